@@ -1,0 +1,31 @@
+/* base/allocator.h - where every byte outside the Lua heap comes from
+ *
+ * One allocator per runtime; tests pass one that fails on demand. It counts
+ * its calls so that "no malloc per request" can be shown.
+ */
+#ifndef SL_BASE_ALLOCATOR_H
+#define SL_BASE_ALLOCATOR_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+struct sl_allocator {
+    /* `pointer` NULL allocates; `new_size` 0 frees and returns NULL; else
+     * resizes like realloc. NULL with a `new_size` leaves `pointer` alone. */
+    void *(*resize)(struct sl_allocator *self, void *pointer, size_t old_size,
+                    size_t new_size);
+    uint64_t calls; /* allocations and growths so far */
+};
+
+/* malloc and free. Each runtime embeds its own so that counts are its own. */
+void sl_allocator_init_system(struct sl_allocator *allocator);
+
+/* Uninitialised memory, or NULL. */
+void *sl_allocate(struct sl_allocator *allocator, size_t size);
+/* Zeroed memory, or NULL. */
+void *sl_allocate_zeroed(struct sl_allocator *allocator, size_t size);
+void *sl_reallocate(struct sl_allocator *allocator, void *pointer,
+                    size_t old_size, size_t new_size);
+void sl_free(struct sl_allocator *allocator, void *pointer, size_t size);
+
+#endif

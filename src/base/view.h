@@ -1,0 +1,35 @@
+/* base/view.h - pointer and size, owning nothing */
+#ifndef SL_BASE_VIEW_H
+#define SL_BASE_VIEW_H
+
+#include <stddef.h>
+#include <string.h>
+
+/* Bytes to read. Good for as long as the function that gave it says. */
+struct sl_view {
+    const char *data;
+    size_t size;
+};
+
+/* Bytes to fill. */
+struct sl_room {
+    char *data;
+    size_t size;
+};
+
+static inline struct sl_view sl_view(const char *data, size_t size)
+{
+    struct sl_view view = {data, size};
+
+    return view;
+}
+
+#define SL_VIEW(literal) sl_view("" literal, sizeof(literal) - 1)
+
+static inline int sl_view_equal(struct sl_view a, struct sl_view b)
+{
+    return a.size == b.size &&
+           (a.size == 0 || memcmp(a.data, b.data, a.size) == 0);
+}
+
+#endif

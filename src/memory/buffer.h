@@ -1,0 +1,118 @@
+/* memory/buffer.h - a run of bytes held in pooled segments, first in, first out
+ *
+ * in:  io/transport.c fills the tail    out: http/, codec/ and ws/ drain the head
+ *
+ *      slices[first]                    slices[first + count - 1]
+ *   [ ~~~~#### ]    [ ######## ]    [ ####____ ]
+ *         ^ next unread byte              ^ room
+ *
+ * A buffer is a queue of slices, each a range of a segment that it retains, so
+ * that bytes move from one buffer to another without being copied and several
+ * buffers can show ranges of one segment. Content never moves once written, so
+ * a view stays good until its bytes are consumed.
+ *
+ * Bound: a buffer costs at most 1.25 times its content plus one segment,
+ * whatever the sizes in which the content arrived: see sl_buffer_link.
+ *
+ * One writer and one reader, on one thread. While room is reserved, nothing but
+ * commit and the reader's calls may be used.
+ */
+#ifndef SL_MEMORY_BUFFER_H
+#define SL_MEMORY_BUFFER_H
+
+#include "base/status.h"
+#include "base/view.h"
+#include "memory/pool.h"
+
+#include <stdint.h>
+
+struct sl_slice {
+    struct sl_segment *segment;
+    char *data;
+    size_t size;
+};
+
+#define SL_BUFFER_INLINE_SLICES 2
+
+struct sl_buffer {
+    struct sl_pool *pool;
+    struct sl_slice *slices; /* a ring of `capacity` */
+    uint32_t first;
+    uint32_t count;
+    uint32_t capacity;
+    size_t length;   /* unread bytes over all slices */
+    size_t max_size; /* of length; SIZE_MAX: none */
+    struct sl_segment *spare; /* rented for a reservation, not yet used */
+    struct sl_slice inline_slices[SL_BUFFER_INLINE_SLICES];
+};
+
+void sl_buffer_init(struct sl_buffer *buffer, struct sl_pool *pool,
+                    size_t max_size);
+/* Returns every segment at once. Idempotent, also after init alone. */
+void sl_buffer_fini(struct sl_buffer *buffer);
+/* The same object, empty. */
+void sl_buffer_reset(struct sl_buffer *buffer);
+
+/* ---- writing: reserve room, fill it, commit what was filled ---- */
+
+/* Room of at least `at_least` bytes in one piece (1 to a segment's size; more
+ * asks for a block). SL_LIMIT, SL_MEMORY leave the buffer unchanged. */
+enum sl_status sl_buffer_reserve(struct sl_buffer *buffer, size_t at_least,
+                                 struct sl_room *room);
+
+/* Up to `*count` pieces of room with about `want` bytes in all, for a
+ * scatter read; first the rest of the tail segment, then fresh ones.
+ * Sets `*count` to the pieces given, at least one. */
+enum sl_status sl_buffer_reserve_many(struct sl_buffer *buffer, size_t want,
+                                      struct sl_room *rooms, size_t *count);
+
+/* The first `count` reserved bytes become content; the rest is let go (fresh
+ * segments not touched return to the pool). Commit 0 cancels a reservation. */
+void sl_buffer_commit(struct sl_buffer *buffer, size_t count);
+
+/* Copies `bytes` to the tail; all or nothing. SL_LIMIT, SL_MEMORY. */
+enum sl_status sl_buffer_append(struct sl_buffer *buffer, struct sl_view bytes);
+
+/* Appends `size` bytes at `data` inside `segment` without copying: the segment
+ * is retained. Adjacent ranges become one slice. Bytes are copied instead when
+ * they are few and the tail has room of its own, or when linking would leave
+ * the tail segment, held by nobody else, more than an eighth empty. */
+enum sl_status sl_buffer_link(struct sl_buffer *buffer,
+                              struct sl_segment *segment, char *data,
+                              size_t size);
+
+/* Moves the first `size` bytes of `from` to the end of `buffer`, by sl_buffer_
+ * link. On failure what was moved stays moved, in order. */
+enum sl_status sl_buffer_move(struct sl_buffer *buffer, struct sl_buffer *from,
+                              size_t size);
+
+/* Appends all of `from`; `from` is left empty and usable. */
+enum sl_status sl_buffer_take(struct sl_buffer *buffer, struct sl_buffer *from);
+
+/* ---- reading: peek, use, consume ---- */
+
+/* The longest view from the head in one piece; empty when there is none. */
+struct sl_view sl_buffer_peek(const struct sl_buffer *buffer);
+
+/* The same bytes, writable, with their segment: for decoding in place. */
+struct sl_slice sl_buffer_front(const struct sl_buffer *buffer);
+
+/* Makes at least `size` bytes from the head contiguous, copying them into a
+ * block when they span segments. Needs `size` <= length. */
+enum sl_status sl_buffer_gather(struct sl_buffer *buffer, size_t size,
+                                struct sl_view *view);
+
+void sl_buffer_consume(struct sl_buffer *buffer, size_t size);
+
+/* Copies up to `size` bytes from `offset` without consuming; the count. */
+size_t sl_buffer_copy_out(const struct sl_buffer *buffer, size_t offset,
+                          char *to, size_t size);
+
+/* Replaces slices that use little of their segment by blocks of fitting size,
+ * so that keeping a small body does not keep a segment. Never fails: what
+ * cannot be compacted stays as it is. */
+void sl_buffer_compact(struct sl_buffer *buffer);
+
+bool sl_buffer_is_valid(const struct sl_buffer *buffer);
+
+#endif

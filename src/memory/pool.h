@@ -1,0 +1,95 @@
+/* memory/pool.h - rents segments of 16 KiB and blocks of other sizes
+ *
+ * in:  base/allocator.h, the kernel (slabs)    out: everything that holds bytes
+ *
+ * One pool per runtime, used by that runtime's thread alone. Standard segments
+ * are carved from slabs of 2 MiB, most recently returned first so that their
+ * bytes are still in cache; blocks of other sizes come in powers of two.
+ *
+ *   slab   [ seg | seg | seg | ... 128 ]   data page-aligned, headers apart
+ *   class  256 B, 512 B, ... 8 MiB          a header and its data, one malloc
+ *
+ * The first slab uses plain pages so that a small program stays small; later
+ * ones ask for huge pages, because a fault costs more than the copy.
+ * Kept spare: at most `spare_limit` bytes; the rest goes back at once.
+ */
+#ifndef SL_MEMORY_POOL_H
+#define SL_MEMORY_POOL_H
+
+#include "base/allocator.h"
+#include "base/status.h"
+#include "memory/segment.h"
+
+#include <stddef.h>
+#include <stdint.h>
+
+#define SL_SEGMENT_SIZE ((size_t)16 * 1024)
+#define SL_POOL_CLASSES 16 /* 256 B to 8 MiB */
+
+enum sl_pool_mode {
+    SL_POOL_SLABS,  /* recycle (the default) */
+    SL_POOL_DIRECT, /* rent and free straight from the allocator */
+    SL_POOL_GUARD   /* one mapping per block, PROT_NONE after its return */
+};
+
+struct sl_pool_options {
+    enum sl_pool_mode mode;
+    size_t segment_size; /* 0: SL_SEGMENT_SIZE */
+    size_t max_bytes;    /* rented at once; 0: no cap */
+    size_t spare_limit;  /* free bytes kept; SIZE_MAX: the default */
+    bool poison;         /* fill with 0xDB on return, verify on rent */
+};
+
+struct sl_pool_stats {
+    uint64_t rented;      /* segments and blocks, ever */
+    uint64_t returned;    /* the same; rented - returned are outstanding */
+    uint64_t high_water;  /* the most that were outstanding at once */
+    size_t bytes;         /* capacity rented now */
+    size_t spare;         /* capacity kept free */
+    uint64_t quarantined; /* never freed because something may still write */
+};
+
+struct sl_slab;
+
+struct sl_pool {
+    struct sl_allocator *allocator;
+    struct sl_pool_options options;
+    struct sl_pool_stats stats;
+    size_t unreported; /* bytes rented since sl_pool_take_debt, for the GC */
+    struct sl_segment *free_segments;
+    struct sl_segment *free_blocks[SL_POOL_CLASSES];
+    struct sl_slab *slabs;
+    size_t slab_count;
+};
+
+/* `options` NULL: the defaults. Acquires nothing. */
+void sl_pool_init(struct sl_pool *pool, struct sl_allocator *allocator,
+                  const struct sl_pool_options *options);
+
+/* Gives back all free memory. What is still rented or pinned is abandoned with
+ * its memory and counted as quarantined: a leak beats a late write. Returns how
+ * many that were. */
+size_t sl_pool_fini(struct sl_pool *pool);
+
+/* One reference to an empty standard segment. SL_MEMORY; SL_LIMIT when
+ * `max_bytes` would be exceeded. */
+enum sl_status sl_pool_rent(struct sl_pool *pool, struct sl_segment **segment);
+
+/* One reference to a block of at least `size` bytes: the next power of two,
+ * above the largest class exactly the size. Statuses as above. */
+enum sl_status sl_pool_rent_block(struct sl_pool *pool, size_t size,
+                                  struct sl_segment **block);
+
+/* Frees spare memory down to `keep` bytes. */
+void sl_pool_trim(struct sl_pool *pool, size_t keep);
+
+static inline uint64_t sl_pool_outstanding(const struct sl_pool *pool)
+{
+    return pool->stats.rented - pool->stats.returned;
+}
+
+/* Bytes rented since the last call, so that a garbage collector which cannot
+ * see them can be stepped in proportion. */
+size_t sl_pool_take_debt(struct sl_pool *pool);
+
+#endif

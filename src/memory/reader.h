@@ -1,0 +1,39 @@
+/* memory/reader.h - a seekable cursor over a sequence
+ *
+ * Reads across slices without flattening. It does not own the segments: the
+ * sequence must outlive it. Offsets count from 0.
+ */
+#ifndef SL_MEMORY_READER_H
+#define SL_MEMORY_READER_H
+
+#include "memory/sequence.h"
+
+#include <stdint.h>
+
+struct sl_reader {
+    const struct sl_sequence *sequence;
+    size_t position;
+};
+
+void sl_reader_init(struct sl_reader *reader,
+                    const struct sl_sequence *sequence);
+
+/* Copies up to `size` bytes; 0 at the end, for ever. */
+size_t sl_reader_read(struct sl_reader *reader, char *to, size_t size);
+/* The rest of the current slice; sl_reader_skip takes it. */
+struct sl_view sl_reader_peek(const struct sl_reader *reader);
+void sl_reader_skip(struct sl_reader *reader, size_t size);
+/* Bytes up to and without `byte`; false when it does not come. */
+bool sl_reader_find(const struct sl_reader *reader, char byte, size_t *size);
+
+enum sl_whence { SL_SEEK_SET, SL_SEEK_CURRENT, SL_SEEK_END };
+/* Past the end clamps to it; before the start is SL_INVALID and moves nothing. */
+enum sl_status sl_reader_seek(struct sl_reader *reader, enum sl_whence whence,
+                              int64_t offset);
+
+static inline size_t sl_reader_left(const struct sl_reader *reader)
+{
+    return reader->sequence->size - reader->position;
+}
+
+#endif

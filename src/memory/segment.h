@@ -1,0 +1,58 @@
+/* memory/segment.h - a reference-counted block of bytes
+ *
+ *   data                filled             capacity
+ *   [ ######## in use ###|________ room ________ ]
+ *
+ * Different owners may show different ranges below `filled` at the same time.
+ * Whoever extends a range that ends at `filled` may write behind it; nobody
+ * writes below it, but to join bytes over consumed ones (memory/buffer.h).
+ *
+ * refs counts owners. pins counts what may touch the bytes without owning them:
+ * the kernel, another thread, a library. A segment returns to its pool when both
+ * are zero. A pinned segment's room belongs to whoever pinned it.
+ */
+#ifndef SL_MEMORY_SEGMENT_H
+#define SL_MEMORY_SEGMENT_H
+
+#include "base/debug.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct sl_pool;
+struct sl_slab;
+
+struct sl_segment {
+    struct sl_pool *pool;
+    struct sl_segment *next; /* in a free list; else its holder's to use */
+    struct sl_slab *slab;    /* NULL for blocks */
+    char *data;
+    size_t capacity;
+    size_t filled;
+    uint32_t refs;
+    uint32_t pins;
+    uint32_t generation; /* rises at every return */
+    uint8_t size_class;  /* index of its free list; 255: none */
+    bool is_free;
+};
+
+static inline void sl_segment_retain(struct sl_segment *segment)
+{
+    sl_assert(!segment->is_free);
+    segment->refs++;
+}
+
+/* The last one gives the segment back, unless it is pinned. */
+void sl_segment_release(struct sl_segment *segment);
+
+static inline void sl_segment_pin(struct sl_segment *segment)
+{
+    sl_assert(!segment->is_free);
+    segment->pins++;
+}
+
+/* Gives the segment back when nobody holds it any more. */
+void sl_segment_unpin(struct sl_segment *segment);
+
+#endif
