@@ -1,0 +1,148 @@
+#!/usr/bin/env lua5.4
+-- .ci/rockspec.lua check | write - keeps rockspec/sluice-scm-1.rockspec like the tree
+--
+-- A builtin build lists its sources and modules one by one. `write` makes the
+-- file anew from what stands in src/ and lua/, `check` fails when it differs.
+
+local path = "rockspec/sluice-scm-1.rockspec"
+
+--- Left out: a rock is built from what every machine with OpenSSL and zlib has.
+local chosen_by_machine = {
+  ["src/io/epoll.c"] = true, ["src/io/kqueue.c"] = true, ["src/io/uring.c"] = true,
+  ["src/io/iocp.c"] = true, ["src/codec/brotli.c"] = true, ["src/codec/zstd.c"] = true,
+  ["src/codec/isal.c"] = true,
+}
+
+local function find(directory, pattern)
+  local found = {}
+  local list = assert(io.popen(("find %s -name '%s' 2>/dev/null"):format(directory, pattern)))
+  for name in list:lines() do
+    found[#found + 1] = name
+  end
+  list:close()
+  table.sort(found)
+  return found
+end
+
+local function exists(name)
+  local file = io.open(name)
+  return file ~= nil and file:close()
+end
+
+local function sources(backend)
+  local names = {}
+  for _, name in ipairs(find("src", "*.c")) do
+    if not chosen_by_machine[name] or name == backend then
+      names[#names + 1] = name
+    end
+  end
+  return names
+end
+
+local function quoted_list(names, indent)
+  local lines = {}
+  for _, name in ipairs(names) do
+    lines[#lines + 1] = ("%s%q,\n"):format(indent, name)
+  end
+  return table.concat(lines)
+end
+
+local function module_lines()
+  local lines = {}
+  for _, name in ipairs(find("lua", "*.lua")) do
+    if not name:find("%.d%.lua$") then
+      local module = name:gsub("^lua/", ""):gsub("%.lua$", ""):gsub("/init$", ""):gsub("/", ".")
+      lines[#lines + 1] = ("    [%q] = %q,\n"):format(module, name)
+    end
+  end
+  return table.concat(lines)
+end
+
+--- The overrides of one platform, merged over the common table by position: so
+-- its list of sources is whole.
+local function platform(name, backend, define)
+  if not exists(backend) then
+    return ""
+  end
+  return ([[
+    %s = {
+      modules = {
+        ["sluice.core"] = {
+          sources = {
+%s          },
+          defines = { "_GNU_SOURCE=", "%s=1" },
+        },
+      },
+    },
+]]):format(name, quoted_list(sources(backend), "            "), define)
+end
+
+local function text()
+  return ([[
+-- Written by `make rockspec`; `make lint` compares it with the tree.
+rockspec_format = "3.0"
+package = "sluice"
+version = "scm-1"
+source = {
+  url = ".",
+}
+description = {
+  summary = "An HTTP/1.1 and WebSocket client whose bytes live in pooled segments",
+  detailed = "sluice keeps payload bytes outside the Lua heap, counted and bounded, from the "
+    .. "socket to the moment a script asks for a string. It never blocks its host.",
+  license = "MIT",
+  labels = { "http", "websocket", "network", "async" },
+}
+dependencies = {
+  "lua >= 5.4, < 5.6",
+  "lua-cjson",
+}
+external_dependencies = {
+  OPENSSL = { header = "openssl/ssl.h", library = "ssl" },
+  ZLIB = { header = "zlib.h", library = "z" },
+}
+build = {
+  type = "builtin",
+  modules = {
+    ["sluice.core"] = {
+      sources = {
+]] .. quoted_list(sources(nil), "        ") .. [[
+      },
+      defines = { "_GNU_SOURCE=" },
+      libraries = { "ssl", "crypto", "z", "pthread" },
+      incdirs = { "src", "$(OPENSSL_INCDIR)", "$(ZLIB_INCDIR)" },
+      libdirs = { "$(OPENSSL_LIBDIR)", "$(ZLIB_LIBDIR)" },
+    },
+]] .. module_lines() .. [[
+  },
+  platforms = {
+]] .. platform("linux", "src/io/epoll.c", "SL_HAVE_EPOLL") ..
+    platform("macosx", "src/io/kqueue.c", "SL_HAVE_KQUEUE") ..
+    platform("bsd", "src/io/kqueue.c", "SL_HAVE_KQUEUE") .. [[
+  },
+}
+]])
+end
+
+local function read()
+  local file = io.open(path)
+  local content = file and file:read("a")
+  if file then
+    file:close()
+  end
+  return content
+end
+
+if arg[1] == "write" then
+  local file = assert(io.open(path, "w"))
+  assert(file:write(text()))
+  assert(file:close())
+elseif arg[1] == "check" then
+  if read() ~= text() then
+    io.stderr:write(path, ": differs from the tree; `make rockspec` writes it anew\n")
+    os.exit(1)
+  end
+else
+  io.stderr:write("usage: .ci/rockspec.lua check | write\n")
+  os.exit(2)
+end

@@ -1,0 +1,307 @@
+# sluice: `make help` lists the targets.
+
+PREFIX  ?= /usr/local
+DESTDIR ?=
+LUA     ?= lua5.4
+LUA_ABI ?= 5.4
+CC      ?= cc
+CLANG   ?= clang
+CFLAGS  ?= -O2 -g
+# Sanitizers for the module itself, as in `make test SAN=address,undefined`.
+SAN     ?=
+BUILD   ?= $(if $(SAN),build/san,build)
+# What the specs run as: transport+backend, one whole run for each.
+SPEC_MODES ?= stream+epoll stream+poll
+# Seconds for each target of `make fuzz`, and for all of them in `make test`.
+FUZZ_SECONDS       ?= 60
+FUZZ_SHORT_SECONDS ?= 10
+
+.DELETE_ON_ERROR:
+.SUFFIXES:
+
+# One short line for each thing made; V=1 shows the commands.
+ifeq ($(V),)
+run = @echo '  $(1) $(patsubst $(BUILD)/%,%,$@)';
+endif
+
+# ---- what this machine has ----
+
+OS := $(shell uname -s)
+has_header = $(shell printf '\043include <%s>\n' $(1) | $(CC) $(CPPFLAGS) \
+	-E -x c - >/dev/null 2>&1 && echo yes)
+
+LUA_CFLAGS ?= $(shell pkg-config --cflags lua$(LUA_ABI) 2>/dev/null || \
+	echo -I/usr/include/lua$(LUA_ABI))
+
+# Files that are built only where they can be. SL_HAVE_* is defined exactly
+# when its file is part of the build: test it with #ifdef.
+OPTIONAL :=
+ifeq ($(OS),Linux)
+OPTIONAL += src/io/epoll.c
+DEFINES  += -DSL_HAVE_EPOLL=1
+ifneq ($(wildcard src/io/uring.c),)
+ifeq ($(call has_header,liburing.h),yes)
+OPTIONAL += src/io/uring.c
+DEFINES  += -DSL_HAVE_URING=1
+LIBS     += -luring
+endif
+endif
+else
+OPTIONAL += src/io/kqueue.c
+DEFINES  += -DSL_HAVE_KQUEUE=1
+endif
+ifneq ($(wildcard src/codec/brotli.c),)
+ifeq ($(call has_header,brotli/decode.h),yes)
+OPTIONAL += src/codec/brotli.c
+DEFINES  += -DSL_HAVE_BROTLI=1
+LIBS     += -lbrotlidec
+endif
+endif
+ifneq ($(wildcard src/codec/zstd.c),)
+ifeq ($(call has_header,zstd.h),yes)
+OPTIONAL += src/codec/zstd.c
+DEFINES  += -DSL_HAVE_ZSTD=1
+LIBS     += -lzstd
+endif
+endif
+ifneq ($(wildcard src/codec/isal.c),)
+ifeq ($(call has_header,isa-l/igzip_lib.h),yes)
+OPTIONAL += src/codec/isal.c
+DEFINES  += -DSL_HAVE_ISAL=1
+LIBS     += -lisal
+endif
+endif
+LIBS += -lssl -lcrypto -lz
+
+CHOSEN_BY_MACHINE := src/io/epoll.c src/io/uring.c src/io/kqueue.c \
+	src/io/iocp.c src/codec/brotli.c src/codec/zstd.c src/codec/isal.c
+
+# ---- what there is to build ----
+
+ALL_SOURCES  := $(sort $(wildcard src/*.c src/*/*.c src/*/*/*.c))
+SOURCES      := $(filter-out $(CHOSEN_BY_MACHINE),$(ALL_SOURCES)) \
+	$(filter $(ALL_SOURCES),$(OPTIONAL))
+CORE_SOURCES := $(filter-out src/binding/%,$(SOURCES))
+UNIT_SOURCES := $(sort $(wildcard spec/c/*/*_test.c))
+FUZZ_SOURCES := $(sort $(wildcard spec/c/fuzz/*_fuzz.c))
+SUPPORT_SOURCES := $(sort $(wildcard spec/c/support/*.c))
+SPEC_SOURCES := $(sort $(wildcard spec/support/*.c))
+C_FILES := $(sort $(shell find src spec bench examples -name '*.[ch]' \
+	2>/dev/null))
+LUA_FILES := $(sort $(shell find lua -name '*.lua' 2>/dev/null))
+
+MODULE := $(BUILD)/sluice/core.so
+UNITS  := $(UNIT_SOURCES:%.c=$(BUILD)/unit/%)
+FUZZES := $(FUZZ_SOURCES:%.c=$(BUILD)/fuzz/%)
+SPEC_MODULES := $(SPEC_SOURCES:spec/%.c=$(BUILD)/%.so)
+
+WARNINGS := -Wall -Wextra -Wshadow -Wconversion -Wstrict-prototypes \
+	-Wmissing-prototypes -Wundef
+COMMON := -std=c11 -D_GNU_SOURCE= -Isrc $(WARNINGS) $(DEFINES) -fPIC -pthread \
+	-MMD -MP $(CPPFLAGS)
+MODULE_FLAGS := $(COMMON) $(LUA_CFLAGS) -fvisibility=hidden $(CFLAGS)
+ifneq ($(SAN),)
+MODULE_FLAGS += -fsanitize=$(SAN) -fno-sanitize-recover=all \
+	-fno-omit-frame-pointer -DSL_DEBUG=1 -DSL_NO_RECYCLING=1
+MODULE_LINK  := -fsanitize=$(SAN)
+else
+MODULE_FLAGS += -DSL_DEBUG=0
+endif
+TEST_FLAGS := $(COMMON) -I. -O1 -g -DSL_DEBUG=2 -fno-omit-frame-pointer \
+	-fsanitize=address,undefined -fno-sanitize-recover=all
+FUZZ_FLAGS := $(COMMON) -I. -O1 -g -DSL_DEBUG=1 -fno-omit-frame-pointer \
+	-fsanitize=address,undefined -fno-sanitize-recover=all
+LINT_FLAGS := $(COMMON) -I. $(LUA_CFLAGS) -O2 -Werror -fsyntax-only
+SHARED := $(if $(filter Darwin,$(OS)),-bundle -undefined dynamic_lookup,-shared)
+
+# ---- the module ----
+
+.PHONY: all
+all: $(MODULE)
+
+# Objects are made again when the flags they were made with have changed: each
+# stamp is rewritten only when its text differs.
+define stamp
+.PHONY: FORCE
+$(1): FORCE
+	@mkdir -p $$(@D)
+	@printf '%s\n' '$(2)' | cmp -s - $$@ || printf '%s\n' '$(2)' >$$@
+endef
+$(eval $(call stamp,$(BUILD)/module.flags,$(CC) $(MODULE_FLAGS) $(LIBS)))
+$(eval $(call stamp,$(BUILD)/unit.flags,$(CC) $(TEST_FLAGS) $(LIBS)))
+$(eval $(call stamp,$(BUILD)/fuzz.flags,$(CLANG) $(FUZZ_FLAGS) $(LIBS)))
+$(eval $(call stamp,$(BUILD)/module.list,$(SOURCES)))
+$(eval $(call stamp,$(BUILD)/core.list,$(CORE_SOURCES) $(SUPPORT_SOURCES)))
+
+MODULE_OBJECTS := $(SOURCES:%.c=$(BUILD)/module/%.o)
+
+$(MODULE): $(MODULE_OBJECTS) $(BUILD)/module.list
+	@mkdir -p $(@D)
+	$(call run,link)$(CC) $(SHARED) $(MODULE_LINK) $(LDFLAGS) -pthread -o $@ \
+		$(MODULE_OBJECTS) $(LIBS)
+
+$(BUILD)/module/%.o: %.c $(BUILD)/module.flags
+	@mkdir -p $(@D)
+	$(call run,cc)$(CC) $(MODULE_FLAGS) -c -o $@ $<
+
+# ---- C unit tests: everything but the binding, under ASan and UBSan ----
+
+UNIT_CORE := $(CORE_SOURCES:%.c=$(BUILD)/unit/%.o)
+UNIT_SUPPORT := $(SUPPORT_SOURCES:%.c=$(BUILD)/unit/%.o)
+
+.PHONY: unit
+unit: $(UNITS)
+	@.ci/programs $(UNITS)
+
+$(BUILD)/unit/%.o: %.c $(BUILD)/unit.flags
+	@mkdir -p $(@D)
+	$(call run,cc)$(CC) $(TEST_FLAGS) -c -o $@ $<
+
+$(BUILD)/unit/core.a: $(UNIT_CORE) $(UNIT_SUPPORT) $(BUILD)/core.list
+	@rm -f $@
+	@ar rcs $@ $(UNIT_CORE) $(UNIT_SUPPORT)
+
+$(UNITS): %: %.o $(BUILD)/unit/core.a
+	$(call run,link)$(CC) -fsanitize=address,undefined -pthread -o $@ $< \
+		$(BUILD)/unit/core.a $(LIBS)
+
+# ---- specs ----
+
+.PHONY: spec
+spec: $(MODULE) $(SPEC_MODULES)
+	@LUA='$(LUA)' BUILD='$(BUILD)' SAN='$(SAN)' CC='$(CC)' \
+		.ci/spec $(SPEC_MODES)
+
+# What specs are helped by is no part of the module: no sanitizer, no hiding.
+$(BUILD)/support/%.so: spec/support/%.c $(BUILD)/module.flags
+	@mkdir -p $(@D)
+	$(call run,cc)$(CC) $(COMMON) $(LUA_CFLAGS) $(CFLAGS) $(SHARED) -o $@ $<
+
+# ---- fuzzing ----
+
+FUZZ_CORE := $(CORE_SOURCES:%.c=$(BUILD)/fuzz/%.o) \
+	$(SUPPORT_SOURCES:%.c=$(BUILD)/fuzz/%.o)
+
+.PHONY: fuzz fuzz-short
+fuzz: $(FUZZES)
+	@BUILD='$(BUILD)' SECONDS_EACH=$(FUZZ_SECONDS) .ci/fuzz $(FUZZES)
+
+fuzz-short: $(FUZZES)
+	@BUILD='$(BUILD)' SECONDS_ALL=$(FUZZ_SHORT_SECONDS) .ci/fuzz $(FUZZES)
+
+$(BUILD)/fuzz/%.o: %.c $(BUILD)/fuzz.flags
+	@mkdir -p $(@D)
+	$(call run,clang)$(CLANG) $(FUZZ_FLAGS) -fsanitize=fuzzer-no-link -c -o $@ $<
+
+$(BUILD)/fuzz/core.a: $(FUZZ_CORE) $(BUILD)/core.list
+	@rm -f $@
+	@ar rcs $@ $(FUZZ_CORE)
+
+$(FUZZES): %: %.o $(BUILD)/fuzz/core.a
+	$(call run,link)$(CLANG) -fsanitize=fuzzer,address,undefined -pthread -o $@ $< \
+		$(BUILD)/fuzz/core.a $(LIBS)
+
+# ---- lint: each C file with both compilers, style, include arrows ----
+
+LINT_C := $(filter-out $(filter-out $(OPTIONAL),$(CHOSEN_BY_MACHINE)), \
+	$(filter %.c,$(C_FILES)))
+ifneq ($(call has_header,curl/curl.h),yes)
+LINT_C := $(filter-out bench/clients/curl.c,$(LINT_C))
+endif
+LINT_STAMPS := $(LINT_C:%=$(BUILD)/lint/gcc/%.ok) \
+	$(LINT_C:%=$(BUILD)/lint/clang/%.ok)
+
+.PHONY: lint lint-c lint-format lint-lua lint-layers lint-rockspec
+lint: lint-c lint-format lint-lua lint-layers lint-rockspec
+
+lint-c: $(LINT_STAMPS)
+
+$(eval $(call stamp,$(BUILD)/lint.flags,$(LINT_FLAGS)))
+
+# libcurl's option macros shadow and convert by design; a preloaded malloc has
+# no prototype of its own.
+$(BUILD)/lint/%/bench/clients/curl.c.ok: LINT_FLAGS += -Wno-conversion -Wno-shadow
+$(BUILD)/lint/%/bench/clients/count_malloc.c.ok: \
+	LINT_FLAGS += -Wno-missing-prototypes
+
+$(BUILD)/lint/gcc/%.ok: % $(BUILD)/lint.flags
+	@mkdir -p $(@D)
+	@gcc $(LINT_FLAGS) -MT $@ -MF $@.d $<
+	@touch $@
+
+$(BUILD)/lint/clang/%.ok: % $(BUILD)/lint.flags
+	@mkdir -p $(@D)
+	@$(CLANG) $(LINT_FLAGS) -MT $@ -MF $@.d $<
+	@touch $@
+
+lint-format:
+	@$(if $(C_FILES),clang-format --dry-run -Werror $(C_FILES))
+
+lint-lua:
+	@luacheck -q --no-color $(wildcard lua spec examples bench .ci) rockspec/*.rockspec
+
+lint-layers:
+	@$(LUA) .ci/layers.lua
+
+lint-rockspec:
+	@$(LUA) .ci/rockspec.lua check
+
+.PHONY: format rockspec
+format:
+	@$(if $(C_FILES),clang-format -i $(C_FILES))
+
+# Writes the list of sources and modules anew.
+rockspec:
+	@$(LUA) .ci/rockspec.lua write
+
+# ---- all of it ----
+
+.PHONY: test
+test:
+	@.ci/install build test
+	@MAKE='$(MAKE)' BUILD='$(BUILD)' .ci/test lint unit spec fuzz-short
+
+.PHONY: demo
+demo:
+	@.ci/install build demo
+	@$(MAKE) --no-print-directory all
+	@LUA='$(LUA)' BUILD='$(BUILD)' examples/demo
+
+.PHONY: bench
+bench:
+	@.ci/install build bench
+	@$(MAKE) --no-print-directory all
+	@$(MAKE) --no-print-directory -f bench/Makefile OUT='$(BUILD)/bench'
+	@LUA='$(LUA)' BUILD='$(BUILD)' bench/run
+
+.PHONY: install
+install: $(MODULE)
+	@for file in $(LUA_FILES); do \
+		install -D -m 644 $$file \
+			'$(DESTDIR)$(PREFIX)/share/lua/$(LUA_ABI)/'$${file#lua/} || exit 1; \
+	done
+	install -D -m 755 $(MODULE) \
+		'$(DESTDIR)$(PREFIX)/lib/lua/$(LUA_ABI)/sluice/core.so'
+	install -D -m 644 src/sluice.h '$(DESTDIR)$(PREFIX)/include/sluice.h'
+
+.PHONY: clean
+clean:
+	rm -rf $(BUILD)
+
+.PHONY: help
+help:
+	@echo 'make             build the module under $(BUILD)/'
+	@echo 'make demo        build, start nginx, run the examples, stop nginx'
+	@echo 'make test        install what is missing; lint, unit, spec, short fuzz'
+	@echo 'make unit        C unit tests under ASan and UBSan'
+	@echo 'make spec        busted specs, once for each of SPEC_MODES'
+	@echo 'make fuzz        each fuzz target for FUZZ_SECONDS'
+	@echo 'make lint        warnings, formats, luacheck, include arrows, rockspec'
+	@echo 'make format      clang-format over all C'
+	@echo 'make rockspec    list the sources in the rockspec anew'
+	@echo 'make bench       compare with libcurl and wrk (minutes)'
+	@echo 'make install     to PREFIX=$(PREFIX) below DESTDIR='
+	@echo 'make clean       remove $(BUILD)/'
+	@echo 'Options: SAN=address,undefined  LUA=  LUA_ABI=  CFLAGS=  BUILD=  V=1'
+
+-include $(shell find $(BUILD) -name '*.d' 2>/dev/null)
