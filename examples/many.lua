@@ -1,0 +1,46 @@
+--- lua5.4 examples/many.lua URL [COUNT] - gets one URL many times at once.
+--
+-- Every request is a task of its own; the client lets them share its keep-alive connections.
+
+local sluice = require "sluice"
+
+local url, count = arg[1], math.tointeger(arg[2] or 200)
+if not url or not count then
+  io.stderr:write("usage: lua5.4 examples/many.lua URL [COUNT]\n")
+  os.exit(2)
+end
+
+local client = sluice.client { headers = { Accept = "application/json" } }
+local arrived, bytes, slowest = 0, 0, 0
+
+local function get()
+  local response <close>, message = client:get(url)
+  if not response then
+    io.stderr:write(message, "\n")
+    return
+  end
+  arrived = arrived + (response.ok and 1 or 0)
+  bytes = bytes + #response:sequence()
+  slowest = math.max(slowest, response.timings.total)
+end
+
+local started = os.clock()
+sluice.run(function()
+  local tasks = {}
+  for i = 1, count do
+    tasks[i] = sluice.spawn(get)
+  end
+  sluice.all(tasks)
+end)
+local used = os.clock() - started
+
+local stats = sluice.stats()
+print(("\n%d of %d requests arrived at once, %d bytes"):format(arrived, count, bytes))
+print(("  slowest %.6f s, processor %.6f s, %d connections"):format(
+  slowest, used, stats.connections))
+
+client:close()
+stats = sluice.stats()
+print(("  outstanding %d, leaked %d, high water %d, rented %d, returned %d"):format(
+  stats.outstanding, stats.leaked, stats.high_water, stats.rented, stats.returned))
+os.exit(arrived == count, true)
