@@ -40,8 +40,8 @@ struct sl_buffer {
     uint32_t first;
     uint32_t count;
     uint32_t capacity;
-    size_t length;   /* unread bytes over all slices */
-    size_t max_size; /* of length; SIZE_MAX: none */
+    size_t length;            /* unread bytes over all slices */
+    size_t max_size;          /* of length; SIZE_MAX: none */
     struct sl_segment *spare; /* rented for a reservation, not yet used */
     struct sl_slice inline_slices[SL_BUFFER_INLINE_SLICES];
 };

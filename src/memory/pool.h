@@ -11,7 +11,8 @@
  *
  * The first slab uses plain pages so that a small program stays small; later
  * ones ask for huge pages, because a fault costs more than the copy.
- * Kept spare: at most `spare_limit` bytes; the rest goes back at once.
+ * Kept spare: segments up to `spare_limit` bytes, blocks up to a quarter of it.
+ * The rest goes back at once, a slab when its last segment has come home.
  */
 #ifndef SL_MEMORY_POOL_H
 #define SL_MEMORY_POOL_H
@@ -24,6 +25,7 @@
 #include <stdint.h>
 
 #define SL_SEGMENT_SIZE ((size_t)16 * 1024)
+#define SL_SPARE_LIMIT  ((size_t)4 * 1024 * 1024)
 #define SL_POOL_CLASSES 16 /* 256 B to 8 MiB */
 
 enum sl_pool_mode {
@@ -36,7 +38,7 @@ struct sl_pool_options {
     enum sl_pool_mode mode;
     size_t segment_size; /* 0: SL_SEGMENT_SIZE */
     size_t max_bytes;    /* rented at once; 0: no cap */
-    size_t spare_limit;  /* free bytes kept; SIZE_MAX: the default */
+    size_t spare_limit;  /* free bytes kept; SIZE_MAX: SL_SPARE_LIMIT */
     bool poison;         /* fill with 0xDB on return, verify on rent */
 };
 
@@ -50,16 +52,22 @@ struct sl_pool_stats {
 };
 
 struct sl_slab;
+struct sl_block;
 
 struct sl_pool {
     struct sl_allocator *allocator;
-    struct sl_pool_options options;
+    struct sl_pool_options options; /* defaults filled in */
     struct sl_pool_stats stats;
-    size_t unreported; /* bytes rented since sl_pool_take_debt, for the GC */
-    struct sl_segment *free_segments;
-    struct sl_segment *free_blocks[SL_POOL_CLASSES];
-    struct sl_slab *slabs;
+    size_t unreported;          /* see sl_pool_take_debt */
+    struct sl_slab *slabs;      /* with free segments, last returned to first */
+    struct sl_slab *full_slabs; /* without */
     size_t slab_count;
+    size_t spare_blocks; /* the part of stats.spare that is blocks */
+    struct sl_segment *free_blocks[SL_POOL_CLASSES];
+    struct sl_block *rented_blocks; /* so that fini can abandon them */
+    struct sl_block *quarantine;    /* SL_POOL_GUARD: returned, oldest first */
+    struct sl_block *quarantine_last;
+    size_t quarantine_count;
 };
 
 /* `options` NULL: the defaults. Acquires nothing. */
@@ -88,8 +96,8 @@ static inline uint64_t sl_pool_outstanding(const struct sl_pool *pool)
     return pool->stats.rented - pool->stats.returned;
 }
 
-/* Bytes rented since the last call, so that a garbage collector which cannot
- * see them can be stepped in proportion. */
+/* Bytes rented since the last call and not returned since, so that a garbage
+ * collector which cannot see them can be stepped in proportion. */
 size_t sl_pool_take_debt(struct sl_pool *pool);
 
 #endif

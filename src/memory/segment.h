@@ -24,7 +24,7 @@ struct sl_pool;
 struct sl_slab;
 
 struct sl_segment {
-    struct sl_pool *pool;
+    struct sl_pool *pool;    /* NULL when its pool is gone (sl_pool_fini) */
     struct sl_segment *next; /* in a free list; else its holder's to use */
     struct sl_slab *slab;    /* NULL for blocks */
     char *data;
@@ -43,8 +43,16 @@ static inline void sl_segment_retain(struct sl_segment *segment)
     segment->refs++;
 }
 
+/* Of the pool: takes back what nobody holds. For the two below. */
+void sl_pool_return(struct sl_segment *segment);
+
 /* The last one gives the segment back, unless it is pinned. */
-void sl_segment_release(struct sl_segment *segment);
+static inline void sl_segment_release(struct sl_segment *segment)
+{
+    sl_assert(!segment->is_free && segment->refs > 0);
+    if (--segment->refs == 0 && segment->pins == 0)
+        sl_pool_return(segment);
+}
 
 static inline void sl_segment_pin(struct sl_segment *segment)
 {

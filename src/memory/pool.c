@@ -1,0 +1,604 @@
+#include "memory/pool.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#if defined(__SANITIZE_ADDRESS__)
+#define HAS_ASAN 1
+#elif defined(__has_feature)
+#if __has_feature(address_sanitizer)
+#define HAS_ASAN 1
+#endif
+#endif
+#ifndef HAS_ASAN
+#define HAS_ASAN 0
+#endif
+#if HAS_ASAN
+#include <sanitizer/asan_interface.h>
+#endif
+
+#define POISON          0xDB
+#define SLAB_SIZE       ((size_t)2 * 1024 * 1024)
+#define SLAB_SEGMENTS   512 /* at most, so that tiny ones keep few headers */
+#define ALIGNMENT       ((size_t)16)
+#define SMALLEST_BLOCK  ((size_t)256)
+#define NO_CLASS        255
+#define QUARANTINE_SIZE 256
+
+/* Headers stay apart from the data: a return touches no cold page, and an
+ * overrun of one segment cannot damage another's counts. */
+struct sl_slab {
+    struct sl_slab *next;
+    struct sl_slab *previous;
+    struct sl_segment *free;
+    size_t used; /* segments rented */
+    size_t count;
+    char *data;
+    size_t mapped;
+    struct sl_segment segments[];
+};
+
+/* A segment with its own allocation, or in SL_POOL_GUARD its own mapping. */
+struct sl_block {
+    struct sl_segment segment;
+    struct sl_block *next;
+    struct sl_block *previous;
+};
+
+static size_t round_up(size_t size, size_t unit)
+{
+    return (size + unit - 1) / unit * unit;
+}
+
+static void hide(char *data, size_t size)
+{
+#if HAS_ASAN
+    ASAN_POISON_MEMORY_REGION(data, size);
+#else
+    (void)data;
+    (void)size;
+#endif
+}
+
+static void unhide(char *data, size_t size)
+{
+#if HAS_ASAN
+    ASAN_UNPOISON_MEMORY_REGION(data, size);
+#else
+    (void)data;
+    (void)size;
+#endif
+}
+
+static void fill_poison(struct sl_segment *segment)
+{
+    memset(segment->data, POISON, segment->capacity);
+}
+
+static void verify_poison(const struct sl_segment *segment)
+{
+    const unsigned char *data = (const unsigned char *)segment->data;
+
+    if (segment->capacity == 0 ||
+        (data[0] == POISON &&
+         memcmp(data, data + 1, segment->capacity - 1) == 0))
+        return;
+
+    size_t offset = 0;
+
+    while (data[offset] == POISON)
+        offset++;
+    fprintf(stderr,
+            "sluice: a segment was written after its return: offset %zu of "
+            "%zu, generation %u\n",
+            offset, segment->capacity, segment->generation);
+    abort();
+}
+
+/* ---- counting ---- */
+
+static void count_rent(struct sl_pool *pool, struct sl_segment *segment)
+{
+    uint64_t outstanding;
+
+    segment->next = NULL;
+    segment->filled = 0;
+    segment->refs = 1;
+    segment->pins = 0;
+    segment->is_free = false;
+    pool->stats.rented++;
+    outstanding = sl_pool_outstanding(pool);
+    if (outstanding > pool->stats.high_water)
+        pool->stats.high_water = outstanding;
+    pool->stats.bytes += segment->capacity;
+    pool->unreported += segment->capacity;
+}
+
+static void count_return(struct sl_pool *pool, struct sl_segment *segment)
+{
+    size_t capacity = segment->capacity;
+
+    segment->generation++;
+    segment->is_free = true;
+    pool->stats.returned++;
+    pool->stats.bytes -= capacity;
+    pool->unreported -=
+        pool->unreported < capacity ? pool->unreported : capacity;
+}
+
+/* ---- slabs ---- */
+
+static void slab_link(struct sl_slab **list, struct sl_slab *slab)
+{
+    slab->previous = NULL;
+    slab->next = *list;
+    if (slab->next != NULL)
+        slab->next->previous = slab;
+    *list = slab;
+}
+
+static void slab_unlink(struct sl_slab **list, struct sl_slab *slab)
+{
+    if (slab->previous != NULL)
+        slab->previous->next = slab->next;
+    else
+        *list = slab->next;
+    if (slab->next != NULL)
+        slab->next->previous = slab->previous;
+}
+
+static void *map_pages(size_t size)
+{
+    void *pages = mmap(NULL, size, PROT_READ | PROT_WRITE,
+                       MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+    return pages == MAP_FAILED ? NULL : pages;
+}
+
+/* Maps a multiple of SLAB_SIZE at a multiple of it, or NULL. */
+static char *map_aligned(size_t size)
+{
+    char *pages = map_pages(size);
+    size_t before;
+
+    /* Newer kernels align such mappings by themselves. */
+    if (pages == NULL || (uintptr_t)pages % SLAB_SIZE == 0)
+        return pages;
+    munmap(pages, size);
+    if (size > SIZE_MAX - SLAB_SIZE)
+        return NULL;
+    pages = map_pages(size + SLAB_SIZE);
+    if (pages == NULL)
+        return NULL;
+    before = SLAB_SIZE - (uintptr_t)pages % SLAB_SIZE;
+    munmap(pages, before);
+    if (before < SLAB_SIZE)
+        munmap(pages + before + size, SLAB_SIZE - before);
+    return pages + before;
+}
+
+static char *map_slab(size_t size, bool is_first)
+{
+    char *data;
+
+    if (size % SLAB_SIZE != 0)
+        return map_pages(size);
+    data = map_aligned(size);
+    /* Advice only: refused where the kernel has no huge pages. */
+    if (data != NULL)
+        madvise(data, size, is_first ? MADV_NOHUGEPAGE : MADV_HUGEPAGE);
+    return data;
+}
+
+static size_t slab_header_size(size_t count)
+{
+    return sizeof(struct sl_slab) + count * sizeof(struct sl_segment);
+}
+
+static void slab_destroy(struct sl_pool *pool, struct sl_slab *slab)
+{
+    pool->stats.spare -= slab->count * pool->options.segment_size;
+    pool->slab_count--;
+    unhide(slab->data, slab->mapped);
+    munmap(slab->data, slab->mapped);
+    sl_free(pool->allocator, slab, slab_header_size(slab->count));
+}
+
+static struct sl_slab *slab_create(struct sl_pool *pool)
+{
+    size_t size = pool->options.segment_size;
+    size_t stride, count, mapped;
+    struct sl_slab *slab;
+
+    if (size > SIZE_MAX / 2)
+        return NULL;
+    stride = round_up(size, ALIGNMENT);
+    count = stride < SLAB_SIZE ? SLAB_SIZE / stride : 1;
+    if (count > SLAB_SEGMENTS)
+        count = SLAB_SEGMENTS;
+    mapped = count * stride;
+    mapped = round_up(mapped, mapped > SLAB_SIZE / 2
+                                  ? SLAB_SIZE
+                                  : (size_t)sysconf(_SC_PAGESIZE));
+
+    slab = sl_allocate_zeroed(pool->allocator, slab_header_size(count));
+    if (slab == NULL)
+        return NULL;
+    slab->data = map_slab(mapped, pool->slab_count == 0);
+    if (slab->data == NULL) {
+        sl_free(pool->allocator, slab, slab_header_size(count));
+        return NULL;
+    }
+    slab->mapped = mapped;
+    slab->count = count;
+    for (size_t i = count; i-- > 0;) {
+        struct sl_segment *segment = &slab->segments[i];
+
+        segment->pool = pool;
+        segment->slab = slab;
+        segment->data = slab->data + i * stride;
+        segment->capacity = size;
+        segment->size_class = NO_CLASS;
+        segment->is_free = true;
+        segment->next = slab->free;
+        slab->free = segment;
+        if (pool->options.poison)
+            fill_poison(segment);
+    }
+    hide(slab->data, mapped);
+    pool->stats.spare += count * size;
+    pool->slab_count++;
+    slab_link(&pool->slabs, slab);
+    return slab;
+}
+
+static enum sl_status rent_from_slab(struct sl_pool *pool,
+                                     struct sl_segment **out)
+{
+    struct sl_slab *slab = pool->slabs;
+    struct sl_segment *segment;
+
+    if (slab == NULL && (slab = slab_create(pool)) == NULL)
+        return SL_MEMORY;
+    segment = slab->free;
+    slab->free = segment->next;
+    slab->used++;
+    if (slab->free == NULL) {
+        slab_unlink(&pool->slabs, slab);
+        slab_link(&pool->full_slabs, slab);
+    }
+    unhide(segment->data, segment->capacity);
+    if (pool->options.poison)
+        verify_poison(segment);
+    count_rent(pool, segment);
+    pool->stats.spare -= segment->capacity;
+    *out = segment;
+    return SL_OK;
+}
+
+static void return_to_slab(struct sl_pool *pool, struct sl_segment *segment)
+{
+    struct sl_slab *slab = segment->slab;
+
+    /* What came back last goes out first: its bytes are in cache. */
+    if (slab != pool->slabs) {
+        slab_unlink(slab->free == NULL ? &pool->full_slabs : &pool->slabs,
+                    slab);
+        slab_link(&pool->slabs, slab);
+    }
+    segment->next = slab->free;
+    slab->free = segment;
+    slab->used--;
+    pool->stats.spare += segment->capacity;
+    if (pool->options.poison)
+        fill_poison(segment);
+    hide(segment->data, segment->capacity);
+    if (slab->used == 0 &&
+        pool->stats.spare - pool->spare_blocks > pool->options.spare_limit) {
+        slab_unlink(&pool->slabs, slab);
+        slab_destroy(pool, slab);
+    }
+}
+
+/* ---- blocks ---- */
+
+static struct sl_block *block_of(struct sl_segment *segment)
+{
+    return (struct sl_block *)segment;
+}
+
+static size_t block_header_size(void)
+{
+    return round_up(sizeof(struct sl_block), ALIGNMENT);
+}
+
+/* Pages for the data of a guarded block, and one more that stays closed. */
+static size_t guard_size(size_t capacity)
+{
+    size_t page = (size_t)sysconf(_SC_PAGESIZE);
+
+    return round_up(capacity, page) + page;
+}
+
+/* The data ends where the closed page begins: one byte too many is a crash. */
+static char *guard_map(size_t capacity)
+{
+    size_t page = (size_t)sysconf(_SC_PAGESIZE);
+    size_t size = guard_size(capacity);
+    char *pages = map_pages(size);
+
+    if (pages == NULL)
+        return NULL;
+    if (mprotect(pages + size - page, page, PROT_NONE) != 0) {
+        munmap(pages, size);
+        return NULL;
+    }
+    return pages + size - page - capacity;
+}
+
+static char *guard_pages(const struct sl_segment *segment)
+{
+    size_t page = (size_t)sysconf(_SC_PAGESIZE);
+
+    return segment->data + segment->capacity + page -
+           guard_size(segment->capacity);
+}
+
+static struct sl_block *block_create(struct sl_pool *pool, size_t capacity,
+                                     uint8_t size_class)
+{
+    bool is_guarded = pool->options.mode == SL_POOL_GUARD;
+    size_t header = block_header_size();
+    struct sl_block *block;
+
+    if (capacity > SIZE_MAX / 2)
+        return NULL;
+    block = sl_allocate(pool->allocator, header + (is_guarded ? 0 : capacity));
+    if (block == NULL)
+        return NULL;
+    memset(block, 0, sizeof *block);
+    block->segment.data =
+        is_guarded ? guard_map(capacity) : (char *)block + header;
+    if (block->segment.data == NULL) {
+        sl_free(pool->allocator, block, header);
+        return NULL;
+    }
+    block->segment.pool = pool;
+    block->segment.capacity = capacity;
+    block->segment.size_class = size_class;
+    return block;
+}
+
+static void block_destroy(struct sl_pool *pool, struct sl_block *block)
+{
+    struct sl_segment *segment = &block->segment;
+    size_t size = block_header_size();
+
+    if (pool->options.mode == SL_POOL_GUARD) {
+        munmap(guard_pages(segment), guard_size(segment->capacity));
+    } else {
+        unhide(segment->data, segment->capacity);
+        size += segment->capacity;
+    }
+    sl_free(pool->allocator, block, size);
+}
+
+static enum sl_status rent_new_block(struct sl_pool *pool, size_t capacity,
+                                     uint8_t size_class,
+                                     struct sl_segment **out)
+{
+    struct sl_segment *segment = NULL;
+    struct sl_block *block;
+
+    if (size_class != NO_CLASS)
+        segment = pool->free_blocks[size_class];
+    if (segment != NULL) {
+        block = block_of(segment);
+        pool->free_blocks[size_class] = segment->next;
+        pool->stats.spare -= capacity;
+        pool->spare_blocks -= capacity;
+        unhide(segment->data, capacity);
+        if (pool->options.poison)
+            verify_poison(segment);
+    } else {
+        block = block_create(pool, capacity, size_class);
+        if (block == NULL)
+            return SL_MEMORY;
+        segment = &block->segment;
+    }
+    block->previous = NULL;
+    block->next = pool->rented_blocks;
+    if (block->next != NULL)
+        block->next->previous = block;
+    pool->rented_blocks = block;
+    count_rent(pool, segment);
+    *out = segment;
+    return SL_OK;
+}
+
+static void quarantine(struct sl_pool *pool, struct sl_block *block)
+{
+    struct sl_segment *segment = &block->segment;
+
+    mprotect(guard_pages(segment), guard_size(segment->capacity), PROT_NONE);
+    block->next = NULL;
+    if (pool->quarantine == NULL)
+        pool->quarantine = block;
+    else
+        pool->quarantine_last->next = block;
+    pool->quarantine_last = block;
+    if (pool->quarantine_count < QUARANTINE_SIZE) {
+        pool->quarantine_count++;
+        return;
+    }
+    block = pool->quarantine;
+    pool->quarantine = block->next;
+    block_destroy(pool, block);
+}
+
+static void return_block(struct sl_pool *pool, struct sl_segment *segment)
+{
+    struct sl_block *block = block_of(segment);
+
+    if (block->previous != NULL)
+        block->previous->next = block->next;
+    else
+        pool->rented_blocks = block->next;
+    if (block->next != NULL)
+        block->next->previous = block->previous;
+
+    if (pool->options.mode == SL_POOL_GUARD) {
+        quarantine(pool, block);
+        return;
+    }
+    if (pool->options.poison)
+        fill_poison(segment);
+    if (pool->options.mode == SL_POOL_DIRECT ||
+        segment->size_class == NO_CLASS ||
+        segment->capacity >
+            pool->options.spare_limit / 4 - pool->spare_blocks) {
+        block_destroy(pool, block);
+        return;
+    }
+    hide(segment->data, segment->capacity);
+    segment->next = pool->free_blocks[segment->size_class];
+    pool->free_blocks[segment->size_class] = segment;
+    pool->stats.spare += segment->capacity;
+    pool->spare_blocks += segment->capacity;
+}
+
+/* ---- the pool ---- */
+
+void sl_pool_init(struct sl_pool *pool, struct sl_allocator *allocator,
+                  const struct sl_pool_options *options)
+{
+    memset(pool, 0, sizeof *pool);
+    pool->allocator = allocator;
+    pool->options.spare_limit = SIZE_MAX;
+    if (options != NULL)
+        pool->options = *options;
+    if (pool->options.segment_size == 0)
+        pool->options.segment_size = SL_SEGMENT_SIZE;
+    if (pool->options.max_bytes == 0)
+        pool->options.max_bytes = SIZE_MAX;
+    if (pool->options.spare_limit == SIZE_MAX)
+        pool->options.spare_limit = SL_SPARE_LIMIT;
+    if (SL_DEBUG >= 2)
+        pool->options.poison = true;
+}
+
+static void abandon_slab(struct sl_slab *slab)
+{
+    for (size_t i = 0; i < slab->count; i++)
+        slab->segments[i].pool = NULL;
+}
+
+size_t sl_pool_fini(struct sl_pool *pool)
+{
+    size_t abandoned = (size_t)sl_pool_outstanding(pool);
+    struct sl_slab *slab;
+    struct sl_block *block;
+
+    sl_pool_trim(pool, 0);
+    while ((block = pool->quarantine) != NULL) {
+        pool->quarantine = block->next;
+        block_destroy(pool, block);
+    }
+    pool->quarantine_count = 0;
+    /* Whoever still holds a segment may release it later: it must not come
+     * looking for a pool that is gone. */
+    for (slab = pool->slabs; slab != NULL; slab = slab->next)
+        abandon_slab(slab);
+    for (slab = pool->full_slabs; slab != NULL; slab = slab->next)
+        abandon_slab(slab);
+    for (block = pool->rented_blocks; block != NULL; block = block->next)
+        block->segment.pool = NULL;
+    pool->slabs = pool->full_slabs = NULL;
+    pool->rented_blocks = NULL;
+    pool->stats.quarantined += abandoned;
+    return abandoned;
+}
+
+enum sl_status sl_pool_rent(struct sl_pool *pool, struct sl_segment **segment)
+{
+    size_t size = pool->options.segment_size;
+
+    if (size > pool->options.max_bytes - pool->stats.bytes)
+        return SL_LIMIT;
+    if (pool->options.mode == SL_POOL_SLABS)
+        return rent_from_slab(pool, segment);
+    return rent_new_block(pool, size, NO_CLASS, segment);
+}
+
+enum sl_status sl_pool_rent_block(struct sl_pool *pool, size_t size,
+                                  struct sl_segment **block)
+{
+    size_t capacity = size;
+    uint8_t size_class = NO_CLASS;
+
+    if (size <= SMALLEST_BLOCK) {
+        size_class = 0;
+        capacity = SMALLEST_BLOCK;
+    } else if (size <= SMALLEST_BLOCK << (SL_POOL_CLASSES - 1)) {
+        int bits = 64 - __builtin_clzll((unsigned long long)size - 1);
+
+        size_class = (uint8_t)(bits - 8);
+        capacity = (size_t)1 << bits;
+    }
+    if (capacity > pool->options.max_bytes - pool->stats.bytes)
+        return SL_LIMIT;
+    if (capacity == pool->options.segment_size &&
+        pool->options.mode == SL_POOL_SLABS)
+        return rent_from_slab(pool, block);
+    return rent_new_block(pool, capacity, size_class, block);
+}
+
+void sl_pool_return(struct sl_segment *segment)
+{
+    struct sl_pool *pool = segment->pool;
+
+    if (pool == NULL) /* abandoned: its memory stays for good */
+        return;
+    count_return(pool, segment);
+    if (segment->slab != NULL)
+        return_to_slab(pool, segment);
+    else
+        return_block(pool, segment);
+}
+
+void sl_pool_trim(struct sl_pool *pool, size_t keep)
+{
+    struct sl_slab *slab = pool->slabs;
+
+    for (size_t i = SL_POOL_CLASSES; i-- > 0;) {
+        struct sl_segment *segment;
+
+        while (pool->stats.spare > keep &&
+               (segment = pool->free_blocks[i]) != NULL) {
+            pool->free_blocks[i] = segment->next;
+            pool->stats.spare -= segment->capacity;
+            pool->spare_blocks -= segment->capacity;
+            block_destroy(pool, block_of(segment));
+        }
+    }
+    while (slab != NULL && pool->stats.spare > keep) {
+        struct sl_slab *next = slab->next;
+
+        if (slab->used == 0) {
+            slab_unlink(&pool->slabs, slab);
+            slab_destroy(pool, slab);
+        }
+        slab = next;
+    }
+}
+
+size_t sl_pool_take_debt(struct sl_pool *pool)
+{
+    size_t debt = pool->unreported;
+
+    pool->unreported = 0;
+    return debt;
+}

@@ -1,0 +1,8 @@
+#include "memory/segment.h"
+
+void sl_segment_unpin(struct sl_segment *segment)
+{
+    sl_assert(!segment->is_free && segment->pins > 0);
+    if (--segment->pins == 0 && segment->refs == 0)
+        sl_pool_return(segment);
+}
