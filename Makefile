@@ -7,8 +7,10 @@ LUA_ABI ?= 5.4
 CC      ?= cc
 CLANG   ?= clang
 CFLAGS  ?= -O2 -g
-# Sanitizers for the module itself, as in `make test SAN=address,undefined`.
-SAN     ?=
+# Sanitizers for the module itself, as in `make test SAN=address,undefined`; the
+# unit tests always have some: these, or the ones named here.
+SAN      ?=
+UNIT_SAN ?= $(if $(SAN),$(SAN),address,undefined)
 BUILD   ?= $(if $(SAN),build/san,build)
 # What the specs run as: transport+backend, one whole run for each.
 SPEC_MODES ?= stream+epoll stream+poll
@@ -84,7 +86,8 @@ SOURCES      := $(filter-out $(CHOSEN_BY_MACHINE),$(ALL_SOURCES)) \
 CORE_SOURCES := $(filter-out src/binding/%,$(SOURCES))
 UNIT_SOURCES := $(sort $(wildcard spec/c/*/*_test.c))
 FUZZ_SOURCES := $(sort $(wildcard spec/c/fuzz/*_fuzz.c))
-SUPPORT_SOURCES := $(sort $(wildcard spec/c/support/*.c))
+SUPPORT_SOURCES := $(filter-out $(UNIT_SOURCES), \
+	$(sort $(wildcard spec/c/support/*.c)))
 SPEC_SOURCES := $(sort $(wildcard spec/support/*.c))
 C_FILES := $(sort $(shell find src spec bench examples -name '*.[ch]' \
 	2>/dev/null))
@@ -108,7 +111,7 @@ else
 MODULE_FLAGS += -DSL_DEBUG=0
 endif
 TEST_FLAGS := $(COMMON) -I. -O1 -g -DSL_DEBUG=2 -fno-omit-frame-pointer \
-	-fsanitize=address,undefined -fno-sanitize-recover=all
+	-fsanitize=$(UNIT_SAN) -fno-sanitize-recover=all
 FUZZ_FLAGS := $(COMMON) -I. -O1 -g -DSL_DEBUG=1 -fno-omit-frame-pointer \
 	-fsanitize=address,undefined -fno-sanitize-recover=all
 LINT_FLAGS := $(COMMON) -I. $(LUA_CFLAGS) -O2 -Werror -fsyntax-only
@@ -162,7 +165,7 @@ $(BUILD)/unit/core.a: $(UNIT_CORE) $(UNIT_SUPPORT) $(BUILD)/core.list
 	@ar rcs $@ $(UNIT_CORE) $(UNIT_SUPPORT)
 
 $(UNITS): %: %.o $(BUILD)/unit/core.a
-	$(call run,link)$(CC) -fsanitize=address,undefined -pthread -o $@ $< \
+	$(call run,link)$(CC) -fsanitize=$(UNIT_SAN) -pthread -o $@ $< \
 		$(BUILD)/unit/core.a $(LIBS)
 
 # ---- specs ----
