@@ -105,7 +105,7 @@ COMMON := -std=c11 -D_GNU_SOURCE= -Isrc $(WARNINGS) $(DEFINES) -fPIC -pthread \
 MODULE_FLAGS := $(COMMON) $(LUA_CFLAGS) -fvisibility=hidden $(CFLAGS)
 ifneq ($(SAN),)
 MODULE_FLAGS += -fsanitize=$(SAN) -fno-sanitize-recover=all \
-	-fno-omit-frame-pointer -DSL_DEBUG=1 -DSL_NO_RECYCLING=1
+	-fno-omit-frame-pointer -DSL_DEBUG=2
 MODULE_LINK  := -fsanitize=$(SAN)
 else
 MODULE_FLAGS += -DSL_DEBUG=0
