@@ -4,9 +4,9 @@
 
 #include <stdint.h>
 
-#define SL_SECOND INT64_C(1000000000)
+#define SL_SECOND      INT64_C(1000000000)
 #define SL_MILLISECOND INT64_C(1000000)
-#define SL_NEVER INT64_MAX
+#define SL_NEVER       INT64_MAX
 
 /* CLOCK_MONOTONIC: unmoved by changes of the wall clock. */
 int64_t sl_clock_now(void);

@@ -14,7 +14,7 @@ void sl_assert_failed(const char *condition, const char *file, int line)
     __attribute__((noreturn));
 
 #if SL_DEBUG >= 1
-#define sl_assert(condition)                                                   \
+#define sl_assert(condition) \
     ((condition) ? (void)0 : sl_assert_failed(#condition, __FILE__, __LINE__))
 #else
 #define sl_assert(condition) ((void)sizeof(condition))

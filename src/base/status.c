@@ -33,16 +33,11 @@ const char *sl_status_name(enum sl_status status)
 const char *sl_stage_name(enum sl_stage stage)
 {
     static const char *const names[] = {
-        [SL_STAGE_NONE] = "",
-        [SL_STAGE_QUEUE] = "queue",
-        [SL_STAGE_RESOLVE] = "resolve",
-        [SL_STAGE_CONNECT] = "connect",
-        [SL_STAGE_PROXY] = "proxy",
-        [SL_STAGE_TLS] = "tls",
-        [SL_STAGE_SEND] = "send",
-        [SL_STAGE_HEAD] = "head",
-        [SL_STAGE_BODY] = "body",
-        [SL_STAGE_WEBSOCKET] = "websocket",
+        [SL_STAGE_NONE] = "",           [SL_STAGE_QUEUE] = "queue",
+        [SL_STAGE_RESOLVE] = "resolve", [SL_STAGE_CONNECT] = "connect",
+        [SL_STAGE_PROXY] = "proxy",     [SL_STAGE_TLS] = "tls",
+        [SL_STAGE_SEND] = "send",       [SL_STAGE_HEAD] = "head",
+        [SL_STAGE_BODY] = "body",       [SL_STAGE_WEBSOCKET] = "websocket",
     };
 
     return names[stage];

@@ -43,6 +43,8 @@ struct sl_buffer {
     size_t length;            /* unread bytes over all slices */
     size_t max_size;          /* of length; SIZE_MAX: none */
     struct sl_segment *spare; /* rented for a reservation, not yet used */
+    size_t reserved;          /* open room; 0: no reservation */
+    size_t reserved_tail;     /* the part behind the tail slice, now pinned */
     struct sl_slice inline_slices[SL_BUFFER_INLINE_SLICES];
 };
 

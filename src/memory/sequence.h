@@ -50,7 +50,10 @@ enum sl_status sl_sequence_sub(struct sl_sequence *sequence,
 enum sl_status sl_sequence_append(struct sl_sequence *sequence,
                                   struct sl_segment *segment, const char *data,
                                   size_t size);
-/* Appends all of it to `buffer` without copying. */
+/* All of `from`, which is left empty; `to` is initialised and empty. */
+void sl_sequence_move(struct sl_sequence *to, struct sl_sequence *from);
+/* Appends all of it to `buffer` by sl_buffer_link; on failure what was
+ * appended stays. */
 enum sl_status sl_sequence_link(const struct sl_sequence *sequence,
                                 struct sl_buffer *buffer);
 

@@ -15,6 +15,7 @@ struct sl_writer {
     struct sl_pool *pool;
     struct sl_segment *block; /* NULL until the first byte */
     size_t size;              /* written bytes */
+    size_t reserved;          /* room offered by the last reserve */
     size_t initial_size;
     size_t max_size;
     enum sl_writer_state state;
