@@ -17,13 +17,13 @@ void sl_assert_failed(const char *condition, const char *file, int line)
 #define sl_assert(condition) \
     ((condition) ? (void)0 : sl_assert_failed(#condition, __FILE__, __LINE__))
 #else
-#define sl_assert(condition) ((void)sizeof(condition))
+#define sl_assert(condition) ((void)(0 && (condition)))
 #endif
 
 #if SL_DEBUG >= 2
 #define sl_check(condition) sl_assert(condition)
 #else
-#define sl_check(condition) ((void)sizeof(condition))
+#define sl_check(condition) ((void)(0 && (condition)))
 #endif
 
 #endif
