@@ -1,0 +1,98 @@
+#include "codec/crc32.h"
+
+#include <zlib.h>
+
+static uint32_t by_table(uint32_t before, struct sl_view bytes)
+{
+    return (uint32_t)crc32_z(before, (const Bytef *)bytes.data, bytes.size);
+}
+
+#ifdef __x86_64__
+
+#include <immintrin.h>
+
+#define FOLDED ((size_t)64) /* bytes folded at a time */
+
+/* The method of Gopal and others, "Fast CRC Computation for Generic Polynomials
+ * Using PCLMULQDQ Instruction" (Intel, 2009), bits reflected. A 128 bit piece
+ * is moved n bits forward by multiplying its halves with x^(n+32) and x^(n-32)
+ * modulo the polynomial, and added to the piece that stands there. */
+__attribute__((target("pclmul,sse4.1"))) static __m128i
+fold(__m128i piece, __m128i onto, __m128i powers)
+{
+    __m128i low = _mm_clmulepi64_si128(piece, powers, 0x00);
+    __m128i high = _mm_clmulepi64_si128(piece, powers, 0x11);
+
+    return _mm_xor_si128(_mm_xor_si128(low, high), onto);
+}
+
+__attribute__((target("pclmul,sse4.1"))) static __m128i load(const char *data)
+{
+    return _mm_loadu_si128((const __m128i *)(const void *)data);
+}
+
+/* 128 bits to 32: two folds by 64 and 32 bits, then Barrett's reduction. */
+__attribute__((target("pclmul,sse4.1"))) static uint32_t reduce(__m128i piece)
+{
+    const __m128i by_128 = _mm_set_epi64x(0x00ccaa009e, 0x01751997d0);
+    const __m128i by_64 = _mm_set_epi64x(0, 0x0163cd6124);
+    const __m128i barrett = _mm_set_epi64x(0x01f7011641, 0x01db710641);
+    const __m128i low_32 = _mm_setr_epi32(~0, 0, ~0, 0);
+    __m128i product = _mm_clmulepi64_si128(piece, by_128, 0x10);
+
+    piece = _mm_xor_si128(_mm_srli_si128(piece, 8), product);
+    product = _mm_srli_si128(piece, 4);
+    piece = _mm_clmulepi64_si128(_mm_and_si128(piece, low_32), by_64, 0x00);
+    piece = _mm_xor_si128(piece, product);
+    product = _mm_clmulepi64_si128(_mm_and_si128(piece, low_32), barrett, 0x10);
+    product =
+        _mm_clmulepi64_si128(_mm_and_si128(product, low_32), barrett, 0x00);
+    return (uint32_t)_mm_extract_epi32(_mm_xor_si128(piece, product), 1);
+}
+
+/* `size` is a multiple of 16 and at least FOLDED. The register is what stands
+ * between the inversions that begin and end a crc32. */
+__attribute__((target("pclmul,sse4.1"))) static uint32_t
+by_multiply(uint32_t state, const char *data, size_t size)
+{
+    const __m128i by_512 = _mm_set_epi64x(0x01c6e41596, 0x0154442bd4);
+    const __m128i by_128 = _mm_set_epi64x(0x00ccaa009e, 0x01751997d0);
+    __m128i a = _mm_xor_si128(load(data), _mm_cvtsi32_si128((int)state));
+    __m128i b = load(data + 16);
+    __m128i c = load(data + 32);
+    __m128i d = load(data + 48);
+
+    for (data += FOLDED, size -= FOLDED; size >= FOLDED;
+         data += FOLDED, size -= FOLDED) {
+        a = fold(a, load(data), by_512);
+        b = fold(b, load(data + 16), by_512);
+        c = fold(c, load(data + 32), by_512);
+        d = fold(d, load(data + 48), by_512);
+    }
+    a = fold(a, b, by_128);
+    a = fold(a, c, by_128);
+    a = fold(a, d, by_128);
+    for (; size >= 16; data += 16, size -= 16)
+        a = fold(a, load(data), by_128);
+    return reduce(a);
+}
+
+uint32_t sl_crc32(uint32_t before, struct sl_view bytes)
+{
+    size_t folded = bytes.size & ~(size_t)15;
+
+    if (folded < FOLDED || !__builtin_cpu_supports("pclmul") ||
+        !__builtin_cpu_supports("sse4.1"))
+        return by_table(before, bytes);
+    before = ~by_multiply(~before, bytes.data, folded);
+    return by_table(before, sl_view(bytes.data + folded, bytes.size - folded));
+}
+
+#else
+
+uint32_t sl_crc32(uint32_t before, struct sl_view bytes)
+{
+    return by_table(before, bytes);
+}
+
+#endif

@@ -1,0 +1,72 @@
+/* codec/decoder.h - content codings, removed from segments into segments
+ *
+ * in:  http/response.c feeds a buffer    out: a buffer
+ *
+ *   find(coding) -> rent -> decode* -> finish -> release
+ *
+ * One constant table per coding and one file for each library; the table of
+ * tables in decoder.c is what this build offers. Decoders are made once and
+ * reset for the next body; idle ones hang on the pool they were made for.
+ */
+#ifndef SL_CODEC_DECODER_H
+#define SL_CODEC_DECODER_H
+
+#include "base/status.h"
+#include "base/view.h"
+#include "memory/buffer.h"
+
+struct sl_decoder;
+struct sl_engine_class;
+
+struct sl_decoder_class {
+    const char *name;                     /* the content coding, lower case */
+    const char *const *aliases;           /* NULL-terminated, or NULL */
+    const struct sl_engine_class *engine; /* the library beneath */
+    /* As new, or with the state of a decoder that was just reset. */
+    enum sl_status (*create)(const struct sl_decoder_class *self,
+                             struct sl_pool *pool, struct sl_decoder **decoder);
+    void (*destroy)(struct sl_decoder *decoder);
+    /* A failure leaves a decoder that can only be destroyed. */
+    enum sl_status (*reset)(struct sl_decoder *decoder);
+    /* Decodes from `input` to `output` until `output` has grown by `room` bytes
+     * (at least 1) or `input` is used up.
+     * SL_OK: room is full, more may come without input. SL_AGAIN: all input is
+     * used. SL_DECODE: corrupt, or there are bytes behind the end of the coded
+     * data; `*error` says why. SL_LIMIT: `output` or the pool is full and the
+     * data has not ended. Failures repeat until reset; what was decoded before
+     * one is in `output`. */
+    enum sl_status (*decode)(struct sl_decoder *decoder,
+                             struct sl_buffer *input, struct sl_buffer *output,
+                             size_t room, const char **error);
+    /* No more input will come, after decode answered SL_AGAIN. SL_END: complete,
+     * also when there was no input at all. SL_DECODE: truncated. */
+    enum sl_status (*finish)(struct sl_decoder *decoder, const char **error);
+};
+
+/* Each implementation's struct begins with this. */
+struct sl_decoder {
+    const struct sl_decoder_class *class;
+    struct sl_pool *pool;    /* whose idle list it returns to */
+    struct sl_decoder *next; /* in that list */
+};
+
+/* NULL: unknown here (or identity). Compared without case. */
+const struct sl_decoder_class *sl_decoder_find(struct sl_view coding);
+/* "gzip, deflate" and what else this build has, for Accept-Encoding. */
+const char *sl_decoder_accepted(void);
+
+/* An idle decoder of the class kept on `pool`, or a new one; give it back with
+ * sl_decoder_release. Inflate keeps its window: no allocation. SL_MEMORY. */
+enum sl_status sl_decoder_rent(const struct sl_decoder_class *class,
+                               struct sl_pool *pool,
+                               struct sl_decoder **decoder);
+/* Resets it and keeps it, at most SL_DECODER_IDLE of them, the last used
+ * longest. NULL is allowed. */
+#define SL_DECODER_IDLE 16
+void sl_decoder_release(struct sl_decoder *decoder);
+
+/* Destroys the idle decoders of `pool`: before sl_pool_fini, or to save memory.
+ */
+void sl_decoder_drop_idle(struct sl_pool *pool);
+
+#endif

@@ -1,0 +1,134 @@
+#include "codec/engine.h"
+
+/* A library call costs the same for little room as for much, and each of
+ * zlib's ends with a copy of up to 32 KiB into its window. But a small body
+ * shall not hold a large block. */
+#define BLOCK_SIZE  ((size_t)64 * 1024)
+#define BLOCK_AFTER ((uint64_t)32 * 1024)
+
+enum sl_status sl_engine_create(const struct sl_engine_class *class,
+                                struct sl_allocator *allocator,
+                                struct sl_engine **engine)
+{
+    return class->create(allocator, engine);
+}
+
+void sl_engine_destroy(struct sl_engine *engine)
+{
+    engine->class->destroy(engine);
+}
+
+enum sl_status sl_engine_reset(struct sl_engine *engine)
+{
+    engine->delivered = 0;
+    engine->tail_room = 0;
+    engine->surplus_first = 0;
+    engine->surplus_end = 0;
+    return sl_engine_restart(engine);
+}
+
+enum sl_status sl_engine_restart(struct sl_engine *engine)
+{
+    engine->has_more = false;
+    return engine->class->reset(engine);
+}
+
+struct sl_view sl_engine_peek(const struct sl_engine *engine,
+                              const struct sl_buffer *input)
+{
+    if (engine->surplus_first < engine->surplus_end)
+        return sl_view(engine->surplus + engine->surplus_first,
+                       engine->surplus_end - engine->surplus_first);
+    return sl_buffer_peek(input);
+}
+
+void sl_engine_consume(struct sl_engine *engine, struct sl_buffer *input,
+                       size_t size)
+{
+    if (engine->surplus_first < engine->surplus_end)
+        engine->surplus_first += size;
+    else
+        sl_buffer_consume(input, size);
+}
+
+void sl_engine_unread(struct sl_engine *engine, struct sl_view bytes)
+{
+    size_t kept = engine->surplus_end - engine->surplus_first;
+
+    sl_assert(bytes.size + kept <= sizeof(engine->surplus));
+    memmove(engine->surplus + bytes.size,
+            engine->surplus + engine->surplus_first, kept);
+    memcpy(engine->surplus, bytes.data, bytes.size);
+    engine->surplus_first = 0;
+    engine->surplus_end = bytes.size + kept;
+}
+
+/* The rest of the tail segment first. A large block is a wish: where it is not
+ * to be had, a segment will do. */
+static enum sl_status reserve(struct sl_engine *engine,
+                              struct sl_buffer *output, size_t limit,
+                              struct sl_room *room)
+{
+    enum sl_status status = SL_LIMIT;
+
+    if (output->length == 0) /* drained, and its tail is gone */
+        engine->tail_room = 0;
+    if (engine->tail_room == 0 && engine->delivered >= BLOCK_AFTER &&
+        limit >= BLOCK_SIZE)
+        status = sl_buffer_reserve(output, BLOCK_SIZE, room);
+    if (status != SL_OK)
+        status = sl_buffer_reserve(output, 1, room);
+    if (status != SL_OK)
+        return status;
+    engine->tail_room = room->size;
+    if (room->size > limit)
+        room->size = limit;
+    return SL_OK;
+}
+
+/* The output is full. Data that has ended, or ends without another byte, still
+ * fits. */
+static enum sl_status probe(struct sl_engine *engine, struct sl_buffer *input,
+                            const char **error)
+{
+    struct sl_view view = sl_engine_peek(engine, input);
+    struct sl_view rest = view;
+    char byte;
+    struct sl_room room = {&byte, 1};
+    enum sl_status status = engine->class->run(engine, &rest, &room, error);
+
+    if (room.size == 0)
+        return SL_LIMIT;
+    sl_engine_consume(engine, input, view.size - rest.size);
+    engine->has_more = false;
+    return status == SL_AGAIN ? SL_OK : status;
+}
+
+enum sl_status sl_engine_step(struct sl_engine *engine, struct sl_buffer *input,
+                              struct sl_buffer *output, size_t limit,
+                              struct sl_view *produced, const char **error)
+{
+    struct sl_view view = sl_engine_peek(engine, input);
+    struct sl_view rest = view;
+    struct sl_room room;
+    struct sl_room left;
+    enum sl_status status;
+
+    *produced = sl_view("", 0);
+    if (view.size == 0 && !engine->has_more)
+        return SL_AGAIN;
+    status = reserve(engine, output, limit, &room);
+    if (status == SL_LIMIT)
+        return probe(engine, input, error);
+    if (status != SL_OK)
+        return status;
+    left = room;
+    status = engine->class->run(engine, &rest, &left, error);
+    *produced = sl_view(room.data, room.size - left.size);
+    sl_buffer_commit(output, produced->size);
+    sl_engine_consume(engine, input, view.size - rest.size);
+    engine->tail_room -= produced->size;
+    engine->delivered += produced->size;
+    engine->has_more = status == SL_OK;
+    return status == SL_AGAIN ? SL_OK : status;
+}

@@ -1,0 +1,75 @@
+/* codec/engine.h - what a decompression library does, without framing
+ *
+ *   buffer > [ surplus | head slice ] > engine > room at the tail > buffer
+ *
+ * One constant table per library. gzip.c puts the gzip and zlib formats around
+ * an engine for raw deflate; bare.c runs formats that delimit themselves.
+ */
+#ifndef SL_CODEC_ENGINE_H
+#define SL_CODEC_ENGINE_H
+
+#include "base/allocator.h"
+#include "base/status.h"
+#include "base/view.h"
+#include "memory/buffer.h"
+
+#include <stdint.h>
+
+struct sl_engine;
+
+struct sl_engine_class {
+    bool has_frames; /* after SL_END another frame may follow */
+    enum sl_status (*create)(struct sl_allocator *allocator,
+                             struct sl_engine **engine);
+    void (*destroy)(struct sl_engine *engine);
+    /* A failure leaves an engine that can only be destroyed. */
+    enum sl_status (*reset)(struct sl_engine *engine);
+    /* Takes from the front of `input`, fills the front of `room`, and moves
+     * both past what it used. SL_OK: the room is full, more may come.
+     * SL_AGAIN: all input is used. SL_END: the data ended; the input is moved
+     * to the first byte behind it; what lay in earlier input is unread. SL_DECODE, SL_MEMORY: broken until reset. */
+    enum sl_status (*run)(struct sl_engine *engine, struct sl_view *input,
+                          struct sl_room *room, const char **error);
+};
+
+/* Each implementation's struct begins with this. */
+struct sl_engine {
+    const struct sl_engine_class *class;
+    struct sl_allocator *allocator;
+    size_t tail_room;   /* left at the tail of the output by the last step */
+    uint64_t delivered; /* bytes since the last reset */
+    bool has_more;      /* the last step ended because its room was full */
+    /* Bytes to be read before the input: they were taken too much. */
+    char surplus[16];
+    size_t surplus_first;
+    size_t surplus_end;
+};
+
+enum sl_status sl_engine_create(const struct sl_engine_class *class,
+                                struct sl_allocator *allocator,
+                                struct sl_engine **engine);
+void sl_engine_destroy(struct sl_engine *engine);
+/* For the next body. */
+enum sl_status sl_engine_reset(struct sl_engine *engine);
+/* For the next member of the same body: keeps the surplus. */
+enum sl_status sl_engine_restart(struct sl_engine *engine);
+
+/* The next bytes behind what the engine took; empty when there are none. */
+struct sl_view sl_engine_peek(const struct sl_engine *engine,
+                              const struct sl_buffer *input);
+void sl_engine_consume(struct sl_engine *engine, struct sl_buffer *input,
+                       size_t size);
+
+/* Puts a few bytes that were consumed back before all others. */
+void sl_engine_unread(struct sl_engine *engine, struct sl_view bytes);
+
+/* One run over one slice of `input` and one piece of room, at most `limit`
+ * bytes (at least 1). `produced` shows what it appended to `output`, whatever
+ * the answer. SL_OK: go on. SL_AGAIN: `input` is empty and nothing is left
+ * inside. SL_END: as in run. Failures as in run; SL_LIMIT, SL_MEMORY also when
+ * `output` cannot grow by the next byte. */
+enum sl_status sl_engine_step(struct sl_engine *engine, struct sl_buffer *input,
+                              struct sl_buffer *output, size_t limit,
+                              struct sl_view *produced, const char **error);
+
+#endif

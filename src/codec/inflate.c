@@ -1,0 +1,142 @@
+/* codec/inflate.c - raw deflate by zlib, and the codings over it */
+#include "codec/codings.h"
+#include "codec/engine.h"
+#include "codec/foreign.h"
+#include "codec/gzip.h"
+
+#include <limits.h>
+#include <zlib.h>
+
+struct inflate {
+    struct sl_engine base;
+    z_stream stream;
+};
+
+static void *allocate(void *allocator, unsigned count, unsigned size)
+{
+    return sl_foreign_allocate(allocator, (size_t)count * size);
+}
+
+static void release(void *allocator, void *pointer)
+{
+    sl_foreign_free(allocator, pointer);
+}
+
+static enum sl_status inflate_create(struct sl_allocator *allocator,
+                                     struct sl_engine **engine);
+
+static void inflate_destroy(struct sl_engine *engine)
+{
+    struct inflate *self = (struct inflate *)engine;
+
+    inflateEnd(&self->stream);
+    sl_free(engine->allocator, self, sizeof(*self));
+}
+
+/* Keeps the window, so that the next body allocates nothing. */
+static enum sl_status inflate_reset(struct sl_engine *engine)
+{
+    struct inflate *self = (struct inflate *)engine;
+
+    return inflateReset2(&self->stream, -MAX_WBITS) == Z_OK ? SL_OK : SL_MEMORY;
+}
+
+static unsigned at_most(size_t size)
+{
+    return size > UINT_MAX ? UINT_MAX : (unsigned)size;
+}
+
+static enum sl_status translate(const struct inflate *self, int result,
+                                const char **error)
+{
+    switch (result) {
+    case Z_STREAM_END:
+        return SL_END;
+    case Z_OK:
+    case Z_BUF_ERROR: /* nothing to take, or nowhere to put it */
+        if (self->stream.avail_out == 0)
+            return SL_OK;
+        if (self->stream.avail_in == 0)
+            return SL_AGAIN;
+        /* Input and room and yet no step: never again, or we would loop. */
+        *error = "compressed data makes no progress";
+        return SL_DECODE;
+    case Z_MEM_ERROR:
+        *error = "out of memory";
+        return SL_MEMORY;
+    default:
+        *error = self->stream.msg != NULL ? self->stream.msg
+                                          : "invalid compressed data";
+        return SL_DECODE;
+    }
+}
+
+static enum sl_status inflate_run(struct sl_engine *engine,
+                                  struct sl_view *input, struct sl_room *room,
+                                  const char **error)
+{
+    struct inflate *self = (struct inflate *)engine;
+    z_stream *stream = &self->stream;
+    unsigned in = at_most(input->size);
+    unsigned out = at_most(room->size);
+    int result;
+
+    stream->next_in = (Bytef *)(uintptr_t)input->data;
+    stream->avail_in = in;
+    stream->next_out = (Bytef *)room->data;
+    stream->avail_out = out;
+    result = inflate(stream, Z_NO_FLUSH);
+    input->data += in - stream->avail_in;
+    input->size -= in - stream->avail_in;
+    room->data += out - stream->avail_out;
+    room->size -= out - stream->avail_out;
+    return translate(self, result, error);
+}
+
+static const struct sl_engine_class engine_class = {
+    .create = inflate_create,
+    .destroy = inflate_destroy,
+    .reset = inflate_reset,
+    .run = inflate_run,
+};
+
+static enum sl_status inflate_create(struct sl_allocator *allocator,
+                                     struct sl_engine **engine)
+{
+    struct inflate *self = sl_allocate_zeroed(allocator, sizeof(*self));
+
+    if (self == NULL)
+        return SL_MEMORY;
+    self->base.class = &engine_class;
+    self->base.allocator = allocator;
+    self->stream.zalloc = allocate;
+    self->stream.zfree = release;
+    self->stream.opaque = allocator;
+    if (inflateInit2(&self->stream, -MAX_WBITS) != Z_OK) {
+        sl_free(allocator, self, sizeof(*self));
+        return SL_MEMORY;
+    }
+    *engine = &self->base;
+    return SL_OK;
+}
+
+const struct sl_decoder_class sl_coding_gzip_zlib = {
+    .name = "gzip",
+    .aliases = sl_gzip_aliases,
+    .engine = &engine_class,
+    .create = sl_gzip_create,
+    .destroy = sl_gzip_destroy,
+    .reset = sl_gzip_reset,
+    .decode = sl_gzip_decode,
+    .finish = sl_gzip_finish,
+};
+
+const struct sl_decoder_class sl_coding_deflate_zlib = {
+    .name = "deflate",
+    .engine = &engine_class,
+    .create = sl_deflate_create,
+    .destroy = sl_gzip_destroy,
+    .reset = sl_gzip_reset,
+    .decode = sl_gzip_decode,
+    .finish = sl_gzip_finish,
+};
