@@ -1,0 +1,45 @@
+/* http/framing.h - where a response's body ends, and whether to go on after it
+ *
+ * RFC 9112 section 6.3, stricter where behaviour allows: every doubt is an
+ * error, because a guess here is how one response is taken for another.
+ */
+#ifndef SL_HTTP_FRAMING_H
+#define SL_HTTP_FRAMING_H
+
+#include "http/head.h"
+
+enum sl_framing_kind {
+    SL_FRAMING_NONE,    /* no body at all */
+    SL_FRAMING_LENGTH,  /* exactly `length` bytes */
+    SL_FRAMING_CHUNKED, /* chunks, then trailers */
+    SL_FRAMING_CLOSE    /* everything until the connection ends */
+};
+
+/* What was asked, as far as it changes what the answer means. */
+struct sl_request_traits {
+    bool is_head;
+    bool is_connect;
+    bool wants_upgrade; /* 101 is acceptable */
+    bool wants_close;   /* we sent Connection: close */
+};
+
+#define SL_CODINGS 2
+
+struct sl_framing {
+    enum sl_framing_kind kind;
+    uint64_t length;    /* of SL_FRAMING_LENGTH */
+    bool keeps_alive;   /* the connection may be used again afterwards */
+    bool is_upgrade;    /* 101, accepted */
+    /* Content-Encoding, outermost (to be removed first) at 0. */
+    struct sl_view codings[SL_CODINGS];
+    size_t coding_count;
+    bool has_many_codings; /* more than SL_CODINGS */
+};
+
+/* SL_PROTOCOL: `error` says why. */
+enum sl_status sl_framing_decide(struct sl_framing *framing,
+                                 const struct sl_head *head,
+                                 struct sl_request_traits request,
+                                 const char **error);
+
+#endif

@@ -1,0 +1,478 @@
+#include "http/head.h"
+
+#include "http/scan.h"
+#include "http/token.h"
+#include "memory/pool.h"
+
+#include <stdint.h>
+
+/* 256 fields: with the default limits one block is always enough. */
+#define TABLE_SIZE ((size_t)4096)
+
+/* "HTTP/1.1 200" and the byte behind it */
+#define STATUS_LINE_SIZE 13
+
+/* Where in the input the parser is: the slice that holds an offset. */
+struct cursor {
+    const struct sl_buffer *input;
+    uint32_t index; /* of the slice in the ring */
+    size_t start;   /* offset of its first byte */
+    const char *data;
+    size_t size;
+};
+
+struct line {
+    size_t offset; /* of its first byte */
+    size_t end;    /* of its CR or LF */
+    size_t next;   /* of the next line */
+};
+
+static enum sl_status fail(struct sl_head *head, enum sl_status status,
+                           const char *error)
+{
+    head->failed = status;
+    head->error = error;
+    return status;
+}
+
+/* ---- life ---- */
+
+void sl_head_init(struct sl_head *head, struct sl_pool *pool,
+                  const struct sl_head_limits *limits)
+{
+    memset(head, 0, sizeof(*head));
+    head->pool = pool;
+    head->limits = limits;
+}
+
+void sl_head_init_trailers(struct sl_head *head, struct sl_pool *pool,
+                           const struct sl_head_limits *limits)
+{
+    sl_head_init(head, pool, limits);
+    head->is_trailers = true;
+}
+
+void sl_head_fini(struct sl_head *head)
+{
+    if (head->block != NULL)
+        sl_segment_release(head->block);
+    head->block = NULL;
+    head->fields = NULL;
+    head->text = NULL;
+    head->size = 0;
+    head->count = 0;
+}
+
+void sl_head_reset(struct sl_head *head)
+{
+    struct sl_pool *pool = head->pool;
+    const struct sl_head_limits *limits = head->limits;
+    bool is_trailers = head->is_trailers;
+
+    sl_head_fini(head);
+    sl_head_init(head, pool, limits);
+    head->is_trailers = is_trailers;
+}
+
+void sl_head_take(struct sl_head *head, struct sl_head *from)
+{
+    sl_head_fini(head);
+    *head = *from;
+    from->block = NULL;
+    sl_head_reset(from);
+}
+
+/* ---- the input, slice by slice ---- */
+
+static void cursor_load(struct cursor *cursor)
+{
+    const struct sl_slice *slice = &cursor->input->slices[cursor->index];
+
+    cursor->data = slice->data;
+    cursor->size = slice->size;
+}
+
+static void cursor_init(struct cursor *cursor, const struct sl_buffer *input)
+{
+    cursor->input = input;
+    cursor->index = input->first;
+    cursor->start = 0;
+    cursor_load(cursor);
+}
+
+/* Forward only, to a byte that is there. */
+static const char *cursor_seek(struct cursor *cursor, size_t offset)
+{
+    while (offset - cursor->start >= cursor->size) {
+        cursor->start += cursor->size;
+        cursor->index++;
+        if (cursor->index == cursor->input->capacity)
+            cursor->index = 0;
+        cursor_load(cursor);
+    }
+    return cursor->data + (offset - cursor->start);
+}
+
+/* ---- lines ---- */
+
+/* Offsets into the text are 32 bits wide. */
+static size_t head_limit(const struct sl_head *head)
+{
+    return head->limits->head < UINT32_MAX ? head->limits->head : UINT32_MAX;
+}
+
+/* What a line that has not ended yet comes to. The limits hold for the byte at
+ * which they are passed, so that the outcome is the same for every cut. */
+static enum sl_status need_more(struct sl_head *head, size_t available)
+{
+    if (available >= head_limit(head))
+        return fail(head, SL_LIMIT,
+                    head->is_trailers ? "trailer section too large"
+                                      : "response head too large");
+    return SL_AGAIN;
+}
+
+/* `offset` is that of the first control at or after the line's start. */
+static enum sl_status end_line(struct sl_head *head, struct cursor *cursor,
+                               size_t offset, size_t available,
+                               struct line *line)
+{
+    char control = *cursor_seek(cursor, offset);
+
+    line->offset = head->line;
+    line->end = offset;
+    line->next = offset + 1;
+    if (control == '\n' && head->limits->lenient_lf)
+        return SL_OK;
+    if (control == '\n')
+        return fail(head, SL_PROTOCOL, "line ends in LF without CR");
+    if (control == '\0')
+        return fail(head, SL_PROTOCOL, "NUL in the response head");
+    if (control != '\r')
+        return fail(head, SL_PROTOCOL,
+                    "control character in the response head");
+    if (offset + 1 >= available)
+        return need_more(head, available);
+    /* RFC 9112 2.2: a bare CR is not to be guessed at */
+    line->next = offset + 2;
+    if (*cursor_seek(cursor, offset + 1) != '\n')
+        return fail(head, SL_PROTOCOL, "CR without LF in the response head");
+    return SL_OK;
+}
+
+/* Looks on from where the last look ended. */
+static enum sl_status find_line(struct sl_head *head, struct cursor *cursor,
+                                size_t available, struct line *line)
+{
+    size_t room = available - head->line;
+    size_t stop = available;
+
+    if (room > head->limits->line)
+        stop = head->line + head->limits->line + 1;
+    while (head->size < stop) {
+        const char *at = cursor_seek(cursor, head->size);
+        size_t slice_end = cursor->start + cursor->size;
+        size_t size = (slice_end < stop ? slice_end : stop) - head->size;
+        const char *control = sl_scan_control(at, at + size);
+
+        head->size += (size_t)(control - at);
+        if (control < at + size)
+            return end_line(head, cursor, head->size, available, line);
+    }
+    if (head->size - head->line > head->limits->line)
+        return fail(head, SL_LIMIT, "line too long in the response head");
+    return need_more(head, available);
+}
+
+static bool is_digit(char c)
+{
+    return c >= '0' && c <= '9';
+}
+
+/* Whether `c` may stand at `offset` of a status line. */
+static bool fits_status_line(const struct sl_head *head, size_t offset, char c)
+{
+    static const char pattern[] = "HTTP/1.x ddd";
+
+    if (offset == STATUS_LINE_SIZE - 1)
+        return c == ' ' || c == '\r' || (c == '\n' && head->limits->lenient_lf);
+    switch (pattern[offset]) {
+    case 'x':
+        return c == '0' || c == '1';
+    case 'd':
+        return is_digit(c) && (offset != 9 || c != '0');
+    default:
+        return c == pattern[offset];
+    }
+}
+
+/* RFC 9112 4: what cannot become a status line fails at its first wrong byte,
+ * so that a peer of another protocol is not waited for. */
+static enum sl_status check_status_line(struct sl_head *head,
+                                        struct cursor *cursor, size_t available)
+{
+    size_t end = available < STATUS_LINE_SIZE ? available : STATUS_LINE_SIZE;
+    size_t i;
+
+    if (end > head->limits->line)
+        end = head->limits->line;
+    for (i = head->size; i < end; i++) {
+        if (!fits_status_line(head, i, *cursor_seek(cursor, i)))
+            return fail(head, SL_PROTOCOL,
+                        i < 5   ? "not an HTTP response"
+                        : i < 8 ? "HTTP version is neither 1.0 nor 1.1"
+                                : "malformed status line");
+    }
+    return SL_OK;
+}
+
+static void parse_status_line(struct sl_head *head, struct sl_view text)
+{
+    const char *digits = text.data + 9;
+
+    head->minor_version = text.data[7] - '0';
+    head->status =
+        (digits[0] - '0') * 100 + (digits[1] - '0') * 10 + (digits[2] - '0');
+    head->reason = (uint32_t)text.size;
+    if (text.size >= STATUS_LINE_SIZE) {
+        head->reason = STATUS_LINE_SIZE;
+        head->reason_size = (uint32_t)(text.size - STATUS_LINE_SIZE);
+    }
+}
+
+/* Room in the table for one field more. */
+static enum sl_status reserve_field(struct sl_head *head)
+{
+    size_t used = head->count * sizeof(struct sl_field);
+    struct sl_segment *table;
+    enum sl_status status;
+
+    if (head->block != NULL &&
+        head->block->capacity - used >= sizeof(struct sl_field))
+        return SL_OK;
+    status = sl_pool_rent_block(head->pool, used == 0 ? TABLE_SIZE : used * 2,
+                                &table);
+    if (status != SL_OK)
+        return fail(head, status, "no memory for the response head");
+    if (head->block != NULL) {
+        memcpy(table->data, head->block->data, used);
+        sl_segment_release(head->block);
+    }
+    head->block = table;
+    head->fields = (struct sl_field *)(void *)table->data;
+    return SL_OK;
+}
+
+/* RFC 9112 5.2: a line that starts with whitespace continues the last value. */
+static enum sl_status parse_fold(struct sl_head *head, struct sl_view text,
+                                 size_t offset)
+{
+    struct sl_view more = sl_trim(text);
+    size_t start = offset + (size_t)(more.data - text.data);
+    struct sl_field *field;
+
+    /* RFC 9112 2.2 */
+    if (head->count == 0)
+        return fail(head, SL_PROTOCOL, "whitespace before the first field");
+    head->has_folds = true;
+    if (more.size == 0)
+        return SL_OK;
+    field = &head->fields[head->count - 1];
+    if (field->value_size == 0)
+        field->value = (uint32_t)start;
+    field->value_size = (uint32_t)(start + more.size - field->value);
+    return SL_OK;
+}
+
+static enum sl_status parse_field(struct sl_head *head, struct sl_view text,
+                                  size_t offset)
+{
+    size_t name_size = sl_token_length(text);
+    struct sl_view value;
+    struct sl_field *field;
+    enum sl_status status;
+
+    if (name_size == text.size)
+        return fail(head, SL_PROTOCOL, "field line without a colon");
+    if (text.data[name_size] != ':') {
+        /* RFC 9112 5.1: no whitespace between name and colon */
+        if (text.data[name_size] == ' ' || text.data[name_size] == '\t')
+            return fail(head, SL_PROTOCOL, "whitespace in a field name");
+        return fail(head, SL_PROTOCOL, "invalid character in a field name");
+    }
+    if (name_size == 0)
+        return fail(head, SL_PROTOCOL, "field line without a name");
+    if (name_size > UINT16_MAX)
+        return fail(head, SL_LIMIT, "field name too long");
+    status = reserve_field(head);
+    if (status != SL_OK)
+        return status;
+    value =
+        sl_trim(sl_view(text.data + name_size + 1, text.size - name_size - 1));
+    field = &head->fields[head->count++];
+    field->name = (uint32_t)offset;
+    field->name_size = (uint16_t)name_size;
+    field->value = (uint32_t)(offset + (size_t)(value.data - text.data));
+    field->value_size = (uint32_t)value.size;
+    field->is_hidden = false;
+    return SL_OK;
+}
+
+static enum sl_status parse_line(struct sl_head *head, struct sl_view text,
+                                 size_t offset)
+{
+    if (offset == 0 && !head->is_trailers) {
+        parse_status_line(head, text);
+        return SL_OK;
+    }
+    if (++head->line_count > head->limits->lines)
+        return fail(head, SL_LIMIT,
+                    head->is_trailers ? "too many trailer lines"
+                                      : "too many lines in the response head");
+    if (text.data[0] == ' ' || text.data[0] == '\t')
+        return parse_fold(head, text, offset);
+    return parse_field(head, text, offset);
+}
+
+/* A line that crosses slices is copied once, to be seen in one piece. */
+static enum sl_status parse_crossing_line(struct sl_head *head,
+                                          const struct sl_buffer *input,
+                                          const struct line *line)
+{
+    size_t size = line->end - line->offset;
+    struct sl_segment *copy;
+    enum sl_status status = sl_pool_rent_block(head->pool, size, &copy);
+
+    if (status != SL_OK)
+        return fail(head, status, "no memory for the response head");
+    sl_buffer_copy_out(input, line->offset, copy->data, size);
+    status = parse_line(head, sl_view(copy->data, size), line->offset);
+    sl_segment_release(copy);
+    return status;
+}
+
+/* ---- completion ---- */
+
+static void blank_fold(char *text, const struct sl_field *field)
+{
+    char *at = text + field->value;
+    char *end = at + field->value_size;
+
+    while (at < end) {
+        if (*at != '\r' && *at != '\n') {
+            at++;
+            continue;
+        }
+        /* inside a value only obs-fold has line ends */
+        while (at < end &&
+               (*at == '\r' || *at == '\n' || *at == ' ' || *at == '\t'))
+            *at++ = ' ';
+    }
+}
+
+static enum sl_status complete(struct sl_head *head, struct sl_buffer *input,
+                               size_t size)
+{
+    size_t table_size = head->count * sizeof(struct sl_field);
+    struct sl_segment *block;
+    enum sl_status status;
+    char *text;
+    size_t i;
+
+    head->size = size;
+    if (head->is_trailers && head->count == 0) {
+        head->text = "\r\n";
+        head->size = size;
+        sl_buffer_consume(input, size);
+        return SL_OK;
+    }
+    status = sl_pool_rent_block(head->pool, table_size + size, &block);
+    if (status != SL_OK)
+        return fail(head, status, "no memory for the response head");
+    text = block->data + table_size;
+    if (table_size > 0)
+        memcpy(block->data, head->fields, table_size);
+    sl_buffer_copy_out(input, 0, text, size);
+    sl_buffer_consume(input, size);
+    if (head->block != NULL)
+        sl_segment_release(head->block);
+    head->block = block;
+    block->filled = table_size + size;
+    head->fields = (struct sl_field *)(void *)block->data;
+    head->text = text;
+    for (i = 0; head->has_folds && i < head->count; i++)
+        blank_fold(text, &head->fields[i]);
+    return SL_OK;
+}
+
+enum sl_status sl_head_parse(struct sl_head *head, struct sl_buffer *input)
+{
+    size_t limit = head_limit(head);
+    size_t available = input->length < limit ? input->length : limit;
+    struct cursor cursor;
+    enum sl_status status = SL_OK;
+
+    if (head->failed != SL_OK)
+        return head->failed;
+    sl_assert(head->text == NULL);
+    if (available == 0)
+        return SL_AGAIN;
+    cursor_init(&cursor, input);
+    if (head->line == 0 && head->size < STATUS_LINE_SIZE && !head->is_trailers)
+        status = check_status_line(head, &cursor, available);
+    while (status == SL_OK) {
+        struct line line;
+
+        status = find_line(head, &cursor, available, &line);
+        if (status != SL_OK)
+            break;
+        if (line.end == line.offset)
+            return complete(head, input, line.next);
+        if (line.offset >= cursor.start)
+            status =
+                parse_line(head,
+                           sl_view(cursor.data + (line.offset - cursor.start),
+                                   line.end - line.offset),
+                           line.offset);
+        else
+            status = parse_crossing_line(head, input, &line);
+        head->line = head->size = line.next;
+    }
+    return status;
+}
+
+/* ---- reading ---- */
+
+struct sl_view sl_head_name(const struct sl_head *head, size_t index)
+{
+    const struct sl_field *field = &head->fields[index];
+
+    return sl_view(head->text + field->name, field->name_size);
+}
+
+struct sl_view sl_head_value(const struct sl_head *head, size_t index)
+{
+    const struct sl_field *field = &head->fields[index];
+
+    return sl_view(head->text + field->value, field->value_size);
+}
+
+struct sl_view sl_head_reason(const struct sl_head *head)
+{
+    return sl_view(head->text + head->reason, head->reason_size);
+}
+
+size_t sl_head_find(const struct sl_head *head, size_t from,
+                    struct sl_view name)
+{
+    size_t i;
+
+    for (i = from; i < head->count; i++) {
+        const struct sl_field *field = &head->fields[i];
+
+        if (field->name_size == name.size && !field->is_hidden &&
+            sl_equal_ignoring_case(sl_head_name(head, i), name))
+            return i;
+    }
+    return SIZE_MAX;
+}

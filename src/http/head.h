@@ -1,0 +1,85 @@
+/* http/head.h - a response head (or a trailer section), parsed once, kept whole
+ *
+ * in:  memory/buffer.h, bytes as received    out: http/framing.h, headers in Lua
+ *
+ * The parser looks at each line once, as soon as it is complete, wherever the
+ * input was cut. When the last line has come, head and table move into one
+ * block of their own:
+ *
+ *   block  [ field | field | ... ][ HTTP/1.1 200 OK\r\nName: value\r\n...\r\n ]
+ *            offsets into the text   the bytes as they came; obs-fold is blanked
+ *
+ * so a head stays good until sl_head_fini, whatever happens to the input, and
+ * strings are made only for the fields that somebody asks for.
+ */
+#ifndef SL_HTTP_HEAD_H
+#define SL_HTTP_HEAD_H
+
+#include "base/status.h"
+#include "base/view.h"
+#include "memory/buffer.h"
+
+struct sl_head_limits {
+    size_t head;       /* bytes in all, 65536 */
+    size_t line;       /* bytes of one line without its end, 16384 */
+    size_t lines;      /* field lines, 256 */
+    bool lenient_lf;   /* a bare LF ends a line */
+};
+
+struct sl_field {
+    uint32_t name; /* offset into the text */
+    uint32_t value;
+    uint32_t value_size;
+    uint16_t name_size;
+    bool is_hidden; /* not shown: it described the body before decoding */
+};
+
+struct sl_head {
+    struct sl_pool *pool;
+    const struct sl_head_limits *limits;
+    struct sl_segment *block; /* while parsing: the table alone */
+    struct sl_field *fields;
+    const char *text;  /* NULL until complete */
+    size_t size;       /* of the text, also bytes scanned so far */
+    size_t count;      /* fields */
+    int status;        /* 100 to 999 */
+    int minor_version; /* 0 or 1 */
+    uint32_t reason;   /* offset of the reason phrase */
+    uint32_t reason_size;
+    bool is_trailers;
+    bool has_folds;        /* values to blank when it is complete */
+    size_t line;           /* while parsing: offset of the current line */
+    size_t line_count;     /* lines after the first, folded ones too */
+    enum sl_status failed; /* first failure, repeated until reset */
+    const char *error;     /* why, a static clause */
+};
+
+void sl_head_init(struct sl_head *head, struct sl_pool *pool,
+                  const struct sl_head_limits *limits);
+/* The same for a trailer section: no status line. */
+void sl_head_init_trailers(struct sl_head *head, struct sl_pool *pool,
+                           const struct sl_head_limits *limits);
+void sl_head_fini(struct sl_head *head);
+/* Back to what init left. */
+void sl_head_reset(struct sl_head *head);
+
+/* Parses from the front of `input`. SL_OK: complete, its bytes are consumed.
+ * SL_AGAIN: more is needed, nothing is consumed. SL_PROTOCOL, SL_LIMIT,
+ * SL_MEMORY: `error` says why. */
+enum sl_status sl_head_parse(struct sl_head *head, struct sl_buffer *input);
+
+/* Moves a complete head; `from` is as reset. */
+void sl_head_take(struct sl_head *head, struct sl_head *from);
+
+/* ---- reading a complete head ---- */
+
+struct sl_view sl_head_name(const struct sl_head *head, size_t index);
+struct sl_view sl_head_value(const struct sl_head *head, size_t index);
+struct sl_view sl_head_reason(const struct sl_head *head);
+
+/* The first field of that name (compared without case) at or after `from`
+ * that is not hidden; SIZE_MAX when there is none. */
+size_t sl_head_find(const struct sl_head *head, size_t from,
+                    struct sl_view name);
+
+#endif

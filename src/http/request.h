@@ -1,0 +1,38 @@
+/* http/request.h - a request head, written once and checked on the way
+ *
+ * Order (behaviour): request line, Host, the caller's fields, framing,
+ * defaults. What could split or smuggle a message is refused with its reason;
+ * the writer then holds what it held before the refused call.
+ */
+#ifndef SL_HTTP_REQUEST_H
+#define SL_HTTP_REQUEST_H
+
+#include "base/status.h"
+#include "base/view.h"
+#include "memory/writer.h"
+
+/* `target` in the form it travels (origin-form, absolute-form for a proxy,
+ * authority-form for CONNECT, `*`). `host` is the Host field's value.
+ * SL_INVALID: `*error`. */
+enum sl_status sl_request_write_line(struct sl_writer *writer,
+                                     struct sl_view method,
+                                     struct sl_view target, struct sl_view host,
+                                     const char **error);
+
+/* One field line. SL_INVALID when the name is no token, the value holds CR, LF,
+ * NUL or another control but tab. */
+enum sl_status sl_request_write_field(struct sl_writer *writer,
+                                      struct sl_view name, struct sl_view value,
+                                      const char **error);
+
+/* Whether a name is the client's own (Content-Length, Transfer-Encoding,
+ * Connection, Upgrade, TE, Trailer, Host, Keep-Alive, Proxy-Connection). */
+bool sl_request_is_framing_field(struct sl_view name);
+
+/* Content-Length: `length` */
+enum sl_status sl_request_write_length(struct sl_writer *writer,
+                                       uint64_t length);
+/* The empty line. */
+enum sl_status sl_request_write_end(struct sl_writer *writer);
+
+#endif

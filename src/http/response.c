@@ -1,0 +1,530 @@
+#include "http/response.h"
+
+/* What the outer of two decoders makes in one go. */
+#define LAYER_ROOM ((size_t)16 * 1024)
+
+void sl_response_limits_default(struct sl_response_limits *limits)
+{
+    memset(limits, 0, sizeof(*limits));
+    limits->head.head = 65536;
+    limits->head.line = 16384;
+    limits->head.lines = 256;
+    limits->interim = 8;
+    limits->body = UINT64_MAX;
+}
+
+static enum sl_status fail(struct sl_response *response, enum sl_status status,
+                           const char *error)
+{
+    response->failed = status;
+    response->error = error;
+    return status;
+}
+
+/* ---- life ---- */
+
+void sl_response_init(struct sl_response *response, struct sl_pool *pool,
+                      const struct sl_response_limits *limits,
+                      struct sl_request_traits request, bool decodes)
+{
+    size_t i;
+
+    memset(response, 0, sizeof(*response));
+    response->pool = pool;
+    response->limits = limits;
+    response->request = request;
+    response->decodes = decodes;
+    sl_head_init(&response->head, pool, &limits->head);
+    sl_head_init_trailers(&response->trailers, pool, &limits->head);
+    for (i = 0; i < SL_CODINGS; i++)
+        sl_buffer_init(&response->coded[i], pool, SIZE_MAX);
+    sl_buffer_init(&response->body, pool, SIZE_MAX);
+}
+
+void sl_response_settle(struct sl_response *response)
+{
+    size_t i;
+
+    for (i = 0; i < SL_CODINGS; i++) {
+        if (response->decoders[i] != NULL)
+            sl_decoder_release(response->decoders[i]);
+        response->decoders[i] = NULL;
+        sl_buffer_fini(&response->coded[i]);
+    }
+    response->decoder_count = 0;
+}
+
+void sl_response_fini(struct sl_response *response)
+{
+    sl_response_settle(response);
+    sl_head_fini(&response->head);
+    sl_head_fini(&response->trailers);
+    sl_buffer_fini(&response->body);
+}
+
+/* ---- head ---- */
+
+static void hide(struct sl_head *head, struct sl_view name)
+{
+    size_t i = 0;
+
+    while ((i = sl_head_find(head, i, name)) != SIZE_MAX)
+        head->fields[i].is_hidden = true;
+}
+
+/* A coding that is not known here leaves the whole body as it travels. */
+static bool find_decoders(const struct sl_framing *framing,
+                          const struct sl_decoder_class **classes)
+{
+    size_t i;
+
+    for (i = 0; i < framing->coding_count; i++) {
+        classes[i] = sl_decoder_find(framing->codings[i]);
+        if (classes[i] == NULL)
+            return false;
+    }
+    return framing->coding_count > 0;
+}
+
+static enum sl_status start_decoding(struct sl_response *response)
+{
+    const struct sl_decoder_class *classes[SL_CODINGS];
+    size_t i;
+
+    if (!response->decodes || response->framing.kind == SL_FRAMING_NONE ||
+        !find_decoders(&response->framing, classes))
+        return SL_OK;
+    if (response->framing.has_many_codings)
+        return fail(response, SL_DECODE, "more than two content codings");
+    for (i = 0; i < response->framing.coding_count; i++) {
+        enum sl_status status =
+            sl_decoder_rent(classes[i], response->pool, &response->decoders[i]);
+
+        if (status != SL_OK)
+            return fail(response, status, "no memory for a decoder");
+        response->decoder_count++;
+    }
+    hide(&response->head, SL_VIEW("Content-Encoding"));
+    hide(&response->head, SL_VIEW("Content-Length"));
+    return SL_OK;
+}
+
+static enum sl_status take_interim(struct sl_response *response,
+                                   enum sl_response_event *event)
+{
+    if (++response->interim_count > response->limits->interim)
+        return fail(response, SL_LIMIT, "too many interim responses");
+    /* RFC 9112 9.6: close means close, whichever head says it */
+    if (!response->framing.keeps_alive)
+        response->must_close = true;
+    response->is_interim_shown = true;
+    *event = SL_EVENT_INTERIM;
+    return SL_OK;
+}
+
+static enum sl_status take_final(struct sl_response *response,
+                                 enum sl_response_event *event)
+{
+    struct sl_framing *framing = &response->framing;
+    enum sl_status status;
+
+    if (response->must_close)
+        framing->keeps_alive = false;
+    status = start_decoding(response);
+    if (status != SL_OK)
+        return status;
+    sl_chunked_init(&response->chunked, response->limits->head.lenient_lf);
+    response->left = framing->length;
+    response->phase =
+        framing->kind == SL_FRAMING_NONE ? SL_PHASE_END : SL_PHASE_BODY;
+    *event = SL_EVENT_HEAD;
+    return SL_OK;
+}
+
+static enum sl_status step_head(struct sl_response *response,
+                                struct sl_buffer *input,
+                                enum sl_response_event *event)
+{
+    const char *error;
+    enum sl_status status;
+
+    if (response->is_interim_shown) {
+        sl_head_reset(&response->head);
+        response->is_interim_shown = false;
+    }
+    status = sl_head_parse(&response->head, input);
+    if (status == SL_AGAIN)
+        return SL_AGAIN;
+    if (status != SL_OK)
+        return fail(response, status, response->head.error);
+    status = sl_framing_decide(&response->framing, &response->head,
+                               response->request, &error);
+    if (status != SL_OK)
+        return fail(response, status, error);
+    if (response->head.status < 200 && !response->framing.is_upgrade)
+        return take_interim(response, event);
+    return take_final(response, event);
+}
+
+/* ---- body: from the wire to `body` or to the first decoder ---- */
+
+static bool is_decoding(const struct sl_response *response)
+{
+    return response->decoder_count > 0;
+}
+
+static uint64_t body_room(const struct sl_response *response)
+{
+    return response->limits->body - response->delivered;
+}
+
+static enum sl_status fail_body_limit(struct sl_response *response)
+{
+    return fail(response, SL_LIMIT, "body larger than its limit");
+}
+
+/* How many of `size` bytes of identity coding the limit still allows. */
+static size_t allowed(const struct sl_response *response, size_t size)
+{
+    if (is_decoding(response) || body_room(response) >= size)
+        return size;
+    return (size_t)body_room(response);
+}
+
+static struct sl_buffer *destination(struct sl_response *response)
+{
+    return is_decoding(response) ? &response->coded[0] : &response->body;
+}
+
+static void count_received(struct sl_response *response, size_t size)
+{
+    response->received += size;
+    if (!is_decoding(response))
+        response->delivered += size;
+}
+
+/* Moves up to `size` bytes; what the limit forbids stays and fails. */
+static enum sl_status take_plain(struct sl_response *response,
+                                 struct sl_buffer *input, size_t size)
+{
+    size_t take = allowed(response, size);
+
+    if (take == 0)
+        return fail_body_limit(response);
+    if (sl_buffer_move(destination(response), input, take) != SL_OK)
+        return fail(response, SL_MEMORY, "no memory for the body");
+    count_received(response, take);
+    return SL_OK;
+}
+
+static enum sl_status take_length(struct sl_response *response,
+                                  struct sl_buffer *input)
+{
+    size_t size = input->length;
+    enum sl_status status;
+
+    /* known from the head: not one byte too many is taken */
+    if (!is_decoding(response) && response->left > body_room(response))
+        return fail_body_limit(response);
+    if (size > response->left)
+        size = (size_t)response->left;
+    if (size == 0)
+        return SL_AGAIN;
+    status = take_plain(response, input, size);
+    if (status == SL_OK)
+        response->left -= size;
+    return status;
+}
+
+/* SL_END: the last chunk has been read. */
+static enum sl_status take_chunks(struct sl_response *response,
+                                  struct sl_buffer *input)
+{
+    struct sl_slice front = sl_buffer_front(input);
+    struct sl_room room = {front.data, front.size};
+    struct sl_view payload;
+    size_t consumed;
+    size_t take;
+    enum sl_status status, linked = SL_OK;
+
+    status = sl_chunked_decode(&response->chunked, room, &consumed, &payload);
+    if (sl_is_failure(status))
+        return fail(response, status, response->chunked.error);
+    take = allowed(response, payload.size);
+    if (take > 0)
+        linked = sl_buffer_link(destination(response), front.segment,
+                                front.data + (payload.data - front.data), take);
+    sl_buffer_consume(input, consumed);
+    if (linked != SL_OK)
+        return fail(response, SL_MEMORY, "no memory for the body");
+    count_received(response, take);
+    if (take < payload.size)
+        return fail_body_limit(response);
+    return status == SL_END ? SL_END : SL_OK;
+}
+
+static enum sl_status take_input(struct sl_response *response,
+                                 struct sl_buffer *input)
+{
+    if (response->framing.kind == SL_FRAMING_LENGTH)
+        return take_length(response, input);
+    if (input->length == 0)
+        return SL_AGAIN;
+    if (response->framing.kind == SL_FRAMING_CHUNKED)
+        return take_chunks(response, input);
+    return take_plain(response, input, input->length);
+}
+
+/* ---- body: through the decoders ---- */
+
+/* Into `body`, as far as the window and the limit allow. SL_OK: one of them is
+ * reached. SL_AGAIN: all input is used. */
+static enum sl_status decode_last(struct sl_response *response, size_t window)
+{
+    size_t last = response->decoder_count - 1;
+    struct sl_decoder *decoder = response->decoders[last];
+    size_t before = response->body.length;
+    size_t room = window - before;
+    struct sl_buffer nothing;
+    const char *error = "no memory for the body";
+    enum sl_status status;
+
+    if (room > body_room(response))
+        room = (size_t)body_room(response);
+    if (room > 0) {
+        status = decoder->class->decode(decoder, &response->coded[last],
+                                        &response->body, room, &error);
+        response->delivered += response->body.length - before;
+        return sl_is_failure(status) ? fail(response, status, error) : status;
+    }
+    /* the limit is reached: only the end may follow, not one byte more */
+    sl_buffer_init(&nothing, response->pool, 0);
+    status = decoder->class->decode(decoder, &response->coded[last], &nothing,
+                                    1, &error);
+    sl_buffer_fini(&nothing);
+    if (status == SL_LIMIT)
+        return fail_body_limit(response);
+    return sl_is_failure(status) ? fail(response, status, error) : status;
+}
+
+/* Decodes what has been taken, the last decoder first so that nothing piles up
+ * between them. SL_OK: `body` is full. SL_AGAIN: all of it is decoded. */
+static enum sl_status pump(struct sl_response *response, size_t window)
+{
+    struct sl_decoder *outer = response->decoders[0];
+    const char *error = "no memory for the body";
+    enum sl_status status;
+
+    while (!sl_response_is_full(response, window)) {
+        status = decode_last(response, window);
+        if (sl_is_failure(status))
+            return status;
+        if (status == SL_OK)
+            continue;
+        if (response->decoder_count == 1)
+            return SL_AGAIN;
+        status = outer->class->decode(outer, &response->coded[0],
+                                      &response->coded[1], LAYER_ROOM, &error);
+        if (sl_is_failure(status))
+            return fail(response, status, error);
+        if (status == SL_AGAIN && response->coded[1].length == 0)
+            return SL_AGAIN;
+    }
+    return SL_OK;
+}
+
+/* No more input will come: each decoder must be content with that. */
+static enum sl_status finish_decoders(struct sl_response *response)
+{
+    size_t i;
+
+    for (i = 0; i < response->decoder_count; i++) {
+        struct sl_decoder *decoder = response->decoders[i];
+        const char *error = "no memory for the body";
+        enum sl_status status = decoder->class->finish(decoder, &error);
+
+        if (sl_is_failure(status))
+            return fail(response, status, error);
+    }
+    return SL_OK;
+}
+
+/* ---- steps: SL_OK when the phase has changed ---- */
+
+/* Whether the body's framing has been read to its end. */
+static bool has_whole_body(const struct sl_response *response,
+                           const struct sl_buffer *input)
+{
+    if (response->framing.kind == SL_FRAMING_LENGTH)
+        return response->left == 0;
+    return response->framing.kind == SL_FRAMING_CLOSE &&
+           response->has_input_ended && input->length == 0;
+}
+
+/* SL_OK: nothing is left inside the decoders. SL_AGAIN: `body` is full. */
+static enum sl_status drain_decoders(struct sl_response *response,
+                                     size_t window)
+{
+    enum sl_status status;
+
+    if (!is_decoding(response))
+        return SL_OK;
+    status = pump(response, window);
+    if (sl_is_failure(status))
+        return status;
+    return status == SL_AGAIN ? SL_OK : SL_AGAIN;
+}
+
+static enum sl_status step_body(struct sl_response *response,
+                                struct sl_buffer *input, size_t window)
+{
+    enum sl_status status;
+
+    for (;;) {
+        status = drain_decoders(response, window);
+        if (status != SL_OK)
+            return status;
+        if (has_whole_body(response, input)) {
+            response->phase = SL_PHASE_DECODING;
+            return SL_OK;
+        }
+        status = take_input(response, input);
+        if (status == SL_END) {
+            response->phase = SL_PHASE_TRAILERS;
+            return SL_OK;
+        }
+        if (status != SL_OK)
+            return status;
+    }
+}
+
+static enum sl_status step_trailers(struct sl_response *response,
+                                    struct sl_buffer *input, size_t window)
+{
+    enum sl_status status = drain_decoders(response, window);
+
+    if (status != SL_OK)
+        return status;
+    status = sl_head_parse(&response->trailers, input);
+    if (sl_is_failure(status))
+        return fail(response, status, response->trailers.error);
+    if (status == SL_OK)
+        response->phase = SL_PHASE_DECODING;
+    return status;
+}
+
+static enum sl_status step_phase(struct sl_response *response,
+                                 struct sl_buffer *input, size_t window)
+{
+    enum sl_status status;
+
+    switch (response->phase) {
+    case SL_PHASE_BODY:
+        return step_body(response, input, window);
+    case SL_PHASE_TRAILERS:
+        return step_trailers(response, input, window);
+    default: /* SL_PHASE_DECODING */
+        status = finish_decoders(response);
+        if (status == SL_OK)
+            response->phase = SL_PHASE_END;
+        return status;
+    }
+}
+
+enum sl_status sl_response_step(struct sl_response *response,
+                                struct sl_buffer *input, size_t window,
+                                enum sl_response_event *event)
+{
+    enum sl_status status = SL_OK;
+
+    if (response->failed != SL_OK)
+        return response->failed;
+    if (response->phase == SL_PHASE_HEAD)
+        return step_head(response, input, event);
+    while (status == SL_OK && response->phase != SL_PHASE_END)
+        status = step_phase(response, input, window);
+    /* what came before a failure is still good, and told first */
+    if (response->delivered != response->told) {
+        response->told = response->delivered;
+        *event = SL_EVENT_BODY;
+        return SL_OK;
+    }
+    if (status != SL_OK)
+        return status;
+    if (response->is_end_told)
+        return SL_END;
+    response->is_end_told = true;
+    *event = SL_EVENT_END;
+    return SL_OK;
+}
+
+enum sl_status sl_response_end_input(struct sl_response *response,
+                                     bool is_clean)
+{
+    bool is_empty = response->interim_count == 0 && response->head.size == 0;
+
+    if (response->failed != SL_OK)
+        return response->failed;
+    switch (response->phase) {
+    case SL_PHASE_HEAD:
+        return is_empty ? fail(response, SL_CLOSED,
+                               "connection closed before the response")
+                        : fail(response, SL_PROTOCOL,
+                               "connection closed in the response head");
+    case SL_PHASE_TRAILERS:
+        return fail(response, SL_PROTOCOL,
+                    "connection closed in the trailer section");
+    case SL_PHASE_BODY:
+        break;
+    default:
+        return SL_OK;
+    }
+    switch (response->framing.kind) {
+    case SL_FRAMING_CHUNKED:
+        return fail(response, SL_PROTOCOL,
+                    "connection closed in a chunked body");
+    case SL_FRAMING_LENGTH:
+        if (response->left == 0)
+            return SL_OK;
+        return fail(response, SL_CLOSED,
+                    "connection closed before the end of the body");
+    default:
+        /* RFC 9112 9.8: an attacker can cut a TLS stream, but not end it */
+        if (!is_clean)
+            return fail(response, SL_CLOSED,
+                        "TLS ended without close_notify in a body that ends "
+                        "with the connection");
+        response->has_input_ended = true;
+        return SL_OK;
+    }
+}
+
+/* ---- past the machine ---- */
+
+uint64_t sl_response_direct(const struct sl_response *response)
+{
+    if (response->failed != SL_OK || response->phase != SL_PHASE_BODY ||
+        response->framing.kind != SL_FRAMING_LENGTH || is_decoding(response) ||
+        response->left > body_room(response))
+        return 0;
+    return response->left;
+}
+
+void sl_response_received(struct sl_response *response, size_t count)
+{
+    sl_assert(count <= response->left);
+    response->left -= count;
+    count_received(response, count);
+}
+
+uint64_t sl_response_expected(const struct sl_response *response)
+{
+    switch (response->framing.kind) {
+    case SL_FRAMING_NONE:
+        return 0;
+    case SL_FRAMING_LENGTH:
+        return response->framing.length;
+    default:
+        return UINT64_MAX;
+    }
+}

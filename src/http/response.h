@@ -1,0 +1,108 @@
+/* http/response.h - a response from received bytes: heads, body, trailers
+ *
+ * in:  a buffer of received bytes    out: head, body buffer, trailers
+ *
+ *   step -> INTERIM* -> HEAD -> BODY* -> END
+ *
+ * Knows no socket and no clock. The same machine serves buffered and streamed
+ * responses and the parser that hosts use with sockets of their own; it gives
+ * the same outcome wherever its input is cut.
+ */
+#ifndef SL_HTTP_RESPONSE_H
+#define SL_HTTP_RESPONSE_H
+
+#include "codec/decoder.h"
+#include "http/chunked.h"
+#include "http/framing.h"
+#include "http/head.h"
+
+struct sl_response_limits {
+    struct sl_head_limits head;
+    size_t interim;    /* interim responses, 8 */
+    uint64_t body;     /* bytes after decoding; UINT64_MAX: none */
+};
+
+void sl_response_limits_default(struct sl_response_limits *limits);
+
+enum sl_response_event {
+    SL_EVENT_INTERIM, /* 1xx: `head` holds it until the next step */
+    SL_EVENT_HEAD,    /* final head: `head`, `framing` are set */
+    SL_EVENT_BODY,    /* `body` has grown */
+    SL_EVENT_END      /* complete: `trailers` are set when there were any */
+};
+
+enum sl_response_phase {
+    SL_PHASE_HEAD,
+    SL_PHASE_BODY,
+    SL_PHASE_TRAILERS,
+    SL_PHASE_DECODING, /* framing is complete, the decoder has more */
+    SL_PHASE_END
+};
+
+struct sl_response {
+    struct sl_pool *pool;
+    const struct sl_response_limits *limits;
+    struct sl_request_traits request;
+    bool decodes; /* remove content codings */
+    enum sl_response_phase phase;
+    struct sl_head head;
+    struct sl_framing framing;
+    struct sl_chunked chunked;
+    struct sl_head trailers;
+    uint64_t left;       /* of SL_FRAMING_LENGTH */
+    uint64_t received;   /* body bytes before decoding */
+    uint64_t delivered;  /* body bytes put into `body` so far */
+    uint64_t told;       /* of `delivered`, by SL_EVENT_BODY */
+    size_t interim_count;
+    bool is_interim_shown; /* `head` is that of an interim response */
+    bool must_close;       /* an interim response said so */
+    bool has_input_ended;  /* after a body that ends with it */
+    bool is_end_told;
+    size_t decoder_count;
+    struct sl_decoder *decoders[SL_CODINGS]; /* outermost first */
+    struct sl_buffer coded[SL_CODINGS];      /* input of each */
+    struct sl_buffer body; /* decoded bytes, for the user to drain */
+    enum sl_status failed;
+    const char *error; /* why, a static clause */
+};
+
+void sl_response_init(struct sl_response *response, struct sl_pool *pool,
+                      const struct sl_response_limits *limits,
+                      struct sl_request_traits request, bool decodes);
+void sl_response_fini(struct sl_response *response);
+
+/* Advances until something happened. SL_OK: `*event`. SL_AGAIN: all of `input`
+ * is used that can be; more bytes are needed. While `body` holds `window` bytes
+ * or more, a decoding response leaves its input alone and answers SL_AGAIN with
+ * sl_response_is_full: drain `body` first. Failures repeat; `error` says why.
+ * After SL_EVENT_END answers SL_END; `input` then holds surplus bytes, if any. */
+enum sl_status sl_response_step(struct sl_response *response,
+                                struct sl_buffer *input, size_t window,
+                                enum sl_response_event *event);
+
+/* The input has ended and step has answered SL_AGAIN to the last of it (a
+ * close-delimited body may still wait for its window). `is_clean` is false when the end cannot be trusted (TLS
+ * without close_notify). SL_OK: that completed a body delimited by it; go on
+ * with step. SL_CLOSED, SL_PROTOCOL: the message is truncated. */
+enum sl_status sl_response_end_input(struct sl_response *response,
+                                     bool is_clean);
+
+static inline bool sl_response_is_full(const struct sl_response *response,
+                                       size_t window)
+{
+    return response->body.length >= window;
+}
+
+/* Body bytes that may still be received straight into `body`, bypassing step:
+ * identity coding of known length. 0: go through step. After such a receive of
+ * `count` bytes call sl_response_received. */
+uint64_t sl_response_direct(const struct sl_response *response);
+void sl_response_received(struct sl_response *response, size_t count);
+
+/* The declared length of the body as it travels; UINT64_MAX: unknown. */
+uint64_t sl_response_expected(const struct sl_response *response);
+
+/* Lets go of everything but the complete head, trailers and body. */
+void sl_response_settle(struct sl_response *response);
+
+#endif
