@@ -1,0 +1,17 @@
+/* conn/deadline.h - when an exchange has waited long enough, and for what */
+#ifndef SL_CONN_DEADLINE_H
+#define SL_CONN_DEADLINE_H
+
+#include "conn/exchange.h"
+
+/* How far it has come, for failures. */
+enum sl_stage sl_exchange_stage(const struct sl_exchange *exchange);
+
+/* The next point in time at which waiting is over, or 100-continue is no longer
+ * waited for, or draining ends; SL_NEVER. */
+int64_t sl_exchange_due(const struct sl_exchange *exchange);
+
+/* Fills `failure` for the deadline that has passed. */
+void sl_exchange_time_out(struct sl_exchange *exchange);
+
+#endif

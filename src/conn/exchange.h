@@ -1,0 +1,149 @@
+/* conn/exchange.h - one request and its response
+ *
+ * in:  binding/response.c    below: conn/origin.c, conn/link.c, http/response.c
+ *
+ *   QUEUED -> DIALING -> SECURING -> ACTIVE -> DONE
+ *      \__________\__________\_________\-----> FAILED
+ *
+ * Driven by what somebody wants from it: sl_exchange_want says what, and answers
+ * at once or has `completion` signalled when it is there. Nothing is received
+ * that nobody wants, so a slow consumer holds back its peer.
+ *
+ * A request is sent again once, on a new connection, when a reused one failed
+ * before any byte of the response and sending twice cannot do the work twice.
+ */
+#ifndef SL_CONN_EXCHANGE_H
+#define SL_CONN_EXCHANGE_H
+
+#include "conn/origin.h"
+#include "conn/upload.h"
+#include "http/response.h"
+
+enum sl_exchange_phase {
+    SL_EXCHANGE_NEW,
+    SL_EXCHANGE_QUEUED,
+    SL_EXCHANGE_DIALING,
+    SL_EXCHANGE_SECURING,
+    SL_EXCHANGE_ACTIVE,
+    SL_EXCHANGE_DONE,
+    SL_EXCHANGE_FAILED
+};
+
+enum sl_interest {
+    SL_WANT_NOTHING,
+    SL_WANT_ROOM, /* for pushed body bytes, or no more need of them */
+    SL_WANT_HEAD, /* the final head */
+    SL_WANT_BODY, /* at least `wanted` body bytes, or the end */
+    SL_WANT_WHOLE /* the end */
+};
+
+/* Durations in nanoseconds, SL_NEVER for none. */
+struct sl_deadlines {
+    int64_t queue;
+    int64_t resolve;
+    int64_t connect;
+    int64_t tls;
+    int64_t first_byte;
+    int64_t idle;
+    int64_t total;
+};
+
+/* What one request asks for beside its bytes. */
+struct sl_exchange_options {
+    struct sl_request_traits traits;
+    bool is_idempotent;
+    bool expects_continue;
+    bool decodes;
+    struct sl_response_limits limits;
+    struct sl_deadlines deadlines;
+};
+
+void sl_deadlines_default(struct sl_deadlines *deadlines);
+
+/* Points in time, sl_clock_now; 0: not reached. */
+struct sl_exchange_times {
+    int64_t started;
+    int64_t placed; /* out of the queue */
+    int64_t resolved;
+    int64_t connected;
+    int64_t secured;
+    int64_t sent; /* the whole request */
+    int64_t first_byte;
+    int64_t ended;
+};
+
+struct sl_exchange {
+    size_t refs;
+    enum sl_exchange_phase phase;
+    struct sl_origin *origin;
+    struct sl_connection *connection; /* SECURING, ACTIVE */
+    struct sl_connector *connector;   /* DIALING */
+    struct sl_exchange *next; /* in the queue, the draining or the spare list */
+    struct sl_exchange *previous;
+    struct sl_exchange_options options;
+
+    struct sl_completion completion; /* what is wanted is there */
+    struct sl_completion turn;       /* go on in the next step of the loop */
+    enum sl_interest interest;
+    size_t wanted;
+
+    struct sl_segment *head; /* request head; NULL once no resend is possible */
+    size_t head_sent;
+    struct sl_upload upload;
+    struct sl_response response;
+
+    struct sl_timer timer;
+    int64_t deadline; /* total, absolute */
+    int64_t stage_began;
+    int64_t last_activity;  /* a byte moved */
+    int64_t continue_until; /* 0: not waiting for 100 */
+    int64_t drain_until;    /* 0: not draining */
+    bool is_reused;
+    bool has_resent;
+    bool has_response_bytes;
+    bool has_sent_bytes;
+    bool is_upload_over; /* all sent, or no longer wanted */
+    bool was_cut;        /* the upload was ended early */
+    struct sl_exchange_times times;
+    struct sl_failure failure;
+    struct sl_tls_info tls; /* of the connection, when there was TLS */
+    bool has_tls;
+};
+
+/* A new exchange with one reference; `head` is copied. SL_MEMORY. */
+enum sl_status sl_exchange_create(struct sl_origin *origin,
+                                  const struct sl_exchange_options *options,
+                                  struct sl_view head,
+                                  struct sl_exchange **exchange);
+void sl_exchange_retain(struct sl_exchange *exchange);
+/* The last one aborts what is still under way and gives everything back. */
+void sl_exchange_release(struct sl_exchange *exchange);
+
+/* Set `upload` before. Failures show in sl_exchange_want. */
+void sl_exchange_start(struct sl_exchange *exchange);
+
+/* SL_OK: it is there. SL_END (SL_WANT_BODY): the end came and the body is
+ * drained. SL_AGAIN: `completion` will be signalled; call again then. Failures:
+ * `failure` has all of it; body bytes received before stay readable. */
+enum sl_status sl_exchange_want(struct sl_exchange *exchange,
+                                enum sl_interest interest, size_t wanted);
+
+/* Tells that pushed bytes are there to be sent. */
+void sl_exchange_pushed(struct sl_exchange *exchange);
+
+/* Ends it now with that status: the connection closes, waiters are told. */
+void sl_exchange_abort(struct sl_exchange *exchange, enum sl_status status,
+                       const char *reason);
+
+/* Nobody wants the rest of the body: it is drained when little is missing, else
+ * the connection closes. Body bytes held are given back. */
+void sl_exchange_drop(struct sl_exchange *exchange);
+
+/* ---- called by conn/origin.c ---- */
+
+/* A place has become free for a queued exchange. */
+void sl_exchange_place(struct sl_exchange *exchange);
+/* The lent connection can move bytes again. */
+void sl_exchange_ready(struct sl_exchange *exchange);
+
+#endif

@@ -1,0 +1,58 @@
+/* conn/link.h - bytes to and from a peer, plain or through TLS
+ *
+ *   plain   [ transport ] <--------------------------> http
+ *   TLS     [ transport ] <-> in/out <-> [ engine ] <-> http
+ *
+ * The same calls and answers for both. A link owns its transport and engine;
+ * the two ciphertext buffers are empty while nothing moves.
+ */
+#ifndef SL_CONN_LINK_H
+#define SL_CONN_LINK_H
+
+#include "io/transport.h"
+#include "tls/provider.h"
+
+struct sl_link_tls {
+    const struct sl_tls_provider *provider;
+    struct sl_tls_engine *engine;
+    struct sl_buffer in;  /* ciphertext received */
+    struct sl_buffer out; /* ciphertext to send */
+};
+
+struct sl_link {
+    struct sl_allocator *allocator;
+    struct sl_transport *transport;
+    struct sl_link_tls *tls; /* NULL: plain */
+    bool is_clean_end;       /* the peer's end can be trusted */
+};
+
+/* Adopts `transport`. */
+void sl_link_init(struct sl_link *link, struct sl_allocator *allocator,
+                  struct sl_transport *transport);
+
+/* From now on TLS: the handshake comes next. Adopts `engine`. SL_MEMORY. */
+enum sl_status sl_link_secure(struct sl_link *link, struct sl_pool *pool,
+                              const struct sl_tls_provider *provider,
+                              struct sl_tls_engine *engine);
+
+/* SL_OK: done and verified. SL_AGAIN: call again at can_send, can_receive. */
+enum sl_status sl_link_handshake(struct sl_link *link,
+                                 struct sl_failure *failure);
+
+/* Accepts from the front of `views`; `*sent` may be 0 with SL_AGAIN. What TLS
+ * accepted may still have to be flushed. */
+enum sl_status sl_link_send(struct sl_link *link, const struct sl_view *views,
+                            size_t count, size_t *sent,
+                            struct sl_failure *failure);
+/* SL_OK: all that was accepted is in the kernel's hands. */
+enum sl_status sl_link_flush(struct sl_link *link, struct sl_failure *failure);
+
+/* SL_OK with `*received` > 0; SL_AGAIN; SL_END, see is_clean_end; failures. */
+enum sl_status sl_link_receive(struct sl_link *link, struct sl_buffer *buffer,
+                               size_t want, size_t *received,
+                               struct sl_failure *failure);
+
+/* Orderly close (with close_notify where it fits into the socket), or abort. */
+void sl_link_close(struct sl_link *link, bool is_abort);
+
+#endif

@@ -1,0 +1,186 @@
+#include "conn/upload.h"
+
+#include "base/debug.h"
+
+#include <stdio.h>
+#include <unistd.h>
+
+void sl_upload_init(struct sl_upload *upload, struct sl_allocator *allocator,
+                    struct sl_pool *pool)
+{
+    upload->kind = SL_UPLOAD_NONE;
+    upload->is_chunked = false;
+    upload->is_complete = true;
+    upload->text = sl_view("", 0);
+    sl_sequence_init(&upload->sequence, allocator);
+    sl_buffer_init(&upload->pushed, pool, SIZE_MAX);
+    upload->file = -1;
+    upload->file_offset = 0;
+    upload->size = 0;
+    upload->pushed_size = 0;
+    upload->sent = 0;
+}
+
+void sl_upload_dispose(struct sl_upload *upload)
+{
+    struct sl_allocator *allocator = upload->sequence.allocator;
+    struct sl_pool *pool = upload->pushed.pool;
+
+    sl_sequence_fini(&upload->sequence);
+    sl_buffer_fini(&upload->pushed);
+    if (upload->file >= 0)
+        close(upload->file);
+    sl_upload_init(upload, allocator, pool);
+}
+
+void sl_upload_set_text(struct sl_upload *upload, struct sl_view text)
+{
+    upload->kind = SL_UPLOAD_TEXT;
+    upload->text = text;
+    upload->size = text.size;
+}
+
+enum sl_status sl_upload_set_sequence(struct sl_upload *upload,
+                                      struct sl_sequence *content)
+{
+    enum sl_status status =
+        sl_sequence_sub(&upload->sequence, content, 0, content->size);
+
+    if (status != SL_OK)
+        return status;
+    upload->kind = SL_UPLOAD_SEQUENCE;
+    upload->size = content->size;
+    sl_sequence_fini(content);
+    return SL_OK;
+}
+
+void sl_upload_set_file(struct sl_upload *upload, int file, int64_t offset,
+                        uint64_t size)
+{
+    upload->kind = SL_UPLOAD_FILE;
+    upload->file = file;
+    upload->file_offset = offset;
+    upload->size = size;
+}
+
+void sl_upload_set_pushed(struct sl_upload *upload, uint64_t size)
+{
+    upload->kind = SL_UPLOAD_PUSHED;
+    upload->is_chunked = size == UINT64_MAX;
+    upload->is_complete = false;
+    upload->size = size;
+}
+
+enum sl_status sl_upload_push(struct sl_upload *upload, struct sl_buffer *piece)
+{
+    char line[20];
+    enum sl_status status;
+    size_t size = piece->length;
+    int line_size;
+
+    if (size == 0)
+        return SL_OK;
+    if (!upload->is_chunked) {
+        if (size > upload->size - upload->pushed_size)
+            return SL_INVALID;
+        status = sl_buffer_take(&upload->pushed, piece);
+        if (status == SL_OK)
+            upload->pushed_size += size;
+        return status;
+    }
+
+    line_size = snprintf(line, sizeof line, "%zx\r\n", size);
+    status =
+        sl_buffer_append(&upload->pushed, sl_view(line, (size_t)line_size));
+    if (status == SL_OK)
+        status = sl_buffer_take(&upload->pushed, piece);
+    if (status == SL_OK)
+        status = sl_buffer_append(&upload->pushed, SL_VIEW("\r\n"));
+    if (status == SL_OK)
+        upload->pushed_size += size;
+    return status;
+}
+
+enum sl_status sl_upload_finish(struct sl_upload *upload,
+                                struct sl_view trailers)
+{
+    enum sl_status status = SL_OK;
+
+    if (upload->is_complete)
+        return SL_OK;
+    if (!upload->is_chunked) {
+        if (upload->pushed_size < upload->size)
+            return SL_INVALID;
+    } else {
+        status = sl_buffer_append(&upload->pushed, SL_VIEW("0\r\n"));
+        if (status == SL_OK)
+            status = sl_buffer_append(&upload->pushed, trailers);
+        if (status == SL_OK)
+            status = sl_buffer_append(&upload->pushed, SL_VIEW("\r\n"));
+    }
+    if (status == SL_OK)
+        upload->is_complete = true;
+    return status;
+}
+
+static size_t sequence_views(const struct sl_upload *upload,
+                             struct sl_view *views, size_t count)
+{
+    size_t given = 0;
+    size_t offset = (size_t)upload->sent;
+
+    while (given < count && offset < upload->sequence.size) {
+        views[given] = sl_sequence_at(&upload->sequence, offset);
+        offset += views[given++].size;
+    }
+    return given;
+}
+
+size_t sl_upload_views(const struct sl_upload *upload, struct sl_view *views,
+                       size_t count)
+{
+    switch (upload->kind) {
+    case SL_UPLOAD_NONE:
+    case SL_UPLOAD_FILE:
+        return 0;
+    case SL_UPLOAD_SEQUENCE:
+        return sequence_views(upload, views, count);
+    case SL_UPLOAD_TEXT:
+        if (upload->sent >= upload->text.size || count == 0)
+            return 0;
+        views[0] = sl_view(upload->text.data + upload->sent,
+                           upload->text.size - (size_t)upload->sent);
+        return 1;
+    case SL_UPLOAD_PUSHED:
+        if (upload->pushed.length == 0 || count == 0)
+            return 0;
+        views[0] = sl_buffer_peek(&upload->pushed);
+        return 1;
+    }
+    return 0;
+}
+
+void sl_upload_advance(struct sl_upload *upload, size_t size)
+{
+    upload->sent += size;
+    if (upload->kind == SL_UPLOAD_PUSHED)
+        sl_buffer_consume(&upload->pushed, size);
+}
+
+bool sl_upload_is_over(const struct sl_upload *upload)
+{
+    if (upload->kind == SL_UPLOAD_PUSHED)
+        return upload->is_complete && upload->pushed.length == 0;
+    return upload->sent == upload->size;
+}
+
+bool sl_upload_is_replayable(const struct sl_upload *upload)
+{
+    return upload->kind != SL_UPLOAD_PUSHED;
+}
+
+void sl_upload_rewind(struct sl_upload *upload)
+{
+    sl_assert(sl_upload_is_replayable(upload));
+    upload->sent = 0;
+}

@@ -1,0 +1,78 @@
+/* conn/upload.h - a request body on its way out
+ *
+ *   TEXT      bytes that the caller keeps alive until dispose
+ *   SEQUENCE  slices it owns; a lease is moved in as one
+ *   FILE      a range of an open file, which it owns
+ *   PUSHED    pieces as they come, chunked or of declared length
+ *
+ * Gives views to send and is told how much of them went. Disposed exactly once,
+ * by the exchange, whatever became of that.
+ */
+#ifndef SL_CONN_UPLOAD_H
+#define SL_CONN_UPLOAD_H
+
+#include "base/view.h"
+#include "memory/sequence.h"
+
+enum sl_upload_kind {
+    SL_UPLOAD_NONE,
+    SL_UPLOAD_TEXT,
+    SL_UPLOAD_SEQUENCE,
+    SL_UPLOAD_FILE,
+    SL_UPLOAD_PUSHED
+};
+
+/* Pushed bytes that may wait before the pusher has to. */
+#define SL_UPLOAD_WINDOW ((size_t)128 * 1024)
+
+struct sl_upload {
+    enum sl_upload_kind kind;
+    bool is_chunked;  /* PUSHED without a declared length */
+    bool is_complete; /* PUSHED: nothing follows; the others always */
+    struct sl_view text;
+    struct sl_sequence sequence;
+    struct sl_buffer pushed; /* framed already */
+    int file;
+    int64_t file_offset;
+    uint64_t size; /* of the whole body; PUSHED: declared, or pushed so far */
+    uint64_t pushed_size; /* PUSHED: payload bytes so far */
+    uint64_t sent;        /* bytes gone, with framing */
+};
+
+void sl_upload_init(struct sl_upload *upload, struct sl_allocator *allocator,
+                    struct sl_pool *pool);
+/* Gives back what it holds; as after init. Idempotent. */
+void sl_upload_dispose(struct sl_upload *upload);
+
+void sl_upload_set_text(struct sl_upload *upload, struct sl_view text);
+/* Moves `content`; SL_MEMORY leaves it. */
+enum sl_status sl_upload_set_sequence(struct sl_upload *upload,
+                                      struct sl_sequence *content);
+/* Adopts `file`. */
+void sl_upload_set_file(struct sl_upload *upload, int file, int64_t offset,
+                        uint64_t size);
+/* `size` UINT64_MAX: chunked. */
+void sl_upload_set_pushed(struct sl_upload *upload, uint64_t size);
+
+/* All of `piece` as one chunk or as it is; `piece` is left empty. SL_INVALID:
+ * more than was declared. SL_MEMORY. */
+enum sl_status sl_upload_push(struct sl_upload *upload,
+                              struct sl_buffer *piece);
+/* No more follows. `trailers` are complete field lines, chunked only. SL_INVALID:
+ * less than was declared. */
+enum sl_status sl_upload_finish(struct sl_upload *upload,
+                                struct sl_view trailers);
+
+/* Up to `count` views from where it stands; 0 when nothing is there now. A FILE
+ * gives none: it is sent by its descriptor. */
+size_t sl_upload_views(const struct sl_upload *upload, struct sl_view *views,
+                       size_t count);
+void sl_upload_advance(struct sl_upload *upload, size_t size);
+/* Everything was sent. */
+bool sl_upload_is_over(const struct sl_upload *upload);
+
+/* Could be sent again from the start. */
+bool sl_upload_is_replayable(const struct sl_upload *upload);
+void sl_upload_rewind(struct sl_upload *upload);
+
+#endif
