@@ -1,0 +1,142 @@
+/* codec/zstd.c - RFC 8878 by Facebook's library */
+#include "codec/bare.h"
+#include "codec/codings.h"
+#include "codec/engine.h"
+#include "codec/foreign.h"
+
+#define ZSTD_STATIC_LINKING_ONLY /* for the allocator */
+#include <zstd.h>
+#include <zstd_errors.h>
+
+/* RFC 9659: a content coding uses windows of at most 8 MiB. */
+#define WINDOW_LOG 23
+/* An idle decoder keeps no more than this. */
+#define KEPT ((size_t)512 * 1024)
+
+struct zstd {
+    struct sl_engine base;
+    ZSTD_DCtx *context; /* NULL before the first run, and after a large body */
+};
+
+static void *allocate(void *allocator, size_t size)
+{
+    return sl_foreign_allocate(allocator, size);
+}
+
+static void release(void *allocator, void *pointer)
+{
+    sl_foreign_free(allocator, pointer);
+}
+
+static enum sl_status zstd_create(struct sl_allocator *allocator,
+                                  struct sl_engine **engine);
+
+static void drop(struct zstd *self)
+{
+    ZSTD_freeDCtx(self->context);
+    self->context = NULL;
+}
+
+static void zstd_destroy(struct sl_engine *engine)
+{
+    drop((struct zstd *)engine);
+    sl_free(engine->allocator, engine, sizeof(struct zstd));
+}
+
+static enum sl_status zstd_reset(struct sl_engine *engine)
+{
+    struct zstd *self = (struct zstd *)engine;
+
+    if (self->context == NULL)
+        return SL_OK;
+    if (ZSTD_sizeof_DCtx(self->context) > KEPT)
+        drop(self);
+    else
+        ZSTD_DCtx_reset(self->context, ZSTD_reset_session_only);
+    return SL_OK;
+}
+
+static ZSTD_DCtx *make_context(struct sl_allocator *allocator)
+{
+    ZSTD_customMem memory = {allocate, release, allocator};
+    ZSTD_DCtx *context = ZSTD_createDCtx_advanced(memory);
+
+    if (context != NULL)
+        ZSTD_DCtx_setParameter(context, ZSTD_d_windowLogMax, WINDOW_LOG);
+    return context;
+}
+
+static enum sl_status translate(size_t result, const struct sl_view *input,
+                                const struct sl_room *room, const char **error)
+{
+    if (ZSTD_isError(result)) {
+        *error = ZSTD_getErrorName(result);
+        return ZSTD_getErrorCode(result) == ZSTD_error_memory_allocation
+                   ? SL_MEMORY
+                   : SL_DECODE;
+    }
+    if (result == 0)
+        return SL_END;
+    if (room->size == 0)
+        return SL_OK;
+    if (input->size == 0)
+        return SL_AGAIN;
+    *error = "compressed data makes no progress";
+    return SL_DECODE;
+}
+
+static enum sl_status zstd_run(struct sl_engine *engine, struct sl_view *input,
+                               struct sl_room *room, const char **error)
+{
+    struct zstd *self = (struct zstd *)engine;
+    ZSTD_inBuffer in = {input->data, input->size, 0};
+    ZSTD_outBuffer out = {room->data, room->size, 0};
+    size_t result;
+
+    if (self->context == NULL)
+        self->context = make_context(engine->allocator);
+    if (self->context == NULL) {
+        *error = "out of memory";
+        return SL_MEMORY;
+    }
+    do {
+        result = ZSTD_decompressStream(self->context, &out, &in);
+    } while (!ZSTD_isError(result) && result != 0 && in.pos < in.size &&
+             out.pos < out.size);
+    input->data += in.pos;
+    input->size -= in.pos;
+    room->data += out.pos;
+    room->size -= out.pos;
+    return translate(result, input, room, error);
+}
+
+static const struct sl_engine_class engine_class = {
+    .has_frames = true,
+    .create = zstd_create,
+    .destroy = zstd_destroy,
+    .reset = zstd_reset,
+    .run = zstd_run,
+};
+
+static enum sl_status zstd_create(struct sl_allocator *allocator,
+                                  struct sl_engine **engine)
+{
+    struct zstd *self = sl_allocate_zeroed(allocator, sizeof(*self));
+
+    if (self == NULL)
+        return SL_MEMORY;
+    self->base.class = &engine_class;
+    self->base.allocator = allocator;
+    *engine = &self->base;
+    return SL_OK;
+}
+
+const struct sl_decoder_class sl_coding_zstd = {
+    .name = "zstd",
+    .engine = &engine_class,
+    .create = sl_bare_create,
+    .destroy = sl_bare_destroy,
+    .reset = sl_bare_reset,
+    .decode = sl_bare_decode,
+    .finish = sl_bare_finish,
+};
