@@ -1,0 +1,129 @@
+--- What specs share: `local support = require "spec.support"`.
+
+local peer = require "support.peer"
+local system = require "support.system"
+
+local support = {
+  peer = peer,
+  system = system,
+  pattern = require "spec.support.pattern",
+  fixtures = require "spec.support.fixtures",
+}
+
+--- The part after "+" of SLUICE_SPEC_MODE is the backend; "stream+epoll", "completion+threads", ...
+function support.transport()
+  local name = os.getenv "SLUICE_SPEC_MODE"
+  if not name or name == "" then return nil end
+  local mode, backend = name:match("^(%l+)%+([%l_]+)$")
+  if not mode then error("SLUICE_SPEC_MODE: expected mode+backend, got " .. name, 2) end
+  return { mode = mode, backend = backend }
+end
+
+--- A client for the transport the specs are run with.
+function support.client(options)
+  local copy = { transport = support.transport() }
+  for key, value in pairs(options or {}) do copy[key] = value end
+  return require("sluice").client(copy)
+end
+
+-- ---- nothing left behind ----
+
+--- Lets the loop finish what was closed or cancelled, without collecting garbage.
+-- Returns whether everything was given back within two seconds.
+function support.settle(sluice)
+  local loop, deadline = sluice.loop(), system.clock() + 2
+  repeat
+    loop:step(0)
+    local stats = sluice.stats()
+    if stats.outstanding == 0 and stats.operations == 0 and stats.timers == 0 then return true end
+  until system.clock() > deadline
+  return false
+end
+
+--- Raises unless everything rented is back and nothing is in flight.
+-- The collector does not help: what was not disposed counts as left behind.
+function support.check_nothing_outstanding(sluice)
+  support.settle(sluice)
+  local stats = sluice.stats()
+  for _, name in ipairs { "outstanding", "operations", "timers" } do
+    if stats[name] ~= 0 then
+      error(("%d %s left behind"):format(stats[name], name), 2)
+    end
+  end
+end
+
+--- What is open now, to be compared by `support.verify`.
+function support.snapshot(sluice)
+  sluice.loop():pollfd() -- lives as long as the state: part of what is there before
+  return { descriptors = peer.descriptors(), leaked = sluice.stats().leaked }
+end
+
+--- Raises unless everything is as it was at the snapshot: for `after_each`.
+function support.verify(sluice, before)
+  support.check_nothing_outstanding(sluice)
+  local leaked = sluice.stats().leaked - before.leaked
+  if leaked ~= 0 then error(leaked .. " objects collected that were not disposed", 2) end
+  local now = peer.descriptors()
+  for number, link in pairs(now) do
+    if not before.descriptors[number] then
+      error(("descriptor %d (%s) left open"):format(number, link), 2)
+    end
+  end
+  for number, link in pairs(before.descriptors) do
+    if not now[number] then error(("descriptor %d (%s) was closed"):format(number, link), 2) end
+  end
+end
+
+-- ---- inputs ----
+
+--- for offset, head, tail in support.each_cut(bytes): every cut in two, both ends included.
+function support.each_cut(bytes)
+  local offset = -1
+  return function()
+    offset = offset + 1
+    if offset <= #bytes then return offset, bytes:sub(1, offset), bytes:sub(offset + 1) end
+  end
+end
+
+-- ---- the three ways of calling ----
+
+local function plain_script(_, f, ...)
+  return f(...)
+end
+
+local function in_task(sluice, f, ...)
+  local arguments, results = table.pack(...), nil
+  sluice.run(function() results = table.pack(f(table.unpack(arguments, 1, arguments.n))) end)
+  return table.unpack(results, 1, results.n)
+end
+
+local function in_frame_loop(sluice, f, ...)
+  local results
+  local advance = coroutine.wrap(function(...) results = table.pack(f(...)) end)
+  local loop, deadline = sluice.loop(), system.clock() + 30
+  advance(...)
+  while not results do
+    loop:step(0)
+    if system.clock() > deadline then error("no result after 30 seconds of frames", 2) end
+  end
+  return table.unpack(results, 1, results.n)
+end
+
+support.styles = {
+  { name = "in a plain script", call = plain_script },
+  { name = "inside sluice.run", call = in_task },
+  { name = "in a coroutine with a frame loop", call = in_frame_loop },
+}
+
+--- for name, call in support.each_style(sluice): `call(f, ...)` runs f that way and returns its
+-- results.
+function support.each_style(sluice)
+  local index = 0
+  return function()
+    index = index + 1
+    local style = support.styles[index]
+    if style then return style.name, function(...) return style.call(sluice, ...) end end
+  end
+end
+
+return support

@@ -1,0 +1,399 @@
+local certificates = require "spec.support.certificates"
+local fixtures = require "spec.support.fixtures"
+local nginx = require "spec.support.nginx"
+local pattern = require "spec.support.pattern"
+local peer = require "support.peer"
+local server = require "spec.support.server"
+local system = require "support.system"
+
+local GET = "GET / HTTP/1.1\r\nHost: x\r\n\r\n"
+
+local function listen(script, options)
+  options = options or {}
+  options.script = script
+  return peer.listen(options)
+end
+
+describe("a scripted peer", function()
+  local descriptors
+
+  before_each(function() descriptors = peer.descriptors() end)
+  after_each(function() assert.same(descriptors, peer.descriptors()) end)
+
+  for _, family in ipairs { "inet", "unix" } do
+    it("sends what its script says over " .. family, function()
+      local p <close> = listen({ { { "expect", GET }, { "send", "hello" } } }, { family = family })
+      local bytes, how = peer.request(p.port or p.path, GET)
+      assert.equal("hello", bytes)
+      assert.equal("end", how)
+      assert.same({ GET }, p:received())
+      assert.same({}, p:failures())
+    end)
+  end
+
+  it("listens on the IPv6 loopback address", function()
+    local p <close> = listen({ { { "close" } } }, { family = "inet6" })
+    assert.equal(("http://[::1]:%d"):format(p.port), p.url)
+  end)
+
+  it("plays one list of steps for each connection in their order", function()
+    local p <close> = listen { { { "send", "one" } }, { { "send", "two" } } }
+    assert.equal("one", (peer.request(p.port, "")))
+    assert.equal("two", (peer.request(p.port, "")))
+    assert.equal("", (peer.request(p.port, "")))
+    assert.same({ "connection 3: no script for it" }, p:failures())
+    assert.equal(3, (p:connections()))
+  end)
+
+  it("repeats the last list when told so", function()
+    local script = { { { "send", "one" } }, { { "send", "more" } } }
+    local p <close> = listen(script, { repeat_last = true })
+    local got = {}
+    for i = 1, 4 do got[i] = peer.request(p.port, "") end
+    assert.same({ "one", "more", "more", "more" }, got)
+  end)
+
+  it("says where the client left the script", function()
+    local p <close> = listen { { { "read", 1 }, { "expect", "GET /a" }, { "send", "x" } } }
+    local bytes = peer.request(p.port, ".GET /b")
+    assert.equal("", bytes)
+    assert.same({ 'connection 1, step 2 (expect): byte 6: expected "a", got "b"' }, p:failures())
+  end)
+
+  it("reports a client that closes too early", function()
+    local p <close> = listen { { { "expect_until", "\r\n\r\n" } } }
+    peer.request(p.port, "GET", 0.01)
+    assert.is_true(p:wait "idle")
+    local expected = "connection 1, step 1 (expect_until): the client closed after 3 bytes"
+    assert.same({ expected }, p:failures())
+  end)
+
+  it("takes bytes that came together apart again", function()
+    local p <close> = listen {
+      {
+        { "expect_until", "\n" }, { "send", "1" }, { "read", 2 }, { "send", "2" },
+        { "expect", "yz" },
+      },
+    }
+    assert.equal("12", (peer.request(p.port, "abc\nxxyz")))
+    assert.same({ "abc\nxxyz" }, p:received())
+    assert.same({}, p:failures())
+  end)
+
+  it("loops a number of times", function()
+    local p <close> = listen {
+      { { "expect", "a" }, { "send", "b" }, { "loop", 2 }, { "send", "c" } },
+    }
+    assert.equal("bbbc", (peer.request(p.port, "aaa")))
+    assert.same({}, p:failures())
+  end)
+
+  it("lets a client leave between two rounds of an endless loop, and not within one", function()
+    local script = { { { "expect", "ab" }, { "send", "c" }, { "loop" } } }
+    local p <close> = listen(script, { repeat_last = true })
+    assert.equal("cc", (peer.request(p.port, "abab", 0.05)))
+    assert.is_true(p:wait "idle")
+    assert.same({}, p:failures())
+    assert.equal("cc", (peer.request(p.port, "ababa", 0.05)))
+    assert.is_true(p:wait "idle")
+    assert.same({ "connection 2, step 1 (expect): the client closed after 1 bytes" }, p:failures())
+  end)
+
+  it("ends in order, with a reset, or not at all", function()
+    local p <close> = listen {
+      { { "read", 1 }, { "send", "x" }, { "close" } },
+      { { "read", 1 }, { "reset" } },
+      { { "read", 1 }, { "send", "x" }, { "stall" } },
+      { { "read", 1 }, { "send", "x" }, { "shutdown" }, { "read_all" } },
+    }
+    assert.same({ "x", "end" }, { peer.request(p.port, "more than one") })
+    assert.equal("reset", select(2, peer.request(p.port, "1")))
+    assert.same({ "x", "timeout" }, { peer.request(p.port, "1", 0.02) })
+    assert.same({ "x", "end" }, { peer.request(p.port, "123") })
+    assert.is_true(p:wait "idle")
+    assert.equal("123", p:received(4))
+    assert.same({}, p:failures())
+  end)
+
+  it("expects the end of a connection", function()
+    local p <close> = listen({ { { "read", 1 }, { "expect_end" } } }, { repeat_last = true })
+    peer.request(p.port, "1", 0.02)
+    assert.is_true(p:wait "idle")
+    assert.same({}, p:failures())
+    peer.request(p.port, "12", 0.02)
+    assert.is_true(p:wait "idle")
+    assert.same({ 'connection 2, step 2 (expect_end): expected the end, got "2"' }, p:failures())
+  end)
+
+  it("dribbles and cuts without changing a byte", function()
+    local body = pattern(301)
+    for at = 0, #body, 50 do
+      local p <close> = listen { { { "cut", body, at }, { "dribble", body, 7 } } }
+      assert.equal(body .. body, (peer.request(p.port, "")))
+    end
+  end)
+
+  it("pauses", function()
+    local p <close> = listen { { { "send", "a" }, { "pause", 0.05 }, { "send", "b" } } }
+    local from = system.clock()
+    assert.equal("ab", (peer.request(p.port, "")))
+    local seconds = system.clock() - from
+    assert.is_true(seconds >= 0.05 and seconds < 1)
+  end)
+
+  it("holds until it is signalled", function()
+    local p <close> = listen({ { { "hold" }, { "send", "x" } } }, { repeat_last = true })
+    assert.same({ "", "timeout" }, { peer.request(p.port, "", 0.02) })
+    p:signal()
+    assert.same({ "x", "end" }, { peer.request(p.port, "") })
+    assert.same({ "", "timeout" }, { peer.request(p.port, "", 0.02) })
+  end)
+
+  it("sends, discards and echoes large bodies", function()
+    local body = pattern(1 << 20)
+    local p <close> = listen {
+      { { "send_repeat", "abc", 1000000 } },
+      { { "discard", #body }, { "send", "done" } },
+      { { "echo", #body }, { "send", "done" } },
+    }
+    assert.equal(("abc"):rep(1000000), (peer.request(p.port, "")))
+    assert.equal("done", (peer.request(p.port, body)))
+    assert.is_true(body .. "done" == peer.request(p.port, body))
+    assert.equal("", p:received(2))
+  end)
+
+  it("serves connections side by side", function()
+    local p <close> = listen { { { "hold" }, { "send", "late" } }, { { "send", "soon" } } }
+    local directory = server.directory()
+    local read = ("exec 3<>/dev/tcp/127.0.0.1/%d; cat <&3"):format(p.port)
+    local reader = system.spawn({ "bash", "-c", read }, directory .. "/output")
+    assert.is_true(p:wait("accepted", 1))
+    assert.equal("soon", (peer.request(p.port, "")))
+    assert.same({ 2, 1 }, { p:connections() })
+    p:signal()
+    assert.equal(0, system.reap(reader))
+    assert.equal("late", server.read(directory .. "/output"))
+    server.remove(directory)
+  end)
+
+  it("leaves a connecting client without an answer", function()
+    local p <close> = peer.listen { accept = false }
+    assert.same({ "", "timeout" }, { peer.request(p.port, "x", 0.05) })
+  end)
+
+  it("serves thousands of connections in a second", function()
+    local p <close> = listen({ { { "expect", GET }, { "send", "x" } } }, { repeat_last = true })
+    local from, count = system.clock(), 2000
+    for _ = 1, count do peer.request(p.port, GET) end
+    assert.same({}, p:failures())
+    assert.equal(count, (p:connections()))
+    assert.is_true(system.clock() - from < 2)
+  end)
+
+  it("ends every connection when it is stopped, twice over", function()
+    local p = listen({ { { "stall" } } }, { family = "unix" })
+    peer.request(p.path, "", 0.01)
+    p:stop()
+    p:stop()
+    assert.is_nil((peer.request(p.path, "")))
+    assert.is_nil(io.open(p.path))
+  end)
+
+  it("refuses scripts it does not understand", function()
+    local function refuses(options, message)
+      assert.has_error(function() peer.listen(options) end, message)
+    end
+    refuses({ script = { { { "sned", "x" } } } }, "peer: unknown step 'sned'")
+    refuses({ script = { { { "send" } } } }, "peer: step 'send' lacks value 1")
+    refuses({ script = { { { "close", 1 } } } }, "peer: too many values in step 'close'")
+    refuses({ script = {} }, "peer: a script is a list of connections")
+    refuses({ scrpt = {} }, "peer: unknown option 'scrpt'")
+  end)
+end)
+
+describe("the list of descriptors", function()
+  it("shows what this process opened and hides what peers opened", function()
+    local before = peer.descriptors()
+    local p <close> = listen { { { "stall" } } }
+    assert.same(before, peer.descriptors())
+    local file <close> = io.open "/dev/null"
+    local links = {}
+    for number, link in pairs(peer.descriptors()) do
+      if not before[number] then links[#links + 1] = link end
+    end
+    assert.same({ "/dev/null" }, links)
+    assert.equal("number", type(p.port))
+    assert.equal("file", io.type(file))
+  end)
+end)
+
+describe("fixtures", function()
+  it("decode escapes and ignore line breaks", function()
+    assert.equal("a\r\nb\t\\\0\xff ", fixtures.decode "a\\r\\n\nb\\t\\\\\\x00\n\\xFF ")
+    assert.has_error(function() fixtures.decode "\\q" end)
+    assert.has_error(function() fixtures.decode "\\x1" end)
+  end)
+
+  it("have a title, a reason, bytes and events", function()
+    local document = fixtures.parse(table.concat({
+      "# a title", "", "because", "of it", "",
+      "```bytes", "x\\r", "\\n", "```", "",
+      "```events", "one", "two 2", "```", "",
+    }, "\n"))
+    assert.equal("a title", document.title)
+    assert.equal("because of it", document.reason)
+    assert.equal("x\r\n", document.bytes)
+    assert.same({ "one", "two 2" }, document.events)
+  end)
+end)
+
+describe("other programs", function()
+  it("are told apart by how they end", function()
+    assert.same({ 3, "out\n" }, { server.run { "sh", "-c", "echo out; exit 3" } })
+    assert.equal(127, (server.run { "/no/such/program" }))
+    local pid = system.spawn { "sleep", "60" }
+    system.kill(pid, 9)
+    assert.equal(128 + 9, system.reap(pid))
+  end)
+
+  it("raise what they printed when they end before they accept", function()
+    local command = { "sh", "-c", "echo no luck" }
+    local ok, message = pcall(server.start, command, system.free_port(), server.directory())
+    assert.is_false(ok)
+    assert.matches("no luck", message)
+  end)
+
+  it("include a python interpreter", function()
+    local s <close> = server.python [[
+import socket, sys
+listener = socket.create_server(("127.0.0.1", int(sys.argv[1])))
+while True:
+    connection = listener.accept()[0]
+    connection.sendall(b"python")
+    connection.close()
+]]
+    assert.equal("python", (peer.request(s.port, "")))
+  end)
+end)
+
+describe("nginx", function()
+  local web
+
+  setup(function() web = nginx.start() end)
+  teardown(function() web:stop() end)
+
+  local function get(path, fields)
+    local request = "GET %s HTTP/1.1\r\nHost: x\r\nConnection: close\r\n%s\r\n"
+    local bytes = assert(peer.request(web.port, request:format(path, fields or "")))
+    return bytes:match("^HTTP/1.1 (%d+) "), bytes:match("^(.-)\r\n\r\n(.*)$")
+  end
+
+  it("serves files with their length and chunked", function()
+    local content = web:file(5000)
+    assert.equal(pattern(5000), content)
+    local status, head, body = get "/file/5000"
+    assert.equal("200", status)
+    assert.matches("Content%-Length: 5000", head)
+    assert.is_true(body == content)
+    local _, chunked_head, chunked_body = get "/chunked/5000"
+    assert.matches("Transfer%-Encoding: chunked", chunked_head)
+    assert.is_true(chunked_body == "1388\r\n" .. content .. "\r\n0\r\n\r\n")
+  end)
+
+  it("compresses", function()
+    web:file(5000)
+    local _, head = get("/gzip/5000", "Accept-Encoding: gzip\r\n")
+    assert.matches("Content%-Encoding: gzip", head)
+  end)
+
+  it("answers with a status, nothing, a redirect or what it saw", function()
+    assert.equal("404", (get "/status/404"))
+    assert.equal("204", (get "/empty"))
+    assert.equal("302", (get "/redirect"))
+    local _, _, body = get("/request?a=b", "X: y\r\n")
+    assert.matches('"uri":"/request%?a=b"', body)
+    assert.matches('"x":"y"', body)
+  end)
+
+  it("stores and counts uploads", function()
+    local body = pattern(100000)
+    local put = "PUT %s HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Length: 100000\r\n\r\n"
+    assert.matches('{"length":100000}$', (peer.request(web.port, put:format "/upload" .. body)))
+    assert.matches("^HTTP/1.1 201", (peer.request(web.port, put:format "/put/a" .. body)))
+    assert.is_true(select(3, get "/put/a") == body)
+  end)
+
+  it("listens on a unix socket", function()
+    assert.matches("^HTTP/1.1 204", (peer.request(web.path, "GET /empty HTTP/1.0\r\n\r\n")))
+  end)
+
+  it("leaves nothing behind when it is stopped", function()
+    local other = nginx.start()
+    local directory, port = other.directory, other.port
+    assert.equal(0, other:stop())
+    assert.is_nil(other:stop())
+    assert.is_nil(io.open(directory .. "/nginx.conf"))
+    assert.is_nil((peer.request(port, "")))
+  end)
+end)
+
+describe("certificates", function()
+  -- looks at the same chain as a client
+  local function verify(name, host)
+    local option = host:match("^%d+%.%d+%.%d+%.%d+$") and "-verify_ip" or "-verify_hostname"
+    return server.run {
+      "openssl", "verify", "-CAfile", certificates.file("root.pem"), "-crl_check",
+      "-CRLfile", certificates.file("crl.pem"), "-untrusted", certificates.chain(name),
+      "-purpose", "sslserver", "-auth_level", "2", option, host, certificates.chain(name),
+    }
+  end
+
+  -- refused by rules of ours, stricter than those of `openssl verify`
+  local stricter = {
+    common_name_only = true, name_empty = true, name_in_mail = true, name_in_uri = true,
+    wildcard_partial = true, oversized_chain = true,
+  }
+
+  it("that are good are accepted", function()
+    for _, case in ipairs(certificates.accepted) do
+      local status, output = verify(case.name, case.host)
+      assert.equal(0, status, case.name .. ": " .. output)
+    end
+  end)
+
+  it("that are bad are refused, each for one reason", function()
+    assert.is_true(#certificates.refused >= 24)
+    for _, case in ipairs(certificates.refused) do
+      local status, output = verify(case.name, case.host)
+      local message = ("%s (%s): %s"):format(case.name, case.why, output)
+      assert.equal(stricter[case.name] and 0 or 2, status, message)
+    end
+  end)
+
+  it("serve TLS with nginx, also to clients that need one of their own", function()
+    local web <close> = nginx.start {
+      tls = {
+        certificate = certificates.chain "good", key = certificates.key "good",
+        protocols = "TLSv1.3", client_ca = certificates.file "client_authorities.pem",
+      },
+    }
+    local status, output = server.run {
+      "openssl", "s_client", "-connect", "127.0.0.1:" .. web.tls_port, "-brief",
+      "-CAfile", certificates.file "root.pem", "-verify_return_error",
+      "-verify_hostname", "localhost",
+      "-cert", certificates.chain "client", "-key", certificates.key "client",
+    }
+    assert.equal(0, status, output)
+    assert.matches("TLSv1.3", output)
+  end)
+
+  it("serve TLS with openssl", function()
+    local s <close> = certificates.serve "expired"
+    local status, output = server.run {
+      "openssl", "s_client", "-connect", "127.0.0.1:" .. s.port, "-verify_return_error",
+      "-CAfile", certificates.file "root.pem",
+    }
+    assert.not_equal(0, status)
+    assert.matches("certificate has expired", output)
+  end)
+end)
