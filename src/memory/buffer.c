@@ -2,9 +2,6 @@
 
 #include <string.h>
 
-/* A range smaller than this costs less to copy than to keep in a slice. */
-#define FEW ((size_t)512)
-
 static struct sl_slice *slice_at(const struct sl_buffer *buffer, uint32_t index)
 {
     return &buffer->slices[(buffer->first + index) & (buffer->capacity - 1)];
@@ -15,9 +12,17 @@ static struct sl_slice *tail_of(const struct sl_buffer *buffer)
     return slice_at(buffer, buffer->count - 1);
 }
 
+/* Slices of one segment that stand together count it once. */
+static bool begins_run(const struct sl_buffer *buffer, uint32_t index)
+{
+    return index == 0 || slice_at(buffer, index)->segment !=
+                             slice_at(buffer, index - 1)->segment;
+}
+
 bool sl_buffer_is_valid(const struct sl_buffer *buffer)
 {
     size_t length = 0;
+    size_t cost = 0;
 
     if ((buffer->capacity & (buffer->capacity - 1)) != 0 ||
         buffer->count > buffer->capacity || buffer->length > buffer->max_size ||
@@ -38,8 +43,11 @@ bool sl_buffer_is_valid(const struct sl_buffer *buffer)
             (i + 1 != buffer->count || buffer->reserved_tail == 0))
             return false;
         length += slice->size;
+        if (begins_run(buffer, i))
+            cost += segment->capacity;
     }
-    return length == buffer->length;
+    return length == buffer->length && cost == buffer->cost &&
+           (buffer->count != 0 || buffer->head_consumed == 0);
 }
 
 /* The full check of a long buffer before and after each call would make every
@@ -97,14 +105,24 @@ static void push(struct sl_buffer *buffer, struct sl_segment *segment,
     slice->segment = segment;
     slice->data = data;
     slice->size = size;
+    buffer->length += size;
+    if (begins_run(buffer, buffer->count - 1))
+        buffer->cost += segment->capacity;
 }
 
+/* The length is the caller's to adjust. */
 static void pop_front(struct sl_buffer *buffer)
 {
-    struct sl_segment *segment = slice_at(buffer, 0)->segment;
+    const struct sl_slice *front = slice_at(buffer, 0);
+    struct sl_segment *segment = front->segment;
 
+    buffer->head_consumed += front->size;
     buffer->first = (buffer->first + 1) & (buffer->capacity - 1);
     buffer->count--;
+    if (buffer->count == 0 || slice_at(buffer, 0)->segment != segment) {
+        buffer->head_consumed = 0;
+        buffer->cost -= segment->capacity;
+    }
     sl_segment_release(segment);
 }
 
@@ -113,6 +131,10 @@ static void pop_tail(struct sl_buffer *buffer)
     struct sl_segment *segment = tail_of(buffer)->segment;
 
     buffer->count--;
+    if (buffer->count == 0 || tail_of(buffer)->segment != segment)
+        buffer->cost -= segment->capacity;
+    if (buffer->count == 0)
+        buffer->head_consumed = 0;
     sl_segment_release(segment);
 }
 
@@ -132,9 +154,9 @@ void sl_buffer_reset(struct sl_buffer *buffer)
 {
     if (buffer->reserved != 0)
         sl_buffer_commit(buffer, 0);
-    while (buffer->count != 0)
-        pop_front(buffer);
-    buffer->length = 0;
+    for (uint32_t i = 0; i < buffer->count; i++)
+        sl_segment_release(slice_at(buffer, i)->segment);
+    buffer->length = buffer->cost = buffer->head_consumed = 0;
     ring_free(buffer);
 }
 
@@ -269,7 +291,7 @@ enum sl_status sl_buffer_reserve_many(struct sl_buffer *buffer, size_t want,
         struct sl_segment *fresh;
         size_t left = limit - buffer->reserved;
 
-        status = ring_ensure(buffer, pieces + 1);
+        status = ring_ensure(buffer, pieces - (buffer->reserved_tail != 0) + 1);
         if (status == SL_OK)
             status = sl_pool_rent(buffer->pool, &fresh);
         if (status != SL_OK)
@@ -287,6 +309,240 @@ enum sl_status sl_buffer_reserve_many(struct sl_buffer *buffer, size_t want,
     return SL_OK;
 }
 
+struct sl_segment *sl_buffer_reserved_segment(const struct sl_buffer *buffer,
+                                              size_t index)
+{
+    struct sl_segment *segment = buffer->spare;
+
+    if (buffer->reserved_tail != 0 && index-- == 0)
+        return tail_of(buffer)->segment;
+    while (index-- > 0)
+        segment = segment->next;
+    return segment;
+}
+
+/* ---- the bound ----
+ *
+ * Slices of one segment that stand together are a run. A run is dense when it
+ * shows four fifths of its segment. Only the head run, which may have been
+ * peeked at and must not move, and the tail run, which may still grow, can be
+ * other than dense: a tail run that is not gets copied together ("settled")
+ * before anything of another segment follows it. Head and tail both may be
+ * only while `cost` is within the budget; else new bytes come in small blocks.
+ */
+
+static bool is_dense(size_t size, size_t capacity)
+{
+    return size >= capacity - capacity / 5;
+}
+
+/* What may be spent when `more` bytes are added. */
+static size_t budget(const struct sl_buffer *buffer, size_t more)
+{
+    size_t arrived = buffer->length + buffer->head_consumed + more;
+
+    return arrived + arrived / 4 + buffer->pool->options.segment_size;
+}
+
+/* A range smaller than this costs less to copy than to keep in a slice. */
+static size_t few(const struct sl_buffer *buffer)
+{
+    size_t eighth = buffer->pool->options.segment_size / 8;
+
+    return eighth < 512 ? eighth : 512;
+}
+
+/* The room that must not be left behind: that of more than an eighth. */
+static size_t precious_room(const struct sl_buffer *buffer)
+{
+    size_t room = tail_room(buffer);
+
+    return room > 0 && room > tail_of(buffer)->segment->capacity / 8 ? room : 0;
+}
+
+/* Rents what `size` bytes need within the budget, as a chain, and makes sure
+ * of the slots in the ring. Standard segments, unless the head is wasteful. */
+static enum sl_status rent_chain(struct sl_buffer *buffer, size_t size,
+                                 uint32_t slots, struct sl_segment **chain)
+{
+    struct sl_pool *pool = buffer->pool;
+    size_t unit = pool->options.segment_size;
+    size_t left = budget(buffer, size);
+    struct sl_segment **last = chain;
+    enum sl_status status = SL_OK;
+
+    *chain = NULL;
+    left = left > buffer->cost ? left - buffer->cost : 0;
+    while (size > 0 && status == SL_OK) {
+        if (left >= unit)
+            status = sl_pool_rent(pool, last);
+        else if (left >= 512)
+            status = sl_pool_rent_block(
+                pool, (size_t)1 << (63 - __builtin_clzll(left)), last);
+        else
+            status = sl_pool_rent_exact(pool, left > size ? left : size, last);
+        if (status == SL_OK) {
+            size_t capacity = (*last)->capacity;
+
+            left -= left < capacity ? left : capacity;
+            size -= size < capacity ? size : capacity;
+            last = &(*last)->next;
+            slots++;
+        }
+    }
+    if (status == SL_OK)
+        status = ring_ensure(buffer, slots);
+    if (status == SL_OK)
+        return SL_OK;
+    release_chain(*chain);
+    return status;
+}
+
+static void append_here(struct sl_buffer *buffer, const char *data, size_t size)
+{
+    memcpy(tail_end(buffer), data, size);
+    extend_tail(buffer, size);
+}
+
+/* Copies all of `data` into the chain and appends that. */
+static void append_chain(struct sl_buffer *buffer, struct sl_segment *chain,
+                         const char *data, size_t size)
+{
+    while (size > 0) {
+        struct sl_segment *next = chain->next;
+        size_t here = size < chain->capacity ? size : chain->capacity;
+
+        chain->next = NULL;
+        push(buffer, chain, chain->data, 0);
+        append_here(buffer, data, here);
+        data += here;
+        size -= here;
+        chain = next;
+    }
+}
+
+/* Copies the `count` slices from `index` on, the last ones, into the chain and
+ * lets them go. The ring has room for both. */
+static void move_run(struct sl_buffer *buffer, uint32_t index, uint32_t count,
+                     struct sl_segment *chain)
+{
+    for (uint32_t i = index; i < index + count; i++) {
+        const struct sl_slice from = *slice_at(buffer, i);
+        size_t done = 0;
+
+        while (done < from.size) {
+            size_t here = buffer->count > index + count ? tail_room(buffer) : 0;
+
+            if (here == 0) {
+                struct sl_segment *next = chain->next;
+
+                chain->next = NULL;
+                push(buffer, chain, chain->data, 0);
+                here = chain->capacity;
+                chain = next;
+            }
+            if (here > from.size - done)
+                here = from.size - done;
+            append_here(buffer, from.data + done, here);
+            done += here;
+        }
+        sl_segment_release(from.segment);
+    }
+    for (uint32_t i = index + count; i < buffer->count; i++)
+        *slice_at(buffer, i - count) = *slice_at(buffer, i);
+    buffer->count -= count;
+}
+
+/* Called before bytes that are not of the tail's segment follow, of which
+ * `here` will be copied to its room. Leaves `slots` in the ring, or everything
+ * as it was when there is no memory. */
+static void settle_tail(struct sl_buffer *buffer, size_t here, uint32_t slots)
+{
+    struct sl_segment *segment, *chain;
+    uint32_t index = buffer->count;
+    size_t size = 0;
+
+    if (index == 0)
+        return;
+    segment = tail_of(buffer)->segment;
+    while (index > 0 && slice_at(buffer, index - 1)->segment == segment) {
+        size += slice_at(buffer, --index)->size;
+        if (is_dense(size + here, segment->capacity))
+            return;
+    }
+    if (index == 0) /* the head run: somebody may be looking at it */
+        return;
+    buffer->cost -= segment->capacity;
+    buffer->length -= size;
+    if (rent_chain(buffer, size, slots, &chain) == SL_OK) {
+        move_run(buffer, index, buffer->count - index, chain);
+    } else {
+        buffer->cost += segment->capacity;
+        buffer->length += size;
+    }
+}
+
+/* The limit is known to hold. All or nothing. */
+static enum sl_status append(struct sl_buffer *buffer, const char *data,
+                             size_t size)
+{
+    size_t here = tail_room(buffer);
+    struct sl_segment *chain;
+    enum sl_status status;
+
+    if (size <= here) {
+        append_here(buffer, data, size);
+        return SL_OK;
+    }
+    settle_tail(buffer, here, 0);
+    here = tail_room(buffer);
+    if (here > size)
+        here = size;
+    status = rent_chain(buffer, size - here, 0, &chain);
+    if (status != SL_OK)
+        return status;
+    if (here > 0)
+        append_here(buffer, data, here);
+    append_chain(buffer, chain, data + here, size - here);
+    return SL_OK;
+}
+
+enum sl_status sl_buffer_append(struct sl_buffer *buffer, struct sl_view bytes)
+{
+    enum sl_status status;
+
+    sl_assert(buffer->reserved == 0);
+    sl_check(is_sound(buffer));
+    if (bytes.size > limit_room(buffer))
+        return SL_LIMIT;
+    if (bytes.size == 0)
+        return SL_OK;
+    status = append(buffer, bytes.data, bytes.size);
+    sl_check(is_sound(buffer));
+    return status;
+}
+
+/* Appends a fresh segment with `size` bytes in it; `slots` more may follow,
+ * all of which the ring has. Cannot fail: without memory the bytes stay where
+ * they are. */
+static void append_fresh(struct sl_buffer *buffer, struct sl_segment *fresh,
+                         size_t size, uint32_t slots)
+{
+    fresh->filled = size;
+    if (buffer->count != 0) {
+        settle_tail(buffer, 0, slots + 1);
+        /* Room was passed over, or the head leaves no budget for another
+         * segment of which little is used: copy. */
+        if ((precious_room(buffer) != 0 ||
+             buffer->cost + fresh->capacity > budget(buffer, size)) &&
+            append(buffer, fresh->data, size) == SL_OK) {
+            sl_segment_release(fresh);
+            return;
+        }
+    }
+    push(buffer, fresh, fresh->data, size);
+}
+
 void sl_buffer_commit(struct sl_buffer *buffer, size_t count)
 {
     struct sl_segment *fresh = buffer->spare;
@@ -302,139 +558,58 @@ void sl_buffer_commit(struct sl_buffer *buffer, size_t count)
     }
     buffer->reserved = buffer->reserved_tail = 0;
     buffer->spare = NULL;
-    while (fresh != NULL && count > 0) {
+    while (count > 0) {
         struct sl_segment *next = fresh->next;
+        uint32_t slots = 0;
 
         here = count < fresh->capacity ? count : fresh->capacity;
-        fresh->next = NULL;
-        fresh->filled = here;
-        push(buffer, fresh, fresh->data, here);
-        buffer->length += here;
         count -= here;
+        for (size_t left = count; left > 0; slots++)
+            left -= left < fresh->capacity ? left : fresh->capacity;
+        fresh->next = NULL;
+        append_fresh(buffer, fresh, here, slots);
         fresh = next;
     }
     release_chain(fresh);
     sl_check(is_sound(buffer));
 }
 
-/* ---- appending ---- */
-
-/* Rents segments for `size` bytes more than the tail has room for, as a chain;
- * makes sure of their slots in the ring. */
-static enum sl_status rent_chain(struct sl_buffer *buffer, size_t size,
-                                 struct sl_segment **chain)
-{
-    size_t unit = buffer->pool->options.segment_size;
-    struct sl_segment **last = chain;
-    enum sl_status status;
-
-    *chain = NULL;
-    status = ring_ensure(buffer, size / unit + 1);
-    while (status == SL_OK) {
-        status = sl_pool_rent(buffer->pool, last);
-        if (status != SL_OK)
-            break;
-        last = &(*last)->next;
-        if (size <= unit)
-            return SL_OK;
-        size -= unit;
-    }
-    release_chain(*chain);
-    return status;
-}
-
-static void append_here(struct sl_buffer *buffer, const char *data, size_t size)
-{
-    memcpy(tail_end(buffer), data, size);
-    extend_tail(buffer, size);
-}
-
-/* The limit is known to hold. */
-static enum sl_status append(struct sl_buffer *buffer, const char *data,
-                             size_t size)
-{
-    size_t here = tail_room(buffer);
-    struct sl_segment *chain;
-    enum sl_status status;
-
-    if (size <= here) {
-        append_here(buffer, data, size);
-        return SL_OK;
-    }
-    status = rent_chain(buffer, size - here, &chain);
-    if (status != SL_OK)
-        return status;
-    if (here > 0) {
-        append_here(buffer, data, here);
-        data += here;
-        size -= here;
-    }
-    while (chain != NULL) {
-        struct sl_segment *next = chain->next;
-
-        here = size < chain->capacity ? size : chain->capacity;
-        chain->next = NULL;
-        push(buffer, chain, chain->data, 0);
-        append_here(buffer, data, here);
-        data += here;
-        size -= here;
-        chain = next;
-    }
-    return SL_OK;
-}
-
-enum sl_status sl_buffer_append(struct sl_buffer *buffer, struct sl_view bytes)
-{
-    enum sl_status status;
-
-    sl_assert(buffer->reserved == 0);
-    sl_check(is_sound(buffer));
-    if (bytes.size == 0)
-        return SL_OK;
-    if (bytes.size > limit_room(buffer))
-        return SL_LIMIT;
-    status = append(buffer, bytes.data, bytes.size);
-    sl_check(is_sound(buffer));
-    return status;
-}
-
 /* ---- linking ---- */
 
-/* The limit is known to hold and `size` is not 0. */
+/* The limit is known to hold and `size` is not 0. All or nothing. */
 static enum sl_status link_range(struct sl_buffer *buffer,
                                  struct sl_segment *segment, char *data,
                                  size_t size)
 {
+    size_t here = 0;
     enum sl_status status;
-    size_t here;
 
-    if (buffer->count != 0) {
-        struct sl_slice *tail = tail_of(buffer);
-
-        if (tail->segment == segment && tail->data + tail->size == data) {
-            tail->size += size;
-            buffer->length += size;
-            return SL_OK;
-        }
-        if (size < FEW)
+    if (buffer->count != 0 && tail_of(buffer)->segment == segment &&
+        tail_end(buffer) == data) {
+        tail_of(buffer)->size += size;
+        buffer->length += size;
+        return SL_OK;
+    }
+    if (size < few(buffer))
+        return append(buffer, data, size);
+    if (buffer->count == 0 || tail_of(buffer)->segment != segment) {
+        settle_tail(buffer, precious_room(buffer), 0);
+        here = precious_room(buffer);
+        /* A segment larger than the standard must be worth its own cost: the
+         * budget may be spent on one wasteful standard segment. */
+        if (size < here + few(buffer) ||
+            buffer->cost + segment->capacity > budget(buffer, size) ||
+            (segment->capacity > buffer->pool->options.segment_size &&
+             !is_dense(size - here, segment->capacity)))
             return append(buffer, data, size);
     }
-    here = tail_room(buffer);
     status = ring_ensure(buffer, 1);
     if (status != SL_OK)
         return status;
-    if (here > 0 && here > tail_of(buffer)->segment->capacity / 8) {
-        if (here > size)
-            here = size;
+    if (here > 0)
         append_here(buffer, data, here);
-        data += here;
-        size -= here;
-        if (size == 0)
-            return SL_OK;
-    }
     sl_segment_retain(segment);
-    push(buffer, segment, data, size);
-    buffer->length += size;
+    push(buffer, segment, data + here, size - here);
     return SL_OK;
 }
 
@@ -463,7 +638,7 @@ enum sl_status sl_buffer_move(struct sl_buffer *buffer, struct sl_buffer *from,
     if (size > limit_room(buffer))
         return SL_LIMIT;
     while (size > 0) {
-        struct sl_slice front = *slice_at(from, 0);
+        const struct sl_slice front = *slice_at(from, 0);
         size_t here = front.size < size ? front.size : size;
         enum sl_status status =
             link_range(buffer, front.segment, front.data, here);
@@ -479,7 +654,29 @@ enum sl_status sl_buffer_move(struct sl_buffer *buffer, struct sl_buffer *from,
 
 enum sl_status sl_buffer_take(struct sl_buffer *buffer, struct sl_buffer *from)
 {
-    return sl_buffer_move(buffer, from, from->length);
+    sl_assert(buffer->reserved == 0 && from->reserved == 0 && buffer != from);
+    if (buffer->count != 0 || buffer->pool != from->pool)
+        return sl_buffer_move(buffer, from, from->length);
+    if (from->length > buffer->max_size)
+        return SL_LIMIT;
+    ring_free(buffer);
+    buffer->first = from->first;
+    buffer->count = from->count;
+    buffer->length = from->length;
+    buffer->cost = from->cost;
+    buffer->head_consumed = from->head_consumed;
+    if (from->slices == from->inline_slices) {
+        memcpy(buffer->inline_slices, from->inline_slices,
+               sizeof buffer->inline_slices);
+    } else {
+        buffer->slices = from->slices;
+        buffer->capacity = from->capacity;
+        from->slices = from->inline_slices;
+    }
+    from->length = from->cost = from->head_consumed = 0;
+    ring_free(from);
+    sl_check(is_sound(buffer));
+    return SL_OK;
 }
 
 /* ---- reading ---- */
@@ -564,26 +761,30 @@ enum sl_status sl_buffer_gather(struct sl_buffer *buffer, size_t size,
     buffer->count++;
     *slice_at(buffer, 0) = (struct sl_slice){block, block->data, size};
     buffer->length += size;
+    buffer->cost += block->capacity;
+    /* The reader asked for this copy: what it costs is no waste of ours. */
+    buffer->head_consumed += block->capacity - size;
     *view = sl_view(block->data, size);
     sl_check(is_sound(buffer));
     return SL_OK;
 }
 
-/* Replaces slices [index, index + count), which hold `size` bytes, by a block
- * when that is smaller than `cost`. */
-static bool compact_range(struct sl_buffer *buffer, uint32_t index,
-                          uint32_t count, size_t size, size_t cost)
+/* Replaces slices [index, index + count), a run of `size` bytes, by a block
+ * when that is smaller than their segment. */
+static bool compact_run(struct sl_buffer *buffer, uint32_t index,
+                        uint32_t count, size_t size)
 {
+    size_t capacity = slice_at(buffer, index)->segment->capacity;
     struct sl_segment *block;
 
     if (sl_pool_rent_block(buffer->pool, size, &block) != SL_OK)
         return false;
-    if (block->capacity >= cost) {
+    if (block->capacity >= capacity) {
         sl_segment_release(block);
         return false;
     }
     for (uint32_t i = index; i < index + count; i++) {
-        struct sl_slice *slice = slice_at(buffer, i);
+        const struct sl_slice *slice = slice_at(buffer, i);
 
         memcpy(block->data + block->filled, slice->data, slice->size);
         block->filled += slice->size;
@@ -593,23 +794,29 @@ static bool compact_range(struct sl_buffer *buffer, uint32_t index,
     for (uint32_t i = index + count; i < buffer->count; i++)
         *slice_at(buffer, i - count + 1) = *slice_at(buffer, i);
     buffer->count -= count - 1;
+    buffer->cost -= capacity - block->capacity;
+    if (index == 0)
+        buffer->head_consumed = 0;
     return true;
 }
 
 void sl_buffer_compact(struct sl_buffer *buffer)
 {
-    sl_assert(buffer->reserved == 0);
-    for (uint32_t i = 0; i < buffer->count; i++) {
-        struct sl_segment *segment = slice_at(buffer, i)->segment;
-        uint32_t count = 1;
-        size_t size = slice_at(buffer, i)->size;
+    uint32_t index = 0;
 
-        while (i + count < buffer->count &&
-               slice_at(buffer, i + count)->segment == segment)
-            size += slice_at(buffer, i + count++)->size;
-        if (size > segment->capacity / 2 ||
-            !compact_range(buffer, i, count, size, segment->capacity))
-            i += count - 1;
+    sl_assert(buffer->reserved == 0);
+    while (index < buffer->count) {
+        const struct sl_segment *segment = slice_at(buffer, index)->segment;
+        uint32_t count = 0;
+        size_t size = 0;
+
+        while (index + count < buffer->count &&
+               slice_at(buffer, index + count)->segment == segment)
+            size += slice_at(buffer, index + count++)->size;
+        if (size <= segment->capacity / 2 &&
+            compact_run(buffer, index, count, size))
+            count = 1;
+        index += count;
     }
     sl_check(is_sound(buffer));
 }

@@ -11,8 +11,11 @@
  * buffers can show ranges of one segment. Content never moves once written, so
  * a view stays good until its bytes are consumed.
  *
- * Bound: a buffer costs at most 1.25 times its content plus one segment,
- * whatever the sizes in which the content arrived: see sl_buffer_link.
+ * Bound: the segments of a buffer are at most 1.25 times its content plus one
+ * segment, whatever the sizes in which the content arrived: bytes are copied
+ * together where keeping them in place would cost more. What has been consumed
+ * of the head segment counts as content; so does all of it when there was no
+ * memory for copying.
  *
  * One writer and one reader, on one thread. While room is reserved, nothing but
  * commit and the reader's calls may be used.
@@ -45,6 +48,8 @@ struct sl_buffer {
     struct sl_segment *spare; /* rented for a reservation, not yet used */
     size_t reserved;          /* open room; 0: no reservation */
     size_t reserved_tail;     /* the part behind the tail slice, now pinned */
+    size_t cost;              /* capacity of the segments shown */
+    size_t head_consumed;     /* bytes consumed of the head segment */
     struct sl_slice inline_slices[SL_BUFFER_INLINE_SLICES];
 };
 
@@ -68,6 +73,11 @@ enum sl_status sl_buffer_reserve(struct sl_buffer *buffer, size_t at_least,
 enum sl_status sl_buffer_reserve_many(struct sl_buffer *buffer, size_t want,
                                       struct sl_room *rooms, size_t *count);
 
+/* What holds the reserved piece `index` (from 0): whoever lets the kernel write
+ * there pins it until the kernel is done, whatever happens to the buffer. */
+struct sl_segment *sl_buffer_reserved_segment(const struct sl_buffer *buffer,
+                                              size_t index);
+
 /* The first `count` reserved bytes become content; the rest is let go (fresh
  * segments not touched return to the pool). Commit 0 cancels a reservation. */
 void sl_buffer_commit(struct sl_buffer *buffer, size_t count);
@@ -77,8 +87,9 @@ enum sl_status sl_buffer_append(struct sl_buffer *buffer, struct sl_view bytes);
 
 /* Appends `size` bytes at `data` inside `segment` without copying: the segment
  * is retained. Adjacent ranges become one slice. Bytes are copied instead when
- * they are few and the tail has room of its own, or when linking would leave
- * the tail segment, held by nobody else, more than an eighth empty. */
+ * they are few, when the tail segment would be left more than an eighth empty,
+ * and when the bound would not hold. SL_LIMIT, SL_MEMORY: nothing of it was
+ * appended. */
 enum sl_status sl_buffer_link(struct sl_buffer *buffer,
                               struct sl_segment *segment, char *data,
                               size_t size);

@@ -556,6 +556,14 @@ enum sl_status sl_pool_rent_block(struct sl_pool *pool, size_t size,
     return rent_new_block(pool, capacity, size_class, block);
 }
 
+enum sl_status sl_pool_rent_exact(struct sl_pool *pool, size_t size,
+                                  struct sl_segment **block)
+{
+    if (size > pool->options.max_bytes - pool->stats.bytes)
+        return SL_LIMIT;
+    return rent_new_block(pool, size, NO_CLASS, block);
+}
+
 void sl_pool_return(struct sl_segment *segment)
 {
     struct sl_pool *pool = segment->pool;

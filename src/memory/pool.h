@@ -92,6 +92,10 @@ enum sl_status sl_pool_rent(struct sl_pool *pool, struct sl_segment **segment);
 enum sl_status sl_pool_rent_block(struct sl_pool *pool, size_t size,
                                   struct sl_segment **block);
 
+/* One reference to a block of exactly `size` bytes, freed on its return. */
+enum sl_status sl_pool_rent_exact(struct sl_pool *pool, size_t size,
+                                  struct sl_segment **block);
+
 /* Frees spare memory down to `keep` bytes. */
 void sl_pool_trim(struct sl_pool *pool, size_t keep);
 
