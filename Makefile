@@ -86,8 +86,8 @@ SOURCES      := $(filter-out $(CHOSEN_BY_MACHINE),$(ALL_SOURCES)) \
 CORE_SOURCES := $(filter-out src/binding/%,$(SOURCES))
 UNIT_SOURCES := $(sort $(wildcard spec/c/*/*_test.c))
 FUZZ_SOURCES := $(sort $(wildcard spec/c/fuzz/*_fuzz.c))
-SUPPORT_SOURCES := $(filter-out $(UNIT_SOURCES), \
-	$(sort $(wildcard spec/c/support/*.c)))
+SUPPORT_SOURCES := $(filter-out $(UNIT_SOURCES) $(FUZZ_SOURCES), \
+	$(sort $(wildcard spec/c/*/*.c)))
 SPEC_SOURCES := $(sort $(wildcard spec/support/*.c))
 C_FILES := $(sort $(shell find src spec bench examples -name '*.[ch]' \
 	2>/dev/null))
