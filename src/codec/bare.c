@@ -78,6 +78,7 @@ static enum sl_status step(struct bare *self, struct sl_buffer *input,
         return enter(self, input);
     status = sl_engine_step(self->engine, input, output, limit, &produced,
                             &self->reason);
+    sl_engine_commit(self->engine, output, produced);
     if (status != SL_END)
         return status;
     self->is_inside = false;

@@ -125,10 +125,17 @@ enum sl_status sl_engine_step(struct sl_engine *engine, struct sl_buffer *input,
     left = room;
     status = engine->class->run(engine, &rest, &left, error);
     *produced = sl_view(room.data, room.size - left.size);
-    sl_buffer_commit(output, produced->size);
     sl_engine_consume(engine, input, view.size - rest.size);
-    engine->tail_room -= produced->size;
-    engine->delivered += produced->size;
     engine->has_more = status == SL_OK;
     return status == SL_AGAIN ? SL_OK : status;
+}
+
+void sl_engine_commit(struct sl_engine *engine, struct sl_buffer *output,
+                      struct sl_view produced)
+{
+    if (output->reserved == 0)
+        return;
+    sl_buffer_commit(output, produced.size);
+    engine->tail_room -= produced.size;
+    engine->delivered += produced.size;
 }

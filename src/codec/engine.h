@@ -63,13 +63,16 @@ void sl_engine_consume(struct sl_engine *engine, struct sl_buffer *input,
 /* Puts a few bytes that were consumed back before all others. */
 void sl_engine_unread(struct sl_engine *engine, struct sl_view bytes);
 
-/* One run over one slice of `input` and one piece of room, at most `limit`
- * bytes (at least 1). `produced` shows what it appended to `output`, whatever
- * the answer. SL_OK: go on. SL_AGAIN: `input` is empty and nothing is left
- * inside. SL_END: as in run. Failures as in run; SL_LIMIT, SL_MEMORY also when
- * `output` cannot grow by the next byte. */
+/* One run over one slice of `input` and one piece of room of `output`, at most
+ * `limit` bytes (at least 1). `produced` shows what it wrote there; look at it
+ * and then call sl_engine_commit, whatever the answer. SL_OK: go on. SL_AGAIN:
+ * `input` is empty and nothing is left inside. SL_END: as in run. Failures as
+ * in run; SL_LIMIT, SL_MEMORY also when `output` cannot grow by another byte. */
 enum sl_status sl_engine_step(struct sl_engine *engine, struct sl_buffer *input,
                               struct sl_buffer *output, size_t limit,
                               struct sl_view *produced, const char **error);
+/* Makes it content of `output`, which may move it. */
+void sl_engine_commit(struct sl_engine *engine, struct sl_buffer *output,
+                      struct sl_view produced);
 
 #endif

@@ -296,6 +296,7 @@ static enum sl_status run_content(struct gzip *self, struct sl_buffer *input,
                                            &produced, &self->reason);
 
     self->check = sum(self, produced);
+    sl_engine_commit(self->engine, output, produced);
     self->size += (uint32_t)produced.size;
     if (status != SL_END)
         return status;
