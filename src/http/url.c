@@ -482,23 +482,29 @@ static char *remove_dot_segments(char *path, char *end)
     char *in = path;
     char *out = path;
 
+    /* A: dots at the front of a path without a slash take theirs along */
+    while (in < end && *in == '.') {
+        size_t dots = end - in > 1 && in[1] == '.' ? 2 : 1;
+
+        if (in + dots < end && in[dots] != '/')
+            break;
+        in += dots + (in + dots < end);
+    }
     while (in < end) {
         char *slash = memchr(in + 1, '/', (size_t)(end - in - 1));
         char *next = slash != NULL ? slash : end;
         struct sl_view segment = sl_view(in, (size_t)(next - in));
+        bool is_parent = sl_view_equal(segment, SL_VIEW("/.."));
 
-        if (sl_view_equal(segment, SL_VIEW("/."))) {
-            if (next == end)
-                *out++ = '/';
-        } else if (sl_view_equal(segment, SL_VIEW("/.."))) {
+        if (is_parent) {
             while (out > path && *--out != '/')
                 continue;
-            if (next == end)
-                *out++ = '/';
-        } else if (!sl_view_equal(segment, SL_VIEW(".")) &&
-                   !sl_view_equal(segment, SL_VIEW(".."))) {
+        }
+        if (!is_parent && !sl_view_equal(segment, SL_VIEW("/."))) {
             memmove(out, in, segment.size);
             out += segment.size;
+        } else if (next == end) {
+            *out++ = '/';
         }
         in = next;
     }

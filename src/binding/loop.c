@@ -1,0 +1,135 @@
+#include "binding/types.h"
+#include "binding/wait.h"
+
+#define LOOP "sluice.loop"
+
+/* A handle to the state's one loop; holds nothing of its own. */
+static struct slb_runtime *check_loop(lua_State *L)
+{
+    luaL_checkudata(L, 1, LOOP);
+    return slb_runtime(L);
+}
+
+/* loop:step(max_seconds = 0) -> true when somebody still waits, else false
+ * Delivers what is ready, waiting at most that long for it; raises inside a
+ * step. Never yields. */
+static int loop_step(lua_State *L)
+{
+    struct slb_runtime *runtime = check_loop(L);
+    int64_t max_wait = lua_isnoneornil(L, 2) ? 0 : slb_check_seconds(L, 2);
+
+    if (slb_step(L, runtime, max_wait) == SL_MISUSE)
+        return luaL_error(L, "step: already inside a step of this loop");
+    lua_pushboolean(L, runtime->waiting > 0 || runtime->loop.operations > 0);
+    return 1;
+}
+
+/* loop:run() -> steps until nobody waits any more */
+static int loop_run(lua_State *L)
+{
+    struct slb_runtime *runtime = check_loop(L);
+
+    while (runtime->waiting > 0 || runtime->loop.ready_first != NULL) {
+        if (slb_step(L, runtime, 200 * SL_MILLISECOND) == SL_MISUSE)
+            return luaL_error(L, "run: already inside a step of this loop");
+    }
+    return 0;
+}
+
+/* loop:pollfd() -> a descriptor, constant for life, readable when there is work
+ *                | nil, message, err */
+static int loop_pollfd(lua_State *L)
+{
+    struct slb_runtime *runtime = check_loop(L);
+    int fd = sl_loop_pollfd(&runtime->loop);
+
+    if (fd < 0)
+        return slb_push_outcome(L, SL_MEMORY, "open the loop's descriptor");
+    lua_pushinteger(L, fd);
+    return 1;
+}
+
+/* loop:events() -> "r", always: what to poll the descriptor for */
+static int loop_events(lua_State *L)
+{
+    check_loop(L);
+    lua_pushliteral(L, "r");
+    return 1;
+}
+
+/* loop:timeout() -> seconds after which to step without an event | nil: never */
+static int loop_timeout(lua_State *L)
+{
+    struct slb_runtime *runtime = check_loop(L);
+    int64_t timeout = sl_loop_timeout(&runtime->loop);
+
+    if (timeout == SL_NEVER)
+        lua_pushnil(L);
+    else
+        lua_pushnumber(L, (lua_Number)timeout / 1e9);
+    return 1;
+}
+
+/* loop() -> the loop of this Lua state */
+static int get_loop(lua_State *L)
+{
+    slb_runtime(L);
+    lua_settop(L, 0);
+    if (lua_rawgetp(L, LUA_REGISTRYINDEX, LOOP) == LUA_TNIL) {
+        slb_new(L, LOOP, 1, 0);
+        lua_pushvalue(L, -1);
+        lua_rawsetp(L, LUA_REGISTRYINDEX, LOOP);
+    }
+    return 1;
+}
+
+/* stats() -> counters of this Lua state, see doc/memory.md */
+static int get_stats(lua_State *L)
+{
+    struct slb_runtime *runtime = slb_runtime(L);
+    const struct sl_pool_stats *pool = &runtime->pool.stats;
+    const struct {
+        const char *name;
+        uint64_t value;
+    } counters[] = {
+        {"outstanding", sl_pool_outstanding(&runtime->pool)},
+        {"rented", pool->rented},
+        {"returned", pool->returned},
+        {"high_water", pool->high_water},
+        {"bytes", pool->bytes},
+        {"spare", pool->spare},
+        {"quarantined", pool->quarantined},
+        {"leaked", runtime->leaked},
+        {"allocations", runtime->allocator.calls},
+        {"operations", runtime->loop.operations},
+        {"timers", runtime->loop.timers.count},
+        {"descriptors", runtime->loop.descriptors},
+        {"waiting", runtime->waiting},
+        {"connections", runtime->connections},
+        {"requests", runtime->requests},
+        {"resends", runtime->resends},
+    };
+    size_t count = sizeof counters / sizeof *counters;
+
+    lua_createtable(L, 0, (int)count);
+    for (size_t i = 0; i < count; i++) {
+        lua_pushinteger(L, (lua_Integer)counters[i].value);
+        lua_setfield(L, -2, counters[i].name);
+    }
+    return 1;
+}
+
+static const luaL_Reg functions[] = {
+    {"loop", get_loop}, {"stats", get_stats}, {NULL, NULL}};
+
+static const luaL_Reg methods[] = {
+    {"step", loop_step},     {"run", loop_run},         {"pollfd", loop_pollfd},
+    {"events", loop_events}, {"timeout", loop_timeout}, {NULL, NULL}};
+
+static const luaL_Reg meta[] = {{NULL, NULL}};
+
+void slb_loop_open(lua_State *L)
+{
+    slb_type(L, LOOP, methods, meta);
+    luaL_setfuncs(L, functions, 0);
+}

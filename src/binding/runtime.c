@@ -1,0 +1,240 @@
+#include "binding/runtime.h"
+
+#include "binding/wait.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define RUNTIME "sluice.runtime"
+
+/* How long a closing state waits for operations that the kernel holds. */
+#define CLOSE_PATIENCE SL_SECOND
+
+/* Bytes held outside Lua that cost the collector one step. */
+#define COLLECT_STEP ((size_t)256 * 1024)
+
+static const char registry_key;
+
+struct slb_runtime *slb_runtime(lua_State *L)
+{
+    struct slb_runtime **box;
+    struct slb_runtime *runtime;
+
+    lua_rawgetp(L, LUA_REGISTRYINDEX, &registry_key);
+    box = lua_touserdata(L, -1);
+    runtime = box != NULL ? *box : NULL;
+    lua_pop(L, 1);
+    if (runtime == NULL || runtime->is_closing)
+        luaL_error(L, "sluice is closed in this state");
+    if (sl_loop_check(&runtime->loop) != SL_OK)
+        luaL_error(L, "sluice cannot be used after fork or from another thread");
+    return runtime;
+}
+
+void slb_runtime_retain(struct slb_runtime *runtime)
+{
+    runtime->refs++;
+}
+
+void slb_runtime_release(struct slb_runtime *runtime)
+{
+    if (--runtime->refs > 0)
+        return;
+    sl_pool_fini(&runtime->pool);
+    free(runtime);
+}
+
+/* The state closes, or the module is dropped: nothing is resumed any more. */
+static int runtime_gc(lua_State *L)
+{
+    struct slb_runtime **box = luaL_checkudata(L, 1, RUNTIME);
+    struct slb_runtime *runtime = *box;
+
+    if (runtime == NULL)
+        return 0;
+    *box = NULL;
+    runtime->is_closing = true;
+    if (runtime->resolver != NULL)
+        sl_resolver_destroy(runtime->resolver);
+    runtime->resolver = NULL;
+    sl_loop_close(&runtime->loop, CLOSE_PATIENCE);
+    slb_runtime_release(runtime);
+    return 0;
+}
+
+static int new_registry_table(lua_State *L)
+{
+    lua_newtable(L);
+    return luaL_ref(L, LUA_REGISTRYINDEX);
+}
+
+/* `pooling` of the environment, for sanitizers and page-guard runs. */
+static void choose_pool(struct sl_pool_options *options)
+{
+    const char *mode = getenv("SLUICE_POOL");
+
+    *options = (struct sl_pool_options){.mode = SL_POOL_SLABS,
+                                        .spare_limit = SIZE_MAX};
+    if (mode != NULL && strcmp(mode, "direct") == 0)
+        options->mode = SL_POOL_DIRECT;
+    else if (mode != NULL && strcmp(mode, "guard") == 0)
+        options->mode = SL_POOL_GUARD;
+    options->poison = mode != NULL && strcmp(mode, "poison") == 0;
+}
+
+void slb_runtime_open(lua_State *L)
+{
+    struct slb_runtime **box = lua_newuserdatauv(L, sizeof *box, 0);
+    struct slb_runtime *runtime;
+    struct sl_pool_options options;
+
+    *box = NULL;
+    if (luaL_newmetatable(L, RUNTIME)) {
+        lua_pushcfunction(L, runtime_gc);
+        lua_setfield(L, -2, "__gc");
+    }
+    lua_setmetatable(L, -2);
+    runtime = calloc(1, sizeof *runtime);
+    if (runtime == NULL)
+        luaL_error(L, "out of memory");
+    runtime->refs = 1;
+    sl_allocator_init_system(&runtime->allocator);
+    choose_pool(&options);
+    sl_pool_init(&runtime->pool, &runtime->allocator, &options);
+    if (sl_loop_init(&runtime->loop, &runtime->allocator, &runtime->pool) !=
+        SL_OK) {
+        slb_runtime_release(runtime);
+        luaL_error(L, "out of memory");
+    }
+    *box = runtime;
+    runtime->stepping = L;
+    runtime->tickets = new_registry_table(L);
+    runtime->tasks = new_registry_table(L);
+    lua_rawsetp(L, LUA_REGISTRYINDEX, &registry_key);
+}
+
+void slb_note_bytes(lua_State *L, struct slb_runtime *runtime, size_t bytes)
+{
+    runtime->debt += bytes;
+    if (runtime->debt < COLLECT_STEP)
+        return;
+    bytes = runtime->debt;
+    runtime->debt = 0;
+    lua_gc(L, LUA_GCSTEP, (int)(bytes / 1024 > 1 << 20 ? 1 << 20
+                                                      : bytes / 1024));
+}
+
+/* ---- userdata ---- */
+
+void *slb_new(lua_State *L, const char *type, size_t size, int values)
+{
+    void *created = lua_newuserdatauv(L, size, values);
+
+    memset(created, 0, size);
+    luaL_setmetatable(L, type);
+    return created;
+}
+
+void slb_type(lua_State *L, const char *type, const luaL_Reg *methods,
+              const luaL_Reg *meta)
+{
+    luaL_newmetatable(L, type);
+    luaL_setfuncs(L, meta, 0);
+    if (methods != NULL) {
+        lua_newtable(L);
+        luaL_setfuncs(L, methods, 0);
+        lua_setfield(L, -2, "__index");
+    }
+    lua_pop(L, 1);
+}
+
+int slb_raise_disposed(lua_State *L, const char *type)
+{
+    return luaL_error(L, "use of disposed %s", type);
+}
+
+/* ---- outcomes ---- */
+
+#define ERROR "sluice.error"
+
+static int error_tostring(lua_State *L)
+{
+    lua_getfield(L, 1, "message");
+    return 1;
+}
+
+static void push_error(lua_State *L, const struct sl_failure *failure)
+{
+    /* stack: message */
+    lua_createtable(L, 0, 5);
+    lua_pushvalue(L, -2);
+    lua_setfield(L, -2, "message");
+    lua_pushstring(L, sl_status_name(failure->status));
+    lua_setfield(L, -2, "code");
+    if (failure->stage != SL_STAGE_NONE) {
+        lua_pushstring(L, sl_stage_name(failure->stage));
+        lua_setfield(L, -2, "stage");
+    }
+    lua_pushboolean(L, failure->is_retryable);
+    lua_setfield(L, -2, "retryable");
+    if (failure->system_error != 0) {
+        lua_pushinteger(L, failure->system_error);
+        lua_setfield(L, -2, "errno");
+    }
+    if (luaL_newmetatable(L, ERROR)) {
+        lua_pushcfunction(L, error_tostring);
+        lua_setfield(L, -2, "__tostring");
+    }
+    lua_setmetatable(L, -2);
+}
+
+int slb_push_failure(lua_State *L, const struct sl_failure *failure,
+                     const char *attempt)
+{
+    lua_pushnil(L);
+    lua_pushfstring(L, "%s: %s", attempt, failure->reason);
+    push_error(L, failure);
+    return 3;
+}
+
+int slb_push_outcome(lua_State *L, enum sl_status status, const char *attempt)
+{
+    struct sl_failure failure;
+
+    switch (status) {
+    case SL_OK:
+        lua_pushboolean(L, true);
+        return 1;
+    case SL_AGAIN:
+        lua_pushboolean(L, false);
+        return 1;
+    case SL_END:
+        lua_pushnil(L);
+        return 1;
+    case SL_MISUSE:
+        return luaL_error(L, "%s: not in this state", attempt);
+    case SL_TIMEOUT:
+        sl_fail(&failure, status, SL_STAGE_NONE, "timed out");
+        break;
+    case SL_MEMORY:
+        sl_fail(&failure, status, SL_STAGE_NONE, "out of memory");
+        break;
+    case SL_LIMIT:
+        sl_fail(&failure, status, SL_STAGE_NONE, "limit exceeded");
+        break;
+    default:
+        sl_fail(&failure, status, SL_STAGE_NONE, "%s", sl_status_name(status));
+        break;
+    }
+    return slb_push_failure(L, &failure, attempt);
+}
+
+int64_t slb_check_seconds(lua_State *L, int index)
+{
+    lua_Number seconds = luaL_checknumber(L, index);
+
+    if (isnan(seconds) || seconds < 0)
+        luaL_argerror(L, index, "number of seconds expected, not negative");
+    return sl_clock_from_seconds(seconds);
+}

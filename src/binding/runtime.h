@@ -1,0 +1,91 @@
+/* binding/runtime.h - everything of one Lua state, and how bindings reach it
+ *
+ * One runtime per Lua state, found in the registry. It is reference-counted by
+ * the userdata that need it, because a closing state finalises objects in an
+ * order of its own: whatever is finalised last takes the pool with it.
+ */
+#ifndef SLB_RUNTIME_H
+#define SLB_RUNTIME_H
+
+#include "base/allocator.h"
+#include "codec/decoder.h"
+#include "conn/origin.h"
+#include "io/loop.h"
+#include "io/resolve.h"
+#include "memory/pool.h"
+
+#include <lauxlib.h>
+#include <lua.h>
+
+struct slb_ticket;
+
+struct slb_runtime {
+    size_t refs;
+    struct sl_allocator allocator;
+    struct sl_pool pool;
+    struct sl_loop loop;
+    struct sl_resolver *resolver; /* NULL until the first client */
+    lua_State *stepping;          /* who called step; resumes come from it */
+    struct slb_ticket *free_tickets;
+    int tickets;      /* registry reference of the tickets by number */
+    int ticket_count;
+    int tasks;        /* registry reference of task by coroutine */
+    size_t waiting;   /* tickets in use */
+    size_t debt;      /* bytes held by handles since the last collector step */
+    uint64_t leaked;  /* handles collected while they still held bytes */
+    uint64_t requests;
+    uint64_t resends;
+    size_t connections;
+    bool is_closing;
+};
+
+/* Raises when the module was not opened in this state, or after fork. */
+struct slb_runtime *slb_runtime(lua_State *L);
+
+void slb_runtime_retain(struct slb_runtime *runtime);
+void slb_runtime_release(struct slb_runtime *runtime);
+
+/* Creates this state's runtime, at luaopen. */
+void slb_runtime_open(lua_State *L);
+
+/* A handle now holds that many bytes which the collector cannot see: it is
+ * stepped in proportion. May run finalisers. */
+void slb_note_bytes(lua_State *L, struct slb_runtime *runtime, size_t bytes);
+
+/* ---- userdata ---- */
+
+/* A new userdata of that type with zeroed content: closed, until filled. */
+void *slb_new(lua_State *L, const char *type, size_t size, int values);
+
+/* Registers a type: `methods` become its `__index` unless it has its own,
+ * `meta` its metamethods. `type` is "sluice.<type>". */
+void slb_type(lua_State *L, const char *type, const luaL_Reg *methods,
+              const luaL_Reg *meta);
+
+/* Raises "use of disposed <type>". */
+int slb_raise_disposed(lua_State *L, const char *type);
+
+/* ---- outcomes ---- */
+
+/* A failure of the world: nil, message, err. `attempt` names what was tried and
+ * on what; the message is "<attempt>: <reason>". The count of values, 3. */
+int slb_push_failure(lua_State *L, const struct sl_failure *failure,
+                     const char *attempt);
+
+/* For a status without more to say: SL_OK true; SL_AGAIN false; SL_END nil;
+ * SL_MISUSE raises; failures nil, message, err. The count of values. */
+int slb_push_outcome(lua_State *L, enum sl_status status, const char *attempt);
+
+/* A number of seconds to nanoseconds; raises for what is none. */
+int64_t slb_check_seconds(lua_State *L, int index);
+
+/* A string, sequence, lease or writer as views: the bytes given one by one. */
+struct slb_bytes {
+    struct sl_view text;                /* a string or writer, or */
+    const struct sl_sequence *sequence; /* NULL */
+    size_t size;
+};
+void slb_check_bytes(lua_State *L, int index, struct slb_bytes *bytes);
+bool slb_to_bytes(lua_State *L, int index, struct slb_bytes *bytes);
+
+#endif

@@ -1,0 +1,323 @@
+#include "binding/task.h"
+
+#define TASK "sluice.task"
+
+/* values of a task: its coroutine, its results (or error) */
+enum { TASK_COROUTINE = 1, TASK_RESULTS = 2 };
+
+static struct slb_task *check_task(lua_State *L, int index)
+{
+    return luaL_checkudata(L, index, TASK);
+}
+
+struct slb_task *slb_task_of(lua_State *L, struct slb_runtime *runtime)
+{
+    struct slb_task *task;
+
+    lua_rawgeti(L, LUA_REGISTRYINDEX, runtime->tasks);
+    lua_pushthread(L);
+    lua_rawget(L, -2);
+    task = lua_touserdata(L, -1);
+    lua_pop(L, 2);
+    return task;
+}
+
+/* ---- a task's life ---- */
+
+static void start(struct sl_completion *completion)
+{
+    struct slb_task *task =
+        (struct slb_task *)((char *)completion -
+                            offsetof(struct slb_task, start));
+    struct slb_runtime *runtime = task->runtime;
+    lua_State *L = runtime->stepping;
+    lua_State *coroutine;
+
+    if (runtime->is_closing || !lua_checkstack(L, 4))
+        return;
+    lua_rawgeti(L, LUA_REGISTRYINDEX, runtime->tasks);
+    lua_rawgetp(L, -1, task);
+    coroutine = lua_tothread(L, -1); /* stays here while it runs */
+    task->status = SLB_TASK_RUNNING;
+    slb_resume(runtime, coroutine, task, task->argument_count);
+    lua_pop(L, 2);
+}
+
+/* Runs under lua_pcall: stack of L: task, results... */
+static int keep_results(lua_State *L)
+{
+    int count = lua_gettop(L) - 1;
+
+    lua_createtable(L, count, 1);
+    lua_insert(L, 2);
+    for (int i = count; i >= 1; i--)
+        lua_rawseti(L, 2, i);
+    lua_pushinteger(L, count);
+    lua_setfield(L, 2, "n");
+    lua_setiuservalue(L, 1, TASK_RESULTS);
+    return 0;
+}
+
+/* The task is no longer held by the loop. stack: tasks[coroutine], the task, is
+ * left on top of L */
+static void forget(lua_State *L, struct slb_task *task, lua_State *coroutine)
+{
+    lua_rawgeti(L, LUA_REGISTRYINDEX, task->runtime->tasks);
+    lua_pushthread(coroutine);
+    lua_xmove(coroutine, L, 1);
+    lua_pushvalue(L, -1);
+    lua_rawget(L, -3); /* tasks, coroutine, task */
+    lua_insert(L, -3);
+    lua_pushnil(L);
+    lua_rawset(L, -3); /* task, tasks */
+    lua_pushnil(L);
+    lua_rawsetp(L, -2, task);
+    lua_pop(L, 1);
+    lua_pushnil(L);
+    lua_setiuservalue(L, -2, TASK_COROUTINE);
+}
+
+void slb_task_ended(lua_State *from, struct slb_task *task,
+                    lua_State *coroutine, bool is_error, int count)
+{
+    if (is_error) {
+        const char *message = lua_tostring(coroutine, -1);
+
+        if (message != NULL)
+            luaL_traceback(from, coroutine, message, 0);
+        else
+            lua_xmove(coroutine, from, 1);
+        count = 1;
+    } else {
+        lua_checkstack(from, count + 6);
+        lua_xmove(coroutine, from, count);
+    }
+    forget(from, task, coroutine);
+    lua_insert(from, -(count + 1));
+    lua_pushcfunction(from, keep_results);
+    lua_insert(from, -(count + 2));
+    task->status = is_error ? SLB_TASK_FAILED : SLB_TASK_DONE;
+    /* Out of memory here loses the results, and says so. */
+    if (lua_pcall(from, count + 1, 0, 0) != LUA_OK) {
+        task->status = SLB_TASK_FAILED;
+        lua_pop(from, 1);
+    }
+    slb_signal_all(&task->waiters, SL_OK);
+}
+
+static int spawn(lua_State *L)
+{
+    struct slb_runtime *runtime = slb_runtime(L);
+    int count = lua_gettop(L) - 1;
+    struct slb_task *task;
+    lua_State *coroutine;
+
+    luaL_checktype(L, 1, LUA_TFUNCTION);
+    task = slb_new(L, TASK, sizeof *task, 2);
+    task->runtime = runtime;
+    slb_runtime_retain(runtime);
+    sl_completion_init(&task->start, &runtime->loop, start);
+    coroutine = lua_newthread(L);
+    lua_pushvalue(L, -1);
+    lua_setiuservalue(L, -3, TASK_COROUTINE);
+    /* stack: f, arguments..., task, coroutine */
+    lua_rawgeti(L, LUA_REGISTRYINDEX, runtime->tasks);
+    lua_pushvalue(L, -2);
+    lua_pushvalue(L, -4);
+    lua_rawset(L, -3); /* tasks[coroutine] = task */
+    lua_pushvalue(L, -2);
+    lua_rawsetp(L, -2, task); /* tasks[address] = coroutine */
+    lua_pop(L, 2);
+    lua_insert(L, 1);
+    luaL_checkstack(coroutine, count + 1, "too many arguments");
+    lua_xmove(L, coroutine, count + 1);
+    task->argument_count = count;
+    sl_completion_begin(&task->start);
+    sl_completion_signal(&task->start, SL_OK, 0);
+    return 1;
+}
+
+/* ---- awaiting ---- */
+
+/* The results of the task at index 1. */
+static int push_results(lua_State *L, struct slb_task *task)
+{
+    int count;
+
+    lua_getiuservalue(L, 1, TASK_RESULTS);
+    if (!lua_istable(L, -1))
+        return luaL_error(L, "out of memory");
+    if (task->status == SLB_TASK_FAILED) {
+        task->is_observed = true;
+        lua_rawgeti(L, -1, 1);
+        return lua_error(L);
+    }
+    lua_getfield(L, -1, "n");
+    count = (int)lua_tointeger(L, -1);
+    lua_pop(L, 1);
+    luaL_checkstack(L, count, "too many results");
+    for (int i = 1; i <= count; i++)
+        lua_rawgeti(L, 2, i);
+    return count;
+}
+
+static int awaited(lua_State *L, int status, lua_KContext context)
+{
+    struct slb_task *task = check_task(L, 1);
+    enum sl_status outcome = slb_waited(L, context);
+
+    (void)status;
+    if (outcome == SL_OK) {
+        lua_settop(L, 1);
+        return push_results(L, task);
+    }
+    return slb_push_outcome(L, outcome, "await task");
+}
+
+static bool is_over(const struct slb_task *task)
+{
+    return task->status >= SLB_TASK_DONE;
+}
+
+/* task:await(timeout) -> its results | nil, message, err (timeout, cancelled)
+ * raises the task's error; yields */
+static int task_await(lua_State *L)
+{
+    struct slb_task *task = check_task(L, 1);
+    struct slb_runtime *runtime = task->runtime;
+    int64_t due = SL_NEVER;
+
+    if (!lua_isnoneornil(L, 2)) {
+        int64_t timeout = slb_check_seconds(L, 2);
+
+        sl_loop_refresh(&runtime->loop);
+        if (timeout < SL_NEVER - runtime->loop.now)
+            due = runtime->loop.now + timeout;
+    }
+    lua_settop(L, 1);
+    if (is_over(task))
+        return push_results(L, task);
+    if (slb_task_of(L, runtime) == task)
+        return luaL_error(L, "a task cannot await itself");
+    return slb_wait_own(L, runtime, &task->waiters, due, awaited);
+}
+
+/* task:cancel(reason) -> whether there was something to cancel
+ * The wait it is in, or else its next one, ends with `cancelled`. */
+static int task_cancel(lua_State *L)
+{
+    struct slb_task *task = check_task(L, 1);
+
+    if (is_over(task)) {
+        lua_pushboolean(L, false);
+        return 1;
+    }
+    if (task->ticket != NULL)
+        slb_cancel(task->ticket);
+    else
+        task->must_cancel = true;
+    lua_pushboolean(L, true);
+    return 1;
+}
+
+/* task:status() -> "ready" | "running" | "waiting" | "done" | "failed" */
+static int task_status(lua_State *L)
+{
+    static const char *const names[] = {"ready", "running", "done", "failed"};
+    struct slb_task *task = check_task(L, 1);
+
+    if (task->status == SLB_TASK_RUNNING && task->ticket != NULL)
+        lua_pushliteral(L, "waiting");
+    else
+        lua_pushstring(L, names[task->status]);
+    return 1;
+}
+
+static int task_tostring(lua_State *L)
+{
+    task_status(L);
+    lua_pushfstring(L, TASK " (%s)", lua_tostring(L, -1));
+    return 1;
+}
+
+static int task_gc(lua_State *L)
+{
+    struct slb_task *task = check_task(L, 1);
+    struct slb_runtime *runtime = task->runtime;
+
+    if (runtime == NULL)
+        return 0;
+    if (task->status == SLB_TASK_FAILED && !task->is_observed) {
+        lua_getiuservalue(L, 1, TASK_RESULTS);
+        if (lua_istable(L, -1) && lua_rawgeti(L, -1, 1) == LUA_TSTRING) {
+            lua_warning(L, "sluice: error in a task that nobody awaited: ", 1);
+            lua_warning(L, lua_tostring(L, -1), 0);
+        }
+    }
+    slb_signal_all(&task->waiters, SL_CANCELLED);
+    sl_completion_fini(&task->start);
+    task->runtime = NULL;
+    slb_runtime_release(runtime);
+    return 0;
+}
+
+/* ---- module functions ---- */
+
+static int run_ended(lua_State *L, int status, lua_KContext context)
+{
+    return awaited(L, status, context);
+}
+
+/* run(f, ...) -> results of f; raises its error
+ * Drives the loop until f returns; raises inside a task. */
+static int run(lua_State *L)
+{
+    struct slb_runtime *runtime = slb_runtime(L);
+    struct slb_task *task;
+
+    if (runtime->loop.is_stepping || lua_isyieldable(L))
+        return luaL_error(L, "run: already inside a coroutine: call the "
+                             "function, or spawn it");
+    spawn(L);
+    task = check_task(L, 1);
+    return slb_wait_own(L, runtime, &task->waiters, SL_NEVER, run_ended);
+}
+
+static int slept(lua_State *L, int status, lua_KContext context)
+{
+    enum sl_status outcome = slb_waited(L, context);
+
+    (void)status;
+    if (outcome == SL_TIMEOUT)
+        outcome = SL_OK; /* as it should be */
+    return slb_push_outcome(L, outcome, "sleep");
+}
+
+/* sleep(seconds) -> true | nil, message, err (cancelled); yields */
+static int sleep_for(lua_State *L)
+{
+    struct slb_runtime *runtime = slb_runtime(L);
+    int64_t duration = slb_check_seconds(L, 1);
+    int64_t now = sl_loop_refresh(&runtime->loop);
+
+    return slb_wait_own(
+        L, runtime, NULL,
+        duration >= SL_NEVER - now ? SL_NEVER : now + duration, slept);
+}
+
+static const luaL_Reg functions[] = {
+    {"run", run}, {"spawn", spawn}, {"sleep", sleep_for}, {NULL, NULL}};
+
+static const luaL_Reg methods[] = {{"await", task_await},
+                                   {"cancel", task_cancel},
+                                   {"status", task_status},
+                                   {NULL, NULL}};
+
+static const luaL_Reg meta[] = {
+    {"__tostring", task_tostring}, {"__gc", task_gc}, {NULL, NULL}};
+
+void slb_task_open(lua_State *L)
+{
+    slb_type(L, TASK, methods, meta);
+    luaL_setfuncs(L, functions, 0);
+}

@@ -1,0 +1,34 @@
+/* binding/task.h - coroutines that the loop runs */
+#ifndef SLB_TASK_H
+#define SLB_TASK_H
+
+#include "binding/wait.h"
+
+enum slb_task_status {
+    SLB_TASK_READY, /* not started yet */
+    SLB_TASK_RUNNING,
+    SLB_TASK_DONE,
+    SLB_TASK_FAILED
+};
+
+struct slb_task {
+    struct slb_runtime *runtime;
+    struct sl_completion start;
+    struct slb_ticket *waiters; /* who awaits it */
+    struct slb_ticket *ticket;  /* what it waits for itself */
+    enum slb_task_status status;
+    bool is_observed; /* its error has reached somebody */
+    bool must_cancel; /* the next wait ends at once */
+    int argument_count;
+};
+
+/* The task of the coroutine L; NULL for a foreign one. */
+struct slb_task *slb_task_of(lua_State *L, struct slb_runtime *runtime);
+
+/* Its coroutine ended with `count` results, or an error, on its stack. */
+void slb_task_ended(lua_State *from, struct slb_task *task,
+                    lua_State *coroutine, bool is_error, int count);
+
+void slb_task_open(lua_State *L);
+
+#endif

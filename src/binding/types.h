@@ -1,0 +1,41 @@
+/* binding/types.h - the Lua types of this module and who opens them
+ *
+ * Each opener registers its type and adds its functions to the module table on
+ * top of the stack.
+ */
+#ifndef SLB_TYPES_H
+#define SLB_TYPES_H
+
+#include "binding/runtime.h"
+
+void slb_buffer_open(lua_State *L);
+void slb_sequence_open(lua_State *L);
+void slb_reader_open(lua_State *L);
+void slb_writer_open(lua_State *L);
+void slb_lease_open(lua_State *L);
+void slb_loop_open(lua_State *L);
+void slb_url_open(lua_State *L);
+void slb_headers_open(lua_State *L);
+void slb_client_open(lua_State *L);
+void slb_request_open(lua_State *L);
+void slb_response_open(lua_State *L);
+void slb_parser_open(lua_State *L);
+
+/* ---- handles that one type makes for another ---- */
+
+/* A new sequence handle, empty; fill it at once. Raises out of memory. */
+struct sl_sequence *slb_new_sequence(lua_State *L);
+/* The live sequence at `index`; raises when it is none or disposed. */
+struct sl_sequence *slb_check_sequence(lua_State *L, int index);
+struct sl_sequence *slb_test_sequence(lua_State *L, int index);
+
+struct sl_lease *slb_new_lease(lua_State *L);
+struct sl_lease *slb_check_lease(lua_State *L, int index);
+struct sl_lease *slb_test_lease(lua_State *L, int index);
+
+/* The content as a new Lua string: one segment without a detour, several
+ * through one copy. */
+void slb_push_sequence_string(lua_State *L, const struct sl_sequence *sequence);
+void slb_push_buffer_string(lua_State *L, const struct sl_buffer *buffer);
+
+#endif

@@ -1,0 +1,307 @@
+#include "binding/wait.h"
+
+#include "binding/task.h"
+
+#define TICKET "sluice.ticket"
+
+/* How long a driven loop sleeps at most before it looks whether a debug hook,
+ * which is how a host interrupts a script, wants to run. */
+#define DRIVE_SLICE (200 * SL_MILLISECOND)
+
+#define TICKET_FROM(member, pointer)                                           \
+    ((struct slb_ticket *)((char *)(pointer) -                                 \
+                           offsetof(struct slb_ticket, member)))
+
+static struct slb_runtime *runtime_of(struct sl_completion *completion)
+{
+    return (struct slb_runtime *)((char *)completion->loop -
+                                  offsetof(struct slb_runtime, loop));
+}
+
+/* ---- tickets ---- */
+
+static void leave_list(struct slb_ticket *ticket)
+{
+    if (ticket->list == NULL)
+        return;
+    if (ticket->previous != NULL)
+        ticket->previous->next = ticket->next;
+    else
+        *ticket->list = ticket->next;
+    if (ticket->next != NULL)
+        ticket->next->previous = ticket->previous;
+    ticket->list = NULL;
+    ticket->next = ticket->previous = NULL;
+}
+
+static void enter_list(struct slb_ticket *ticket, struct slb_ticket **list)
+{
+    ticket->list = list;
+    ticket->previous = NULL;
+    ticket->next = *list;
+    if (*list != NULL)
+        (*list)->previous = ticket;
+    *list = ticket;
+}
+
+static void signal_own(struct slb_ticket *ticket, enum sl_status status)
+{
+    leave_list(ticket);
+    sl_timer_disarm(&ticket->runtime->loop.timers, &ticket->timer);
+    if (ticket->own.state == SL_COMPLETION_PENDING)
+        sl_completion_signal(&ticket->own, status, 0);
+}
+
+static void own_due(struct sl_timer *timer)
+{
+    signal_own(TICKET_FROM(timer, timer), SL_TIMEOUT);
+}
+
+static void own_cancelled(struct sl_completion *completion)
+{
+    signal_own(TICKET_FROM(own, completion), SL_CANCELLED);
+}
+
+void slb_signal_all(struct slb_ticket **list, enum sl_status status)
+{
+    while (*list != NULL)
+        signal_own(*list, status);
+}
+
+/* The coroutine of the completion's waiter goes on. */
+static void deliver(struct sl_completion *completion)
+{
+    struct slb_runtime *runtime = runtime_of(completion);
+    lua_State *L = runtime->stepping;
+    struct slb_ticket *ticket;
+    lua_State *coroutine;
+
+    if (completion->waiter == 0 || runtime->is_closing ||
+        !lua_checkstack(L, 4))
+        return;
+    lua_rawgeti(L, LUA_REGISTRYINDEX, runtime->tickets);
+    lua_rawgeti(L, -1, (lua_Integer)completion->waiter);
+    ticket = lua_touserdata(L, -1);
+    lua_getiuservalue(L, -1, 1);
+    coroutine = lua_tothread(L, -1); /* anchored here while it runs */
+    if (coroutine != NULL)
+        slb_resume(runtime, coroutine, ticket->task, 0);
+    lua_pop(L, 3);
+}
+
+/* A ticket on the stack of L, in a to-be-closed slot. */
+static struct slb_ticket *push_ticket(lua_State *L,
+                                      struct slb_runtime *runtime)
+{
+    struct slb_ticket *ticket = runtime->free_tickets;
+
+    luaL_checkstack(L, 6, "too many values to wait");
+    if (ticket != NULL) {
+        lua_rawgeti(L, LUA_REGISTRYINDEX, runtime->tickets);
+        lua_rawgeti(L, -1, ticket->number);
+        lua_remove(L, -2);
+    } else {
+        ticket = lua_newuserdatauv(L, sizeof *ticket, 1);
+        ticket->runtime = runtime;
+        ticket->next = ticket->previous = NULL;
+        ticket->list = NULL;
+        ticket->target = NULL;
+        ticket->number = runtime->ticket_count + 1;
+        ticket->task = NULL;
+        ticket->abandon = NULL;
+        sl_completion_init(&ticket->own, &runtime->loop, deliver);
+        ticket->own.cancel = own_cancelled;
+        sl_timer_init(&ticket->timer, own_due);
+        luaL_setmetatable(L, TICKET);
+        lua_rawgeti(L, LUA_REGISTRYINDEX, runtime->tickets);
+        lua_pushvalue(L, -2);
+        lua_rawseti(L, -2, ticket->number);
+        lua_pop(L, 1);
+        runtime->ticket_count = ticket->number;
+        ticket->next = runtime->free_tickets;
+        runtime->free_tickets = ticket;
+    }
+    lua_toclose(L, -1);
+    /* Nothing raises from here to its use. */
+    runtime->free_tickets = ticket->next;
+    ticket->next = NULL;
+    return ticket;
+}
+
+/* Out of use; tells the operation when it had not ended. */
+static int ticket_close(lua_State *L)
+{
+    struct slb_ticket *ticket = luaL_checkudata(L, 1, TICKET);
+    struct slb_runtime *runtime = ticket->runtime;
+    struct sl_completion *target = ticket->target;
+
+    if (target == NULL)
+        return 0;
+    ticket->target = NULL;
+    lua_pushnil(L);
+    lua_setiuservalue(L, 1, 1);
+    if (ticket->task != NULL) {
+        ticket->task->ticket = NULL;
+        ticket->task = NULL;
+    }
+    runtime->waiting--;
+    if (target == &ticket->own) {
+        leave_list(ticket);
+        sl_timer_disarm(&runtime->loop.timers, &ticket->timer);
+        sl_completion_fini(&ticket->own);
+    } else if (target->version == ticket->version &&
+               target->waiter == (uint32_t)ticket->number) {
+        target->waiter = 0;
+        if (!sl_completion_is_over(target) && ticket->abandon != NULL)
+            ticket->abandon(ticket->subject);
+    }
+    ticket->next = runtime->free_tickets;
+    runtime->free_tickets = ticket;
+    return 0;
+}
+
+/* ---- waiting ---- */
+
+enum sl_status slb_step(lua_State *L, struct slb_runtime *runtime,
+                        int64_t max_wait)
+{
+    lua_State *outer = runtime->stepping;
+    enum sl_status status;
+
+    if (runtime->loop.is_stepping)
+        return SL_MISUSE;
+    runtime->stepping = L;
+    status = sl_loop_step(&runtime->loop, max_wait);
+    runtime->stepping = outer;
+    return status;
+}
+
+/* Lets a hook run that was set meanwhile, by a signal handler for example. */
+static void run_hook(lua_State *L)
+{
+    if (lua_gethook(L) != NULL && luaL_loadstring(L, "return") == LUA_OK)
+        lua_call(L, 0, 0);
+}
+
+void slb_drive(lua_State *L, struct slb_runtime *runtime,
+               const struct sl_completion *completion)
+{
+    while (completion->state != SL_COMPLETION_DONE) {
+        if (slb_step(L, runtime, DRIVE_SLICE) == SL_MISUSE)
+            luaL_error(L, "attempt to wait where a coroutine cannot yield");
+        run_hook(L);
+    }
+}
+
+/* The wait itself, for a ticket that is on top of the stack. */
+static int wait_for(lua_State *L, struct slb_ticket *ticket,
+                    struct sl_completion *target, lua_KFunction k)
+{
+    struct slb_runtime *runtime = ticket->runtime;
+    int index = lua_gettop(L);
+
+    ticket->target = target;
+    ticket->version = target->version;
+    target->waiter = (uint32_t)ticket->number;
+    target->deliver = deliver;
+    runtime->waiting++;
+    if (!lua_isyieldable(L)) {
+        slb_drive(L, runtime, target);
+        return k(L, LUA_OK, index);
+    }
+
+    ticket->task = slb_task_of(L, runtime);
+    if (ticket->task != NULL) {
+        ticket->task->ticket = ticket;
+        if (ticket->task->must_cancel) {
+            ticket->task->must_cancel = false;
+            slb_cancel(ticket);
+        }
+    }
+    lua_pushthread(L);
+    lua_setiuservalue(L, index, 1);
+    return lua_yieldk(L, 0, index, k);
+}
+
+int slb_wait(lua_State *L, struct slb_runtime *runtime,
+             struct sl_completion *target, void (*abandon)(void *subject),
+             void *subject, lua_KFunction k)
+{
+    struct slb_ticket *ticket = push_ticket(L, runtime);
+
+    ticket->abandon = abandon;
+    ticket->subject = subject;
+    return wait_for(L, ticket, target, k);
+}
+
+int slb_wait_own(lua_State *L, struct slb_runtime *runtime,
+                 struct slb_ticket **list, int64_t due, lua_KFunction k)
+{
+    struct slb_ticket *ticket = push_ticket(L, runtime);
+
+    ticket->abandon = NULL;
+    sl_completion_begin(&ticket->own);
+    if (list != NULL)
+        enter_list(ticket, list);
+    if (due != SL_NEVER)
+        sl_timer_arm(&runtime->loop.timers, &ticket->timer, due);
+    return wait_for(L, ticket, &ticket->own, k);
+}
+
+enum sl_status slb_waited(lua_State *L, lua_KContext context)
+{
+    int index = (int)context;
+    struct slb_ticket *ticket = lua_touserdata(L, index);
+    enum sl_status status;
+
+    if (!sl_completion_is_over(ticket->target))
+        luaL_error(L, "coroutine resumed by another scheduler while it waited");
+    status = ticket->target->status;
+    ticket->target->waiter = 0;
+    lua_closeslot(L, index);
+    lua_settop(L, index - 1);
+    return status;
+}
+
+void slb_cancel(struct slb_ticket *ticket)
+{
+    struct sl_completion *target = ticket->target;
+
+    if (target != NULL && target->cancel != NULL &&
+        target->state == SL_COMPLETION_PENDING)
+        target->cancel(target);
+}
+
+void slb_resume(struct slb_runtime *runtime, lua_State *coroutine,
+                struct slb_task *task, int argument_count)
+{
+    lua_State *L = runtime->stepping;
+    int count;
+    int status = lua_resume(coroutine, L, argument_count, &count);
+
+    if (status == LUA_YIELD) {
+        /* What a coroutine of the caller's own yields by hand while the loop
+         * runs it has no receiver. */
+        lua_pop(coroutine, count);
+        return;
+    }
+    if (task != NULL) {
+        slb_task_ended(L, task, coroutine, status != LUA_OK, count);
+        return;
+    }
+    if (status != LUA_OK) {
+        const char *message = lua_tostring(coroutine, -1);
+
+        lua_warning(L, "sluice: error in a coroutine: ", 1);
+        lua_warning(L, message != NULL ? message : "(not a string)", 0);
+        lua_pop(coroutine, 1);
+    }
+}
+
+static const luaL_Reg ticket_meta[] = {{"__close", ticket_close},
+                                       {NULL, NULL}};
+
+void slb_wait_open(lua_State *L)
+{
+    slb_type(L, TICKET, NULL, ticket_meta);
+}

@@ -1,0 +1,74 @@
+/* binding/wait.h - how a Lua coroutine waits for a completion
+ *
+ *   coroutine --(ticket in a to-be-closed slot, yield)--> loop
+ *   loop step --(completion delivered: resume)----------> continuation
+ *
+ * A ticket holds the coroutine and knows what it waits for. Closing the
+ * coroutine closes the ticket, which abandons the wait: the operation is told
+ * and nobody is resumed. The continuation reads results from the operation and
+ * never from what it was resumed with. Outside coroutines the loop is driven
+ * here until the result is there.
+ */
+#ifndef SLB_WAIT_H
+#define SLB_WAIT_H
+
+#include "binding/runtime.h"
+#include "io/timer.h"
+
+struct slb_task;
+
+struct slb_ticket {
+    struct slb_runtime *runtime;
+    struct slb_ticket *next;      /* free, or in a task's list of waiters */
+    struct slb_ticket *previous;
+    struct slb_ticket **list;     /* whose list it is in */
+    struct sl_completion *target; /* what is waited for; NULL: not in use */
+    uint32_t version;             /* of target, when the wait began */
+    int number;
+    struct slb_task *task;        /* whose coroutine this is; NULL: a foreign */
+    void (*abandon)(void *subject);
+    void *subject;
+    struct sl_completion own; /* for waits on timers and tasks */
+    struct sl_timer timer;
+};
+
+/* Waits until `target` is DONE, then goes on in `k`, whose context is to be given
+ * to slb_waited; to be returned from the C function: `return slb_wait(...)`. If
+ * the wait is abandoned `abandon(subject)` is called; `subject` must be kept
+ * alive by the function's own stack. Raises when this thread may neither yield
+ * nor drive the loop. */
+int slb_wait(lua_State *L, struct slb_runtime *runtime,
+             struct sl_completion *target, void (*abandon)(void *subject),
+             void *subject, lua_KFunction k);
+
+/* The same for the ticket's own completion, which ends at `due` with SL_TIMEOUT,
+ * or when whoever finds the ticket in `*list` (NULL: nobody) signals it. */
+int slb_wait_own(lua_State *L, struct slb_runtime *runtime,
+                 struct slb_ticket **list, int64_t due, lua_KFunction k);
+
+/* First thing in a continuation: ends the ticket and removes it, with whatever
+ * lies above it, from the stack. Raises when the operation is not finished
+ * because somebody else resumed the coroutine. The status it ended with. */
+enum sl_status slb_waited(lua_State *L, lua_KContext context);
+
+/* Ends the own waits in a list. */
+void slb_signal_all(struct slb_ticket **list, enum sl_status status);
+
+/* Asks the operation that a coroutine waits for to end with SL_CANCELLED. */
+void slb_cancel(struct slb_ticket *ticket);
+
+/* Drives the loop until `completion` is DONE. Raises inside a step. */
+void slb_drive(lua_State *L, struct slb_runtime *runtime,
+               const struct sl_completion *completion);
+
+/* One step, with resumes from L. */
+enum sl_status slb_step(lua_State *L, struct slb_runtime *runtime,
+                        int64_t max_wait);
+
+/* Runs a coroutine until it waits or ends; ends are told to its task. */
+void slb_resume(struct slb_runtime *runtime, lua_State *coroutine,
+                struct slb_task *task, int argument_count);
+
+void slb_wait_open(lua_State *L);
+
+#endif
