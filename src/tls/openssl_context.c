@@ -1,0 +1,359 @@
+#include "tls/openssl_context.h"
+
+#include "tls/openssl_engine.h"
+#include "tls/openssl_error.h"
+#include "tls/openssl_roots.h"
+#include "tls/openssl_verify.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <openssl/pem.h>
+#include <openssl/pkcs12.h>
+#include <stdio.h>
+#include <unistd.h>
+
+/* AES-128-GCM first: the least work per byte where the machine has AES, and
+ * nobody breaks it sooner than the rest of the connection. Only ciphers with
+ * forward secrecy and authentication of the whole record. */
+#define CIPHERS_1_3                                  \
+    "TLS_AES_128_GCM_SHA256:TLS_AES_256_GCM_SHA384:" \
+    "TLS_CHACHA20_POLY1305_SHA256"
+#define CIPHERS_1_2                                              \
+    "ECDHE-ECDSA-AES128-GCM-SHA256:ECDHE-RSA-AES128-GCM-SHA256:" \
+    "ECDHE-ECDSA-AES256-GCM-SHA384:ECDHE-RSA-AES256-GCM-SHA384:" \
+    "ECDHE-ECDSA-CHACHA20-POLY1305:ECDHE-RSA-CHACHA20-POLY1305"
+
+/* 112 bits: RSA from 2048, no SHA-1 signatures. A cipher list with @SECLEVEL
+ * changes it. */
+#define SECURITY_LEVEL 2
+
+/* Real chains have three or four; each more costs a signature check. */
+#define MOST_INTERMEDIATES 10
+
+static enum sl_status fail_library(struct sl_failure *failure, const char *what)
+{
+    return sl_openssl_error_take(failure, SL_TLS, what);
+}
+
+/* ---- versions, ciphers, protocol names ---- */
+
+static int wire_version(enum sl_tls_version version, int otherwise)
+{
+    switch (version) {
+    case SL_TLS_1_2:
+        return TLS1_2_VERSION;
+    case SL_TLS_1_3:
+        return TLS1_3_VERSION;
+    default:
+        return otherwise;
+    }
+}
+
+static enum sl_status set_versions(SSL_CTX *ssl,
+                                   const struct sl_tls_options *options,
+                                   struct sl_failure *failure)
+{
+    int min = wire_version(options->min_version, TLS1_2_VERSION);
+    int max = wire_version(options->max_version, TLS1_3_VERSION);
+
+    if (min > max)
+        return sl_fail(failure, SL_INVALID, SL_STAGE_TLS,
+                       "min_version is above max_version");
+    if (!SSL_CTX_set_min_proto_version(ssl, min) ||
+        !SSL_CTX_set_max_proto_version(ssl, max))
+        return fail_library(failure, "min_version or max_version");
+    return SL_OK;
+}
+
+/* One list for both versions: TLS 1.3 names begin with TLS_, and a version of
+ * which the list does not speak keeps its default. */
+static enum sl_status set_ciphers(SSL_CTX *ssl, const char *list,
+                                  struct sl_failure *failure)
+{
+    char newer[1024] = "";
+    char older[1024] = "";
+    size_t newer_size = 0;
+    size_t older_size = 0;
+
+    if (list != NULL && strlen(list) >= sizeof newer)
+        return sl_fail(failure, SL_INVALID, SL_STAGE_TLS,
+                       "ciphers: longer than %zu bytes", sizeof newer - 1);
+    while (list != NULL && *list != '\0') {
+        size_t size = strcspn(list, ":");
+        bool is_newer = strncmp(list, "TLS_", 4) == 0;
+        char *to = is_newer ? newer : older;
+        size_t *used = is_newer ? &newer_size : &older_size;
+
+        if (*used > 0)
+            to[(*used)++] = ':';
+        memcpy(to + *used, list, size);
+        *used += size;
+        to[*used] = '\0';
+        list += size;
+        list += *list == ':';
+    }
+    if (!SSL_CTX_set_ciphersuites(ssl, newer_size > 0 ? newer : CIPHERS_1_3) ||
+        !SSL_CTX_set_cipher_list(ssl, older_size > 0 ? older : CIPHERS_1_2))
+        return fail_library(failure, "ciphers");
+    return SL_OK;
+}
+
+static enum sl_status set_alpn(struct sl_tls_context *context,
+                               struct sl_view list, struct sl_failure *failure)
+{
+    size_t at = 0;
+
+    if (list.size == 0)
+        return SL_OK;
+    context->alpn_size = list.size + 1;
+    context->alpn = sl_allocate_zeroed(context->allocator, context->alpn_size);
+    if (context->alpn == NULL)
+        return sl_fail(failure, SL_MEMORY, SL_STAGE_TLS, "out of memory");
+    while (at < list.size) {
+        size_t size = (unsigned char)list.data[at];
+
+        if (size == 0 || size > list.size - at - 1 ||
+            memchr(list.data + at + 1, '\0', size) != NULL)
+            return sl_fail(failure, SL_INVALID, SL_STAGE_TLS,
+                           "alpn: malformed list of protocols");
+        memcpy(context->alpn + at, list.data + at + 1, size);
+        at += size + 1;
+    }
+    if (SSL_CTX_set_alpn_protos(context->ssl, (const unsigned char *)list.data,
+                                (unsigned)list.size) != 0)
+        return fail_library(failure, "alpn");
+    return SL_OK;
+}
+
+/* ---- the client's own certificate ---- */
+
+static int give_password(char *to, int size, int is_writing, void *password)
+{
+    size_t length;
+
+    (void)is_writing;
+    /* Without this callback OpenSSL would ask on the terminal. */
+    if (password == NULL)
+        return -1;
+    length = strlen(password);
+    if (length > (size_t)size)
+        return -1;
+    memcpy(to, password, length);
+    return (int)length;
+}
+
+static enum sl_status fail_file(struct sl_failure *failure, const char *option,
+                                const char *path)
+{
+    char what[160];
+
+    snprintf(what, sizeof what, "%s %s", option, path);
+    return fail_library(failure, what);
+}
+
+static enum sl_status use_pem(SSL_CTX *ssl,
+                              const struct sl_tls_options *options,
+                              struct sl_failure *failure)
+{
+    const char *key =
+        options->key_file != NULL ? options->key_file : options->cert_file;
+    enum sl_status status;
+
+    status = sl_openssl_roots_check("cert_file", options->cert_file, failure);
+    if (status == SL_OK)
+        status = sl_openssl_roots_check("key_file", key, failure);
+    if (status != SL_OK)
+        return status;
+    if (!SSL_CTX_use_certificate_chain_file(ssl, options->cert_file))
+        return fail_file(failure, "cert_file", options->cert_file);
+    if (!SSL_CTX_use_PrivateKey_file(ssl, key, SSL_FILETYPE_PEM))
+        return fail_file(failure, "key_file", key);
+    return SL_OK;
+}
+
+static enum sl_status use_pkcs12(SSL_CTX *ssl,
+                                 const struct sl_tls_options *options,
+                                 struct sl_failure *failure)
+{
+    enum sl_status status;
+    BIO *file = NULL;
+    PKCS12 *bundle = NULL;
+    EVP_PKEY *key = NULL;
+    X509 *certificate = NULL;
+    STACK_OF(X509) *chain = NULL;
+
+    status =
+        sl_openssl_roots_check("pkcs12_file", options->pkcs12_file, failure);
+    if (status != SL_OK)
+        return status;
+    file = BIO_new_file(options->pkcs12_file, "rb");
+    bundle = file != NULL ? d2i_PKCS12_bio(file, NULL) : NULL;
+    if (bundle == NULL ||
+        !PKCS12_parse(bundle, options->key_password, &key, &certificate,
+                      &chain) ||
+        !SSL_CTX_use_cert_and_key(ssl, certificate, key, chain, 1))
+        status = fail_file(failure, "pkcs12_file", options->pkcs12_file);
+    sk_X509_pop_free(chain, X509_free);
+    X509_free(certificate);
+    EVP_PKEY_free(key);
+    PKCS12_free(bundle);
+    BIO_free(file);
+    return status;
+}
+
+static enum sl_status use_certificate(SSL_CTX *ssl,
+                                      const struct sl_tls_options *options,
+                                      struct sl_failure *failure)
+{
+    enum sl_status status = SL_OK;
+
+    SSL_CTX_set_default_passwd_cb(ssl, give_password);
+    SSL_CTX_set_default_passwd_cb_userdata(ssl, (void *)options->key_password);
+    if (options->pkcs12_file != NULL)
+        status = use_pkcs12(ssl, options, failure);
+    else if (options->cert_file != NULL)
+        status = use_pem(ssl, options, failure);
+    else if (options->key_file != NULL)
+        status = sl_fail(failure, SL_INVALID, SL_STAGE_TLS,
+                         "key_file is given without cert_file");
+    SSL_CTX_set_default_passwd_cb_userdata(ssl, NULL);
+    return status;
+}
+
+/* ---- key log ---- */
+
+static void log_key(const SSL *ssl, const char *line)
+{
+    const struct sl_tls_context *context =
+        SSL_CTX_get_app_data(SSL_get_SSL_CTX(ssl));
+    char text[512];
+    int size = snprintf(text, sizeof text, "%s\n", line);
+
+    /* One write per line: several processes may append to one file. A line
+     * that cannot be written is a line less in a debugging aid. */
+    if (size > 0 && (size_t)size < sizeof text)
+        while (write(context->key_log, text, (size_t)size) < 0 &&
+               errno == EINTR)
+            ;
+}
+
+static enum sl_status open_key_log(struct sl_tls_context *context,
+                                   const char *path, struct sl_failure *failure)
+{
+    int descriptor = open(path, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC,
+                          S_IRUSR | S_IWUSR);
+
+    if (descriptor < 0)
+        return sl_openssl_error_system(failure, "key_log_file", path, errno);
+    context->key_log = descriptor;
+    SSL_CTX_set_keylog_callback(context->ssl, log_key);
+    return SL_OK;
+}
+
+/* ---- the whole of it ---- */
+
+static void set_modes(struct sl_tls_context *context)
+{
+    SSL_CTX *ssl = context->ssl;
+    uint64_t options = SSL_OP_NO_COMPRESSION | SSL_OP_NO_RENEGOTIATION;
+
+    if (context->resumes)
+        SSL_CTX_set_session_cache_mode(ssl, SSL_SESS_CACHE_CLIENT |
+                                                SSL_SESS_CACHE_NO_INTERNAL);
+    else
+        options |= SSL_OP_NO_TICKET;
+    if (!context->resumes)
+        SSL_CTX_set_session_cache_mode(ssl, SSL_SESS_CACHE_OFF);
+    SSL_CTX_sess_set_new_cb(ssl, sl_openssl_engine_keep_session);
+    SSL_CTX_set_options(ssl, options);
+    /* One record per call, and a call that comes back after each message that
+     * is not content: so the work of one call is bounded. */
+    SSL_CTX_set_mode(ssl, SSL_MODE_ENABLE_PARTIAL_WRITE |
+                              SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER |
+                              SSL_MODE_RELEASE_BUFFERS);
+    SSL_CTX_clear_mode(ssl, SSL_MODE_AUTO_RETRY);
+    SSL_CTX_set_security_level(ssl, SECURITY_LEVEL);
+    SSL_CTX_set_verify(
+        ssl, context->verifies ? SSL_VERIFY_PEER : SSL_VERIFY_NONE, NULL);
+    SSL_CTX_set_verify_depth(ssl, MOST_INTERMEDIATES);
+    SSL_CTX_set_cert_verify_callback(ssl, sl_openssl_verify_chain, NULL);
+}
+
+static enum sl_status configure(struct sl_tls_context *context,
+                                const struct sl_tls_options *options,
+                                struct sl_failure *failure)
+{
+    enum sl_status status;
+
+    context->ssl = SSL_CTX_new(TLS_client_method());
+    context->bio = sl_openssl_engine_bio_method();
+    if (context->ssl == NULL || context->bio == NULL ||
+        !SSL_CTX_set_app_data(context->ssl, context))
+        return fail_library(failure, "create a context");
+    set_modes(context);
+    status = set_versions(context->ssl, options, failure);
+    if (status == SL_OK)
+        status = set_ciphers(context->ssl, options->ciphers, failure);
+    if (status == SL_OK)
+        status = set_alpn(context, options->alpn, failure);
+    if (status == SL_OK)
+        status = use_certificate(context->ssl, options, failure);
+    if (status == SL_OK)
+        status = sl_openssl_roots_load(context->ssl, options, failure);
+    if (status == SL_OK && options->key_log_file != NULL)
+        status = open_key_log(context, options->key_log_file, failure);
+    return status;
+}
+
+enum sl_status sl_openssl_context_create(struct sl_allocator *allocator,
+                                         const struct sl_tls_options *options,
+                                         struct sl_tls_context **context,
+                                         struct sl_failure *failure)
+{
+    struct sl_tls_context *made;
+    enum sl_status status;
+
+    if (options->pin_count > SL_TLS_PINS)
+        return sl_fail(failure, SL_INVALID, SL_STAGE_TLS, "more than %d pins",
+                       SL_TLS_PINS);
+    made = sl_allocate_zeroed(allocator, sizeof *made);
+    if (made == NULL)
+        return sl_fail(failure, SL_MEMORY, SL_STAGE_TLS, "out of memory");
+    made->allocator = allocator;
+    made->refs = 1;
+    made->key_log = -1;
+    made->verifies = options->verifies;
+    made->resumes = options->resumes;
+    made->verify = options->verify;
+    made->pin_count = options->pin_count;
+    memcpy(made->pins, options->pins, sizeof made->pins);
+    sl_openssl_sessions_init(&made->sessions, allocator);
+
+    sl_openssl_error_clear();
+    status = configure(made, options, failure);
+    sl_openssl_error_clear();
+    if (status != SL_OK) {
+        sl_openssl_context_release(made);
+        return status;
+    }
+    *context = made;
+    return SL_OK;
+}
+
+void sl_openssl_context_retain(struct sl_tls_context *context)
+{
+    context->refs++;
+}
+
+void sl_openssl_context_release(struct sl_tls_context *context)
+{
+    if (--context->refs > 0)
+        return;
+    sl_openssl_sessions_fini(&context->sessions);
+    SSL_CTX_free(context->ssl);
+    BIO_meth_free(context->bio);
+    sl_free(context->allocator, context->alpn, context->alpn_size);
+    if (context->key_log >= 0)
+        close(context->key_log);
+    sl_free(context->allocator, context, sizeof *context);
+}

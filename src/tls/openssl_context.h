@@ -1,0 +1,39 @@
+/* tls/openssl_context.h - a configuration as an SSL_CTX, frozen once made
+ *
+ * Files are read and roots parsed here, once; nothing is read afterwards but a
+ * `ca_path` directory. Counted references: the creator's and one per engine.
+ */
+#ifndef SL_TLS_OPENSSL_CONTEXT_H
+#define SL_TLS_OPENSSL_CONTEXT_H
+
+#include "tls/openssl_session.h"
+#include "tls/provider.h"
+
+#include <openssl/ssl.h>
+
+struct sl_tls_context {
+    struct sl_allocator *allocator;
+    size_t refs;
+    SSL_CTX *ssl;
+    BIO_METHOD *bio; /* of the engines */
+    struct sl_openssl_sessions sessions;
+    char *alpn; /* the offered names, each ended by NUL, then one more */
+    size_t alpn_size;
+    int key_log; /* descriptor, or -1 */
+    bool verifies;
+    bool resumes;
+    bool (*verify)(void *owner, const struct sl_tls_certificate *peer,
+                   char *reason, size_t reason_size);
+    size_t pin_count;
+    unsigned char pins[SL_TLS_PINS][SL_TLS_PIN_SIZE];
+};
+
+/* SL_INVALID, SL_TLS, SL_MEMORY. */
+enum sl_status sl_openssl_context_create(struct sl_allocator *allocator,
+                                         const struct sl_tls_options *options,
+                                         struct sl_tls_context **context,
+                                         struct sl_failure *failure);
+void sl_openssl_context_retain(struct sl_tls_context *context);
+void sl_openssl_context_release(struct sl_tls_context *context);
+
+#endif

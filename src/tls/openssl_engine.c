@@ -1,0 +1,503 @@
+#include "tls/openssl_engine.h"
+
+#include "tls/openssl_error.h"
+
+/* Content of one encrypt call, in records of 16 KiB. */
+#define MOST_ENCRYPTED ((size_t)64 * 1024)
+
+/* Messages in a row that are no content: tickets, key updates, requests to
+ * renegotiate. A server sends a handful; each costs more than it weighs. */
+#define MOST_QUIET_MESSAGES 128
+
+/* ---- the BIO ---- */
+
+static int bio_read(BIO *bio, char *to, size_t size, size_t *count)
+{
+    struct sl_tls_engine *engine = BIO_get_data(bio);
+
+    BIO_clear_retry_flags(bio);
+    if (engine->in == NULL || engine->in->length == 0) {
+        engine->is_starved = true;
+        BIO_set_retry_read(bio);
+        return 0;
+    }
+    *count = sl_buffer_copy_out(engine->in, 0, to, size);
+    sl_buffer_consume(engine->in, *count);
+    return 1;
+}
+
+static int bio_write(BIO *bio, const char *bytes, size_t size, size_t *count)
+{
+    struct sl_tls_engine *engine = BIO_get_data(bio);
+
+    BIO_clear_retry_flags(bio);
+    if (engine->out == NULL)
+        engine->refused = SL_CLOSED;
+    else
+        engine->refused = sl_buffer_append(engine->out, sl_view(bytes, size));
+    if (engine->refused != SL_OK)
+        return 0;
+    *count = size;
+    return 1;
+}
+
+static long bio_control(BIO *bio, int command, long number, void *pointer)
+{
+    (void)bio;
+    (void)number;
+    (void)pointer;
+    /* All is written at once; nothing else is on offer. */
+    return command == BIO_CTRL_FLUSH;
+}
+
+static int bio_create(BIO *bio)
+{
+    BIO_set_init(bio, 1);
+    return 1;
+}
+
+BIO_METHOD *sl_openssl_engine_bio_method(void)
+{
+    BIO_METHOD *method = BIO_meth_new(BIO_TYPE_SOURCE_SINK, "buffers");
+
+    if (method == NULL)
+        return NULL;
+    if (!BIO_meth_set_read_ex(method, bio_read) ||
+        !BIO_meth_set_write_ex(method, bio_write) ||
+        !BIO_meth_set_ctrl(method, bio_control) ||
+        !BIO_meth_set_create(method, bio_create)) {
+        BIO_meth_free(method);
+        return NULL;
+    }
+    return method;
+}
+
+struct sl_tls_engine *sl_openssl_engine_of(const SSL *ssl)
+{
+    return BIO_get_data(SSL_get_rbio(ssl));
+}
+
+/* ---- life ---- */
+
+static enum sl_status offer_session(struct sl_tls_engine *engine)
+{
+    SSL_SESSION *session = sl_openssl_slot_take(engine->slot);
+    int is_set;
+
+    if (session == NULL)
+        return SL_OK;
+    is_set = SSL_set_session(engine->ssl, session);
+    SSL_SESSION_free(session);
+    return is_set ? SL_OK : SL_MEMORY;
+}
+
+static enum sl_status prepare(struct sl_tls_engine *engine,
+                              const char *identity, struct sl_failure *failure)
+{
+    struct sl_tls_context *context = engine->context;
+    BIO *bio;
+
+    engine->ssl = SSL_new(context->ssl);
+    bio = engine->ssl != NULL ? BIO_new(context->bio) : NULL;
+    if (bio == NULL)
+        return sl_openssl_error_take(failure, SL_MEMORY, "create an engine");
+    BIO_set_data(bio, engine);
+    SSL_set_bio(engine->ssl, bio, bio); /* adopts the one reference */
+    SSL_set_connect_state(engine->ssl);
+    /* RFC 6066 3: names only. */
+    if (engine->expected.address_size == 0 &&
+        !SSL_set_tlsext_host_name(engine->ssl, engine->expected.host))
+        return sl_openssl_error_take(failure, SL_MEMORY, "set the host name");
+
+    if (!context->resumes || identity == NULL)
+        return SL_OK;
+    engine->slot = sl_openssl_sessions_find(&context->sessions, identity);
+    /* The callback that keeps sessions finds the slot, never the engine. */
+    if (engine->slot == NULL || !SSL_set_app_data(engine->ssl, engine->slot) ||
+        offer_session(engine) != SL_OK)
+        return sl_openssl_error_take(failure, SL_MEMORY, "resume a session");
+    return SL_OK;
+}
+
+enum sl_status sl_openssl_engine_create(struct sl_tls_context *context,
+                                        struct sl_pool *pool, const char *host,
+                                        const char *identity, void *owner,
+                                        struct sl_tls_engine **engine,
+                                        struct sl_failure *failure)
+{
+    struct sl_openssl_peer expected;
+    struct sl_tls_engine *made;
+    enum sl_status status;
+
+    (void)pool;
+    sl_openssl_error_clear();
+    status = sl_openssl_peer_parse(host, &expected, failure);
+    if (status != SL_OK)
+        return status;
+    made = sl_allocate_zeroed(context->allocator, sizeof *made);
+    if (made == NULL)
+        return sl_fail(failure, SL_MEMORY, SL_STAGE_TLS, "out of memory");
+    made->context = context;
+    made->owner = owner;
+    made->expected = expected;
+    sl_openssl_context_retain(context);
+    status = prepare(made, identity, failure);
+    if (status != SL_OK) {
+        sl_openssl_engine_destroy(made);
+        return status;
+    }
+    *engine = made;
+    return SL_OK;
+}
+
+void sl_openssl_engine_destroy(struct sl_tls_engine *engine)
+{
+    struct sl_tls_context *context;
+
+    if (engine == NULL)
+        return;
+    context = engine->context;
+    SSL_free(engine->ssl);
+    SSL_SESSION_free(engine->early_session);
+    if (engine->slot != NULL)
+        sl_openssl_slot_release(engine->slot);
+    sl_openssl_texts_destroy(engine->texts);
+    sl_free(context->allocator, engine, sizeof *engine);
+    sl_openssl_context_release(context);
+    sl_openssl_error_clear();
+}
+
+/* ---- sessions ---- */
+
+int sl_openssl_engine_keep_session(SSL *ssl, SSL_SESSION *session)
+{
+    struct sl_openssl_slot *slot = SSL_get_app_data(ssl);
+    struct sl_tls_engine *engine;
+
+    if (slot == NULL)
+        return 0;
+    engine = sl_openssl_engine_of(ssl);
+    if (engine->is_ready) {
+        sl_openssl_slot_put(slot, session);
+    } else {
+        SSL_SESSION_free(engine->early_session);
+        engine->early_session = session;
+    }
+    return 1; /* the reference is ours now */
+}
+
+/* ---- calls ---- */
+
+static void enter(struct sl_tls_engine *engine, struct sl_buffer *in,
+                  struct sl_buffer *out)
+{
+    engine->in = in;
+    engine->out = out;
+    engine->refused = SL_OK;
+    engine->is_starved = false;
+    sl_openssl_error_clear();
+}
+
+static void leave(struct sl_tls_engine *engine)
+{
+    engine->in = NULL;
+    engine->out = NULL;
+    sl_openssl_error_clear();
+}
+
+static enum sl_status repeat(const struct sl_tls_engine *engine,
+                             struct sl_failure *failure)
+{
+    *failure = engine->failure;
+    return failure->status;
+}
+
+/* Keeps the reason for good. `what` is what was tried; a reason that the check
+ * of the certificate left is better than OpenSSL's. */
+static enum sl_status break_down(struct sl_tls_engine *engine)
+{
+    if (engine->failure.status != SL_OK)
+        return engine->failure.status;
+    if (engine->refused != SL_OK)
+        return sl_fail(&engine->failure, engine->refused, SL_STAGE_TLS,
+                       "no room for a record: %s",
+                       sl_status_name(engine->refused));
+    return sl_openssl_error_take(&engine->failure, SL_TLS, NULL);
+}
+
+/* What OpenSSL's answer means. SL_OK: call again; SL_AGAIN, SL_END; else the
+ * engine is broken. */
+static enum sl_status translate(struct sl_tls_engine *engine, int result)
+{
+    switch (SSL_get_error(engine->ssl, result)) {
+    case SSL_ERROR_WANT_READ:
+        if (engine->is_starved)
+            return SL_AGAIN;
+        if (++engine->quiet_messages <= MOST_QUIET_MESSAGES)
+            return SL_OK;
+        return sl_fail(&engine->failure, SL_TLS, SL_STAGE_TLS,
+                       "more than %d messages without content",
+                       MOST_QUIET_MESSAGES);
+    case SSL_ERROR_ZERO_RETURN:
+        return SL_END;
+    default:
+        return break_down(engine);
+    }
+}
+
+/* ---- handshake ---- */
+
+/* RFC 7301 3.2: the server may choose among what was offered. */
+static enum sl_status check_alpn(struct sl_tls_engine *engine)
+{
+    const unsigned char *chosen;
+    const char *offered = engine->context->alpn;
+    unsigned size;
+
+    SSL_get0_alpn_selected(engine->ssl, &chosen, &size);
+    if (size == 0)
+        return SL_OK;
+    while (offered != NULL && *offered != '\0') {
+        size_t length = strlen(offered);
+
+        if (length == size && memcmp(offered, chosen, size) == 0)
+            return SL_OK;
+        offered += length + 1;
+    }
+    return sl_fail(&engine->failure, SL_TLS, SL_STAGE_TLS,
+                   "the peer chose a protocol that was not offered");
+}
+
+static enum sl_status ask_owner(struct sl_tls_engine *engine)
+{
+    struct sl_tls_certificate peer;
+    char reason[160] = "";
+
+    if (engine->context->verify == NULL)
+        return SL_OK;
+    if (!sl_openssl_engine_peer(engine, &peer))
+        return sl_fail(&engine->failure, SL_MEMORY, SL_STAGE_TLS,
+                       "out of memory");
+    if (engine->context->verify(engine->owner, &peer, reason, sizeof reason))
+        return SL_OK;
+    return sl_fail(&engine->failure, SL_TLS, SL_STAGE_TLS,
+                   "refused by the verify callback%s%s",
+                   reason[0] != '\0' ? ": " : "", reason);
+}
+
+static enum sl_status accept_peer(struct sl_tls_engine *engine)
+{
+    enum sl_status status;
+
+    /* A refusal that OpenSSL forgot stays one. */
+    if (engine->failure.status != SL_OK)
+        return engine->failure.status;
+    sl_openssl_error_clear();
+    status = sl_openssl_verify_again(engine, &engine->failure);
+    if (status == SL_OK)
+        status = check_alpn(engine);
+    if (status == SL_OK)
+        status = ask_owner(engine);
+    if (status != SL_OK)
+        return status;
+    engine->is_ready = true;
+    engine->quiet_messages = 0;
+    if (engine->early_session != NULL)
+        sl_openssl_slot_put(engine->slot, engine->early_session);
+    engine->early_session = NULL;
+    return SL_OK;
+}
+
+enum sl_status sl_openssl_engine_handshake(struct sl_tls_engine *engine,
+                                           struct sl_buffer *in,
+                                           struct sl_buffer *out,
+                                           struct sl_failure *failure)
+{
+    enum sl_status status = SL_OK;
+    int result = 0;
+
+    if (engine->failure.status != SL_OK)
+        return repeat(engine, failure);
+    if (engine->is_ready)
+        return SL_OK;
+    enter(engine, in, out);
+    while (status == SL_OK && result != 1) {
+        result = SSL_do_handshake(engine->ssl);
+        if (result != 1)
+            status = translate(engine, result);
+    }
+    if (status == SL_END)
+        status = sl_fail(&engine->failure, SL_TLS, SL_STAGE_TLS,
+                         "the peer closed during the handshake");
+    if (status == SL_OK)
+        status = accept_peer(engine);
+    leave(engine);
+    if (!sl_is_failure(status))
+        return status;
+    /* What was offered may be what broke it. */
+    if (engine->slot != NULL)
+        sl_openssl_slot_clear(engine->slot);
+    return repeat(engine, failure);
+}
+
+/* ---- content ---- */
+
+/* One SSL_read into the tail of `plain`. */
+static enum sl_status read_once(struct sl_tls_engine *engine,
+                                struct sl_buffer *plain, size_t want,
+                                size_t *count, struct sl_failure *failure)
+{
+    struct sl_room room;
+    enum sl_status status = sl_buffer_reserve(plain, 1, &room);
+    int result;
+
+    *count = 0;
+    if (status != SL_OK)
+        return sl_fail(failure, status, SL_STAGE_TLS, "no room for content");
+    if (room.size > want)
+        room.size = want;
+    result = SSL_read_ex(engine->ssl, room.data, room.size, count);
+    if (result != 1)
+        *count = 0;
+    sl_buffer_commit(plain, *count);
+    if (*count > 0) {
+        engine->quiet_messages = 0;
+        return SL_OK;
+    }
+    status = translate(engine, result);
+    if (sl_is_failure(status))
+        repeat(engine, failure);
+    return status;
+}
+
+enum sl_status sl_openssl_engine_decrypt(struct sl_tls_engine *engine,
+                                         struct sl_buffer *in,
+                                         struct sl_buffer *plain, size_t want,
+                                         struct sl_buffer *out,
+                                         struct sl_failure *failure)
+{
+    enum sl_status status = SL_OK;
+    size_t total = 0;
+    size_t count;
+
+    if (engine->failure.status != SL_OK)
+        return repeat(engine, failure);
+    if (!engine->is_ready)
+        return sl_fail(failure, SL_MISUSE, SL_STAGE_TLS,
+                       "decrypt before the handshake is done");
+    enter(engine, in, out);
+    while (status == SL_OK && total < want) {
+        /* Saves renting room for nothing. */
+        if (in->length == 0 && !SSL_has_pending(engine->ssl) &&
+            !(SSL_get_shutdown(engine->ssl) & SSL_RECEIVED_SHUTDOWN))
+            status = SL_AGAIN;
+        else
+            status = read_once(engine, plain, want - total, &count, failure);
+        if (status == SL_OK)
+            total += count;
+    }
+    leave(engine);
+    /* A failure behind content is told by the next call. */
+    return total > 0 ? SL_OK : status;
+}
+
+enum sl_status sl_openssl_engine_encrypt(struct sl_tls_engine *engine,
+                                         struct sl_view plain,
+                                         struct sl_buffer *out,
+                                         size_t *consumed,
+                                         struct sl_failure *failure)
+{
+    size_t total = 0;
+    size_t count;
+
+    if (engine->failure.status != SL_OK)
+        return repeat(engine, failure);
+    if (!engine->is_ready || engine->is_closed)
+        return sl_fail(failure, SL_MISUSE, SL_STAGE_TLS,
+                       engine->is_closed
+                           ? "encrypt after close"
+                           : "encrypt before the handshake is done");
+    if (plain.size > MOST_ENCRYPTED)
+        plain.size = MOST_ENCRYPTED;
+    enter(engine, NULL, out);
+    while (total < plain.size) {
+        if (SSL_write_ex(engine->ssl, plain.data + total, plain.size - total,
+                         &count) != 1)
+            break;
+        total += count;
+    }
+    if (total < plain.size)
+        break_down(engine);
+    leave(engine);
+    if (engine->failure.status != SL_OK)
+        return repeat(engine, failure);
+    *consumed = total;
+    return SL_OK;
+}
+
+void sl_openssl_engine_close(struct sl_tls_engine *engine,
+                             struct sl_buffer *out)
+{
+    if (engine->failure.status != SL_OK || !engine->is_ready ||
+        engine->is_closed)
+        return;
+    engine->is_closed = true;
+    enter(engine, NULL, out);
+    /* Once: says that we end. Whether the peer answers is the reader's to see. */
+    SSL_shutdown(engine->ssl);
+    leave(engine);
+}
+
+/* ---- questions ---- */
+
+bool sl_openssl_engine_has_pending(const struct sl_tls_engine *engine)
+{
+    return SSL_pending(engine->ssl) > 0;
+}
+
+static const char *chosen_protocol(const struct sl_tls_engine *engine)
+{
+    const char *offered = engine->context->alpn;
+    const unsigned char *chosen;
+    unsigned size;
+
+    SSL_get0_alpn_selected(engine->ssl, &chosen, &size);
+    if (size == 0)
+        return NULL;
+    while (strlen(offered) != size || memcmp(offered, chosen, size) != 0)
+        offered += strlen(offered) + 1; /* it is there: see check_alpn */
+    return offered;
+}
+
+void sl_openssl_engine_info(const struct sl_tls_engine *engine,
+                            struct sl_tls_info *info)
+{
+    memset(info, 0, sizeof *info);
+    if (!engine->is_ready)
+        return;
+    info->version = SSL_get_version(engine->ssl);
+    info->cipher = SSL_get_cipher_name(engine->ssl);
+    info->alpn = chosen_protocol(engine);
+    info->is_resumed = SSL_session_reused(engine->ssl);
+    info->is_verified = engine->context->verifies;
+}
+
+bool sl_openssl_engine_peer(struct sl_tls_engine *engine,
+                            struct sl_tls_certificate *certificate)
+{
+    X509 *peer;
+
+    if (engine->texts == NULL) {
+        peer = SSL_get_peer_certificate(engine->ssl);
+        if (peer == NULL)
+            return false;
+        sl_openssl_texts_create(engine->context->allocator, peer,
+                                &engine->texts);
+        X509_free(peer);
+        sl_openssl_error_clear();
+        if (engine->texts == NULL)
+            return false;
+    }
+    *certificate = engine->texts->view;
+    return true;
+}

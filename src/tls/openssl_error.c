@@ -1,0 +1,83 @@
+#include "tls/openssl_error.h"
+
+#include <openssl/ssl.h>
+#include <stdio.h>
+
+/* What is said of the failures a user meets most; NULL: OpenSSL's own words. */
+static const char *plain_words(unsigned long code)
+{
+    if (ERR_GET_LIB(code) != ERR_LIB_SSL)
+        return NULL;
+    switch (ERR_GET_REASON(code)) {
+    case SSL_R_WRONG_VERSION_NUMBER:
+    case SSL_R_PACKET_LENGTH_TOO_LONG:
+    case SSL_R_RECORD_LENGTH_MISMATCH:
+        return "the peer does not speak TLS";
+    case SSL_R_UNSUPPORTED_PROTOCOL:
+    case SSL_R_NO_PROTOCOLS_AVAILABLE:
+        return "no TLS version in common with the peer";
+    case SSL_R_EXCESSIVE_MESSAGE_SIZE:
+        return "the peer's certificate chain is too long";
+    case SSL_R_DECRYPTION_FAILED_OR_BAD_RECORD_MAC:
+        return "a record is corrupt";
+    default:
+        return NULL;
+    }
+}
+
+static void describe(unsigned long code, char *text, size_t size)
+{
+    const char *words = plain_words(code);
+    const char *reason;
+
+    if (words == NULL && ERR_GET_LIB(code) == ERR_LIB_SSL &&
+        ERR_GET_REASON(code) > SSL_AD_REASON_OFFSET) {
+        int alert = ERR_GET_REASON(code) - SSL_AD_REASON_OFFSET;
+
+        snprintf(text, size, "the peer refuses with alert %d (%s)", alert,
+                 SSL_alert_desc_string_long(alert));
+        return;
+    }
+    if (words == NULL) {
+        reason = ERR_reason_error_string(code);
+        words = reason != NULL ? reason : "unknown failure";
+    }
+    snprintf(text, size, "%s", words);
+}
+
+enum sl_status sl_openssl_error_take(struct sl_failure *failure,
+                                     enum sl_status otherwise, const char *what)
+{
+    unsigned long first = ERR_get_error();
+    unsigned long code;
+    bool is_memory = false;
+    char text[160];
+
+    for (code = first; code != 0; code = ERR_get_error())
+        if (ERR_GET_REASON(code) == ERR_R_MALLOC_FAILURE)
+            is_memory = true;
+
+    if (is_memory)
+        snprintf(text, sizeof text, "out of memory");
+    else if (first == 0)
+        snprintf(text, sizeof text, "failed without a reason");
+    else /* the earliest entry is where it happened, the others its callers */
+        describe(first, text, sizeof text);
+
+    return sl_fail(failure, is_memory ? SL_MEMORY : otherwise, SL_STAGE_TLS,
+                   "%s%s%s", what != NULL ? what : "", what != NULL ? ": " : "",
+                   text);
+}
+
+enum sl_status sl_openssl_error_system(struct sl_failure *failure,
+                                       const char *option, const char *path,
+                                       int system_error)
+{
+    struct sl_failure cause;
+
+    sl_fail_system(&cause, SL_TLS, SL_STAGE_TLS, system_error);
+    sl_fail(failure, SL_TLS, SL_STAGE_TLS, "%s %s: %s", option, path,
+            cause.reason);
+    failure->system_error = system_error;
+    return SL_TLS;
+}

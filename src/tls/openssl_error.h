@@ -1,0 +1,34 @@
+/* tls/openssl_error.h - OpenSSL's error queue, turned into a status and a reason
+ *
+ * The queue belongs to the thread and outlives the call that filled it: a stale
+ * entry turns a harmless SSL_ERROR_WANT_READ into SSL_ERROR_SSL. So it is
+ * emptied before each call and read right after.
+ */
+#ifndef SL_TLS_OPENSSL_ERROR_H
+#define SL_TLS_OPENSSL_ERROR_H
+
+#include "base/status.h"
+
+#include <openssl/err.h>
+
+static inline void sl_openssl_error_clear(void)
+{
+    /* Looking is several times cheaper than clearing. */
+    if (ERR_peek_error() != 0)
+        ERR_clear_error();
+}
+
+/* Empties the queue into `failure`, behind `what` when it is not NULL ("ca_file
+ * roots.pem"). SL_MEMORY when an allocation failed anywhere on the way, else
+ * `otherwise`. */
+enum sl_status sl_openssl_error_take(struct sl_failure *failure,
+                                     enum sl_status otherwise,
+                                     const char *what);
+
+/* SL_TLS for a file that could not be opened: "ca_file roots.pem: No such file
+ * or directory". */
+enum sl_status sl_openssl_error_system(struct sl_failure *failure,
+                                       const char *option, const char *path,
+                                       int system_error);
+
+#endif

@@ -1,0 +1,184 @@
+#include "tls/openssl_roots.h"
+
+#include "tls/openssl_error.h"
+#include "tls/roots.h"
+
+#include <errno.h>
+#include <limits.h>
+#include <openssl/pem.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+static enum sl_status fail(struct sl_failure *failure, const char *option,
+                           const char *path)
+{
+    char what[160];
+
+    snprintf(what, sizeof what, "%s %s", option, path);
+    return sl_openssl_error_take(failure, SL_TLS, what);
+}
+
+enum sl_status sl_openssl_roots_check(const char *option, const char *path,
+                                      struct sl_failure *failure)
+{
+    if (access(path, R_OK) == 0)
+        return SL_OK;
+    return sl_openssl_error_system(failure, option, path, errno);
+}
+
+/* ---- roots ---- */
+
+static enum sl_status add_file(X509_STORE *store, const char *option,
+                               const char *path, struct sl_failure *failure)
+{
+    enum sl_status status = sl_openssl_roots_check(option, path, failure);
+
+    if (status != SL_OK)
+        return status;
+    if (!X509_STORE_load_locations(store, path, NULL))
+        return fail(failure, option, path);
+    return SL_OK;
+}
+
+static enum sl_status add_directory(X509_STORE *store, const char *option,
+                                    const char *path,
+                                    struct sl_failure *failure)
+{
+    struct stat found;
+    enum sl_status status = sl_openssl_roots_check(option, path, failure);
+
+    if (status != SL_OK)
+        return status;
+    /* OpenSSL would take anything and find nothing in it later. */
+    if (stat(path, &found) != 0 || !S_ISDIR(found.st_mode))
+        return sl_fail(failure, SL_TLS, SL_STAGE_TLS, "%s %s: not a directory",
+                       option, path);
+    if (!X509_STORE_load_locations(store, NULL, path))
+        return fail(failure, option, path);
+    return SL_OK;
+}
+
+/* Whether the queue says only that the text has ended, which is how reading
+ * PEM always ends. */
+static bool is_end_of_pem(void)
+{
+    unsigned long code = ERR_peek_last_error();
+
+    return ERR_GET_LIB(code) == ERR_LIB_PEM &&
+           ERR_GET_REASON(code) == PEM_R_NO_START_LINE;
+}
+
+static enum sl_status add_text(X509_STORE *store, struct sl_view text,
+                               struct sl_failure *failure)
+{
+    BIO *source;
+    X509 *certificate;
+    size_t count = 0;
+    bool is_added = true;
+
+    if (text.size > INT_MAX)
+        return sl_fail(failure, SL_INVALID, SL_STAGE_TLS, "ca: too large");
+    source = BIO_new_mem_buf(text.data, (int)text.size);
+    while (source != NULL && is_added &&
+           (certificate = PEM_read_bio_X509(source, NULL, NULL, (void *)"")) !=
+               NULL) {
+        is_added = X509_STORE_add_cert(store, certificate);
+        X509_free(certificate);
+        count++;
+    }
+    BIO_free(source);
+    if (source == NULL || !is_added || count == 0 || !is_end_of_pem())
+        return sl_openssl_error_take(failure, SL_TLS, "ca");
+    ERR_clear_error();
+    return SL_OK;
+}
+
+static const char *environment(const char *name)
+{
+    /* Whoever starts a program with other rights must not choose its roots. */
+    return OPENSSL_issetugid() ? NULL : getenv(name);
+}
+
+/* The environment first, as with every program over OpenSSL; then where this
+ * OpenSSL was built to look; then where distributions keep them. */
+static enum sl_status add_system(X509_STORE *store, struct sl_failure *failure)
+{
+    const char *file = environment(X509_get_default_cert_file_env());
+    const char *directory = environment(X509_get_default_cert_dir_env());
+    const char *built_in = X509_get_default_cert_file();
+    enum sl_status status = SL_OK;
+    struct sl_tls_roots roots;
+
+    if (file != NULL)
+        status =
+            add_file(store, X509_get_default_cert_file_env(), file, failure);
+    if (status == SL_OK && directory != NULL)
+        status = add_directory(store, X509_get_default_cert_dir_env(),
+                               directory, failure);
+    if (file != NULL || directory != NULL)
+        return status;
+    if (access(built_in, R_OK) == 0)
+        return add_file(store, "system roots", built_in, failure);
+    if (!sl_tls_roots_find("", &roots))
+        return sl_fail(failure, SL_TLS, SL_STAGE_TLS,
+                       "no trusted roots found on this system; give ca_file");
+    if (roots.is_directory)
+        return add_directory(store, "system roots", roots.path, failure);
+    return add_file(store, "system roots", roots.path, failure);
+}
+
+/* ---- revocation ---- */
+
+static enum sl_status add_revoked(X509_STORE *store, const char *path,
+                                  struct sl_failure *failure)
+{
+    enum sl_status status = sl_openssl_roots_check("crl_file", path, failure);
+    BIO *source;
+    X509_CRL *list;
+    size_t count = 0;
+    bool is_added = true;
+
+    if (status != SL_OK)
+        return status;
+    source = BIO_new_file(path, "r");
+    while (source != NULL && is_added &&
+           (list = PEM_read_bio_X509_CRL(source, NULL, NULL, NULL)) != NULL) {
+        is_added = X509_STORE_add_crl(store, list);
+        X509_CRL_free(list);
+        count++;
+    }
+    BIO_free(source);
+    if (source == NULL || !is_added || count == 0 || !is_end_of_pem())
+        return fail(failure, "crl_file", path);
+    ERR_clear_error();
+    /* Set on the store: what a failed allocation loses of a connection's own
+     * parameters cannot switch this off. */
+    if (!X509_STORE_set_flags(store, X509_V_FLAG_CRL_CHECK |
+                                         X509_V_FLAG_CRL_CHECK_ALL))
+        return fail(failure, "crl_file", path);
+    return SL_OK;
+}
+
+enum sl_status sl_openssl_roots_load(SSL_CTX *ssl,
+                                     const struct sl_tls_options *options,
+                                     struct sl_failure *failure)
+{
+    X509_STORE *store = SSL_CTX_get_cert_store(ssl);
+    bool has_own = options->ca.size > 0 || options->ca_file != NULL ||
+                   options->ca_path != NULL;
+    enum sl_status status = SL_OK;
+
+    if (!has_own && options->verifies)
+        status = add_system(store, failure);
+    if (status == SL_OK && options->ca.size > 0)
+        status = add_text(store, options->ca, failure);
+    if (status == SL_OK && options->ca_file != NULL)
+        status = add_file(store, "ca_file", options->ca_file, failure);
+    if (status == SL_OK && options->ca_path != NULL)
+        status = add_directory(store, "ca_path", options->ca_path, failure);
+    if (status == SL_OK && options->crl_file != NULL)
+        status = add_revoked(store, options->crl_file, failure);
+    return status;
+}

@@ -1,0 +1,19 @@
+/* tls/openssl_roots.h - what a context trusts, and what it knows as revoked */
+#ifndef SL_TLS_OPENSSL_ROOTS_H
+#define SL_TLS_OPENSSL_ROOTS_H
+
+#include "tls/provider.h"
+
+#include <openssl/ssl.h>
+
+/* `ca`, `ca_file`, `ca_path` together, or the system's roots when there is none
+ * of them and verification is on; then `crl_file`. SL_TLS, SL_MEMORY. */
+enum sl_status sl_openssl_roots_load(SSL_CTX *ssl,
+                                     const struct sl_tls_options *options,
+                                     struct sl_failure *failure);
+
+/* That a file may be read, said better than OpenSSL does. SL_TLS. */
+enum sl_status sl_openssl_roots_check(const char *option, const char *path,
+                                      struct sl_failure *failure);
+
+#endif

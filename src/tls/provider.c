@@ -1,0 +1,26 @@
+#include "tls/provider.h"
+
+#include "tls/openssl.h"
+
+#include <string.h>
+
+const struct sl_tls_provider *const sl_tls_providers[] = {
+    &sl_tls_openssl,
+    NULL,
+};
+
+const struct sl_tls_provider *sl_tls_provider_find(const char *name)
+{
+    for (size_t i = 0; sl_tls_providers[i] != NULL; i++)
+        if (name == NULL || strcmp(sl_tls_providers[i]->name, name) == 0)
+            return sl_tls_providers[i];
+    return NULL;
+}
+
+void sl_tls_options_default(struct sl_tls_options *options)
+{
+    memset(options, 0, sizeof *options);
+    options->verifies = true;
+    options->resumes = true;
+    options->alpn = SL_VIEW("\x08http/1.1");
+}

@@ -1,0 +1,132 @@
+/* tls/provider.h - TLS as an engine between buffers, knowing no socket
+ *
+ *   ciphertext in  (from transport) --> [ engine ] --> plaintext in  (to http)
+ *   ciphertext out (to transport)   <-- [ engine ] <-- plaintext out (from http)
+ *
+ * A provider is one constant table. Nothing outside src/tls/ knows the library
+ * behind it. Context: one per configuration, frozen once made, with the sessions
+ * it may resume. Engine: one per connection.
+ */
+#ifndef SL_TLS_PROVIDER_H
+#define SL_TLS_PROVIDER_H
+
+#include "base/allocator.h"
+#include "base/status.h"
+#include "base/view.h"
+#include "memory/buffer.h"
+
+enum sl_tls_version { SL_TLS_DEFAULT, SL_TLS_1_2, SL_TLS_1_3 };
+
+#define SL_TLS_PINS     16
+#define SL_TLS_PIN_SIZE 32
+
+struct sl_tls_certificate;
+
+struct sl_tls_options {
+    bool verifies;       /* chain and name; true unless told otherwise */
+    const char *ca_file; /* NULL: not given; none of the three: system roots */
+    const char *ca_path;
+    struct sl_view ca;    /* PEM */
+    const char *crl_file; /* checked for the whole chain */
+    const char *cert_file;
+    const char *key_file;
+    const char *key_password; /* copied; NULL: none */
+    const char *pkcs12_file;
+    enum sl_tls_version min_version;
+    enum sl_tls_version max_version;
+    const char *ciphers; /* the library's list syntax, both versions */
+    /* Protocol names, the wire's length-prefixed list; empty: no ALPN. */
+    struct sl_view alpn;
+    unsigned char pins[SL_TLS_PINS][SL_TLS_PIN_SIZE]; /* SPKI SHA-256 */
+    size_t pin_count;
+    bool resumes;             /* keep and offer sessions */
+    const char *key_log_file; /* secrets are written there, NSS format */
+    /* May refuse what passed every other check, never accept what did not:
+     * called after verification, before any byte is sent. NULL: none. */
+    bool (*verify)(void *owner, const struct sl_tls_certificate *peer,
+                   char *reason, size_t reason_size);
+};
+
+/* The peer's certificate, as text; strings live as long as the engine. */
+struct sl_tls_certificate {
+    const char *subject;
+    const char *issuer;
+    const char *names;      /* "DNS:a.test, IP:127.0.0.1" */
+    const char *not_before; /* ISO 8601, UTC */
+    const char *not_after;
+    const char *sha256; /* of the whole certificate, hex */
+    const char *spki_sha256;
+};
+
+struct sl_tls_info {
+    const char *version; /* "TLSv1.3" */
+    const char *cipher;
+    const char *alpn; /* NULL: none agreed */
+    bool is_resumed;
+    bool is_verified;
+};
+
+struct sl_tls_context;
+struct sl_tls_engine;
+
+struct sl_tls_provider {
+    const char *name;
+
+    /* SL_TLS, SL_INVALID, SL_MEMORY: `failure` says which file or option. */
+    enum sl_status (*context_create)(struct sl_allocator *allocator,
+                                     const struct sl_tls_options *options,
+                                     struct sl_tls_context **context,
+                                     struct sl_failure *failure);
+    void (*context_retain)(struct sl_tls_context *context);
+    void (*context_release)(struct sl_tls_context *context);
+
+    /* A client engine for `host` (a name without trailing dot, or a literal
+     * address; empty is SL_INVALID whatever `verifies` says). `identity` keys the
+     * session cache: everything that must not be shared. `owner` is passed to
+     * verify. `pool` serves nothing but small scratch. */
+    enum sl_status (*engine_create)(struct sl_tls_context *context,
+                                    struct sl_pool *pool, const char *host,
+                                    const char *identity, void *owner,
+                                    struct sl_tls_engine **engine,
+                                    struct sl_failure *failure);
+    void (*engine_destroy)(struct sl_tls_engine *engine);
+
+    /* Consumes from `in`, appends to `out`. SL_OK: done, verified, checked again.
+     * SL_AGAIN: send `out`, receive more. SL_TLS, SL_MEMORY: `failure`; an
+     * alert may stand in `out`. */
+    enum sl_status (*handshake)(struct sl_tls_engine *engine,
+                                struct sl_buffer *in, struct sl_buffer *out,
+                                struct sl_failure *failure);
+
+    /* Decrypts about `want` bytes into the tail of `plain`. SL_OK: some were.
+     * SL_AGAIN: more ciphertext is needed. SL_END: close_notify. SL_TLS,
+     * SL_MEMORY. May append to `out` (key updates, alerts). */
+    enum sl_status (*decrypt)(struct sl_tls_engine *engine,
+                              struct sl_buffer *in, struct sl_buffer *plain,
+                              size_t want, struct sl_buffer *out,
+                              struct sl_failure *failure);
+
+    /* Encrypts from the front of `plain` into records at the tail of `out`, at
+     * least one byte of it, at most about 64 KiB. SL_OK; SL_TLS, SL_MEMORY. */
+    enum sl_status (*encrypt)(struct sl_tls_engine *engine,
+                              struct sl_view plain, struct sl_buffer *out,
+                              size_t *consumed, struct sl_failure *failure);
+
+    /* Appends close_notify; nothing may be encrypted afterwards. */
+    void (*close)(struct sl_tls_engine *engine, struct sl_buffer *out);
+
+    /* Plaintext that decrypt would give without more ciphertext. */
+    bool (*has_pending)(const struct sl_tls_engine *engine);
+    void (*info)(const struct sl_tls_engine *engine, struct sl_tls_info *info);
+    /* False: the peer showed none, or SL_MEMORY. */
+    bool (*peer)(struct sl_tls_engine *engine,
+                 struct sl_tls_certificate *certificate);
+};
+
+/* What this build has, the default first; NULL-terminated. */
+extern const struct sl_tls_provider *const sl_tls_providers[];
+const struct sl_tls_provider *sl_tls_provider_find(const char *name);
+
+void sl_tls_options_default(struct sl_tls_options *options);
+
+#endif
