@@ -521,13 +521,20 @@ static void accept_all(int poller, int listener)
     int one = 1;
 
     for (;;) {
-        int fd = accept4(listener, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
+        struct sockaddr_in peer;
+        socklen_t size = sizeof peer;
+        int fd = accept4(listener, (struct sockaddr *)&peer, &size,
+                         SOCK_NONBLOCK | SOCK_CLOEXEC);
         struct epoll_event event = {.events = EPOLLIN | EPOLLOUT | EPOLLET |
                                               EPOLLRDHUP};
         struct connection *connection;
 
         if (fd < 0)
             return;
+        if (ntohl(peer.sin_addr.s_addr) >> 24 != IN_LOOPBACKNET) {
+            close(fd);
+            continue;
+        }
         connection = allocate(sizeof *connection);
         connection->input = allocate(INPUT_SIZE);
         connection->fd = fd;
@@ -538,13 +545,15 @@ static void accept_all(int poller, int listener)
     }
 }
 
+/* On every address, because all of 127/8 is wanted; strangers are turned away
+ * when they connect. */
 static int listen_anywhere(unsigned *port)
 {
     int fd = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
     struct sockaddr_in address = {.sin_family = AF_INET};
     socklen_t size = sizeof address;
 
-    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    address.sin_addr.s_addr = htonl(INADDR_ANY);
     if (fd < 0 || bind(fd, (struct sockaddr *)&address, size) != 0 ||
         listen(fd, 4096) != 0 ||
         getsockname(fd, (struct sockaddr *)&address, &size) != 0)
@@ -606,6 +615,8 @@ int main(int argc, char **argv)
     }
     /* whoever reads the line above through a pipe must see its end */
     fclose(stdout);
+    if (freopen("/dev/null", "w", stderr) == NULL)
+        return 1;
     serve(listener);
     return 0;
 }

@@ -1,0 +1,88 @@
+--- One run of one contender: the command line for it, and what it printed as numbers.
+
+local shell = require "shell"
+
+local contenders = {}
+
+local WRK_SECONDS = 2
+
+local function environment(variables)
+  local words = {}
+  for name, value in pairs(variables) do
+    words[#words + 1] = name .. "=" .. shell.quote(value)
+  end
+  table.sort(words)
+  return #words > 0 and "env " .. table.concat(words, " ") .. " " or ""
+end
+
+--- The command line of a contender in a row, without pinning.
+-- @param bench what bench/run knows: out, here, lua, build, servers, mode
+function contenders.command(bench, row, contender, count)
+  local servers = bench.servers
+  local url = servers[row.at] .. row.path
+  if contender.client == "wrk" then
+    return ("%s/measure wrk -t1 -c%d -d%d %s"):format(
+      bench.out, row.connections, WRK_SECONDS, url)
+  end
+  local variables = { UPLOAD = servers.upload, BUILD = bench.build, TRANSPORT = contender.mode }
+  if row.at == "secure" then
+    variables.CA_FILE = servers.ca_file
+  end
+  for name, value in pairs(contender.env or {}) do
+    variables[name] = value
+  end
+  local program = contender.client == "sluice"
+    and ("%s %s/sluice/client.lua"):format(bench.lua, bench.here)
+    or ("%s/%s"):format(bench.out, contender.client)
+  return ("%s%s %s %s %d %d"):format(
+    environment(variables), program, contender.workload, url, count, row.connections)
+end
+
+--- The name=number pairs of the last line that has any.
+function contenders.numbers(output)
+  local numbers
+  for line in output:gmatch("[^\n]+") do
+    local found
+    for name, value in line:gmatch("(%a[%w_]*)=(-?[%d.]+)") do
+      found = found or {}
+      found[name] = tonumber(value)
+    end
+    numbers = found or numbers
+  end
+  return numbers
+end
+
+local function check_bytes(row, contender, numbers)
+  if not row.mib or not numbers.bytes or row.path:find("gzip") and not contender.env then
+    return
+  end
+  -- the bare loop counts chunk heads too: it cannot tell them from the body
+  local wanted = row.mib * 1024 * 1024
+  if numbers.bytes < wanted * numbers.requests then
+    error(("%s: %s counted %d bytes of %d"):format(
+      row.name, contender.name, numbers.bytes, wanted), 0)
+  end
+end
+
+--- Runs it once. Returns cpu, user, sys and wall in seconds per unit of the row, rss in KiB and
+-- `held`, the peak of resident memory per byte of body.
+function contenders.run(bench, row, contender, count)
+  local output = shell.run(bench.pin_client(contenders.command(bench, row, contender, count)))
+  local numbers = contenders.numbers(output)
+  local requests = tonumber(output:match("(%d+) requests in")) or numbers and numbers.requests
+  if not numbers or not numbers.cpu or not requests then
+    error(("%s: %s printed no result:\n%s"):format(row.name, contender.name, output), 0)
+  end
+  check_bytes(row, contender, numbers)
+  local units = row.per == "MiB" and requests * row.mib or requests
+  local result = { rss = numbers.rss }
+  for _, field in ipairs { "cpu", "user", "sys", "wall" } do
+    result[field] = numbers[field] and numbers[field] / units
+  end
+  if row.mib and numbers.rss then
+    result.held = numbers.rss / (row.mib * 1024)
+  end
+  return result
+end
+
+return contenders

@@ -1,0 +1,105 @@
+--- The rows that are counted rather than timed. Each function runs what it needs and returns a
+-- table of numbers, whose names are those of the row's figures.
+--
+-- Calls are counted in two runs of different length; the difference is free of what starting and
+-- stopping a program costs.
+
+local shell = require "shell"
+local contenders = require "contenders"
+
+local counts = {}
+
+local function script(bench, name, arguments, variables)
+  local words = { "env BUILD=" .. shell.quote(bench.build) }
+  for key, value in pairs(variables or {}) do
+    words[#words + 1] = key .. "=" .. shell.quote(value)
+  end
+  return ("%s %s %s/sluice/%s.lua %s"):format(
+    table.concat(words, " "), bench.lua, bench.here, name, arguments)
+end
+
+local function run_script(bench, ...)
+  local output = shell.run(bench.pin_client(script(bench, ...)))
+  return contenders.numbers(output) or error(output, 0)
+end
+
+local function mode(bench)
+  return { TRANSPORT = bench.mode }
+end
+
+local function small_row(connections)
+  return { at = "fast", path = "/1k", connections = connections }
+end
+
+local function small_command(bench, client, connections, count)
+  return contenders.command(bench, small_row(connections), {
+    client = client, mode = client == "sluice" and bench.mode or nil,
+    workload = connections == 1 and "sequential" or "concurrent",
+  }, count)
+end
+
+-- Calls per request that `count_calls(command)` sees.
+local function difference(bench, client, connections, few, many, count_calls)
+  local base = count_calls(small_command(bench, client, connections, few))
+  local more = count_calls(small_command(bench, client, connections, many))
+  return (more - base) / (many - few)
+end
+
+function counts.allocations(bench)
+  local path = bench.servers.dir .. "/mallocs"
+  local function mallocs(command)
+    shell.run(("env LD_PRELOAD=%s/count_malloc.so COUNT_MALLOC=%s %s"):format(
+      bench.out, path, command))
+    return contenders.numbers(shell.read(path)).other
+  end
+  local result = run_script(bench, "heap", bench.servers.fast .. "/1k 2000", mode(bench))
+  result.mallocs = difference(bench, "sluice", 1, 1000, 5000, mallocs)
+  result.curl = difference(bench, "curl", 1, 1000, 5000, mallocs)
+  return result
+end
+
+function counts.system_calls(bench)
+  local path = bench.servers.dir .. "/strace"
+  local function calls(command)
+    shell.run(("strace -f -c -o %s %s"):format(path, command))
+    return tonumber(shell.read(path):match("(%d+)%s+%d*%s*total"))
+  end
+  return {
+    sequential = difference(bench, "sluice", 1, 500, 2500, calls),
+    concurrent = difference(bench, "sluice", 64, 6400, 32000, calls),
+    curl_sequential = difference(bench, "curl", 1, 500, 2500, calls),
+    curl_concurrent = difference(bench, "curl", 64, 6400, 32000, calls),
+  }
+end
+
+local IDLE = 1000
+
+local function idle(bench, how, url, variables)
+  local result = run_script(bench, "idle", ("%s %s %d"):format(how, url, IDLE), variables)
+  if result.connections < IDLE then
+    error(("idle %s: only %d connections were open"):format(how, result.connections), 0)
+  end
+  return result.idle
+end
+
+function counts.idle(bench)
+  local fast = bench.servers.fast
+  return {
+    together = idle(bench, "together", ("%s/gather/%d"):format(fast, IDLE), mode(bench)),
+    apart = idle(bench, "apart", fast .. "/1k", mode(bench)),
+  }
+end
+
+function counts.idle_secure(bench)
+  local variables = mode(bench)
+  variables.CA_FILE = bench.servers.ca_file
+  return { together = idle(bench, "together", bench.servers.secure .. "/1k", variables) }
+end
+
+function counts.steady(bench)
+  local result = run_script(bench, "steady", bench.servers.fast .. "/1k", mode(bench))
+  result.grown = result.last - result.first
+  return result
+end
+
+return counts

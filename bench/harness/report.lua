@@ -1,0 +1,114 @@
+--- Figures from runs, and the page that shows them.
+
+local report = {}
+
+function report.median(list)
+  local sorted = table.move(list, 1, #list, 1, {})
+  table.sort(sorted)
+  local middle = #sorted // 2
+  if #sorted % 2 == 1 then
+    return sorted[middle + 1]
+  end
+  return (sorted[middle] + sorted[middle + 1]) / 2
+end
+
+--- The values of one field over all rounds of a contender; empty when it does not tell.
+local function values(rounds, name, field)
+  local list = {}
+  for _, round in ipairs(rounds) do
+    list[#list + 1] = round[name] and round[name][field]
+  end
+  return list
+end
+
+local function verdict(value, must, aim)
+  if aim and value <= aim then
+    return "aim"
+  elseif must and value <= must then
+    return "must"
+  end
+  return must and "missed" or "-"
+end
+
+local function format(value)
+  if not value then
+    return "-"
+  elseif value == math.floor(value) then
+    return ("%d"):format(value)
+  end
+  return (math.abs(value) < 100 and "%.2f" or "%.0f"):format(value)
+end
+
+-- A figure of a timed row: one contender's median, or its ratio to another's.
+local function timed(rounds, figure, of)
+  local own = values(rounds, of, figure.field)
+  if #own == 0 then
+    return
+  end
+  if not figure.over then
+    return report.median(own), math.min(table.unpack(own)), math.max(table.unpack(own))
+  end
+  local other = values(rounds, figure.over, figure.field)
+  if #other == 0 then
+    return
+  end
+  local ratios = {}
+  for i = 1, math.min(#own, #other) do
+    ratios[i] = own[i] / other[i]
+  end
+  return report.median(own) / report.median(other), math.min(table.unpack(ratios)),
+    math.max(table.unpack(ratios))
+end
+
+--- The lines of the table for a row, one for each figure (and transport).
+-- @param results rounds of a timed row, or { [mode] = numbers } of a counted one
+function report.figures(row, results, modes)
+  local lines = {}
+  local function add(label, figure, value, low, high)
+    if value then
+      lines[#lines + 1] = ("| %s | %s | %s | %s | **%s** | %s | %s |"):format(
+        row.name, label, format(figure.must), format(figure.aim), format(value),
+        low and format(low) .. " - " .. format(high) or "",
+        verdict(value, figure.must, figure.aim))
+    end
+  end
+  for _, figure in ipairs(row.figures) do
+    for _, mode in ipairs(modes) do
+      local suffix = #modes > 1 and " (" .. mode .. ")" or ""
+      if row.measure then
+        local label = figure.field .. ", " .. figure.unit .. suffix
+        add(label, figure, results[mode] and results[mode][figure.field])
+      else
+        local of = mode == modes[1] and figure.of or figure.of .. " " .. mode
+        local unit = figure.over and "/" .. row.per .. " vs " .. figure.over
+          or ", " .. figure.unit
+        local what = figure.of == "sluice" and "" or figure.of .. ": "
+        add(what .. figure.field .. unit .. suffix, figure, timed(results, figure, of))
+      end
+    end
+  end
+  return lines
+end
+
+--- The lines of the context: what each contender used, in microseconds per unit.
+function report.context(row, rounds)
+  local lines = {}
+  local names = {}
+  for _, contender in ipairs(row.contenders) do
+    names[#names + 1] = contender.name
+  end
+  for _, name in ipairs(names) do
+    local cells = {}
+    for _, field in ipairs { "cpu", "user", "sys", "wall" } do
+      local list = values(rounds, name, field)
+      cells[#cells + 1] = #list > 0 and ("%.2f"):format(report.median(list) * 1e6) or "-"
+    end
+    local rss = values(rounds, name, "rss")
+    cells[#cells + 1] = #rss > 0 and ("%d"):format(math.floor(report.median(rss))) or "-"
+    lines[#lines + 1] = ("| %s | %s | %s | %s |"):format(
+      row.name, name, row.per, table.concat(cells, " | "))
+  end
+  return lines
+end
+
+return report

@@ -1,0 +1,122 @@
+--- The servers that are measured against: the origin of bench/origin and an nginx with a
+-- certificate made on the spot, both on one core, both on free loopback ports.
+
+local shell = require "shell"
+
+local servers = {}
+
+local MIB = 1024 * 1024
+
+local function nginx_conf(dir, plain, secure)
+  return ([[
+%s
+daemon on;
+worker_processes 1;
+pid $dir/nginx.pid;
+error_log $dir/error.log warn;
+events { worker_connections 8192; }
+http {
+  access_log off;
+  default_type text/plain;
+  keepalive_requests 1000000000;
+  keepalive_timeout 600s;
+  open_file_cache max=100 inactive=600s;
+  open_file_cache_valid 600s;
+  sendfile on;
+  tcp_nodelay on;
+  client_body_temp_path $dir/body;
+  proxy_temp_path $dir/proxy;
+  fastcgi_temp_path $dir/fastcgi;
+  uwsgi_temp_path $dir/uwsgi;
+  scgi_temp_path $dir/scgi;
+  root $dir/www;
+  server { listen 127.0.0.1:$plain backlog=4096; }
+  server {
+    listen 127.0.0.1:$secure ssl backlog=4096;
+    ssl_certificate $dir/leaf.pem;
+    ssl_certificate_key $dir/leaf.key;
+    ssl_protocols TLSv1.3;
+    ssl_session_cache shared:bench:10m;
+    ssl_session_tickets on;
+  }
+}
+]]):format(shell.run("id -u"):match("^0") and "user root;" or "")
+    :gsub("%$dir", dir):gsub("%$plain", plain):gsub("%$secure", secure)
+end
+
+-- A root and a leaf for localhost, ECDSA P-256, valid for two days.
+local function make_certificates(dir)
+  shell.write(dir .. "/leaf.cnf", "subjectAltName=DNS:localhost,IP:127.0.0.1\n")
+  local steps = {
+    "openssl ecparam -genkey -name prime256v1 -noout -out ca.key",
+    "openssl req -x509 -new -key ca.key -sha256 -days 2 -subj '/CN=bench root' -out ca.pem",
+    "openssl ecparam -genkey -name prime256v1 -noout -out leaf.key",
+    "openssl req -new -key leaf.key -subj '/CN=localhost' -out leaf.csr",
+    "openssl x509 -req -in leaf.csr -CA ca.pem -CAkey ca.key -CAcreateserial -sha256 -days 2 "
+      .. "-extfile leaf.cnf -out leaf.pem",
+  }
+  shell.run("cd " .. shell.quote(dir) .. " && " .. table.concat(steps, " && "))
+end
+
+-- Made once, kept beside the programs: they are the same bytes every time.
+local function make_payloads(out)
+  local dir = out .. "/bodies"
+  shell.run("mkdir -p " .. shell.quote(dir))
+  for _, kind in ipairs { "text", "flat" } do
+    local path = ("%s/%s.gz"):format(dir, kind)
+    if not shell.exists(path) then
+      shell.run(("%s/payload %s %d %s.new && mv %s.new %s"):format(
+        out, kind, 256 * MIB, path, path, path))
+    end
+  end
+  return dir
+end
+
+local function start_origin(self, out, payloads, pin)
+  local port, pid = shell.run(pin(out .. "/origin " .. shell.quote(payloads)))
+    :match("(%d+) (%d+)")
+  self.fast = "http://127.0.0.1:" .. port
+  table.insert(self.pids, pid)
+end
+
+local function start_nginx(self, out, pin)
+  local plain, secure = shell.run(out .. "/free_port 2"):match("(%d+)%s+(%d+)")
+  shell.write(self.dir .. "/nginx.conf", nginx_conf(self.dir, plain, secure))
+  shell.run(pin(("nginx -c %s/nginx.conf"):format(self.dir)))
+  self.nginx = "http://127.0.0.1:" .. plain
+  self.secure = "https://127.0.0.1:" .. secure
+  table.insert(self.pids, (shell.read(self.dir .. "/nginx.pid"):match("%d+")))
+end
+
+--- Starts both and calls `use(self)`, which finds in it the base URLs `fast`, `nginx` and `secure`,
+-- `ca_file`, `upload` (a file of 256 MiB) and `dir` for its own files. Both are stopped after it,
+-- also when it raises.
+-- @param out where the programs are
+-- @param pin puts a command on the servers' core
+function servers.with(out, pin, use)
+  local self = { pids = {} }
+  local payloads = make_payloads(out)
+  local dir = shell.run("mktemp -d"):match("%S+")
+  self.dir = dir
+  self.ca_file = dir .. "/ca.pem"
+  self.upload = dir .. "/upload"
+  local is_ok, message = xpcall(function()
+    shell.run(("chmod 755 %s && mkdir %s/www"):format(dir, dir))
+    make_certificates(dir)
+    shell.write(dir .. "/www/1k", ("abcdefghijklmnop"):rep(64))
+    shell.run(("truncate -s 1G %s/www/1g"):format(dir))
+    shell.run(("head -c %d /dev/zero > %s"):format(256 * MIB, self.upload))
+    start_origin(self, out, payloads, pin)
+    start_nginx(self, out, pin)
+    use(self)
+  end, debug.traceback)
+  for _, pid in ipairs(self.pids) do
+    shell.try("kill " .. pid)
+  end
+  shell.try("rm -rf " .. shell.quote(dir))
+  if not is_ok then
+    error(message, 0)
+  end
+end
+
+return servers

@@ -1,0 +1,153 @@
+--- The workloads of clients/curl.c through sluice.
+-- usage: client.lua <workload> <url> <count> <connections>
+--
+--   sequential   one after the other on one connection, the body taken as a string
+--   concurrent   that many tasks, each one after the other
+--   discard      bodies pulled as sequences, looked at and dropped
+--   strings      bodies pulled as strings of 64 KiB
+--   hold         bodies held whole, as one sequence
+--   text         bodies held whole, as one string
+--   upload       POST of the file named by $UPLOAD
+--   post         POST of a small JSON document, encoded for each request
+--   multipart    POST of a form with a field and the file named by $UPLOAD
+
+local here = arg[0]:match("^(.*/)") or "./"
+package.path = here .. "?.lua;" .. package.path
+local meter = require "meter"
+local sluice = require "sluice"
+
+local workload, url = arg[1], arg[2]
+local count, connections = tonumber(arg[3]), tonumber(arg[4])
+
+local client = meter.client {
+  pool = { per_origin = connections, total = connections },
+  limits = { body = 2 ^ 33 | 0 },
+  timeout = 600,
+}
+
+local function check(response, message)
+  if not response then
+    error(message)
+  end
+  if response.status ~= 200 then
+    error("status is " .. response.status)
+  end
+  return response
+end
+
+local function get_small()
+  return #check(client:get(url)).body
+end
+
+local upload_size
+
+local function open_upload()
+  local file = assert(io.open(os.getenv("UPLOAD"), "rb"))
+  upload_size = file:seek("end")
+  file:seek("set")
+  return file
+end
+
+--- Each does one request and returns the bytes it counted.
+local workloads = {}
+
+workloads.sequential = get_small
+workloads.concurrent = get_small
+
+function workloads.discard()
+  local response <close> = check(client:get(url, { stream = true }))
+  local bytes = 0
+  for piece in response:chunks() do
+    bytes = bytes + #piece
+  end
+  return bytes
+end
+
+function workloads.strings()
+  local response <close> = check(client:get(url, { stream = true }))
+  local bytes = 0
+  while true do
+    local piece, message = response:read(65536)
+    if not piece then
+      assert(not message, message)
+      return bytes
+    end
+    bytes = bytes + #piece
+  end
+end
+
+function workloads.hold()
+  local response <close> = check(client:get(url))
+  return #response:sequence()
+end
+
+function workloads.text()
+  local response <close> = check(client:get(url))
+  return #response:text()
+end
+
+function workloads.upload()
+  local file <close> = open_upload()
+  local response <close> = check(client:post(url, { body = file }))
+  assert(response.body:find(upload_size, 1, true), response.body)
+  return upload_size
+end
+
+function workloads.multipart()
+  open_upload():close()
+  local form = sluice.multipart {}
+  form:field("title", "a form")
+  form:file("file", { path = os.getenv("UPLOAD") })
+  local response <close> = check(client:post(url, { multipart = form }))
+  assert(tonumber(response.body:match("%d+")) > upload_size, response.body)
+  return upload_size
+end
+
+local number = 0
+
+function workloads.post()
+  number = number + 1
+  local response = check(client:post(url, {
+    json = {
+      id = number,
+      name = "item " .. number,
+      price = number / 100,
+      tags = { "a", "b", "c" },
+      stock = number % 1000,
+    },
+  }))
+  return #response.body
+end
+
+local one = workloads[workload] or error("no such workload: " .. tostring(workload))
+local bytes = 0
+
+local function many(times)
+  for _ = 1, times do
+    bytes = bytes + one()
+  end
+end
+
+local function run(total)
+  if connections == 1 then
+    return many(total)
+  end
+  local tasks = {}
+  for i = 1, connections do
+    tasks[i] = sluice.spawn(many, total // connections + (i <= total % connections and 1 or 0))
+  end
+  for _, task in ipairs(tasks) do
+    assert(task:await())
+  end
+end
+
+sluice.run(function()
+  if workload == "sequential" or workload == "concurrent" or workload == "post" then
+    run(connections * 4)
+  end
+  bytes = 0
+  local start = meter.begin()
+  run(count)
+  meter.finish(start, count, bytes)
+end)
+client:close()

@@ -1,0 +1,71 @@
+--- Resident memory per idle keep-alive connection.
+-- usage: idle.lua together <url> <count>    to one origin, opened by that many tasks at once,
+--                                           against the same process after a first such wave
+--                                           whose connections were closed again
+--        idle.lua apart <url> <count>       one after the other, each to a loopback address of
+--                                           its own (127.1.x.y): nothing else grows, but each
+--                                           connection pays for its origin too
+-- Prints idle= bytes per connection and connections= open at the end.
+
+local here = arg[0]:match("^(.*/)") or "./"
+package.path = here .. "?.lua;" .. package.path
+local meter = require "meter"
+local sluice = require "sluice"
+
+local how, url, count = arg[1], arg[2], tonumber(arg[3])
+
+local function new_client()
+  return meter.client { pool = { per_origin = count, total = 2 * count, idle = 600 } }
+end
+
+local function get(client, target)
+  local response <close> = assert(client:get(target))
+  assert(#response.body == 1024)
+end
+
+local function resident()
+  collectgarbage()
+  collectgarbage()
+  return meter.kib("VmRSS")
+end
+
+local function wave(client)
+  local tasks = {}
+  for i = 1, count do
+    tasks[i] = sluice.spawn(get, client, url)
+  end
+  for _, task in ipairs(tasks) do
+    assert(task:await())
+  end
+end
+
+local function together()
+  local first = new_client()
+  wave(first)
+  first:close()
+  local before = resident()
+  local second = new_client()
+  wave(second)
+  return resident() - before, second
+end
+
+local function apart()
+  local client = new_client()
+  local function open(from, to)
+    for i = from, to do
+      local address = ("127.1.%d.%d"):format(i // 250, i % 250 + 1)
+      get(client, (url:gsub("127%.0%.0%.1", address)))
+    end
+  end
+  open(0, 99)
+  local before = resident()
+  open(100, 99 + count)
+  return resident() - before, client
+end
+
+sluice.run(function()
+  local measure = how == "together" and together or apart
+  local grown, client = measure()
+  print(("idle=%.1f connections=%d"):format(grown * 1024 / count, sluice.stats().connections))
+  client:close()
+end)

@@ -1,0 +1,204 @@
+--- The workloads and the figures that are asked of them, as in the table of goals.
+--
+-- A row with `contenders` is timed: each of them does `count` requests (`quick` with --quick),
+-- one after the other, round after round, and a figure is the median of one over the median of
+-- another. `at` names the server, `per` the unit. A row with `measure` is counted once by the
+-- function of that name in harness/counts.lua; its figures name fields of what that returns.
+
+local MIB = 1024 * 1024
+local GIB = 1024 * MIB
+
+local fresh = { FRESH = "1", RESUME = "0" }
+local resumed = { FRESH = "1" }
+local decode = { DECODE = "1" }
+
+local function body(name, client, workload, env)
+  return { name = name, client = client, workload = workload, env = env }
+end
+
+local function small(name, title, at, connections, count, figures)
+  local workload = connections == 1 and "sequential" or "concurrent"
+  local contenders = { body("sluice", "sluice", workload), body("curl", "curl", workload) }
+  if at ~= "secure" then
+    table.insert(contenders, body("raw", "raw", workload))
+  end
+  if connections > 1 then
+    table.insert(contenders, { name = "wrk", client = "wrk" })
+  end
+  return {
+    name = name, title = title, at = at, path = "/1k", per = "request",
+    connections = connections, count = count, quick = count // 10,
+    contenders = contenders, figures = figures,
+  }
+end
+
+local function large(name, title, at, path, mib, contenders, figures)
+  return {
+    name = name, title = title, at = at, path = path, per = "MiB", connections = 1, mib = mib,
+    count = 1, quick = 1, contenders = contenders, figures = figures,
+  }
+end
+
+local function cpu(of, over, must, aim)
+  return { field = "cpu", of = of, over = over, must = must, aim = aim }
+end
+
+local function handshakes(name, title, env, figures)
+  return {
+    name = name, title = title, at = "secure", path = "/1k", per = "request", connections = 1,
+    count = 1000, quick = 100,
+    contenders = {
+      body("sluice", "sluice", "sequential", env),
+      body("curl", "curl", "sequential", env),
+    },
+    figures = figures,
+  }
+end
+
+return {
+  small("W1", "sequential small GET, fast origin", "fast", 1, 20000, {
+    cpu("sluice", "curl", 0.90, 0.78),
+    { field = "wall", of = "sluice", over = "curl", must = 0.95, aim = 0.65 },
+  }),
+  small("W1n", "sequential small GET, nginx", "nginx", 1, 20000, {
+    cpu("sluice", "curl", 0.90, 0.78),
+  }),
+  small("W2", "small GET, 64 connections, fast origin", "fast", 64, 200000, {
+    cpu("sluice", "curl", 0.45, 0.26),
+    cpu("sluice", "wrk", 1.80, 1.00),
+  }),
+  small("W2n", "small GET, 64 connections, nginx", "nginx", 64, 200000, {
+    cpu("sluice", "curl", 0.60, 0.40),
+  }),
+  large("W3", "1 GiB streamed", "fast", "/length/" .. GIB, 1024, {
+    body("sluice", "sluice", "discard"),
+    body("sluice strings", "sluice", "strings"),
+    body("curl", "curl", "discard"),
+    body("raw", "raw", "discard"),
+  }, {
+    cpu("sluice", "curl", 1.00, 0.80),
+    cpu("sluice strings", "curl", 1.25, 1.15),
+    { field = "rss", of = "sluice", must = 1024, aim = 512, unit = "KiB" },
+    { field = "rss", of = "sluice strings", must = 1024, aim = 512, unit = "KiB" },
+  }),
+  large("W3n", "1 GiB streamed, nginx", "nginx", "/1g", 1024, {
+    body("sluice", "sluice", "discard"),
+    body("curl", "curl", "discard"),
+    body("raw", "raw", "discard"),
+  }, {
+    cpu("sluice", "curl", 1.00, 0.80),
+  }),
+  large("W3b", "1 GiB held whole", "fast", "/length/" .. GIB, 1024, {
+    body("sluice", "sluice", "hold"),
+    body("sluice text", "sluice", "text"),
+    body("curl", "curl", "hold"),
+    body("raw", "raw", "hold"),
+  }, {
+    cpu("sluice", "curl", 0.60, 0.35),
+    { field = "held", of = "sluice", must = 1.05, aim = 1.01, unit = "bytes per byte" },
+    { field = "held", of = "sluice text", must = 2.05, aim = 2.02, unit = "bytes per byte" },
+  }),
+  large("W4", "256 MiB chunked in 4 KiB", "fast", ("/chunked/%d/4096"):format(256 * MIB), 256, {
+    body("sluice", "sluice", "discard"),
+    body("curl", "curl", "discard"),
+    body("raw", "raw", "discard"),
+  }, {
+    cpu("sluice", "curl", 1.00, 0.85),
+  }),
+  large("W4b", "32 MiB chunked in 16 bytes", "fast", ("/chunked/%d/16"):format(32 * MIB), 32, {
+    body("sluice", "sluice", "discard"),
+    body("curl", "curl", "discard"),
+    body("raw", "raw", "discard"),
+  }, {
+    cpu("sluice", "curl", 0.30, 0.15),
+  }),
+  large("W5", "gzip 256 MiB, 5.3:1", "fast", "/gzip/text.gz", 256, {
+    body("sluice", "sluice", "discard", decode),
+    body("curl", "curl", "discard", decode),
+  }, {
+    cpu("sluice", "curl", 0.95, 0.85),
+  }),
+  large("W5b", "gzip 256 MiB, 280:1", "fast", "/gzip/flat.gz", 256, {
+    body("sluice", "sluice", "discard", decode),
+    body("curl", "curl", "discard", decode),
+  }, {
+    cpu("sluice", "curl", 0.70, 0.45),
+  }),
+  small("W6a", "W1 over TLS 1.3", "secure", 1, 20000, {
+    cpu("sluice", "curl", 0.92, 0.80),
+  }),
+  small("W6b", "W2n over TLS 1.3", "secure", 64, 100000, {
+    cpu("sluice", "curl", 0.55, 0.45),
+    cpu("sluice", "wrk", 0.95, 0.80),
+  }),
+  large("W6c", "1 GiB streamed over TLS 1.3", "secure", "/1g", 1024, {
+    body("sluice", "sluice", "discard"),
+    body("curl", "curl", "discard"),
+  }, {
+    cpu("sluice", "curl", 0.97, 0.88),
+  }),
+  handshakes("W6d", "full TLS 1.3 handshake and one GET", fresh, {
+    cpu("sluice", "curl", 0.80, 0.68),
+  }),
+  handshakes("W6e", "resumed TLS 1.3 handshake and one GET", resumed, {
+    cpu("sluice", "curl", 0.60, 0.45),
+  }),
+  {
+    name = "W8a", title = "JSON POST", at = "fast", path = "/sink", per = "request",
+    connections = 1, count = 20000, quick = 2000,
+    contenders = { body("sluice", "sluice", "post"), body("curl", "curl", "post") },
+    figures = { cpu("sluice", "curl", 1.15, 1.00) },
+  },
+  large("W8", "256 MiB file as a body", "fast", "/sink", 256, {
+    body("sluice", "sluice", "upload"),
+    body("curl", "curl", "upload"),
+    body("raw", "raw", "upload"),
+  }, {
+    cpu("sluice", "curl", 0.90, 0.60),
+  }),
+  large("W8b", "256 MiB multipart upload", "fast", "/sink", 256, {
+    body("sluice", "sluice", "multipart"),
+    body("curl", "curl", "multipart"),
+  }, {
+    cpu("sluice", "curl", 0.90, 0.60),
+  }),
+  {
+    name = "W9", title = "1000 idle connections", measure = "idle",
+    figures = {
+      { field = "together", must = 1024, aim = 400, unit = "bytes each, one origin" },
+      { field = "apart", must = 1024, aim = 400, unit = "bytes each, origins included" },
+    },
+  },
+  {
+    name = "W9t", title = "1000 idle connections over TLS", measure = "idle_secure",
+    figures = {
+      { field = "together", must = 16384, aim = 10240, unit = "bytes each, one origin" },
+    },
+  },
+  {
+    name = "W10", title = "allocations of a sequential GET, 1 KiB body taken",
+    measure = "allocations",
+    figures = {
+      { field = "allocations", must = 0, aim = 0, unit = "calls by the module's own count" },
+      { field = "mallocs", must = 0, aim = 0, unit = "calls outside Lua's heap, interposed" },
+      { field = "heap", must = 1600, aim = 1250, unit = "bytes of Lua heap" },
+      { field = "curl", unit = "mallocs of curl" },
+    },
+  },
+  {
+    name = "W11", title = "system calls per request", measure = "system_calls",
+    figures = {
+      { field = "sequential", must = 3.1, aim = 2.0, unit = "one connection" },
+      { field = "concurrent", must = 2.1, aim = 2.02, unit = "64 connections" },
+      { field = "curl_sequential", unit = "curl, one connection" },
+      { field = "curl_concurrent", unit = "curl, 64 connections" },
+    },
+  },
+  {
+    name = "RSS", title = "10,000 sequential GETs", measure = "steady",
+    figures = {
+      { field = "grown", must = 64, aim = 0, unit = "KiB from the 1,000th to the 10,000th" },
+      { field = "outstanding", must = 0, aim = 0, unit = "segments and blocks at the end" },
+    },
+  },
+}
