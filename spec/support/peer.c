@@ -261,6 +261,12 @@ static void fail(struct peer *peer, struct connection *connection,
 
 /* ---- a connection: peer thread, lock held ---- */
 
+/* Of an open one. */
+static enum step_kind kind_of(const struct connection *connection)
+{
+    return connection->script->steps[connection->step].kind;
+}
+
 enum outcome {
     NEXT_STEP,  /* this one is done */
     WAIT_INPUT, /* come again when there is something to read */
@@ -561,8 +567,10 @@ static enum outcome wait_for_signal(struct peer *peer,
     /* A signal is not for a client that has left. */
     if (connection->has_ended || poll(&end, 1, 0) > 0)
         return OVER;
-    if (peer->signals == 0)
+    if (peer->signals == 0) {
+        pthread_cond_broadcast(&peer->changed);
         return WAIT_END;
+    }
     peer->signals--;
     return NEXT_STEP;
 }
@@ -759,7 +767,7 @@ static uint64_t serve_waiting(struct peer *peer)
 
         if (connection->fd < 0)
             continue;
-        enum step_kind kind = connection->script->steps[connection->step].kind;
+        enum step_kind kind = kind_of(connection);
         bool is_due = connection->deadline != 0 && connection->deadline <= time;
         if (is_due || (kind == STEP_HOLD && peer->signals > 0))
             run(peer, connection);
@@ -1197,45 +1205,52 @@ static int peer_signal(lua_State *L)
     return 0;
 }
 
-static bool is_reached(const struct peer *peer, uint64_t accepted,
-                       uint64_t bytes)
+enum wait_kind { WAIT_IDLE, WAIT_ACCEPTED, WAIT_BYTES, WAIT_HOLDING };
+
+static bool is_reached(const struct peer *peer, enum wait_kind kind,
+                       uint64_t count)
 {
     uint64_t sum = 0;
 
-    for (size_t i = 0; i < peer->connection_count && sum < bytes; i++)
-        sum += peer->connections[i]->in.size;
-    return peer->connection_count >= accepted && sum >= bytes;
+    if (kind == WAIT_IDLE)
+        return peer->open_count == 0 && peer->connection_count >= count;
+    if (kind == WAIT_ACCEPTED)
+        return peer->connection_count >= count;
+    if (kind == WAIT_HOLDING && peer->signals > 0)
+        return false; /* somebody is about to go on */
+    for (size_t i = 0; i < peer->connection_count && sum < count; i++) {
+        const struct connection *connection = peer->connections[i];
+
+        if (kind == WAIT_BYTES)
+            sum += connection->in.size;
+        else if (connection->fd >= 0 && kind_of(connection) == STEP_HOLD)
+            sum++;
+    }
+    return sum >= count;
 }
 
-/* peer:wait("idle" | "accepted" | "bytes" [, n [, seconds]]) -> boolean
+/* peer:wait("idle" | "accepted" | "bytes" | "holding" [, n [, seconds]])
+ *   -> boolean
  *
- * Blocks the Lua thread until every connection is over, n were accepted or n
- * bytes came in; false after `seconds` (5). */
+ * Blocks the Lua thread until n (1) connections were accepted and all of them
+ * are over; until n were accepted; n bytes came in; n connections stand at a
+ * "hold" and have taken every signal. false after `seconds` (5). */
 static int peer_wait(lua_State *L)
 {
-    static const char *const kinds[] = {"idle", "accepted", "bytes", NULL};
+    static const char *const kinds[] = {"idle", "accepted", "bytes", "holding",
+                                        NULL};
     struct peer *peer = check_peer(L);
-    int kind = luaL_checkoption(L, 2, NULL, kinds);
+    enum wait_kind kind = (enum wait_kind)luaL_checkoption(L, 2, NULL, kinds);
     uint64_t count = (uint64_t)luaL_optinteger(L, 3, 1);
     uint64_t end = after((double)luaL_optnumber(L, 4, 5));
     struct timespec deadline = {(time_t)(end / 1000000000u),
                                 (long)(end % 1000000000u)};
-    bool is_done = false;
     int late = 0;
+    bool is_done;
 
     pthread_mutex_lock(&peer->lock);
-    do {
-        if (kind == 0)
-            is_done = peer->open_count == 0;
-        else
-            is_done =
-                is_reached(peer, kind == 1 ? count : 0, kind == 2 ? count : 0);
-        if (!is_done && late == 0)
-            late =
-                pthread_cond_timedwait(&peer->changed, &peer->lock, &deadline);
-        else
-            break;
-    } while (true);
+    while (!(is_done = is_reached(peer, kind, count)) && late == 0)
+        late = pthread_cond_timedwait(&peer->changed, &peer->lock, &deadline);
     pthread_mutex_unlock(&peer->lock);
     lua_pushboolean(L, is_done);
     return 1;
