@@ -1,0 +1,46 @@
+#include "io/backend.h"
+
+#include <limits.h>
+#include <string.h>
+
+const struct sl_backend_class *const sl_backend_classes[] = {
+#ifdef SL_HAVE_URING
+    &sl_backend_uring,
+#endif
+#ifdef SL_HAVE_EPOLL
+    &sl_backend_epoll,
+#endif
+    &sl_backend_poll,
+    NULL,
+};
+
+#ifdef SL_HAVE_EPOLL
+const struct sl_gatherer *const sl_gatherer = &sl_gatherer_epoll;
+#else
+const struct sl_gatherer *const sl_gatherer = NULL;
+#endif
+
+const struct sl_backend_class *sl_backend_find(const char *name)
+{
+    for (size_t i = 0; sl_backend_classes[i] != NULL; i++) {
+        if (strcmp(sl_backend_classes[i]->name, name) == 0)
+            return sl_backend_classes[i];
+    }
+    return NULL;
+}
+
+void sl_socket_init(struct sl_socket *socket, int fd)
+{
+    memset(socket, 0, sizeof *socket);
+    socket->fd = fd;
+}
+
+int sl_wait_milliseconds(int64_t timeout)
+{
+    int64_t rounded;
+
+    if (timeout == SL_NEVER)
+        return -1;
+    rounded = timeout / SL_MILLISECOND + (timeout % SL_MILLISECOND != 0);
+    return rounded > INT_MAX ? INT_MAX : (int)rounded;
+}

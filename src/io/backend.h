@@ -1,0 +1,131 @@
+/* io/backend.h - what turns kernel events into completions
+ *
+ * One constant table and one file per backend; shaped after completion queues,
+ * so that readiness backends imitate them and never the reverse (readiness.c).
+ * A socket is attached once and detached before it is closed; events find it by
+ * slot and generation, never by descriptor number.
+ *
+ *   uring      operations go to the kernel           pollfd: the ring
+ *   epoll      edges raise flags, calls are tried    pollfd: the epoll
+ *   poll       asked anew for what is wanted         pollfd: none
+ *   threads    workers try the calls, results are posted
+ */
+#ifndef SL_IO_BACKEND_H
+#define SL_IO_BACKEND_H
+
+#include "io/loop.h"
+
+#include <sys/socket.h>
+#include <sys/uio.h>
+
+enum sl_operation_kind {
+    SL_OPERATION_CONNECT,
+    SL_OPERATION_SEND,
+    SL_OPERATION_RECEIVE
+};
+
+/* What is lent for the duration of a send or receive: the memory stays pinned
+ * until the operation's own last completion, whatever happens meanwhile. The
+ * result counts bytes; a receive of none is SL_END. A failure is SL_CLOSED
+ * (SL_CONNECT of a connect) with errno, a cancelled one SL_CANCELLED. */
+struct sl_operation {
+    struct sl_completion completion;
+    struct sl_socket *socket;
+    enum sl_operation_kind kind;
+    bool is_cancelling;
+    uint64_t handle;                /* the backend's own */
+    const struct sockaddr *address; /* of connect */
+    socklen_t address_size;
+    struct iovec *pieces;
+    size_t piece_count;
+};
+
+/* A descriptor as its backend knows it. The flags and `notify` are of readiness
+ * backends only. */
+struct sl_socket {
+    struct sl_backend *backend;
+    /* From wait, when a flag rose; must not run anybody's code. */
+    void (*notify)(struct sl_socket *socket);
+    struct sl_operation *receiving; /* in flight, one per direction */
+    struct sl_operation *sending;   /* also a connect */
+    uint64_t handle;                /* slot and generation */
+    int fd;
+    bool is_readable; /* an edge not yet used up */
+    bool is_writable;
+    bool is_hung_up; /* the end or an error is behind what can be read */
+    bool wants_in;   /* poll asks only for what somebody waits for */
+    bool wants_out;
+};
+
+struct sl_backend {
+    const struct sl_backend_class *class;
+    struct sl_loop *loop;
+    /* Operations that the kernel or a thread may still touch. */
+    size_t in_flight;
+};
+
+struct sl_backend_class {
+    const char *name;
+    /* full, reduced, none: what completion transport gains from it */
+    const char *benefit;
+    /* The highest open one blocks and watches the others' descriptors. One
+     * without a descriptor of its own must be the highest. */
+    int rank;
+    bool has_readiness; /* stream transports can use it */
+    /* SL_UNSUPPORTED, SL_LIMIT with errno, SL_MEMORY. */
+    enum sl_status (*open)(struct sl_loop *loop, struct sl_backend **backend);
+    /* All operations have ended, or are abandoned for good. */
+    void (*close)(struct sl_backend *backend);
+    /* SL_LIMIT with errno, SL_MEMORY. */
+    enum sl_status (*attach)(struct sl_backend *backend,
+                             struct sl_socket *socket);
+    void (*detach)(struct sl_backend *backend, struct sl_socket *socket);
+    /* The same attachment, now at `to`; nothing is in flight. */
+    void (*move)(struct sl_backend *backend, struct sl_socket *socket,
+                 struct sl_socket *to);
+    /* The completion was begun. It is finished when the result is there at
+     * once, failures too; else it will be signalled. */
+    void (*submit)(struct sl_backend *backend, struct sl_operation *operation);
+    /* A request: the operation still ends by its own completion. */
+    void (*cancel)(struct sl_backend *backend, struct sl_operation *operation);
+    void (*cancel_all)(struct sl_backend *backend);
+    /* Waits at most `timeout` nanoseconds (SL_NEVER: any time) and signals what
+     * is ready. */
+    void (*wait)(struct sl_backend *backend, int64_t timeout);
+    /* Also end a wait when `fd` is readable, until the backend closes. The wake
+     * descriptor is told to the loop by sl_loop_woken. SL_LIMIT, SL_MEMORY. */
+    enum sl_status (*watch)(struct sl_backend *backend, int fd);
+    /* A descriptor that is readable when wait has something; -1: none. */
+    int (*pollfd)(struct sl_backend *backend);
+    /* Something was submitted that the kernel has not been told of, or is there
+     * to be taken without waiting. */
+    bool (*has_pending)(const struct sl_backend *backend);
+};
+
+/* What this build has, best for completion transport first; NULL-terminated. */
+extern const struct sl_backend_class *const sl_backend_classes[];
+/* NULL: this build has none of that name. */
+const struct sl_backend_class *sl_backend_find(const char *name);
+
+extern const struct sl_backend_class sl_backend_uring;
+extern const struct sl_backend_class sl_backend_epoll;
+extern const struct sl_backend_class sl_backend_threads;
+extern const struct sl_backend_class sl_backend_poll;
+
+/* One descriptor that is readable when one of many is; where there is such a
+ * thing, else NULL. Both answer -1 and errno. */
+struct sl_gatherer {
+    int (*open)(void);
+    int (*add)(int gatherer, int fd);
+};
+
+extern const struct sl_gatherer *const sl_gatherer;
+extern const struct sl_gatherer sl_gatherer_epoll;
+
+/* What poll(2) and epoll_wait(2) take for a time to wait: rounded up, -1 for
+ * SL_NEVER. */
+int sl_wait_milliseconds(int64_t timeout);
+
+void sl_socket_init(struct sl_socket *socket, int fd);
+
+#endif

@@ -1,0 +1,75 @@
+/* io/completion.h - one thing that will be finished later, reusable, versioned
+ *
+ *   IDLE --begin--> PENDING --signal--> READY --(loop step)--> DONE
+ *     ^                |                                        |
+ *     |                +-------finish (at once)---------------->+
+ *     +------------------------- begin again (version + 1) <----+
+ *
+ * A completion is made once and used for every operation of its kind. begin
+ * raises its version, so that somebody who still holds an older version can be
+ * told. signal only queues it: `deliver` runs from sl_loop_step and nowhere
+ * else, so no callback ever runs inside the call that caused it.
+ */
+#ifndef SL_IO_COMPLETION_H
+#define SL_IO_COMPLETION_H
+
+#include "base/status.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct sl_loop;
+
+enum sl_completion_state {
+    SL_COMPLETION_IDLE,
+    SL_COMPLETION_PENDING,
+    SL_COMPLETION_READY, /* signalled, queued for delivery */
+    SL_COMPLETION_DONE
+};
+
+struct sl_completion {
+    struct sl_loop *loop;
+    struct sl_completion *next; /* in the loop's ready queue, doubly linked */
+    struct sl_completion *previous;
+    void (*deliver)(struct sl_completion *completion); /* NULL: nobody cares */
+    void (*cancel)(
+        struct sl_completion *completion); /* a request; NULL: cannot */
+    size_t result;
+    uint32_t version;
+    uint32_t waiter; /* the binding's ticket; 0: none */
+    int system_error;
+    uint8_t state;  /* enum sl_completion_state */
+    uint8_t status; /* enum sl_status, when READY or DONE */
+    /* Nobody waits for it: not among the loop's operations, so that an idle
+     * connection does not keep a program running. */
+    bool is_background;
+    bool is_internal; /* `deliver` only lets go of memory: also when closing */
+};
+
+void sl_completion_init(struct sl_completion *completion, struct sl_loop *loop,
+                        void (*deliver)(struct sl_completion *));
+/* Out of the ready queue, IDLE; whoever waits is the caller's to tell. */
+void sl_completion_fini(struct sl_completion *completion);
+
+/* IDLE or DONE -> PENDING, counted by the loop as an operation outstanding. */
+void sl_completion_begin(struct sl_completion *completion);
+/* PENDING -> READY, queued. Only on the loop's thread. */
+void sl_completion_signal(struct sl_completion *completion,
+                          enum sl_status status, size_t result);
+/* PENDING -> DONE without delivery: the result was there at once. */
+void sl_completion_finish(struct sl_completion *completion,
+                          enum sl_status status, size_t result);
+/* Until it is DONE: counted among the loop's operations or not. */
+void sl_completion_set_background(struct sl_completion *completion,
+                                  bool is_background);
+
+/* The loop's part: READY -> DONE, then `deliver`, which may end it. */
+void sl_completion_deliver(struct sl_completion *completion);
+
+static inline bool sl_completion_is_over(const struct sl_completion *completion)
+{
+    return completion->state >= SL_COMPLETION_READY;
+}
+
+#endif

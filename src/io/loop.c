@@ -1,0 +1,497 @@
+#include "io/loop.h"
+
+#include "base/debug.h"
+#include "io/backend.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+/* The poll backend has no descriptor that an outer loop could wait for. */
+#define BLIND_TIMEOUT (10 * SL_MILLISECOND)
+
+/* ---- one process, one thread ---- */
+
+#ifdef MADV_WIPEONFORK
+static long *make_stamp(void)
+{
+    size_t size = (size_t)sysconf(_SC_PAGESIZE);
+    long *stamp = mmap(NULL, size, PROT_READ | PROT_WRITE,
+                       MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+    if (stamp == MAP_FAILED)
+        return NULL;
+    if (madvise(stamp, size, MADV_WIPEONFORK) != 0) {
+        munmap(stamp, size);
+        return NULL;
+    }
+    *stamp = 1;
+    return stamp;
+}
+#else
+static long *make_stamp(void)
+{
+    return NULL;
+}
+#endif
+
+bool sl_loop_is_forked(const struct sl_loop *loop)
+{
+    return loop->stamp != NULL ? *loop->stamp != 1
+                               : loop->process != (long)getpid();
+}
+
+enum sl_status sl_loop_check(const struct sl_loop *loop)
+{
+    if (sl_loop_is_forked(loop) || !pthread_equal(loop->thread, pthread_self()))
+        return SL_MISUSE;
+    return SL_OK;
+}
+
+/* ---- a life ---- */
+
+enum sl_status sl_loop_init(struct sl_loop *loop,
+                            struct sl_allocator *allocator,
+                            struct sl_pool *pool)
+{
+    memset(loop, 0, sizeof *loop);
+    loop->allocator = allocator;
+    loop->pool = pool;
+    loop->wake_fd = -1;
+    loop->wake_write_fd = -1;
+    loop->poll_fd = -1;
+    loop->process = (long)getpid();
+    loop->thread = pthread_self();
+    sl_timers_init(&loop->timers);
+    if (pthread_mutex_init(&loop->post_lock, NULL) != 0)
+        return SL_MEMORY;
+    loop->stamp = make_stamp();
+    sl_loop_refresh(loop);
+    return SL_OK;
+}
+
+static size_t in_flight(const struct sl_loop *loop)
+{
+    size_t count = 0;
+
+    for (size_t i = 0; i < loop->backend_count; i++)
+        count += loop->backends[i]->in_flight;
+    return count;
+}
+
+static void wait_for_events(struct sl_loop *loop, int64_t timeout);
+static void take_posts(struct sl_loop *loop);
+
+/* Without running anybody's code: only what frees memory is delivered. */
+static void deliver_quietly(struct sl_loop *loop)
+{
+    while (loop->ready_first != NULL) {
+        if (!loop->ready_first->is_internal)
+            loop->ready_first->deliver = NULL;
+        sl_completion_deliver(loop->ready_first);
+    }
+}
+
+static void close_descriptor(int *fd)
+{
+    if (*fd >= 0)
+        close(*fd);
+    *fd = -1;
+}
+
+static void close_descriptors(struct sl_loop *loop)
+{
+    close_descriptor(&loop->poll_fd);
+    pthread_mutex_lock(&loop->post_lock);
+    close_descriptor(&loop->wake_fd);
+    close_descriptor(&loop->wake_write_fd);
+    pthread_mutex_unlock(&loop->post_lock);
+    pthread_mutex_destroy(&loop->post_lock);
+    if (loop->stamp != NULL)
+        munmap(loop->stamp, (size_t)sysconf(_SC_PAGESIZE));
+    loop->stamp = NULL;
+}
+
+/* In a child of fork the descriptors are still the parent's too: taking
+ * something out of an epoll or cancelling in a ring would do it there. */
+static bool abandon(struct sl_loop *loop)
+{
+    loop->quarantined = loop->operations;
+    loop->backend_count = 0;
+    close_descriptors(loop);
+    return loop->quarantined == 0;
+}
+
+bool sl_loop_close(struct sl_loop *loop, int64_t patience)
+{
+    int64_t until;
+
+    sl_assert(!loop->is_stepping);
+    loop->is_closing = true;
+    if (sl_loop_is_forked(loop))
+        return abandon(loop);
+    until = patience == SL_NEVER ? SL_NEVER : sl_loop_refresh(loop) + patience;
+    for (size_t i = 0; i < loop->backend_count; i++)
+        loop->backends[i]->class->cancel_all(loop->backends[i]);
+    take_posts(loop);
+    deliver_quietly(loop);
+    while (in_flight(loop) > 0 && loop->now < until) {
+        wait_for_events(loop, until == SL_NEVER ? SL_NEVER : until - loop->now);
+        sl_loop_refresh(loop);
+        take_posts(loop);
+        deliver_quietly(loop);
+    }
+    loop->quarantined = in_flight(loop);
+    while (loop->backend_count > 0) {
+        struct sl_backend *backend = loop->backends[--loop->backend_count];
+
+        backend->class->close(backend);
+    }
+    take_posts(loop);
+    deliver_quietly(loop);
+    close_descriptors(loop);
+    return loop->quarantined == 0;
+}
+
+/* ---- posts ---- */
+
+enum sl_status sl_loop_open_posts(struct sl_loop *loop)
+{
+    int ends[2];
+    int error;
+
+    if (loop->wake_fd >= 0)
+        return SL_OK;
+    if (pipe2(ends, O_CLOEXEC | O_NONBLOCK) != 0)
+        return SL_LIMIT;
+    if (loop->backend_count > 0) {
+        struct sl_backend *host = loop->backends[0];
+        enum sl_status status = host->class->watch(host, ends[0]);
+
+        if (status != SL_OK) {
+            error = errno;
+            goto fail;
+        }
+    }
+    if (loop->poll_fd >= 0 && sl_gatherer != NULL &&
+        sl_gatherer->add(loop->poll_fd, ends[0]) != 0) {
+        error = errno;
+        goto fail;
+    }
+    loop->wake_fd = ends[0];
+    loop->wake_write_fd = ends[1];
+    return SL_OK;
+
+fail:
+    close(ends[0]);
+    close(ends[1]);
+    errno = error;
+    return SL_LIMIT;
+}
+
+void sl_loop_post(struct sl_loop *loop, struct sl_post *post)
+{
+    pthread_mutex_lock(&loop->post_lock);
+    post->next = loop->posts;
+    loop->posts = post;
+    /* One byte wakes for all that come before the list is taken. Written under
+     * the lock, so that the loop cannot close the descriptor meanwhile. */
+    if (post->next == NULL) {
+        ssize_t n;
+
+        do
+            n = write(loop->wake_write_fd, "", 1);
+        while (n < 0 && errno == EINTR);
+    }
+    pthread_mutex_unlock(&loop->post_lock);
+}
+
+static void drain_wake(struct sl_loop *loop)
+{
+    char bytes[64];
+    ssize_t n;
+
+    do
+        n = read(loop->wake_fd, bytes, sizeof bytes);
+    while (n == (ssize_t)sizeof bytes || (n < 0 && errno == EINTR));
+}
+
+static void take_posts(struct sl_loop *loop)
+{
+    struct sl_post *posts;
+    struct sl_post *in_order = NULL;
+
+    if (loop->wake_fd < 0)
+        return;
+    /* Before the list is taken, so that a post in between wakes once more. */
+    drain_wake(loop);
+    loop->is_woken = false;
+    pthread_mutex_lock(&loop->post_lock);
+    posts = loop->posts;
+    loop->posts = NULL;
+    pthread_mutex_unlock(&loop->post_lock);
+    while (posts != NULL) {
+        struct sl_post *next = posts->next;
+
+        posts->next = in_order;
+        in_order = posts;
+        posts = next;
+    }
+    while (in_order != NULL) {
+        struct sl_post *post = in_order;
+
+        in_order = post->next; /* arrive may free it */
+        post->arrive(post);
+    }
+}
+
+/* ---- backends ---- */
+
+static const struct sl_backend_class *best_for_streams(void)
+{
+    for (size_t i = 0;; i++) {
+        sl_assert(sl_backend_classes[i] != NULL);
+        if (sl_backend_classes[i]->has_readiness)
+            return sl_backend_classes[i];
+    }
+}
+
+/* `host` is to wake for the wake descriptor and for all other backends. */
+static enum sl_status watch_all(struct sl_loop *loop, struct sl_backend *host)
+{
+    enum sl_status status = SL_OK;
+
+    if (loop->wake_fd >= 0)
+        status = host->class->watch(host, loop->wake_fd);
+    for (size_t i = 0; i < loop->backend_count && status == SL_OK; i++) {
+        struct sl_backend *other = loop->backends[i];
+        int fd = other->class->pollfd(other);
+
+        if (fd >= 0)
+            status = host->class->watch(host, fd);
+    }
+    return status;
+}
+
+static enum sl_status add_backend(struct sl_loop *loop,
+                                  struct sl_backend *backend)
+{
+    int fd = backend->class->pollfd(backend);
+    struct sl_backend *host =
+        loop->backend_count > 0 ? loop->backends[0] : NULL;
+    bool is_host = host == NULL || backend->class->rank > host->class->rank;
+    enum sl_status status = SL_OK;
+
+    if (loop->backend_count == SL_LOOP_BACKENDS)
+        return SL_LIMIT;
+    if (is_host)
+        status = watch_all(loop, backend);
+    else if (fd >= 0)
+        status = host->class->watch(host, fd);
+    if (status != SL_OK)
+        return status;
+    if (fd >= 0 && loop->poll_fd >= 0 && sl_gatherer != NULL &&
+        sl_gatherer->add(loop->poll_fd, fd) != 0)
+        return SL_LIMIT;
+    loop->backends[loop->backend_count++] = backend;
+    if (is_host) {
+        loop->backends[loop->backend_count - 1] = loop->backends[0];
+        loop->backends[0] = backend;
+    }
+    return SL_OK;
+}
+
+enum sl_status sl_loop_backend(struct sl_loop *loop,
+                               const struct sl_backend_class *class,
+                               struct sl_backend **backend)
+{
+    struct sl_backend *opened;
+    enum sl_status status;
+
+    if (class == NULL)
+        class = best_for_streams();
+    for (size_t i = 0; i < loop->backend_count; i++) {
+        if (loop->backends[i]->class == class) {
+            *backend = loop->backends[i];
+            return SL_OK;
+        }
+    }
+    if (loop->is_closing || sl_loop_check(loop) != SL_OK)
+        return SL_MISUSE;
+    status = class->open(loop, &opened);
+    if (status != SL_OK)
+        return status;
+    status = add_backend(loop, opened);
+    if (status != SL_OK) {
+        int error = errno;
+
+        class->close(opened);
+        errno = error;
+        return status;
+    }
+    *backend = opened;
+    return SL_OK;
+}
+
+/* ---- a step ---- */
+
+static void wait_without_backends(struct sl_loop *loop, int64_t timeout)
+{
+    struct pollfd wake = {loop->wake_fd, POLLIN, 0};
+
+    /* Nothing could end it. */
+    if (timeout == SL_NEVER && loop->wake_fd < 0)
+        return;
+    if (timeout == 0 && loop->wake_fd < 0)
+        return;
+    if (poll(&wake, loop->wake_fd >= 0, sl_wait_milliseconds(timeout)) > 0)
+        loop->is_woken = true;
+}
+
+static void wait_for_events(struct sl_loop *loop, int64_t timeout)
+{
+    struct sl_backend *host;
+
+    if (loop->backend_count == 0) {
+        wait_without_backends(loop, timeout);
+        return;
+    }
+    /* The others are told what was submitted before the first one blocks. */
+    for (size_t i = 1; i < loop->backend_count; i++) {
+        if (loop->backends[i]->class->has_pending(loop->backends[i]))
+            loop->backends[i]->class->wait(loop->backends[i], 0);
+    }
+    if (loop->ready_first != NULL)
+        timeout = 0;
+    host = loop->backends[0];
+    host->class->wait(host, timeout);
+    for (size_t i = 1; i < loop->backend_count; i++)
+        loop->backends[i]->class->wait(loop->backends[i], 0);
+}
+
+static int64_t until_timer(const struct sl_loop *loop)
+{
+    int64_t due = sl_timers_next(&loop->timers);
+    int64_t now;
+
+    if (due == SL_NEVER)
+        return SL_NEVER;
+    now = sl_clock_now();
+    return due > now ? due - now : 0;
+}
+
+static void fire_timers(struct sl_loop *loop)
+{
+    /* What is armed anew while firing waits for the next step. */
+    size_t most = loop->timers.count;
+
+    for (size_t i = 0; i < most; i++) {
+        struct sl_timer *timer = sl_timers_take_due(&loop->timers, loop->now);
+
+        if (timer == NULL)
+            return;
+        timer->fire(timer);
+    }
+}
+
+static void deliver_ready(struct sl_loop *loop)
+{
+    struct sl_completion mark;
+
+    if (loop->ready_first == NULL)
+        return;
+    /* Ends the batch: whatever is signalled from here on stands behind it, and
+     * any completion before it may be taken out while others are delivered. */
+    sl_completion_init(&mark, loop, NULL);
+    mark.is_background = true;
+    mark.state = SL_COMPLETION_PENDING;
+    sl_completion_signal(&mark, SL_OK, 0);
+    while (loop->ready_first != &mark)
+        sl_completion_deliver(loop->ready_first);
+    sl_completion_fini(&mark);
+}
+
+/* What was submitted while delivering, when an outer loop does the waiting. */
+static void flush(struct sl_loop *loop)
+{
+    for (size_t i = 0; i < loop->backend_count; i++) {
+        if (loop->backends[i]->class->has_pending(loop->backends[i]))
+            loop->backends[i]->class->wait(loop->backends[i], 0);
+    }
+}
+
+enum sl_status sl_loop_step(struct sl_loop *loop, int64_t max_wait)
+{
+    int64_t timeout = 0;
+
+    if (loop->is_stepping || loop->is_closing || sl_loop_check(loop) != SL_OK)
+        return SL_MISUSE;
+    loop->is_stepping = true;
+    if (max_wait > 0 && loop->ready_first == NULL) {
+        timeout = until_timer(loop);
+        if (timeout > max_wait)
+            timeout = max_wait;
+    }
+    wait_for_events(loop, timeout);
+    sl_loop_refresh(loop);
+    if (loop->is_woken)
+        take_posts(loop);
+    fire_timers(loop);
+    deliver_ready(loop);
+    if (loop->poll_fd >= 0)
+        flush(loop);
+    loop->is_stepping = false;
+    return SL_OK;
+}
+
+int64_t sl_loop_timeout(const struct sl_loop *loop)
+{
+    int64_t timeout;
+
+    if (loop->ready_first != NULL)
+        return 0;
+    for (size_t i = 0; i < loop->backend_count; i++) {
+        if (loop->backends[i]->class->has_pending(loop->backends[i]))
+            return 0;
+    }
+    timeout = until_timer(loop);
+    if (loop->backend_count > 0 && loop->operations > 0 &&
+        loop->backends[0]->class->pollfd(loop->backends[0]) < 0 &&
+        timeout > BLIND_TIMEOUT)
+        timeout = BLIND_TIMEOUT;
+    return timeout;
+}
+
+int sl_loop_pollfd(struct sl_loop *loop)
+{
+    int fd;
+
+    if (loop->poll_fd >= 0)
+        return loop->poll_fd;
+    if (sl_gatherer == NULL) {
+        if (sl_loop_open_posts(loop) != SL_OK)
+            return -1;
+        return loop->wake_fd;
+    }
+    fd = sl_gatherer->open();
+    if (fd < 0)
+        return -1;
+    if (loop->wake_fd >= 0 && sl_gatherer->add(fd, loop->wake_fd) != 0)
+        goto fail;
+    for (size_t i = 0; i < loop->backend_count; i++) {
+        struct sl_backend *backend = loop->backends[i];
+        int inner = backend->class->pollfd(backend);
+
+        if (inner >= 0 && sl_gatherer->add(fd, inner) != 0)
+            goto fail;
+    }
+    loop->poll_fd = fd;
+    return fd;
+
+fail:
+    close_descriptor(&fd);
+    return -1;
+}

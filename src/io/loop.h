@@ -1,0 +1,115 @@
+/* io/loop.h - waits for backends and timers, delivers what is ready
+ *
+ * in:  backends, timers, posts from other threads    out: deliver functions
+ *
+ *   step: wait (backends) -> posts -> timers due -> deliver what is READY
+ *
+ * One loop per runtime, used by one thread and one process: both are stamped and
+ * checked. No callback runs outside step. Several backends may be open at once;
+ * with one, step blocks inside it.
+ */
+#ifndef SL_IO_LOOP_H
+#define SL_IO_LOOP_H
+
+#include "base/clock.h"
+#include "io/completion.h"
+#include "io/timer.h"
+#include "memory/pool.h"
+
+#include <pthread.h>
+
+#define SL_LOOP_BACKENDS 4
+
+struct sl_backend;
+struct sl_backend_class;
+
+/* What another thread hands to the loop: embedded in the job it is about. */
+struct sl_post {
+    struct sl_post *next;
+    void (*arrive)(struct sl_post *post); /* on the loop's thread, from step */
+};
+
+struct sl_loop {
+    struct sl_allocator *allocator;
+    struct sl_pool *pool;
+    int64_t now; /* read in each step after its wait; see sl_loop_refresh */
+    struct sl_timers timers;
+    struct sl_completion *ready_first;
+    struct sl_completion *ready_last;
+    /* The first is the one that blocks; it watches the others' descriptors. */
+    struct sl_backend *backends[SL_LOOP_BACKENDS];
+    size_t backend_count;
+    int wake_fd; /* eventfd or pipe: readable when posts wait; -1 none yet */
+    int wake_write_fd;
+    int poll_fd; /* what sl_loop_pollfd gave; -1 none yet */
+    pthread_mutex_t post_lock;
+    struct sl_post *posts; /* under post_lock */
+    size_t operations;     /* completions PENDING or READY */
+    size_t descriptors;    /* sockets and files opened through this loop */
+    size_t quarantined;    /* operations that close did not see the end of */
+    uint64_t stale_events; /* for a socket that was closed meanwhile: ignored */
+    /* One word in a page that fork leaves empty in the child, so that checking
+     * costs no system call; NULL: ask for the process number instead. */
+    long *stamp;
+    long process;
+    pthread_t thread;
+    bool is_woken; /* the wake descriptor was seen readable */
+    bool is_stepping;
+    bool is_closing; /* nothing new may begin */
+};
+
+/* Opens nothing: descriptors are acquired at first use. SL_MEMORY. */
+enum sl_status sl_loop_init(struct sl_loop *loop,
+                            struct sl_allocator *allocator,
+                            struct sl_pool *pool);
+/* Cancels every operation, drains up to `patience` nanoseconds without
+ * delivering, closes the backends. Operations that did not end keep their
+ * memory (quarantine). True when nothing was left. */
+bool sl_loop_close(struct sl_loop *loop, int64_t patience);
+
+/* Delivers what is ready, waiting at most `max_wait` nanoseconds for it (0 never
+ * blocks; SL_NEVER until something happens). Bounded work: what becomes ready
+ * while delivering waits for the next step. Returns early, with nothing done,
+ * after a signal, so that its handler's owner can look. SL_MISUSE: inside a
+ * step, or another thread or process. */
+enum sl_status sl_loop_step(struct sl_loop *loop, int64_t max_wait);
+
+/* Nanoseconds until step has something to do without an event; SL_NEVER. */
+int64_t sl_loop_timeout(const struct sl_loop *loop);
+/* One descriptor, constant for life, readable when step has events. With the
+ * poll backend it cannot see sockets: then sl_loop_timeout is at most 10 ms while
+ * operations are pending. -1 and errno when it cannot be made. */
+int sl_loop_pollfd(struct sl_loop *loop);
+/* SL_MISUSE after fork or on another thread than the first. */
+enum sl_status sl_loop_check(const struct sl_loop *loop);
+
+/* In a child of the process that made it: nothing shared may be touched. */
+bool sl_loop_is_forked(const struct sl_loop *loop);
+
+static inline int64_t sl_loop_refresh(struct sl_loop *loop)
+{
+    return loop->now = sl_clock_now();
+}
+
+/* Makes the wake descriptor, on the loop's thread, before anybody may post.
+ * SL_LIMIT and errno: no descriptor to be had. */
+enum sl_status sl_loop_open_posts(struct sl_loop *loop);
+/* From any thread, after sl_loop_open_posts and before sl_loop_close: `post`
+ * arrives at the next step, which is woken. */
+void sl_loop_post(struct sl_loop *loop, struct sl_post *post);
+
+/* For backends: a descriptor given to their watch is readable. */
+static inline void sl_loop_woken(struct sl_loop *loop, int fd)
+{
+    if (fd == loop->wake_fd)
+        loop->is_woken = true;
+}
+
+/* The open backend of that class, opened if need be. SL_UNSUPPORTED when this
+ * machine refuses it, SL_LIMIT and errno for want of descriptors, SL_MEMORY.
+ * `class` NULL: the best for the stream transport. */
+enum sl_status sl_loop_backend(struct sl_loop *loop,
+                               const struct sl_backend_class *class,
+                               struct sl_backend **backend);
+
+#endif

@@ -1,0 +1,445 @@
+/* The stream transport: readiness. A call is tried when the flags say that it
+ * can succeed, and answered SL_AGAIN without the kernel when they do not. While
+ * idle a connection costs this struct and nothing else. */
+#include "base/debug.h"
+#include "io/readiness.h"
+#include "io/transport_class.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <string.h>
+#include <time.h>
+
+#ifdef __linux__
+#include <sys/sendfile.h>
+#endif
+
+#define VIEWS_AT_ONCE 16
+#define ROOMS_AT_ONCE 8
+
+/* How much may gather in the kernel before it wakes us, in a large body: fewer
+ * wake-ups, and what is received still fits the cache. */
+#define RAISED_LOW_WATER (128 * 1024)
+/* A raised mark hides what a slow peer sent: it is taken back when nothing came
+ * for this long. */
+#define LOW_WATER_PATIENCE (10 * SL_MILLISECOND)
+
+struct stream {
+    struct sl_transport base;
+    struct sl_completion ready; /* PENDING while one of `waits` is set */
+    struct sl_timer slow;       /* armed while the low-water mark is raised */
+    int low_water;
+    bool waits_to_send; /* SL_AGAIN was answered */
+    bool waits_to_receive;
+    bool is_watching; /* waits to receive only to learn of the end */
+    bool is_flowing;  /* the last receive filled its room */
+};
+
+static struct stream *self_of(struct sl_transport *transport)
+{
+    return (struct stream *)(void *)transport;
+}
+
+/* ---- waiting ---- */
+
+static bool can_go_on(const struct stream *self)
+{
+    const struct sl_socket *socket = &self->base.socket;
+
+    return (self->waits_to_receive && socket->is_readable) ||
+           (self->waits_to_send && socket->is_writable);
+}
+
+static void notify(struct sl_socket *socket)
+{
+    struct stream *self =
+        (struct stream *)(void *)((char *)socket -
+                                  offsetof(struct stream, base.socket));
+
+    if (self->ready.state == SL_COMPLETION_PENDING && can_go_on(self))
+        sl_completion_signal(&self->ready, SL_OK, 0);
+}
+
+/* Brings the completion and what poll(2) asks for in line with the flags. */
+static void wait_for_flags(struct stream *self)
+{
+    struct sl_socket *socket = &self->base.socket;
+    bool is_waiting = self->waits_to_receive || self->waits_to_send;
+
+    socket->wants_in = self->waits_to_receive;
+    socket->wants_out = self->waits_to_send;
+    if (!is_waiting)
+        return;
+    if (self->ready.state != SL_COMPLETION_PENDING &&
+        self->ready.state != SL_COMPLETION_READY)
+        sl_completion_begin(&self->ready);
+    sl_completion_set_background(&self->ready,
+                                 self->is_watching && !self->waits_to_send);
+    notify(socket);
+}
+
+/* One direction at a time, because the call may close the transport. */
+static void deliver(struct sl_completion *completion)
+{
+    struct stream *self =
+        (struct stream *)(void *)((char *)completion -
+                                  offsetof(struct stream, ready));
+    struct sl_transport *base = &self->base;
+    void (*call)(void *) = NULL;
+
+    if (self->waits_to_receive && base->socket.is_readable) {
+        self->waits_to_receive = false;
+        self->is_watching = false;
+        if (base->events != NULL)
+            call = base->events->can_receive;
+    } else if (self->waits_to_send && base->socket.is_writable) {
+        self->waits_to_send = false;
+        if (base->events != NULL)
+            call = base->events->can_send;
+    }
+    wait_for_flags(self);
+    if (call != NULL)
+        call(base->owner);
+}
+
+static enum sl_status wait_to_send(struct stream *self)
+{
+    self->waits_to_send = true;
+    wait_for_flags(self);
+    return SL_AGAIN;
+}
+
+static enum sl_status wait_to_receive(struct stream *self)
+{
+    self->waits_to_receive = true;
+    self->is_watching = false;
+    wait_for_flags(self);
+    return SL_AGAIN;
+}
+
+static enum sl_status fail(struct stream *self, int error)
+{
+    if (self->base.error == 0)
+        self->base.error = error;
+    return SL_CLOSED;
+}
+
+/* ---- sending ---- */
+
+static ssize_t send_views(int fd, const struct sl_view *views, size_t count,
+                          size_t *size)
+{
+    struct iovec pieces[VIEWS_AT_ONCE];
+    struct msghdr message;
+
+    if (count == 1) {
+        *size = views[0].size;
+        return send(fd, views[0].data, views[0].size, MSG_NOSIGNAL);
+    }
+    memset(&message, 0, sizeof message);
+    message.msg_iov = pieces;
+    *size = 0;
+    for (size_t i = 0; i < count && i < VIEWS_AT_ONCE; i++) {
+        pieces[i].iov_base = (char *)(uintptr_t)views[i].data;
+        pieces[i].iov_len = views[i].size;
+        *size += views[i].size;
+        message.msg_iovlen = i + 1;
+    }
+    return sendmsg(fd, &message, MSG_NOSIGNAL);
+}
+
+/* What a send answered with -1 means. */
+static enum sl_status after_failed_send(struct stream *self, int error)
+{
+    if (sl_would_block(error)) {
+        self->base.socket.is_writable = false;
+        return wait_to_send(self);
+    }
+    return fail(self, error);
+}
+
+static enum sl_status stream_send(struct sl_transport *transport,
+                                  const struct sl_view *views, size_t count,
+                                  size_t *sent)
+{
+    struct stream *self = self_of(transport);
+    size_t size;
+    ssize_t n;
+
+    if (transport->error != 0)
+        return SL_CLOSED;
+    if (!transport->socket.is_writable)
+        return wait_to_send(self);
+    do
+        n = send_views(transport->socket.fd, views, count, &size);
+    while (n < 0 && errno == EINTR);
+    if (n < 0)
+        return after_failed_send(self, errno);
+    /* A short count means that the kernel's buffer is full. */
+    if ((size_t)n < size)
+        transport->socket.is_writable = false;
+    self->waits_to_send = false;
+    *sent = (size_t)n;
+    return SL_OK;
+}
+
+#ifdef __linux__
+/* sendfile has no MSG_NOSIGNAL: SIGPIPE is held back, and taken away if this
+ * call raised it. */
+static ssize_t send_from_file(int fd, int file, int64_t offset, size_t size)
+{
+    static const struct timespec at_once = {0, 0};
+    sigset_t pipe_signal;
+    sigset_t before;
+    sigset_t pending;
+    off_t position = (off_t)offset;
+    ssize_t n;
+    int error;
+
+    sigemptyset(&pipe_signal);
+    sigaddset(&pipe_signal, SIGPIPE);
+    sigpending(&pending);
+    pthread_sigmask(SIG_BLOCK, &pipe_signal, &before);
+    do
+        n = sendfile(fd, file, &position, size);
+    while (n < 0 && errno == EINTR);
+    error = errno;
+    if (n < 0 && error == EPIPE && !sigismember(&pending, SIGPIPE))
+        sigtimedwait(&pipe_signal, NULL, &at_once);
+    pthread_sigmask(SIG_SETMASK, &before, NULL);
+    errno = error;
+    return n;
+}
+#else
+static ssize_t send_from_file(int fd, int file, int64_t offset, size_t size)
+{
+    (void)fd;
+    (void)file;
+    (void)offset;
+    (void)size;
+    errno = ENOSYS;
+    return -1;
+}
+#endif
+
+static enum sl_status stream_send_file(struct sl_transport *transport, int file,
+                                       int64_t offset, size_t size,
+                                       size_t *sent)
+{
+    struct stream *self = self_of(transport);
+    ssize_t n;
+
+    if (transport->error != 0)
+        return SL_CLOSED;
+    if (!transport->socket.is_writable)
+        return wait_to_send(self);
+    n = send_from_file(transport->socket.fd, file, offset, size);
+    if (n < 0 && (errno == EINVAL || errno == ENOSYS))
+        return SL_UNSUPPORTED;
+    if (n < 0)
+        return after_failed_send(self, errno);
+    if (n == 0)
+        return SL_END;
+    /* Short because the kernel's buffer is full or because the file ends: the
+     * next call finds out which. */
+    self->waits_to_send = false;
+    *sent = (size_t)n;
+    return SL_OK;
+}
+
+/* ---- the low-water mark ---- */
+
+static void set_low_water(struct stream *self, int bytes)
+{
+    struct sl_loop *loop = self->base.loop;
+
+    if (self->low_water == bytes)
+        return;
+    self->low_water = bytes;
+    setsockopt(self->base.socket.fd, SOL_SOCKET, SO_RCVLOWAT, &bytes,
+               sizeof bytes);
+    if (bytes == 1)
+        sl_timer_disarm(&loop->timers, &self->slow);
+    else
+        sl_timer_arm(&loop->timers, &self->slow,
+                     loop->now + LOW_WATER_PATIENCE);
+}
+
+static void check_flow(struct sl_timer *timer)
+{
+    struct stream *self =
+        (struct stream *)(void *)((char *)timer -
+                                  offsetof(struct stream, slow));
+    struct sl_loop *loop = self->base.loop;
+    int64_t due = self->base.last_received + LOW_WATER_PATIENCE;
+
+    if (due > loop->now) {
+        sl_timer_arm(&loop->timers, timer, due);
+        return;
+    }
+    self->is_flowing = false;
+    set_low_water(self, 1);
+    self->base.socket.is_readable = true;
+    notify(&self->base.socket);
+}
+
+static void stream_expect(struct sl_transport *transport, size_t bytes)
+{
+    struct stream *self = self_of(transport);
+
+    if (bytes < 2 * RAISED_LOW_WATER)
+        set_low_water(self, 1);
+    else if (bytes >= 4 * RAISED_LOW_WATER && self->is_flowing)
+        set_low_water(self, RAISED_LOW_WATER);
+}
+
+/* ---- receiving ---- */
+
+static ssize_t receive_into(int fd, const struct sl_room *rooms, size_t count,
+                            size_t *size)
+{
+    struct iovec pieces[ROOMS_AT_ONCE];
+    struct msghdr message;
+
+    if (count == 1) {
+        *size = rooms[0].size;
+        return recv(fd, rooms[0].data, rooms[0].size, 0);
+    }
+    memset(&message, 0, sizeof message);
+    message.msg_iov = pieces;
+    message.msg_iovlen = count;
+    *size = 0;
+    for (size_t i = 0; i < count; i++) {
+        pieces[i].iov_base = rooms[i].data;
+        pieces[i].iov_len = rooms[i].size;
+        *size += rooms[i].size;
+    }
+    return recvmsg(fd, &message, 0);
+}
+
+/* The end, unless a send has already taken the reset that it stands for. */
+static enum sl_status end_of(const struct stream *self)
+{
+    if (self->base.error != 0 && self->base.error != EPIPE)
+        return SL_CLOSED;
+    return SL_END;
+}
+
+static enum sl_status stream_receive(struct sl_transport *transport,
+                                     struct sl_buffer *buffer, size_t want,
+                                     size_t *received)
+{
+    struct stream *self = self_of(transport);
+    struct sl_socket *socket = &transport->socket;
+    struct sl_room rooms[ROOMS_AT_ONCE];
+    size_t count = ROOMS_AT_ONCE;
+    size_t size;
+    ssize_t n;
+    int error;
+    enum sl_status status;
+
+    if (!socket->is_readable)
+        return wait_to_receive(self);
+    status = sl_buffer_reserve_many(buffer, want, rooms, &count);
+    if (status != SL_OK)
+        return status;
+    do
+        n = receive_into(socket->fd, rooms, count, &size);
+    while (n < 0 && errno == EINTR);
+    error = errno;
+    sl_buffer_commit(buffer, n > 0 ? (size_t)n : 0);
+    if (n < 0 && sl_would_block(error)) {
+        socket->is_readable = false;
+        return wait_to_receive(self);
+    }
+    self->waits_to_receive = false;
+    if (n < 0)
+        return fail(self, error);
+    if (n == 0)
+        return end_of(self);
+    /* Less than there was room for means drained: the next edge tells of more.
+     * A hang-up had its edge already, so the way to it is walked by calls. */
+    self->is_flowing = (size_t)n == size;
+    socket->is_readable = self->is_flowing || socket->is_hung_up;
+    transport->last_received = transport->loop->now;
+    *received = (size_t)n;
+    return SL_OK;
+}
+
+static enum sl_status stream_watch(struct sl_transport *transport)
+{
+    struct stream *self = self_of(transport);
+
+    if (transport->socket.is_readable) {
+        if (!sl_socket_is_quiet(transport->socket.fd))
+            return SL_OK;
+        transport->socket.is_readable = false;
+    }
+    if (!self->waits_to_receive) {
+        self->waits_to_receive = true;
+        self->is_watching = true;
+    }
+    wait_for_flags(self);
+    return SL_AGAIN;
+}
+
+static bool stream_is_quiet(struct sl_transport *transport)
+{
+    if (transport->error != 0 || transport->socket.is_hung_up)
+        return false;
+    if (!transport->socket.is_readable &&
+        sl_clock_now() - transport->last_received <= SL_MILLISECOND)
+        return true;
+    if (!sl_socket_is_quiet(transport->socket.fd))
+        return false;
+    transport->socket.is_readable = false;
+    return true;
+}
+
+/* ---- a life ---- */
+
+static enum sl_status stream_create(struct sl_loop *loop,
+                                    struct sl_socket *socket,
+                                    struct sl_transport **transport)
+{
+    struct stream *self = sl_allocate_zeroed(loop->allocator, sizeof *self);
+    struct sl_socket *own;
+
+    if (self == NULL)
+        return SL_MEMORY;
+    own = &self->base.socket;
+    socket->backend->class->move(socket->backend, socket, own);
+    own->notify = notify;
+    /* Just connected: there is room to send. */
+    own->is_writable = true;
+    self->base.class = &sl_transport_stream;
+    self->base.loop = loop;
+    self->low_water = 1;
+    sl_completion_init(&self->ready, loop, deliver);
+    sl_timer_init(&self->slow, check_flow);
+    *transport = &self->base;
+    return SL_OK;
+}
+
+static void stream_close(struct sl_transport *transport, bool is_abort)
+{
+    struct stream *self = self_of(transport);
+    struct sl_loop *loop = transport->loop;
+
+    sl_timer_disarm(&loop->timers, &self->slow);
+    sl_completion_fini(&self->ready);
+    sl_socket_close(loop, &transport->socket, is_abort);
+    sl_free(loop->allocator, self, sizeof *self);
+}
+
+const struct sl_transport_class sl_transport_stream = {
+    .mode = SL_TRANSPORT_STREAM,
+    .create = stream_create,
+    .send = stream_send,
+    .send_file = stream_send_file,
+    .receive = stream_receive,
+    .watch = stream_watch,
+    .expect = stream_expect,
+    .is_quiet = stream_is_quiet,
+    .close = stream_close,
+};

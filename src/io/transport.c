@@ -1,0 +1,148 @@
+#include "io/transport.h"
+
+#include "base/debug.h"
+#include "io/transport_class.h"
+
+#include <errno.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <unistd.h>
+
+void sl_socket_close(struct sl_loop *loop, struct sl_socket *socket,
+                     bool is_abort)
+{
+    int fd = socket->fd;
+
+    if (fd < 0)
+        return;
+    if (socket->backend != NULL)
+        socket->backend->class->detach(socket->backend, socket);
+    socket->fd = -1;
+    /* In a child of fork the option would reach the parent's socket. */
+    if (is_abort && !sl_loop_is_forked(loop)) {
+        struct linger linger = {1, 0};
+
+        setsockopt(fd, SOL_SOCKET, SO_LINGER, &linger, sizeof linger);
+    }
+    close(fd);
+    loop->descriptors--;
+}
+
+bool sl_socket_is_quiet(int fd)
+{
+    char byte;
+    ssize_t n;
+
+    do
+        n = recv(fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT);
+    while (n < 0 && errno == EINTR);
+    return n < 0 && (errno == EAGAIN || errno == EWOULDBLOCK);
+}
+
+enum sl_status sl_transport_from_socket(struct sl_loop *loop,
+                                        enum sl_transport_mode mode,
+                                        struct sl_socket *socket,
+                                        struct sl_transport **transport)
+{
+    int yes = 1;
+
+    if (mode != SL_TRANSPORT_STREAM || !socket->backend->class->has_readiness)
+        return SL_UNSUPPORTED;
+    /* Small requests must not wait for an acknowledgement; a unix socket does
+     * not have the option. */
+    setsockopt(socket->fd, IPPROTO_TCP, TCP_NODELAY, &yes, sizeof yes);
+    return sl_transport_stream.create(loop, socket, transport);
+}
+
+enum sl_status sl_transport_create(struct sl_loop *loop,
+                                   const struct sl_backend_class *backend,
+                                   enum sl_transport_mode mode, int fd,
+                                   struct sl_transport **transport)
+{
+    struct sl_backend *opened;
+    struct sl_socket socket;
+    enum sl_status status;
+
+    sl_socket_init(&socket, fd);
+    loop->descriptors++;
+    status = sl_loop_backend(loop, backend, &opened);
+    if (status == SL_OK)
+        status = opened->class->attach(opened, &socket);
+    if (status == SL_OK)
+        status = sl_transport_from_socket(loop, mode, &socket, transport);
+    if (status != SL_OK)
+        sl_socket_close(loop, &socket, false);
+    return status;
+}
+
+void sl_transport_bind(struct sl_transport *transport,
+                       const struct sl_transport_events *events, void *owner)
+{
+    transport->events = events;
+    transport->owner = owner;
+}
+
+enum sl_status sl_transport_send(struct sl_transport *transport,
+                                 const struct sl_view *views, size_t count,
+                                 size_t *sent)
+{
+    return transport->class->send(transport, views, count, sent);
+}
+
+enum sl_status sl_transport_send_file(struct sl_transport *transport, int file,
+                                      int64_t offset, size_t size, size_t *sent)
+{
+    return transport->class->send_file(transport, file, offset, size, sent);
+}
+
+enum sl_status sl_transport_receive(struct sl_transport *transport,
+                                    struct sl_buffer *buffer, size_t want,
+                                    size_t *received)
+{
+    return transport->class->receive(transport, buffer, want, received);
+}
+
+enum sl_status sl_transport_watch(struct sl_transport *transport)
+{
+    return transport->class->watch(transport);
+}
+
+void sl_transport_expect(struct sl_transport *transport, size_t bytes)
+{
+    transport->class->expect(transport, bytes);
+}
+
+bool sl_transport_is_quiet(struct sl_transport *transport)
+{
+    return transport->class->is_quiet(transport);
+}
+
+void sl_transport_close(struct sl_transport *transport)
+{
+    transport->class->close(transport, false);
+}
+
+void sl_transport_abort(struct sl_transport *transport)
+{
+    transport->class->close(transport, true);
+}
+
+int sl_transport_error(const struct sl_transport *transport)
+{
+    return transport->error;
+}
+
+int sl_transport_fd(const struct sl_transport *transport)
+{
+    return transport->socket.fd;
+}
+
+enum sl_transport_mode sl_transport_mode(const struct sl_transport *transport)
+{
+    return transport->class->mode;
+}
+
+const char *sl_transport_backend(const struct sl_transport *transport)
+{
+    return transport->socket.backend->class->name;
+}

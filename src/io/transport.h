@@ -1,0 +1,87 @@
+/* io/transport.h - a connected byte stream: two operations, one per direction
+ *
+ * in:  a socket from io/connect.c    out: conn/link.c
+ *
+ * Both kinds answer alike: a call does what it can at once; SL_AGAIN means that
+ * `can_send` or `can_receive` will be called from the loop, and that the same
+ * call should then be made again.
+ *
+ *   stream       readiness: try first, wait only when it would block; scatters
+ *                and gathers where the bytes lie; no buffers of its own
+ *   completion   operations submitted with lent memory: 8 KiB per direction that
+ *                live as long as the transport, or segments for large receives
+ */
+#ifndef SL_IO_TRANSPORT_H
+#define SL_IO_TRANSPORT_H
+
+#include "base/view.h"
+#include "io/loop.h"
+#include "memory/buffer.h"
+
+#include <sys/types.h>
+
+enum sl_transport_mode { SL_TRANSPORT_STREAM, SL_TRANSPORT_COMPLETION };
+
+#define SL_TRANSPORT_BUFFER_SIZE ((size_t)8 * 1024)
+
+struct sl_transport;
+
+/* Called from the loop, at most once per SL_AGAIN. May close the transport. */
+struct sl_transport_events {
+    void (*can_send)(void *owner);
+    void (*can_receive)(void *owner);
+};
+
+/* `fd` is a connected, non-blocking stream socket; adopted, also on failure.
+ * SL_MEMORY, SL_UNSUPPORTED. */
+enum sl_status sl_transport_create(struct sl_loop *loop,
+                                   const struct sl_backend_class *backend,
+                                   enum sl_transport_mode mode, int fd,
+                                   struct sl_transport **transport);
+
+/* Who is told, from now on. NULL events: nobody. */
+void sl_transport_bind(struct sl_transport *transport,
+                       const struct sl_transport_events *events, void *owner);
+
+/* Sends from the front of `views`; `*sent` > 0 with SL_OK, perhaps not all.
+ * SL_AGAIN: see above. SL_CLOSED: sl_transport_error has the errno. */
+enum sl_status sl_transport_send(struct sl_transport *transport,
+                                 const struct sl_view *views, size_t count,
+                                 size_t *sent);
+/* The same from a regular file. SL_UNSUPPORTED: read it and send that. SL_END:
+ * the file is shorter. */
+enum sl_status sl_transport_send_file(struct sl_transport *transport, int file,
+                                      int64_t offset, size_t size,
+                                      size_t *sent);
+
+/* Receives about `want` bytes at most into the tail of `buffer`. SL_OK with
+ * `*received` > 0; SL_AGAIN; SL_END: the peer will send no more; SL_CLOSED;
+ * SL_MEMORY, SL_LIMIT from the buffer. */
+enum sl_status sl_transport_receive(struct sl_transport *transport,
+                                    struct sl_buffer *buffer, size_t want,
+                                    size_t *received);
+
+/* Expect `can_receive` though nobody calls receive: an idle connection learns
+ * that its peer is gone. SL_AGAIN, or SL_OK when there already is something. */
+enum sl_status sl_transport_watch(struct sl_transport *transport);
+
+/* At least `bytes` more are known to come: wake-ups may wait for a part of them.
+ * 0: no longer. */
+void sl_transport_expect(struct sl_transport *transport, size_t bytes);
+
+/* Without blocking: connected, with nothing to read. Asks the kernel only when
+ * more than a millisecond has passed since the last receive. */
+bool sl_transport_is_quiet(struct sl_transport *transport);
+
+/* Gives it up. Close is orderly; abort resets. What the kernel may still touch
+ * stays until its completion; nobody is called any more. */
+void sl_transport_close(struct sl_transport *transport);
+void sl_transport_abort(struct sl_transport *transport);
+
+int sl_transport_error(const struct sl_transport *transport);
+int sl_transport_fd(const struct sl_transport *transport);
+enum sl_transport_mode sl_transport_mode(const struct sl_transport *transport);
+/* "epoll", "poll", "io_uring", "threads". */
+const char *sl_transport_backend(const struct sl_transport *transport);
+
+#endif

@@ -1,0 +1,61 @@
+/* io/transport_class.h - what the kinds of transport have in common
+ *
+ * Of io/ only: transport.c calls through the table, stream.c and submitted.c
+ * fill it.
+ */
+#ifndef SL_IO_TRANSPORT_CLASS_H
+#define SL_IO_TRANSPORT_CLASS_H
+
+#include "io/backend.h"
+#include "io/transport.h"
+
+/* The functions of transport.h by these names. */
+struct sl_transport_class {
+    enum sl_transport_mode mode;
+    /* Moves `socket`, attached and connected, into a new transport. SL_MEMORY
+     * leaves it alone. */
+    enum sl_status (*create)(struct sl_loop *loop, struct sl_socket *socket,
+                             struct sl_transport **transport);
+    enum sl_status (*send)(struct sl_transport *transport,
+                           const struct sl_view *views, size_t count,
+                           size_t *sent);
+    enum sl_status (*send_file)(struct sl_transport *transport, int file,
+                                int64_t offset, size_t size, size_t *sent);
+    enum sl_status (*receive)(struct sl_transport *transport,
+                              struct sl_buffer *buffer, size_t want,
+                              size_t *received);
+    enum sl_status (*watch)(struct sl_transport *transport);
+    void (*expect)(struct sl_transport *transport, size_t bytes);
+    bool (*is_quiet)(struct sl_transport *transport);
+    void (*close)(struct sl_transport *transport, bool is_abort);
+};
+
+struct sl_transport {
+    const struct sl_transport_class *class;
+    struct sl_loop *loop;
+    const struct sl_transport_events *events;
+    void *owner;
+    struct sl_socket socket;
+    int64_t last_received;
+    int error; /* errno of the first failure; 0: none */
+};
+
+extern const struct sl_transport_class sl_transport_stream;
+extern const struct sl_transport_class sl_transport_submitted;
+
+/* As sl_transport_create, from a socket that is attached already: on success
+ * `socket` is empty, else it is the caller's still. */
+enum sl_status sl_transport_from_socket(struct sl_loop *loop,
+                                        enum sl_transport_mode mode,
+                                        struct sl_socket *socket,
+                                        struct sl_transport **transport);
+
+/* Detached if attached, closed, no longer counted by the loop; by a reset if
+ * `is_abort`. */
+void sl_socket_close(struct sl_loop *loop, struct sl_socket *socket,
+                     bool is_abort);
+
+/* Asks the kernel, without taking anything: open, and nothing to read. */
+bool sl_socket_is_quiet(int fd);
+
+#endif
