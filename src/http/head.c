@@ -145,18 +145,17 @@ static enum sl_status end_line(struct sl_head *head, struct cursor *cursor,
     if (control == '\n' && head->limits->lenient_lf)
         return SL_OK;
     if (control == '\n')
-        return fail(head, SL_PROTOCOL, "line ends in LF without CR");
+        return fail(head, SL_PROTOCOL, "a line ends in LF without CR");
     if (control == '\0')
-        return fail(head, SL_PROTOCOL, "NUL in the response head");
+        return fail(head, SL_PROTOCOL, "a line holds NUL");
     if (control != '\r')
-        return fail(head, SL_PROTOCOL,
-                    "control character in the response head");
+        return fail(head, SL_PROTOCOL, "a line holds a control character");
     if (offset + 1 >= available)
         return need_more(head, available);
     /* RFC 9112 2.2: a bare CR is not to be guessed at */
     line->next = offset + 2;
     if (*cursor_seek(cursor, offset + 1) != '\n')
-        return fail(head, SL_PROTOCOL, "CR without LF in the response head");
+        return fail(head, SL_PROTOCOL, "a line holds CR without LF");
     return SL_OK;
 }
 
@@ -180,7 +179,7 @@ static enum sl_status find_line(struct sl_head *head, struct cursor *cursor,
             return end_line(head, cursor, head->size, available, line);
     }
     if (head->size - head->line > head->limits->line)
-        return fail(head, SL_LIMIT, "line too long in the response head");
+        return fail(head, SL_LIMIT, "a line is too long");
     return need_more(head, available);
 }
 
@@ -209,15 +208,20 @@ static bool fits_status_line(const struct sl_head *head, size_t offset, char c)
 /* RFC 9112 4: what cannot become a status line fails at its first wrong byte,
  * so that a peer of another protocol is not waited for. */
 static enum sl_status check_status_line(struct sl_head *head,
-                                        struct cursor *cursor, size_t available)
+                                        const struct sl_buffer *input,
+                                        size_t available)
 {
+    char bytes[STATUS_LINE_SIZE];
     size_t end = available < STATUS_LINE_SIZE ? available : STATUS_LINE_SIZE;
     size_t i;
 
     if (end > head->limits->line)
         end = head->limits->line;
+    sl_buffer_copy_out(input, 0, bytes, end);
+    if (end == STATUS_LINE_SIZE && memcmp(bytes, "HTTP/1.1 200 ", end) == 0)
+        return SL_OK;
     for (i = head->size; i < end; i++) {
-        if (!fits_status_line(head, i, *cursor_seek(cursor, i)))
+        if (!fits_status_line(head, i, bytes[i]))
             return fail(head, SL_PROTOCOL,
                         i < 5   ? "not an HTTP response"
                         : i < 8 ? "HTTP version is neither 1.0 nor 1.1"
@@ -419,7 +423,7 @@ enum sl_status sl_head_parse(struct sl_head *head, struct sl_buffer *input)
         return SL_AGAIN;
     cursor_init(&cursor, input);
     if (head->line == 0 && head->size < STATUS_LINE_SIZE && !head->is_trailers)
-        status = check_status_line(head, &cursor, available);
+        status = check_status_line(head, input, available);
     while (status == SL_OK) {
         struct line line;
 
