@@ -17,7 +17,8 @@ end
 
 --- The command line of a contender in a row, without pinning.
 -- @param bench what bench/run knows: out, here, lua, build, servers, mode
-function contenders.command(bench, row, contender, count)
+-- @param wrapper a program that runs it, such as strace with its options
+function contenders.command(bench, row, contender, count, wrapper)
   local servers = bench.servers
   local url = servers[row.at] .. row.path
   if contender.client == "wrk" then
@@ -34,8 +35,8 @@ function contenders.command(bench, row, contender, count)
   local program = contender.client == "sluice"
     and ("%s %s/sluice/client.lua"):format(bench.lua, bench.here)
     or ("%s/%s"):format(bench.out, contender.client)
-  return ("%s%s %s %s %d %d"):format(
-    environment(variables), program, contender.workload, url, count, row.connections)
+  return ("%s%s%s %s %s %d %d"):format(
+    environment(variables), wrapper and wrapper .. " " or "", program, contender.workload, url, count, row.connections)
 end
 
 --- The name=number pairs of the last line that has any.

@@ -31,44 +31,45 @@ local function small_row(connections)
   return { at = "fast", path = "/1k", connections = connections }
 end
 
-local function small_command(bench, client, connections, count)
+local function small_command(bench, client, connections, count, wrapper)
   return contenders.command(bench, small_row(connections), {
     client = client, mode = client == "sluice" and bench.mode or nil,
     workload = connections == 1 and "sequential" or "concurrent",
-  }, count)
+  }, count, wrapper)
 end
 
--- Calls per request that `count_calls(command)` sees.
-local function difference(bench, client, connections, few, many, count_calls)
-  local base = count_calls(small_command(bench, client, connections, few))
-  local more = count_calls(small_command(bench, client, connections, many))
-  return (more - base) / (many - few)
+-- Calls per request that `wrapper` counts and `read` finds in what it wrote.
+local function difference(bench, client, connections, few, many, wrapper, read)
+  shell.run(small_command(bench, client, connections, few, wrapper))
+  local base = read()
+  shell.run(small_command(bench, client, connections, many, wrapper))
+  return (read() - base) / (many - few)
 end
 
 function counts.allocations(bench)
   local path = bench.servers.dir .. "/mallocs"
-  local function mallocs(command)
-    shell.run(("env LD_PRELOAD=%s/count_malloc.so COUNT_MALLOC=%s %s"):format(
-      bench.out, path, command))
+  local wrapper = ("env LD_PRELOAD=%s/count_malloc.so COUNT_MALLOC=%s"):format(
+    bench.absolute_out, path)
+  local function mallocs()
     return contenders.numbers(shell.read(path)).other
   end
   local result = run_script(bench, "heap", bench.servers.fast .. "/1k 2000", mode(bench))
-  result.mallocs = difference(bench, "sluice", 1, 1000, 5000, mallocs)
-  result.curl = difference(bench, "curl", 1, 1000, 5000, mallocs)
+  result.mallocs = difference(bench, "sluice", 1, 1000, 5000, wrapper, mallocs)
+  result.curl = difference(bench, "curl", 1, 1000, 5000, wrapper, mallocs)
   return result
 end
 
 function counts.system_calls(bench)
   local path = bench.servers.dir .. "/strace"
-  local function calls(command)
-    shell.run(("strace -f -c -o %s %s"):format(path, command))
+  local wrapper = "strace -f -c -o " .. path
+  local function calls()
     return tonumber(shell.read(path):match("(%d+)%s+%d*%s*total"))
   end
   return {
-    sequential = difference(bench, "sluice", 1, 500, 2500, calls),
-    concurrent = difference(bench, "sluice", 64, 6400, 32000, calls),
-    curl_sequential = difference(bench, "curl", 1, 500, 2500, calls),
-    curl_concurrent = difference(bench, "curl", 64, 6400, 32000, calls),
+    sequential = difference(bench, "sluice", 1, 500, 2500, wrapper, calls),
+    concurrent = difference(bench, "sluice", 64, 6400, 32000, wrapper, calls),
+    curl_sequential = difference(bench, "curl", 1, 500, 2500, wrapper, calls),
+    curl_concurrent = difference(bench, "curl", 64, 6400, 32000, wrapper, calls),
   }
 end
 
