@@ -163,6 +163,36 @@ describe("a scripted peer", function()
     assert.equal("", p:received(2))
   end)
 
+  it("relays to a server, as far as it is told", function()
+    local body = pattern(1 << 20)
+    local behind <close> = listen({
+      { { "read", 4 }, { "send", body }, { "read_all" } },
+    }, { repeat_last = true })
+    local p <close> = listen {
+      { { "relay", behind.port, #body }, { "reset" } },
+      { { "relay", behind.port, 1000, 7 }, { "close" } },
+      { { "expect", "ab" }, { "relay", behind.port, 10 }, { "pause", 0.01 },
+        { "relay", behind.port, 10 }, { "stall" } },
+      { { "relay", system.free_port() } },
+    }
+    local bytes, how = peer.request(p.port, "abcd")
+    assert.is_true(bytes == body)
+    assert.equal("reset", how)
+    assert.same({ body:sub(1, 1000), "end" }, { peer.request(p.port, "abcd") })
+    assert.same({ body:sub(1, 20), "timeout" }, { peer.request(p.port, "ababcd", 0.1) })
+    assert.same({}, p:failures())
+    assert.same({ "", "end" }, { peer.request(p.port, "") })
+    assert.matches("nobody at port", p:failures()[1])
+    assert.is_true(behind:wait("idle", 3))
+    assert.same({ "abcd", "abcd", "abcd" }, behind:received())
+  end)
+
+  it("relays until the server ends", function()
+    local behind <close> = listen { { { "read", 1 }, { "send", "hello" } } }
+    local p <close> = listen { { { "relay", behind.port }, { "send", " world" } } }
+    assert.same({ "hello world", "end" }, { peer.request(p.port, "x") })
+  end)
+
   it("serves connections side by side", function()
     local p <close> = listen { { { "hold" }, { "send", "late" } }, { { "send", "soon" } } }
     local directory = server.directory()

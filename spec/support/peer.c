@@ -19,6 +19,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <lauxlib.h>
+#include <linux/sockios.h>
 #include <lua.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
@@ -32,6 +33,7 @@
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <sys/un.h>
 #include <time.h>
@@ -60,6 +62,7 @@ enum step_kind {
     STEP_DRIBBLE,      /* bytes, piece size [, seconds between pieces] */
     STEP_CUT,          /* bytes, at [, seconds]: two pieces, first of `at` */
     STEP_ECHO,         /* [count]: sends back what comes */
+    STEP_RELAY,        /* port [, count [, piece size]]: to and from a server */
     STEP_PAUSE,        /* seconds */
     STEP_STALL,        /* silence until the client closes */
     STEP_HOLD,         /* until signal(), or until the client closes */
@@ -69,7 +72,8 @@ enum step_kind {
     STEP_RESET,        /* the client sees a reset */
 };
 
-/* b bytes, n count, s seconds; upper case may be left out */
+/* b bytes, n count, s seconds, p port, z piece size; upper case may be left out
+ */
 static const struct {
     const char *name;
     const char *arguments;
@@ -82,9 +86,10 @@ static const struct {
     [STEP_DISCARD] = {"discard", "N"},
     [STEP_SEND] = {"send", "b"},
     [STEP_SEND_REPEAT] = {"send_repeat", "bn"},
-    [STEP_DRIBBLE] = {"dribble", "bnS"},
+    [STEP_DRIBBLE] = {"dribble", "bzS"},
     [STEP_CUT] = {"cut", "bnS"},
     [STEP_ECHO] = {"echo", "N"},
+    [STEP_RELAY] = {"relay", "pNZ"},
     [STEP_PAUSE] = {"pause", "s"},
     [STEP_STALL] = {"stall", ""},
     [STEP_HOLD] = {"hold", ""},
@@ -102,6 +107,8 @@ struct step {
     size_t size;
     size_t repeats;
     uint64_t count;
+    size_t piece;
+    uint16_t port;
     double seconds;
 };
 
@@ -118,8 +125,16 @@ struct record {
     size_t consumed;
 };
 
+/* Bytes read from one side and not yet written to the other. */
+struct pipe {
+    char *bytes; /* BLOCK_SIZE, made when needed */
+    size_t size;
+    size_t sent;
+};
+
 struct connection {
-    int fd; /* -1 when over */
+    int fd;       /* -1 when over */
+    int upstream; /* of "relay"; -1 when there is none */
     size_t number;
     const struct script *script;
     size_t step;
@@ -127,11 +142,12 @@ struct connection {
     uint64_t loops;
     uint64_t deadline; /* nanoseconds; 0 when the step waits for no time */
     bool has_ended;    /* the client's end or a reset was seen */
+    bool has_upstream_ended;
     uint32_t interest; /* what epoll was told */
+    uint32_t upstream_interest;
     struct record in;
-    char *echo; /* bytes on their way back */
-    size_t echo_size;
-    size_t echo_sent;
+    struct pipe down; /* to the client */
+    struct pipe up;   /* to the server behind a relay */
 };
 
 struct peer {
@@ -271,8 +287,9 @@ enum outcome {
     NEXT_STEP,  /* this one is done */
     WAIT_INPUT, /* come again when there is something to read */
     WAIT_OUTPUT,
-    WAIT_END,  /* come again when the client closes */
-    WAIT_TIME, /* come again at the deadline */
+    WAIT_END,   /* come again when the client closes */
+    WAIT_TIME,  /* come again at the deadline */
+    WAIT_RELAY, /* come again when either side can go on */
     OVER,
 };
 
@@ -281,9 +298,11 @@ static void finish(struct peer *peer, struct connection *connection)
     if (connection->fd < 0)
         return;
     disown_and_close(&connection->fd);
+    disown_and_close(&connection->upstream);
     connection->deadline = 0;
-    free(connection->echo);
-    connection->echo = NULL;
+    free(connection->down.bytes);
+    free(connection->up.bytes);
+    connection->down = connection->up = (struct pipe){0};
     if (!peer->keeps_records) {
         free(connection->in.data);
         connection->in = (struct record){0};
@@ -292,24 +311,56 @@ static void finish(struct peer *peer, struct connection *connection)
     pthread_cond_broadcast(&peer->changed);
 }
 
-/* One read. false: nothing there now, or the client ended (has_ended). */
-static bool receive(struct connection *connection, char *room, size_t size,
-                    size_t *count)
+/* One read. false: nothing there now, or the other side ended (`*has_ended`). */
+static bool receive_from(int fd, bool *has_ended, char *room, size_t size,
+                         size_t *count)
 {
     ssize_t got;
 
-    if (connection->has_ended)
+    if (*has_ended)
         return false;
     do {
-        got = recv(connection->fd, room, size, 0);
+        got = recv(fd, room, size, 0);
     } while (got < 0 && errno == EINTR);
     if (got > 0) {
         *count = (size_t)got;
         return true;
     }
     if (got == 0 || errno != EAGAIN)
-        connection->has_ended = true;
+        *has_ended = true;
     return false;
+}
+
+static bool receive(struct connection *connection, char *room, size_t size,
+                    size_t *count)
+{
+    return receive_from(connection->fd, &connection->has_ended, room, size,
+                        count);
+}
+
+/* One write. false: no room now, or the other side is gone (`*has_ended`). */
+static bool transmit_to(int fd, bool *has_ended, const char *bytes, size_t size,
+                        size_t *count)
+{
+    ssize_t sent;
+
+    do {
+        sent = send(fd, bytes, size, MSG_NOSIGNAL);
+    } while (sent < 0 && errno == EINTR);
+    if (sent >= 0) {
+        *count = (size_t)sent;
+        return true;
+    }
+    if (errno != EAGAIN)
+        *has_ended = true;
+    return false;
+}
+
+static bool transmit(struct connection *connection, const char *bytes,
+                     size_t size, size_t *count)
+{
+    return transmit_to(connection->fd, &connection->has_ended, bytes, size,
+                       count);
 }
 
 static bool receive_more(struct peer *peer, struct connection *connection,
@@ -447,24 +498,6 @@ static enum outcome discard(struct connection *connection,
     return WAIT_INPUT;
 }
 
-/* false: no more room now, or the client is gone (has_ended). */
-static bool transmit(struct connection *connection, const char *bytes,
-                     size_t size, size_t *count)
-{
-    ssize_t sent;
-
-    do {
-        sent = send(connection->fd, bytes, size, MSG_NOSIGNAL);
-    } while (sent < 0 && errno == EINTR);
-    if (sent >= 0) {
-        *count = (size_t)sent;
-        return true;
-    }
-    if (errno != EAGAIN)
-        connection->has_ended = true;
-    return false;
-}
-
 static enum outcome transmit_all(struct connection *connection,
                                  const struct step *step)
 {
@@ -498,8 +531,8 @@ static enum outcome transmit_piece(struct connection *connection,
         return NEXT_STEP;
     if (connection->deadline > now())
         return WAIT_TIME;
-    if (step->kind == STEP_DRIBBLE && end - done > step->count)
-        end = done + (size_t)step->count;
+    if (step->kind == STEP_DRIBBLE && end - done > step->piece)
+        end = done + step->piece;
     if (step->kind == STEP_CUT && done < step->count && step->count < end)
         end = (size_t)step->count;
     if (!transmit(connection, step->bytes + done, end - done, &count))
@@ -511,42 +544,152 @@ static enum outcome transmit_piece(struct connection *connection,
     return WAIT_TIME;
 }
 
+static size_t pending(const struct pipe *pipe)
+{
+    return pipe->size - pipe->sent;
+}
+
+static char *room_of(struct pipe *pipe)
+{
+    if (pipe->bytes == NULL)
+        pipe->bytes = must_have(malloc(BLOCK_SIZE));
+    return pipe->bytes;
+}
+
 static enum outcome echo(struct connection *connection, const struct step *step)
 {
     struct record *in = &connection->in;
+    struct pipe *pipe = &connection->down;
 
-    if (connection->echo == NULL)
-        connection->echo = must_have(malloc(BLOCK_SIZE));
     for (int turn = 0; turn < PIECES_PER_TURN; turn++) {
-        size_t pending = connection->echo_size - connection->echo_sent;
         size_t count;
 
-        if (pending > 0) {
-            if (!transmit(connection, connection->echo + connection->echo_sent,
-                          pending, &count))
+        if (pending(pipe) > 0) {
+            if (!transmit(connection, pipe->bytes + pipe->sent, pending(pipe),
+                          &count))
                 return connection->has_ended ? OVER : WAIT_OUTPUT;
-            connection->echo_sent += count;
+            pipe->sent += count;
             connection->progress += count;
             continue;
         }
         uint64_t left = step->count - connection->progress;
-        size_t room = left < BLOCK_SIZE ? (size_t)left : BLOCK_SIZE;
+        size_t size = left < BLOCK_SIZE ? (size_t)left : BLOCK_SIZE;
         size_t have = in->size - in->consumed;
         if (left == 0)
             return NEXT_STEP;
         if (have > 0) {
-            count = have < room ? have : room;
-            memcpy(connection->echo, in->data + in->consumed, count);
+            count = have < size ? have : size;
+            memcpy(room_of(pipe), in->data + in->consumed, count);
             in->consumed += count;
-        } else if (!receive(connection, connection->echo, room, &count)) {
+        } else if (!receive(connection, room_of(pipe), size, &count)) {
             if (!connection->has_ended)
                 return WAIT_INPUT;
             return step->count == ENDLESS ? NEXT_STEP : OVER;
         }
-        connection->echo_size = count;
-        connection->echo_sent = 0;
+        pipe->size = count;
+        pipe->sent = 0;
     }
     return WAIT_OUTPUT;
+}
+
+static void open_upstream(struct connection *connection, uint16_t port)
+{
+    struct sockaddr_in address = {.sin_family = AF_INET,
+                                  .sin_port = htons(port)};
+    int on = 1;
+
+    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    pthread_mutex_lock(&descriptor_lock);
+    connection->upstream = own(socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
+    pthread_mutex_unlock(&descriptor_lock);
+    if (connect(connection->upstream, (struct sockaddr *)&address,
+                sizeof address) != 0) {
+        disown_and_close(&connection->upstream);
+        return;
+    }
+    setsockopt(connection->upstream, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
+    fcntl(connection->upstream, F_SETFL, O_NONBLOCK);
+}
+
+static bool relay_up(struct connection *connection)
+{
+    struct pipe *pipe = &connection->up;
+    struct record *in = &connection->in;
+    size_t count = 0;
+
+    if (pending(pipe) > 0) {
+        bool has_moved =
+            transmit_to(connection->upstream, &connection->has_upstream_ended,
+                        pipe->bytes + pipe->sent, pending(pipe), &count);
+        pipe->sent += count;
+        return has_moved;
+    }
+    size_t have = in->size - in->consumed; /* read by an earlier step */
+    if (have > 0) {
+        count = have < BLOCK_SIZE ? have : BLOCK_SIZE;
+        memcpy(room_of(pipe), in->data + in->consumed, count);
+        in->consumed += count;
+    } else if (!receive(connection, room_of(pipe), BLOCK_SIZE, &count)) {
+        return false;
+    }
+    pipe->size = count;
+    pipe->sent = 0;
+    return true;
+}
+
+static bool relay_down(struct connection *connection, const struct step *step)
+{
+    struct pipe *pipe = &connection->down;
+    uint64_t left = step->count - connection->progress;
+    size_t size = pending(pipe);
+    size_t count = 0;
+
+    if (size == 0) {
+        if (!receive_from(connection->upstream, &connection->has_upstream_ended,
+                          room_of(pipe), BLOCK_SIZE, &count))
+            return false;
+        pipe->size = count;
+        pipe->sent = 0;
+        return true;
+    }
+    if (connection->deadline > now())
+        return false;
+    if (size > left)
+        size = (size_t)left;
+    if (step->piece != 0 && size > step->piece)
+        size = step->piece;
+    if (!transmit(connection, pipe->bytes + pipe->sent, size, &count))
+        return false;
+    pipe->sent += count;
+    connection->progress += count;
+    connection->deadline = step->piece == 0 ? 0 : after(step->seconds);
+    return true;
+}
+
+/* Over when the client ends; done when `count` bytes went to the client, or
+ * when the server ended and all of its bytes did. */
+static enum outcome relay(struct peer *peer, struct connection *connection,
+                          const struct step *step)
+{
+    if (connection->upstream < 0)
+        open_upstream(connection, step->port);
+    if (connection->upstream < 0) {
+        fail(peer, connection, "nobody at port %u", (unsigned)step->port);
+        return OVER;
+    }
+    for (int turn = 0; turn < PIECES_PER_TURN; turn++) {
+        if (connection->progress == step->count)
+            return NEXT_STEP;
+        bool has_moved = relay_up(connection);
+        has_moved |= relay_down(connection, step);
+        if (connection->has_ended)
+            return OVER;
+        if (connection->has_upstream_ended && pending(&connection->down) == 0)
+            return NEXT_STEP;
+        if (!has_moved)
+            break;
+    }
+    return WAIT_RELAY;
 }
 
 static enum outcome wait_for_time(struct connection *connection,
@@ -597,10 +740,17 @@ static enum outcome close_in_order(struct connection *connection)
     return OVER;
 }
 
+/* A reset throws away what was not sent yet: it waits for that, so that the
+ * client fails at the byte that the script says. */
 static enum outcome reset(struct connection *connection)
 {
     struct linger now_and_without_goodbye = {.l_onoff = 1, .l_linger = 0};
+    int unsent = 0;
 
+    if (ioctl(connection->fd, SIOCOUTQ, &unsent) == 0 && unsent > 0) {
+        connection->deadline = after(DRIBBLE_SECONDS);
+        return WAIT_TIME;
+    }
     setsockopt(connection->fd, SOL_SOCKET, SO_LINGER, &now_and_without_goodbye,
                sizeof now_and_without_goodbye);
     return OVER;
@@ -628,6 +778,8 @@ static enum outcome perform(struct peer *peer, struct connection *connection,
         return transmit_piece(connection, step);
     case STEP_ECHO:
         return echo(connection, step);
+    case STEP_RELAY:
+        return relay(peer, connection, step);
     case STEP_PAUSE:
         return wait_for_time(connection, step);
     case STEP_STALL:
@@ -647,10 +799,28 @@ static enum outcome perform(struct peer *peer, struct connection *connection,
     return OVER;
 }
 
+static void watch_upstream(struct peer *peer, struct connection *connection,
+                           uint32_t interest)
+{
+    struct epoll_event event = {.events = interest, .data.ptr = connection};
+    int change = EPOLL_CTL_MOD;
+
+    if (interest == connection->upstream_interest || connection->upstream < 0)
+        return;
+    /* An ended one that nobody relays from would be reported for ever. */
+    if (interest == 0)
+        change = EPOLL_CTL_DEL;
+    else if (connection->upstream_interest == 0)
+        change = EPOLL_CTL_ADD;
+    epoll_ctl(peer->epoll, change, connection->upstream, &event);
+    connection->upstream_interest = interest;
+}
+
 static void watch(struct peer *peer, struct connection *connection,
                   enum outcome waits_for)
 {
     uint32_t interest = 0; /* errors are reported without being asked for */
+    uint32_t upstream = 0;
 
     if (waits_for == WAIT_INPUT)
         interest = EPOLLIN | EPOLLRDHUP;
@@ -658,6 +828,18 @@ static void watch(struct peer *peer, struct connection *connection,
         interest = EPOLLOUT;
     else if (waits_for == WAIT_END)
         interest = EPOLLRDHUP;
+    if (waits_for == WAIT_RELAY) {
+        bool is_up_full = pending(&connection->up) > 0;
+        bool is_down_full = pending(&connection->down) > 0;
+
+        interest = is_up_full ? 0 : EPOLLIN | EPOLLRDHUP;
+        if (is_down_full && connection->deadline == 0)
+            interest |= EPOLLOUT;
+        upstream = is_up_full ? EPOLLOUT : 0;
+        if (!is_down_full)
+            upstream |= EPOLLIN | EPOLLRDHUP;
+    }
+    watch_upstream(peer, connection, upstream);
     if (interest == connection->interest)
         return;
     struct epoll_event event = {.events = interest, .data.ptr = connection};
@@ -692,7 +874,8 @@ static void meet(struct peer *peer, struct connection *connection,
                  uint32_t events)
 {
     /* While a step reads, what came before a failure is read first. */
-    bool is_reading = (connection->interest & EPOLLIN) != 0;
+    bool is_reading = (connection->interest & EPOLLIN) != 0 ||
+                      connection->upstream_interest != 0;
 
     if ((events & (EPOLLRDHUP | EPOLLHUP | EPOLLERR)) && !is_reading)
         connection->has_ended = true;
@@ -729,6 +912,7 @@ static void add(struct peer *peer, int fd)
     peer->open_count++;
     pthread_cond_broadcast(&peer->changed);
     connection->fd = fd;
+    connection->upstream = -1;
     connection->number = peer->connection_count;
     connection->script = script_for(peer, connection->number);
     epoll_ctl(peer->epoll, EPOLL_CTL_ADD, fd, &event);
@@ -876,6 +1060,18 @@ static void take_bytes(lua_State *L, int index, struct step *step)
         memcpy(step->bytes + i * step->size, bytes, step->size);
 }
 
+/* Stack top: the number. */
+static uint64_t check_count(lua_State *L, const struct step *step,
+                            lua_Integer least, lua_Integer most)
+{
+    lua_Integer count = luaL_checkinteger(L, -1);
+
+    if (count < least || count > most)
+        luaL_error(L, "peer: step '%s': %I is out of range",
+                   grammar[step->kind].name, count);
+    return (uint64_t)count;
+}
+
 /* Stack top: the step's table, left there. */
 static void check_step(lua_State *L, struct step *step)
 {
@@ -892,7 +1088,7 @@ static void check_step(lua_State *L, struct step *step)
         luaL_error(L, "peer: too many values in step '%s'",
                    grammar[step->kind].name);
     for (int i = 0; arguments[i] != '\0'; i++) {
-        bool is_optional = arguments[i] == 'N' || arguments[i] == 'S';
+        bool is_optional = strchr("NSZ", arguments[i]) != NULL;
 
         lua_rawgeti(L, table, i + 2);
         if (lua_isnil(L, -1)) {
@@ -902,11 +1098,11 @@ static void check_step(lua_State *L, struct step *step)
         } else if (arguments[i] == 'b') {
             take_bytes(L, -1, step);
         } else if (arguments[i] == 'n' || arguments[i] == 'N') {
-            lua_Integer count = luaL_checkinteger(L, -1);
-            if (count < (step->kind == STEP_DRIBBLE))
-                luaL_error(L, "peer: step '%s': count out of range",
-                           grammar[step->kind].name);
-            step->count = (uint64_t)count;
+            step->count = check_count(L, step, 0, INT64_MAX);
+        } else if (arguments[i] == 'p') {
+            step->port = (uint16_t)check_count(L, step, 1, UINT16_MAX);
+        } else if (arguments[i] == 'z' || arguments[i] == 'Z') {
+            step->piece = (size_t)check_count(L, step, 1, INT32_MAX);
         } else {
             step->seconds = (double)luaL_checknumber(L, -1);
         }
