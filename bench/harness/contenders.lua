@@ -36,7 +36,8 @@ function contenders.command(bench, row, contender, count, wrapper)
     and ("%s %s/sluice/client.lua"):format(bench.lua, bench.here)
     or ("%s/%s"):format(bench.out, contender.client)
   return ("%s%s%s %s %s %d %d"):format(
-    environment(variables), wrapper and wrapper .. " " or "", program, contender.workload, url, count, row.connections)
+    environment(variables), wrapper and wrapper .. " " or "", program, contender.workload, url,
+    count, row.connections)
 end
 
 --- The name=number pairs of the last line that has any.
