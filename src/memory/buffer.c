@@ -96,6 +96,27 @@ static void ring_free(struct sl_buffer *buffer)
     buffer->first = buffer->count = 0;
 }
 
+/* Moves all slices of `from` to `to`, which has none; the larger ring stays in
+ * use by one of them. */
+static void ring_swap(struct sl_buffer *to, struct sl_buffer *from)
+{
+    struct sl_slice *slices = to->slices;
+    uint32_t capacity = to->capacity;
+
+    to->slices = from->slices;
+    if (from->slices == from->inline_slices) {
+        memcpy(to->inline_slices, from->inline_slices,
+               sizeof to->inline_slices);
+        to->slices = to->inline_slices;
+    }
+    from->slices = slices == to->inline_slices ? from->inline_slices : slices;
+    to->first = from->first;
+    to->count = from->count;
+    to->capacity = from->capacity;
+    from->capacity = capacity;
+    from->first = from->count = 0;
+}
+
 /* The reference is the caller's and moves into the ring, which has room. */
 static void push(struct sl_buffer *buffer, struct sl_segment *segment,
                  char *data, size_t size)
@@ -344,7 +365,19 @@ static size_t budget(const struct sl_buffer *buffer, size_t more)
     return arrived + arrived / 4 + buffer->pool->options.segment_size;
 }
 
-/* A range smaller than this costs less to copy than to keep in a slice. */
+/* Whether `size` bytes may follow in a segment of `capacity`. One larger than
+ * the standard must be worth its own cost: the budget may be spent on one
+ * wasteful standard segment. */
+static bool is_affordable(const struct sl_buffer *buffer, size_t capacity,
+                          size_t size)
+{
+    return buffer->cost + capacity <= budget(buffer, size) &&
+           (capacity <= buffer->pool->options.segment_size ||
+            is_dense(size, capacity));
+}
+
+/* A range smaller than this costs less to copy than to keep in a slice, unless
+ * such ranges are rare. */
 static size_t few(const struct sl_buffer *buffer)
 {
     size_t eighth = buffer->pool->options.segment_size / 8;
@@ -529,18 +562,14 @@ static void append_fresh(struct sl_buffer *buffer, struct sl_segment *fresh,
                          size_t size, uint32_t slots)
 {
     fresh->filled = size;
-    if (buffer->count != 0) {
-        settle_tail(buffer, 0, slots + 1);
-        /* Room was passed over, or the head leaves no budget for another
-         * segment of which little is used: copy. */
-        if ((precious_room(buffer) != 0 ||
-             buffer->cost + fresh->capacity > budget(buffer, size)) &&
-            append(buffer, fresh->data, size) == SL_OK) {
-            sl_segment_release(fresh);
-            return;
-        }
-    }
-    push(buffer, fresh, fresh->data, size);
+    settle_tail(buffer, 0, slots + 1);
+    /* Copy when room was passed over or too little of the segment is used. */
+    if ((precious_room(buffer) != 0 ||
+         !is_affordable(buffer, fresh->capacity, size)) &&
+        append(buffer, fresh->data, size) == SL_OK)
+        sl_segment_release(fresh);
+    else
+        push(buffer, fresh, fresh->data, size);
 }
 
 void sl_buffer_commit(struct sl_buffer *buffer, size_t count)
@@ -590,17 +619,15 @@ static enum sl_status link_range(struct sl_buffer *buffer,
         buffer->length += size;
         return SL_OK;
     }
-    if (size < few(buffer))
+    if (size < few(buffer) &&
+        (buffer->count == 0 || size <= tail_room(buffer) ||
+         tail_of(buffer)->size < few(buffer)))
         return append(buffer, data, size);
     if (buffer->count == 0 || tail_of(buffer)->segment != segment) {
         settle_tail(buffer, precious_room(buffer), 0);
         here = precious_room(buffer);
-        /* A segment larger than the standard must be worth its own cost: the
-         * budget may be spent on one wasteful standard segment. */
-        if (size < here + few(buffer) ||
-            buffer->cost + segment->capacity > budget(buffer, size) ||
-            (segment->capacity > buffer->pool->options.segment_size &&
-             !is_dense(size - here, segment->capacity)))
+        if ((here > 0 && size < here + few(buffer)) ||
+            !is_affordable(buffer, segment->capacity, size - here))
             return append(buffer, data, size);
     }
     status = ring_ensure(buffer, 1);
@@ -659,23 +686,12 @@ enum sl_status sl_buffer_take(struct sl_buffer *buffer, struct sl_buffer *from)
         return sl_buffer_move(buffer, from, from->length);
     if (from->length > buffer->max_size)
         return SL_LIMIT;
-    ring_free(buffer);
-    buffer->first = from->first;
-    buffer->count = from->count;
+    ring_swap(buffer, from);
     buffer->length = from->length;
     buffer->cost = from->cost;
     buffer->head_consumed = from->head_consumed;
-    if (from->slices == from->inline_slices) {
-        memcpy(buffer->inline_slices, from->inline_slices,
-               sizeof buffer->inline_slices);
-    } else {
-        buffer->slices = from->slices;
-        buffer->capacity = from->capacity;
-        from->slices = from->inline_slices;
-    }
     from->length = from->cost = from->head_consumed = 0;
-    ring_free(from);
-    sl_check(is_sound(buffer));
+    sl_check(is_sound(buffer) && is_sound(from));
     return SL_OK;
 }
 

@@ -1,0 +1,1096 @@
+#include "memory/buffer.h"
+
+#include <string.h>
+
+#include "spec/c/support/test.h"
+
+static struct test_allocator allocator;
+static struct sl_pool pool;
+
+static void pool_open(size_t segment_size)
+{
+    const struct sl_pool_options options = {
+        .segment_size = segment_size,
+        .spare_limit = SIZE_MAX,
+    };
+
+    test_allocator_init(&allocator);
+    sl_pool_init(&pool, &allocator.base, &options);
+}
+
+static void pool_close(void)
+{
+    CHECK_INT(sl_pool_outstanding(&pool), 0);
+    CHECK_INT(sl_pool_fini(&pool), 0);
+    test_allocator_fini(&allocator);
+}
+
+/* The bytes of a stream are told apart by where they stand in it. */
+static char byte_at(size_t position)
+{
+    return (char)(position * 31 + (position >> 8) * 7 + (position >> 16));
+}
+
+static void fill(char *to, size_t position, size_t size)
+{
+    for (size_t i = 0; i < size; i++)
+        to[i] = byte_at(position + i);
+}
+
+/* Whether the buffer holds the bytes from `position` on, `size` of them. */
+static bool holds(const struct sl_buffer *buffer, size_t position, size_t size)
+{
+    char piece[1000];
+    size_t offset = 0;
+
+    if (buffer->length != size || !sl_buffer_is_valid(buffer))
+        return false;
+    while (offset < size) {
+        size_t got = sl_buffer_copy_out(buffer, offset, piece, sizeof piece);
+
+        if (got == 0 || got > size - offset)
+            return false;
+        for (size_t i = 0; i < got; i++) {
+            if (piece[i] != byte_at(position + offset + i))
+                return false;
+        }
+        offset += got;
+    }
+    return sl_buffer_copy_out(buffer, size, piece, 1) == 0;
+}
+
+static enum sl_status append(struct sl_buffer *buffer, size_t position,
+                             size_t size)
+{
+    static char bytes[100000];
+
+    fill(bytes, position, size);
+    return sl_buffer_append(buffer, sl_view(bytes, size));
+}
+
+/* The capacity of all segments that the buffer keeps from the pool. */
+static size_t cost_of(const struct sl_buffer *buffer)
+{
+    size_t cost = 0;
+
+    for (uint32_t i = 0; i < buffer->count; i++) {
+        uint32_t mask = buffer->capacity - 1;
+        struct sl_segment *segment =
+            buffer->slices[(buffer->first + i) & mask].segment;
+        bool is_counted = false;
+
+        for (uint32_t j = 0; j < i; j++)
+            is_counted |=
+                buffer->slices[(buffer->first + j) & mask].segment == segment;
+        if (!is_counted)
+            cost += segment->capacity;
+    }
+    return cost;
+}
+
+static bool is_within_bound(const struct sl_buffer *buffer)
+{
+    return cost_of(buffer) <=
+           buffer->length + buffer->length / 4 + pool.options.segment_size;
+}
+
+TEST("an empty buffer holds nothing and shows nothing")
+{
+    struct sl_buffer buffer;
+    struct sl_view view;
+    char byte;
+
+    pool_open(23);
+    sl_buffer_init(&buffer, &pool, SIZE_MAX);
+    CHECK_INT(sl_buffer_peek(&buffer).size, 0);
+    CHECK(sl_buffer_front(&buffer).segment == NULL);
+    CHECK_INT(sl_buffer_copy_out(&buffer, 0, &byte, 1), 0);
+    CHECK_INT(sl_buffer_append(&buffer, sl_view("", 0)), SL_OK);
+    sl_buffer_consume(&buffer, 0);
+    CHECK_INT(sl_buffer_gather(&buffer, 0, &view), SL_OK);
+    sl_buffer_compact(&buffer);
+    CHECK_INT(allocator.base.calls, 0);
+    sl_buffer_fini(&buffer);
+    sl_buffer_fini(&buffer);
+    pool_close();
+}
+
+TEST("appends of every size around a segment keep their bytes")
+{
+    for (size_t unit = 1; unit <= 30; unit++) {
+        for (size_t size = 0; size <= 3 * unit + 1; size++) {
+            struct sl_buffer buffer;
+
+            test_note("%zu bytes in segments of %zu", size, unit);
+            pool_open(unit);
+            sl_buffer_init(&buffer, &pool, SIZE_MAX);
+            for (size_t at = 0; at < 5 * size; at += size)
+                REQUIRE(append(&buffer, at, size) == SL_OK);
+            CHECK(holds(&buffer, 0, 5 * size));
+            CHECK(is_within_bound(&buffer));
+            CHECK_INT(sl_pool_outstanding(&pool), (5 * size + unit - 1) / unit);
+            sl_buffer_fini(&buffer);
+            pool_close();
+        }
+    }
+}
+
+TEST("reserved room becomes content only as far as it is committed")
+{
+    struct sl_buffer buffer;
+    struct sl_room room;
+
+    pool_open(23);
+    sl_buffer_init(&buffer, &pool, SIZE_MAX);
+    REQUIRE(sl_buffer_reserve(&buffer, 1, &room) == SL_OK);
+    CHECK_INT(room.size, 23);
+    fill(room.data, 0, 23);
+    sl_buffer_commit(&buffer, 5);
+    CHECK(holds(&buffer, 0, 5));
+    REQUIRE(sl_buffer_reserve(&buffer, 18, &room) == SL_OK);
+    CHECK_INT(room.size, 18);
+    fill(room.data, 5, 18);
+    sl_buffer_commit(&buffer, 18);
+    CHECK(holds(&buffer, 0, 23));
+    CHECK_INT(sl_pool_outstanding(&pool), 1);
+    CHECK_INT(sl_buffer_peek(&buffer).size, 23);
+    sl_buffer_fini(&buffer);
+    pool_close();
+}
+
+TEST("a reservation of nothing gives room for something")
+{
+    struct sl_buffer buffer;
+    struct sl_room room = {NULL, 0};
+
+    pool_open(23);
+    sl_buffer_init(&buffer, &pool, SIZE_MAX);
+    REQUIRE(sl_buffer_reserve(&buffer, 0, &room) == SL_OK);
+    CHECK(room.size >= 1);
+    sl_buffer_commit(&buffer, 0);
+    CHECK_INT(sl_pool_outstanding(&pool), 0);
+    sl_buffer_fini(&buffer);
+    pool_close();
+}
+
+TEST("a cancelled reservation leaves no trace")
+{
+    struct sl_buffer buffer;
+    struct sl_room room, rooms[4];
+    size_t count = 4;
+
+    pool_open(23);
+    sl_buffer_init(&buffer, &pool, SIZE_MAX);
+    REQUIRE(append(&buffer, 0, 10) == SL_OK);
+    REQUIRE(sl_buffer_reserve(&buffer, 20, &room) == SL_OK);
+    CHECK_INT(sl_pool_outstanding(&pool), 2);
+    sl_buffer_commit(&buffer, 0);
+    CHECK_INT(sl_pool_outstanding(&pool), 1);
+    REQUIRE(sl_buffer_reserve_many(&buffer, 60, rooms, &count) == SL_OK);
+    CHECK_INT(count, 4);
+    CHECK_INT(sl_pool_outstanding(&pool), 4);
+    sl_buffer_commit(&buffer, 0);
+    CHECK_INT(sl_pool_outstanding(&pool), 1);
+    CHECK(holds(&buffer, 0, 10));
+    REQUIRE(append(&buffer, 10, 13) == SL_OK);
+    CHECK_INT(sl_pool_outstanding(&pool), 1);
+    sl_buffer_fini(&buffer);
+    pool_close();
+}
+
+TEST("an abandoned reservation goes with its buffer")
+{
+    struct sl_buffer buffer;
+    struct sl_room rooms[3];
+    size_t count = 3;
+
+    pool_open(23);
+    sl_buffer_init(&buffer, &pool, SIZE_MAX);
+    REQUIRE(append(&buffer, 0, 10) == SL_OK);
+    REQUIRE(sl_buffer_reserve_many(&buffer, 50, rooms, &count) == SL_OK);
+    sl_buffer_reset(&buffer);
+    CHECK_INT(sl_pool_outstanding(&pool), 0);
+    REQUIRE(append(&buffer, 0, 30) == SL_OK);
+    CHECK(holds(&buffer, 0, 30));
+    sl_buffer_fini(&buffer);
+    pool_close();
+}
+
+TEST("what the kernel writes to outlives the buffer")
+{
+    struct sl_buffer buffer;
+    struct sl_room rooms[3];
+    struct sl_segment *segments[3];
+    size_t count = 3;
+
+    pool_open(23);
+    sl_buffer_init(&buffer, &pool, SIZE_MAX);
+    REQUIRE(append(&buffer, 0, 10) == SL_OK);
+    REQUIRE(sl_buffer_reserve_many(&buffer, 59, rooms, &count) == SL_OK);
+    REQUIRE(count == 3);
+    for (size_t i = 0; i < 3; i++) {
+        segments[i] = sl_buffer_reserved_segment(&buffer, i);
+        CHECK(rooms[i].data >= segments[i]->data &&
+              rooms[i].data + rooms[i].size <=
+                  segments[i]->data + segments[i]->capacity);
+        sl_segment_pin(segments[i]);
+    }
+    sl_buffer_fini(&buffer);
+    CHECK_INT(sl_pool_outstanding(&pool), 3);
+    for (size_t i = 0; i < 3; i++) {
+        memset(rooms[i].data, 'k', rooms[i].size);
+        sl_segment_unpin(segments[i]);
+    }
+    pool_close();
+}
+
+TEST("a scatter reservation fills the tail first and is cut anywhere")
+{
+    for (size_t before = 0; before <= 23; before++) {
+        for (size_t got = 0; got <= 69; got++) {
+            struct sl_buffer buffer;
+            struct sl_room rooms[8];
+            size_t count = 8, total = 0, left = got;
+
+            test_note("%zu bytes before, %zu arrive", before, got);
+            pool_open(23);
+            sl_buffer_init(&buffer, &pool, SIZE_MAX);
+            REQUIRE(append(&buffer, 0, before) == SL_OK);
+            REQUIRE(sl_buffer_reserve_many(&buffer, 69, rooms, &count) ==
+                    SL_OK);
+            for (size_t i = 0; i < count; i++) {
+                size_t here = rooms[i].size < left ? rooms[i].size : left;
+
+                fill(rooms[i].data, before + got - left, here);
+                left -= here;
+                total += rooms[i].size;
+            }
+            CHECK(total >= 69 && total < 69 + 23);
+            sl_buffer_commit(&buffer, got);
+            CHECK(holds(&buffer, 0, before + got));
+            CHECK(is_within_bound(&buffer));
+            CHECK_INT(sl_pool_outstanding(&pool), (before + got + 22) / 23);
+            sl_buffer_fini(&buffer);
+            pool_close();
+        }
+    }
+}
+
+TEST("a single piece is not a remnant of the tail")
+{
+    struct sl_buffer buffer;
+    struct sl_room room;
+    size_t count = 1;
+
+    pool_open(1000);
+    sl_buffer_init(&buffer, &pool, SIZE_MAX);
+    REQUIRE(append(&buffer, 0, 990) == SL_OK);
+    REQUIRE(sl_buffer_reserve_many(&buffer, 500, &room, &count) == SL_OK);
+    CHECK_INT(room.size, 1000);
+    fill(room.data, 990, 100);
+    sl_buffer_commit(&buffer, 100);
+    CHECK(holds(&buffer, 0, 1090));
+    CHECK_INT(sl_buffer_peek(&buffer).size, 990);
+    sl_buffer_fini(&buffer);
+    pool_close();
+}
+
+TEST("the reader empties the buffer while room is reserved")
+{
+    for (size_t got = 0; got <= 40; got++) {
+        struct sl_buffer buffer;
+        struct sl_room rooms[2];
+        struct sl_view view;
+        size_t count = 2;
+
+        test_note("%zu arrive", got);
+        pool_open(23);
+        sl_buffer_init(&buffer, &pool, SIZE_MAX);
+        REQUIRE(append(&buffer, 0, 30) == SL_OK);
+        REQUIRE(sl_buffer_reserve_many(&buffer, 39, rooms, &count) == SL_OK);
+        REQUIRE(sl_buffer_gather(&buffer, 30, &view) == SL_OK);
+        CHECK_INT(view.data[29], byte_at(29));
+        sl_buffer_consume(&buffer, 29);
+        CHECK_INT(buffer.length, 1);
+        sl_buffer_consume(&buffer, 1);
+        CHECK_INT(sl_buffer_peek(&buffer).size, 0);
+        for (size_t i = 0, left = got; i < 2 && left > 0; i++) {
+            size_t here = rooms[i].size < left ? rooms[i].size : left;
+
+            fill(rooms[i].data, 30 + got - left, here);
+            left -= here;
+        }
+        if (got > rooms[0].size + rooms[1].size)
+            got = rooms[0].size + rooms[1].size;
+        sl_buffer_commit(&buffer, got);
+        CHECK(holds(&buffer, 30, got));
+        CHECK_INT(sl_pool_outstanding(&pool), got == 0 ? 0 : got <= 16 ? 1 : 2);
+        sl_buffer_fini(&buffer);
+        pool_close();
+        if (got == 39)
+            break;
+    }
+}
+
+TEST("more than a segment in one piece is a block")
+{
+    struct sl_buffer buffer;
+    struct sl_room room;
+
+    pool_open(23);
+    sl_buffer_init(&buffer, &pool, SIZE_MAX);
+    REQUIRE(sl_buffer_reserve(&buffer, 300, &room) == SL_OK);
+    CHECK(room.size >= 300);
+    fill(room.data, 0, 300);
+    sl_buffer_commit(&buffer, 300);
+    CHECK(holds(&buffer, 0, 300));
+    CHECK(is_within_bound(&buffer));
+    sl_buffer_fini(&buffer);
+    pool_close();
+}
+
+TEST("room passed over for a larger piece is not lost")
+{
+    struct sl_buffer buffer;
+    struct sl_room room;
+
+    pool_open(1000);
+    sl_buffer_init(&buffer, &pool, SIZE_MAX);
+    for (size_t at = 0; at < 50; at++) {
+        REQUIRE(sl_buffer_reserve(&buffer, 1000, &room) == SL_OK);
+        room.data[0] = byte_at(at);
+        sl_buffer_commit(&buffer, 1);
+    }
+    CHECK(holds(&buffer, 0, 50));
+    CHECK_INT(sl_pool_outstanding(&pool), 1);
+    sl_buffer_fini(&buffer);
+    pool_close();
+}
+
+TEST("the maximum fits exactly, one byte more does not")
+{
+    struct sl_buffer buffer, other;
+    struct sl_room room, rooms[4];
+    struct sl_segment *segment;
+    size_t count = 4;
+
+    pool_open(23);
+    sl_buffer_init(&buffer, &pool, 50);
+    sl_buffer_init(&other, &pool, SIZE_MAX);
+    REQUIRE(sl_pool_rent(&pool, &segment) == SL_OK);
+    segment->filled = 23;
+    CHECK_INT(append(&buffer, 0, 51), SL_LIMIT);
+    CHECK_INT(sl_buffer_reserve(&buffer, 51, &room), SL_LIMIT);
+    REQUIRE(append(&buffer, 0, 40) == SL_OK);
+    REQUIRE(append(&other, 0, 40) == SL_OK);
+    CHECK_INT(sl_buffer_link(&buffer, segment, segment->data, 11), SL_LIMIT);
+    CHECK_INT(sl_buffer_move(&buffer, &other, 11), SL_LIMIT);
+    CHECK_INT(sl_buffer_take(&buffer, &other), SL_LIMIT);
+    CHECK_INT(sl_buffer_reserve(&buffer, 11, &room), SL_LIMIT);
+    REQUIRE(sl_buffer_reserve_many(&buffer, 100, rooms, &count) == SL_OK);
+    CHECK_INT(rooms[0].size + (count > 1 ? rooms[1].size : 0), 10);
+    sl_buffer_commit(&buffer, 0);
+    CHECK(holds(&buffer, 0, 40));
+    CHECK(holds(&other, 0, 40));
+    REQUIRE(append(&buffer, 40, 10) == SL_OK);
+    count = 4;
+    CHECK_INT(sl_buffer_reserve_many(&buffer, 1, rooms, &count), SL_LIMIT);
+    CHECK_INT(append(&buffer, 0, 1), SL_LIMIT);
+    CHECK(holds(&buffer, 0, 50));
+    sl_buffer_reset(&buffer);
+    REQUIRE(append(&buffer, 40, 20) == SL_OK);
+    CHECK_INT(sl_buffer_take(&buffer, &other), SL_LIMIT);
+    sl_buffer_fini(&buffer);
+    sl_buffer_fini(&other);
+    sl_segment_release(segment);
+    pool_close();
+}
+
+TEST("an empty buffer does not take more than its maximum")
+{
+    struct sl_buffer buffer, other;
+
+    pool_open(23);
+    sl_buffer_init(&buffer, &pool, 39);
+    sl_buffer_init(&other, &pool, SIZE_MAX);
+    REQUIRE(append(&other, 0, 40) == SL_OK);
+    CHECK_INT(sl_buffer_take(&buffer, &other), SL_LIMIT);
+    CHECK(holds(&other, 0, 40));
+    sl_buffer_consume(&other, 1);
+    REQUIRE(sl_buffer_take(&buffer, &other) == SL_OK);
+    CHECK(holds(&buffer, 1, 39));
+    CHECK(holds(&other, 0, 0));
+    sl_buffer_fini(&buffer);
+    sl_buffer_fini(&other);
+    pool_close();
+}
+
+TEST("linked bytes are not copied and outlive their first owner")
+{
+    struct sl_buffer buffer;
+    struct sl_segment *segment;
+    struct sl_slice front;
+
+    pool_open(1000);
+    sl_buffer_init(&buffer, &pool, SIZE_MAX);
+    REQUIRE(sl_pool_rent(&pool, &segment) == SL_OK);
+    fill(segment->data, 0, 1000);
+    segment->filled = 1000;
+    REQUIRE(sl_buffer_link(&buffer, segment, segment->data + 100, 300) ==
+            SL_OK);
+    CHECK_INT(segment->refs, 2);
+    front = sl_buffer_front(&buffer);
+    CHECK(front.segment == segment && front.data == segment->data + 100);
+    CHECK_INT(front.size, 300);
+    REQUIRE(sl_buffer_link(&buffer, segment, segment->data + 400, 10) == SL_OK);
+    CHECK_INT(segment->refs, 2);
+    CHECK_INT(buffer.count, 1);
+    REQUIRE(sl_buffer_link(&buffer, segment, segment->data + 600, 400) ==
+            SL_OK);
+    CHECK_INT(segment->refs, 3);
+    CHECK_INT(buffer.length, 710);
+    sl_segment_release(segment);
+    sl_buffer_consume(&buffer, 310);
+    CHECK(holds(&buffer, 600, 400));
+    CHECK_INT(sl_pool_outstanding(&pool), 1);
+    sl_buffer_consume(&buffer, 400);
+    CHECK_INT(sl_pool_outstanding(&pool), 0);
+    sl_buffer_fini(&buffer);
+    pool_close();
+}
+
+TEST("two buffers that show one range do not write to one room")
+{
+    struct sl_buffer a, b;
+    struct sl_room room, other;
+
+    pool_open(1000);
+    sl_buffer_init(&a, &pool, SIZE_MAX);
+    sl_buffer_init(&b, &pool, SIZE_MAX);
+    REQUIRE(append(&a, 0, 500) == SL_OK);
+    REQUIRE(sl_buffer_link(&b, sl_buffer_front(&a).segment,
+                           sl_buffer_front(&a).data, 500) == SL_OK);
+    CHECK_INT(sl_pool_outstanding(&pool), 1);
+    REQUIRE(sl_buffer_reserve(&a, 10, &room) == SL_OK);
+    REQUIRE(sl_buffer_reserve(&b, 10, &other) == SL_OK);
+    CHECK(room.data + room.size <= other.data ||
+          other.data + other.size <= room.data);
+    fill(room.data, 500, 10);
+    fill(other.data, 500, 20);
+    sl_buffer_commit(&a, 10);
+    sl_buffer_commit(&b, 20);
+    CHECK(holds(&a, 0, 510));
+    CHECK(holds(&b, 0, 520));
+    REQUIRE(append(&b, 520, 300) == SL_OK);
+    REQUIRE(append(&a, 510, 300) == SL_OK);
+    CHECK(holds(&a, 0, 810));
+    CHECK(holds(&b, 0, 820));
+    sl_buffer_fini(&a);
+    CHECK(holds(&b, 0, 820));
+    sl_buffer_fini(&b);
+    pool_close();
+}
+
+TEST("a pinned segment's room is not the buffer's")
+{
+    struct sl_buffer buffer;
+    struct sl_segment *segment;
+
+    pool_open(1000);
+    sl_buffer_init(&buffer, &pool, SIZE_MAX);
+    REQUIRE(append(&buffer, 0, 500) == SL_OK);
+    segment = sl_buffer_front(&buffer).segment;
+    sl_segment_pin(segment);
+    REQUIRE(append(&buffer, 500, 100) == SL_OK);
+    CHECK_INT(segment->filled, 500);
+    CHECK(holds(&buffer, 0, 600));
+    sl_segment_unpin(segment);
+    sl_buffer_fini(&buffer);
+    pool_close();
+}
+
+TEST("moves of every size keep order and empty the source")
+{
+    for (size_t have = 0; have <= 60; have += 5) {
+        for (size_t size = 0; size <= 100; size++) {
+            struct sl_buffer to, from;
+
+            test_note("%zu bytes after %zu", size, have);
+            pool_open(23);
+            sl_buffer_init(&to, &pool, SIZE_MAX);
+            sl_buffer_init(&from, &pool, SIZE_MAX);
+            REQUIRE(append(&to, 0, have) == SL_OK);
+            REQUIRE(append(&from, have, 100) == SL_OK);
+            REQUIRE(sl_buffer_move(&to, &from, size) == SL_OK);
+            CHECK(holds(&to, 0, have + size));
+            CHECK(holds(&from, have + size, 100 - size));
+            CHECK(is_within_bound(&to));
+            REQUIRE(sl_buffer_take(&to, &from) == SL_OK);
+            CHECK(holds(&to, 0, have + 100));
+            CHECK(holds(&from, 0, 0));
+            CHECK(is_within_bound(&to));
+            REQUIRE(append(&from, 7, 30) == SL_OK);
+            CHECK(holds(&from, 7, 30));
+            sl_buffer_fini(&to);
+            sl_buffer_fini(&from);
+            pool_close();
+        }
+    }
+}
+
+TEST("an empty buffer takes the whole ring")
+{
+    struct sl_buffer to, from;
+    const char *data;
+
+    pool_open(23);
+    sl_buffer_init(&to, &pool, SIZE_MAX);
+    sl_buffer_init(&from, &pool, SIZE_MAX);
+    for (size_t size = 10; size <= 300; size += 145) {
+        REQUIRE(append(&from, 0, size) == SL_OK);
+        sl_buffer_consume(&from, 5);
+        data = sl_buffer_peek(&from).data;
+        REQUIRE(sl_buffer_take(&to, &from) == SL_OK);
+        CHECK(holds(&to, 5, size - 5));
+        CHECK(sl_buffer_peek(&to).data == data);
+        CHECK(holds(&from, 0, 0));
+        sl_buffer_reset(&to);
+    }
+    sl_buffer_fini(&to);
+    sl_buffer_fini(&from);
+    pool_close();
+}
+
+TEST("gather makes any prefix one piece and loses nothing")
+{
+    for (size_t eaten = 0; eaten < 46; eaten++) {
+        for (size_t size = 0; size <= 100 - eaten; size++) {
+            struct sl_buffer buffer;
+            struct sl_view view;
+
+            test_note("%zu after %zu", size, eaten);
+            pool_open(23);
+            sl_buffer_init(&buffer, &pool, SIZE_MAX);
+            REQUIRE(append(&buffer, 0, 100) == SL_OK);
+            sl_buffer_consume(&buffer, eaten);
+            REQUIRE(sl_buffer_gather(&buffer, size, &view) == SL_OK);
+            CHECK(view.size >= size);
+            for (size_t i = 0; i < view.size; i++)
+                REQUIRE(view.data[i] == byte_at(eaten + i));
+            CHECK(holds(&buffer, eaten, 100 - eaten));
+            REQUIRE(append(&buffer, 100, 30) == SL_OK);
+            CHECK(holds(&buffer, eaten, 130 - eaten));
+            sl_buffer_fini(&buffer);
+            pool_close();
+        }
+    }
+}
+
+TEST("a view stays good while more is written behind it")
+{
+    struct sl_buffer buffer;
+    struct sl_segment *segment;
+    struct sl_view view;
+
+    pool_open(1000);
+    sl_buffer_init(&buffer, &pool, SIZE_MAX);
+    REQUIRE(sl_pool_rent(&pool, &segment) == SL_OK);
+    fill(segment->data, 0, 200);
+    segment->filled = 1000; /* somebody else's bytes follow */
+    REQUIRE(sl_buffer_link(&buffer, segment, segment->data, 200) == SL_OK);
+    sl_segment_release(segment);
+    view = sl_buffer_peek(&buffer);
+    for (size_t at = 200; at < 20000; at += 99)
+        REQUIRE(append(&buffer, at, 99) == SL_OK);
+    CHECK(sl_buffer_peek(&buffer).data == view.data);
+    for (size_t i = 0; i < 200; i++)
+        REQUIRE(view.data[i] == byte_at(i));
+    CHECK(is_within_bound(&buffer));
+    sl_buffer_fini(&buffer);
+    pool_close();
+}
+
+TEST("a small body is compacted into a block of its size")
+{
+    struct sl_buffer buffer;
+
+    pool_open(0);
+    sl_buffer_init(&buffer, &pool, SIZE_MAX);
+    REQUIRE(append(&buffer, 0, 1024) == SL_OK);
+    CHECK_INT(cost_of(&buffer), 16384);
+    sl_buffer_compact(&buffer);
+    CHECK_INT(cost_of(&buffer), 1024);
+    CHECK(holds(&buffer, 0, 1024));
+    sl_buffer_compact(&buffer);
+    CHECK(holds(&buffer, 0, 1024));
+    REQUIRE(append(&buffer, 1024, 20000) == SL_OK);
+    sl_buffer_compact(&buffer);
+    CHECK(holds(&buffer, 0, 21024));
+    CHECK(is_within_bound(&buffer));
+    sl_buffer_fini(&buffer);
+    pool_close();
+}
+
+TEST("ranges of a shared segment are compacted together")
+{
+    struct sl_buffer buffer;
+    struct sl_segment *segment;
+
+    pool_open(0);
+    sl_buffer_init(&buffer, &pool, SIZE_MAX);
+    REQUIRE(sl_pool_rent(&pool, &segment) == SL_OK);
+    segment->filled = 16384;
+    for (size_t i = 0; i < 4; i++) {
+        fill(segment->data + i * 2000, i * 1000, 1000);
+        REQUIRE(sl_buffer_link(&buffer, segment, segment->data + i * 2000,
+                               1000) == SL_OK);
+    }
+    CHECK_INT(buffer.count, 4);
+    sl_buffer_compact(&buffer);
+    CHECK_INT(segment->refs, 1);
+    CHECK_INT(buffer.count, 1);
+    CHECK(holds(&buffer, 0, 4000));
+    sl_segment_release(segment);
+    sl_buffer_fini(&buffer);
+    pool_close();
+}
+
+TEST("tiny pieces are joined as they arrive")
+{
+    struct sl_buffer body, wire;
+
+    pool_open(0);
+    sl_buffer_init(&body, &pool, SIZE_MAX);
+    sl_buffer_init(&wire, &pool, SIZE_MAX);
+    for (size_t at = 0; at < 64000; at += 16) {
+        REQUIRE(sl_buffer_append(&wire, SL_VIEW("10\r\n")) == SL_OK);
+        REQUIRE(append(&wire, at, 16) == SL_OK);
+        sl_buffer_consume(&wire, 4);
+        REQUIRE(sl_buffer_move(&body, &wire, 16) == SL_OK);
+    }
+    CHECK(holds(&body, 0, 64000));
+    CHECK(body.count <= 5);
+    CHECK(is_within_bound(&body));
+    sl_buffer_fini(&body);
+    sl_buffer_fini(&wire);
+    pool_close();
+}
+
+TEST("pieces of a useful size are moved, not copied")
+{
+    struct sl_buffer body, wire;
+    uint64_t rented;
+
+    pool_open(0);
+    sl_buffer_init(&body, &pool, SIZE_MAX);
+    sl_buffer_init(&wire, &pool, SIZE_MAX);
+    for (size_t at = 0; at < 400000; at += 4000) {
+        REQUIRE(sl_buffer_append(&wire, SL_VIEW("fa0\r\n")) == SL_OK);
+        REQUIRE(append(&wire, at, 4000) == SL_OK);
+    }
+    rented = pool.stats.rented;
+    for (size_t at = 0; at < 400000; at += 4000) {
+        sl_buffer_consume(&wire, 5);
+        REQUIRE(sl_buffer_move(&body, &wire, 4000) == SL_OK);
+    }
+    CHECK(holds(&body, 0, 400000));
+    CHECK(is_within_bound(&body));
+    CHECK_INT(pool.stats.rented, rented);
+    sl_buffer_fini(&body);
+    sl_buffer_fini(&wire);
+    pool_close();
+}
+
+TEST("a steady stream through a buffer allocates nothing")
+{
+    struct sl_buffer buffer, body;
+    uint64_t calls = 0;
+
+    pool_open(0);
+    sl_buffer_init(&buffer, &pool, SIZE_MAX);
+    sl_buffer_init(&body, &pool, SIZE_MAX);
+    for (int round = 0; round < 200; round++) {
+        struct sl_room rooms[4];
+        size_t count = 4;
+
+        REQUIRE(sl_buffer_reserve_many(&buffer, 65536, rooms, &count) == SL_OK);
+        memset(rooms[0].data, 'x', rooms[0].size);
+        sl_buffer_commit(&buffer, 30000);
+        sl_buffer_consume(&buffer, 300);
+        REQUIRE(sl_buffer_take(&body, &buffer) == SL_OK);
+        sl_buffer_consume(&body, body.length);
+        if (round == 1)
+            calls = allocator.base.calls;
+    }
+    CHECK_INT(allocator.base.calls, calls);
+    sl_buffer_fini(&buffer);
+    sl_buffer_fini(&body);
+    pool_close();
+}
+
+TEST("lengths beyond 2^31 are counted")
+{
+    struct sl_buffer buffer;
+    struct sl_segment *block;
+    size_t size = (size_t)8 * 1024 * 1024;
+    char byte = 0;
+
+    pool_open(0);
+    sl_buffer_init(&buffer, &pool, SIZE_MAX);
+    REQUIRE(sl_pool_rent_block(&pool, size, &block) == SL_OK);
+    memset(block->data, 'x', size);
+    block->data[size - 1] = 'y';
+    block->filled = size;
+    for (int i = 0; i < 600; i++)
+        REQUIRE(sl_buffer_link(&buffer, block, block->data, size) == SL_OK);
+    CHECK_INT(buffer.length, 600 * size);
+    CHECK(buffer.length > (size_t)UINT32_MAX);
+    CHECK_INT(sl_buffer_copy_out(&buffer, 599 * size + size - 1, &byte, 1), 1);
+    CHECK_INT(byte, 'y');
+    sl_buffer_consume(&buffer, 599 * size + size - 1);
+    CHECK_INT(buffer.length, 1);
+    CHECK_INT(sl_buffer_peek(&buffer).data[0], 'y');
+    sl_buffer_fini(&buffer);
+    sl_segment_release(block);
+    pool_close();
+}
+
+/* ---- any pattern of arrival ---- */
+
+struct random {
+    uint64_t state;
+};
+
+static size_t draw(struct random *random, size_t limit)
+{
+    random->state = random->state * 6364136223846793005u + 1442695040888963407u;
+    return (size_t)(random->state >> 33) % limit;
+}
+
+/* Mostly small, sometimes around a unit, sometimes several of them. */
+static size_t draw_size(struct random *random, size_t unit)
+{
+    switch (draw(random, 5)) {
+    case 0:
+        return 1 + draw(random, 4);
+    case 1:
+        return 1 + draw(random, unit / 8 + 1);
+    case 2:
+        return 1 + draw(random, unit);
+    case 3:
+        return unit - unit / 8 + draw(random, unit / 4 + 1);
+    default:
+        return 1 + draw(random, 3 * unit);
+    }
+}
+
+/* A foreign segment with the next bytes of the stream in it. */
+static struct sl_segment *foreign(struct random *random, size_t position,
+                                  size_t *offset, size_t *size)
+{
+    size_t unit = pool.options.segment_size;
+    struct sl_segment *segment;
+    size_t room;
+
+    if (draw(random, 4) == 0) {
+        REQUIRE(sl_pool_rent_block(&pool, draw_size(random, unit), &segment) ==
+                SL_OK);
+    } else {
+        REQUIRE(sl_pool_rent(&pool, &segment) == SL_OK);
+    }
+    *offset = draw(random, 3) == 0 ? 0 : draw(random, segment->capacity);
+    room = segment->capacity - *offset;
+    *size = draw(random, 3) == 0 ? room : 1 + draw(random, room);
+    memset(segment->data, '-', segment->capacity);
+    fill(segment->data + *offset, position, *size);
+    /* Sometimes there is room behind it, sometimes others' bytes. */
+    segment->filled =
+        draw(random, 2) == 0 ? segment->capacity : *offset + *size;
+    return segment;
+}
+
+#define KEPT 4
+
+enum kind { ARRIVES, CONSUMED, GATHERED };
+
+static void random_life(uint64_t seed, size_t unit, enum kind kind)
+{
+    struct random random = {seed * 2654435761u + unit};
+    static const size_t kinds[] = {6, 8, 9};
+    struct sl_segment *kept[KEPT] = {NULL};
+    struct sl_buffer buffer, source;
+    size_t start = 0, end = 0;
+
+    pool_open(unit);
+    sl_buffer_init(&buffer, &pool, SIZE_MAX);
+    sl_buffer_init(&source, &pool, SIZE_MAX);
+    for (int step = 0; step < 120; step++) {
+        size_t size = draw_size(&random, unit);
+        size_t offset, what = draw(&random, kinds[kind]);
+
+        test_note("seed %llu, segments of %zu, step %d: %zu",
+                  (unsigned long long)seed, unit, step, what);
+        switch (what) {
+        case 0:
+            REQUIRE(append(&buffer, end, size) == SL_OK);
+            end += size;
+            break;
+        case 1: {
+            struct sl_room room;
+
+            REQUIRE(sl_buffer_reserve(&buffer, size, &room) == SL_OK);
+            size = draw(&random, size + 1);
+            fill(room.data, end, size);
+            sl_buffer_commit(&buffer, size);
+            end += size;
+            break;
+        }
+        case 2: {
+            struct sl_room rooms[4];
+            size_t count = 1 + draw(&random, 4), total = 0;
+
+            REQUIRE(sl_buffer_reserve_many(&buffer, size, rooms, &count) ==
+                    SL_OK);
+            for (size_t i = 0; i < count; i++) {
+                fill(rooms[i].data, end + total, rooms[i].size);
+                total += rooms[i].size;
+            }
+            size = draw(&random, total + 1);
+            sl_buffer_commit(&buffer, size);
+            end += size;
+            break;
+        }
+        case 3:
+        case 4: {
+            struct sl_segment *segment = foreign(&random, end, &offset, &size);
+            size_t half = draw(&random, size + 1);
+
+            /* As one range, as two, or as two with something between. */
+            if (draw(&random, 2) == 0)
+                half = size;
+            REQUIRE(sl_buffer_link(&buffer, segment, segment->data + offset,
+                                   half) == SL_OK);
+            if (draw(&random, 2) == 0)
+                REQUIRE(sl_buffer_link(&buffer, segment,
+                                       segment->data + offset + half,
+                                       size - half) == SL_OK);
+            else
+                size = half;
+            end += size;
+            if (draw(&random, 2) == 0) {
+                size_t slot = draw(&random, KEPT);
+
+                if (kept[slot] != NULL)
+                    sl_segment_release(kept[slot]);
+                kept[slot] = segment;
+            } else {
+                sl_segment_release(segment);
+            }
+            break;
+        }
+        case 5: {
+            size_t moved = 0;
+
+            /* As from the wire: what is between the pieces is dropped. */
+            sl_buffer_reset(&source);
+            while (moved < size) {
+                size_t piece = 1 + draw(&random, size - moved);
+                size_t gap = draw(&random, 8);
+
+                REQUIRE(append(&source, 0, gap) == SL_OK);
+                REQUIRE(append(&source, end + moved, piece) == SL_OK);
+                sl_buffer_consume(&source, gap);
+                REQUIRE(sl_buffer_move(&buffer, &source, piece) == SL_OK);
+                moved += piece;
+            }
+            end += size;
+            break;
+        }
+        case 6:
+        case 7:
+            size = draw(&random, end - start + 1);
+            if (draw(&random, 2) == 0 && size > unit)
+                size = draw(&random, unit);
+            sl_buffer_consume(&buffer, size);
+            start += size;
+            break;
+        default: {
+            struct sl_view view;
+
+            if (size > end - start)
+                size = end - start;
+            if (draw(&random, 4) == 0)
+                sl_buffer_compact(&buffer);
+            REQUIRE(sl_buffer_gather(&buffer, size, &view) == SL_OK);
+            CHECK(view.size >= size);
+            break;
+        }
+        }
+        REQUIRE(holds(&buffer, start, end - start));
+        if (kind == ARRIVES)
+            REQUIRE(is_within_bound(&buffer));
+        /* A head segment that is partly consumed costs all of itself. */
+        if (kind == CONSUMED && buffer.count > 0)
+            REQUIRE(cost_of(&buffer) <=
+                    buffer.length + buffer.length / 4 + unit +
+                        sl_buffer_front(&buffer).segment->capacity);
+    }
+    for (size_t i = 0; i < KEPT; i++) {
+        if (kept[i] != NULL)
+            sl_segment_release(kept[i]);
+    }
+    sl_buffer_fini(&buffer);
+    sl_buffer_fini(&source);
+    pool_close();
+}
+
+TEST("the bound holds for any pattern of arrival")
+{
+    static const size_t units[] = {23, 64, 1000, 16384};
+
+    for (uint64_t seed = 1; seed <= 100; seed++) {
+        for (size_t u = 0; u < 4; u++)
+            random_life(seed, units[u], ARRIVES);
+    }
+}
+
+/* ---- failures ---- */
+
+static void live_and_fail(struct sl_allocator *base, void *argument)
+{
+    static char bytes[200];
+    size_t unit = *(size_t *)argument;
+    const struct sl_pool_options options = {
+        .mode = SL_POOL_DIRECT,
+        .segment_size = unit,
+        .spare_limit = SIZE_MAX,
+    };
+    struct sl_pool scarce;
+    struct sl_buffer buffer, other;
+    struct sl_room rooms[4];
+    struct sl_view view;
+    size_t count = 4, length;
+
+    fill(bytes, 0, sizeof bytes);
+    sl_pool_init(&scarce, base, &options);
+    sl_buffer_init(&buffer, &scarce, SIZE_MAX);
+    sl_buffer_init(&other, &scarce, SIZE_MAX);
+
+    if (sl_buffer_append(&buffer, sl_view(bytes, 100)) != SL_OK) {
+        CHECK(test_allocator_has_failed(base));
+        CHECK(holds(&buffer, 0, 0));
+    }
+    length = buffer.length;
+    if (sl_buffer_reserve_many(&buffer, 90, rooms, &count) == SL_OK) {
+        size_t got = rooms[0].size;
+
+        fill(rooms[0].data, length, got);
+        sl_buffer_commit(&buffer, got);
+        length += got;
+    } else {
+        CHECK(test_allocator_has_failed(base));
+    }
+    CHECK(holds(&buffer, 0, length));
+    if (sl_buffer_reserve(&buffer, 30, rooms) == SL_OK) {
+        fill(rooms[0].data, length, 7);
+        sl_buffer_commit(&buffer, 7);
+        length += 7;
+    } else {
+        CHECK(test_allocator_has_failed(base));
+    }
+    CHECK(holds(&buffer, 0, length));
+    if (sl_buffer_append(&other, sl_view(bytes, 150)) == SL_OK) {
+        size_t before = length % 31;
+        size_t size = other.length < 90 ? other.length : 90;
+
+        /* A failed move has moved a prefix. */
+        sl_buffer_reset(&buffer);
+        sl_buffer_consume(&other, before);
+        if (sl_buffer_move(&buffer, &other, size) != SL_OK)
+            CHECK(test_allocator_has_failed(base));
+        CHECK(holds(&buffer, before, buffer.length));
+        CHECK(holds(&other, before + buffer.length,
+                    150 - before - buffer.length));
+        if (sl_buffer_take(&buffer, &other) != SL_OK)
+            CHECK(test_allocator_has_failed(base));
+        CHECK(holds(&buffer, before, buffer.length));
+        length = buffer.length;
+        if (sl_buffer_gather(&buffer, length / 2, &view) != SL_OK)
+            CHECK(test_allocator_has_failed(base));
+        CHECK(holds(&buffer, before, length));
+        sl_buffer_compact(&buffer);
+        CHECK(holds(&buffer, before, length));
+    } else {
+        CHECK(test_allocator_has_failed(base));
+    }
+    sl_buffer_fini(&buffer);
+    sl_buffer_fini(&other);
+    CHECK_INT(sl_pool_fini(&scarce), 0);
+}
+
+TEST("each allocation may fail and the buffer stays as it was")
+{
+    static size_t units[] = {7, 23, 64};
+
+    for (size_t i = 0; i < 3; i++)
+        test_each_failure(live_and_fail, &units[i]);
+}
+
+/* Settles, small blocks and links under the same scarcity. */
+static void link_and_fail(struct sl_allocator *base, void *argument)
+{
+    const struct sl_pool_options options = {
+        .mode = SL_POOL_DIRECT,
+        .segment_size = 1000,
+        .spare_limit = SIZE_MAX,
+    };
+    struct random random = {*(uint64_t *)argument};
+    struct sl_buffer buffer;
+    size_t length = 0;
+
+    test_allocator_init(&allocator); /* a plentiful pool for the sources */
+    sl_pool_init(&pool, &allocator.base, &options);
+    {
+        struct sl_pool scarce;
+
+        sl_pool_init(&scarce, base, &options);
+        sl_buffer_init(&buffer, &scarce, SIZE_MAX);
+        for (int i = 0; i < 12; i++) {
+            size_t offset, size;
+            struct sl_segment *segment =
+                foreign(&random, length, &offset, &size);
+
+            if (sl_buffer_link(&buffer, segment, segment->data + offset,
+                               size) == SL_OK)
+                length += size;
+            else
+                CHECK(test_allocator_has_failed(base));
+            sl_segment_release(segment);
+            CHECK(holds(&buffer, 0, length));
+        }
+        sl_buffer_fini(&buffer);
+        CHECK_INT(sl_pool_fini(&scarce), 0);
+    }
+    pool_close();
+}
+
+TEST("each allocation may fail while ranges are linked")
+{
+    for (uint64_t seed = 1; seed <= 5; seed++)
+        test_each_failure(link_and_fail, &seed);
+}
+
+TEST("random lives keep every byte, also while being consumed")
+{
+    static const size_t units[] = {1, 23, 64, 1000};
+
+    for (uint64_t seed = 1; seed <= 100; seed++) {
+        for (size_t u = 0; u < 4; u++)
+            random_life(seed, units[u], seed % 2 == 0 ? CONSUMED : GATHERED);
+    }
+}
+
+int main(void)
+{
+    return test_main();
+}
