@@ -274,7 +274,6 @@ demo:
 bench:
 	@.ci/install build bench
 	@$(MAKE) --no-print-directory all
-	@$(MAKE) --no-print-directory -f bench/Makefile OUT='$(BUILD)/bench'
 	@LUA='$(LUA)' BUILD='$(BUILD)' bench/run
 
 .PHONY: install
