@@ -128,18 +128,23 @@ enum sl_status sl_openssl_engine_create(struct sl_tls_context *context,
     struct sl_openssl_peer expected;
     struct sl_tls_engine *made;
     enum sl_status status;
+    size_t size;
 
     (void)pool;
     sl_openssl_error_clear();
     status = sl_openssl_peer_parse(host, &expected, failure);
     if (status != SL_OK)
         return status;
-    made = sl_allocate_zeroed(context->allocator, sizeof *made);
+    size = sizeof *made + expected.host_size + 1;
+    made = sl_allocate_zeroed(context->allocator, size);
     if (made == NULL)
         return sl_fail(failure, SL_MEMORY, SL_STAGE_TLS, "out of memory");
     made->context = context;
     made->owner = owner;
+    made->size = size;
+    memcpy(made->host, host, expected.host_size + 1);
     made->expected = expected;
+    made->expected.host = made->host;
     sl_openssl_context_retain(context);
     status = prepare(made, identity, failure);
     if (status != SL_OK) {
@@ -162,7 +167,7 @@ void sl_openssl_engine_destroy(struct sl_tls_engine *engine)
     if (engine->slot != NULL)
         sl_openssl_slot_release(engine->slot);
     sl_openssl_texts_destroy(engine->texts);
-    sl_free(context->allocator, engine, sizeof *engine);
+    sl_free(context->allocator, engine, engine->size);
     sl_openssl_context_release(context);
     sl_openssl_error_clear();
 }
@@ -200,6 +205,10 @@ static void enter(struct sl_tls_engine *engine, struct sl_buffer *in,
 
 static void leave(struct sl_tls_engine *engine)
 {
+    /* Nothing is under way: the record buffers, 33 KiB, need not be kept.
+     * OpenSSL would free them below a record that is not read to its end. */
+    if (engine->is_starved && !SSL_has_pending(engine->ssl))
+        SSL_free_buffers(engine->ssl);
     engine->in = NULL;
     engine->out = NULL;
     sl_openssl_error_clear();
@@ -212,8 +221,8 @@ static enum sl_status repeat(const struct sl_tls_engine *engine,
     return failure->status;
 }
 
-/* Keeps the reason for good. `what` is what was tried; a reason that the check
- * of the certificate left is better than OpenSSL's. */
+/* Keeps the reason for good; one that the check of the certificate left is
+ * better than OpenSSL's. */
 static enum sl_status break_down(struct sl_tls_engine *engine)
 {
     if (engine->failure.status != SL_OK)
@@ -389,9 +398,10 @@ enum sl_status sl_openssl_engine_decrypt(struct sl_tls_engine *engine,
     while (status == SL_OK && total < want) {
         /* Saves renting room for nothing. */
         if (in->length == 0 && !SSL_has_pending(engine->ssl) &&
-            !(SSL_get_shutdown(engine->ssl) & SSL_RECEIVED_SHUTDOWN))
+            !(SSL_get_shutdown(engine->ssl) & SSL_RECEIVED_SHUTDOWN)) {
+            engine->is_starved = true;
             status = SL_AGAIN;
-        else
+        } else
             status = read_once(engine, plain, want - total, &count, failure);
         if (status == SL_OK)
             total += count;

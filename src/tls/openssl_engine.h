@@ -33,6 +33,8 @@ struct sl_tls_engine {
     bool is_closed;
     struct sl_failure failure;
     struct sl_openssl_peer expected;
+    size_t size; /* of this block */
+    char host[];
 };
 
 enum sl_status sl_openssl_engine_create(struct sl_tls_context *context,

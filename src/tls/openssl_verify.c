@@ -12,6 +12,9 @@
 #define HOST_FLAGS \
     (X509_CHECK_FLAG_NEVER_CHECK_SUBJECT | X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS)
 
+/* RFC 1035 2.3.4 */
+#define MOST_HOST_BYTES 255
+
 /* Of names from the wire, as shown in a reason. */
 #define SHOWN 96
 
@@ -47,10 +50,10 @@ enum sl_status sl_openssl_peer_parse(const char *host,
     if (size == 0)
         return sl_fail(failure, SL_INVALID, SL_STAGE_TLS,
                        "no host to verify the certificate against");
-    if (size >= sizeof peer->host)
+    if (size > MOST_HOST_BYTES)
         return sl_fail(failure, SL_INVALID, SL_STAGE_TLS,
-                       "host is longer than %zu bytes", sizeof peer->host - 1);
-    memcpy(peer->host, host, size + 1);
+                       "host is longer than %d bytes", MOST_HOST_BYTES);
+    peer->host = host;
     peer->host_size = size;
     peer->address_size = 0;
 

@@ -22,10 +22,10 @@ struct sl_openssl_peer {
     unsigned char address[16]; /* when the host is a literal address */
     size_t address_size;       /* 4 or 16; 0: the host is a name */
     size_t host_size;
-    char host[256];
+    const char *host; /* not copied */
 };
 
-/* SL_INVALID: empty, too long, or neither a name nor an address. */
+/* SL_INVALID: empty, too long for a name, or neither name nor address. */
 enum sl_status sl_openssl_peer_parse(const char *host,
                                      struct sl_openssl_peer *peer,
                                      struct sl_failure *failure);

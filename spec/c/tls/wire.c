@@ -1,6 +1,7 @@
 #include "spec/c/tls/wire.h"
 
 #include <openssl/err.h>
+#include <stdlib.h>
 #include <string.h>
 
 /* ---- server ---- */
@@ -41,6 +42,27 @@ void server_accept(struct server *server)
     SSL_set_accept_state(server->ssl);
 }
 
+void scene_init(struct scene *scene)
+{
+    memset(scene, 0, sizeof *scene);
+    scene->root = authority_issue(
+        &(struct wish){.common_name = "root", .is_authority = true});
+    scene->leaf = authority_issue(&(struct wish){
+        .issuer = &scene->root, .names = "DNS:a.test,IP:127.0.0.1"});
+    scene->root_pem = authority_pem(scene->root.certificate);
+    server_init(&scene->server, &scene->leaf, NULL);
+    sl_tls_options_default(&scene->options);
+    scene->options.ca = sl_view(scene->root_pem, strlen(scene->root_pem));
+}
+
+void scene_fini(struct scene *scene)
+{
+    server_fini(&scene->server);
+    free(scene->root_pem);
+    authority_forget(&scene->leaf);
+    authority_forget(&scene->root);
+}
+
 /* ---- wire ---- */
 
 enum sl_status wire_init(struct wire *wire, struct server *server,
@@ -57,6 +79,7 @@ enum sl_status wire_init(struct wire *wire, struct server *server,
     sl_buffer_init(&wire->out, &wire->pool, SIZE_MAX);
     sl_buffer_init(&wire->plain, &wire->pool, SIZE_MAX);
     wire->server = server;
+    wire->limit = SIZE_MAX;
     wire->provider = sl_tls_provider_find("openssl");
     return wire->provider->context_create(&wire->allocator.base, options,
                                           &wire->context, &wire->failure);
@@ -118,19 +141,21 @@ bool wire_to_client(struct wire *wire)
     char piece[4096];
     int count;
 
-    if (wire->is_sealed)
-        return false;
     if (wire->piece > 0 && size > wire->piece)
         size = wire->piece;
     if (size > sizeof piece)
         size = sizeof piece;
-    if (wire->cut > 0 && size > wire->cut - wire->handed)
+    if (wire->cut > wire->handed && size > wire->cut - wire->handed)
         size = wire->cut - wire->handed;
+    if (size > wire->limit - wire->handed)
+        size = wire->limit - wire->handed;
     if (size == 0)
         return false;
     count = BIO_read(wire->server->to_client, piece, (int)size);
     if (count <= 0)
         return false;
+    if (wire->flip > wire->handed && wire->flip <= wire->handed + (size_t)count)
+        piece[wire->flip - wire->handed - 1] ^= 0x20;
     wire->handed += (size_t)count;
     return sl_buffer_append(&wire->in, sl_view(piece, (size_t)count)) == SL_OK;
 }

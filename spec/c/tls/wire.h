@@ -29,6 +29,18 @@ void server_fini(struct server *server);
 /* A new connection; the one before is dropped. */
 void server_accept(struct server *server);
 
+/* A root, a leaf for a.test and 127.0.0.1, and a server that shows it. */
+struct scene {
+    struct issued root;
+    struct issued leaf;
+    char *root_pem;
+    struct server server;
+    struct sl_tls_options options; /* trusts the root */
+};
+
+void scene_init(struct scene *scene);
+void scene_fini(struct scene *scene);
+
 /* The client's side of one or more connections. */
 struct wire {
     struct test_allocator allocator;
@@ -41,10 +53,11 @@ struct wire {
     struct sl_tls_engine *engine;
     struct server *server;
     struct sl_failure failure;
-    size_t piece;   /* bytes that reach the client at a time; 0: all */
-    size_t cut;     /* stop handing over after so many bytes in all; 0: never */
-    size_t handed;  /* bytes of the server handed to the client, in all */
-    bool is_sealed; /* no byte from the server reaches the client */
+    size_t piece;  /* bytes that reach the client at a time; 0: all */
+    size_t cut;    /* one hand-over ends after so many bytes in all; 0: none */
+    size_t limit;  /* nothing goes over beyond these; SIZE_MAX: all does */
+    size_t flip;   /* this byte (from 1) arrives changed; 0: none does */
+    size_t handed; /* bytes of the server handed to the client, in all */
 };
 
 /* A pool with `segment_size`, and a context with `options`. */
