@@ -15,6 +15,7 @@
 
 #include "io/loop.h"
 
+#include <stdatomic.h>
 #include <sys/socket.h>
 #include <sys/uio.h>
 
@@ -33,11 +34,18 @@ struct sl_operation {
     struct sl_socket *socket;
     enum sl_operation_kind kind;
     bool is_cancelling;
-    uint64_t handle;                /* the backend's own */
+    uint64_t handle;                /* of a ring: slot and generation */
     const struct sockaddr *address; /* of connect */
     socklen_t address_size;
-    struct iovec *pieces;
-    size_t piece_count;
+    struct msghdr message; /* of send and receive: msg_iov, msg_iovlen */
+    /* Of the thread backend: where it is while a worker has it, and what came
+     * of it. */
+    struct sl_post post;
+    struct sl_operation *next;
+    size_t result;
+    enum sl_status status;
+    int error;
+    atomic_bool is_unwanted;
 };
 
 /* A descriptor as its backend knows it. The flags and `notify` are of readiness
@@ -72,6 +80,8 @@ struct sl_backend_class {
      * without a descriptor of its own must be the highest. */
     int rank;
     bool has_readiness; /* stream transports can use it */
+    /* Whether this machine grants it: tries. See sl_platform. */
+    bool (*is_present)(void);
     /* SL_UNSUPPORTED, SL_LIMIT with errno, SL_MEMORY. */
     enum sl_status (*open)(struct sl_loop *loop, struct sl_backend **backend);
     /* All operations have ended, or are abandoned for good. */

@@ -29,6 +29,11 @@ static enum sl_status status_of(int error)
     return error == ENOMEM ? SL_MEMORY : SL_LIMIT;
 }
 
+static bool epoll_is_present(void)
+{
+    return true;
+}
+
 static enum sl_status epoll_open(struct sl_loop *loop,
                                  struct sl_backend **backend)
 {
@@ -168,6 +173,7 @@ const struct sl_backend_class sl_backend_epoll = {
     .benefit = "reduced",
     .rank = 2,
     .has_readiness = true,
+    .is_present = epoll_is_present,
     .open = epoll_open,
     .close = epoll_close,
     .attach = epoll_attach,

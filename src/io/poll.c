@@ -24,6 +24,11 @@ static struct poll_backend *self_of(struct sl_backend *backend)
     return (struct poll_backend *)(void *)backend;
 }
 
+static bool poll_is_present(void)
+{
+    return true;
+}
+
 static enum sl_status poll_open(struct sl_loop *loop,
                                 struct sl_backend **backend)
 {
@@ -216,6 +221,7 @@ const struct sl_backend_class sl_backend_poll = {
     .benefit = "none",
     .rank = 3,
     .has_readiness = true,
+    .is_present = poll_is_present,
     .open = poll_open,
     .close = poll_close,
     .attach = poll_attach,

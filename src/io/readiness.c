@@ -40,18 +40,14 @@ static enum sl_status try_connect(struct sl_operation *operation, int *error)
 static enum sl_status try_transfer(struct sl_operation *operation,
                                    size_t *result, int *error)
 {
-    struct msghdr message;
+    int fd = operation->socket->fd;
     ssize_t n;
 
-    memset(&message, 0, sizeof message);
-    message.msg_iov = operation->pieces;
-    message.msg_iovlen = operation->piece_count;
-    do {
-        if (operation->kind == SL_OPERATION_SEND)
-            n = sendmsg(operation->socket->fd, &message, MSG_NOSIGNAL);
-        else
-            n = recvmsg(operation->socket->fd, &message, 0);
-    } while (n < 0 && errno == EINTR);
+    do
+        n = operation->kind == SL_OPERATION_SEND
+                ? sendmsg(fd, &operation->message, MSG_NOSIGNAL)
+                : recvmsg(fd, &operation->message, 0);
+    while (n < 0 && errno == EINTR);
     if (n > 0) {
         *result = (size_t)n;
         return SL_OK;
@@ -76,8 +72,8 @@ static size_t total_size(const struct sl_operation *operation)
 {
     size_t size = 0;
 
-    for (size_t i = 0; i < operation->piece_count; i++)
-        size += operation->pieces[i].iov_len;
+    for (size_t i = 0; i < operation->message.msg_iovlen; i++)
+        size += operation->message.msg_iov[i].iov_len;
     return size;
 }
 

@@ -46,12 +46,14 @@ enum sl_status sl_transport_from_socket(struct sl_loop *loop,
 {
     int yes = 1;
 
-    if (mode != SL_TRANSPORT_STREAM || !socket->backend->class->has_readiness)
+    if (mode == SL_TRANSPORT_STREAM && !socket->backend->class->has_readiness)
         return SL_UNSUPPORTED;
     /* Small requests must not wait for an acknowledgement; a unix socket does
      * not have the option. */
     setsockopt(socket->fd, IPPROTO_TCP, TCP_NODELAY, &yes, sizeof yes);
-    return sl_transport_stream.create(loop, socket, transport);
+    if (mode == SL_TRANSPORT_STREAM)
+        return sl_transport_stream.create(loop, socket, transport);
+    return sl_transport_submitted.create(loop, socket, transport);
 }
 
 enum sl_status sl_transport_create(struct sl_loop *loop,

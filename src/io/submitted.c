@@ -1,0 +1,556 @@
+/* The completion transport: operations submitted with lent memory.
+ *
+ *   send      views -> 8 KiB block -> kernel        what did not fit: next piece
+ *   receive   kernel -> 8 KiB block -> buffer       small ones, copied
+ *             kernel -> segments => buffer          large ones, linked
+ *
+ * Both blocks are rented with the transport and live as long. Whatever is lent
+ * stays pinned until its operation's own completion; closed while something is
+ * in flight, the transport lives on until the last of them. */
+#include "base/debug.h"
+#include "io/transport_class.h"
+
+#include <errno.h>
+#include <string.h>
+
+#define LENT_MOST 4
+
+/* An orderly close waits this long for accepted bytes to leave. */
+#define LINGER SL_SECOND
+
+struct submitted {
+    struct sl_transport base;
+    struct sl_operation sending;
+    struct sl_operation receiving;
+    struct iovec send_piece; /* what of the block is still to be sent */
+    struct iovec receive_pieces[LENT_MOST];
+    struct sl_segment *send_block;
+    struct sl_segment *receive_block;
+    struct sl_segment *lent[LENT_MOST]; /* instead of the block, if any */
+    size_t lent_count;
+    /* Received and not handed over yet: behind the first `taken` bytes of the
+     * pieces. */
+    size_t held;
+    size_t taken;
+    size_t expected;
+    struct sl_timer linger;
+    enum sl_status outcome; /* of receiving: SL_OK until the end or a failure */
+    bool waits_to_send;     /* SL_AGAIN was answered */
+    bool waits_to_receive;
+    bool is_flowing; /* the last receive filled its room */
+    bool is_closed;
+};
+
+static struct submitted *self_of(struct sl_transport *transport)
+{
+    return (struct submitted *)(void *)transport;
+}
+
+static bool is_in_flight(const struct sl_operation *operation)
+{
+    return operation->completion.state == SL_COMPLETION_PENDING;
+}
+
+/* In flight, or over but not delivered yet. */
+static bool is_busy(const struct sl_operation *operation)
+{
+    return operation->completion.state == SL_COMPLETION_PENDING ||
+           operation->completion.state == SL_COMPLETION_READY;
+}
+
+static void submit(struct submitted *self, struct sl_operation *operation)
+{
+    struct sl_backend *backend = self->base.socket.backend;
+
+    sl_completion_begin(&operation->completion);
+    backend->class->submit(backend, operation);
+}
+
+static void keep_error(struct submitted *self,
+                       const struct sl_completion *completion)
+{
+    if (self->base.error == 0)
+        self->base.error = completion->system_error != 0
+                               ? completion->system_error
+                               : ECANCELED;
+}
+
+/* ---- memory lent ---- */
+
+static void release_lent(struct submitted *self)
+{
+    while (self->lent_count > 0)
+        sl_segment_release(self->lent[--self->lent_count]);
+}
+
+static void pin(struct submitted *self)
+{
+    if (self->lent_count == 0)
+        sl_segment_pin(self->receive_block);
+    for (size_t i = 0; i < self->lent_count; i++)
+        sl_segment_pin(self->lent[i]);
+}
+
+static void unpin(struct submitted *self)
+{
+    if (self->lent_count == 0)
+        sl_segment_unpin(self->receive_block);
+    for (size_t i = 0; i < self->lent_count; i++)
+        sl_segment_unpin(self->lent[i]);
+}
+
+/* Segments for about `want` bytes; without any the block will do. */
+static void lend_segments(struct submitted *self, size_t want)
+{
+    struct sl_pool *pool = self->base.loop->pool;
+    size_t room = 0;
+
+    while (self->lent_count < LENT_MOST && room < want) {
+        struct sl_segment *segment;
+
+        if (sl_pool_rent(pool, &segment) != SL_OK)
+            return;
+        self->receive_pieces[self->lent_count].iov_base = segment->data;
+        self->receive_pieces[self->lent_count].iov_len = segment->capacity;
+        self->lent[self->lent_count++] = segment;
+        room += segment->capacity;
+    }
+}
+
+static void lend(struct submitted *self, size_t want)
+{
+    struct msghdr *message = &self->receiving.message;
+
+    sl_assert(self->held == 0 && self->lent_count == 0);
+    if (want > SL_TRANSPORT_BUFFER_SIZE &&
+        (self->is_flowing || self->expected > SL_TRANSPORT_BUFFER_SIZE))
+        lend_segments(self, want);
+    if (self->lent_count == 0) {
+        self->receive_pieces[0].iov_base = self->receive_block->data;
+        self->receive_pieces[0].iov_len = SL_TRANSPORT_BUFFER_SIZE;
+    }
+    message->msg_iov = self->receive_pieces;
+    message->msg_iovlen = self->lent_count > 0 ? self->lent_count : 1;
+    self->taken = 0;
+    pin(self);
+}
+
+/* ---- closing ---- */
+
+static void let_go(struct submitted *self)
+{
+    struct sl_loop *loop = self->base.loop;
+
+    sl_timer_disarm(&loop->timers, &self->linger);
+    sl_completion_fini(&self->sending.completion);
+    sl_completion_fini(&self->receiving.completion);
+    sl_socket_close(loop, &self->base.socket, false);
+    release_lent(self);
+    sl_segment_release(self->send_block);
+    sl_segment_release(self->receive_block);
+    sl_free(loop->allocator, self, sizeof *self);
+}
+
+static void let_go_when_over(struct submitted *self)
+{
+    if (!is_busy(&self->sending) && !is_busy(&self->receiving))
+        let_go(self);
+}
+
+static void cancel(struct submitted *self, struct sl_operation *operation)
+{
+    struct sl_backend *backend = self->base.socket.backend;
+
+    if (is_in_flight(operation))
+        backend->class->cancel(backend, operation);
+}
+
+static void stop_lingering(struct sl_timer *timer)
+{
+    struct submitted *self =
+        (struct submitted *)(void *)((char *)timer -
+                                     offsetof(struct submitted, linger));
+
+    cancel(self, &self->sending);
+}
+
+/* ---- sending ---- */
+
+/* Takes in what became of a send. True: all of the block is over. */
+static bool send_is_over(struct submitted *self)
+{
+    const struct sl_completion *completion = &self->sending.completion;
+    struct iovec *piece = &self->send_piece;
+
+    sl_segment_unpin(self->send_block);
+    if (completion->status != SL_OK) {
+        keep_error(self, completion);
+        return true;
+    }
+    piece->iov_base = (char *)piece->iov_base + completion->result;
+    piece->iov_len -= completion->result;
+    return piece->iov_len == 0;
+}
+
+static void submit_rest(struct submitted *self)
+{
+    do {
+        sl_segment_pin(self->send_block);
+        submit(self, &self->sending);
+    } while (!is_busy(&self->sending) && !send_is_over(self));
+}
+
+static void send_delivered(struct sl_completion *completion)
+{
+    struct submitted *self =
+        (struct submitted *)(void *)((char *)completion -
+                                     offsetof(struct submitted, sending));
+    bool is_over = send_is_over(self);
+
+    if (!is_over && !self->base.loop->is_closing) {
+        submit_rest(self);
+        if (is_busy(&self->sending)) {
+            sl_completion_set_background(completion, self->is_closed);
+            return;
+        }
+    }
+    if (self->is_closed) {
+        let_go_when_over(self);
+    } else if (self->waits_to_send && !self->base.loop->is_closing) {
+        self->waits_to_send = false;
+        if (self->base.events != NULL)
+            self->base.events->can_send(self->base.owner);
+    }
+}
+
+static size_t copy_views(char *to, size_t size, const struct sl_view *views,
+                         size_t count)
+{
+    size_t copied = 0;
+
+    for (size_t i = 0; i < count && copied < size; i++) {
+        size_t n = views[i].size;
+
+        if (n > size - copied)
+            n = size - copied;
+        if (n > 0)
+            memcpy(to + copied, views[i].data, n);
+        copied += n;
+    }
+    return copied;
+}
+
+static enum sl_status submitted_send(struct sl_transport *transport,
+                                     const struct sl_view *views, size_t count,
+                                     size_t *sent)
+{
+    struct submitted *self = self_of(transport);
+    size_t size;
+
+    if (transport->error != 0)
+        return SL_CLOSED;
+    if (is_busy(&self->sending)) {
+        self->waits_to_send = true;
+        return SL_AGAIN;
+    }
+    size = copy_views(self->send_block->data, SL_TRANSPORT_BUFFER_SIZE, views,
+                      count);
+    self->waits_to_send = false;
+    self->send_piece.iov_base = self->send_block->data;
+    self->send_piece.iov_len = size;
+    submit_rest(self);
+    if (transport->error != 0)
+        return SL_CLOSED;
+    *sent = size;
+    return SL_OK;
+}
+
+static enum sl_status submitted_send_file(struct sl_transport *transport,
+                                          int file, int64_t offset, size_t size,
+                                          size_t *sent)
+{
+    (void)transport;
+    (void)file;
+    (void)offset;
+    (void)size;
+    (void)sent;
+    return SL_UNSUPPORTED;
+}
+
+/* ---- receiving ---- */
+
+static size_t room_of(const struct submitted *self)
+{
+    size_t size = 0;
+
+    for (size_t i = 0; i < self->receiving.message.msg_iovlen; i++)
+        size += self->receive_pieces[i].iov_len;
+    return size;
+}
+
+/* Takes in what became of a receive. */
+static void take_result(struct submitted *self)
+{
+    const struct sl_completion *completion = &self->receiving.completion;
+
+    unpin(self);
+    if (completion->status == SL_OK) {
+        self->held = completion->result;
+        self->is_flowing = self->held == room_of(self);
+        self->base.last_received = self->base.loop->now;
+        return;
+    }
+    release_lent(self);
+    self->outcome = completion->status;
+    if (completion->status == SL_END) {
+        /* A send that met the reset first has taken its errno from here. */
+        if (self->base.error != 0 && self->base.error != EPIPE)
+            self->outcome = SL_CLOSED;
+        return;
+    }
+    keep_error(self, completion);
+    self->outcome = SL_CLOSED;
+}
+
+static void receive_delivered(struct sl_completion *completion)
+{
+    struct submitted *self =
+        (struct submitted *)(void *)((char *)completion -
+                                     offsetof(struct submitted, receiving));
+
+    take_result(self);
+    if (self->is_closed) {
+        let_go_when_over(self);
+    } else if (self->waits_to_receive && !self->base.loop->is_closing) {
+        self->waits_to_receive = false;
+        if (self->base.events != NULL)
+            self->base.events->can_receive(self->base.owner);
+    }
+}
+
+/* Hands over at most `want` of what is held; a part when memory is short. */
+static enum sl_status hand_over(struct submitted *self,
+                                struct sl_buffer *buffer, size_t want,
+                                size_t *received)
+{
+    size_t total = 0;
+    size_t start = 0;
+    enum sl_status status = SL_OK;
+
+    for (size_t i = 0; self->held > 0 && total < want; i++) {
+        const struct iovec *piece = &self->receive_pieces[i];
+        size_t skip = self->taken - start;
+        size_t size = piece->iov_len - skip;
+        char *data = (char *)piece->iov_base + skip;
+
+        start += piece->iov_len;
+        if (self->taken >= start)
+            continue;
+        if (size > self->held)
+            size = self->held;
+        if (self->lent_count > 0)
+            self->lent[i]->filled = skip + size;
+        if (size > want - total)
+            size = want - total;
+        if (self->lent_count > 0) {
+            status = sl_buffer_link(buffer, self->lent[i], data, size);
+        } else {
+            status = sl_buffer_append(buffer, sl_view(data, size));
+        }
+        if (status != SL_OK)
+            break;
+        self->taken += size;
+        self->held -= size;
+        total += size;
+    }
+    if (self->held == 0)
+        release_lent(self);
+    if (total == 0)
+        return status;
+    *received = total;
+    return SL_OK;
+}
+
+static enum sl_status submitted_receive(struct sl_transport *transport,
+                                        struct sl_buffer *buffer, size_t want,
+                                        size_t *received)
+{
+    struct submitted *self = self_of(transport);
+
+    if (!is_busy(&self->receiving) && self->held == 0 &&
+        self->outcome == SL_OK) {
+        lend(self, want);
+        submit(self, &self->receiving);
+        if (!is_busy(&self->receiving))
+            take_result(self);
+    }
+    if (is_busy(&self->receiving)) {
+        self->waits_to_receive = true;
+        sl_completion_set_background(&self->receiving.completion, false);
+        return SL_AGAIN;
+    }
+    if (self->held == 0)
+        return self->outcome;
+    return hand_over(self, buffer, want, received);
+}
+
+static enum sl_status submitted_watch(struct sl_transport *transport)
+{
+    struct submitted *self = self_of(transport);
+
+    if (self->held > 0 || self->outcome != SL_OK)
+        return SL_OK;
+    if (!is_busy(&self->receiving)) {
+        lend(self, SL_TRANSPORT_BUFFER_SIZE);
+        submit(self, &self->receiving);
+        if (!is_busy(&self->receiving)) {
+            take_result(self);
+            return SL_OK;
+        }
+    }
+    if (!self->waits_to_receive)
+        sl_completion_set_background(&self->receiving.completion, true);
+    self->waits_to_receive = true;
+    return SL_AGAIN;
+}
+
+static void submitted_expect(struct sl_transport *transport, size_t bytes)
+{
+    self_of(transport)->expected = bytes;
+}
+
+static bool submitted_is_quiet(struct sl_transport *transport)
+{
+    struct submitted *self = self_of(transport);
+    struct sl_backend *backend = transport->socket.backend;
+
+    if (self->held > 0 || self->outcome != SL_OK || transport->error != 0 ||
+        self->receiving.completion.state == SL_COMPLETION_READY)
+        return false;
+    if (sl_clock_now() - transport->last_received <= SL_MILLISECOND)
+        return true;
+    /* The kernel may have put it where a look at the socket does not see it. */
+    if (is_in_flight(&self->receiving)) {
+        backend->class->wait(backend, 0);
+        if (!is_in_flight(&self->receiving))
+            return false;
+    }
+    return sl_socket_is_quiet(transport->socket.fd);
+}
+
+/* ---- a life ---- */
+
+static void init_operation(struct submitted *self,
+                           struct sl_operation *operation,
+                           enum sl_operation_kind kind,
+                           void (*delivered)(struct sl_completion *))
+{
+    sl_completion_init(&operation->completion, self->base.loop, delivered);
+    operation->completion.is_internal = true;
+    operation->kind = kind;
+    operation->socket = &self->base.socket;
+}
+
+static enum sl_status submitted_create(struct sl_loop *loop,
+                                       struct sl_socket *socket,
+                                       struct sl_transport **transport)
+{
+    struct submitted *self = sl_allocate_zeroed(loop->allocator, sizeof *self);
+    enum sl_status status;
+
+    if (self == NULL)
+        return SL_MEMORY;
+    status = sl_pool_rent_block(loop->pool, SL_TRANSPORT_BUFFER_SIZE,
+                                &self->send_block);
+    if (status != SL_OK)
+        goto fail;
+    status = sl_pool_rent_block(loop->pool, SL_TRANSPORT_BUFFER_SIZE,
+                                &self->receive_block);
+    if (status != SL_OK)
+        goto fail_block;
+    self->base.class = &sl_transport_submitted;
+    self->base.loop = loop;
+    socket->backend->class->move(socket->backend, socket, &self->base.socket);
+    /* Just connected: there is room to send. */
+    self->base.socket.is_writable = true;
+    init_operation(self, &self->sending, SL_OPERATION_SEND, send_delivered);
+    init_operation(self, &self->receiving, SL_OPERATION_RECEIVE,
+                   receive_delivered);
+    self->sending.message.msg_iov = &self->send_piece;
+    self->sending.message.msg_iovlen = 1;
+    sl_timer_init(&self->linger, stop_lingering);
+    *transport = &self->base;
+    return SL_OK;
+
+fail_block:
+    sl_segment_release(self->send_block);
+fail:
+    sl_free(loop->allocator, self, sizeof *self);
+    return status;
+}
+
+/* Over but not delivered yet: it never will be, so what it pinned is let go. */
+static void settle(struct submitted *self)
+{
+    if (self->sending.completion.state == SL_COMPLETION_READY) {
+        sl_segment_unpin(self->send_block);
+        sl_completion_fini(&self->sending.completion);
+    }
+    if (self->receiving.completion.state == SL_COMPLETION_READY) {
+        unpin(self);
+        sl_completion_fini(&self->receiving.completion);
+    }
+}
+
+/* In a child of fork what is in flight is the parent's; here it is only
+ * forgotten. */
+static void forget(struct submitted *self)
+{
+    if (is_in_flight(&self->sending))
+        sl_segment_unpin(self->send_block);
+    if (is_in_flight(&self->receiving))
+        unpin(self);
+    let_go(self);
+}
+
+static void submitted_close(struct sl_transport *transport, bool is_abort)
+{
+    struct submitted *self = self_of(transport);
+    struct sl_loop *loop = transport->loop;
+
+    self->is_closed = true;
+    transport->events = NULL;
+    settle(self);
+    if (sl_loop_is_forked(loop)) {
+        forget(self);
+        return;
+    }
+    if (is_in_flight(&self->receiving))
+        sl_completion_set_background(&self->receiving.completion, true);
+    if (is_in_flight(&self->sending))
+        sl_completion_set_background(&self->sending.completion, true);
+    cancel(self, &self->receiving);
+    if (is_abort) {
+        struct linger reset = {1, 0};
+
+        setsockopt(transport->socket.fd, SOL_SOCKET, SO_LINGER, &reset,
+                   sizeof reset);
+        cancel(self, &self->sending);
+    } else if (is_in_flight(&self->sending)) {
+        sl_timer_arm(&loop->timers, &self->linger, loop->now + LINGER);
+    }
+    settle(self);
+    let_go_when_over(self);
+}
+
+const struct sl_transport_class sl_transport_submitted = {
+    .mode = SL_TRANSPORT_COMPLETION,
+    .create = submitted_create,
+    .send = submitted_send,
+    .send_file = submitted_send_file,
+    .receive = submitted_receive,
+    .watch = submitted_watch,
+    .expect = submitted_expect,
+    .is_quiet = submitted_is_quiet,
+    .close = submitted_close,
+};

@@ -1,0 +1,378 @@
+/* Operations that go to the kernel. What is submitted while delivering goes there
+ * with the next wait, all at once; what came back is read from shared memory.
+ * An operation is found by slot and generation, never by its address: a
+ * completion for one that was retired finds nothing. */
+#include "base/debug.h"
+#include "io/backend.h"
+#include "io/slots.h"
+
+#include <errno.h>
+#include <liburing.h>
+#include <poll.h>
+#include <string.h>
+
+#define ENTRIES 256
+
+/* A watched descriptor's entry, and one that nobody asks about: no slot has
+ * this number. */
+#define WATCHED ((uint64_t)UINT32_MAX << 32)
+#define UNASKED (WATCHED | UINT32_MAX)
+
+struct uring_backend {
+    struct sl_backend base;
+    struct sl_slots slots; /* operations in flight */
+    struct io_uring ring;
+};
+
+static struct uring_backend *self_of(struct sl_backend *backend)
+{
+    return (struct uring_backend *)(void *)backend;
+}
+
+/* Best first. The first two keep a ring from being used by another thread or a
+ * child of fork, and leave the kernel's work to our own waits. */
+static const unsigned setup_flags[] = {
+    IORING_SETUP_SINGLE_ISSUER | IORING_SETUP_DEFER_TASKRUN |
+        IORING_SETUP_TASKRUN_FLAG | IORING_SETUP_SUBMIT_ALL |
+        IORING_SETUP_CLAMP,
+    IORING_SETUP_COOP_TASKRUN | IORING_SETUP_TASKRUN_FLAG |
+        IORING_SETUP_SUBMIT_ALL | IORING_SETUP_CLAMP,
+    IORING_SETUP_CLAMP,
+};
+
+/* 0 or errno. */
+static int open_ring(struct io_uring *ring)
+{
+    int error = ENOSYS;
+
+    for (size_t i = 0; i < sizeof setup_flags / sizeof setup_flags[0]; i++) {
+        struct io_uring_params parameters;
+
+        memset(&parameters, 0, sizeof parameters);
+        parameters.flags = setup_flags[i];
+        error = -io_uring_queue_init_params(ENTRIES, ring, &parameters);
+        if (error == EINVAL)
+            continue;
+        if (error != 0)
+            return error;
+        /* Without these a socket would occupy a kernel thread while it waits,
+         * and completions could be lost. */
+        if ((parameters.features & IORING_FEAT_FAST_POLL) != 0 &&
+            (parameters.features & IORING_FEAT_NODROP) != 0)
+            return 0;
+        io_uring_queue_exit(ring);
+        return ENOSYS;
+    }
+    return error;
+}
+
+static bool uring_is_present(void)
+{
+    struct io_uring ring;
+
+    if (open_ring(&ring) != 0)
+        return false;
+    io_uring_queue_exit(&ring);
+    return true;
+}
+
+static enum sl_status uring_open(struct sl_loop *loop,
+                                 struct sl_backend **backend)
+{
+    struct uring_backend *self =
+        sl_allocate_zeroed(loop->allocator, sizeof *self);
+    int error;
+
+    if (self == NULL)
+        return SL_MEMORY;
+    error = open_ring(&self->ring);
+    if (error != 0) {
+        sl_free(loop->allocator, self, sizeof *self);
+        errno = error;
+        return error == EMFILE || error == ENFILE ? SL_LIMIT : SL_UNSUPPORTED;
+    }
+    self->base.class = &sl_backend_uring;
+    self->base.loop = loop;
+    sl_slots_init(&self->slots, loop->allocator);
+    *backend = &self->base;
+    return SL_OK;
+}
+
+static void uring_close(struct sl_backend *backend)
+{
+    struct uring_backend *self = self_of(backend);
+
+    io_uring_queue_exit(&self->ring);
+    sl_slots_fini(&self->slots);
+    sl_free(backend->loop->allocator, self, sizeof *self);
+}
+
+static enum sl_status uring_attach(struct sl_backend *backend,
+                                   struct sl_socket *socket)
+{
+    socket->backend = backend;
+    return SL_OK;
+}
+
+static void uring_detach(struct sl_backend *backend, struct sl_socket *socket)
+{
+    (void)backend;
+    sl_assert(socket->receiving == NULL && socket->sending == NULL);
+    socket->backend = NULL;
+}
+
+static void uring_move(struct sl_backend *backend, struct sl_socket *socket,
+                       struct sl_socket *to)
+{
+    (void)backend;
+    *to = *socket;
+    socket->backend = NULL;
+    socket->fd = -1;
+}
+
+/* An entry to fill. NULL only when the kernel refuses to take what is there. */
+static struct io_uring_sqe *next_entry(struct uring_backend *self)
+{
+    struct io_uring_sqe *entry = io_uring_get_sqe(&self->ring);
+
+    if (entry != NULL)
+        return entry;
+    io_uring_submit(&self->ring);
+    return io_uring_get_sqe(&self->ring);
+}
+
+static void prepare(struct io_uring_sqe *entry, struct sl_operation *operation)
+{
+    int fd = operation->socket->fd;
+    struct iovec *first = operation->message.msg_iov;
+
+    if (operation->kind == SL_OPERATION_CONNECT)
+        io_uring_prep_connect(entry, fd, operation->address,
+                              operation->address_size);
+    else if (operation->kind == SL_OPERATION_SEND)
+        io_uring_prep_send(entry, fd, first->iov_base, first->iov_len,
+                           MSG_NOSIGNAL);
+    else if (operation->message.msg_iovlen == 1)
+        io_uring_prep_recv(entry, fd, first->iov_base, first->iov_len, 0);
+    else
+        io_uring_prep_recvmsg(entry, fd, &operation->message, 0);
+    io_uring_sqe_set_data64(entry, operation->handle);
+}
+
+static struct sl_operation **place_of(struct sl_operation *operation)
+{
+    struct sl_socket *socket = operation->socket;
+
+    return operation->kind == SL_OPERATION_RECEIVE ? &socket->receiving
+                                                   : &socket->sending;
+}
+
+static void uring_submit(struct sl_backend *backend,
+                         struct sl_operation *operation)
+{
+    struct uring_backend *self = self_of(backend);
+    enum sl_status failure =
+        operation->kind == SL_OPERATION_CONNECT ? SL_CONNECT : SL_CLOSED;
+    struct io_uring_sqe *entry;
+    int error = ENOMEM;
+
+    sl_assert(*place_of(operation) == NULL);
+    operation->is_cancelling = false;
+    if (sl_slots_put(&self->slots, operation, &operation->handle) != SL_OK)
+        goto fail;
+    entry = next_entry(self);
+    if (entry == NULL) {
+        sl_slots_remove(&self->slots, operation->handle);
+        error = EBUSY;
+        goto fail;
+    }
+    prepare(entry, operation);
+    *place_of(operation) = operation;
+    backend->in_flight++;
+    return;
+
+fail:
+    operation->completion.system_error = error;
+    sl_completion_finish(&operation->completion, failure, 0);
+}
+
+/* Without an entry the operation only ends later, by its own means. */
+static void uring_cancel(struct sl_backend *backend,
+                         struct sl_operation *operation)
+{
+    struct io_uring_sqe *entry;
+
+    if (operation->is_cancelling || *place_of(operation) != operation)
+        return;
+    entry = next_entry(self_of(backend));
+    if (entry == NULL)
+        return;
+    io_uring_prep_cancel64(entry, operation->handle, 0);
+    io_uring_sqe_set_data64(entry, UNASKED);
+    operation->is_cancelling = true;
+}
+
+static void uring_cancel_all(struct sl_backend *backend)
+{
+    const struct sl_slots *slots = &self_of(backend)->slots;
+
+    for (uint32_t slot = 0; slot < slots->used; slot++) {
+        if (slots->entries[slot].object != NULL)
+            uring_cancel(backend, slots->entries[slot].object);
+    }
+}
+
+static enum sl_status outcome(const struct sl_operation *operation, int result)
+{
+    if (result > 0)
+        return SL_OK;
+    if (result == 0)
+        return operation->kind == SL_OPERATION_RECEIVE ? SL_END : SL_OK;
+    if (result == -ECANCELED && operation->is_cancelling)
+        return SL_CANCELLED;
+    return operation->kind == SL_OPERATION_CONNECT ? SL_CONNECT : SL_CLOSED;
+}
+
+/* The one place where an operation leaves the kernel's hands. */
+static void retire(struct uring_backend *self, struct sl_operation *operation,
+                   int result)
+{
+    struct sl_completion *completion = &operation->completion;
+
+    sl_slots_remove(&self->slots, operation->handle);
+    operation->handle = 0;
+    *place_of(operation) = NULL;
+    self->base.in_flight--;
+    if (result == -EINTR || result == -EAGAIN) {
+        /* Not its end; unless it was asked to end. */
+        if (!operation->is_cancelling) {
+            uring_submit(&self->base, operation);
+            /* Signalled and not finished: nobody is in the midst of submit. */
+            if (completion->state == SL_COMPLETION_DONE) {
+                enum sl_status status = completion->status;
+
+                sl_completion_begin(completion);
+                completion->version--;
+                sl_completion_signal(completion, status, 0);
+            }
+            return;
+        }
+        result = -ECANCELED;
+    }
+    completion->system_error = result < 0 ? -result : 0;
+    sl_completion_signal(completion, outcome(operation, result),
+                         result > 0 ? (size_t)result : 0);
+}
+
+static void arm_watch(struct uring_backend *self, int fd)
+{
+    struct io_uring_sqe *entry = next_entry(self);
+
+    if (entry == NULL)
+        return;
+    io_uring_prep_poll_multishot(entry, fd, POLLIN);
+    io_uring_sqe_set_data64(entry, WATCHED | (uint32_t)fd);
+}
+
+static void take_entry(struct uring_backend *self,
+                       const struct io_uring_cqe *entry)
+{
+    uint64_t handle = entry->user_data;
+    struct sl_operation *operation;
+
+    if (handle == UNASKED)
+        return;
+    if (handle >= WATCHED) {
+        int fd = (int)(uint32_t)handle;
+
+        sl_loop_woken(self->base.loop, fd);
+        if ((entry->flags & IORING_CQE_F_MORE) == 0 && entry->res >= 0)
+            arm_watch(self, fd);
+        return;
+    }
+    operation = sl_slots_get(&self->slots, handle);
+    if (operation == NULL)
+        self->base.loop->stale_events++;
+    else
+        retire(self, operation, entry->res);
+}
+
+static void take_entries(struct uring_backend *self)
+{
+    struct io_uring_cqe *entry;
+    unsigned head;
+    unsigned count = 0;
+
+    io_uring_for_each_cqe(&self->ring, head, entry)
+    {
+        take_entry(self, entry);
+        count++;
+    }
+    io_uring_cq_advance(&self->ring, count);
+}
+
+/* Work of ours that the kernel does when it is entered the next time. */
+static bool has_kernel_work(const struct uring_backend *self)
+{
+    return (IO_URING_READ_ONCE(*self->ring.sq.kflags) &
+            (IORING_SQ_TASKRUN | IORING_SQ_CQ_OVERFLOW)) != 0;
+}
+
+static void uring_wait(struct sl_backend *backend, int64_t timeout)
+{
+    struct uring_backend *self = self_of(backend);
+    struct __kernel_timespec until;
+    struct io_uring_cqe *entry;
+
+    if (timeout == 0 || io_uring_cq_ready(&self->ring) > 0) {
+        if (io_uring_sq_ready(&self->ring) > 0 || has_kernel_work(self))
+            io_uring_submit_and_get_events(&self->ring);
+    } else if (timeout == SL_NEVER) {
+        io_uring_submit_and_wait(&self->ring, 1);
+    } else {
+        until.tv_sec = timeout / SL_SECOND;
+        until.tv_nsec = timeout % SL_SECOND;
+        io_uring_submit_and_wait_timeout(&self->ring, &entry, 1, &until, NULL);
+    }
+    take_entries(self);
+}
+
+static enum sl_status uring_watch(struct sl_backend *backend, int fd)
+{
+    arm_watch(self_of(backend), fd);
+    return SL_OK;
+}
+
+static int uring_pollfd(struct sl_backend *backend)
+{
+    return self_of(backend)->ring.ring_fd;
+}
+
+static bool uring_has_pending(const struct sl_backend *backend)
+{
+    const struct uring_backend *self =
+        (const struct uring_backend *)(const void *)backend;
+
+    return io_uring_sq_ready(&self->ring) > 0 ||
+           io_uring_cq_ready(&self->ring) > 0;
+}
+
+const struct sl_backend_class sl_backend_uring = {
+    .name = "io_uring",
+    .benefit = "full",
+    .rank = 1,
+    .has_readiness = false,
+    .is_present = uring_is_present,
+    .open = uring_open,
+    .close = uring_close,
+    .attach = uring_attach,
+    .detach = uring_detach,
+    .move = uring_move,
+    .submit = uring_submit,
+    .cancel = uring_cancel,
+    .cancel_all = uring_cancel_all,
+    .wait = uring_wait,
+    .watch = uring_watch,
+    .pollfd = uring_pollfd,
+    .has_pending = uring_has_pending,
+};
