@@ -3,6 +3,8 @@
 
 #define LOOP "sluice.loop"
 
+static const char loop_key;
+
 /* A handle to the state's one loop; holds nothing of its own. */
 static struct slb_runtime *check_loop(lua_State *L)
 {
@@ -75,10 +77,10 @@ static int get_loop(lua_State *L)
 {
     slb_runtime(L);
     lua_settop(L, 0);
-    if (lua_rawgetp(L, LUA_REGISTRYINDEX, LOOP) == LUA_TNIL) {
+    if (lua_rawgetp(L, LUA_REGISTRYINDEX, &loop_key) == LUA_TNIL) {
         slb_new(L, LOOP, 1, 0);
         lua_pushvalue(L, -1);
-        lua_rawsetp(L, LUA_REGISTRYINDEX, LOOP);
+        lua_rawsetp(L, LUA_REGISTRYINDEX, &loop_key);
     }
     return 1;
 }

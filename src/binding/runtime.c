@@ -28,7 +28,8 @@ struct slb_runtime *slb_runtime(lua_State *L)
     if (runtime == NULL || runtime->is_closing)
         luaL_error(L, "sluice is closed in this state");
     if (sl_loop_check(&runtime->loop) != SL_OK)
-        luaL_error(L, "sluice cannot be used after fork or from another thread");
+        luaL_error(L,
+                   "sluice cannot be used after fork or from another thread");
     return runtime;
 }
 
@@ -121,8 +122,8 @@ void slb_note_bytes(lua_State *L, struct slb_runtime *runtime, size_t bytes)
         return;
     bytes = runtime->debt;
     runtime->debt = 0;
-    lua_gc(L, LUA_GCSTEP, (int)(bytes / 1024 > 1 << 20 ? 1 << 20
-                                                      : bytes / 1024));
+    lua_gc(L, LUA_GCSTEP,
+           (int)(bytes / 1024 > 1 << 20 ? 1 << 20 : bytes / 1024));
 }
 
 /* ---- userdata ---- */
@@ -193,7 +194,9 @@ int slb_push_failure(lua_State *L, const struct sl_failure *failure,
                      const char *attempt)
 {
     lua_pushnil(L);
-    lua_pushfstring(L, "%s: %s", attempt, failure->reason);
+    /* A connector's reason begins with the address that it tried. */
+    lua_pushfstring(L, failure->stage == SL_STAGE_CONNECT ? "%s %s" : "%s: %s",
+                    attempt, failure->reason);
     push_error(L, failure);
     return 3;
 }

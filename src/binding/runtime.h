@@ -27,12 +27,12 @@ struct slb_runtime {
     struct sl_resolver *resolver; /* NULL until the first client */
     lua_State *stepping;          /* who called step; resumes come from it */
     struct slb_ticket *free_tickets;
-    int tickets;      /* registry reference of the tickets by number */
+    int tickets; /* registry reference of the tickets by number */
     int ticket_count;
-    int tasks;        /* registry reference of task by coroutine */
-    size_t waiting;   /* tickets in use */
-    size_t debt;      /* bytes held by handles since the last collector step */
-    uint64_t leaked;  /* handles collected while they still held bytes */
+    int tasks;       /* registry reference of task by coroutine */
+    size_t waiting;  /* tickets in use */
+    size_t debt;     /* bytes held by handles since the last collector step */
+    uint64_t leaked; /* handles collected while they still held bytes */
     uint64_t requests;
     uint64_t resends;
     size_t connections;

@@ -300,9 +300,9 @@ static int sleep_for(lua_State *L)
     int64_t duration = slb_check_seconds(L, 1);
     int64_t now = sl_loop_refresh(&runtime->loop);
 
-    return slb_wait_own(
-        L, runtime, NULL,
-        duration >= SL_NEVER - now ? SL_NEVER : now + duration, slept);
+    return slb_wait_own(L, runtime, NULL,
+                        duration >= SL_NEVER - now ? SL_NEVER : now + duration,
+                        slept);
 }
 
 static const luaL_Reg functions[] = {

@@ -14,12 +14,10 @@ void slb_reader_open(lua_State *L);
 void slb_writer_open(lua_State *L);
 void slb_lease_open(lua_State *L);
 void slb_loop_open(lua_State *L);
-void slb_url_open(lua_State *L);
 void slb_headers_open(lua_State *L);
 void slb_client_open(lua_State *L);
 void slb_request_open(lua_State *L);
 void slb_response_open(lua_State *L);
-void slb_parser_open(lua_State *L);
 
 /* ---- handles that one type makes for another ---- */
 
@@ -29,6 +27,9 @@ struct sl_sequence *slb_new_sequence(lua_State *L);
 struct sl_sequence *slb_check_sequence(lua_State *L, int index);
 struct sl_sequence *slb_test_sequence(lua_State *L, int index);
 
+/* The head (or trailers) of the response at index `response`. */
+void slb_push_headers(lua_State *L, int response, bool is_trailers);
+
 struct sl_lease *slb_new_lease(lua_State *L);
 struct sl_lease *slb_check_lease(lua_State *L, int index);
 struct sl_lease *slb_test_lease(lua_State *L, int index);
@@ -36,6 +37,5 @@ struct sl_lease *slb_test_lease(lua_State *L, int index);
 /* The content as a new Lua string: one segment without a detour, several
  * through one copy. */
 void slb_push_sequence_string(lua_State *L, const struct sl_sequence *sequence);
-void slb_push_buffer_string(lua_State *L, const struct sl_buffer *buffer);
 
 #endif

@@ -8,9 +8,9 @@
  * which is how a host interrupts a script, wants to run. */
 #define DRIVE_SLICE (200 * SL_MILLISECOND)
 
-#define TICKET_FROM(member, pointer)                                           \
-    ((struct slb_ticket *)((char *)(pointer) -                                 \
-                           offsetof(struct slb_ticket, member)))
+#define TICKET_FROM(member, pointer)                                     \
+    ((struct slb_ticket *)((char *)(pointer)-offsetof(struct slb_ticket, \
+                                                      member)))
 
 static struct slb_runtime *runtime_of(struct sl_completion *completion)
 {
@@ -76,8 +76,7 @@ static void deliver(struct sl_completion *completion)
     struct slb_ticket *ticket;
     lua_State *coroutine;
 
-    if (completion->waiter == 0 || runtime->is_closing ||
-        !lua_checkstack(L, 4))
+    if (completion->waiter == 0 || runtime->is_closing || !lua_checkstack(L, 4))
         return;
     lua_rawgeti(L, LUA_REGISTRYINDEX, runtime->tickets);
     lua_rawgeti(L, -1, (lua_Integer)completion->waiter);
@@ -90,8 +89,7 @@ static void deliver(struct sl_completion *completion)
 }
 
 /* A ticket on the stack of L, in a to-be-closed slot. */
-static struct slb_ticket *push_ticket(lua_State *L,
-                                      struct slb_runtime *runtime)
+static struct slb_ticket *push_ticket(lua_State *L, struct slb_runtime *runtime)
 {
     struct slb_ticket *ticket = runtime->free_tickets;
 
@@ -298,8 +296,7 @@ void slb_resume(struct slb_runtime *runtime, lua_State *coroutine,
     }
 }
 
-static const luaL_Reg ticket_meta[] = {{"__close", ticket_close},
-                                       {NULL, NULL}};
+static const luaL_Reg ticket_meta[] = {{"__close", ticket_close}, {NULL, NULL}};
 
 void slb_wait_open(lua_State *L)
 {

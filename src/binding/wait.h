@@ -19,13 +19,13 @@ struct slb_task;
 
 struct slb_ticket {
     struct slb_runtime *runtime;
-    struct slb_ticket *next;      /* free, or in a task's list of waiters */
+    struct slb_ticket *next; /* free, or in a task's list of waiters */
     struct slb_ticket *previous;
     struct slb_ticket **list;     /* whose list it is in */
     struct sl_completion *target; /* what is waited for; NULL: not in use */
     uint32_t version;             /* of target, when the wait began */
     int number;
-    struct slb_task *task;        /* whose coroutine this is; NULL: a foreign */
+    struct slb_task *task; /* whose coroutine this is; NULL: a foreign */
     void (*abandon)(void *subject);
     void *subject;
     struct sl_completion own; /* for waits on timers and tasks */

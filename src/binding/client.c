@@ -1,0 +1,239 @@
+#include "binding/client.h"
+
+#include "binding/options.h"
+#include "binding/tls.h"
+#include "binding/types.h"
+#include "io/backend.h"
+
+#define CONNECTIONS "sluice.connections"
+
+/* The connections of one client. */
+struct slb_connections {
+    struct slb_runtime *runtime;
+    struct sl_connections *connections;
+};
+
+/* ---- connections ---- */
+
+static struct slb_connections *check_connections(lua_State *L)
+{
+    struct slb_connections *handle = luaL_checkudata(L, 1, CONNECTIONS);
+
+    if (handle->connections == NULL)
+        slb_raise_disposed(L, "client");
+    return handle;
+}
+
+static const struct sl_backend_class *check_backend(lua_State *L)
+{
+    const char *name = slb_field_string(L, "backend");
+    const struct sl_backend_class *backend;
+
+    if (name == NULL)
+        return NULL;
+    backend = sl_backend_find(name);
+    if (backend == NULL)
+        luaL_error(L, "backend: '%s' is not in this build", name);
+    return backend;
+}
+
+/* connections{ per_origin, total, idle, lifetime, reuses, completion, backend }
+ *   -> connections | nil, message, err
+ * An empty set of connections with those limits; durations in seconds. */
+static int new_connections(lua_State *L)
+{
+    struct slb_runtime *runtime = slb_runtime(L);
+    struct sl_connections_options options;
+    struct slb_connections *handle;
+    enum sl_status status = SL_OK;
+
+    luaL_checktype(L, 1, LUA_TTABLE);
+    lua_settop(L, 1);
+    sl_connections_options_default(&options);
+    options.per_origin =
+        (size_t)slb_field_size(L, "per_origin", options.per_origin);
+    options.total = (size_t)slb_field_size(L, "total", options.total);
+    options.idle = slb_field_seconds(L, "idle", options.idle);
+    options.lifetime = slb_field_seconds(L, "lifetime", options.lifetime);
+    options.reuses = slb_field_boolean(L, "reuses", true);
+    if (slb_field_boolean(L, "completion", false))
+        options.mode = SL_TRANSPORT_COMPLETION;
+    options.backend = check_backend(L);
+
+    handle = slb_new(L, CONNECTIONS, sizeof *handle, 0);
+    if (runtime->resolver == NULL)
+        status = sl_resolver_create(&runtime->loop, &runtime->resolver);
+    if (status == SL_OK)
+        status = sl_connections_create(&runtime->allocator, &runtime->pool,
+                                       &runtime->loop, runtime->resolver,
+                                       &options, &handle->connections);
+    if (status != SL_OK)
+        return slb_push_outcome(L, status, "create client");
+    handle->runtime = runtime;
+    slb_runtime_retain(runtime);
+    return 1;
+}
+
+/* connections:close() - idle ones close, waiting requests fail */
+static int connections_close(lua_State *L)
+{
+    sl_connections_close(check_connections(L)->connections);
+    return 0;
+}
+
+/* connections:stats() -> { idle, active, made, requests, resends } */
+static int connections_stats(lua_State *L)
+{
+    const struct sl_connections_stats *stats =
+        &check_connections(L)->connections->stats;
+
+    lua_createtable(L, 0, 5);
+    lua_pushinteger(L, (lua_Integer)stats->idle);
+    lua_setfield(L, -2, "idle");
+    lua_pushinteger(L, (lua_Integer)stats->active);
+    lua_setfield(L, -2, "active");
+    lua_pushinteger(L, (lua_Integer)stats->made);
+    lua_setfield(L, -2, "made");
+    lua_pushinteger(L, (lua_Integer)stats->requests);
+    lua_setfield(L, -2, "requests");
+    lua_pushinteger(L, (lua_Integer)stats->resends);
+    lua_setfield(L, -2, "resends");
+    return 1;
+}
+
+static int connections_gc(lua_State *L)
+{
+    struct slb_connections *handle = luaL_checkudata(L, 1, CONNECTIONS);
+
+    if (handle->connections == NULL)
+        return 0;
+    sl_connections_close(handle->connections);
+    sl_connections_release(handle->connections);
+    handle->connections = NULL;
+    slb_runtime_release(handle->runtime);
+    return 0;
+}
+
+/* ---- origins ---- */
+
+/* connections:origin{ host, port, unix_path, local_address, tls, identity }
+ *   -> origin | nil, message, err
+ * `tls` is a context; `identity` keys its sessions. */
+static int connections_origin(lua_State *L)
+{
+    struct slb_connections *connections = check_connections(L);
+    struct sl_origin_options options = {0};
+    struct slb_tls_context *tls = NULL;
+    struct slb_origin *handle;
+    enum sl_status status;
+
+    luaL_checktype(L, 2, LUA_TTABLE);
+    lua_settop(L, 2);
+    lua_remove(L, 1); /* the option readers look at index 1 */
+    options.host = slb_field_string(L, "host");
+    options.port = (int)slb_field_size(L, "port", 0);
+    options.unix_path = slb_field_string(L, "unix_path");
+    options.local_address = slb_field_string(L, "local_address");
+    options.identity = slb_field_string(L, "identity");
+    if (lua_getfield(L, 1, "tls") != LUA_TNIL)
+        tls = slb_check_tls_context(L, -1);
+    if (options.host == NULL || options.host[0] == '\0')
+        return luaL_error(L, "host: missing");
+    if (tls != NULL) {
+        options.provider = tls->provider;
+        options.context = tls->context;
+    }
+
+    handle = slb_new(L, SLB_ORIGIN, sizeof *handle, 1);
+    /* The verify callback lives as long as origins that may call it. */
+    lua_getfield(L, 1, "tls");
+    lua_setiuservalue(L, -2, 1);
+    status =
+        sl_origin_create(connections->connections, &options, &handle->origin);
+    if (status != SL_OK)
+        return slb_push_outcome(L, status, "create origin");
+    handle->runtime = connections->runtime;
+    slb_runtime_retain(handle->runtime);
+    return 1;
+}
+
+static int origin_gc(lua_State *L)
+{
+    struct slb_origin *handle = luaL_checkudata(L, 1, SLB_ORIGIN);
+
+    if (handle->origin == NULL)
+        return 0;
+    sl_origin_release(handle->origin);
+    handle->origin = NULL;
+    slb_runtime_release(handle->runtime);
+    return 0;
+}
+
+/* ---- options ---- */
+
+static void read_deadlines(lua_State *L, struct sl_deadlines *deadlines)
+{
+    sl_deadlines_default(deadlines);
+    deadlines->queue = slb_field_seconds(L, "queue", deadlines->queue);
+    deadlines->resolve = slb_field_seconds(L, "resolve", deadlines->resolve);
+    deadlines->connect = slb_field_seconds(L, "connect", deadlines->connect);
+    deadlines->tls = slb_field_seconds(L, "tls", deadlines->tls);
+    deadlines->first_byte =
+        slb_field_seconds(L, "first_byte", deadlines->first_byte);
+    deadlines->idle = slb_field_seconds(L, "idle", deadlines->idle);
+    deadlines->total = slb_field_seconds(L, "total", deadlines->total);
+}
+
+static void read_limits(lua_State *L, struct sl_response_limits *limits)
+{
+    sl_response_limits_default(limits);
+    limits->head.head = (size_t)slb_field_size(L, "head", limits->head.head);
+    limits->head.line = (size_t)slb_field_size(L, "line", limits->head.line);
+    limits->head.lines = (size_t)slb_field_size(L, "lines", limits->head.lines);
+    limits->head.lenient_lf = slb_field_boolean(L, "lenient_lf", false);
+    limits->interim = (size_t)slb_field_size(L, "interim", limits->interim);
+    limits->body = slb_field_size(L, "body", limits->body);
+}
+
+/* options{ deadlines, limits and traits, flat } -> options */
+static int new_options(lua_State *L)
+{
+    struct slb_options *handle;
+    struct sl_exchange_options *options;
+
+    luaL_checktype(L, 1, LUA_TTABLE);
+    lua_settop(L, 1);
+    handle = slb_new(L, SLB_OPTIONS, sizeof *handle, 0);
+    options = &handle->options;
+    read_deadlines(L, &options->deadlines);
+    read_limits(L, &options->limits);
+    options->traits.is_head = slb_field_boolean(L, "is_head", false);
+    options->traits.wants_close = slb_field_boolean(L, "wants_close", false);
+    options->is_idempotent = slb_field_boolean(L, "is_idempotent", false);
+    options->expects_continue = slb_field_boolean(L, "expects_continue", false);
+    options->decodes = slb_field_boolean(L, "decodes", true);
+    return 1;
+}
+
+static const luaL_Reg functions[] = {
+    {"connections", new_connections}, {"options", new_options}, {NULL, NULL}};
+
+static const luaL_Reg connections_methods[] = {{"origin", connections_origin},
+                                               {"stats", connections_stats},
+                                               {"close", connections_close},
+                                               {NULL, NULL}};
+
+static const luaL_Reg connections_meta[] = {
+    {"__gc", connections_gc}, {"__close", connections_gc}, {NULL, NULL}};
+
+static const luaL_Reg origin_meta[] = {{"__gc", origin_gc}, {NULL, NULL}};
+
+static const luaL_Reg options_meta[] = {{NULL, NULL}};
+
+void slb_client_open(lua_State *L)
+{
+    slb_type(L, CONNECTIONS, connections_methods, connections_meta);
+    slb_type(L, SLB_ORIGIN, NULL, origin_meta);
+    slb_type(L, SLB_OPTIONS, NULL, options_meta);
+    luaL_setfuncs(L, functions, 0);
+}

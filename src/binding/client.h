@@ -1,0 +1,21 @@
+/* binding/client.h - connections and origins as userdata */
+#ifndef SLB_CLIENT_H
+#define SLB_CLIENT_H
+
+#include "binding/runtime.h"
+#include "conn/exchange.h"
+
+struct slb_origin {
+    struct slb_runtime *runtime;
+    struct sl_origin *origin;
+};
+
+/* What one kind of request asks for, compiled once. */
+struct slb_options {
+    struct sl_exchange_options options;
+};
+
+#define SLB_ORIGIN  "sluice.origin"
+#define SLB_OPTIONS "sluice.options"
+
+#endif

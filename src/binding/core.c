@@ -1,0 +1,23 @@
+#include "binding/task.h"
+#include "binding/tls.h"
+#include "binding/types.h"
+#include "sluice.h"
+
+/* The module table `sluice.core`: what lua/sluice is made of. */
+int luaopen_sluice_core(lua_State *L)
+{
+    luaL_checkversion(L);
+    slb_runtime_open(L);
+    lua_newtable(L);
+    slb_wait_open(L);
+    slb_task_open(L);
+    slb_loop_open(L);
+    slb_sequence_open(L);
+    slb_lease_open(L);
+    slb_headers_open(L);
+    slb_tls_open(L);
+    slb_client_open(L);
+    slb_request_open(L);
+    slb_response_open(L);
+    return 1;
+}

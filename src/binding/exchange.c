@@ -1,0 +1,379 @@
+/* The way from a request's bytes to a response: origin:send and its parts. */
+#include "binding/client.h"
+#include "binding/response.h"
+#include "binding/types.h"
+#include "binding/wait.h"
+#include "memory/lease.h"
+
+#include <fcntl.h>
+#include <stdio.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+static void update_counters(struct slb_runtime *runtime,
+                            struct sl_exchange *exchange)
+{
+    runtime->requests++;
+    if (exchange->has_resent)
+        runtime->resends++;
+}
+
+/* ---- failures ---- */
+
+/* The attempt's name on top of the stack: the verb and its object. */
+static const char *push_attempt(lua_State *L, int index,
+                                const struct sl_exchange *exchange)
+{
+    const struct sl_origin *origin = exchange->origin;
+
+    switch (exchange->failure.stage) {
+    case SL_STAGE_RESOLVE:
+        return lua_pushfstring(L, "resolve %s", origin->host);
+    case SL_STAGE_TLS:
+        return lua_pushfstring(L, "tls %s:%d", origin->host, origin->port);
+    default:
+        break;
+    }
+    lua_getiuservalue(L, index, RESPONSE_INFO);
+    lua_getfield(L, -1, "method");
+    lua_getfield(L, -2, "url");
+    return lua_pushfstring(L, "%s %s", lua_tostring(L, -2),
+                           lua_tostring(L, -1));
+}
+
+int slb_push_exchange_failure(lua_State *L, int index,
+                              const struct sl_exchange *exchange)
+{
+    luaL_checkstack(L, 12, NULL);
+    if (exchange->failure.stage == SL_STAGE_CONNECT)
+        return slb_push_failure(L, &exchange->failure, "connect");
+    return slb_push_failure(L, &exchange->failure,
+                            push_attempt(L, index, exchange));
+}
+
+/* ---- bodies ---- */
+
+/* A regular file behind a Lua file handle, from its position to its end. */
+static void set_file(lua_State *L, int index, struct sl_upload *upload)
+{
+    luaL_Stream *stream = luaL_checkudata(L, index, LUA_FILEHANDLE);
+    struct stat info;
+    off_t offset;
+    int fd;
+
+    if (stream->closef == NULL)
+        luaL_argerror(L, index, "file is closed");
+    offset = ftello(stream->f);
+    fd = fcntl(fileno(stream->f), F_DUPFD_CLOEXEC, 3);
+    if (fd < 0 || offset < 0 || fstat(fd, &info) != 0 ||
+        !S_ISREG(info.st_mode)) {
+        if (fd >= 0)
+            close(fd);
+        luaL_argerror(L, index, "regular file expected");
+    }
+    sl_upload_set_file(upload, fd, offset,
+                       info.st_size > offset ? (uint64_t)(info.st_size - offset)
+                                             : 0);
+}
+
+/* nil | string | sequence | lease (moved) | file | number (pushed, of that
+ * length) | true (pushed, chunked). A string is kept alive by being on the stack
+ * or, for as long as the exchange sends, by the response. */
+static enum sl_status set_body(lua_State *L, int index,
+                               struct sl_upload *upload)
+{
+    struct sl_sequence *sequence;
+    struct sl_lease *lease;
+    struct sl_view text;
+
+    switch (lua_type(L, index)) {
+    case LUA_TNIL:
+        return SL_OK;
+    case LUA_TSTRING:
+        text.data = lua_tolstring(L, index, &text.size);
+        sl_upload_set_text(upload, text);
+        return SL_OK;
+    case LUA_TNUMBER:
+        sl_upload_set_pushed(upload, (uint64_t)luaL_checkinteger(L, index));
+        return SL_OK;
+    case LUA_TBOOLEAN:
+        sl_upload_set_pushed(upload, UINT64_MAX);
+        return SL_OK;
+    default:
+        break;
+    }
+    lease = slb_test_lease(L, index);
+    if (lease != NULL) {
+        enum sl_status status = sl_upload_set_sequence(upload, &lease->content);
+
+        if (status == SL_OK)
+            sl_lease_dispose(lease);
+        return status;
+    }
+    sequence = slb_test_sequence(L, index);
+    if (sequence != NULL) {
+        struct sl_sequence shown;
+        enum sl_status status;
+
+        sl_sequence_init(&shown, sequence->allocator);
+        status = sl_sequence_sub(&shown, sequence, 0, sequence->size);
+        if (status == SL_OK)
+            status = sl_upload_set_sequence(upload, &shown);
+        sl_sequence_fini(&shown);
+        return status;
+    }
+    set_file(L, index, upload);
+    return SL_OK;
+}
+
+/* origin, head, options, info, body -> response on top of the stack, its
+ * exchange created but not started */
+static struct slb_response *create(lua_State *L, enum sl_status *status)
+{
+    struct slb_origin *origin = luaL_checkudata(L, 1, SLB_ORIGIN);
+    struct slb_options *options = luaL_checkudata(L, 3, SLB_OPTIONS);
+    struct slb_response *response;
+    struct sl_view head;
+
+    head.data = luaL_checklstring(L, 2, &head.size);
+    luaL_checktype(L, 4, LUA_TTABLE);
+    response = slb_new(L, SLB_RESPONSE, sizeof *response, RESPONSE_VALUES);
+    lua_pushvalue(L, 4);
+    lua_setiuservalue(L, -2, RESPONSE_INFO);
+    if (lua_type(L, 5) == LUA_TSTRING) {
+        lua_pushvalue(L, 5);
+        lua_setiuservalue(L, -2, RESPONSE_TEXT); /* until the answer's */
+    }
+    *status = sl_exchange_create(origin->origin, &options->options, head,
+                                 &response->exchange);
+    if (*status != SL_OK)
+        return response;
+    response->runtime = origin->runtime;
+    slb_runtime_retain(response->runtime);
+    *status = set_body(L, 5, &response->exchange->upload);
+    return response;
+}
+
+/* ---- waiting for the response at index 1 ---- */
+
+static void dispose(void *subject)
+{
+    struct slb_response *response = subject;
+
+    if (response->exchange == NULL)
+        return;
+    sl_exchange_abort(response->exchange, SL_CANCELLED, "cancelled");
+    sl_exchange_release(response->exchange);
+    response->exchange = NULL;
+    slb_runtime_release(response->runtime);
+}
+
+static int answer(lua_State *L, int status, lua_KContext context);
+
+/* The response at index 1 as far as is wanted, or its failure. */
+static int settle(lua_State *L, struct slb_response *response)
+{
+    struct sl_exchange *exchange = response->exchange;
+    enum sl_status status = sl_exchange_want(
+        exchange, response->is_stream ? SL_WANT_HEAD : SL_WANT_WHOLE, 0);
+
+    if (status == SL_AGAIN)
+        return slb_wait(L, response->runtime, &exchange->completion, dispose,
+                        response, answer);
+    update_counters(response->runtime, exchange);
+    if (status != SL_OK) {
+        int count = slb_push_exchange_failure(L, 1, exchange);
+
+        dispose(response);
+        return count;
+    }
+    if (exchange->is_upload_over) {
+        lua_pushnil(L);
+        lua_setiuservalue(L, 1, RESPONSE_TEXT);
+    }
+    slb_note_bytes(L, response->runtime, exchange->response.body.length + 1024);
+    lua_settop(L, 1);
+    return 1;
+}
+
+static int answer(lua_State *L, int status, lua_KContext context)
+{
+    (void)status;
+    slb_waited(L, context);
+    return settle(L, slb_check_response(L, 1));
+}
+
+/* origin:send(head, options, info, body, is_stream)
+ *   -> response | nil, message, err
+ * Sends and waits for the whole response, or its head; yields. */
+static int origin_send(lua_State *L)
+{
+    struct slb_response *response;
+    enum sl_status status;
+    bool is_stream = lua_toboolean(L, 6);
+
+    lua_settop(L, 5);
+    response = create(L, &status);
+    if (status != SL_OK)
+        return slb_push_outcome(L, status, "request");
+    response->is_stream = is_stream;
+    lua_replace(L, 1);
+    lua_settop(L, 1);
+    sl_exchange_start(response->exchange);
+    return settle(L, response);
+}
+
+/* origin:begin(head, options, info, body, is_stream)
+ *   -> response | nil, message, err
+ * The same without waiting: for bodies that are pushed. */
+static int origin_begin(lua_State *L)
+{
+    struct slb_response *response;
+    enum sl_status status;
+    bool is_stream = lua_toboolean(L, 6);
+
+    lua_settop(L, 5);
+    response = create(L, &status);
+    if (status != SL_OK)
+        return slb_push_outcome(L, status, "request");
+    response->is_stream = is_stream;
+    sl_exchange_start(response->exchange);
+    return 1;
+}
+
+/* response:wait() -> response | nil, message, err; yields */
+static int response_wait(lua_State *L)
+{
+    struct slb_response *response = slb_check_response(L, 1);
+
+    lua_settop(L, 1);
+    return settle(L, response);
+}
+
+/* ---- pushed bodies ---- */
+
+static int has_room(lua_State *L, int status, lua_KContext context);
+
+static int await_room(lua_State *L, struct slb_response *response)
+{
+    struct sl_exchange *exchange = response->exchange;
+    enum sl_status status = sl_exchange_want(exchange, SL_WANT_ROOM, 0);
+
+    if (status == SL_AGAIN)
+        return slb_wait(L, response->runtime, &exchange->completion, dispose,
+                        response, has_room);
+    /* A failure shows when the response is waited for. */
+    lua_pushboolean(L, status == SL_OK && !exchange->is_upload_over);
+    return 1;
+}
+
+static int has_room(lua_State *L, int status, lua_KContext context)
+{
+    (void)status;
+    slb_waited(L, context);
+    return await_room(L, slb_check_response(L, 1));
+}
+
+static enum sl_status append_bytes(struct sl_buffer *piece,
+                                   const struct slb_bytes *bytes)
+{
+    if (bytes->sequence != NULL)
+        return sl_sequence_link(bytes->sequence, piece);
+    return sl_buffer_append(piece, bytes->text);
+}
+
+/* response:push(bytes) -> true | false (no more is wanted)
+ *                       | nil, message, err
+ * Sends a piece of the body and waits for room for the next; yields. */
+static int response_push(lua_State *L)
+{
+    struct slb_response *response = slb_check_response(L, 1);
+    struct sl_exchange *exchange = response->exchange;
+    struct slb_bytes bytes;
+    struct sl_buffer piece;
+    enum sl_status status;
+
+    slb_check_bytes(L, 2, &bytes);
+    if (exchange->is_upload_over) {
+        lua_pushboolean(L, false);
+        return 1;
+    }
+    sl_buffer_init(&piece, &response->runtime->pool, SIZE_MAX);
+    status = append_bytes(&piece, &bytes);
+    if (status == SL_OK)
+        status = sl_upload_push(&exchange->upload, &piece);
+    sl_buffer_fini(&piece);
+    if (status == SL_INVALID) {
+        struct sl_failure failure;
+
+        sl_fail(&failure, status, SL_STAGE_SEND,
+                "more bytes than the declared length");
+        return slb_push_failure(L, &failure, "request body");
+    }
+    if (status != SL_OK)
+        return slb_push_outcome(L, status, "request body");
+    sl_exchange_pushed(exchange);
+    lua_settop(L, 1);
+    return await_room(L, response);
+}
+
+/* response:finish(trailers) -> true | nil, message, err
+ * The body is complete; `trailers` are complete field lines. */
+static int response_finish(lua_State *L)
+{
+    struct slb_response *response = slb_check_response(L, 1);
+    struct sl_exchange *exchange = response->exchange;
+    struct sl_view trailers = {"", 0};
+    enum sl_status status;
+
+    if (!lua_isnoneornil(L, 2))
+        trailers.data = luaL_checklstring(L, 2, &trailers.size);
+    if (exchange->is_upload_over) {
+        lua_pushboolean(L, true);
+        return 1;
+    }
+    status = sl_upload_finish(&exchange->upload, trailers);
+    if (status == SL_INVALID) {
+        struct sl_failure failure;
+
+        sl_fail(&failure, status, SL_STAGE_SEND,
+                "fewer bytes than the declared length");
+        return slb_push_failure(L, &failure, "request body");
+    }
+    if (status == SL_OK)
+        sl_exchange_pushed(exchange);
+    return slb_push_outcome(L, status, "request body");
+}
+
+/* response:progress() -> body bytes sent, received */
+static int response_progress(lua_State *L)
+{
+    const struct sl_exchange *exchange = slb_check_response(L, 1)->exchange;
+
+    lua_pushinteger(L, (lua_Integer)exchange->upload.sent);
+    lua_pushinteger(L, (lua_Integer)exchange->response.received);
+    return 2;
+}
+
+static const luaL_Reg origin_methods[] = {
+    {"send", origin_send}, {"begin", origin_begin}, {NULL, NULL}};
+
+static const luaL_Reg response_methods[] = {{"wait", response_wait},
+                                            {"push", response_push},
+                                            {"finish", response_finish},
+                                            {"progress", response_progress},
+                                            {NULL, NULL}};
+
+/* After the types of origin and response are open. */
+void slb_exchange_open(lua_State *L)
+{
+    luaL_getmetatable(L, SLB_ORIGIN);
+    lua_newtable(L);
+    luaL_setfuncs(L, origin_methods, 0);
+    lua_setfield(L, -2, "__index");
+    lua_pop(L, 1);
+
+    lua_getfield(L, -1, "response_methods");
+    luaL_setfuncs(L, response_methods, 0);
+    lua_pop(L, 1);
+}

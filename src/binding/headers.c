@@ -1,0 +1,177 @@
+#include "binding/response.h"
+#include "binding/types.h"
+#include "http/token.h"
+
+#define HEADERS "sluice.headers"
+
+/* values: the response, whose head it shows */
+struct slb_headers {
+    bool is_trailers;
+};
+
+void slb_push_headers(lua_State *L, int response, bool is_trailers)
+{
+    struct slb_headers *headers;
+
+    response = lua_absindex(L, response);
+    headers = slb_new(L, HEADERS, sizeof *headers, 1);
+    headers->is_trailers = is_trailers;
+    lua_pushvalue(L, response);
+    lua_setiuservalue(L, -2, 1);
+}
+
+static const struct sl_head *check_head(lua_State *L, int index)
+{
+    struct slb_headers *headers = luaL_checkudata(L, index, HEADERS);
+    struct sl_exchange *exchange;
+
+    lua_getiuservalue(L, index, 1);
+    exchange = slb_check_response(L, -1)->exchange;
+    lua_pop(L, 1);
+    return headers->is_trailers ? &exchange->response.trailers
+                                : &exchange->response.head;
+}
+
+static void push_value(lua_State *L, const struct sl_head *head, size_t index)
+{
+    struct sl_view value = sl_head_value(head, index);
+
+    lua_pushlstring(L, value.data, value.size);
+}
+
+static struct sl_view check_name(lua_State *L, int index)
+{
+    struct sl_view name;
+
+    name.data = luaL_checklstring(L, index, &name.size);
+    return name;
+}
+
+/* Lines of one name count as one list, but for Set-Cookie, whose values hold
+ * commas of their own (RFC 9110 5.3): there it is the first. */
+static int push_joined(lua_State *L, const struct sl_head *head,
+                       struct sl_view name)
+{
+    size_t index = sl_head_find(head, 0, name);
+    luaL_Buffer joined;
+
+    if (index == SIZE_MAX) {
+        lua_pushnil(L);
+        return 1;
+    }
+    if (sl_head_find(head, index + 1, name) == SIZE_MAX ||
+        sl_equal_ignoring_case(name, SL_VIEW("set-cookie"))) {
+        push_value(L, head, index);
+        return 1;
+    }
+    luaL_buffinit(L, &joined);
+    while (index != SIZE_MAX) {
+        struct sl_view value = sl_head_value(head, index);
+
+        luaL_addlstring(&joined, value.data, value.size);
+        index = sl_head_find(head, index + 1, name);
+        if (index != SIZE_MAX)
+            luaL_addstring(&joined, ", ");
+    }
+    luaL_pushresult(&joined);
+    return 1;
+}
+
+/* headers:get(name) -> value | nil; the same as headers[name]: lines of that name
+ * joined by ", ", but the first Set-Cookie */
+static int headers_get(lua_State *L)
+{
+    const struct sl_head *head = check_head(L, 1);
+
+    return push_joined(L, head, check_name(L, 2));
+}
+
+/* headers:all(name) -> array of the values, in wire order */
+static int headers_all(lua_State *L)
+{
+    const struct sl_head *head = check_head(L, 1);
+    struct sl_view name = check_name(L, 2);
+    size_t index = sl_head_find(head, 0, name);
+    lua_Integer count = 0;
+
+    lua_newtable(L);
+    while (index != SIZE_MAX) {
+        push_value(L, head, index);
+        lua_rawseti(L, -2, ++count);
+        index = sl_head_find(head, index + 1, name);
+    }
+    return 1;
+}
+
+static int headers_index(lua_State *L)
+{
+    const struct sl_head *head;
+
+    lua_settop(L, 2);
+    lua_pushvalue(L, 2);
+    if (lua_rawget(L, lua_upvalueindex(1)) != LUA_TNIL)
+        return 1;
+    lua_settop(L, 2);
+    head = check_head(L, 1);
+    return push_joined(L, head, check_name(L, 2));
+}
+
+/* stack: headers, (ignored); upvalue 1 counts */
+static int headers_next(lua_State *L)
+{
+    const struct sl_head *head = check_head(L, 1);
+    size_t index = (size_t)lua_tointeger(L, lua_upvalueindex(1));
+    struct sl_view name;
+
+    while (index < head->count && head->fields[index].is_hidden)
+        index++;
+    if (index >= head->count) {
+        lua_pushnil(L);
+        return 1;
+    }
+    lua_pushinteger(L, (lua_Integer)index + 1);
+    lua_replace(L, lua_upvalueindex(1));
+    name = sl_head_name(head, index);
+    lua_pushlstring(L, name.data, name.size);
+    push_value(L, head, index);
+    return 2;
+}
+
+/* for name, value in pairs(headers): every line, in wire order */
+static int headers_pairs(lua_State *L)
+{
+    check_head(L, 1);
+    lua_pushinteger(L, 0);
+    lua_pushcclosure(L, headers_next, 1);
+    lua_pushvalue(L, 1);
+    return 2;
+}
+
+/* #headers -> lines */
+static int headers_length(lua_State *L)
+{
+    const struct sl_head *head = check_head(L, 1);
+    lua_Integer count = 0;
+
+    for (size_t i = 0; i < head->count; i++)
+        count += !head->fields[i].is_hidden;
+    lua_pushinteger(L, count);
+    return 1;
+}
+
+static const luaL_Reg methods[] = {
+    {"get", headers_get}, {"all", headers_all}, {NULL, NULL}};
+
+static const luaL_Reg meta[] = {
+    {"__pairs", headers_pairs}, {"__len", headers_length}, {NULL, NULL}};
+
+void slb_headers_open(lua_State *L)
+{
+    slb_type(L, HEADERS, NULL, meta);
+    luaL_getmetatable(L, HEADERS);
+    lua_newtable(L);
+    luaL_setfuncs(L, methods, 0);
+    lua_pushcclosure(L, headers_index, 1);
+    lua_setfield(L, -2, "__index");
+    lua_pop(L, 1);
+}

@@ -1,0 +1,121 @@
+#include "memory/lease.h"
+
+#include "binding/types.h"
+
+#define LEASE "sluice.lease"
+
+struct slb_lease {
+    struct slb_runtime *runtime;
+    struct sl_lease lease;
+};
+
+struct sl_lease *slb_new_lease(lua_State *L)
+{
+    struct slb_runtime *runtime = slb_runtime(L);
+    struct slb_lease *handle = slb_new(L, LEASE, sizeof *handle, 0);
+
+    sl_lease_init(&handle->lease, &runtime->allocator);
+    handle->runtime = runtime;
+    slb_runtime_retain(runtime);
+    return &handle->lease;
+}
+
+struct sl_lease *slb_test_lease(lua_State *L, int index)
+{
+    struct slb_lease *handle = luaL_testudata(L, index, LEASE);
+
+    if (handle == NULL)
+        return NULL;
+    if (!handle->lease.is_live)
+        slb_raise_disposed(L, "lease");
+    return &handle->lease;
+}
+
+struct sl_lease *slb_check_lease(lua_State *L, int index)
+{
+    luaL_checkudata(L, index, LEASE);
+    return slb_test_lease(L, index);
+}
+
+/* lease:sequence() -> sequence over its bytes; copies nothing */
+static int lease_sequence(lua_State *L)
+{
+    struct sl_lease *lease = slb_check_lease(L, 1);
+    struct sl_sequence *sequence = slb_new_sequence(L);
+
+    if (sl_sequence_sub(sequence, &lease->content, 0, lease->content.size) !=
+        SL_OK)
+        return luaL_error(L, "out of memory");
+    return 1;
+}
+
+/* lease:tostring() -> string */
+static int lease_tostring(lua_State *L)
+{
+    slb_push_sequence_string(L, &slb_check_lease(L, 1)->content);
+    return 1;
+}
+
+static int lease_length(lua_State *L)
+{
+    lua_pushinteger(L, (lua_Integer)slb_check_lease(L, 1)->content.size);
+    return 1;
+}
+
+/* lease:dispose() - gives the bytes back; raises when they are gone already */
+static int lease_dispose(lua_State *L)
+{
+    sl_lease_dispose(slb_check_lease(L, 1));
+    return 0;
+}
+
+/* Closing is silent when the bytes went elsewhere. */
+static int lease_close(lua_State *L)
+{
+    struct slb_lease *handle = luaL_checkudata(L, 1, LEASE);
+
+    sl_lease_dispose(&handle->lease);
+    return 0;
+}
+
+static int lease_gc(lua_State *L)
+{
+    struct slb_lease *handle = luaL_checkudata(L, 1, LEASE);
+    struct slb_runtime *runtime = handle->runtime;
+
+    if (runtime == NULL)
+        return 0;
+    if (sl_lease_dispose(&handle->lease))
+        runtime->leaked++;
+    handle->runtime = NULL;
+    slb_runtime_release(runtime);
+    return 0;
+}
+
+static int lease_describe(lua_State *L)
+{
+    struct slb_lease *handle = luaL_checkudata(L, 1, LEASE);
+
+    if (!handle->lease.is_live)
+        lua_pushliteral(L, LEASE " (disposed)");
+    else
+        lua_pushfstring(L, LEASE " (%I bytes)",
+                        (LUAI_UACINT)handle->lease.content.size);
+    return 1;
+}
+
+static const luaL_Reg methods[] = {{"sequence", lease_sequence},
+                                   {"tostring", lease_tostring},
+                                   {"dispose", lease_dispose},
+                                   {NULL, NULL}};
+
+static const luaL_Reg meta[] = {{"__len", lease_length},
+                                {"__close", lease_close},
+                                {"__gc", lease_gc},
+                                {"__tostring", lease_describe},
+                                {NULL, NULL}};
+
+void slb_lease_open(lua_State *L)
+{
+    slb_type(L, LEASE, methods, meta);
+}

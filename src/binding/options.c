@@ -1,0 +1,60 @@
+#include "binding/options.h"
+
+bool slb_field_boolean(lua_State *L, const char *name, bool otherwise)
+{
+    bool value = otherwise;
+
+    if (lua_getfield(L, 1, name) != LUA_TNIL)
+        value = lua_toboolean(L, -1);
+    lua_pop(L, 1);
+    return value;
+}
+
+uint64_t slb_field_size(lua_State *L, const char *name, uint64_t otherwise)
+{
+    uint64_t value = otherwise;
+
+    if (lua_getfield(L, 1, name) != LUA_TNIL) {
+        int is_integer;
+        lua_Integer integer = lua_tointegerx(L, -1, &is_integer);
+
+        if (!is_integer || integer < 0)
+            luaL_error(L, "%s: integer expected, not negative", name);
+        value = (uint64_t)integer;
+    }
+    lua_pop(L, 1);
+    return value;
+}
+
+int64_t slb_field_seconds(lua_State *L, const char *name, int64_t otherwise)
+{
+    int64_t value = otherwise;
+
+    if (lua_getfield(L, 1, name) != LUA_TNIL) {
+        if (!lua_isnumber(L, -1) || !(lua_tonumber(L, -1) >= 0))
+            luaL_error(L, "%s: number of seconds expected, not negative", name);
+        value = sl_clock_from_seconds(lua_tonumber(L, -1));
+    }
+    lua_pop(L, 1);
+    return value;
+}
+
+const char *slb_field_string(lua_State *L, const char *name)
+{
+    luaL_checkstack(L, 2, "too many options");
+    if (lua_getfield(L, 1, name) == LUA_TNIL)
+        return NULL;
+    if (lua_type(L, -1) != LUA_TSTRING)
+        luaL_error(L, "%s: string expected, got %s", name,
+                   luaL_typename(L, -1));
+    return lua_tostring(L, -1);
+}
+
+struct sl_view slb_field_view(lua_State *L, const char *name)
+{
+    struct sl_view view = {NULL, 0};
+
+    if (slb_field_string(L, name) != NULL)
+        view.data = lua_tolstring(L, -1, &view.size);
+    return view;
+}

@@ -1,0 +1,19 @@
+/* binding/options.h - fields of option tables, read by C
+ *
+ * The Lua layer has checked names and types for users; these checks are the
+ * second door, and raise.
+ */
+#ifndef SLB_OPTIONS_H
+#define SLB_OPTIONS_H
+
+#include "binding/runtime.h"
+
+/* The field `name` of the table at index 1; absent fields give `otherwise`. */
+bool slb_field_boolean(lua_State *L, const char *name, bool otherwise);
+uint64_t slb_field_size(lua_State *L, const char *name, uint64_t otherwise);
+int64_t slb_field_seconds(lua_State *L, const char *name, int64_t otherwise);
+/* Stays on the stack, so that it lives as long as the call. */
+const char *slb_field_string(lua_State *L, const char *name);
+struct sl_view slb_field_view(lua_State *L, const char *name);
+
+#endif

@@ -1,0 +1,32 @@
+/* binding/response.h - a response, from the moment its request is sent */
+#ifndef SLB_RESPONSE_H
+#define SLB_RESPONSE_H
+
+#include "binding/runtime.h"
+#include "conn/exchange.h"
+
+#define SLB_RESPONSE "sluice.response"
+
+/* values: the text once made; what was asked (a table: method, url, ...);
+ * bytes kept alive for a request body that is a string */
+enum { RESPONSE_TEXT = 1, RESPONSE_INFO = 2, RESPONSE_VALUES = 2 };
+
+struct slb_response {
+    struct slb_runtime *runtime;
+    struct sl_exchange *exchange; /* NULL: disposed */
+    bool is_stream;
+    bool is_detached; /* the body was handed over */
+    bool has_text;    /* value 1 is set, the body's segments are gone */
+};
+
+/* The live response at `index`; raises when disposed. */
+struct slb_response *slb_check_response(lua_State *L, int index);
+
+/* nil, message, err for the exchange's failure, naming what was tried on what.
+ * `index` is the response's. */
+int slb_push_exchange_failure(lua_State *L, int index,
+                              const struct sl_exchange *exchange);
+
+void slb_exchange_open(lua_State *L);
+
+#endif
