@@ -244,6 +244,7 @@ static inline void transcript_run(struct transcript *script,
     size_t i;
 
     memset(script, 0, sizeof(*script));
+    options.mode = SL_POOL_DIRECT;
     options.segment_size = setup->segment_size;
     options.spare_limit = SIZE_MAX;
     sl_pool_init(&pool, setup->allocator, &options);
