@@ -10,8 +10,7 @@ const struct sl_backend_class *const sl_backend_classes[] = {
 #ifdef SL_HAVE_EPOLL
     &sl_backend_epoll,
 #endif
-    &sl_backend_poll,
-    NULL,
+    &sl_backend_threads, &sl_backend_poll, NULL,
 };
 
 #ifdef SL_HAVE_EPOLL

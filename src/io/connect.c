@@ -1,6 +1,7 @@
 #include "io/connect.h"
 
 #include "base/debug.h"
+#include "io/platform.h"
 #include "io/transport_class.h"
 
 #include <arpa/inet.h>
@@ -451,20 +452,14 @@ static bool unix_address(const char *path, struct sl_address *address)
     return true;
 }
 
-/* The kind that a completion transport gains most from, of those that this
- * machine grants. NULL leaves the choice to the loop. */
+/* The kind that a completion transport gains most from. NULL leaves the choice
+ * to the loop. */
 static const struct sl_backend_class *
-choose_class(struct sl_loop *loop, const struct sl_connect_options *options)
+choose_class(const struct sl_connect_options *options)
 {
-    struct sl_backend *backend;
-
     if (options->backend != NULL || options->mode == SL_TRANSPORT_STREAM)
         return options->backend;
-    for (size_t i = 0; sl_backend_classes[i] != NULL; i++) {
-        if (sl_loop_backend(loop, sl_backend_classes[i], &backend) == SL_OK)
-            return sl_backend_classes[i];
-    }
-    return NULL;
+    return sl_platform()->backends[0];
 }
 
 static struct sl_connector *create(struct sl_loop *loop,
@@ -525,7 +520,7 @@ enum sl_status sl_connect_begin(struct sl_loop *loop,
     self->resolver = resolver;
     self->done = done;
     self->owner = owner;
-    self->class = choose_class(loop, options);
+    self->class = choose_class(options);
     self->began = self->resolved = sl_loop_refresh(loop);
     sl_completion_begin(&self->completion);
     *connector = self;

@@ -83,7 +83,6 @@ static size_t in_flight(const struct sl_loop *loop)
 }
 
 static void wait_for_events(struct sl_loop *loop, int64_t timeout);
-static void take_posts(struct sl_loop *loop);
 
 /* Without running anybody's code: only what frees memory is delivered. */
 static void deliver_quietly(struct sl_loop *loop)
@@ -136,12 +135,12 @@ bool sl_loop_close(struct sl_loop *loop, int64_t patience)
     until = patience == SL_NEVER ? SL_NEVER : sl_loop_refresh(loop) + patience;
     for (size_t i = 0; i < loop->backend_count; i++)
         loop->backends[i]->class->cancel_all(loop->backends[i]);
-    take_posts(loop);
+    sl_loop_take_posts(loop);
     deliver_quietly(loop);
     while (in_flight(loop) > 0 && loop->now < until) {
         wait_for_events(loop, until == SL_NEVER ? SL_NEVER : until - loop->now);
         sl_loop_refresh(loop);
-        take_posts(loop);
+        sl_loop_take_posts(loop);
         deliver_quietly(loop);
     }
     loop->quarantined = in_flight(loop);
@@ -150,7 +149,7 @@ bool sl_loop_close(struct sl_loop *loop, int64_t patience)
 
         backend->class->close(backend);
     }
-    take_posts(loop);
+    sl_loop_take_posts(loop);
     deliver_quietly(loop);
     close_descriptors(loop);
     return loop->quarantined == 0;
@@ -219,7 +218,7 @@ static void drain_wake(struct sl_loop *loop)
     while (n == (ssize_t)sizeof bytes || (n < 0 && errno == EINTR));
 }
 
-static void take_posts(struct sl_loop *loop)
+void sl_loop_take_posts(struct sl_loop *loop)
 {
     struct sl_post *posts;
     struct sl_post *in_order = NULL;
@@ -270,7 +269,7 @@ static enum sl_status watch_all(struct sl_loop *loop, struct sl_backend *host)
         struct sl_backend *other = loop->backends[i];
         int fd = other->class->pollfd(other);
 
-        if (fd >= 0)
+        if (fd >= 0 && fd != loop->wake_fd)
             status = host->class->watch(host, fd);
     }
     return status;
@@ -287,6 +286,8 @@ static enum sl_status add_backend(struct sl_loop *loop,
 
     if (loop->backend_count == SL_LOOP_BACKENDS)
         return SL_LIMIT;
+    if (fd == loop->wake_fd)
+        fd = -1; /* watched anyway */
     if (is_host)
         status = watch_all(loop, backend);
     else if (fd >= 0)
@@ -438,7 +439,7 @@ enum sl_status sl_loop_step(struct sl_loop *loop, int64_t max_wait)
     wait_for_events(loop, timeout);
     sl_loop_refresh(loop);
     if (loop->is_woken)
-        take_posts(loop);
+        sl_loop_take_posts(loop);
     fire_timers(loop);
     deliver_ready(loop);
     if (loop->poll_fd >= 0)
@@ -485,7 +486,8 @@ int sl_loop_pollfd(struct sl_loop *loop)
         struct sl_backend *backend = loop->backends[i];
         int inner = backend->class->pollfd(backend);
 
-        if (inner >= 0 && sl_gatherer->add(fd, inner) != 0)
+        if (inner >= 0 && inner != loop->wake_fd &&
+            sl_gatherer->add(fd, inner) != 0)
             goto fail;
     }
     loop->poll_fd = fd;

@@ -98,6 +98,9 @@ enum sl_status sl_loop_open_posts(struct sl_loop *loop);
  * arrives at the next step, which is woken. */
 void sl_loop_post(struct sl_loop *loop, struct sl_post *post);
 
+/* For backends that end all their threads: what was posted arrives now. */
+void sl_loop_take_posts(struct sl_loop *loop);
+
 /* For backends: a descriptor given to their watch is readable. */
 static inline void sl_loop_woken(struct sl_loop *loop, int fd)
 {

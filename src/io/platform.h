@@ -1,0 +1,25 @@
+/* io/platform.h - what this machine offers to completion transports
+ *
+ * Detected once per process: a system may refuse what the build has (seccomp,
+ * sysctl, limits).
+ */
+#ifndef SL_IO_PLATFORM_H
+#define SL_IO_PLATFORM_H
+
+#include "io/backend.h"
+
+#define SL_PLATFORM_BACKENDS 8
+
+struct sl_platform {
+    bool is_supported; /* completion transport, by any backend */
+    /* What completions come from: the best backend's name, or "none". */
+    const char *completion_model;
+    const char *expected_benefit; /* "full", "reduced", "none" */
+    /* Those present, best first; NULL-terminated. */
+    const struct sl_backend_class *backends[SL_PLATFORM_BACKENDS];
+};
+
+/* From any thread. */
+const struct sl_platform *sl_platform(void);
+
+#endif
