@@ -132,7 +132,8 @@ struct issued authority_issue(const struct wish *wish)
     X509 *issuer =
         wish->issuer != NULL ? wish->issuer->certificate : made.certificate;
     EVP_PKEY *signer = wish->issuer != NULL ? wish->issuer->key : made.key;
-    const EVP_MD *hash = wish->hash != NULL ? wish->hash : EVP_sha256();
+    const EVP_MD *hash =
+        EVP_get_digestbynid(wish->hash != 0 ? wish->hash : NID_sha256);
     const char *common_name =
         wish->common_name != NULL ? wish->common_name : "leaf";
     X509_NAME *subject;

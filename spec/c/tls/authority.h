@@ -32,8 +32,8 @@ struct wish {
     long from;                    /* seconds from now */
     long until;                   /* 0: tomorrow */
     int rsa_bits;
-    int curve;          /* a NID */
-    const EVP_MD *hash; /* NULL: SHA-256 */
+    int curve; /* a NID */
+    int hash;  /* a NID; 0: SHA-256 */
     bool has_bad_signature;
     const EVP_PKEY *other_signer; /* signs instead of the issuer's key */
 };
