@@ -33,8 +33,8 @@ struct sl_decoder_class {
      * SL_OK: room is full, more may come without input. SL_AGAIN: all input is
      * used. SL_DECODE: corrupt, or there are bytes behind the end of the coded
      * data; `*error` says why. SL_LIMIT: `output` or the pool is full and the
-     * data has not ended. Failures repeat until reset; what was decoded before
-     * one is in `output`. */
+     * data has not ended. Failures repeat until reset; how much of what came
+     * before one is in `output` may depend on the cuts. */
     enum sl_status (*decode)(struct sl_decoder *decoder,
                              struct sl_buffer *input, struct sl_buffer *output,
                              size_t room, const char **error);

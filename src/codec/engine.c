@@ -39,6 +39,8 @@ struct sl_view sl_engine_peek(const struct sl_engine *engine,
     if (engine->surplus_first < engine->surplus_end)
         return sl_view(engine->surplus + engine->surplus_first,
                        engine->surplus_end - engine->surplus_first);
+    if (input->length == 0) /* not NULL: engines count from it */
+        return sl_view("", 0);
     return sl_buffer_peek(input);
 }
 

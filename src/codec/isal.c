@@ -84,14 +84,15 @@ static enum sl_status isal_run(struct sl_engine *engine, struct sl_view *input,
     result = isal_inflate(state);
     if (state->total_out > COUNTED)
         state->total_out = COUNTED;
-    input->data += in - state->avail_in;
-    input->size -= in - state->avail_in;
-    room->data += out - state->avail_out;
-    room->size -= out - state->avail_out;
+    /* After an error its pointers may stand behind the input. */
     if (result < ISAL_DECOMP_OK) {
         *error = explain(result);
         return SL_DECODE;
     }
+    input->data += in - state->avail_in;
+    input->size -= in - state->avail_in;
+    room->data += out - state->avail_out;
+    room->size -= out - state->avail_out;
     if (state->block_state == ISAL_BLOCK_FINISH) {
         give_back(self, input, in - state->avail_in);
         return SL_END;

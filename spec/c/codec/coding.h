@@ -251,8 +251,8 @@ static inline bool check_outcome(struct outcome outcome, enum sl_status status,
 
     if (status != SL_END)
         CHECK(outcome.error != NULL);
-    held = CHECK_BYTES(outcome.content.data, outcome.content.size,
-                       content.data, content.size) &&
+    held = CHECK_BYTES(outcome.content.data, outcome.content.size, content.data,
+                       content.size) &&
            held;
     outcome_free(&outcome);
     return held;

@@ -20,9 +20,8 @@ static const struct {
     const char *name;
     int format;
     bool is_gzip;
-} formats[] = {{"gzip", AS_GZIP, true},
-               {"zlib", AS_ZLIB, false},
-               {"raw", AS_RAW, false}};
+} formats[] = {
+    {"gzip", AS_GZIP, true}, {"zlib", AS_ZLIB, false}, {"raw", AS_RAW, false}};
 
 static const struct sl_decoder_class *class_of(size_t engine, size_t format)
 {
@@ -41,8 +40,8 @@ static void each_coding(struct sl_view content, int level, int strategy,
 
     for (engine = 0; engine < ENGINES; engine++) {
         for (format = 0; format < 3; format++) {
-            struct bytes coded = deflated(content, formats[format].format,
-                                          level, strategy);
+            struct bytes coded =
+                deflated(content, formats[format].format, level, strategy);
 
             test_note("%s by %s, level %d, strategy %d, %zu bytes",
                       formats[format].name, engines[engine].name, level,
@@ -96,8 +95,8 @@ TEST("decodes content of every small size")
  * they can be: noise that repeats after 32 KiB less a little. */
 TEST("finds matches at the far edge of the window")
 {
-    static const size_t sizes[] = {16383, 16384, 16385,  32767,  32768,
-                                   32769, 65535, 65536,  65537,  98304,
+    static const size_t sizes[] = {16383, 16384,  16385,  32767, 32768,
+                                   32769, 65535,  65536,  65537, 98304,
                                    98305, 131072, 131073, 200000};
     size_t i;
     size_t k;
@@ -276,8 +275,8 @@ static struct bytes join(struct bytes a, struct bytes b)
 
 TEST("joins the content of several gzip members")
 {
-    check_gzip(join(gzipped(SL_VIEW("one ")), gzipped(SL_VIEW("two "))),
-               SL_END, SL_VIEW("one two "));
+    check_gzip(join(gzipped(SL_VIEW("one ")), gzipped(SL_VIEW("two "))), SL_END,
+               SL_VIEW("one two "));
     check_gzip(join(join(gzipped(SL_VIEW("")), gzipped(SL_VIEW("middle"))),
                     join(gzipped(SL_VIEW("")), gzipped(SL_VIEW("")))),
                SL_END, SL_VIEW("middle"));
@@ -406,9 +405,9 @@ static void check_deflate(struct bytes coded, enum sl_status status,
 
 TEST("refuses bytes behind deflate data, wrapped or not")
 {
-    check_deflate(join(deflated(SL_VIEW("good"), AS_ZLIB, 6, 0),
-                       bytes_copy("x", 1)),
-                  SL_DECODE, SL_VIEW("good"));
+    check_deflate(
+        join(deflated(SL_VIEW("good"), AS_ZLIB, 6, 0), bytes_copy("x", 1)),
+        SL_DECODE, SL_VIEW("good"));
     check_deflate(join(deflated(SL_VIEW("good"), AS_RAW, 6, 0),
                        bytes_copy("xyzxyzxyzxyz", 12)),
                   SL_DECODE, SL_VIEW("good"));

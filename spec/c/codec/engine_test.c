@@ -1,0 +1,273 @@
+#include "spec/c/codec/coding.h"
+
+#include "codec/engine.h"
+
+#ifdef SL_HAVE_ZSTD
+#include <zstd.h>
+#endif
+
+/* Engines see memory only through views and rooms: here both end against an
+ * unreadable page, which no segment does. */
+
+struct subject {
+    const char *name;
+    const struct sl_engine_class *class;
+    struct bytes (*encode)(struct sl_view content);
+};
+
+static struct bytes encode_raw(struct sl_view content)
+{
+    return deflated(content, AS_RAW, 6, Z_DEFAULT_STRATEGY);
+}
+
+#ifdef SL_HAVE_ZSTD
+static struct bytes encode_zstd(struct sl_view content)
+{
+    struct bytes coded = bytes_new(ZSTD_compressBound(content.size));
+
+    coded.size =
+        ZSTD_compress(coded.data, coded.size, content.data, content.size, 3);
+    REQUIRE(!ZSTD_isError(coded.size));
+    return coded;
+}
+#endif
+
+static size_t subjects(struct subject *list)
+{
+    size_t count = 0;
+
+    list[count++] =
+        (struct subject){"zlib", sl_coding_gzip_zlib.engine, encode_raw};
+#ifdef SL_HAVE_ISAL
+    list[count++] =
+        (struct subject){"isal", sl_coding_gzip_isal.engine, encode_raw};
+#endif
+#ifdef SL_HAVE_ZSTD
+    list[count++] =
+        (struct subject){"zstd", sl_coding_zstd.engine, encode_zstd};
+#endif
+    return count;
+}
+
+static void each_subject(void (*body)(const struct subject *subject))
+{
+    struct subject list[3];
+    size_t count = subjects(list);
+    size_t i;
+
+    for (i = 0; i < count; i++) {
+        test_note("%s", list[i].name);
+        body(&list[i]);
+    }
+}
+
+/* Feeds `coded` in pieces of `in`, into rooms of `out` bytes. */
+static void run_guarded(const struct subject *subject, struct sl_view coded,
+                        struct sl_view content, size_t in, size_t out)
+{
+    struct test_allocator allocator;
+    struct sl_engine *engine;
+    struct bytes decoded = bytes_new(content.size + out);
+    enum sl_status status = SL_AGAIN;
+    const char *error = NULL;
+    size_t taken = 0;
+    size_t size = 0;
+
+    test_allocator_init(&allocator);
+    REQUIRE(sl_engine_create(subject->class, &allocator.base, &engine) ==
+            SL_OK);
+    while (status == SL_AGAIN && taken < coded.size) {
+        size_t piece = coded.size - taken < in ? coded.size - taken : in;
+        char *guarded = guard_copy(coded.data + taken, piece);
+        struct sl_view input = sl_view(guarded, piece);
+
+        do {
+            char *target = guard_copy(decoded.data, out);
+            struct sl_room room = {target, out};
+
+            status = engine->class->run(engine, &input, &room, &error);
+            memcpy(decoded.data + size, target, out - room.size);
+            size += out - room.size;
+            guard_free(target);
+        } while (status == SL_OK && size <= content.size);
+        taken += piece;
+        guard_free(guarded);
+    }
+    CHECK_INT(status, SL_END);
+    CHECK_BYTES(decoded.data, size, content.data, content.size);
+    sl_engine_destroy(engine);
+    test_allocator_fini(&allocator);
+    bytes_free(&decoded);
+}
+
+static void check_guarded(const struct subject *subject)
+{
+    static const size_t sizes[] = {1, 3, 8, 64, 258, 5000};
+    struct bytes content = make_text(5000, 11);
+    struct bytes noise = make_noise(3000, 12);
+    struct bytes coded;
+    size_t i;
+    size_t k;
+
+    memcpy(content.data + 1000, noise.data, noise.size);
+    coded = subject->encode(bytes_view(content));
+    for (i = 0; i < sizeof(sizes) / sizeof(sizes[0]); i++) {
+        for (k = 0; k < sizeof(sizes) / sizeof(sizes[0]); k++)
+            run_guarded(subject, bytes_view(coded), bytes_view(content),
+                        sizes[i], sizes[k]);
+    }
+    bytes_free(&coded);
+    bytes_free(&noise);
+    bytes_free(&content);
+}
+
+TEST("touches nothing behind its input or its room")
+{
+    each_subject(check_guarded);
+}
+
+static void check_damaged(const struct subject *subject)
+{
+    struct bytes content = make_text(400, 13);
+    struct bytes coded = subject->encode(bytes_view(content));
+    size_t at;
+
+    for (at = 0; at < coded.size * 8; at++) {
+        struct test_allocator allocator;
+        struct sl_engine *engine;
+        char *guarded = guard_copy(coded.data, coded.size);
+        struct sl_view input = sl_view(guarded, coded.size);
+        enum sl_status status = SL_OK;
+        const char *error = NULL;
+        size_t rounds = 0;
+
+        guarded[at / 8] ^= (char)(1 << at % 8);
+        test_allocator_init(&allocator);
+        REQUIRE(sl_engine_create(subject->class, &allocator.base, &engine) ==
+                SL_OK);
+        while (status == SL_OK && rounds++ < 4000) {
+            char *target = guard_copy(content.data, 100);
+            struct sl_room room = {target, 100};
+
+            status = engine->class->run(engine, &input, &room, &error);
+            guard_free(target);
+        }
+        CHECK(status == SL_END || status == SL_AGAIN || status == SL_DECODE);
+        sl_engine_destroy(engine);
+        test_allocator_fini(&allocator);
+        guard_free(guarded);
+    }
+    bytes_free(&coded);
+    bytes_free(&content);
+}
+
+TEST("damaged input leads to an answer and touches nothing behind")
+{
+    each_subject(check_damaged);
+}
+
+static void check_behind(const struct subject *subject)
+{
+    struct bytes content = make_text(300, 14);
+    struct bytes coded = subject->encode(bytes_view(content));
+    static const char behind[] = "0123456789abcdef";
+    struct bytes both =
+        bytes_join(coded, (struct bytes){(char *)(uintptr_t)behind, 16});
+    size_t cut;
+
+    /* The last piece holds `cut` bytes of the data and all behind it, or a
+     * part of what is behind it only. */
+    for (cut = coded.size - 12; cut < both.size; cut++) {
+        struct test_allocator allocator;
+        struct sl_pool pool;
+        struct sl_engine *engine;
+        struct sl_buffer input;
+        struct sl_buffer output;
+        struct sl_view produced;
+        enum sl_status status = SL_OK;
+        const char *error = NULL;
+        char rest[16];
+        size_t count = 0;
+
+        test_allocator_init(&allocator);
+        pool_begin(&pool, &allocator.base, SMALL_SEGMENT);
+        REQUIRE(sl_engine_create(subject->class, &allocator.base, &engine) ==
+                SL_OK);
+        sl_buffer_init(&input, &pool, SIZE_MAX);
+        sl_buffer_init(&output, &pool, SIZE_MAX);
+        sl_buffer_append(&input, sl_view(both.data, cut));
+        while (status == SL_OK) {
+            status = sl_engine_step(engine, &input, &output, 1000, &produced,
+                                    &error);
+            sl_engine_commit(engine, &output, produced);
+        }
+        sl_buffer_append(&input, sl_view(both.data + cut, both.size - cut));
+        if (status == SL_AGAIN)
+            status = SL_OK;
+        while (status == SL_OK) {
+            status = sl_engine_step(engine, &input, &output, 1000, &produced,
+                                    &error);
+            sl_engine_commit(engine, &output, produced);
+        }
+        CHECK_INT(status, SL_END);
+        while (count < sizeof(rest)) {
+            struct sl_view view = sl_engine_peek(engine, &input);
+
+            if (!CHECK(view.size > 0))
+                break;
+            rest[count++] = view.data[0];
+            sl_engine_consume(engine, &input, 1);
+        }
+        CHECK_BYTES(rest, count, behind, sizeof(rest));
+        CHECK_INT(sl_engine_peek(engine, &input).size, 0);
+        sl_buffer_fini(&input);
+        sl_buffer_fini(&output);
+        sl_engine_destroy(engine);
+        pool_end(&pool);
+        test_allocator_fini(&allocator);
+    }
+    bytes_free(&both);
+    bytes_free(&coded);
+    bytes_free(&content);
+}
+
+TEST("gives back every byte behind the end, also of input consumed before")
+{
+    each_subject(check_behind);
+}
+
+TEST("reads what was unread first, in the order in which it stood")
+{
+    struct test_allocator allocator;
+    struct sl_pool pool;
+    struct sl_engine *engine;
+    struct sl_buffer input;
+
+    test_allocator_init(&allocator);
+    pool_begin(&pool, &allocator.base, SMALL_SEGMENT);
+    REQUIRE(sl_engine_create(sl_coding_gzip_zlib.engine, &allocator.base,
+                             &engine) == SL_OK);
+    sl_buffer_init(&input, &pool, SIZE_MAX);
+    sl_buffer_append(&input, SL_VIEW("last"));
+    sl_engine_unread(engine, SL_VIEW("cd"));
+    sl_engine_unread(engine, SL_VIEW("ab"));
+    CHECK_VIEW(sl_engine_peek(engine, &input), "abcd");
+    sl_engine_consume(engine, &input, 3);
+    CHECK_VIEW(sl_engine_peek(engine, &input), "d");
+    sl_engine_restart(engine);
+    CHECK_VIEW(sl_engine_peek(engine, &input), "d");
+    sl_engine_consume(engine, &input, 1);
+    CHECK_VIEW(sl_engine_peek(engine, &input), "last");
+    sl_engine_unread(engine, SL_VIEW("x"));
+    sl_engine_reset(engine);
+    CHECK_VIEW(sl_engine_peek(engine, &input), "last");
+    sl_buffer_fini(&input);
+    sl_engine_destroy(engine);
+    pool_end(&pool);
+    test_allocator_fini(&allocator);
+}
+
+int main(void)
+{
+    return test_main();
+}
