@@ -39,6 +39,12 @@ local function large(name, title, at, path, mib, contenders, figures)
   }
 end
 
+-- Bodies held whole meet memory that has been used before: see clients/touch.c.
+local function touching(mib, row)
+  row.touch = mib
+  return row
+end
+
 local function cpu(of, over, must, aim)
   return { field = "cpu", of = of, over = over, must = must, aim = aim }
 end
@@ -88,7 +94,7 @@ return {
   }, {
     cpu("sluice", "curl", 1.00, 0.80),
   }),
-  large("W3b", "1 GiB held whole", "fast", "/length/" .. GIB, 1024, {
+  touching(3072, large("W3b", "1 GiB held whole", "fast", "/length/" .. GIB, 1024, {
     body("sluice", "sluice", "hold"),
     body("sluice text", "sluice", "text"),
     body("curl", "curl", "hold"),
@@ -97,7 +103,7 @@ return {
     cpu("sluice", "curl", 0.60, 0.35),
     { field = "held", of = "sluice", must = 1.05, aim = 1.01, unit = "bytes per byte" },
     { field = "held", of = "sluice text", must = 2.05, aim = 2.02, unit = "bytes per byte" },
-  }),
+  })),
   large("W4", "256 MiB chunked in 4 KiB", "fast", ("/chunked/%d/4096"):format(256 * MIB), 256, {
     body("sluice", "sluice", "discard"),
     body("curl", "curl", "discard"),
