@@ -196,6 +196,8 @@ enum sl_status sl_sequence_append(struct sl_sequence *sequence,
 enum sl_status sl_sequence_link(const struct sl_sequence *sequence,
                                 struct sl_buffer *buffer)
 {
+    if (sequence->size > buffer->max_size - buffer->length)
+        return SL_LIMIT;
     for (size_t i = 0; i < sequence->count; i++) {
         const struct sl_sequence_slice *slice = &sequence->slices[i];
         char *data =

@@ -52,8 +52,8 @@ enum sl_status sl_sequence_append(struct sl_sequence *sequence,
                                   size_t size);
 /* All of `from`, which is left empty; `to` is initialised and empty. */
 void sl_sequence_move(struct sl_sequence *to, struct sl_sequence *from);
-/* Appends all of it to `buffer` by sl_buffer_link; on failure what was
- * appended stays. */
+/* Appends all of it to `buffer` by sl_buffer_link. SL_LIMIT changes nothing;
+ * after SL_MEMORY what was appended stays, in order. */
 enum sl_status sl_sequence_link(const struct sl_sequence *sequence,
                                 struct sl_buffer *buffer);
 

@@ -1,0 +1,166 @@
+#include "memory/lease.h"
+
+#include "spec/c/support/test.h"
+
+static struct test_allocator allocator;
+static struct sl_pool pool;
+
+static void pool_open(void)
+{
+    const struct sl_pool_options options = {
+        .segment_size = 23,
+        .spare_limit = SIZE_MAX,
+    };
+
+    test_allocator_init(&allocator);
+    sl_pool_init(&pool, &allocator.base, &options);
+}
+
+static void pool_close(void)
+{
+    CHECK_INT(sl_pool_outstanding(&pool), 0);
+    CHECK_INT(sl_pool_fini(&pool), 0);
+    test_allocator_fini(&allocator);
+}
+
+static void lease_open(struct sl_lease *lease, struct sl_view bytes)
+{
+    struct sl_buffer buffer;
+
+    sl_lease_init(lease, &allocator.base);
+    sl_buffer_init(&buffer, &pool, SIZE_MAX);
+    REQUIRE(sl_buffer_append(&buffer, bytes) == SL_OK);
+    REQUIRE(sl_lease_take(lease, &buffer) == SL_OK);
+    CHECK_INT(buffer.length, 0);
+    sl_buffer_fini(&buffer);
+}
+
+static bool holds(const struct sl_lease *lease, struct sl_view bytes)
+{
+    char copy[64];
+
+    if (lease->content.size != bytes.size)
+        return false;
+    sl_sequence_copy_out(&lease->content, 0, copy, bytes.size);
+    return sl_view_equal(sl_view(copy, bytes.size), bytes);
+}
+
+#define TEXT SL_VIEW("forty bytes that span two segments or so")
+
+TEST("bytes are given back once, by the first dispose")
+{
+    struct sl_lease lease;
+
+    pool_open();
+    lease_open(&lease, TEXT);
+    CHECK(lease.is_live);
+    CHECK(holds(&lease, TEXT));
+    CHECK_INT(sl_pool_outstanding(&pool), 2);
+    CHECK(sl_lease_dispose(&lease));
+    CHECK(!lease.is_live);
+    CHECK_INT(sl_pool_outstanding(&pool), 0);
+    CHECK(!sl_lease_dispose(&lease));
+    CHECK_INT(pool.stats.returned, 2);
+    pool_close();
+}
+
+TEST("an empty lease is live until it is disposed")
+{
+    struct sl_lease lease;
+
+    pool_open();
+    lease_open(&lease, sl_view(NULL, 0));
+    CHECK(lease.is_live);
+    CHECK(sl_lease_dispose(&lease));
+    CHECK(!sl_lease_dispose(&lease));
+    CHECK_INT(allocator.base.calls, 0);
+    pool_close();
+}
+
+TEST("a move makes another the only owner")
+{
+    struct sl_lease a, b;
+
+    pool_open();
+    lease_open(&a, TEXT);
+    sl_lease_init(&b, &allocator.base);
+    REQUIRE(sl_lease_move(&b, &a) == SL_OK);
+    CHECK(!a.is_live);
+    CHECK_INT(a.content.size, 0);
+    CHECK(holds(&b, TEXT));
+    CHECK(!sl_lease_dispose(&a));
+    CHECK_INT(sl_pool_outstanding(&pool), 2);
+    CHECK_INT(sl_lease_move(&b, &a), SL_MISUSE);
+    CHECK(holds(&b, TEXT));
+    CHECK(sl_lease_dispose(&b));
+    CHECK_INT(sl_lease_move(&a, &b), SL_MISUSE);
+    pool_close();
+}
+
+TEST("a lease that is live is not filled over")
+{
+    struct sl_lease a, b;
+    struct sl_buffer buffer;
+
+    pool_open();
+    lease_open(&a, TEXT);
+    lease_open(&b, SL_VIEW("other"));
+    CHECK_INT(sl_lease_move(&a, &b), SL_MISUSE);
+    sl_buffer_init(&buffer, &pool, SIZE_MAX);
+    REQUIRE(sl_buffer_append(&buffer, SL_VIEW("more")) == SL_OK);
+    CHECK_INT(sl_lease_take(&a, &buffer), SL_MISUSE);
+    CHECK_INT(buffer.length, 4);
+    CHECK(holds(&a, TEXT));
+    CHECK(holds(&b, SL_VIEW("other")));
+    sl_buffer_fini(&buffer);
+    sl_lease_dispose(&a);
+    sl_lease_dispose(&b);
+    pool_close();
+}
+
+TEST("a disposed lease can be filled again")
+{
+    struct sl_lease a, b;
+
+    pool_open();
+    lease_open(&a, TEXT);
+    lease_open(&b, SL_VIEW("other"));
+    sl_lease_dispose(&a);
+    REQUIRE(sl_lease_move(&a, &b) == SL_OK);
+    CHECK(holds(&a, SL_VIEW("other")));
+    sl_lease_dispose(&a);
+    pool_close();
+}
+
+static void live_and_fail(struct sl_allocator *base, void *argument)
+{
+    struct sl_lease lease;
+    struct sl_buffer buffer;
+
+    (void)argument;
+    pool_open();
+    sl_lease_init(&lease, base);
+    sl_buffer_init(&buffer, &pool, SIZE_MAX);
+    REQUIRE(sl_buffer_append(&buffer, TEXT) == SL_OK);
+    if (sl_lease_take(&lease, &buffer) == SL_OK) {
+        CHECK(holds(&lease, TEXT));
+        CHECK_INT(buffer.length, 0);
+    } else {
+        CHECK(test_allocator_has_failed(base));
+        CHECK(!lease.is_live);
+        CHECK_INT(buffer.length, TEXT.size);
+    }
+    sl_lease_dispose(&lease);
+    sl_buffer_fini(&buffer);
+    pool_close();
+}
+
+TEST("without memory the buffer keeps its bytes")
+{
+    test_each_failure(live_and_fail, NULL);
+}
+
+int main(void)
+{
+    return test_main();
+}
