@@ -37,8 +37,8 @@ static const struct sl_backend_class *check_backend(lua_State *L)
     return backend;
 }
 
-/* connections{ per_origin, total, idle, lifetime, reuses, completion, backend }
- *   -> connections | nil, message, err
+/* connections{ per_origin, total, idle, lifetime, reuses, pooling, completion,
+ *              backend } -> connections | nil, message, err
  * An empty set of connections with those limits; durations in seconds. */
 static int new_connections(lua_State *L)
 {

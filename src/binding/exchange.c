@@ -27,8 +27,6 @@ static const char *push_attempt(lua_State *L, int index,
     const struct sl_origin *origin = exchange->origin;
 
     switch (exchange->failure.stage) {
-    case SL_STAGE_RESOLVE:
-        return lua_pushfstring(L, "resolve %s", origin->host);
     case SL_STAGE_TLS:
         return lua_pushfstring(L, "tls %s:%d", origin->host, origin->port);
     default:
@@ -47,6 +45,8 @@ int slb_push_exchange_failure(lua_State *L, int index,
     luaL_checkstack(L, 12, NULL);
     if (exchange->failure.stage == SL_STAGE_CONNECT)
         return slb_push_failure(L, &exchange->failure, "connect");
+    if (exchange->failure.stage == SL_STAGE_RESOLVE)
+        return slb_push_failure(L, &exchange->failure, "resolve");
     return slb_push_failure(L, &exchange->failure,
                             push_attempt(L, index, exchange));
 }

@@ -85,22 +85,39 @@ static int get_loop(lua_State *L)
     return 1;
 }
 
+static void add_stats(struct sl_pool_stats *sum, const struct sl_pool *pool)
+{
+    sum->rented += pool->stats.rented;
+    sum->returned += pool->stats.returned;
+    sum->high_water += pool->stats.high_water;
+    sum->bytes += pool->stats.bytes;
+    sum->spare += pool->stats.spare;
+    sum->quarantined += pool->stats.quarantined;
+}
+
 /* stats() -> counters of this Lua state, see doc/memory.md */
 static int get_stats(lua_State *L)
 {
     struct slb_runtime *runtime = slb_runtime(L);
-    const struct sl_pool_stats *pool = &runtime->pool.stats;
+    struct sl_pool_stats pools = {0};
+    struct slb_sized_pool *sized;
+
+    add_stats(&pools, &runtime->pool);
+    add_stats(&pools, &runtime->direct);
+    for (sized = runtime->sized; sized != NULL; sized = sized->next)
+        add_stats(&pools, &sized->pool);
+
     const struct {
         const char *name;
         uint64_t value;
     } counters[] = {
-        {"outstanding", sl_pool_outstanding(&runtime->pool)},
-        {"rented", pool->rented},
-        {"returned", pool->returned},
-        {"high_water", pool->high_water},
-        {"bytes", pool->bytes},
-        {"spare", pool->spare},
-        {"quarantined", pool->quarantined},
+        {"outstanding", pools.rented - pools.returned},
+        {"rented", pools.rented},
+        {"returned", pools.returned},
+        {"high_water", pools.high_water},
+        {"bytes", pools.bytes},
+        {"spare", pools.spare},
+        {"quarantined", pools.quarantined},
         {"leaked", runtime->leaked},
         {"allocations", runtime->allocator.calls},
         {"operations", runtime->loop.operations},

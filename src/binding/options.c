@@ -58,3 +58,20 @@ struct sl_view slb_field_view(lua_State *L, const char *name)
         view.data = lua_tolstring(L, -1, &view.size);
     return view;
 }
+
+void slb_check_fields(lua_State *L, const char *function,
+                      const char *const *names)
+{
+    lua_pushnil(L);
+    while (lua_next(L, 1) != 0) {
+        bool is_known = false;
+
+        for (size_t i = 0; names[i] != NULL && !is_known; i++)
+            is_known = lua_type(L, -2) == LUA_TSTRING &&
+                       strcmp(lua_tostring(L, -2), names[i]) == 0;
+        if (!is_known)
+            luaL_error(L, "%s: unknown option '%s'", function,
+                       luaL_tolstring(L, -2, NULL));
+        lua_pop(L, 1);
+    }
+}

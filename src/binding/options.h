@@ -16,4 +16,8 @@ int64_t slb_field_seconds(lua_State *L, const char *name, int64_t otherwise);
 const char *slb_field_string(lua_State *L, const char *name);
 struct sl_view slb_field_view(lua_State *L, const char *name);
 
+/* Raises when the table at index 1 has a key that is not in `names`. */
+void slb_check_fields(lua_State *L, const char *function,
+                      const char *const *names);
+
 #endif

@@ -446,15 +446,21 @@ static int response_is_complete(lua_State *L)
     return 1;
 }
 
-static const luaL_Reg methods[] = {{"read", response_read},
-                                   {"next_chunk", response_next_chunk},
-                                   {"text", response_text},
-                                   {"sequence", response_sequence},
-                                   {"detach", response_detach},
-                                   {"dispose", response_dispose},
-                                   {"info", response_info},
-                                   {"is_complete", response_is_complete},
-                                   {NULL, NULL}};
+/* response:is_live() -> false once disposed */
+static int response_is_live(lua_State *L)
+{
+    struct slb_response *response = luaL_checkudata(L, 1, SLB_RESPONSE);
+
+    lua_pushboolean(L, response->exchange != NULL);
+    return 1;
+}
+
+static const luaL_Reg methods[] = {
+    {"is_live", response_is_live},         {"read", response_read},
+    {"next_chunk", response_next_chunk},   {"text", response_text},
+    {"sequence", response_sequence},       {"detach", response_detach},
+    {"dispose", response_dispose},         {"info", response_info},
+    {"is_complete", response_is_complete}, {NULL, NULL}};
 
 static const luaL_Reg meta[] = {{"__gc", response_gc},
                                 {"__close", response_dispose},

@@ -42,6 +42,14 @@ void slb_runtime_release(struct slb_runtime *runtime)
 {
     if (--runtime->refs > 0)
         return;
+    while (runtime->sized != NULL) {
+        struct slb_sized_pool *sized = runtime->sized;
+
+        runtime->sized = sized->next;
+        sl_pool_fini(&sized->pool);
+        sl_free(&runtime->allocator, sized, sizeof *sized);
+    }
+    sl_pool_fini(&runtime->direct);
     sl_pool_fini(&runtime->pool);
     free(runtime);
 }
@@ -103,6 +111,8 @@ void slb_runtime_open(lua_State *L)
     sl_allocator_init_system(&runtime->allocator);
     choose_pool(&options);
     sl_pool_init(&runtime->pool, &runtime->allocator, &options);
+    options.mode = SL_POOL_DIRECT;
+    sl_pool_init(&runtime->direct, &runtime->allocator, &options);
     if (sl_loop_init(&runtime->loop, &runtime->allocator, &runtime->pool) !=
         SL_OK) {
         slb_runtime_release(runtime);
@@ -113,6 +123,29 @@ void slb_runtime_open(lua_State *L)
     runtime->tickets = new_registry_table(L);
     runtime->tasks = new_registry_table(L);
     lua_rawsetp(L, LUA_REGISTRYINDEX, &registry_key);
+}
+
+struct sl_pool *slb_pool_of_size(lua_State *L, struct slb_runtime *runtime,
+                                 size_t segment_size)
+{
+    struct sl_pool_options options = runtime->pool.options;
+    struct slb_sized_pool *sized;
+
+    if (segment_size == SL_SEGMENT_SIZE)
+        return &runtime->pool;
+    for (sized = runtime->sized; sized != NULL; sized = sized->next) {
+        if (sized->pool.options.segment_size == segment_size)
+            return &sized->pool;
+    }
+    sized = sl_allocate(&runtime->allocator, sizeof *sized);
+    if (sized == NULL)
+        luaL_error(L, "out of memory");
+    options.mode = SL_POOL_DIRECT;
+    options.segment_size = segment_size;
+    sl_pool_init(&sized->pool, &runtime->allocator, &options);
+    sized->next = runtime->sized;
+    runtime->sized = sized;
+    return &sized->pool;
 }
 
 void slb_note_bytes(lua_State *L, struct slb_runtime *runtime, size_t bytes)
@@ -194,8 +227,12 @@ int slb_push_failure(lua_State *L, const struct sl_failure *failure,
                      const char *attempt)
 {
     lua_pushnil(L);
-    /* A connector's reason begins with the address that it tried. */
-    lua_pushfstring(L, failure->stage == SL_STAGE_CONNECT ? "%s %s" : "%s: %s",
+    /* A connector's reason begins with the name or address that it tried. */
+    lua_pushfstring(L,
+                    failure->stage == SL_STAGE_CONNECT ||
+                            failure->stage == SL_STAGE_RESOLVE
+                        ? "%s %s"
+                        : "%s: %s",
                     attempt, failure->reason);
     push_error(L, failure);
     return 3;

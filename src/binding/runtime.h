@@ -19,10 +19,18 @@
 
 struct slb_ticket;
 
+/* A pool whose segments have a size that somebody asked for. */
+struct slb_sized_pool {
+    struct slb_sized_pool *next;
+    struct sl_pool pool;
+};
+
 struct slb_runtime {
     size_t refs;
     struct sl_allocator allocator;
     struct sl_pool pool;
+    struct sl_pool direct;        /* for clients with pooling = false */
+    struct slb_sized_pool *sized; /* pools of other segment sizes */
     struct sl_loop loop;
     struct sl_resolver *resolver; /* NULL until the first client */
     lua_State *stepping;          /* who called step; resumes come from it */
@@ -47,6 +55,11 @@ void slb_runtime_release(struct slb_runtime *runtime);
 
 /* Creates this state's runtime, at luaopen. */
 void slb_runtime_open(lua_State *L);
+
+/* The pool whose segments have that size: the runtime's own, or one that is
+ * made for it and lives as long as the runtime. Raises out of memory. */
+struct sl_pool *slb_pool_of_size(lua_State *L, struct slb_runtime *runtime,
+                                 size_t segment_size);
 
 /* A handle now holds that many bytes which the collector cannot see: it is
  * stepped in proportion. May run finalisers. */

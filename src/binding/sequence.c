@@ -209,10 +209,13 @@ static int sequence_describe(lua_State *L)
     return 1;
 }
 
-static const luaL_Reg methods[] = {
-    {"sub", sequence_sub},           {"byte", sequence_byte},
-    {"tostring", sequence_tostring}, {"segments", sequence_segments},
-    {"dispose", sequence_dispose},   {NULL, NULL}};
+static const luaL_Reg methods[] = {{"sub", sequence_sub},
+                                   {"byte", sequence_byte},
+                                   {"tostring", sequence_tostring},
+                                   {"segments", sequence_segments},
+                                   {"reader", slb_sequence_reader},
+                                   {"dispose", sequence_dispose},
+                                   {NULL, NULL}};
 
 static const luaL_Reg meta[] = {{"__len", sequence_length},
                                 {"__eq", sequence_equal},

@@ -14,6 +14,7 @@ void slb_reader_open(lua_State *L);
 void slb_writer_open(lua_State *L);
 void slb_lease_open(lua_State *L);
 void slb_loop_open(lua_State *L);
+void slb_platform_open(lua_State *L);
 void slb_headers_open(lua_State *L);
 void slb_client_open(lua_State *L);
 void slb_request_open(lua_State *L);
@@ -26,6 +27,8 @@ struct sl_sequence *slb_new_sequence(lua_State *L);
 /* The live sequence at `index`; raises when it is none or disposed. */
 struct sl_sequence *slb_check_sequence(lua_State *L, int index);
 struct sl_sequence *slb_test_sequence(lua_State *L, int index);
+/* sequence:reader(), of the reader's own file. */
+int slb_sequence_reader(lua_State *L);
 
 /* The head (or trailers) of the response at index `response`. */
 void slb_push_headers(lua_State *L, int response, bool is_trailers);

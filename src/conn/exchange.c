@@ -638,7 +638,6 @@ static void attach(struct sl_exchange *exchange,
     connection->exchange = exchange;
     connection->requests++;
     exchange->connection = connection;
-    exchange->times.placed = loop_of(exchange)->now;
 }
 
 static void secure(struct sl_exchange *exchange)
@@ -747,6 +746,7 @@ static void place(struct sl_exchange *exchange)
                                &connection)) {
     case SL_CHECKOUT_REUSED:
         exchange->is_reused = true;
+        exchange->times.placed = loop_of(exchange)->now;
         attach(exchange, connection);
         activate(exchange);
         return;

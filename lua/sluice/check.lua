@@ -1,0 +1,89 @@
+--- Checks of option tables at the door: every key known, every type right.
+-- A schema maps each name to a checker, `check.number` for instance. Misuse raises
+-- and names the key, the function and what was expected.
+
+local check = {}
+
+local function expected(what)
+  return function(value, test)
+    if test(value) then return nil end
+    return what
+  end
+end
+
+local function make(what, test)
+  local describe = expected(what)
+  return function(value) return describe(value, test) end
+end
+
+check.string = make("string", function(v) return type(v) == "string" end)
+check.boolean = make("boolean", function(v) return type(v) == "boolean" end)
+check.table = make("table", function(v) return type(v) == "table" end)
+check.callable = make("function", function(v) return type(v) == "function" end)
+check.any = function() end
+
+check.seconds = make("number of seconds, not negative", function(v)
+  return type(v) == "number" and v >= 0
+end)
+
+check.count = make("integer, not negative", function(v)
+  return math.type(v) == "integer" and v >= 0
+end)
+
+check.positive = make("integer above zero", function(v)
+  return math.type(v) == "integer" and v > 0
+end)
+
+--- A value that passes one of several checkers, `what` for the message.
+function check.either(what, ...)
+  local checkers = { ... }
+  return function(value)
+    for _, checker in ipairs(checkers) do
+      if not checker(value) then return nil end
+    end
+    return what
+  end
+end
+
+--- `false` itself.
+check.off = make("false", function(v) return v == false end)
+
+--- A table whose own fields are checked by `schema`.
+function check.fields(schema)
+  return function(value)
+    if type(value) ~= "table" then return "table" end
+    for key, field in pairs(value) do
+      local checker = schema[key]
+      if not checker then return nil, key end
+      local what = checker(field)
+      if what then return what, key end
+    end
+    return nil
+  end
+end
+
+local function describe(key) return type(key) == "string" and key or tostring(key) end
+
+--- Raises at `level` unless every field of `options` is in `schema` and passes.
+function check.options(where, options, schema, level)
+  level = (level or 1) + 1
+  if type(options) ~= "table" then
+    error(("%s: table of options expected, got %s"):format(where, type(options)), level)
+  end
+  for key, value in pairs(options) do
+    local checker = schema[key]
+    if not checker then
+      error(("%s: unknown option '%s'"):format(where, describe(key)), level)
+    end
+    local what, inner = checker(value)
+    if inner and not what then
+      error(("%s: unknown option '%s.%s'"):format(where, key, describe(inner)), level)
+    elseif what then
+      local name = inner and (key .. "." .. describe(inner)) or key
+      local got = inner and value[inner] or value
+      error(("%s: option '%s': %s expected, got %s"):format(where, name, what, type(got)), level)
+    end
+  end
+end
+
+return check

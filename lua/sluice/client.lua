@@ -1,0 +1,287 @@
+--- A client: settings, connections, interceptors.
+-- What it was made with never changes; changing the caller's table later changes
+-- nothing.
+
+local check = require "sluice.check"
+local core = require "sluice.core"
+local fields = require "sluice.fields"
+local json = require "sluice.json"
+local Request = require "sluice.request"
+local transmit = require "sluice.transmit"
+require "sluice.response"
+
+local Client = {}
+Client.__index = Client
+Client.__name = "sluice.client"
+
+local version = "0.1"
+
+-- Cached plans and origins of one client; beyond that the caches start over.
+local cache_limit = 1000
+
+local pool_schema = {
+  per_origin = check.positive,
+  total = check.positive,
+  idle = check.seconds,
+  lifetime = check.seconds,
+}
+
+local transport_schema = { mode = check.string, backend = check.string }
+
+local tls_schema = {
+  verify = check.either("boolean or function", check.boolean, check.callable),
+  ca_file = check.string,
+  ca_path = check.string,
+  ca = check.string,
+  crl_file = check.string,
+  cert_file = check.string,
+  key_file = check.string,
+  key_password = check.string,
+  pkcs12_file = check.string,
+  min_version = check.string,
+  max_version = check.string,
+  ciphers = check.string,
+  alpn = check.table,
+  pins = check.table,
+  resume = check.boolean,
+  key_log = check.string,
+  provider = check.string,
+}
+
+local schema = {
+  base_url = check.string,
+  pool = check.either("false or table", check.off, check.fields(pool_schema)),
+  pooling = check.boolean,
+  transport = check.either("name or table", check.string, check.fields(transport_schema)),
+  tls = check.fields(tls_schema),
+  serializer = check.table,
+  logger = check.callable,
+}
+for name, checker in pairs(Request.shared_schema) do schema[name] = checker end
+
+local function copy(value)
+  if type(value) ~= "table" then return value end
+  local copied = {}
+  for key, inner in pairs(value) do copied[key] = copy(inner) end
+  return copied
+end
+
+local function log(options, level, text)
+  if options.logger then
+    options.logger(level, text)
+  else
+    warn("sluice: " .. text)
+  end
+end
+
+local modes = { stream = true, completion = true }
+
+-- The transport to use: what was asked for where this machine has it.
+local function choose_transport(options, where)
+  local asked = options.transport or "stream"
+  local mode = type(asked) == "table" and (asked.mode or "stream") or asked
+  local backend = type(asked) == "table" and asked.backend or nil
+  if not modes[mode] then
+    error(("%s: option 'transport': 'stream' or 'completion' expected, got '%s'")
+      :format(where, mode), 4)
+  end
+  if mode == "completion" then
+    local platform = core.platform()
+    if not platform.supported then
+      log(options, "warning", "completion transport is not available here; using stream")
+      mode, backend = "stream", nil
+    end
+  end
+  return mode, backend
+end
+
+local function connections_of(options, mode, backend)
+  local pool = options.pool or {}
+  return core.connections {
+    per_origin = pool.per_origin,
+    total = pool.total,
+    idle = pool.idle,
+    lifetime = pool.lifetime,
+    reuses = options.pool ~= false,
+    pooling = options.pooling,
+    completion = mode == "completion",
+    backend = backend,
+  }
+end
+
+--- A new client. Misuse raises.
+-- Returns a client | nil, message, err (memory, unsupported)
+function Client.new(options)
+  local where = "client"
+  options = options or {}
+  check.options(where, options, schema, 3)
+  options = copy(options)
+  local mode, backend = choose_transport(options, where)
+  local connections, message, err = connections_of(options, mode, backend)
+  if not connections then return nil, message, err end
+  local own = fields.flatten(where, options.headers, 3)
+  local self = setmetatable({
+    options = options,
+    mode = mode,
+    backend = backend,
+    connections = connections,
+    serializer = options.serializer or json,
+    fields = own,
+    interceptors = {},
+    origins = {},
+    origin_count = 0,
+    plans = {},
+    plan_count = 0,
+    compiled = {},
+  }, Client)
+  self.defaults = { "User-Agent", "sluice/" .. version, "Accept", "*/*" }
+  return self
+end
+
+--- Adds an interceptor: function(request, forward) -> response | nil, message, err.
+-- The first added is outermost.
+function Client:use(interceptor)
+  if type(interceptor) ~= "function" then
+    error("use: function expected, got " .. type(interceptor), 2)
+  end
+  self.interceptors[#self.interceptors + 1] = interceptor
+  return self
+end
+
+--- The URL against the client's base_url.
+function Client:absolute(url)
+  local base = self.options.base_url
+  if not base then return url end
+  return core.url.resolve(base, url) or url
+end
+
+--- The origin a parsed URL leads to.
+-- Returns origin | nil, message, err
+function Client:origin(url)
+  local key = url.scheme .. "://" .. url.host .. ":" .. url.port
+  local origin = self.origins[key]
+  if origin then return origin end
+  local tls
+  if url.scheme == "https" then
+    local message, err
+    tls, message, err = self:tls_context()
+    if not tls then return nil, message, err end
+  end
+  local made, message, err = self.connections:origin {
+    host = url.host, port = url.port, tls = tls, identity = key,
+  }
+  if not made then return nil, message, err end
+  if self.origin_count >= cache_limit then self.origins, self.origin_count = {}, 0 end
+  self.origins[key] = made
+  self.origin_count = self.origin_count + 1
+  return made
+end
+
+-- The wire's list of protocol names (RFC 7301 3.1).
+local function alpn_list(names)
+  local list = {}
+  for i, name in ipairs(names) do list[i] = string.pack("s1", name) end
+  return table.concat(list)
+end
+
+--- The client's TLS context, made when it is first needed.
+function Client:tls_context()
+  if self.tls then return self.tls end
+  local options = copy(self.options.tls or {})
+  options.alpn = alpn_list(options.alpn or { "http/1.1" })
+  local context, message, err = core.tls_context(options)
+  if not context then return nil, message, err end
+  self.tls = context
+  return context
+end
+
+local function run_pipeline(client, request, position)
+  local interceptor = client.interceptors[position]
+  if not interceptor then return transmit.send(client, request) end
+  return interceptor(request, function(forwarded)
+    return run_pipeline(client, forwarded or request, position + 1)
+  end)
+end
+
+-- The general way: a request object, interceptors, any kind of body.
+local function send(self, method, url, options)
+  local request, message, err = Request.new(self, method, url, options, 3)
+  if not request then return nil, message, err end
+  local body <close> = transmit.closing(request.body) -- luacheck: ignore
+  return run_pipeline(self, request, 1)
+end
+
+--- Sends a request. Returns response | nil, message, err. Yields.
+function Client:request(method, url, options)
+  if type(method) ~= "string" then
+    error("request: method: string expected, got " .. type(method), 2)
+  end
+  if self.connections == nil then error("use of closed client", 2) end
+  return send(self, method, url, options)
+end
+
+-- A GET without options is planned once: the same bytes to the same origin.
+local function plan_get(self, url)
+  local request, message, err = Request.new(self, "GET", url, nil, 3)
+  if not request then return nil, message, err end
+  local planned
+  planned, message, err = transmit.plan(self, request)
+  if not planned then return nil, message, err end
+  if self.plan_count >= cache_limit then self.plans, self.plan_count = {}, 0 end
+  self.plans[url] = planned
+  self.plan_count = self.plan_count + 1
+  return planned
+end
+
+--- Sends a GET. Returns response | nil, message, err. Yields.
+function Client:get(url, options)
+  if self.connections == nil then error("use of closed client", 2) end
+  if options ~= nil or self.interceptors[1] then return send(self, "GET", url, options) end
+  local planned = self.plans[url]
+  if not planned then
+    local message, err
+    planned, message, err = plan_get(self, url)
+    if not planned then return nil, message, err end
+  end
+  return planned.origin:send(planned.head, planned.options, planned.info)
+end
+
+for _, method in ipairs { "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS" } do
+  Client[method:lower()] = function(self, url, options)
+    if self.connections == nil then error("use of closed client", 2) end
+    return send(self, method, url, options)
+  end
+end
+
+--- A request to be completed by chained calls.
+function Client:build(method, url) return Request.build(self, method, url) end
+
+--- Counters of this client: idle, active, made, requests, resends.
+function Client:stats()
+  if self.connections == nil then error("use of closed client", 2) end
+  local stats = self.connections:stats()
+  stats.transport = self.mode
+  stats.backend = self.backend
+  return stats
+end
+
+--- Closes idle connections and fails waiting requests; returns at once. Responses
+-- handed out stay good. Idempotent.
+function Client:close()
+  local connections = self.connections
+  if connections == nil then return end
+  self.connections = nil
+  self.plans, self.origins = {}, {}
+  connections:close()
+end
+
+Client.__close = Client.close
+
+function Client:__tostring()
+  local tls = self.options.tls
+  local state = self.connections and self.mode or "closed"
+  if tls and tls.verify == false then state = state .. ", certificates not verified" end
+  return ("sluice.client (%s)"):format(state)
+end
+
+return Client

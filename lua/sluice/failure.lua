@@ -1,0 +1,16 @@
+--- Failures of the world made in Lua: the same `nil, message, err` as from C.
+
+local failure = {}
+
+local Err = { __name = "sluice.error" }
+Err.__tostring = function(self) return self.message end
+
+--- Returns nil, the message and an error table with that code.
+-- `attempt` names what was tried and on what, `reason` why it failed.
+function failure.new(code, attempt, reason, stage)
+  local message = attempt .. ": " .. reason
+  local err = { message = message, code = code, stage = stage, retryable = false }
+  return nil, message, setmetatable(err, Err)
+end
+
+return failure

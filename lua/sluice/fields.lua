@@ -1,0 +1,112 @@
+--- Header fields as users give them, as a flat array: name, value, name, value...
+-- Given as a map of names to a string or an array of strings (sent in the order
+-- of their names, so that a request looks the same each time), or as an array of
+-- { name, value } pairs (sent in that order).
+
+local core = require "sluice.core"
+local failure = require "sluice.failure"
+
+local fields = {}
+
+local function as_text(where, name, value, level)
+  local kind = type(value)
+  if kind == "string" then return value end
+  if kind == "number" then return tostring(value) end
+  error(("%s: header '%s': string expected, got %s"):format(where, name, kind), level + 1)
+end
+
+local function append(list, where, name, value, level)
+  if type(name) ~= "string" then
+    error(("%s: header name: string expected, got %s"):format(where, type(name)), level + 1)
+  end
+  if type(value) == "table" then
+    for _, one in ipairs(value) do
+      list[#list + 1] = name
+      list[#list + 1] = as_text(where, name, one, level + 1)
+    end
+  else
+    list[#list + 1] = name
+    list[#list + 1] = as_text(where, name, value, level + 1)
+  end
+end
+
+--- Returns a new flat array; misuse raises at `level`.
+function fields.flatten(where, headers, level)
+  local list = {}
+  level = level + 1
+  if not headers then return list end
+  if headers[1] ~= nil then
+    for _, pair in ipairs(headers) do
+      if type(pair) ~= "table" then
+        error(where .. ": headers: pairs of name and value expected", level)
+      end
+      append(list, where, pair[1], pair[2], level)
+    end
+    return list
+  end
+  local names = {}
+  for name in pairs(headers) do
+    if type(name) ~= "string" then
+      error(("%s: header name: string expected, got %s"):format(where, type(name)), level)
+    end
+    names[#names + 1] = name
+  end
+  table.sort(names)
+  for _, name in ipairs(names) do append(list, where, name, headers[name], level) end
+  return list
+end
+
+--- The position of the first field of that name, compared without case, or nil.
+function fields.find(list, name)
+  name = name:lower()
+  for i = 1, #list, 2 do
+    if list[i]:lower() == name then return i end
+  end
+  return nil
+end
+
+--- Removes every field of that name.
+function fields.remove(list, name)
+  name = name:lower()
+  local kept = 0
+  for i = 1, #list, 2 do
+    if list[i]:lower() ~= name then
+      list[kept + 1], list[kept + 2] = list[i], list[i + 1]
+      kept = kept + 2
+    end
+  end
+  for i = #list, kept + 1, -1 do list[i] = nil end
+end
+
+--- Sets a field, replacing those of the same name.
+function fields.set(list, name, value)
+  fields.remove(list, name)
+  list[#list + 1] = name
+  list[#list + 1] = value
+end
+
+--- Appends fields of `more` whose names `list` does not have.
+function fields.default(list, more)
+  local size = #list
+  for i = 1, #more, 2 do
+    local position = fields.find(list, more[i])
+    if not position or position > size then
+      list[#list + 1] = more[i]
+      list[#list + 1] = more[i + 1]
+    end
+  end
+end
+
+--- Refuses fields that frame the message: those are the client's.
+-- Returns true | nil, message, err (invalid)
+function fields.check(list)
+  for i = 1, #list, 2 do
+    if core.is_framing_field(list[i]) then
+      return failure.new("invalid", ("header '%s'"):format(list[i]),
+        "set by the client itself")
+    end
+  end
+  return true
+end
+
+return fields

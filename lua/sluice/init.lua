@@ -1,0 +1,52 @@
+--- sluice: an HTTP/1.1 client whose bytes stay outside the Lua heap until asked for.
+--
+--     local sluice = require "sluice"
+--     local response, message, err = sluice.get("http://127.0.0.1:8080/")
+--
+-- Called outside a coroutine a request drives the loop until its answer is there;
+-- inside one it yields and the loop resumes it.
+
+local core = require "sluice.core"
+local Client = require "sluice.client"
+local task = require "sluice.task"
+
+local sluice = {
+  run = core.run,
+  spawn = core.spawn,
+  sleep = core.sleep,
+  all = task.all,
+  await = task.await,
+  loop = core.loop,
+  stats = core.stats,
+  platform = core.platform,
+  buffer = core.buffer,
+  writer = core.writer,
+  url = core.url,
+  json = require "sluice.json",
+}
+
+--- A client of your own. Returns client | nil, message, err; misuse raises.
+function sluice.client(options) return Client.new(options) end
+
+local default
+
+-- The client behind the module's own functions, made at the first call.
+local function default_client()
+  default = default or assert(Client.new())
+  return default
+end
+
+--- Sends a request with the default client.
+-- Returns response | nil, message, err. Yields.
+function sluice.request(method, url, options)
+  return default_client():request(method, url, options)
+end
+
+for _, verb in ipairs { "get", "head", "post", "put", "patch", "delete", "options" } do
+  sluice[verb] = function(url, options)
+    local client = default_client()
+    return client[verb](client, url, options)
+  end
+end
+
+return sluice

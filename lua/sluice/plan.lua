@@ -1,0 +1,63 @@
+--- From a URL to what is sent where: target, Host, and the key of its connections.
+
+local core = require "sluice.core"
+local failure = require "sluice.failure"
+
+local plan = {}
+
+local ports = { http = 80, https = 443 }
+
+--- Splits a URL that a request can be sent to.
+-- Returns { scheme, host, port, target, authority, text } | nil, message, err
+-- (invalid); `text` names it in messages, without user info or fragment.
+function plan.parse(text)
+  local url, message, err = core.url.target(text)
+  if not url then return nil, message, err end
+  local scheme = url.scheme:lower()
+  if not ports[scheme] then
+    return failure.new("invalid", "url", "scheme is not http or https")
+  end
+  if url.userinfo then
+    return failure.new("invalid", "url", "user info belongs into a header, not into the URL")
+  end
+  local path = url.path
+  if path == nil or path == "" then path = "/" end
+  local target = url.query and (path .. "?" .. url.query) or path
+  local host = url.host
+  local named = url.is_ipv6 and ("[" .. host .. "]") or host
+  local authority = url.port == ports[scheme] and named or (named .. ":" .. url.port)
+  return {
+    scheme = scheme,
+    host = host,
+    port = url.port,
+    target = target,
+    authority = authority,
+    text = scheme .. "://" .. authority .. target,
+  }
+end
+
+local function escape_pair(name, value)
+  return core.url.escape(tostring(name)) .. "=" .. core.url.escape(tostring(value))
+end
+
+--- Adds a query, given as text or as a map of names to values or arrays of them.
+function plan.add_query(text, query)
+  local added = query
+  if type(query) == "table" then
+    local names, pieces = {}, {}
+    for name in pairs(query) do names[#names + 1] = tostring(name) end
+    table.sort(names)
+    for _, name in ipairs(names) do
+      local value = query[name]
+      if value == nil then value = query[tonumber(name)] end
+      if type(value) ~= "table" then value = { value } end
+      for _, one in ipairs(value) do pieces[#pieces + 1] = escape_pair(name, one) end
+    end
+    added = table.concat(pieces, "&")
+  end
+  if added == "" then return text end
+  local before, fragment = text:match("^([^#]*)(.*)$")
+  return before .. (before:find("?", 1, true) and "&" or "?") .. added .. fragment
+end
+
+return plan

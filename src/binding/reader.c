@@ -1,0 +1,206 @@
+#include "memory/reader.h"
+
+#include "binding/types.h"
+
+#define READER "sluice.reader"
+
+/* values: the sequence it reads, which owns the segments */
+struct slb_reader {
+    struct sl_reader reader;
+};
+
+/* Raises when the sequence was disposed. */
+static struct sl_reader *check_reader(lua_State *L)
+{
+    struct slb_reader *handle = luaL_checkudata(L, 1, READER);
+
+    lua_getiuservalue(L, 1, 1);
+    slb_check_sequence(L, -1);
+    lua_pop(L, 1);
+    return &handle->reader;
+}
+
+/* sequence:reader() -> reader from its first byte */
+int slb_sequence_reader(lua_State *L)
+{
+    struct sl_sequence *sequence = slb_check_sequence(L, 1);
+    struct slb_reader *handle = slb_new(L, READER, sizeof *handle, 1);
+
+    sl_reader_init(&handle->reader, sequence);
+    lua_pushvalue(L, 1);
+    lua_setiuservalue(L, -2, 1);
+    return 1;
+}
+
+/* ---- reading, by the formats of Lua's files ---- */
+
+static void push_rest(lua_State *L, struct sl_reader *reader, size_t size)
+{
+    luaL_Buffer text;
+    size_t count = sl_reader_left(reader);
+
+    if (count > size)
+        count = size;
+    luaL_buffinitsize(L, &text, count);
+    sl_reader_read(reader, luaL_buffaddr(&text), count);
+    luaL_pushresultsize(&text, count);
+}
+
+static bool push_line(lua_State *L, struct sl_reader *reader, bool keeps_end)
+{
+    size_t size;
+    bool has_end = sl_reader_find(reader, '\n', &size);
+
+    if (!has_end)
+        size = sl_reader_left(reader);
+    if (!has_end && size == 0)
+        return false;
+    push_rest(L, reader, has_end && keeps_end ? size + 1 : size);
+    if (has_end && !keeps_end)
+        sl_reader_skip(reader, 1);
+    return true;
+}
+
+/* "n": the longest text that Lua takes as a number, as liolib does. */
+static bool push_number(lua_State *L, struct sl_reader *reader)
+{
+    char text[201];
+    size_t size = 0;
+    struct sl_view view = sl_reader_peek(reader);
+
+    while (view.size > 0 && strchr(" \f\n\r\t\v", view.data[0]) != NULL) {
+        sl_reader_skip(reader, 1);
+        view = sl_reader_peek(reader);
+    }
+    while (view.size > 0 && size < sizeof text - 1 &&
+           strchr("+-.0123456789abcdefpxABCDEFPX", view.data[0]) != NULL &&
+           view.data[0] != '\0') {
+        text[size++] = view.data[0];
+        sl_reader_skip(reader, 1);
+        view = sl_reader_peek(reader);
+    }
+    text[size] = '\0';
+    return lua_stringtonumber(L, text) != 0;
+}
+
+/* One format at `index`; false at the end, with nothing pushed. */
+static bool push_format(lua_State *L, struct sl_reader *reader, int index)
+{
+    const char *format;
+
+    if (lua_type(L, index) == LUA_TNUMBER) {
+        lua_Integer size = luaL_checkinteger(L, index);
+
+        luaL_argcheck(L, size >= 0, index, "count is negative");
+        if (sl_reader_left(reader) == 0)
+            return false;
+        push_rest(L, reader, (size_t)size);
+        return true;
+    }
+    format = luaL_checkstring(L, index);
+    if (*format == '*')
+        format++;
+    switch (*format) {
+    case 'n':
+        return push_number(L, reader);
+    case 'l':
+        return push_line(L, reader, false);
+    case 'L':
+        return push_line(L, reader, true);
+    case 'a':
+        push_rest(L, reader, SIZE_MAX);
+        return true;
+    default:
+        return luaL_argerror(L, index, "invalid format") != 0;
+    }
+}
+
+/* reader:read(...) -> as file:read: counts, "l", "L", "n", "a"; nil at the end */
+static int reader_read(lua_State *L)
+{
+    struct sl_reader *reader = check_reader(L);
+    int count = lua_gettop(L);
+
+    if (count == 1) {
+        if (!push_line(L, reader, false))
+            lua_pushnil(L);
+        return 1;
+    }
+    luaL_checkstack(L, count + LUA_MINSTACK, "too many formats");
+    for (int i = 2; i <= count; i++) {
+        if (!push_format(L, reader, i)) {
+            lua_pushnil(L);
+            return i - 1;
+        }
+    }
+    return count - 1;
+}
+
+/* stack: reader */
+static int next_line(lua_State *L)
+{
+    if (!push_line(L, check_reader(L), false))
+        lua_pushnil(L);
+    return 1;
+}
+
+/* for line in reader:lines(): without their ends */
+static int reader_lines(lua_State *L)
+{
+    check_reader(L);
+    lua_pushcfunction(L, next_line);
+    lua_pushvalue(L, 1);
+    return 2;
+}
+
+/* reader:seek(whence = "cur", offset = 0) -> position | nil, message, err */
+static int reader_seek(lua_State *L)
+{
+    static const char *const names[] = {"set", "cur", "end", NULL};
+    static const enum sl_whence whences[] = {SL_SEEK_SET, SL_SEEK_CURRENT,
+                                             SL_SEEK_END};
+    struct sl_reader *reader = check_reader(L);
+    int whence = luaL_checkoption(L, 2, "cur", names);
+    enum sl_status status =
+        sl_reader_seek(reader, whences[whence], luaL_optinteger(L, 3, 0));
+
+    if (status != SL_OK)
+        return slb_push_outcome(L, status, "seek before the start");
+    lua_pushinteger(L, (lua_Integer)reader->position);
+    return 1;
+}
+
+/* reader:position() -> bytes before it */
+static int reader_position(lua_State *L)
+{
+    lua_pushinteger(L, (lua_Integer)check_reader(L)->position);
+    return 1;
+}
+
+/* #reader -> bytes of the whole sequence */
+static int reader_length(lua_State *L)
+{
+    lua_pushinteger(L, (lua_Integer)check_reader(L)->sequence->size);
+    return 1;
+}
+
+/* reader:close() -> true; there is nothing to give back: files have it, too */
+static int reader_close(lua_State *L)
+{
+    luaL_checkudata(L, 1, READER);
+    lua_pushboolean(L, true);
+    return 1;
+}
+
+static const luaL_Reg methods[] = {
+    {"read", reader_read},   {"lines", reader_lines},
+    {"seek", reader_seek},   {"position", reader_position},
+    {"close", reader_close}, {NULL, NULL}};
+
+static const luaL_Reg meta[] = {
+    {"__len", reader_length}, {"__close", reader_close}, {NULL, NULL}};
+
+void slb_reader_open(lua_State *L)
+{
+    slb_type(L, READER, methods, meta);
+}
