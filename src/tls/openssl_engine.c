@@ -162,6 +162,11 @@ void sl_openssl_engine_destroy(struct sl_tls_engine *engine)
     if (engine == NULL)
         return;
     context = engine->context;
+    /* OpenSSL takes a session for spoiled when its connection was not shut
+     * down, an idea that RFC 5246 7.2.1 gave up. */
+    if (engine->is_ready && engine->failure.status == SL_OK)
+        SSL_set_shutdown(engine->ssl,
+                         SSL_SENT_SHUTDOWN | SSL_RECEIVED_SHUTDOWN);
     SSL_free(engine->ssl);
     SSL_SESSION_free(engine->early_session);
     if (engine->slot != NULL)

@@ -109,16 +109,27 @@ void wire_disconnect(struct wire *wire)
     wire->handed = 0;
 }
 
+static void around(const struct wire *wire, bool begins)
+{
+    if (wire->around != NULL)
+        wire->around(begins);
+}
+
 enum sl_status wire_connect(struct wire *wire, const char *host,
                             const char *identity)
 {
+    enum sl_status status;
+
     wire_disconnect(wire);
     if (wire->server != NULL)
         server_accept(wire->server);
     memset(&wire->failure, 0, sizeof wire->failure);
-    return wire->provider->engine_create(wire->context, &wire->pool, host,
-                                         identity, NULL, &wire->engine,
-                                         &wire->failure);
+    around(wire, true);
+    status = wire->provider->engine_create(wire->context, &wire->pool, host,
+                                           identity, NULL, &wire->engine,
+                                           &wire->failure);
+    around(wire, false);
+    return status;
 }
 
 bool wire_to_server(struct wire *wire)
@@ -178,8 +189,10 @@ enum sl_status wire_handshake(struct wire *wire)
     bool has_moved = true;
 
     for (;;) {
+        around(wire, true);
         status = wire->provider->handshake(wire->engine, &wire->in, &wire->out,
                                            &wire->failure);
+        around(wire, false);
         if (wire_to_server(wire) || !has_moved)
             wire_serve(wire);
         if (status != SL_AGAIN)

@@ -53,9 +53,11 @@ struct wire {
     struct sl_tls_engine *engine;
     struct server *server;
     struct sl_failure failure;
-    size_t piece;  /* bytes that reach the client at a time; 0: all */
-    size_t cut;    /* one hand-over ends after so many bytes in all; 0: none */
-    size_t limit;  /* nothing goes over beyond these; SIZE_MAX: all does */
+    size_t piece; /* bytes that reach the client at a time; 0: all */
+    size_t cut;   /* one hand-over ends after so many bytes in all; 0: none */
+    size_t limit; /* nothing goes over beyond these; SIZE_MAX: all does */
+    /* Around each call of the client's while it connects; NULL: none. */
+    void (*around)(bool begins);
     size_t flip;   /* this byte (from 1) arrives changed; 0: none does */
     size_t handed; /* bytes of the server handed to the client, in all */
 };
