@@ -195,8 +195,8 @@ TEST("allows no receive past it where there is something to do")
         "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n",
         "HTTP/1.1 200 OK\r\n\r\n",
         "HTTP/1.1 204 None\r\nContent-Length: 10\r\n\r\n",
-        "HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\n"
-        "Content-Length: 10\r\n\r\n",
+        ("HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\n"
+         "Content-Length: 10\r\n\r\n"),
         "HTTP/1.1 200 OK\r\nContent-Length: 11\r\n\r\n", /* over the limit */
     };
     struct fixture fixture;

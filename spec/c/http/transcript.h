@@ -11,7 +11,9 @@
  *
  * Bytes outside of visible ASCII, quotes and backslashes are written \xHH, but
  * \r, \n and \t by their letters. Pieces of the body are joined, so that a
- * transcript does not depend on how the input was cut.
+ * transcript does not depend on how the input was cut. How much of a corrupt
+ * body comes out before that is found depends on the library that decodes it:
+ * none of it is shown.
  */
 #ifndef SPEC_C_HTTP_TRANSCRIPT_H
 #define SPEC_C_HTTP_TRANSCRIPT_H
@@ -179,6 +181,8 @@ static inline void transcript_fail(struct transcript *script,
     if (script->failed != SL_OK)
         return;
     script->failed = status;
+    if (status == SL_DECODE)
+        script->body_size = 0;
     transcript_close_body(script);
     transcript_print(script, "error ");
     transcript_print(script, sl_status_name(status));
