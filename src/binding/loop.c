@@ -124,7 +124,7 @@ static int get_stats(lua_State *L)
         {"timers", runtime->loop.timers.count},
         {"descriptors", runtime->loop.descriptors},
         {"waiting", runtime->waiting},
-        {"connections", runtime->connections},
+        {"connections", runtime->loop.connections},
         {"requests", runtime->requests},
         {"resends", runtime->resends},
     };

@@ -43,7 +43,6 @@ struct slb_runtime {
     uint64_t leaked; /* handles collected while they still held bytes */
     uint64_t requests;
     uint64_t resends;
-    size_t connections;
     bool is_closing;
 };
 

@@ -359,6 +359,7 @@ enum sl_status sl_connection_create(struct sl_origin *origin,
     sl_buffer_init(&created->input, all->pool, SIZE_MAX);
     sl_transport_bind(transport, &connection_events, created);
     all->stats.made++;
+    all->loop->connections++;
     *connection = created;
     return SL_OK;
 }
@@ -388,6 +389,7 @@ void sl_connection_discard(struct sl_connection *connection, bool is_abort)
     struct sl_origin *origin = connection->origin;
     struct sl_allocator *allocator = origin->connections->allocator;
 
+    origin->connections->loop->connections--;
     sl_link_close(&connection->link, is_abort);
     sl_buffer_fini(&connection->input);
     sl_free(allocator, connection, sizeof *connection);
