@@ -18,9 +18,9 @@
 #define SL_CHUNK_EXTENSION_LIMIT 256
 
 struct sl_chunked {
-    int state;        /* see chunked.c */
-    uint64_t left;    /* payload bytes missing from this chunk */
-    uint32_t line;    /* bytes of the current size line's extension */
+    int state;     /* see chunked.c */
+    uint64_t left; /* payload bytes missing from this chunk */
+    uint32_t line; /* bytes of the current size line's extension */
     bool lenient_lf;
     const char *error;
     enum sl_status failed;

@@ -27,9 +27,9 @@ struct sl_request_traits {
 
 struct sl_framing {
     enum sl_framing_kind kind;
-    uint64_t length;    /* of SL_FRAMING_LENGTH */
-    bool keeps_alive;   /* the connection may be used again afterwards */
-    bool is_upgrade;    /* 101, accepted */
+    uint64_t length;  /* of SL_FRAMING_LENGTH */
+    bool keeps_alive; /* the connection may be used again afterwards */
+    bool is_upgrade;  /* 101, accepted */
     /* Content-Encoding, outermost (to be removed first) at 0. */
     struct sl_view codings[SL_CODINGS];
     size_t coding_count;

@@ -18,8 +18,8 @@
 
 struct sl_response_limits {
     struct sl_head_limits head;
-    size_t interim;    /* interim responses, 8 */
-    uint64_t body;     /* bytes after decoding; UINT64_MAX: none */
+    size_t interim; /* interim responses, 8 */
+    uint64_t body;  /* bytes after decoding; UINT64_MAX: none */
 };
 
 void sl_response_limits_default(struct sl_response_limits *limits);
@@ -49,10 +49,10 @@ struct sl_response {
     struct sl_framing framing;
     struct sl_chunked chunked;
     struct sl_head trailers;
-    uint64_t left;       /* of SL_FRAMING_LENGTH */
-    uint64_t received;   /* body bytes before decoding */
-    uint64_t delivered;  /* body bytes put into `body` so far */
-    uint64_t told;       /* of `delivered`, by SL_EVENT_BODY */
+    uint64_t left;      /* of SL_FRAMING_LENGTH */
+    uint64_t received;  /* body bytes before decoding */
+    uint64_t delivered; /* body bytes put into `body` so far */
+    uint64_t told;      /* of `delivered`, by SL_EVENT_BODY */
     size_t interim_count;
     bool is_interim_shown; /* `head` is that of an interim response */
     bool must_close;       /* an interim response said so */
