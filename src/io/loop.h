@@ -46,7 +46,7 @@ struct sl_loop {
     struct sl_post *posts; /* under post_lock */
     size_t operations;     /* completions PENDING or READY */
     size_t descriptors;    /* sockets and files opened through this loop */
-    size_t connections; /* kept by conn/origin.c, idle and lent */
+    size_t connections;    /* kept by conn/origin.c, idle and lent */
     size_t quarantined;    /* operations that close did not see the end of */
     uint64_t stale_events; /* for a socket that was closed meanwhile: ignored */
     /* One word in a page that fork leaves empty in the child, so that checking

@@ -12,14 +12,17 @@ void sl_socket_close(struct sl_loop *loop, struct sl_socket *socket,
                      bool is_abort)
 {
     int fd = socket->fd;
+    bool is_forked = sl_loop_is_forked(loop);
 
     if (fd < 0)
         return;
+    /* What is in flight is the parent's, and so is the descriptor's file. */
+    if (is_forked)
+        socket->receiving = socket->sending = NULL;
     if (socket->backend != NULL)
         socket->backend->class->detach(socket->backend, socket);
     socket->fd = -1;
-    /* In a child of fork the option would reach the parent's socket. */
-    if (is_abort && !sl_loop_is_forked(loop)) {
+    if (is_abort && !is_forked) {
         struct linger linger = {1, 0};
 
         setsockopt(fd, SOL_SOCKET, SO_LINGER, &linger, sizeof linger);

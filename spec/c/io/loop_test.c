@@ -1,0 +1,449 @@
+#include "io/loop.h"
+
+#include "spec/c/io/world.h"
+
+#include <poll.h>
+#include <sys/resource.h>
+#include <sys/wait.h>
+
+static struct world world;
+
+static bool is_readable(int fd)
+{
+    struct pollfd entry = {fd, POLLIN, 0};
+
+    return poll(&entry, 1, 0) == 1;
+}
+
+/* ---- timers ---- */
+
+struct alarm {
+    struct sl_timer timer;
+    int fired;
+    bool arms_again;
+};
+
+static void fire(struct sl_timer *timer)
+{
+    struct alarm *alarm = (struct alarm *)(void *)timer;
+
+    CHECK(!timer->is_armed);
+    alarm->fired++;
+    if (alarm->arms_again)
+        sl_timer_arm(&world.loop.timers, timer, world.loop.now);
+}
+
+TEST("opens nothing until it must")
+{
+    size_t before = count_descriptors();
+
+    world_init(&world, NULL);
+    sl_loop_step(&world.loop, 0);
+    sl_loop_step(&world.loop, SL_NEVER); /* nothing could end it: returns */
+    CHECK_INT(count_descriptors(), before);
+    CHECK_INT(sl_loop_timeout(&world.loop), SL_NEVER);
+    world_fini(&world);
+}
+
+TEST("fires a timer when it is due and not before")
+{
+    struct alarm alarm = {.fired = 0};
+    int64_t due;
+
+    world_init(&world, NULL);
+    sl_timer_init(&alarm.timer, fire);
+    due = sl_loop_refresh(&world.loop) + 5 * SL_MILLISECOND;
+    sl_timer_arm(&world.loop.timers, &alarm.timer, due);
+    CHECK(sl_loop_timeout(&world.loop) <= 5 * SL_MILLISECOND);
+    while (alarm.fired == 0) {
+        sl_loop_step(&world.loop, SL_NEVER);
+        CHECK_INT(alarm.fired, world.loop.now >= due);
+    }
+    CHECK_INT(alarm.fired, 1);
+    CHECK(world.loop.now >= due);
+    world_fini(&world);
+}
+
+TEST("a timer that arms itself for now fires once a step")
+{
+    struct alarm alarm = {.arms_again = true};
+
+    world_init(&world, NULL);
+    sl_timer_init(&alarm.timer, fire);
+    sl_timer_arm(&world.loop.timers, &alarm.timer, 0);
+    for (int i = 1; i <= 3; i++) {
+        sl_loop_step(&world.loop, SL_NEVER);
+        CHECK_INT(alarm.fired, i);
+    }
+    sl_timer_disarm(&world.loop.timers, &alarm.timer);
+    world_fini(&world);
+}
+
+/* ---- one thread, one process, one step at a time ---- */
+
+static void step_within(struct sl_completion *completion)
+{
+    CHECK_INT(sl_loop_step(completion->loop, 0), SL_MISUSE);
+}
+
+TEST("refuses a step inside a step")
+{
+    struct sl_completion completion;
+
+    world_init(&world, NULL);
+    sl_completion_init(&completion, &world.loop, step_within);
+    sl_completion_begin(&completion);
+    sl_completion_signal(&completion, SL_OK, 0);
+    CHECK_INT(sl_loop_step(&world.loop, 0), SL_OK);
+    world_fini(&world);
+}
+
+static void *step_elsewhere(void *argument)
+{
+    struct sl_backend *backend;
+
+    CHECK_INT(sl_loop_step(argument, 0), SL_MISUSE);
+    CHECK_INT(sl_loop_check(argument), SL_MISUSE);
+    CHECK_INT(sl_loop_backend(argument, NULL, &backend), SL_MISUSE);
+    return NULL;
+}
+
+TEST("refuses another thread")
+{
+    pthread_t thread;
+
+    world_init(&world, NULL);
+    REQUIRE(pthread_create(&thread, NULL, step_elsewhere, &world.loop) == 0);
+    pthread_join(thread, NULL);
+    CHECK_INT(sl_loop_step(&world.loop, 0), SL_OK);
+    world_fini(&world);
+}
+
+/* The child's view of a loop with a connection on each backend. */
+static int child_of_fork(struct end *ends, size_t count)
+{
+    if (sl_loop_check(&world.loop) != SL_MISUSE ||
+        sl_loop_step(&world.loop, 0) != SL_MISUSE)
+        return 1;
+    for (size_t i = 0; i < count; i++)
+        sl_transport_abort(ends[i].transport);
+    sl_resolver_destroy(world.resolver);
+    sl_loop_close(&world.loop, SL_SECOND);
+    return 0;
+}
+
+TEST("is inert in a child of fork, and the parent goes on")
+{
+    struct manner list[MANNERS_MOST];
+    struct end ends[MANNERS_MOST];
+    int theirs[MANNERS_MOST];
+    size_t count = manners(list);
+    size_t received;
+    pid_t child;
+    int status;
+
+    world_init(&world, NULL);
+    for (size_t i = 0; i < count; i++) {
+        int ours;
+
+        peer_tcp(&ours, &theirs[i]);
+        end_init(&ends[i], &world, &list[i], ours);
+        CHECK_INT(sl_transport_receive(ends[i].transport, &ends[i].buffer, 100,
+                                       &received),
+                  SL_AGAIN);
+    }
+    world_settle(&world);
+    child = fork();
+    if (child == 0)
+        _exit(child_of_fork(ends, count));
+    REQUIRE(waitpid(child, &status, 0) == child);
+    CHECK(WIFEXITED(status) && WEXITSTATUS(status) == 0);
+    for (size_t i = 0; i < count; i++) {
+        test_note("%s over %s", mode_name(list[i].mode), list[i].backend->name);
+        peer_send(theirs[i], "still here");
+        check_received(&ends[i], "still here");
+        end_fini(&ends[i]);
+        close(theirs[i]);
+    }
+    world_fini(&world);
+}
+
+/* ---- posts ---- */
+
+struct letter {
+    struct sl_post post;
+    int number;
+    int *last;
+    bool *is_all;
+    int count;
+};
+
+static void arrive(struct sl_post *post)
+{
+    struct letter *letter = (struct letter *)(void *)post;
+
+    CHECK_INT(letter->number, *letter->last + 1);
+    *letter->last = letter->number;
+    *letter->is_all = letter->number == letter->count;
+}
+
+#define LETTERS 1000
+
+static struct letter letters[LETTERS];
+
+static void *post_all(void *argument)
+{
+    for (int i = 0; i < LETTERS; i++)
+        sl_loop_post(argument, &letters[i].post);
+    return NULL;
+}
+
+static void write_letters(int *last, bool *is_all)
+{
+    *last = 0;
+    *is_all = false;
+    for (int i = 0; i < LETTERS; i++)
+        letters[i] = (struct letter){.post.arrive = arrive,
+                                     .number = i + 1,
+                                     .last = last,
+                                     .is_all = is_all,
+                                     .count = LETTERS};
+}
+
+static void posts_over(const struct sl_backend_class *class)
+{
+    struct sl_backend *backend;
+    pthread_t thread;
+    int last;
+    bool is_all;
+
+    world_init(&world, NULL);
+    if (class != NULL)
+        CHECK_INT(sl_loop_backend(&world.loop, class, &backend), SL_OK);
+    CHECK_INT(sl_loop_open_posts(&world.loop), SL_OK);
+    CHECK_INT(sl_loop_open_posts(&world.loop), SL_OK);
+    for (int round = 0; round < 3; round++) {
+        write_letters(&last, &is_all);
+        REQUIRE(pthread_create(&thread, NULL, post_all, &world.loop) == 0);
+        world_until(&world, &is_all);
+        pthread_join(thread, NULL);
+        CHECK_INT(last, LETTERS);
+    }
+    world_fini(&world);
+}
+
+TEST("posts from another thread arrive in order and end a wait")
+{
+    posts_over(NULL);
+    for (size_t i = 0; sl_platform()->backends[i] != NULL; i++) {
+        test_note("%s", sl_platform()->backends[i]->name);
+        posts_over(sl_platform()->backends[i]);
+    }
+}
+
+TEST("posts that were not taken yet arrive when the loop is closed")
+{
+    int last;
+    bool is_all;
+
+    world_init(&world, NULL);
+    CHECK_INT(sl_loop_open_posts(&world.loop), SL_OK);
+    write_letters(&last, &is_all);
+    post_all(&world.loop);
+    world_fini(&world);
+    CHECK_INT(last, LETTERS);
+}
+
+/* ---- an outer loop ---- */
+
+static void outer_loop_over(const struct manner *manner)
+{
+    struct end end;
+    int ours;
+    int theirs;
+    int fd;
+    size_t received;
+
+    world_init(&world, NULL);
+    fd = sl_loop_pollfd(&world.loop);
+    CHECK(fd >= 0);
+    peer_tcp(&ours, &theirs);
+    end_init(&end, &world, manner, ours);
+    CHECK_INT(sl_loop_pollfd(&world.loop), fd);
+    CHECK_INT(sl_transport_receive(end.transport, &end.buffer, 10, &received),
+              SL_AGAIN);
+    world_settle(&world);
+    CHECK(!is_readable(fd));
+    peer_send(theirs, "knock");
+    for (int i = 0; !end.can_receive; i++) {
+        struct pollfd entry = {fd, POLLIN, 0};
+        int64_t timeout = sl_loop_timeout(&world.loop);
+
+        REQUIRE(i < 1000);
+        poll(&entry, 1, timeout == SL_NEVER ? 5000 : (int)(timeout / 1000000));
+        CHECK_INT(sl_loop_step(&world.loop, 0), SL_OK);
+    }
+    check_received(&end, "knock");
+    end_fini(&end);
+    close(theirs);
+    world_fini(&world);
+}
+
+TEST("one descriptor tells an outer loop of events of every backend")
+{
+    each_manner(outer_loop_over);
+}
+
+TEST("the descriptor for an outer loop tells of posts, whenever it was made")
+{
+    for (int is_first = 0; is_first < 2; is_first++) {
+        int last;
+        bool is_all;
+        int fd;
+
+        world_init(&world, NULL);
+        if (is_first)
+            CHECK(sl_loop_pollfd(&world.loop) >= 0);
+        CHECK_INT(sl_loop_open_posts(&world.loop), SL_OK);
+        fd = sl_loop_pollfd(&world.loop);
+        CHECK(!is_readable(fd));
+        write_letters(&last, &is_all);
+        post_all(&world.loop);
+        CHECK(is_readable(fd));
+        sl_loop_step(&world.loop, 0);
+        CHECK(is_all);
+        CHECK(!is_readable(fd));
+        world_fini(&world);
+    }
+}
+
+/* ---- several backends in one loop ---- */
+
+TEST("waits for all backends at once, whatever the order they were opened in")
+{
+    struct manner list[MANNERS_MOST];
+    struct end ends[MANNERS_MOST];
+    int theirs[MANNERS_MOST];
+    size_t count = manners(list);
+
+    for (size_t first = 0; first < count; first++) {
+        world_init(&world, NULL);
+        for (size_t i = 0; i < count; i++) {
+            int ours;
+
+            peer_tcp(&ours, &theirs[i]);
+            end_init(&ends[i], &world, &list[(first + i) % count], ours);
+        }
+        for (size_t i = 0; i < count; i++) {
+            size_t received;
+
+            test_note("from %zu: %s over %s", first,
+                      mode_name(list[(first + i) % count].mode),
+                      list[(first + i) % count].backend->name);
+            CHECK_INT(sl_transport_receive(ends[i].transport, &ends[i].buffer,
+                                           100, &received),
+                      SL_AGAIN);
+            world_settle(&world);
+            peer_send(theirs[i], "to each its own");
+            CHECK(world_until(&world, &ends[i].can_receive));
+            check_received(&ends[i], "to each its own");
+        }
+        for (size_t i = 0; i < count; i++) {
+            end_fini(&ends[i]);
+            close(theirs[i]);
+        }
+        world_fini(&world);
+    }
+}
+
+/* ---- want of descriptors and memory ---- */
+
+static void with_descriptors(rlim_t more, void (*body)(void))
+{
+    struct rlimit before;
+    struct rlimit limit;
+    int lowest = dup(0);
+
+    REQUIRE(lowest >= 0);
+    close(lowest);
+    getrlimit(RLIMIT_NOFILE, &before);
+    limit = before;
+    limit.rlim_cur = (rlim_t)lowest + more;
+    setrlimit(RLIMIT_NOFILE, &limit);
+    body();
+    setrlimit(RLIMIT_NOFILE, &before);
+}
+
+static size_t refused;
+
+static void open_everything(void)
+{
+    struct sl_backend *backend;
+
+    if (sl_loop_open_posts(&world.loop) != SL_OK) {
+        CHECK_INT(errno, EMFILE);
+        refused++;
+    }
+    if (sl_loop_pollfd(&world.loop) < 0) {
+        CHECK_INT(errno, EMFILE);
+        refused++;
+    }
+    for (size_t i = 0; sl_backend_classes[i] != NULL; i++) {
+        enum sl_status status =
+            sl_loop_backend(&world.loop, sl_backend_classes[i], &backend);
+
+        if (status != SL_OK) {
+            CHECK_INT(status, SL_LIMIT);
+            refused++;
+        }
+    }
+}
+
+TEST("without descriptors it answers SL_LIMIT and works when there are some")
+{
+    size_t most = 0;
+
+    for (rlim_t more = 0; more < 12; more++) {
+        test_note("%d descriptors", (int)more);
+        world_init(&world, NULL);
+        refused = 0;
+        with_descriptors(more, open_everything);
+        most += refused;
+        refused = 0;
+        open_everything();
+        CHECK_INT(refused, 0);
+        sl_loop_step(&world.loop, 0);
+        world_fini(&world);
+    }
+    CHECK(most > 10);
+}
+
+static void open_all_with(struct sl_allocator *allocator, void *argument)
+{
+    struct sl_backend *backend;
+
+    (void)argument;
+    if (!world_open(&world, allocator, NULL)) {
+        CHECK(test_allocator_has_failed(allocator));
+        return;
+    }
+    for (size_t i = 0; sl_platform()->backends[i] != NULL; i++) {
+        enum sl_status status =
+            sl_loop_backend(&world.loop, sl_platform()->backends[i], &backend);
+
+        CHECK(status == SL_OK ||
+              (status == SL_MEMORY && test_allocator_has_failed(allocator)));
+    }
+    sl_loop_step(&world.loop, 0);
+    world_close(&world);
+}
+
+TEST("opens all backends or says SL_MEMORY, at each failing allocation")
+{
+    test_each_failure(open_all_with, NULL);
+}
+
+int main(void)
+{
+    return test_main();
+}
