@@ -398,6 +398,14 @@ static enum sl_status step_body(struct sl_response *response,
     }
 }
 
+/* RFC 9110 6.5.1: framing is over; a field about it is meant for some other
+ * parser. */
+static bool has_framing_field(const struct sl_head *trailers)
+{
+    return sl_head_find(trailers, 0, SL_VIEW("Content-Length")) != SIZE_MAX ||
+           sl_head_find(trailers, 0, SL_VIEW("Transfer-Encoding")) != SIZE_MAX;
+}
+
 static enum sl_status step_trailers(struct sl_response *response,
                                     struct sl_buffer *input, size_t window)
 {
@@ -408,9 +416,13 @@ static enum sl_status step_trailers(struct sl_response *response,
     status = sl_head_parse(&response->trailers, input);
     if (sl_is_failure(status))
         return fail(response, status, response->trailers.error);
-    if (status == SL_OK)
-        response->phase = SL_PHASE_DECODING;
-    return status;
+    if (status == SL_AGAIN)
+        return SL_AGAIN;
+    if (has_framing_field(&response->trailers))
+        return fail(response, SL_PROTOCOL,
+                    "framing field in the trailer section");
+    response->phase = SL_PHASE_DECODING;
+    return SL_OK;
 }
 
 static enum sl_status step_phase(struct sl_response *response,
