@@ -38,9 +38,13 @@ end)
 function check.either(what, ...)
   local checkers = { ... }
   return function(value)
+    local inner
     for _, checker in ipairs(checkers) do
-      if not checker(value) then return nil end
+      local wrong, key = checker(value)
+      if not wrong and not key then return nil end
+      if key then inner = { wrong, key } end
     end
+    if inner then return inner[1], inner[2] end
     return what
   end
 end

@@ -6,10 +6,11 @@ local Err = { __name = "sluice.error" }
 Err.__tostring = function(self) return self.message end
 
 --- Returns nil, the message and an error table with that code.
--- `attempt` names what was tried and on what, `reason` why it failed.
+-- `attempt` names what was tried and on what, `reason` why it failed; `stage` is how
+-- far it had come, "queue" (not begun) unless given.
 function failure.new(code, attempt, reason, stage)
   local message = attempt .. ": " .. reason
-  local err = { message = message, code = code, stage = stage, retryable = false }
+  local err = { message = message, code = code, stage = stage or "queue", retryable = false }
   return nil, message, setmetatable(err, Err)
 end
 

@@ -49,7 +49,7 @@ function json.decode(input)
   if not cjson then return missing("decode JSON") end
   local text = type(input) == "string" and input or input:tostring()
   local ok, value = pcall(cjson.decode, text)
-  if not ok then return failure.new("decode", "decode JSON", reason_of(value)) end
+  if not ok then return failure.new("decode", "decode JSON", reason_of(value), "body") end
   return value
 end
 

@@ -8,7 +8,7 @@ local plan = {}
 local ports = { http = 80, https = 443 }
 
 --- Splits a URL that a request can be sent to.
--- Returns { scheme, host, port, target, authority, text } | nil, message, err
+-- Returns { scheme, host, port, target, authority, userinfo, text } | nil, message, err
 -- (invalid); `text` names it in messages, without user info or fragment.
 function plan.parse(text)
   local url, message, err = core.url.target(text)
@@ -16,9 +16,6 @@ function plan.parse(text)
   local scheme = url.scheme:lower()
   if not ports[scheme] then
     return failure.new("invalid", "url", "scheme is not http or https")
-  end
-  if url.userinfo then
-    return failure.new("invalid", "url", "user info belongs into a header, not into the URL")
   end
   local path = url.path
   if path == nil or path == "" then path = "/" end
@@ -32,6 +29,7 @@ function plan.parse(text)
     port = url.port,
     target = target,
     authority = authority,
+    userinfo = url.userinfo,
     text = scheme .. "://" .. authority .. target,
   }
 end

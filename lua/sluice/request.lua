@@ -2,6 +2,7 @@
 -- Interceptors see `method`, `url`, `body` and the field methods; what they change
 -- holds for the sendings after that.
 
+local auth = require "sluice.auth"
 local bodies = require "sluice.body"
 local check = require "sluice.check"
 local fields = require "sluice.fields"
@@ -37,6 +38,7 @@ Request.shared_schema = {
   limits = check.fields(limits_schema),
   decompress = check.boolean,
   headers = check.table,
+  auth = auth.check,
 }
 
 local schema = {
@@ -134,7 +136,7 @@ function Builder:header(name, value)
   return self
 end
 
-for _, name in ipairs { "query", "body", "json", "timeout", "stream", "limits", "decompress",
+for _, name in ipairs { "query", "body", "json", "auth", "timeout", "stream", "limits", "decompress",
   "expect_continue", "trailers", "on_progress" } do
   Builder[name] = function(self, value)
     self.options[name] = value

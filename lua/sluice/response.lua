@@ -72,7 +72,7 @@ local function write_pieces(file, next_piece)
       return true
     end
     local ok, reason = file:write(piece)
-    if not ok then return failure.new("invalid", "save", reason) end
+    if not ok then return failure.new("invalid", "save", reason, "body") end
   end
 end
 
@@ -95,14 +95,14 @@ function methods:save(path)
   end
   local temporary = temporary_name(path)
   local file, reason = io.open(temporary, "wb")
-  if not file then return failure.new("invalid", "save", reason) end
+  if not file then return failure.new("invalid", "save", reason, "body") end
   local ok, message, err = write_body(self, file)
   local size = ok and file:seek("cur", 0)
   local closed, close_reason = file:close()
-  if ok and not closed then ok, message, err = failure.new("invalid", "save", close_reason) end
+  if ok and not closed then ok, message, err = failure.new("invalid", "save", close_reason, "body") end
   if ok then
     local renamed, rename_reason = os.rename(temporary, path)
-    if not renamed then ok, message, err = failure.new("invalid", "save", rename_reason) end
+    if not renamed then ok, message, err = failure.new("invalid", "save", rename_reason, "body") end
   end
   if not ok then
     os.remove(temporary)

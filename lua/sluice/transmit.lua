@@ -1,6 +1,7 @@
 --- The last step of the pipeline: a request becomes bytes for an origin.
 
 local core = require "sluice.core"
+local auth = require "sluice.auth"
 local failure = require "sluice.failure"
 local fields = require "sluice.fields"
 local plan = require "sluice.plan"
@@ -56,11 +57,30 @@ local function compile(client, request)
   return compiled, flat
 end
 
+-- Credentials: a field of the caller's own, the option, the URL's user info, the
+-- client's option, whichever comes first.
+local function add_credentials(list, client, request, url)
+  if fields.find(list, "Authorization") then return true end
+  local value, message, err
+  if request.options.auth then
+    value = auth.value(request.options.auth)
+  elseif url.userinfo then
+    value, message, err = auth.from_userinfo(url.userinfo)
+    if not value then return nil, message, err end
+  elseif client.options.auth then
+    value = auth.value(client.options.auth)
+  end
+  if value then fields.set(list, "Authorization", value) end
+  return true
+end
+
 -- Fields in the order in which they travel: the caller's, framing, defaults.
-local function complete_fields(client, request)
+local function complete_fields(client, request, url)
   local list = table.move(request.fields, 1, #request.fields, 1, {})
   local body, own = request.body, request.options
   local ok, message, err = fields.check(list)
+  if not ok then return nil, message, err end
+  ok, message, err = add_credentials(list, client, request, url)
   if not ok then return nil, message, err end
   local function add(name, value)
     list[#list + 1] = name
@@ -103,7 +123,7 @@ function transmit.plan(client, request)
   origin, message, err = client:origin(url)
   if not origin then return nil, message, err end
   local list
-  list, message, err = complete_fields(client, request)
+  list, message, err = complete_fields(client, request, url)
   if not list then return nil, message, err end
   local head
   head, message, err = core.request_head(request.method, url.target, url.authority, list)

@@ -4,6 +4,7 @@
 #include "codec/decoder.h"
 #include "http/request.h"
 #include "http/url.h"
+#include "tls/base64.h"
 
 #define HEAD_MAX ((size_t)1024 * 1024)
 
@@ -44,7 +45,7 @@ static int push_invalid(lua_State *L, struct sl_writer *writer,
     sl_writer_dispose(writer);
     if (status != SL_INVALID)
         return slb_push_outcome(L, status, attempt);
-    sl_fail(&failure, status, SL_STAGE_NONE, "%s", error);
+    sl_fail(&failure, status, SL_STAGE_QUEUE, "%s", error);
     return slb_push_failure(L, &failure, attempt);
 }
 
@@ -154,7 +155,7 @@ static int push_url_error(lua_State *L, const char *error)
 {
     struct sl_failure failure;
 
-    sl_fail(&failure, SL_INVALID, SL_STAGE_NONE, "%s", error);
+    sl_fail(&failure, SL_INVALID, SL_STAGE_QUEUE, "%s", error);
     return slb_push_failure(L, &failure, "url");
 }
 
@@ -251,7 +252,20 @@ static int url_unescape(lua_State *L)
     return push_written(L, writer);
 }
 
-static const luaL_Reg functions[] = {{"request_head", request_head},
+/* base64(text) -> text (RFC 4648 section 4) */
+static int base64(lua_State *L)
+{
+    struct sl_view text = check_view(L, 1);
+    struct sl_writer *writer = push_scratch(L, text.size * 2 + 512);
+    enum sl_status status = sl_base64_write(writer, text);
+
+    if (status != SL_OK)
+        return push_invalid(L, writer, status, "base64", "too long");
+    return push_written(L, writer);
+}
+
+static const luaL_Reg functions[] = {{"base64", base64},
+                                     {"request_head", request_head},
                                      {"field_lines", field_lines},
                                      {"is_framing_field", is_framing_field},
                                      {"accepted_codings", accepted_codings},

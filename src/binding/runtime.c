@@ -92,12 +92,26 @@ static void choose_pool(struct sl_pool_options *options)
     options->poison = mode != NULL && strcmp(mode, "poison") == 0;
 }
 
+/* A module that is loaded a second time finds the runtime of the first. */
+static bool is_open(lua_State *L)
+{
+    struct slb_runtime **box;
+
+    lua_rawgetp(L, LUA_REGISTRYINDEX, &registry_key);
+    box = lua_touserdata(L, -1);
+    lua_pop(L, 1);
+    return box != NULL && *box != NULL;
+}
+
 void slb_runtime_open(lua_State *L)
 {
-    struct slb_runtime **box = lua_newuserdatauv(L, sizeof *box, 0);
+    struct slb_runtime **box;
     struct slb_runtime *runtime;
     struct sl_pool_options options;
 
+    if (is_open(L))
+        return;
+    box = lua_newuserdatauv(L, sizeof *box, 0);
     *box = NULL;
     if (luaL_newmetatable(L, RUNTIME)) {
         lua_pushcfunction(L, runtime_gc);

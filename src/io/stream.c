@@ -325,6 +325,16 @@ static enum sl_status end_of(const struct stream *self)
     return SL_END;
 }
 
+/* The pool rounds up; what comes after `want` bytes is not for this buffer. */
+static void limit_rooms(struct sl_room *rooms, size_t count, size_t want)
+{
+    for (size_t i = 0; i < count; i++) {
+        if (rooms[i].size > want)
+            rooms[i].size = want;
+        want -= rooms[i].size;
+    }
+}
+
 static enum sl_status stream_receive(struct sl_transport *transport,
                                      struct sl_buffer *buffer, size_t want,
                                      size_t *received)
@@ -343,6 +353,7 @@ static enum sl_status stream_receive(struct sl_transport *transport,
     status = sl_buffer_reserve_many(buffer, want, rooms, &count);
     if (status != SL_OK)
         return status;
+    limit_rooms(rooms, count, want);
     do
         n = receive_into(socket->fd, rooms, count, &size);
     while (n < 0 && errno == EINTR);

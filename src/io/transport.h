@@ -54,7 +54,7 @@ enum sl_status sl_transport_send_file(struct sl_transport *transport, int file,
                                       int64_t offset, size_t size,
                                       size_t *sent);
 
-/* Receives about `want` bytes at most into the tail of `buffer`. SL_OK with
+/* Receives at most `want` bytes into the tail of `buffer`. SL_OK with
  * `*received` > 0; SL_AGAIN; SL_END: the peer will send no more; SL_CLOSED;
  * SL_MEMORY, SL_LIMIT from the buffer. */
 enum sl_status sl_transport_receive(struct sl_transport *transport,

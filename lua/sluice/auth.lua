@@ -1,0 +1,38 @@
+--- Credentials as header fields.
+
+local core = require "sluice.core"
+
+local auth = {}
+
+--- The value of Authorization for basic credentials (RFC 7617).
+function auth.basic(user, password)
+  return "Basic " .. core.base64(user .. ":" .. password)
+end
+
+--- The same for the user info of a URL, which is percent-encoded.
+-- Returns the value | nil, message, err (invalid)
+function auth.from_userinfo(userinfo)
+  local user, password = userinfo:match("^([^:]*):?(.*)$")
+  local message, err
+  user, message, err = core.url.unescape(user)
+  if not user then return nil, message, err end
+  password, message, err = core.url.unescape(password)
+  if not password then return nil, message, err end
+  return auth.basic(user, password)
+end
+
+--- The value for the option `auth`: { user, password } or { bearer = token }.
+function auth.value(option)
+  if option.bearer then return "Bearer " .. option.bearer end
+  return auth.basic(option[1], option[2] or "")
+end
+
+--- What is wrong with the option, or nil.
+function auth.check(option)
+  local is_right = type(option) == "table"
+    and (type(option.bearer) == "string" or type(option[1]) == "string")
+  if is_right then return nil end
+  return "{ user, password } or { bearer = token }"
+end
+
+return auth
