@@ -50,31 +50,90 @@ __attribute__((target("pclmul,sse4.1"))) static uint32_t reduce(__m128i piece)
     return (uint32_t)_mm_extract_epi32(_mm_xor_si128(piece, product), 1);
 }
 
-/* `size` is a multiple of 16 and at least FOLDED. The register is what stands
+/* What four neighbours, and the `size` bytes behind them, a multiple of 16, come
+ * to. */
+__attribute__((target("pclmul,sse4.1"))) static uint32_t
+finish(const __m128i four[4], const char *data, size_t size)
+{
+    const __m128i by_128 = _mm_set_epi64x(0x00ccaa009e, 0x01751997d0);
+    __m128i piece = fold(four[0], four[1], by_128);
+
+    piece = fold(piece, four[2], by_128);
+    piece = fold(piece, four[3], by_128);
+    for (; size >= 16; data += 16, size -= 16)
+        piece = fold(piece, load(data), by_128);
+    return reduce(piece);
+}
+
+/* `size` is a multiple of 16 and at least FOLDED. The state is what stands
  * between the inversions that begin and end a crc32. */
 __attribute__((target("pclmul,sse4.1"))) static uint32_t
 by_multiply(uint32_t state, const char *data, size_t size)
 {
     const __m128i by_512 = _mm_set_epi64x(0x01c6e41596, 0x0154442bd4);
-    const __m128i by_128 = _mm_set_epi64x(0x00ccaa009e, 0x01751997d0);
-    __m128i a = _mm_xor_si128(load(data), _mm_cvtsi32_si128((int)state));
-    __m128i b = load(data + 16);
-    __m128i c = load(data + 32);
-    __m128i d = load(data + 48);
+    __m128i four[4] = {load(data), load(data + 16), load(data + 32),
+                       load(data + 48)};
+    int i;
 
+    four[0] = _mm_xor_si128(four[0], _mm_cvtsi32_si128((int)state));
     for (data += FOLDED, size -= FOLDED; size >= FOLDED;
          data += FOLDED, size -= FOLDED) {
-        a = fold(a, load(data), by_512);
-        b = fold(b, load(data + 16), by_512);
-        c = fold(c, load(data + 32), by_512);
-        d = fold(d, load(data + 48), by_512);
+        for (i = 0; i < 4; i++)
+            four[i] = fold(four[i], load(data + 16 * i), by_512);
     }
-    a = fold(a, b, by_128);
-    a = fold(a, c, by_128);
-    a = fold(a, d, by_128);
-    for (; size >= 16; data += 16, size -= 16)
-        a = fold(a, load(data), by_128);
-    return reduce(a);
+    return finish(four, data, size);
+}
+
+/* ---- the same, four pieces in a register ---- */
+
+#define WIDE ((size_t)256)
+
+__attribute__((target("avx512f,vpclmulqdq"))) static __m512i
+fold_wide(__m512i pieces, __m512i onto, __m512i powers)
+{
+    __m512i low = _mm512_clmulepi64_epi128(pieces, powers, 0x00);
+    __m512i high = _mm512_clmulepi64_epi128(pieces, powers, 0x11);
+
+    /* 0x96: the sum of all three */
+    return _mm512_ternarylogic_epi64(low, high, onto, 0x96);
+}
+
+/* `size` is a multiple of 16 and at least WIDE. */
+__attribute__((target("avx512f,vpclmulqdq"))) static uint32_t
+by_wide_multiply(uint32_t state, const char *data, size_t size)
+{
+    const __m512i by_2048 =
+        _mm512_broadcast_i32x4(_mm_set_epi64x(0x01322d1430, 0x011542778a));
+    const __m512i by_512 =
+        _mm512_broadcast_i32x4(_mm_set_epi64x(0x01c6e41596, 0x0154442bd4));
+    __m512i wide[4];
+    __m128i four[4];
+    int i;
+
+    for (i = 0; i < 4; i++)
+        wide[i] = _mm512_loadu_si512(data + 64 * i);
+    wide[0] = _mm512_xor_si512(
+        wide[0], _mm512_inserti32x4(_mm512_setzero_si512(),
+                                    _mm_cvtsi32_si128((int)state), 0));
+    for (data += WIDE, size -= WIDE; size >= WIDE; data += WIDE, size -= WIDE) {
+        for (i = 0; i < 4; i++)
+            wide[i] =
+                fold_wide(wide[i], _mm512_loadu_si512(data + 64 * i), by_2048);
+    }
+    for (i = 1; i < 4; i++)
+        wide[0] = fold_wide(wide[0], wide[i], by_512);
+    for (; size >= FOLDED; data += FOLDED, size -= FOLDED)
+        wide[0] = fold_wide(wide[0], _mm512_loadu_si512(data), by_512);
+    _mm512_storeu_si512(four, wide[0]);
+    return finish(four, data, size);
+}
+
+static uint32_t fold_all(uint32_t state, const char *data, size_t size)
+{
+    if (size >= WIDE && __builtin_cpu_supports("vpclmulqdq") &&
+        __builtin_cpu_supports("avx512f"))
+        return by_wide_multiply(state, data, size);
+    return by_multiply(state, data, size);
 }
 
 uint32_t sl_crc32(uint32_t before, struct sl_view bytes)
@@ -84,7 +143,7 @@ uint32_t sl_crc32(uint32_t before, struct sl_view bytes)
     if (folded < FOLDED || !__builtin_cpu_supports("pclmul") ||
         !__builtin_cpu_supports("sse4.1"))
         return by_table(before, bytes);
-    before = ~by_multiply(~before, bytes.data, folded);
+    before = ~fold_all(~before, bytes.data, folded);
     return by_table(before, sl_view(bytes.data + folded, bytes.size - folded));
 }
 

@@ -1,10 +1,11 @@
 #include "codec/engine.h"
 
-/* A library call costs the same for little room as for much, and each of
- * zlib's ends with a copy of up to 32 KiB into its window. But a small body
- * shall not hold a large block. */
-#define BLOCK_SIZE  ((size_t)64 * 1024)
-#define BLOCK_AFTER ((uint64_t)32 * 1024)
+/* A library call costs the same for little room as for much, and each ends with
+ * a copy of up to 32 KiB into a window. But a block of which little is used
+ * would be copied, or held for nothing: as much room as the input will fill, if
+ * it goes on as it has begun. */
+#define BLOCK_LEAST ((size_t)32 * 1024)
+#define BLOCK_MOST  ((size_t)256 * 1024)
 
 enum sl_status sl_engine_create(const struct sl_engine_class *class,
                                 struct sl_allocator *allocator,
@@ -20,6 +21,7 @@ void sl_engine_destroy(struct sl_engine *engine)
 
 enum sl_status sl_engine_reset(struct sl_engine *engine)
 {
+    engine->consumed = 0;
     engine->delivered = 0;
     engine->tail_room = 0;
     engine->surplus_first = 0;
@@ -65,19 +67,37 @@ void sl_engine_unread(struct sl_engine *engine, struct sl_view bytes)
     engine->surplus_end = bytes.size + kept;
 }
 
+/* A power of two, 0 when a segment will do. */
+static size_t block_size(const struct sl_engine *engine, size_t input,
+                         size_t limit)
+{
+    size_t size = BLOCK_MOST;
+    double expected;
+
+    if (engine->consumed == 0)
+        return 0;
+    expected =
+        (double)input * (double)engine->delivered / (double)engine->consumed;
+    while (size >= BLOCK_LEAST && (size > limit || (double)size > expected))
+        size /= 2;
+    return size >= BLOCK_LEAST ? size : 0;
+}
+
 /* The rest of the tail segment first. A large block is a wish: where it is not
  * to be had, a segment will do. */
 static enum sl_status reserve(struct sl_engine *engine,
-                              struct sl_buffer *output, size_t limit,
-                              struct sl_room *room)
+                              struct sl_buffer *output, size_t input,
+                              size_t limit, struct sl_room *room)
 {
     enum sl_status status = SL_LIMIT;
+    size_t block = 0;
 
     if (output->length == 0) /* drained, and its tail is gone */
         engine->tail_room = 0;
-    if (engine->tail_room == 0 && engine->delivered >= BLOCK_AFTER &&
-        limit >= BLOCK_SIZE)
-        status = sl_buffer_reserve(output, BLOCK_SIZE, room);
+    if (engine->tail_room == 0)
+        block = block_size(engine, input, limit);
+    if (block > 0)
+        status = sl_buffer_reserve(output, block, room);
     if (status != SL_OK)
         status = sl_buffer_reserve(output, 1, room);
     if (status != SL_OK)
@@ -119,7 +139,7 @@ enum sl_status sl_engine_step(struct sl_engine *engine, struct sl_buffer *input,
     *produced = sl_view("", 0);
     if (view.size == 0 && !engine->has_more)
         return SL_AGAIN;
-    status = reserve(engine, output, limit, &room);
+    status = reserve(engine, output, view.size, limit, &room);
     if (status == SL_LIMIT)
         return probe(engine, input, error);
     if (status != SL_OK)
@@ -128,6 +148,7 @@ enum sl_status sl_engine_step(struct sl_engine *engine, struct sl_buffer *input,
     status = engine->class->run(engine, &rest, &left, error);
     *produced = sl_view(room.data, room.size - left.size);
     sl_engine_consume(engine, input, view.size - rest.size);
+    engine->consumed += view.size - rest.size;
     engine->has_more = status == SL_OK;
     return status == SL_AGAIN ? SL_OK : status;
 }

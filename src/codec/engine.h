@@ -37,13 +37,17 @@ struct sl_engine {
     const struct sl_engine_class *class;
     struct sl_allocator *allocator;
     size_t tail_room;   /* left at the tail of the output by the last step */
-    uint64_t delivered; /* bytes since the last reset */
+    uint64_t consumed;  /* bytes since the last reset */
+    uint64_t delivered; /* the same of the output */
     bool has_more;      /* the last step ended because its room was full */
     /* Bytes to be read before the input: they were taken too much. */
     char surplus[16];
     size_t surplus_first;
     size_t surplus_end;
 };
+
+/* Raw deflate by zlib: the one engine that every build has (inflate.c). */
+extern const struct sl_engine_class sl_engine_inflate;
 
 enum sl_status sl_engine_create(const struct sl_engine_class *class,
                                 struct sl_allocator *allocator,

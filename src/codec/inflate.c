@@ -93,7 +93,7 @@ static enum sl_status inflate_run(struct sl_engine *engine,
     return translate(self, result, error);
 }
 
-static const struct sl_engine_class engine_class = {
+const struct sl_engine_class sl_engine_inflate = {
     .create = inflate_create,
     .destroy = inflate_destroy,
     .reset = inflate_reset,
@@ -107,7 +107,7 @@ static enum sl_status inflate_create(struct sl_allocator *allocator,
 
     if (self == NULL)
         return SL_MEMORY;
-    self->base.class = &engine_class;
+    self->base.class = &sl_engine_inflate;
     self->base.allocator = allocator;
     self->stream.zalloc = allocate;
     self->stream.zfree = release;
@@ -123,7 +123,7 @@ static enum sl_status inflate_create(struct sl_allocator *allocator,
 const struct sl_decoder_class sl_coding_gzip_zlib = {
     .name = "gzip",
     .aliases = sl_gzip_aliases,
-    .engine = &engine_class,
+    .engine = &sl_engine_inflate,
     .create = sl_gzip_create,
     .destroy = sl_gzip_destroy,
     .reset = sl_gzip_reset,
@@ -133,7 +133,7 @@ const struct sl_decoder_class sl_coding_gzip_zlib = {
 
 const struct sl_decoder_class sl_coding_deflate_zlib = {
     .name = "deflate",
-    .engine = &engine_class,
+    .engine = &sl_engine_inflate,
     .create = sl_deflate_create,
     .destroy = sl_gzip_destroy,
     .reset = sl_gzip_reset,
