@@ -384,7 +384,6 @@ static void interleave(struct sl_address *addresses, size_t count)
 
 static void connect_all(struct sl_connector *self)
 {
-    self->resolved = sl_loop_refresh(self->loop);
     interleave(self->addresses, self->address_count);
     arm_stage(self, SL_STAGE_CONNECT, self->connect_timeout);
     start_next(self);
@@ -399,6 +398,7 @@ static void resolved(void *owner)
 
     sl_resolve_destroy(self->job);
     self->job = NULL;
+    self->resolved = sl_loop_refresh(self->loop);
     if (status == SL_OK) {
         connect_all(self);
         return;
