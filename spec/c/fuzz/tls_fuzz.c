@@ -1,0 +1,87 @@
+/* Server bytes into a connecting client engine.
+ *
+ * The first byte chooses versions and how the rest is cut. No key is known to
+ * the fuzzer, so a handshake that comes out well is a finding.
+ */
+#include "spec/c/tls/authority.h"
+#include "tls/provider.h"
+
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+#define CONTEXTS 3
+
+static struct sl_allocator allocator;
+static struct sl_tls_context *contexts[CONTEXTS];
+
+static void prepare(const struct sl_tls_provider *provider)
+{
+    static const enum sl_tls_version versions[CONTEXTS][2] = {
+        {SL_TLS_DEFAULT, SL_TLS_DEFAULT},
+        {SL_TLS_1_2, SL_TLS_1_2},
+        {SL_TLS_1_3, SL_TLS_1_3},
+    };
+    struct issued root = authority_issue(
+        &(struct wish){.common_name = "root", .is_authority = true});
+    char *pem = authority_pem(root.certificate);
+    struct sl_tls_options options;
+    struct sl_failure failure;
+
+    sl_allocator_init_system(&allocator);
+    sl_tls_options_default(&options);
+    options.ca = sl_view(pem, strlen(pem));
+    for (size_t i = 0; i < CONTEXTS; i++) {
+        options.min_version = versions[i][0];
+        options.max_version = versions[i][1];
+        if (provider->context_create(&allocator, &options, &contexts[i],
+                                     &failure) != SL_OK)
+            abort();
+    }
+    free(pem);
+    authority_forget(&root);
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+    const struct sl_tls_provider *provider = sl_tls_provider_find(NULL);
+    struct sl_tls_engine *engine;
+    struct sl_failure failure;
+    struct sl_pool pool;
+    struct sl_buffer in;
+    struct sl_buffer out;
+    enum sl_status status;
+    size_t step;
+
+    if (contexts[0] == NULL)
+        prepare(provider);
+    if (size == 0)
+        return 0;
+    sl_pool_init(&pool, &allocator, NULL);
+    sl_buffer_init(&in, &pool, SIZE_MAX);
+    sl_buffer_init(&out, &pool, SIZE_MAX);
+    if (provider->engine_create(contexts[data[0] % CONTEXTS], &pool, "a.test",
+                                "a", NULL, &engine, &failure) != SL_OK)
+        abort();
+    step = data[0] / CONTEXTS % 2 == 0 ? size : 1 + (size_t)data[0] / CONTEXTS;
+    status = provider->handshake(engine, &in, &out, &failure);
+    for (size_t at = 1; at < size && status == SL_AGAIN; at += step) {
+        size_t count = size - at < step ? size - at : step;
+
+        if (sl_buffer_append(&in, sl_view((const char *)data + at, count)) !=
+            SL_OK)
+            abort();
+        status = provider->handshake(engine, &in, &out, &failure);
+        if (status == SL_OK ||
+            (sl_is_failure(status) && failure.reason[0] == '\0'))
+            abort();
+    }
+    provider->engine_destroy(engine);
+    sl_buffer_fini(&in);
+    sl_buffer_fini(&out);
+    if (sl_pool_fini(&pool) != 0)
+        abort();
+    return 0;
+}

@@ -1,0 +1,230 @@
+#include "tls/provider.h"
+
+#include "spec/c/support/test.h"
+#include "spec/c/tls/framed.h"
+
+#include <string.h>
+
+TEST("finds a provider by its name, and the default without one")
+{
+    CHECK(sl_tls_provider_find(NULL) == sl_tls_providers[0]);
+    CHECK(sl_tls_provider_find("openssl") != NULL);
+    CHECK_STR(sl_tls_provider_find("openssl")->name, "openssl");
+    CHECK(sl_tls_provider_find("nothing") == NULL);
+    CHECK(sl_tls_provider_find("") == NULL);
+}
+
+TEST("has complete tables")
+{
+    for (size_t i = 0; sl_tls_providers[i] != NULL; i++) {
+        const struct sl_tls_provider *provider = sl_tls_providers[i];
+
+        CHECK(provider->name != NULL && provider->context_create != NULL &&
+              provider->context_retain != NULL &&
+              provider->context_release != NULL);
+        CHECK(provider->engine_create != NULL &&
+              provider->engine_destroy != NULL && provider->handshake != NULL &&
+              provider->decrypt != NULL && provider->encrypt != NULL);
+        CHECK(provider->close != NULL && provider->has_pending != NULL &&
+              provider->info != NULL && provider->peer != NULL);
+    }
+}
+
+TEST("verifies, resumes and speaks HTTP/1.1 unless told otherwise")
+{
+    struct sl_tls_options options;
+
+    memset(&options, 0xff, sizeof options);
+    sl_tls_options_default(&options);
+    CHECK(options.verifies);
+    CHECK(options.resumes);
+    CHECK_VIEW(options.alpn, "\x08http/1.1");
+    CHECK_INT(options.min_version, SL_TLS_DEFAULT);
+    CHECK_INT(options.max_version, SL_TLS_DEFAULT);
+    CHECK(options.ca_file == NULL && options.ca_path == NULL);
+    CHECK_INT(options.ca.size, 0);
+    CHECK(options.key_log_file == NULL && options.verify == NULL);
+    CHECK_INT(options.pin_count, 0);
+}
+
+/* ---- the provider without cryptography keeps the table's contract ---- */
+
+struct side {
+    struct sl_allocator *allocator;
+    struct sl_pool pool;
+    struct sl_buffer in;
+    struct sl_buffer out;
+    struct sl_buffer plain;
+    struct sl_tls_context *context;
+    struct sl_tls_engine *engine;
+    struct sl_failure failure;
+};
+
+static enum sl_status begin(struct side *side, struct sl_allocator *allocator)
+{
+    struct sl_pool_options pool = {.segment_size = 23, .spare_limit = SIZE_MAX};
+    struct sl_tls_options options;
+    enum sl_status status;
+
+    memset(side, 0, sizeof *side);
+    sl_tls_options_default(&options);
+    sl_pool_init(&side->pool, allocator, &pool);
+    sl_buffer_init(&side->in, &side->pool, SIZE_MAX);
+    sl_buffer_init(&side->out, &side->pool, SIZE_MAX);
+    sl_buffer_init(&side->plain, &side->pool, SIZE_MAX);
+    status = framed_provider.context_create(allocator, &options, &side->context,
+                                            &side->failure);
+    if (status == SL_OK)
+        status = framed_provider.engine_create(side->context, &side->pool,
+                                               "a.test", "a", NULL,
+                                               &side->engine, &side->failure);
+    return status;
+}
+
+static void end(struct side *side)
+{
+    if (side->engine != NULL)
+        framed_provider.engine_destroy(side->engine);
+    if (side->context != NULL)
+        framed_provider.context_release(side->context);
+    sl_buffer_fini(&side->in);
+    sl_buffer_fini(&side->out);
+    sl_buffer_fini(&side->plain);
+    CHECK_INT(sl_pool_fini(&side->pool), 0);
+}
+
+static void converse(const struct sl_view *pieces, size_t count, void *argument)
+{
+    struct test_allocator allocator;
+    struct side side;
+    enum sl_status status = SL_AGAIN;
+    char bytes[64];
+    size_t size = 0;
+    char kind = 0;
+    bool is_open = false;
+
+    (void)argument;
+    test_allocator_init(&allocator);
+    REQUIRE(begin(&side, &allocator.base) == SL_OK);
+    CHECK_INT(framed_provider.decrypt(side.engine, &side.in, &side.plain, 1,
+                                      &side.out, &side.failure),
+              SL_MISUSE);
+    for (size_t i = 0; i < count; i++) {
+        REQUIRE(sl_buffer_append(&side.in, pieces[i]) == SL_OK);
+        if (!is_open) {
+            status = framed_provider.handshake(side.engine, &side.in, &side.out,
+                                               &side.failure);
+            is_open = status == SL_OK;
+        }
+        while (is_open && status == SL_OK)
+            status = framed_provider.decrypt(side.engine, &side.in, &side.plain,
+                                             3, &side.out, &side.failure);
+        if (status == SL_AGAIN && is_open)
+            status = SL_OK;
+    }
+    CHECK_INT(status, SL_END);
+    CHECK_INT(sl_buffer_copy_out(&side.plain, 0, bytes, sizeof bytes), 11);
+    CHECK_BYTES(bytes, 11, "one and two", 11);
+    CHECK_INT(framed_take(&side.out, &kind, bytes, sizeof bytes, &size), SL_OK);
+    CHECK_INT(kind, 'H');
+    CHECK_BYTES(bytes, size, "a.test", 6);
+    end(&side);
+    test_allocator_fini(&allocator);
+}
+
+TEST("the provider without cryptography reads frames whatever the cut")
+{
+    struct test_allocator allocator;
+    struct sl_pool pool;
+    struct sl_buffer wire;
+    struct sl_view whole;
+
+    test_allocator_init(&allocator);
+    sl_pool_init(&pool, &allocator.base, NULL);
+    sl_buffer_init(&wire, &pool, SIZE_MAX);
+    framed_put(&wire, 'W', sl_view(NULL, 0));
+    framed_put(&wire, 'D', SL_VIEW("one"));
+    framed_put(&wire, 'K', sl_view(NULL, 0));
+    framed_put(&wire, 'D', sl_view(NULL, 0));
+    framed_put(&wire, 'D', SL_VIEW(" and two"));
+    framed_put(&wire, 'C', sl_view(NULL, 0));
+    REQUIRE(sl_buffer_gather(&wire, wire.length, &whole) == SL_OK);
+    test_each_cut(whole, converse, NULL);
+    sl_buffer_fini(&wire);
+    sl_pool_fini(&pool);
+    test_allocator_fini(&allocator);
+}
+
+static void live(struct sl_allocator *allocator, void *argument)
+{
+    struct side side;
+    enum sl_status status = begin(&side, allocator);
+    struct sl_tls_info info;
+    size_t consumed = 0;
+
+    (void)argument;
+    if (status == SL_OK)
+        status = framed_put(&side.in, 'W', sl_view(NULL, 0));
+    if (status == SL_OK)
+        status = framed_provider.handshake(side.engine, &side.in, &side.out,
+                                           &side.failure);
+    if (status == SL_OK)
+        status = framed_provider.encrypt(side.engine, SL_VIEW("question"),
+                                         &side.out, &consumed, &side.failure);
+    if (status == SL_OK) {
+        CHECK_INT(consumed, 8);
+        framed_provider.info(side.engine, &info);
+        CHECK_STR(info.version, "framed");
+        CHECK(!framed_provider.has_pending(side.engine));
+        framed_provider.close(side.engine, &side.out);
+        CHECK_INT(framed_provider.encrypt(side.engine, SL_VIEW("x"), &side.out,
+                                          &consumed, &side.failure),
+                  SL_MISUSE);
+    } else {
+        CHECK_INT(status, SL_MEMORY);
+        CHECK(test_allocator_has_failed(allocator));
+    }
+    end(&side);
+}
+
+TEST("the provider without cryptography survives failing allocations")
+{
+    test_each_failure(live, NULL);
+}
+
+TEST("the provider without cryptography refuses what is refused or garbage")
+{
+    static const struct {
+        const char *bytes;
+        size_t size;
+        const char *reason;
+    } answers[] = {
+        {"X\0\x04\x34\x35\x2a\x3f", 7, "nope"},
+        {"W\0", 2, NULL}, /* not all there */
+        {"D\0\0", 3, "not framed"},
+    };
+
+    for (size_t i = 0; i < sizeof answers / sizeof *answers; i++) {
+        struct test_allocator allocator;
+        struct side side;
+
+        test_allocator_init(&allocator);
+        REQUIRE(begin(&side, &allocator.base) == SL_OK);
+        sl_buffer_append(&side.in, sl_view(answers[i].bytes, answers[i].size));
+        for (int again = 0; again < 2; again++) {
+            enum sl_status status = framed_provider.handshake(
+                side.engine, &side.in, &side.out, &side.failure);
+
+            CHECK_INT(status, answers[i].reason == NULL ? SL_AGAIN : SL_TLS);
+            if (answers[i].reason != NULL)
+                CHECK_STR(side.failure.reason, answers[i].reason);
+        }
+        end(&side);
+        test_allocator_fini(&allocator);
+    }
+}
+
+int main(void)
+{
+    return test_main();
+}
