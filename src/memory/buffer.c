@@ -2,18 +2,19 @@
 
 #include <string.h>
 
-static struct sl_slice *slice_at(const struct sl_buffer *buffer, uint32_t index)
+static inline struct sl_slice *slice_at(const struct sl_buffer *buffer,
+                                        uint32_t index)
 {
     return &buffer->slices[(buffer->first + index) & (buffer->capacity - 1)];
 }
 
-static struct sl_slice *tail_of(const struct sl_buffer *buffer)
+static inline struct sl_slice *tail_of(const struct sl_buffer *buffer)
 {
     return slice_at(buffer, buffer->count - 1);
 }
 
 /* Slices of one segment that stand together count it once. */
-static bool begins_run(const struct sl_buffer *buffer, uint32_t index)
+static inline bool begins_run(const struct sl_buffer *buffer, uint32_t index)
 {
     return index == 0 || slice_at(buffer, index)->segment !=
                              slice_at(buffer, index - 1)->segment;
@@ -59,7 +60,7 @@ static inline bool is_sound(const struct sl_buffer *buffer)
 
 /* ---- the ring ---- */
 
-static enum sl_status ring_ensure(struct sl_buffer *buffer, size_t more)
+static inline enum sl_status ring_ensure(struct sl_buffer *buffer, size_t more)
 {
     struct sl_allocator *allocator = buffer->pool->allocator;
     size_t needed = buffer->count + more;
@@ -118,8 +119,8 @@ static void ring_swap(struct sl_buffer *to, struct sl_buffer *from)
 }
 
 /* The reference is the caller's and moves into the ring, which has room. */
-static void push(struct sl_buffer *buffer, struct sl_segment *segment,
-                 char *data, size_t size)
+static inline void push(struct sl_buffer *buffer, struct sl_segment *segment,
+                        char *data, size_t size)
 {
     struct sl_slice *slice = slice_at(buffer, buffer->count++);
 
@@ -132,7 +133,7 @@ static void push(struct sl_buffer *buffer, struct sl_segment *segment,
 }
 
 /* The length is the caller's to adjust. */
-static void pop_front(struct sl_buffer *buffer)
+static inline void pop_front(struct sl_buffer *buffer)
 {
     const struct sl_slice *front = slice_at(buffer, 0);
     struct sl_segment *segment = front->segment;
@@ -190,7 +191,7 @@ void sl_buffer_fini(struct sl_buffer *buffer)
 
 /* What may be written behind the tail slice. Bytes beyond `filled` belong to
  * whoever's range ends there, unless something has pinned the segment. */
-static size_t tail_room(const struct sl_buffer *buffer)
+static inline size_t tail_room(const struct sl_buffer *buffer)
 {
     const struct sl_slice *tail;
     const struct sl_segment *segment;
@@ -205,12 +206,12 @@ static size_t tail_room(const struct sl_buffer *buffer)
     return segment->capacity - segment->filled;
 }
 
-static size_t limit_room(const struct sl_buffer *buffer)
+static inline size_t limit_room(const struct sl_buffer *buffer)
 {
     return buffer->max_size - buffer->length;
 }
 
-static void extend_tail(struct sl_buffer *buffer, size_t size)
+static inline void extend_tail(struct sl_buffer *buffer, size_t size)
 {
     struct sl_slice *tail = tail_of(buffer);
 
@@ -219,14 +220,14 @@ static void extend_tail(struct sl_buffer *buffer, size_t size)
     buffer->length += size;
 }
 
-static char *tail_end(const struct sl_buffer *buffer)
+static inline char *tail_end(const struct sl_buffer *buffer)
 {
     const struct sl_slice *tail = tail_of(buffer);
 
     return tail->data + tail->size;
 }
 
-static void reserve_tail(struct sl_buffer *buffer, size_t size)
+static inline void reserve_tail(struct sl_buffer *buffer, size_t size)
 {
     /* Another buffer may show the same range: it must not write there too. */
     sl_segment_pin(tail_of(buffer)->segment);
@@ -352,21 +353,21 @@ struct sl_segment *sl_buffer_reserved_segment(const struct sl_buffer *buffer,
  * only while `cost` is within the budget; else new bytes come in small blocks.
  */
 
-static bool is_dense(size_t size, size_t capacity)
+static inline bool is_dense(size_t size, size_t capacity)
 {
     return size >= capacity - capacity / 5;
 }
 
 /* What may be spent when `more` bytes are added. */
-static size_t budget(const struct sl_buffer *buffer, size_t more)
+static inline size_t budget(const struct sl_buffer *buffer, size_t more)
 {
     size_t arrived = buffer->length + buffer->head_consumed + more;
 
     return arrived + arrived / 4 + buffer->pool->options.segment_size;
 }
 
-/* Whether `size` bytes may follow in a segment of `capacity`. One larger than
- * the standard must be worth its own cost: the budget may be spent on one
+/* Whether `size` bytes may follow in another's segment of `capacity`. One larger
+ * than the standard must be worth its own cost: the budget may be spent on one
  * wasteful standard segment. */
 static bool is_affordable(const struct sl_buffer *buffer, size_t capacity,
                           size_t size)
@@ -386,7 +387,7 @@ static size_t few(const struct sl_buffer *buffer)
 }
 
 /* The room that must not be left behind: that of more than an eighth. */
-static size_t precious_room(const struct sl_buffer *buffer)
+static inline size_t precious_room(const struct sl_buffer *buffer)
 {
     size_t room = tail_room(buffer);
 
@@ -431,7 +432,8 @@ static enum sl_status rent_chain(struct sl_buffer *buffer, size_t size,
     return status;
 }
 
-static void append_here(struct sl_buffer *buffer, const char *data, size_t size)
+static inline void append_here(struct sl_buffer *buffer, const char *data,
+                               size_t size)
 {
     memcpy(tail_end(buffer), data, size);
     extend_tail(buffer, size);
@@ -558,14 +560,16 @@ enum sl_status sl_buffer_append(struct sl_buffer *buffer, struct sl_view bytes)
 /* Appends a fresh segment with `size` bytes in it; `slots` more may follow,
  * all of which the ring has. Cannot fail: without memory the bytes stay where
  * they are. */
-static void append_fresh(struct sl_buffer *buffer, struct sl_segment *fresh,
-                         size_t size, uint32_t slots)
+static inline void append_fresh(struct sl_buffer *buffer,
+                                struct sl_segment *fresh, size_t size,
+                                uint32_t slots)
 {
     fresh->filled = size;
-    settle_tail(buffer, 0, slots + 1);
+    if (buffer->cost != 0)
+        settle_tail(buffer, 0, slots + 1);
     /* Copy when room was passed over or too little of the segment is used. */
     if ((precious_room(buffer) != 0 ||
-         !is_affordable(buffer, fresh->capacity, size)) &&
+         buffer->cost + fresh->capacity > budget(buffer, size)) &&
         append(buffer, fresh->data, size) == SL_OK)
         sl_segment_release(fresh);
     else
@@ -593,7 +597,7 @@ void sl_buffer_commit(struct sl_buffer *buffer, size_t count)
 
         here = count < fresh->capacity ? count : fresh->capacity;
         count -= here;
-        for (size_t left = count; left > 0; slots++)
+        for (size_t left = count; left > 0; slots++) /* all are of one size */
             left -= left < fresh->capacity ? left : fresh->capacity;
         fresh->next = NULL;
         append_fresh(buffer, fresh, here, slots);
@@ -657,6 +661,26 @@ enum sl_status sl_buffer_link(struct sl_buffer *buffer,
     return status;
 }
 
+/* The way of a tiny chunk: into the tail's room. */
+static inline bool move_tiny(struct sl_buffer *buffer, struct sl_buffer *from,
+                             size_t size)
+{
+    const struct sl_slice *front = slice_at(from, 0);
+    size_t room = tail_room(buffer);
+
+    if (from->count == 0 || size == 0 || size >= front->size || size > room ||
+        size > 64 || tail_end(buffer) == front->data)
+        return false;
+    if (size <= 16 && front->size >= 16 && room >= 16) {
+        memcpy(tail_end(buffer), front->data, 16);
+        extend_tail(buffer, size);
+    } else {
+        append_here(buffer, front->data, size);
+    }
+    sl_buffer_consume(from, size);
+    return true;
+}
+
 enum sl_status sl_buffer_move(struct sl_buffer *buffer, struct sl_buffer *from,
                               size_t size)
 {
@@ -664,6 +688,8 @@ enum sl_status sl_buffer_move(struct sl_buffer *buffer, struct sl_buffer *from,
     sl_check(is_sound(buffer));
     if (size > limit_room(buffer))
         return SL_LIMIT;
+    if (move_tiny(buffer, from, size))
+        return SL_OK;
     while (size > 0) {
         const struct sl_slice front = *slice_at(from, 0);
         size_t here = front.size < size ? front.size : size;
@@ -697,24 +723,7 @@ enum sl_status sl_buffer_take(struct sl_buffer *buffer, struct sl_buffer *from)
 
 /* ---- reading ---- */
 
-struct sl_view sl_buffer_peek(const struct sl_buffer *buffer)
-{
-    const struct sl_slice *front;
-
-    if (buffer->count == 0)
-        return sl_view(NULL, 0);
-    front = slice_at(buffer, 0);
-    return sl_view(front->data, front->size);
-}
-
-struct sl_slice sl_buffer_front(const struct sl_buffer *buffer)
-{
-    struct sl_slice none = {NULL, NULL, 0};
-
-    return buffer->count == 0 ? none : *slice_at(buffer, 0);
-}
-
-void sl_buffer_consume(struct sl_buffer *buffer, size_t size)
+void sl_buffer_consume_slices(struct sl_buffer *buffer, size_t size)
 {
     sl_assert(size <= buffer->length);
     buffer->length -= size;
@@ -725,6 +734,7 @@ void sl_buffer_consume(struct sl_buffer *buffer, size_t size)
             (buffer->reserved_tail != 0 && buffer->count == 1)) {
             front->data += size;
             front->size -= size;
+            buffer->head_consumed += size;
             break;
         }
         size -= front->size;

@@ -8,14 +8,14 @@
  *
  * A buffer is a queue of slices, each a range of a segment that it retains, so
  * that bytes move from one buffer to another without being copied and several
- * buffers can show ranges of one segment. Content never moves once written, so
- * a view stays good until its bytes are consumed.
+ * buffers can show ranges of one segment. The head never moves, so a view stays
+ * good until its bytes are consumed.
  *
  * Bound: the segments of a buffer are at most 1.25 times its content plus one
  * segment, whatever the sizes in which the content arrived: bytes are copied
- * together where keeping them in place would cost more. What has been consumed
- * of the head segment counts as content; so does all of it when there was no
- * memory for copying.
+ * together where keeping them in place would cost more. Bytes consumed since
+ * leave the rest of the head segment, and of a larger block that is being
+ * filled, on top; content for whose copying there was no memory stays in place.
  *
  * One writer and one reader, on one thread. While room is reserved, nothing but
  * commit and the reader's calls may be used.
@@ -105,17 +105,44 @@ enum sl_status sl_buffer_take(struct sl_buffer *buffer, struct sl_buffer *from);
 /* ---- reading: peek, use, consume ---- */
 
 /* The longest view from the head in one piece; empty when there is none. */
-struct sl_view sl_buffer_peek(const struct sl_buffer *buffer);
+static inline struct sl_view sl_buffer_peek(const struct sl_buffer *buffer)
+{
+    const struct sl_slice *front = &buffer->slices[buffer->first];
+
+    return buffer->count == 0 ? sl_view(NULL, 0)
+                              : sl_view(front->data, front->size);
+}
 
 /* The same bytes, writable, with their segment: for decoding in place. */
-struct sl_slice sl_buffer_front(const struct sl_buffer *buffer);
+static inline struct sl_slice sl_buffer_front(const struct sl_buffer *buffer)
+{
+    const struct sl_slice none = {NULL, NULL, 0};
+
+    return buffer->count == 0 ? none : buffer->slices[buffer->first];
+}
 
 /* Makes at least `size` bytes from the head contiguous, copying them into a
  * block when they span segments. Needs `size` <= length. */
 enum sl_status sl_buffer_gather(struct sl_buffer *buffer, size_t size,
                                 struct sl_view *view);
 
-void sl_buffer_consume(struct sl_buffer *buffer, size_t size);
+/* The part of sl_buffer_consume that lets slices go. */
+void sl_buffer_consume_slices(struct sl_buffer *buffer, size_t size);
+
+static inline void sl_buffer_consume(struct sl_buffer *buffer, size_t size)
+{
+    struct sl_slice *front = &buffer->slices[buffer->first];
+
+    sl_assert(size <= buffer->length);
+    if (buffer->count == 0 || size >= front->size) {
+        sl_buffer_consume_slices(buffer, size);
+        return;
+    }
+    front->data += size;
+    front->size -= size;
+    buffer->length -= size;
+    buffer->head_consumed += size;
+}
 
 /* Copies up to `size` bytes from `offset` without consuming; the count. */
 size_t sl_buffer_copy_out(const struct sl_buffer *buffer, size_t offset,

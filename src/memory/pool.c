@@ -53,7 +53,7 @@ static size_t round_up(size_t size, size_t unit)
     return (size + unit - 1) / unit * unit;
 }
 
-static void hide(char *data, size_t size)
+static inline void hide(char *data, size_t size)
 {
 #if HAS_ASAN
     ASAN_POISON_MEMORY_REGION(data, size);
@@ -63,7 +63,7 @@ static void hide(char *data, size_t size)
 #endif
 }
 
-static void unhide(char *data, size_t size)
+static inline void unhide(char *data, size_t size)
 {
 #if HAS_ASAN
     ASAN_UNPOISON_MEMORY_REGION(data, size);
@@ -100,7 +100,7 @@ static void verify_poison(const struct sl_segment *segment)
 
 /* ---- counting ---- */
 
-static void count_rent(struct sl_pool *pool, struct sl_segment *segment)
+static inline void count_rent(struct sl_pool *pool, struct sl_segment *segment)
 {
     uint64_t outstanding;
 
@@ -117,7 +117,8 @@ static void count_rent(struct sl_pool *pool, struct sl_segment *segment)
     pool->unreported += segment->capacity;
 }
 
-static void count_return(struct sl_pool *pool, struct sl_segment *segment)
+static inline void count_return(struct sl_pool *pool,
+                                struct sl_segment *segment)
 {
     size_t capacity = segment->capacity;
 
@@ -131,7 +132,7 @@ static void count_return(struct sl_pool *pool, struct sl_segment *segment)
 
 /* ---- slabs ---- */
 
-static void slab_link(struct sl_slab **list, struct sl_slab *slab)
+static inline void slab_link(struct sl_slab **list, struct sl_slab *slab)
 {
     slab->previous = NULL;
     slab->next = *list;
@@ -140,7 +141,7 @@ static void slab_link(struct sl_slab **list, struct sl_slab *slab)
     *list = slab;
 }
 
-static void slab_unlink(struct sl_slab **list, struct sl_slab *slab)
+static inline void slab_unlink(struct sl_slab **list, struct sl_slab *slab)
 {
     if (slab->previous != NULL)
         slab->previous->next = slab->next;
@@ -255,8 +256,8 @@ static struct sl_slab *slab_create(struct sl_pool *pool)
     return slab;
 }
 
-static enum sl_status rent_from_slab(struct sl_pool *pool,
-                                     struct sl_segment **out)
+static inline enum sl_status rent_from_slab(struct sl_pool *pool,
+                                            struct sl_segment **out)
 {
     struct sl_slab *slab = pool->slabs;
     struct sl_segment *segment;
@@ -279,7 +280,8 @@ static enum sl_status rent_from_slab(struct sl_pool *pool,
     return SL_OK;
 }
 
-static void return_to_slab(struct sl_pool *pool, struct sl_segment *segment)
+static inline void return_to_slab(struct sl_pool *pool,
+                                  struct sl_segment *segment)
 {
     struct sl_slab *slab = segment->slab;
 

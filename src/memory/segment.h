@@ -4,8 +4,8 @@
  *   [ ######## in use ###|________ room ________ ]
  *
  * Different owners may show different ranges below `filled` at the same time.
- * Whoever extends a range that ends at `filled` may write behind it; nobody
- * writes below it, but to join bytes over consumed ones (memory/buffer.h).
+ * Whoever extends a range that ends at `filled` may write behind it. Below it
+ * only the reader of a range writes, inside that range (decoding in place).
  *
  * refs counts owners. pins counts what may touch the bytes without owning them:
  * the kernel, another thread, a library. A segment returns to its pool when both
