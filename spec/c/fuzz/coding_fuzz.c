@@ -19,7 +19,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         return 0;
     coded = sl_view((const char *)data + 2, size - 2);
     piece = (size_t)data[1] + 1;
-    whole = decode(class, coded, 0, 16384, 100000);
+    whole = decode(class, coded, 0, 16384, 30000);
     cut = decode(class, coded, piece, 23, 16 + 7 * piece);
     compare(&whole, &cut);
     free(whole.data);

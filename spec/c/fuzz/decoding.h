@@ -12,7 +12,7 @@
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 /* Enough to see a difference, little enough to be fast. */
-#define MOST ((size_t)64 * 1024)
+#define MOST ((size_t)16 * 1024)
 
 struct decoded {
     enum sl_status status; /* SL_AGAIN: stopped at MOST */

@@ -25,10 +25,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     coding = data[0] & 1;
     piece = (size_t)data[1] + 1;
     coded = sl_view((const char *)data + 2, size - 2);
-    first = decode(classes[0][coding], coded, 0, 16384, 65536);
+    first = decode(classes[0][coding], coded, 0, 16384, 20000);
     for (i = 0; i < sizeof(classes) / sizeof(classes[0]); i++) {
         struct decoded whole =
-            decode(classes[i][coding], coded, 0, 16384, 200000);
+            decode(classes[i][coding], coded, 0, 16384, 30000);
         struct decoded cut =
             decode(classes[i][coding], coded, piece, 23, 16 + 7 * piece);
 
