@@ -398,7 +398,7 @@ static void fire_timers(struct sl_loop *loop)
     }
 }
 
-static void deliver_ready(struct sl_loop *loop)
+static void deliver_batch(struct sl_loop *loop)
 {
     struct sl_completion mark;
 
@@ -413,6 +413,14 @@ static void deliver_ready(struct sl_loop *loop)
     while (loop->ready_first != &mark)
         sl_completion_deliver(loop->ready_first);
     sl_completion_fini(&mark);
+}
+
+/* Twice: what an event makes ready is mostly the answer that somebody waits for,
+ * and asking the kernel in between would be a system call for nothing. */
+static void deliver_ready(struct sl_loop *loop)
+{
+    deliver_batch(loop);
+    deliver_batch(loop);
 }
 
 /* What was submitted while delivering, when an outer loop does the waiting. */

@@ -69,10 +69,10 @@ enum sl_status sl_loop_init(struct sl_loop *loop,
 bool sl_loop_close(struct sl_loop *loop, int64_t patience);
 
 /* Delivers what is ready, waiting at most `max_wait` nanoseconds for it (0 never
- * blocks; SL_NEVER until something happens). Bounded work: what becomes ready
- * while delivering waits for the next step. Returns early, with nothing done,
- * after a signal, so that its handler's owner can look. SL_MISUSE: inside a
- * step, or another thread or process. */
+ * blocks; SL_NEVER until something happens). Bounded work: what becomes ready by
+ * what became ready while delivering waits for the next step. Returns early, with
+ * nothing done, after a signal, so that its handler's owner can look. SL_MISUSE:
+ * inside a step, or another thread or process. */
 enum sl_status sl_loop_step(struct sl_loop *loop, int64_t max_wait);
 
 /* Nanoseconds until step has something to do without an event; SL_NEVER. */
