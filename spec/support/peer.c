@@ -740,14 +740,14 @@ static enum outcome close_in_order(struct connection *connection)
     return OVER;
 }
 
-/* A reset throws away what was not sent yet: it waits for that, so that the
- * client fails at the byte that the script says. */
+/* A reset throws away what the kernel has not sent yet: it waits for that, so
+ * that the client fails at the byte that the script says. */
 static enum outcome reset(struct connection *connection)
 {
     struct linger now_and_without_goodbye = {.l_onoff = 1, .l_linger = 0};
     int unsent = 0;
 
-    if (ioctl(connection->fd, SIOCOUTQ, &unsent) == 0 && unsent > 0) {
+    if (ioctl(connection->fd, SIOCOUTQNSD, &unsent) == 0 && unsent > 0) {
         connection->deadline = after(DRIBBLE_SECONDS);
         return WAIT_TIME;
     }
