@@ -171,14 +171,14 @@ return {
   {
     name = "W9", title = "1000 idle connections", measure = "idle",
     figures = {
-      { field = "together", must = 1024, aim = 400, unit = "bytes each, one origin" },
-      { field = "apart", must = 1024, aim = 400, unit = "bytes each, origins included" },
+      { field = "together", must = 1024, aim = 400, unit = "bytes allocated each" },
+      { field = "apart", unit = "resident bytes each, with an origin of its own" },
     },
   },
   {
     name = "W9t", title = "1000 idle connections over TLS", measure = "idle_secure",
     figures = {
-      { field = "together", must = 16384, aim = 10240, unit = "bytes each, one origin" },
+      { field = "together", must = 16384, aim = 10240, unit = "bytes allocated each" },
     },
   },
   {

@@ -4,10 +4,14 @@
  * "lua=<calls> other=<calls>" to the file that $COUNT_MALLOC names: calls made
  * by the Lua interpreter for its heap, and all others. free is not counted:
  * every block freed was counted when it was made.
+ *
+ * At SIGUSR1 it writes a line "live=<bytes>" instead: what is allocated now.
  */
 #define _GNU_SOURCE
 #include <errno.h>
 #include <link.h>
+#include <malloc.h>
+#include <signal.h>
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <stddef.h>
@@ -30,6 +34,7 @@ struct range {
 static struct range ranges[MAX_RANGES];
 static size_t range_count;
 static atomic_ulong lua_calls, other_calls;
+static FILE *output;
 
 /* The code of the interpreter: the program itself when it is named lua..., and
  * liblua when it is linked to that. */
@@ -54,23 +59,37 @@ static int collect(struct dl_phdr_info *info, size_t size, void *context)
     return 0;
 }
 
+/* The script raises it while it waits for a child: nothing is being allocated
+ * that this could disturb. */
+static void tell_live(int signal_number)
+{
+    struct mallinfo2 info = mallinfo2();
+
+    (void)signal_number;
+    if (output != NULL)
+        fprintf(output, "live=%zu\n", info.uordblks + info.hblkhd);
+}
+
 __attribute__((constructor)) static void start(void)
 {
+    const char *path = getenv("COUNT_MALLOC");
     bool is_lua_program = strncmp(program_invocation_short_name, "lua", 3) == 0;
 
     dl_iterate_phdr(collect, &is_lua_program);
+    if (path == NULL)
+        return;
+    output = fopen(path, "w");
+    signal(SIGUSR1, tell_live);
+    /* not for what the program starts */
+    unsetenv("COUNT_MALLOC");
 }
 
 __attribute__((destructor)) static void report(void)
 {
-    const char *path = getenv("COUNT_MALLOC");
-    unsigned long lua = lua_calls, other = other_calls;
-    FILE *file = path == NULL ? NULL : fopen(path, "w");
-
-    if (file == NULL)
+    if (output == NULL)
         return;
-    fprintf(file, "lua=%lu other=%lu\n", lua, other);
-    fclose(file);
+    fprintf(output, "lua=%lu other=%lu\n", lua_calls, other_calls);
+    fclose(output);
 }
 
 static void count(const void *caller)

@@ -2,7 +2,8 @@
 -- table of numbers, whose names are those of the row's figures.
 --
 -- Calls are counted in two runs of different length; the difference is free of what starting and
--- stopping a program costs.
+-- stopping a program costs. System calls are counted by perf where it may, since strace slows a
+-- client so much that it behaves differently.
 
 local shell = require "shell"
 local contenders = require "contenders"
@@ -60,10 +61,13 @@ function counts.allocations(bench)
 end
 
 function counts.system_calls(bench)
-  local path = bench.servers.dir .. "/strace"
-  local wrapper = "strace -f -c -o " .. path
+  local path = bench.servers.dir .. "/calls"
+  local wrapper, pattern = "perf stat -x, -e raw_syscalls:sys_enter -o " .. path, "(%d+),"
+  if not select(2, shell.try(wrapper .. " true")) or not shell.read(path):match("%d+,,raw") then
+    wrapper, pattern = "strace -f -c -o " .. path, "(%d+)%s+%d*%s*total"
+  end
   local function calls()
-    return tonumber(shell.read(path):match("(%d+)%s+%d*%s*total"))
+    return tonumber(shell.read(path):match(pattern))
   end
   return {
     sequential = difference(bench, "sluice", 1, 500, 2500, wrapper, calls),
@@ -75,26 +79,36 @@ end
 
 local IDLE = 1000
 
-local function idle(bench, how, url, variables)
-  local result = run_script(bench, "idle", ("%s %s %d"):format(how, url, IDLE), variables)
+local function check_open(result)
   if result.connections < IDLE then
-    error(("idle %s: only %d connections were open"):format(how, result.connections), 0)
+    error(("only %d connections were open"):format(result.connections), 0)
   end
-  return result.idle
+  return result
+end
+
+-- Bytes allocated per connection, all to one origin.
+local function together(bench, url, variables)
+  local path = bench.servers.dir .. "/live"
+  variables.LD_PRELOAD = bench.absolute_out .. "/count_malloc.so"
+  variables.COUNT_MALLOC = path
+  check_open(run_script(bench, "idle", ("together %s %d"):format(url, IDLE), variables))
+  local before, with = shell.read(path):match("live=(%d+)\nlive=(%d+)")
+  return (with - before) / IDLE
 end
 
 function counts.idle(bench)
   local fast = bench.servers.fast
+  local apart = run_script(bench, "idle", ("apart %s/1k %d"):format(fast, IDLE), mode(bench))
   return {
-    together = idle(bench, "together", ("%s/gather/%d"):format(fast, IDLE), mode(bench)),
-    apart = idle(bench, "apart", fast .. "/1k", mode(bench)),
+    together = together(bench, ("%s/gather/%d"):format(fast, IDLE), mode(bench)),
+    apart = check_open(apart).idle,
   }
 end
 
 function counts.idle_secure(bench)
   local variables = mode(bench)
   variables.CA_FILE = bench.servers.ca_file
-  return { together = idle(bench, "together", bench.servers.secure .. "/1k", variables) }
+  return { together = together(bench, bench.servers.secure .. "/1k", variables) }
 end
 
 function counts.steady(bench)
