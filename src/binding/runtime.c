@@ -1,6 +1,7 @@
 #include "binding/runtime.h"
 
 #include "binding/wait.h"
+#include "codec/decoder.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -49,6 +50,8 @@ void slb_runtime_release(struct slb_runtime *runtime)
         sl_pool_fini(&sized->pool);
         sl_free(&runtime->allocator, sized, sizeof *sized);
     }
+    sl_decoder_drop_idle(&runtime->direct);
+    sl_decoder_drop_idle(&runtime->pool);
     sl_pool_fini(&runtime->direct);
     sl_pool_fini(&runtime->pool);
     free(runtime);
