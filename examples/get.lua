@@ -17,7 +17,8 @@ end
 
 local function print_value(value, indent)
   if type(value) ~= "table" then
-    return print(indent .. tostring(value))
+    local format = math.type(value) and "%s%.14g" or "%s%s"
+    return print(format:format(indent, value))
   end
   for key, item in pairs(value) do
     print(("%s%s:"):format(indent, key))
@@ -40,8 +41,9 @@ local function get(url)
     if value then print(("  %s: %s"):format(name, value)) end
   end
 
-  -- The body lies in pooled segments: its length is known without making a string of it.
-  local body = response:sequence()
+  -- The body lies in pooled segments: its length is known without making a string of it. What
+  -- is asked for is one's own, and closed like the response.
+  local body <close> = assert(response:sequence())
   print(("  %d bytes arrived"):format(#body))
   if response.headers["Content-Type"] == "application/json" then
     print_value(response:json(), "    ")

@@ -19,8 +19,9 @@ local function get()
     io.stderr:write(message, "\n")
     return
   end
+  local body <close> = assert(response:sequence())
   arrived = arrived + (response.ok and 1 or 0)
-  bytes = bytes + #response:sequence()
+  bytes = bytes + #body
   slowest = math.max(slowest, response.timings.total)
 end
 
