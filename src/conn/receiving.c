@@ -1,0 +1,178 @@
+#include "conn/exchange_parts.h"
+
+/* Received at once: a head and a small body, or a large piece that still fits
+ * into the cache next to the core. */
+#define WANT_SMALL ((size_t)16 * 1024)
+#define WANT_LARGE ((size_t)64 * 1024)
+
+static void head_came(struct sl_exchange *exchange)
+{
+    exchange->continue_until = 0;
+    /* A final answer other than "go on, it is done" ends the upload. One of 2xx
+     * may be written while the request is still being read. */
+    if (!exchange->is_upload_over && exchange->response.head.status >= 300) {
+        exchange->is_upload_over = true;
+        exchange->was_cut = true;
+    }
+    if (exchange->is_upload_over)
+        sl_exchange_release_head(exchange);
+}
+
+/* Uses what is in the input. SL_AGAIN: more is needed (or, when the body is
+ * full, somebody must drain it). SL_END: the message is complete. */
+static enum sl_status parse(struct sl_exchange *exchange)
+{
+    struct sl_response *response = &exchange->response;
+    size_t window =
+        exchange->wanted > WANT_LARGE ? exchange->wanted : WANT_LARGE;
+
+    if (exchange->interest == SL_WANT_WHOLE)
+        window = SIZE_MAX;
+    for (;;) {
+        enum sl_response_event event;
+        enum sl_status status = sl_response_step(
+            response, &exchange->connection->input, window, &event);
+
+        if (sl_is_failure(status))
+            return sl_fail(&exchange->failure, status, SL_STAGE_NONE, "%s",
+                           response->error);
+        if (status != SL_OK)
+            return status;
+        switch (event) {
+        case SL_EVENT_INTERIM:
+            if (response->head.status == 100)
+                exchange->continue_until = 0;
+            break;
+        case SL_EVENT_HEAD:
+            head_came(exchange);
+            break;
+        case SL_EVENT_BODY:
+            break;
+        case SL_EVENT_END:
+            return SL_END;
+        }
+    }
+}
+
+/* What to ask the transport for, and into which buffer. */
+static struct sl_buffer *choose_target(struct sl_exchange *exchange,
+                                       size_t *want)
+{
+    struct sl_response *response = &exchange->response;
+    uint64_t direct = sl_response_direct(response);
+
+    if (response->phase == SL_PHASE_HEAD) {
+        *want = WANT_SMALL;
+        return &exchange->connection->input;
+    }
+    *want = WANT_LARGE;
+    if (direct == 0 || exchange->connection->input.length > 0)
+        return &exchange->connection->input;
+    if (exchange->interest == SL_WANT_WHOLE)
+        sl_transport_expect(exchange->connection->link.transport,
+                            direct < SIZE_MAX ? (size_t)direct : SIZE_MAX);
+    if (direct < *want)
+        *want = (size_t)direct;
+    return &response->body;
+}
+
+static enum sl_status receive_next(struct sl_exchange *exchange, size_t *count)
+{
+    size_t want;
+    struct sl_buffer *target = choose_target(exchange, &want);
+    enum sl_status status = sl_link_receive(&exchange->connection->link, target,
+                                            want, count, &exchange->failure);
+
+    if (status != SL_OK) {
+        *count = 0;
+        return status;
+    }
+    exchange->last_activity = sl_exchange_loop(exchange)->now;
+    if (!exchange->has_response_bytes) {
+        exchange->has_response_bytes = true;
+        exchange->times.first_byte = exchange->last_activity;
+    }
+    if (target == &exchange->response.body)
+        sl_response_received(&exchange->response, *count);
+    return SL_OK;
+}
+
+/* The peer sends no more: the end of a body, or too early. */
+static void input_ended(struct sl_exchange *exchange)
+{
+    struct sl_response *response = &exchange->response;
+    enum sl_status status = sl_response_end_input(
+        response, exchange->connection->link.is_clean_end);
+
+    if (status == SL_OK)
+        status = parse(exchange);
+    if (status == SL_END) {
+        sl_exchange_finish(exchange);
+        return;
+    }
+    if (status == SL_AGAIN)
+        return; /* decoded bytes wait for somebody to want them */
+    /* What sending reported says more than "closed without a response". */
+    if (exchange->failure.status == SL_OK ||
+        exchange->failure.stage != SL_STAGE_SEND)
+        sl_fail(&exchange->failure, status, SL_STAGE_NONE, "%s",
+                response->error);
+    sl_exchange_lose(exchange);
+}
+
+bool sl_exchange_is_receiving(const struct sl_exchange *exchange)
+{
+    if (exchange->drain_until != 0)
+        return true;
+    switch (exchange->interest) {
+    case SL_WANT_NOTHING:
+        return false;
+    case SL_WANT_ROOM:
+        /* Only its head: it may say that no more is wanted. */
+        return exchange->response.phase == SL_PHASE_HEAD;
+    default:
+        return !sl_exchange_is_satisfied(exchange);
+    }
+}
+
+void sl_exchange_discard_body(struct sl_exchange *exchange)
+{
+    sl_buffer_reset(&exchange->response.body);
+    if (exchange->response.received > SL_DRAIN_LIMIT + exchange->wanted) {
+        sl_fail(&exchange->failure, SL_CANCELLED, SL_STAGE_BODY,
+                "let go before its end");
+        sl_exchange_fail(exchange);
+    }
+}
+
+bool sl_exchange_receive_some(struct sl_exchange *exchange, size_t *budget)
+{
+    size_t count = 0;
+    enum sl_status status = parse(exchange); /* what came with the last piece */
+
+    if (status == SL_AGAIN && sl_exchange_is_receiving(exchange)) {
+        status = receive_next(exchange, &count);
+        if (status == SL_END) {
+            input_ended(exchange);
+            return false;
+        }
+        if (status == SL_CLOSED) {
+            sl_exchange_lose(exchange);
+            return false;
+        }
+        if (status == SL_OK)
+            status = parse(exchange);
+    }
+    if (status == SL_END) {
+        sl_exchange_finish(exchange);
+        return false;
+    }
+    if (sl_is_failure(status)) {
+        sl_exchange_fail(exchange);
+        return false;
+    }
+    *budget -= count < *budget ? count : *budget;
+    if (exchange->drain_until != 0)
+        sl_exchange_discard_body(exchange);
+    return count > 0;
+}

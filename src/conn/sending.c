@@ -1,0 +1,144 @@
+#include "conn/exchange_parts.h"
+
+#include <unistd.h>
+
+/* Read at once from a file that has to pass through memory. */
+#define FILE_PIECE ((size_t)16 * 1024)
+
+#define CONTINUE_TIMEOUT SL_SECOND
+#define SEND_VIEWS       8
+
+static size_t gather(const struct sl_exchange *exchange, struct sl_view *views)
+{
+    size_t count = 0;
+
+    if (exchange->head != NULL && exchange->head_sent < exchange->head->filled)
+        views[count++] = sl_view(exchange->head->data + exchange->head_sent,
+                                 exchange->head->filled - exchange->head_sent);
+    if (exchange->continue_until == 0)
+        count += sl_upload_views(&exchange->upload, views + count,
+                                 SEND_VIEWS - count);
+    return count;
+}
+
+static void sent(struct sl_exchange *exchange, size_t size)
+{
+    size_t head = exchange->head == NULL
+                      ? 0
+                      : exchange->head->filled - exchange->head_sent;
+
+    if (size == 0)
+        return;
+    if (head > size)
+        head = size;
+    exchange->head_sent += head;
+    sl_upload_advance(&exchange->upload, size - head);
+    exchange->has_sent_bytes = true;
+    exchange->last_activity = sl_exchange_loop(exchange)->now;
+}
+
+/* A file goes by its descriptor where the kernel can do that, else in pieces
+ * read into the upload's buffer. */
+static enum sl_status send_file(struct sl_exchange *exchange, size_t *count)
+{
+    struct sl_link *link = &exchange->connection->link;
+    struct sl_upload *upload = &exchange->upload;
+    uint64_t left = upload->size - upload->sent;
+    size_t size = left < SL_TURN_BUDGET ? (size_t)left : SL_TURN_BUDGET;
+    int64_t offset = upload->file_offset + (int64_t)upload->sent;
+    struct sl_room room;
+    struct sl_view view;
+    ssize_t got;
+    enum sl_status status;
+
+    if (link->tls == NULL) {
+        status = sl_transport_send_file(link->transport, upload->file, offset,
+                                        size, count);
+        if (status == SL_END)
+            return sl_fail(&exchange->failure, SL_INVALID, SL_STAGE_SEND,
+                           "the file is shorter than it was");
+        if (status == SL_CLOSED)
+            return sl_fail_system(&exchange->failure, status, SL_STAGE_SEND,
+                                  sl_transport_error(link->transport));
+        if (status != SL_UNSUPPORTED)
+            return status;
+    }
+
+    status = sl_buffer_reserve(&upload->pushed, FILE_PIECE, &room);
+    if (status != SL_OK)
+        return sl_fail(&exchange->failure, status, SL_STAGE_SEND,
+                       "out of memory");
+    got = pread(upload->file, room.data, room.size < size ? room.size : size,
+                offset);
+    sl_buffer_commit(&upload->pushed, got > 0 ? (size_t)got : 0);
+    if (got < 0)
+        return sl_fail(&exchange->failure, SL_INVALID, SL_STAGE_SEND,
+                       "the file cannot be read");
+    if (got == 0)
+        return sl_fail(&exchange->failure, SL_INVALID, SL_STAGE_SEND,
+                       "the file is shorter than it was");
+    view = sl_buffer_peek(&upload->pushed);
+    status = sl_link_send(link, &view, 1, count, &exchange->failure);
+    sl_buffer_reset(&upload->pushed);
+    return status;
+}
+
+static bool is_file_next(const struct sl_exchange *exchange)
+{
+    return exchange->upload.kind == SL_UPLOAD_FILE &&
+           exchange->continue_until == 0 &&
+           exchange->upload.sent < exchange->upload.size;
+}
+
+static enum sl_status send_next(struct sl_exchange *exchange, size_t *count)
+{
+    struct sl_view views[SEND_VIEWS];
+    size_t view_count = gather(exchange, views);
+
+    *count = 0;
+    if (view_count > 0)
+        return sl_link_send(&exchange->connection->link, views, view_count,
+                            count, &exchange->failure);
+    if (is_file_next(exchange))
+        return send_file(exchange, count);
+    if (exchange->continue_until != 0 || !sl_upload_is_over(&exchange->upload))
+        return SL_AGAIN; /* for 100, or for the next pushed piece */
+    return sl_link_flush(&exchange->connection->link, &exchange->failure);
+}
+
+static void await_continue(struct sl_exchange *exchange)
+{
+    if (exchange->continue_until == SL_NEVER &&
+        exchange->head_sent == exchange->head->filled) {
+        exchange->continue_until =
+            sl_exchange_loop(exchange)->now + CONTINUE_TIMEOUT;
+        sl_exchange_arm(exchange);
+    }
+}
+
+bool sl_exchange_send_some(struct sl_exchange *exchange)
+{
+    size_t count;
+    enum sl_status status = send_next(exchange, &count);
+
+    sent(exchange, count);
+    if (status == SL_OK && count == 0 && !exchange->is_upload_over) {
+        exchange->is_upload_over = true;
+        exchange->times.sent = sl_exchange_loop(exchange)->now;
+        exchange->last_activity = exchange->times.sent;
+        return true;
+    }
+    if (status == SL_CLOSED) {
+        /* The peer may have answered before it closed: see what it said. */
+        exchange->failure.stage = SL_STAGE_SEND;
+        exchange->is_upload_over = true;
+        exchange->was_cut = true;
+        return true;
+    }
+    if (sl_is_failure(status)) {
+        sl_exchange_fail(exchange);
+        return false;
+    }
+    await_continue(exchange);
+    return count > 0;
+}
