@@ -144,8 +144,25 @@ static void end_all(struct sl_operation *operations, enum sl_status status,
     }
 }
 
-/* Waits for the descriptors of all tasks and tries those that are ready or not
- * wanted any more. */
+/* Ends what is not wanted any more. Whoever says so later writes to the pipe
+ * after it was emptied. */
+static void drop_unwanted(struct worker *worker)
+{
+    struct sl_operation *tasks = worker->tasks;
+
+    worker->tasks = NULL;
+    while (tasks != NULL) {
+        struct sl_operation *operation = tasks;
+
+        tasks = operation->next;
+        if (atomic_load_explicit(&operation->is_unwanted, memory_order_acquire))
+            finish(operation, SL_CANCELLED, 0, 0);
+        else
+            keep(worker, operation);
+    }
+}
+
+/* Waits for the descriptors of all tasks and tries those that are ready. */
 static void poll_tasks(struct worker *worker)
 {
     struct sl_operation *tasks = worker->tasks;
@@ -172,14 +189,9 @@ static void poll_tasks(struct worker *worker)
         return;
     worker->tasks = NULL;
     for (size_t i = 1; tasks != NULL; i++) {
-        bool is_unwanted;
-
         operation = tasks;
         tasks = operation->next;
-        is_unwanted =
-            atomic_load_explicit(&operation->is_unwanted, memory_order_acquire);
-        if ((worker->entries[i].revents == 0 && !is_unwanted) ||
-            !try_once(operation))
+        if (worker->entries[i].revents == 0 || !try_once(operation))
             keep(worker, operation);
     }
 }
@@ -191,6 +203,7 @@ static void *work(void *argument)
 
     while (empty_inbox(worker, &inbox)) {
         try_all(worker, inbox);
+        drop_unwanted(worker);
         poll_tasks(worker);
     }
     end_all(inbox, SL_CANCELLED, 0);

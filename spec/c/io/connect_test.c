@@ -15,6 +15,7 @@ static struct world world;
 
 /* What the names resolve to: literals, in order. */
 static const char *names[8];
+static pthread_mutex_t names_lock = PTHREAD_MUTEX_INITIALIZER;
 static sem_t gate;
 
 static int lookup(const char *host, const char *port,
@@ -22,6 +23,7 @@ static int lookup(const char *host, const char *port,
 {
     struct addrinfo own = *hints;
     struct addrinfo **place = result;
+    int error = 0;
 
     if (strcmp(host, "slow.test") == 0) {
         while (sem_wait(&gate) != 0)
@@ -30,20 +32,24 @@ static int lookup(const char *host, const char *port,
     if (strcmp(host, "nowhere.test") == 0)
         return EAI_NONAME;
     own.ai_flags = AI_NUMERICHOST | AI_NUMERICSERV;
-    for (size_t i = 0; names[i] != NULL; i++) {
-        if (getaddrinfo(names[i], port, &own, place) != 0)
-            return EAI_MEMORY;
-        place = &(*place)->ai_next;
+    pthread_mutex_lock(&names_lock);
+    for (size_t i = 0; names[i] != NULL && error == 0; i++) {
+        error = getaddrinfo(names[i], port, &own, place);
+        if (error == 0)
+            place = &(*place)->ai_next;
     }
-    return 0;
+    pthread_mutex_unlock(&names_lock);
+    return error;
 }
 
 static void set_names(const char *first, const char *second, const char *third)
 {
+    pthread_mutex_lock(&names_lock);
     names[0] = first;
     names[1] = second;
     names[2] = third;
     names[3] = NULL;
+    pthread_mutex_unlock(&names_lock);
 }
 
 /* ---- attempts ---- */

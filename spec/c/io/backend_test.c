@@ -1,0 +1,347 @@
+#include "io/backend.h"
+
+#include "spec/c/io/world.h"
+
+#include <signal.h>
+#include <stdio.h>
+#include <sys/time.h>
+
+static struct world world;
+
+static void each_backend(void (*body)(const struct sl_backend_class *class))
+{
+    const struct sl_backend_class *const *backends = sl_platform()->backends;
+
+    for (size_t i = 0; backends[i] != NULL; i++) {
+        test_note("%s", backends[i]->name);
+        body(backends[i]);
+    }
+    test_note(" ");
+}
+
+/* ---- one operation on a socket, at the backend's own door ---- */
+
+struct task {
+    struct sl_operation operation; /* first: found by it */
+    struct sl_socket socket;
+    struct iovec pieces[3];
+    char bytes[48];
+    int theirs;
+    int told;
+    bool is_over;
+};
+
+static void deliver(struct sl_completion *completion)
+{
+    struct task *task = (struct task *)(void *)completion;
+
+    task->told++;
+    task->is_over = true;
+}
+
+static struct sl_backend *backend_of(const struct sl_backend_class *class)
+{
+    struct sl_backend *backend = NULL;
+
+    REQUIRE(sl_loop_backend(&world.loop, class, &backend) == SL_OK);
+    return backend;
+}
+
+static void task_init(struct task *task, const struct sl_backend_class *class,
+                      enum sl_operation_kind kind)
+{
+    struct sl_backend *backend = backend_of(class);
+    int ours;
+
+    memset(task, 0, sizeof *task);
+    peer_pair(&ours, &task->theirs);
+    make_nonblocking(task->theirs);
+    sl_socket_init(&task->socket, ours);
+    REQUIRE(class->attach(backend, &task->socket) == SL_OK);
+    task->socket.is_writable = true;
+    sl_completion_init(&task->operation.completion, &world.loop, deliver);
+    task->operation.socket = &task->socket;
+    task->operation.kind = kind;
+    task->operation.message.msg_iov = task->pieces;
+}
+
+static void task_fini(struct task *task)
+{
+    struct sl_backend *backend = task->socket.backend;
+
+    CHECK(task->operation.completion.state != SL_COMPLETION_PENDING);
+    CHECK(task->socket.receiving == NULL);
+    CHECK(task->socket.sending == NULL);
+    sl_completion_fini(&task->operation.completion);
+    backend->class->detach(backend, &task->socket);
+    close(task->socket.fd);
+    close(task->theirs);
+}
+
+static void task_submit(struct task *task, size_t pieces, size_t piece_size)
+{
+    struct sl_backend *backend = task->socket.backend;
+
+    for (size_t i = 0; i < pieces; i++) {
+        task->pieces[i].iov_base = task->bytes + i * piece_size;
+        task->pieces[i].iov_len = piece_size;
+    }
+    task->operation.message.msg_iovlen = pieces;
+    task->is_over = false;
+    sl_completion_begin(&task->operation.completion);
+    backend->class->submit(backend, &task->operation);
+    if (task->operation.completion.state == SL_COMPLETION_DONE)
+        task->is_over = true;
+}
+
+static void task_cancel(struct task *task)
+{
+    struct sl_backend *backend = task->socket.backend;
+
+    if (task->operation.completion.state == SL_COMPLETION_PENDING)
+        backend->class->cancel(backend, &task->operation);
+}
+
+static void scatter(const struct sl_backend_class *class)
+{
+    struct task task;
+
+    world_init(&world, NULL);
+    task_init(&task, class, SL_OPERATION_RECEIVE);
+    task_submit(&task, 3, 4);
+    CHECK(!task.is_over);
+    world_settle(&world);
+    CHECK(!task.is_over);
+    peer_send(task.theirs, "0123456789");
+    world_until(&world, &task.is_over);
+    CHECK_INT(task.operation.completion.status, SL_OK);
+    CHECK_INT(task.operation.completion.result, 10);
+    CHECK_BYTES(task.bytes, 10, "0123456789", 10);
+    close(dup(task.theirs));
+    shutdown(task.theirs, SHUT_WR);
+    task_submit(&task, 1, 4);
+    world_until(&world, &task.is_over);
+    CHECK_INT(task.operation.completion.status, SL_END);
+    task_fini(&task);
+    world_fini(&world);
+}
+
+TEST("receives into several pieces, then the end")
+{
+    each_backend(scatter);
+}
+
+static void cancel_states(const struct sl_backend_class *class)
+{
+    for (int steps = 0; steps < 4; steps++) {
+        struct task task;
+
+        world_init(&world, NULL);
+        task_init(&task, class, SL_OPERATION_RECEIVE);
+        task_submit(&task, 1, 16);
+        for (int i = 0; i < steps; i++)
+            sl_loop_step(&world.loop, 0);
+        task_cancel(&task);
+        task_cancel(&task);
+        world_until(&world, &task.is_over);
+        CHECK_INT(task.operation.completion.status, SL_CANCELLED);
+        CHECK_INT(task.told, 1);
+        /* What comes later is for the next operation. */
+        peer_send(task.theirs, "later");
+        world_settle(&world);
+        CHECK_INT(task.told, 1);
+        task_submit(&task, 1, 16);
+        world_until(&world, &task.is_over);
+        CHECK_INT(task.operation.completion.status, SL_OK);
+        CHECK_BYTES(task.bytes, task.operation.completion.result, "later", 5);
+        task_fini(&task);
+        world_fini(&world);
+    }
+}
+
+TEST("a cancelled operation ends by its own completion, once")
+{
+    each_backend(cancel_states);
+}
+
+/* ---- cancelling races arriving: no byte lost, none twice, told once ---- */
+
+static uint32_t next_random(uint32_t *state)
+{
+    *state = *state * 1664525u + 1013904223u;
+    return *state >> 16;
+}
+
+static void cancel_races(const struct sl_backend_class *class)
+{
+    uint32_t random = 11;
+    struct task task;
+    unsigned char sent = 0;
+    unsigned char received = 0;
+    int begun = 0;
+    int at_once = 0;
+    int ended = 0;
+    int cancelled = 0;
+    int64_t until = sl_clock_now() + PATIENCE;
+
+    world_init(&world, NULL);
+    task_init(&task, class, SL_OPERATION_RECEIVE);
+    while (ended < 1500 && sl_clock_now() < until) {
+        uint32_t choice = next_random(&random) % 8;
+
+        if (choice < 2 && begun == ended) {
+            task_submit(&task, 1, 1);
+            begun++;
+            at_once += task.is_over;
+        } else if (choice == 2 && sent == received) {
+            char byte = (char)sent++;
+
+            REQUIRE(send(task.theirs, &byte, 1, MSG_NOSIGNAL) == 1);
+        } else if (choice == 3) {
+            task_cancel(&task);
+        } else if (choice > 5) {
+            sl_loop_step(&world.loop, 0);
+        }
+        if (begun == ended || !task.is_over)
+            continue;
+        ended++;
+        if (task.operation.completion.status == SL_OK)
+            CHECK_INT((unsigned char)task.bytes[0], received++);
+        else
+            cancelled +=
+                CHECK_INT(task.operation.completion.status, SL_CANCELLED);
+    }
+    task_cancel(&task);
+    if (begun > ended)
+        world_until(&world, &task.is_over);
+    CHECK_INT(task.told + at_once, begun);
+    CHECK(cancelled > 100);
+    CHECK(ended - cancelled > 100);
+    task_fini(&task);
+    world_fini(&world);
+}
+
+TEST("cancelling races arriving: nothing is lost and all is told once")
+{
+    each_backend(cancel_races);
+}
+
+/* ---- more at once than any queue holds ---- */
+
+#define MANY 700
+
+static void many_at_once(const struct sl_backend_class *class)
+{
+    static struct task tasks[MANY];
+
+    world_init(&world, NULL);
+    for (int i = 0; i < MANY; i++) {
+        task_init(&tasks[i], class, SL_OPERATION_RECEIVE);
+        task_submit(&tasks[i], 1, 16);
+    }
+    world_settle(&world);
+    for (int i = 0; i < MANY; i++)
+        peer_send(tasks[i].theirs, "all at once");
+    for (int i = 0; i < MANY; i++) {
+        world_until(&world, &tasks[i].is_over);
+        CHECK_INT(tasks[i].operation.completion.status, SL_OK);
+        CHECK_INT(tasks[i].operation.completion.result, 11);
+        CHECK_INT(tasks[i].told, 1);
+        tasks[i].is_over = false;
+    }
+    /* And all of them cancelled at once. */
+    for (int i = 0; i < MANY; i++)
+        task_submit(&tasks[i], 1, 16);
+    for (int i = 0; i < MANY; i++)
+        task_cancel(&tasks[i]);
+    for (int i = 0; i < MANY; i++) {
+        world_until(&world, &tasks[i].is_over);
+        CHECK_INT(tasks[i].operation.completion.status, SL_CANCELLED);
+        task_fini(&tasks[i]);
+    }
+    world_fini(&world);
+}
+
+TEST("takes more operations at once than a queue has places")
+{
+    each_backend(many_at_once);
+}
+
+/* ---- the loop ends them ---- */
+
+static void ended_by_loop(const struct sl_backend_class *class)
+{
+    static struct task tasks[8];
+
+    world_init(&world, NULL);
+    for (int i = 0; i < 8; i++) {
+        task_init(&tasks[i], class, SL_OPERATION_RECEIVE);
+        task_submit(&tasks[i], 1, 16);
+    }
+    sl_loop_step(&world.loop, 0);
+    sl_resolver_destroy(world.resolver);
+    CHECK(sl_loop_close(&world.loop, SL_SECOND));
+    for (int i = 0; i < 8; i++) {
+        /* Nobody's code runs while closing. */
+        CHECK_INT(tasks[i].told, 0);
+        CHECK_INT(tasks[i].operation.completion.status, SL_CANCELLED);
+        close(tasks[i].socket.fd);
+        close(tasks[i].theirs);
+    }
+    CHECK_INT(world.loop.operations, 0);
+    CHECK_INT(sl_pool_fini(&world.pool), 0);
+    CHECK_INT(count_descriptors(), world.descriptors);
+    test_allocator_fini(&world.own);
+}
+
+TEST("closing the loop cancels all and tells nobody")
+{
+    each_backend(ended_by_loop);
+}
+
+/* ---- signals ---- */
+
+static volatile sig_atomic_t alarms;
+
+static void count_alarm(int number)
+{
+    (void)number;
+    alarms++;
+}
+
+static void under_signals(const struct sl_backend_class *class)
+{
+    struct sigaction action = {.sa_handler = count_alarm};
+    struct sigaction before;
+    struct itimerval storm = {{0, 300}, {0, 300}};
+    struct itimerval calm = {{0, 0}, {0, 0}};
+    struct task task;
+
+    alarms = 0;
+    world_init(&world, NULL);
+    task_init(&task, class, SL_OPERATION_RECEIVE);
+    sigaction(SIGALRM, &action, &before);
+    setitimer(ITIMER_REAL, &storm, NULL);
+    for (int i = 0; i < 300 || alarms < 20; i++) {
+        task_submit(&task, 1, 16);
+        if (!task.is_over)
+            sl_loop_step(&world.loop, SL_MILLISECOND);
+        peer_send(task.theirs, "through");
+        world_until(&world, &task.is_over);
+        CHECK_INT(task.operation.completion.status, SL_OK);
+    }
+    setitimer(ITIMER_REAL, &calm, NULL);
+    sigaction(SIGALRM, &before, NULL);
+    task_fini(&task);
+    world_fini(&world);
+}
+
+TEST("goes on under a storm of signals")
+{
+    each_backend(under_signals);
+}
+
+int main(void)
+{
+    return test_main();
+}
