@@ -10,6 +10,9 @@
 #define LARGE_PIECE      ((size_t)512)
 #define FRAMING_FRACTION ((size_t)8)
 
+/* More digits than that are read one by one. */
+#define PLAIN_DIGITS 7
+
 /* Leading zeros are legal; endless ones are not waited for. */
 #define MOST_DIGITS 20
 
@@ -258,27 +261,34 @@ static bool join(struct run *run, char *from, size_t size)
     return true;
 }
 
-/* Whole chunks of one or two digits without extension, from `at`. Returns where
- * the first other one starts, or the last that `end` cuts. */
-static char *take_small_chunks(struct run *run, char *at, const char *end)
+/* Chunks without extension from `at`, whole small ones joined to the run. Returns
+ * where the payload of a large or unfinished one starts, in state DATA, or where
+ * something else does. */
+static char *take_plain_chunks(struct sl_chunked *chunked, struct run *run,
+                               char *at, const char *end)
 {
-    while (end - at >= 8) {
-        unsigned size = hex_value(at[0]);
-        unsigned digit = hex_value(at[1]);
-        char *data = at + 3;
+    while (end - at >= PLAIN_DIGITS + 2) {
+        size_t size = 0;
+        unsigned digit;
+        char *data = at;
 
-        if (digit <= 15) {
+        while ((digit = hex_value(*data)) <= 15 && data - at < PLAIN_DIGITS) {
             size = size << 4 | digit;
             data++;
         }
-        /* a first byte that is no digit makes a size of 16 or more */
-        if (hex_value(at[0]) > 15 || size == 0 || data[-2] != '\r' ||
-            data[-1] != '\n' || (size_t)(end - data) < size + 2 ||
-            data[size] != '\r' || data[size + 1] != '\n')
+        if (size == 0 || data[0] != '\r' || data[1] != '\n')
+            break;
+        data += 2;
+        if (size >= LARGE_PIECE || (size_t)(end - data) < size + 2) {
+            chunked->state = DATA;
+            chunked->left = size;
+            return data;
+        }
+        if (data[size] != '\r' || data[size + 1] != '\n')
             break;
         if (run->start == NULL) {
-            run->start = run->end = data;
-            run->end += size;
+            run->start = data;
+            run->end = data + size;
         } else if (size <= 16 && data - run->end >= 16 && end - data >= 16) {
             memcpy(run->end, data, 16); /* what is too much is overwritten */
             run->end += size;
@@ -319,7 +329,9 @@ enum sl_status sl_chunked_decode(struct sl_chunked *chunked,
             continue;
         }
         if (chunked->state == SIZE) {
-            at = take_small_chunks(&run, at, end);
+            at = take_plain_chunks(chunked, &run, at, end);
+            if (chunked->state == DATA)
+                continue;
             if (at == end)
                 break;
         }

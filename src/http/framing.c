@@ -99,27 +99,33 @@ static void read_content_coding(struct sl_framing *framing,
     }
 }
 
+static bool is_named(const struct sl_head *head, size_t index,
+                     struct sl_view name)
+{
+    return sl_equal_ignoring_case(sl_head_name(head, index), name);
+}
+
 /* Sizes tell names apart, so that most fields cost one comparison. */
 static const char *read_field(struct sl_framing *framing,
-                              struct evidence *found, struct sl_view name,
-                              struct sl_view value)
+                              struct evidence *found,
+                              const struct sl_head *head, size_t index)
 {
-    switch (name.size) {
+    switch (head->fields[index].name_size) {
     case sizeof("Connection") - 1:
-        if (sl_equal_ignoring_case(name, SL_VIEW("Connection")))
-            read_connection(found, value);
+        if (is_named(head, index, SL_VIEW("Connection")))
+            read_connection(found, sl_head_value(head, index));
         break;
     case sizeof("Content-Length") - 1:
-        if (sl_equal_ignoring_case(name, SL_VIEW("Content-Length")))
-            return read_length(found, value);
+        if (is_named(head, index, SL_VIEW("Content-Length")))
+            return read_length(found, sl_head_value(head, index));
         break;
     case sizeof("Content-Encoding") - 1:
-        if (sl_equal_ignoring_case(name, SL_VIEW("Content-Encoding")))
-            read_content_coding(framing, value);
+        if (is_named(head, index, SL_VIEW("Content-Encoding")))
+            read_content_coding(framing, sl_head_value(head, index));
         break;
     case sizeof("Transfer-Encoding") - 1:
-        if (sl_equal_ignoring_case(name, SL_VIEW("Transfer-Encoding")))
-            return read_transfer_coding(found, value);
+        if (is_named(head, index, SL_VIEW("Transfer-Encoding")))
+            return read_transfer_coding(found, sl_head_value(head, index));
         break;
     default:
         break;
@@ -163,8 +169,7 @@ enum sl_status sl_framing_decide(struct sl_framing *framing,
 
     memset(framing, 0, sizeof(*framing));
     for (i = 0; i < head->count && fault == NULL; i++)
-        fault = read_field(framing, &found, sl_head_name(head, i),
-                           sl_head_value(head, i));
+        fault = read_field(framing, &found, head, i);
     /* RFC 9112 6.3(2): a tunnel's framing fields mean nothing */
     if (is_tunnel) {
         framing->coding_count = 0;

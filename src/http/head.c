@@ -183,6 +183,11 @@ static enum sl_status find_line(struct sl_head *head, struct cursor *cursor,
     return need_more(head, available);
 }
 
+static bool is_blank(char c)
+{
+    return c == ' ' || c == '\t';
+}
+
 static bool is_digit(char c)
 {
     return c >= '0' && c <= '9';
@@ -300,7 +305,7 @@ static enum sl_status parse_field(struct sl_head *head, struct sl_view text,
         return fail(head, SL_PROTOCOL, "field line without a colon");
     if (text.data[name_size] != ':') {
         /* RFC 9112 5.1: no whitespace between name and colon */
-        if (text.data[name_size] == ' ' || text.data[name_size] == '\t')
+        if (is_blank(text.data[name_size]))
             return fail(head, SL_PROTOCOL, "whitespace in a field name");
         return fail(head, SL_PROTOCOL, "invalid character in a field name");
     }
@@ -322,6 +327,51 @@ static enum sl_status parse_field(struct sl_head *head, struct sl_view text,
     return SL_OK;
 }
 
+/* Takes lines of the plainest kind from the first slice, as long as they come.
+ * Whatever is not that (the end of the slice or of the head, a fold, a rare
+ * name, anything wrong) is left where it is for find_line and parse_line. */
+static enum sl_status take_plain_lines(struct sl_head *head,
+                                       struct sl_view slice)
+{
+    const char *end = slice.data + slice.size;
+    const char *line = slice.data + head->line;
+    enum sl_status status = SL_OK;
+
+    while (head->line_count < head->limits->lines) {
+        const char *name_end = sl_scan_name(line, end);
+        const char *value = name_end + 1;
+        const char *line_end, *value_end;
+        struct sl_field *field;
+
+        if (name_end == line || end - name_end < 4 || *name_end != ':')
+            break;
+        if (*value == ' ')
+            value++;
+        if (is_blank(*value))
+            break;
+        value_end = line_end = sl_scan_control(value, end);
+        if (end - line_end < 2 || line_end[0] != '\r' || line_end[1] != '\n' ||
+            (size_t)(line_end - line) > head->limits->line ||
+            name_end - line > UINT16_MAX)
+            break;
+        while (value_end > value && is_blank(value_end[-1]))
+            value_end--;
+        status = reserve_field(head);
+        if (status != SL_OK)
+            break;
+        field = &head->fields[head->count++];
+        field->name = (uint32_t)(line - slice.data);
+        field->name_size = (uint16_t)(name_end - line);
+        field->value = (uint32_t)(value - slice.data);
+        field->value_size = (uint32_t)(value_end - value);
+        field->is_hidden = false;
+        head->line_count++;
+        line = line_end + 2;
+    }
+    head->line = head->size = (size_t)(line - slice.data);
+    return status;
+}
+
 static enum sl_status parse_line(struct sl_head *head, struct sl_view text,
                                  size_t offset)
 {
@@ -333,7 +383,7 @@ static enum sl_status parse_line(struct sl_head *head, struct sl_view text,
         return fail(head, SL_LIMIT,
                     head->is_trailers ? "too many trailer lines"
                                       : "too many lines in the response head");
-    if (text.data[0] == ' ' || text.data[0] == '\t')
+    if (is_blank(text.data[0]))
         return parse_fold(head, text, offset);
     return parse_field(head, text, offset);
 }
@@ -409,11 +459,38 @@ static enum sl_status complete(struct sl_head *head, struct sl_buffer *input,
     return SL_OK;
 }
 
+/* One line by the long way. SL_END: it was the empty one, and the head is
+ * complete. */
+static enum sl_status take_line(struct sl_head *head, struct cursor *cursor,
+                                struct sl_buffer *input, size_t available)
+{
+    struct line line;
+    enum sl_status status = find_line(head, cursor, available, &line);
+
+    if (status != SL_OK)
+        return status;
+    if (line.end == line.offset) {
+        status = complete(head, input, line.next);
+        return status == SL_OK ? SL_END : status;
+    }
+    if (line.offset >= cursor->start)
+        status =
+            parse_line(head,
+                       sl_view(cursor->data + (line.offset - cursor->start),
+                               line.end - line.offset),
+                       line.offset);
+    else
+        status = parse_crossing_line(head, input, &line);
+    head->line = head->size = line.next;
+    return status;
+}
+
 enum sl_status sl_head_parse(struct sl_head *head, struct sl_buffer *input)
 {
     size_t limit = head_limit(head);
     size_t available = input->length < limit ? input->length : limit;
     struct cursor cursor;
+    struct sl_view front;
     enum sl_status status = SL_OK;
 
     if (head->failed != SL_OK)
@@ -422,27 +499,20 @@ enum sl_status sl_head_parse(struct sl_head *head, struct sl_buffer *input)
     if (available == 0)
         return SL_AGAIN;
     cursor_init(&cursor, input);
+    front =
+        sl_view(cursor.data, cursor.size < available ? cursor.size : available);
     if (head->line == 0 && head->size < STATUS_LINE_SIZE && !head->is_trailers)
         status = check_status_line(head, input, available);
     while (status == SL_OK) {
-        struct line line;
-
-        status = find_line(head, &cursor, available, &line);
-        if (status != SL_OK)
-            break;
-        if (line.end == line.offset)
-            return complete(head, input, line.next);
-        if (line.offset >= cursor.start)
-            status =
-                parse_line(head,
-                           sl_view(cursor.data + (line.offset - cursor.start),
-                                   line.end - line.offset),
-                           line.offset);
-        else
-            status = parse_crossing_line(head, input, &line);
-        head->line = head->size = line.next;
+        /* a line that was looked at before is not looked at again from its
+         * start, or one that dribbles in would cost its square */
+        if (head->size == head->line && head->line < front.size &&
+            (head->line > 0 || head->is_trailers))
+            status = take_plain_lines(head, front);
+        if (status == SL_OK)
+            status = take_line(head, &cursor, input, available);
     }
-    return status;
+    return status == SL_END ? SL_OK : status;
 }
 
 /* ---- reading ---- */

@@ -63,6 +63,8 @@ bool sl_equal_ignoring_case(struct sl_view a, struct sl_view b)
 
     if (a.size != b.size)
         return false;
+    if (sl_view_equal(a, b))
+        return true;
     for (i = 0; i < a.size; i++) {
         if (a.data[i] != b.data[i] &&
             lower((unsigned char)a.data[i]) != lower((unsigned char)b.data[i]))
