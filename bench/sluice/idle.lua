@@ -1,8 +1,7 @@
 --- What an idle keep-alive connection costs.
--- usage: idle.lua together <url> <count>    to one origin, opened by that many tasks at once, in a
---                                           process whose first such wave was closed again. Asks
---                                           clients/count_malloc.c, which must be preloaded, what
---                                           is allocated before and with the connections.
+-- usage: idle.lua together <url> <count>    to one origin, opened by that many tasks at once. Has
+--                                           clients/count_malloc.c, which must be preloaded, tell
+--                                           what is allocated with them, and after they closed.
 --        idle.lua apart <url> <count>       one after the other, each to a loopback address of
 --                                           its own (127.1.x.y): nothing else grows, but each
 --                                           connection pays for its origin too. Prints idle=
@@ -49,14 +48,13 @@ local function wave(client)
 end
 
 local function together()
-  local first = new_client()
-  wave(first)
-  first:close()
+  local client = new_client()
+  wave(client)
+  local connections = sluice.stats().connections
   tell_live()
-  local second = new_client()
-  wave(second)
+  client:close()
   tell_live()
-  return 0, second
+  print(("connections=%d"):format(connections))
 end
 
 local function apart()
@@ -70,12 +68,9 @@ local function apart()
   open(0, 99)
   local before = resident()
   open(100, 99 + count)
-  return resident() - before, client
-end
-
-sluice.run(function()
-  local measure = how == "together" and together or apart
-  local grown, client = measure()
+  local grown = resident() - before
   print(("idle=%.1f connections=%d"):format(grown * 1024 / count, sluice.stats().connections))
   client:close()
-end)
+end
+
+sluice.run(how == "together" and together or apart)
