@@ -189,6 +189,9 @@ function Client:tls_context()
   if self.tls then return self.tls end
   local options = copy(self.options.tls or {})
   options.alpn = alpn_list(options.alpn or { "http/1.1" })
+  if type(options.verify) == "function" then
+    options.verify, options.verifier = true, options.verify
+  end
   local context, message, err = core.tls_context(options)
   if not context then return nil, message, err end
   self.tls = context

@@ -142,6 +142,7 @@ static int connections_origin(lua_State *L)
     if (tls != NULL) {
         options.provider = tls->provider;
         options.context = tls->context;
+        options.verify_owner = tls->verifier;
     }
 
     handle = slb_new(L, SLB_ORIGIN, sizeof *handle, 1);

@@ -1,5 +1,6 @@
 #include "binding/response.h"
 
+#include "binding/tls.h"
 #include "binding/types.h"
 #include "binding/wait.h"
 #include "memory/lease.h"
@@ -380,6 +381,8 @@ static int push_property(lua_State *L, struct slb_response *response,
         slb_push_headers(L, 1, true);
     } else if (strcmp(name, "timings") == 0) {
         return push_timings(L, response->exchange);
+    } else if (strcmp(name, "tls") == 0) {
+        slb_push_peer(L, response->exchange->peer);
     } else {
         lua_getiuservalue(L, 1, RESPONSE_INFO);
         lua_pushvalue(L, 2);

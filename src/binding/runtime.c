@@ -1,5 +1,6 @@
 #include "binding/runtime.h"
 
+#include "binding/tls.h"
 #include "binding/wait.h"
 #include "codec/decoder.h"
 
@@ -43,6 +44,12 @@ void slb_runtime_release(struct slb_runtime *runtime)
 {
     if (--runtime->refs > 0)
         return;
+    while (runtime->verifiers != NULL) {
+        struct slb_verifier *verifier = runtime->verifiers;
+
+        runtime->verifiers = verifier->next;
+        sl_free(&runtime->allocator, verifier, sizeof *verifier);
+    }
     while (runtime->sized != NULL) {
         struct slb_sized_pool *sized = runtime->sized;
 

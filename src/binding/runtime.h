@@ -18,6 +18,7 @@
 #include <lua.h>
 
 struct slb_ticket;
+struct slb_verifier;
 
 /* A pool whose segments have a size that somebody asked for. */
 struct slb_sized_pool {
@@ -32,8 +33,9 @@ struct slb_runtime {
     struct sl_pool direct;        /* for clients with pooling = false */
     struct slb_sized_pool *sized; /* pools of other segment sizes */
     struct sl_loop loop;
-    struct sl_resolver *resolver; /* NULL until the first client */
-    lua_State *stepping;          /* who called step; resumes come from it */
+    struct sl_resolver *resolver;   /* NULL until the first client */
+    lua_State *stepping;            /* who called step; resumes come from it */
+    struct slb_verifier *verifiers; /* of TLS contexts, see binding/tls.h */
     struct slb_ticket *free_tickets;
     int tickets; /* registry reference of the tickets by number */
     int ticket_count;

@@ -2,7 +2,110 @@
 
 #include "binding/options.h"
 
+#include <stdio.h>
+
 #define CONTEXT "sluice.tls"
+
+/* ---- peers ---- */
+
+static void set_text(lua_State *L, const char *name, const char *text)
+{
+    if (text == NULL)
+        return;
+    lua_pushstring(L, text);
+    lua_setfield(L, -2, name);
+}
+
+void slb_push_certificate(lua_State *L,
+                          const struct sl_tls_certificate *certificate)
+{
+    lua_createtable(L, 0, 7);
+    set_text(L, "subject", certificate->subject);
+    set_text(L, "issuer", certificate->issuer);
+    set_text(L, "names", certificate->names);
+    set_text(L, "not_before", certificate->not_before);
+    set_text(L, "not_after", certificate->not_after);
+    set_text(L, "sha256", certificate->sha256);
+    set_text(L, "spki_sha256", certificate->spki_sha256);
+}
+
+void slb_push_peer(lua_State *L, const struct sl_peer *peer)
+{
+    if (peer == NULL) {
+        lua_pushnil(L);
+        return;
+    }
+    lua_createtable(L, 0, 6);
+    set_text(L, "version", peer->info.version);
+    set_text(L, "cipher", peer->info.cipher);
+    set_text(L, "alpn", peer->info.alpn);
+    lua_pushboolean(L, peer->info.is_resumed);
+    lua_setfield(L, -2, "resumed");
+    lua_pushboolean(L, peer->info.is_verified);
+    lua_setfield(L, -2, "verified");
+    if (peer->has_certificate) {
+        slb_push_certificate(L, &peer->certificate);
+        lua_setfield(L, -2, "peer");
+    }
+}
+
+/* ---- the verify callback ---- */
+
+/* Runs under lua_pcall. stack: function, certificate -> accepted, reason */
+static int call_verifier(lua_State *L)
+{
+    const struct sl_tls_certificate *certificate = lua_touserdata(L, 2);
+
+    lua_settop(L, 1);
+    slb_push_certificate(L, certificate);
+    lua_call(L, 1, 2);
+    return 2;
+}
+
+/* False refuses. Nothing of Lua's errors gets out of here. */
+static bool verify(void *owner, const struct sl_tls_certificate *peer,
+                   char *reason, size_t reason_size)
+{
+    struct slb_verifier *verifier = owner;
+    lua_State *L = verifier->runtime->stepping;
+    int top = lua_gettop(L);
+    bool is_accepted = false;
+    const char *text;
+
+    reason[0] = '\0';
+    if (verifier->function == LUA_NOREF || verifier->runtime->is_closing ||
+        !lua_checkstack(L, LUA_MINSTACK))
+        return false;
+    lua_pushcfunction(L, call_verifier);
+    lua_rawgeti(L, LUA_REGISTRYINDEX, verifier->function);
+    lua_pushlightuserdata(L, (void *)peer);
+    if (lua_pcall(L, 2, 2, 0) == LUA_OK)
+        is_accepted = lua_toboolean(L, -2);
+    text = lua_type(L, -1) == LUA_TSTRING ? lua_tostring(L, -1) : NULL;
+    if (!is_accepted && text != NULL)
+        snprintf(reason, reason_size, "%s", text);
+    lua_settop(L, top);
+    return is_accepted;
+}
+
+/* The function on top of the stack, which it takes. */
+static struct slb_verifier *new_verifier(lua_State *L,
+                                         struct slb_runtime *runtime)
+{
+    struct slb_verifier *verifier =
+        sl_allocate(&runtime->allocator, sizeof *verifier);
+
+    if (verifier == NULL)
+        luaL_error(L, "out of memory");
+    verifier->runtime = runtime;
+    verifier->function = LUA_NOREF;
+    verifier->next = runtime->verifiers;
+    runtime->verifiers = verifier;
+    verifier->function = luaL_ref(L, LUA_REGISTRYINDEX);
+    return verifier;
+}
+
+/* ---- contexts ---- */
 
 struct slb_tls_context *slb_check_tls_context(lua_State *L, int index)
 {
@@ -54,9 +157,10 @@ static void read_pins(lua_State *L, struct sl_tls_options *options)
 
 /* tls_context{ verify, ca_file, ca_path, ca, crl_file, cert_file, key_file,
  *              key_password, pkcs12_file, min_version, max_version, ciphers,
- *              alpn, pins, resume, key_log, provider }
+ *              alpn, pins, resume, key_log, provider, verifier }
  *   -> context | nil, message, err
- * Loads what the files hold once; `alpn` is the wire's list. */
+ * Loads what the files hold once; `alpn` is the wire's list. `verifier` is called
+ * with the peer's certificate and may refuse: false, reason. */
 static int new_context(lua_State *L)
 {
     struct slb_runtime *runtime = slb_runtime(L);
@@ -87,6 +191,13 @@ static int new_context(lua_State *L)
 
     name = slb_field_string(L, "provider");
     handle = slb_new(L, CONTEXT, sizeof *handle, 0);
+    if (lua_getfield(L, 1, "verifier") != LUA_TNIL) {
+        luaL_checktype(L, -1, LUA_TFUNCTION);
+        handle->verifier = new_verifier(L, runtime);
+        options.verify = verify;
+    } else {
+        lua_pop(L, 1);
+    }
     handle->provider =
         name != NULL ? sl_tls_provider_find(name) : sl_tls_providers[0];
     if (handle->provider == NULL)
@@ -108,6 +219,10 @@ static int context_gc(lua_State *L)
         return 0;
     handle->provider->context_release(handle->context);
     handle->context = NULL;
+    if (handle->verifier != NULL) {
+        luaL_unref(L, LUA_REGISTRYINDEX, handle->verifier->function);
+        handle->verifier->function = LUA_NOREF;
+    }
     slb_runtime_release(handle->runtime);
     return 0;
 }

@@ -3,13 +3,28 @@
 #define SLB_TLS_H
 
 #include "binding/runtime.h"
+#include "conn/peer.h"
 #include "tls/provider.h"
 
 struct slb_tls_context {
     struct slb_runtime *runtime;
     const struct sl_tls_provider *provider;
     struct sl_tls_context *context;
+    struct slb_verifier *verifier; /* NULL: no callback of the user's */
 };
+
+/* A user's verify callback. Lives as long as the runtime, because handshakes may
+ * outlive the context's handle; once that is gone everything is refused. */
+struct slb_verifier {
+    struct slb_verifier *next;
+    struct slb_runtime *runtime;
+    int function; /* registry reference; LUA_NOREF: gone */
+};
+
+/* What a handshake agreed on and whom it met, as a table; nil for NULL. */
+void slb_push_peer(lua_State *L, const struct sl_peer *peer);
+void slb_push_certificate(lua_State *L,
+                          const struct sl_tls_certificate *certificate);
 
 struct slb_tls_context *slb_check_tls_context(lua_State *L, int index);
 

@@ -200,6 +200,8 @@ void sl_exchange_lose(struct sl_exchange *exchange)
     exchange->was_cut = false;
     exchange->failure.status = SL_OK;
     sl_upload_rewind(&exchange->upload);
+    sl_peer_release(exchange->peer);
+    exchange->peer = NULL;
     sl_response_fini(&exchange->response);
     init_response(exchange);
     sl_exchange_connections(exchange)->stats.resends++;
@@ -230,6 +232,7 @@ void sl_exchange_activate(struct sl_exchange *exchange)
     struct sl_loop *loop = sl_exchange_loop(exchange);
 
     exchange->phase = SL_EXCHANGE_ACTIVE;
+    exchange->peer = sl_peer_retain(exchange->connection->peer);
     exchange->stage_began = exchange->last_activity = loop->now;
     if (exchange->options.expects_continue)
         exchange->continue_until = SL_NEVER; /* until the head is sent */
@@ -237,11 +240,18 @@ void sl_exchange_activate(struct sl_exchange *exchange)
 
 static void advance_handshake(struct sl_exchange *exchange)
 {
-    struct sl_link *link = &exchange->connection->link;
+    struct sl_connection *connection = exchange->connection;
+    struct sl_link *link = &connection->link;
     enum sl_status status = sl_link_handshake(link, &exchange->failure);
 
     if (status == SL_AGAIN)
         return;
+    if (status == SL_OK) {
+        status = sl_peer_create(link->allocator, link->tls->provider,
+                                link->tls->engine, &connection->peer);
+        if (status != SL_OK)
+            sl_fail(&exchange->failure, status, SL_STAGE_TLS, "out of memory");
+    }
     if (status != SL_OK) {
         exchange->failure.stage = SL_STAGE_TLS;
         sl_exchange_fail(exchange);
@@ -401,6 +411,7 @@ void sl_exchange_release(struct sl_exchange *exchange)
     sl_completion_fini(&exchange->completion);
     sl_completion_fini(&exchange->turn);
     sl_response_fini(&exchange->response);
+    sl_peer_release(exchange->peer);
     sl_connections_retain(connections);
     sl_origin_release(exchange->origin);
     return_exchange(connections, exchange);

@@ -106,8 +106,7 @@ struct sl_exchange {
     bool was_cut;        /* the upload was ended early */
     struct sl_exchange_times times;
     struct sl_failure failure;
-    struct sl_tls_info tls; /* of the connection, when there was TLS */
-    bool has_tls;
+    struct sl_peer *peer; /* of the connection; NULL: plain */
 };
 
 /* A new exchange with one reference; `head` is copied. SL_MEMORY. */

@@ -391,6 +391,7 @@ void sl_connection_discard(struct sl_connection *connection, bool is_abort)
 
     origin->connections->loop->connections--;
     sl_link_close(&connection->link, is_abort);
+    sl_peer_release(connection->peer);
     sl_buffer_fini(&connection->input);
     sl_free(allocator, connection, sizeof *connection);
     sl_origin_free_place(origin);

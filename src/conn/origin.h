@@ -14,6 +14,7 @@
 #define SL_CONN_ORIGIN_H
 
 #include "conn/link.h"
+#include "conn/peer.h"
 #include "io/connect.h"
 
 struct sl_exchange;
@@ -88,6 +89,7 @@ struct sl_origin {
 struct sl_connection {
     struct sl_origin *origin;
     struct sl_link link;
+    struct sl_peer *peer;         /* NULL: plain */
     struct sl_buffer input;       /* received, not yet parsed */
     struct sl_exchange *exchange; /* NULL: idle */
     struct sl_connection *next;   /* in the origin's idle stack */
