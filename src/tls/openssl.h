@@ -2,6 +2,8 @@
  *
  *   openssl_context      options -> SSL_CTX, once per configuration
  *   openssl_engine       one SSL between two buffers
+ *   openssl_roots        what a context trusts
+ *   openssl_bundle       many roots, each parsed when asked for
  *   openssl_verify       chain, name, pins; checked twice
  *   openssl_session      what may be resumed, per identity
  *   openssl_certificate  a certificate as text

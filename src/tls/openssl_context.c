@@ -279,6 +279,19 @@ static void set_modes(struct sl_tls_context *context)
     SSL_CTX_set_cert_verify_callback(ssl, sl_openssl_verify_chain, NULL);
 }
 
+static enum sl_status load_roots(struct sl_tls_context *context,
+                                 const struct sl_tls_options *options,
+                                 struct sl_failure *failure)
+{
+    struct sl_openssl_trust trust = {
+        .allocator = context->allocator,
+        .store = SSL_CTX_get_cert_store(context->ssl),
+        .bundle = &context->bundle,
+    };
+
+    return sl_openssl_roots_load(&trust, options, failure);
+}
+
 static enum sl_status configure(struct sl_tls_context *context,
                                 const struct sl_tls_options *options,
                                 struct sl_failure *failure)
@@ -299,7 +312,7 @@ static enum sl_status configure(struct sl_tls_context *context,
     if (status == SL_OK)
         status = use_certificate(context->ssl, options, failure);
     if (status == SL_OK)
-        status = sl_openssl_roots_load(context->ssl, options, failure);
+        status = load_roots(context, options, failure);
     if (status == SL_OK && options->key_log_file != NULL)
         status = open_key_log(context, options->key_log_file, failure);
     return status;
@@ -352,6 +365,7 @@ void sl_openssl_context_release(struct sl_tls_context *context)
     sl_openssl_sessions_fini(&context->sessions);
     SSL_CTX_free(context->ssl);
     BIO_meth_free(context->bio);
+    sl_openssl_bundle_destroy(context->bundle);
     sl_free(context->allocator, context->alpn, context->alpn_size);
     if (context->key_log >= 0)
         close(context->key_log);

@@ -1,11 +1,12 @@
 /* tls/openssl_context.h - a configuration as an SSL_CTX, frozen once made
  *
- * Files are read and roots parsed here, once; nothing is read afterwards but a
- * `ca_path` directory. Counted references: the creator's and one per engine.
+ * Files are read here, once; nothing is read afterwards but a `ca_path`
+ * directory. Counted references: the creator's and one per engine.
  */
 #ifndef SL_TLS_OPENSSL_CONTEXT_H
 #define SL_TLS_OPENSSL_CONTEXT_H
 
+#include "tls/openssl_bundle.h"
 #include "tls/openssl_session.h"
 #include "tls/provider.h"
 
@@ -15,7 +16,8 @@ struct sl_tls_context {
     struct sl_allocator *allocator;
     size_t refs;
     SSL_CTX *ssl;
-    BIO_METHOD *bio; /* of the engines */
+    struct sl_openssl_bundle *bundle; /* roots not parsed yet; or NULL */
+    BIO_METHOD *bio;                  /* of the engines */
     struct sl_openssl_sessions sessions;
     char *alpn; /* the offered names, each ended by NUL, then one more */
     size_t alpn_size;

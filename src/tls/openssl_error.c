@@ -1,5 +1,6 @@
 #include "tls/openssl_error.h"
 
+#include <openssl/pem.h>
 #include <openssl/ssl.h>
 #include <stdio.h>
 
@@ -67,6 +68,14 @@ enum sl_status sl_openssl_error_take(struct sl_failure *failure,
     return sl_fail(failure, is_memory ? SL_MEMORY : otherwise, SL_STAGE_TLS,
                    "%s%s%s", what != NULL ? what : "", what != NULL ? ": " : "",
                    text);
+}
+
+bool sl_openssl_error_is_end_of_pem(void)
+{
+    unsigned long code = ERR_peek_last_error();
+
+    return ERR_GET_LIB(code) == ERR_LIB_PEM &&
+           ERR_GET_REASON(code) == PEM_R_NO_START_LINE;
 }
 
 enum sl_status sl_openssl_error_system(struct sl_failure *failure,

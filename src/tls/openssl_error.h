@@ -25,6 +25,10 @@ enum sl_status sl_openssl_error_take(struct sl_failure *failure,
                                      enum sl_status otherwise,
                                      const char *what);
 
+/* Whether the queue says only that a text has ended, which is how reading PEM
+ * always ends. */
+bool sl_openssl_error_is_end_of_pem(void);
+
 /* SL_TLS for a file that could not be opened: "ca_file roots.pem: No such file
  * or directory". */
 enum sl_status sl_openssl_error_system(struct sl_failure *failure,

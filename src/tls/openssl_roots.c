@@ -11,6 +11,9 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+/* From here on, some twenty roots, parsing them all at once is felt. */
+#define LARGE_FILE ((long)32 * 1024)
+
 static enum sl_status fail(struct sl_failure *failure, const char *option,
                            const char *path)
 {
@@ -30,14 +33,23 @@ enum sl_status sl_openssl_roots_check(const char *option, const char *path,
 
 /* ---- roots ---- */
 
-static enum sl_status add_file(X509_STORE *store, const char *option,
-                               const char *path, struct sl_failure *failure)
+static enum sl_status add_file(const struct sl_openssl_trust *trust,
+                               const char *option, const char *path,
+                               struct sl_failure *failure)
 {
     enum sl_status status = sl_openssl_roots_check(option, path, failure);
+    struct stat found;
 
     if (status != SL_OK)
         return status;
-    if (!X509_STORE_load_locations(store, path, NULL))
+    if (*trust->bundle == NULL && stat(path, &found) == 0 &&
+        found.st_size >= LARGE_FILE) {
+        status = sl_openssl_bundle_create(trust->allocator, path, trust->bundle,
+                                          failure);
+        if (status != SL_UNSUPPORTED)
+            return status;
+    }
+    if (!X509_STORE_load_locations(trust->store, path, NULL))
         return fail(failure, option, path);
     return SL_OK;
 }
@@ -60,16 +72,6 @@ static enum sl_status add_directory(X509_STORE *store, const char *option,
     return SL_OK;
 }
 
-/* Whether the queue says only that the text has ended, which is how reading
- * PEM always ends. */
-static bool is_end_of_pem(void)
-{
-    unsigned long code = ERR_peek_last_error();
-
-    return ERR_GET_LIB(code) == ERR_LIB_PEM &&
-           ERR_GET_REASON(code) == PEM_R_NO_START_LINE;
-}
-
 static enum sl_status add_text(X509_STORE *store, struct sl_view text,
                                struct sl_failure *failure)
 {
@@ -89,7 +91,8 @@ static enum sl_status add_text(X509_STORE *store, struct sl_view text,
         count++;
     }
     BIO_free(source);
-    if (source == NULL || !is_added || count == 0 || !is_end_of_pem())
+    if (source == NULL || !is_added || count == 0 ||
+        !sl_openssl_error_is_end_of_pem())
         return sl_openssl_error_take(failure, SL_TLS, "ca");
     ERR_clear_error();
     return SL_OK;
@@ -103,8 +106,10 @@ static const char *environment(const char *name)
 
 /* The environment first, as with every program over OpenSSL; then where this
  * OpenSSL was built to look; then where distributions keep them. */
-static enum sl_status add_system(X509_STORE *store, struct sl_failure *failure)
+static enum sl_status add_system(const struct sl_openssl_trust *trust,
+                                 struct sl_failure *failure)
 {
+    X509_STORE *store = trust->store;
     const char *file = environment(X509_get_default_cert_file_env());
     const char *directory = environment(X509_get_default_cert_dir_env());
     const char *built_in = X509_get_default_cert_file();
@@ -113,20 +118,20 @@ static enum sl_status add_system(X509_STORE *store, struct sl_failure *failure)
 
     if (file != NULL)
         status =
-            add_file(store, X509_get_default_cert_file_env(), file, failure);
+            add_file(trust, X509_get_default_cert_file_env(), file, failure);
     if (status == SL_OK && directory != NULL)
         status = add_directory(store, X509_get_default_cert_dir_env(),
                                directory, failure);
     if (file != NULL || directory != NULL)
         return status;
     if (access(built_in, R_OK) == 0)
-        return add_file(store, "system roots", built_in, failure);
+        return add_file(trust, "system roots", built_in, failure);
     if (!sl_tls_roots_find("", &roots))
         return sl_fail(failure, SL_TLS, SL_STAGE_TLS,
                        "no trusted roots found on this system; give ca_file");
     if (roots.is_directory)
         return add_directory(store, "system roots", roots.path, failure);
-    return add_file(store, "system roots", roots.path, failure);
+    return add_file(trust, "system roots", roots.path, failure);
 }
 
 /* ---- revocation ---- */
@@ -150,7 +155,8 @@ static enum sl_status add_revoked(X509_STORE *store, const char *path,
         count++;
     }
     BIO_free(source);
-    if (source == NULL || !is_added || count == 0 || !is_end_of_pem())
+    if (source == NULL || !is_added || count == 0 ||
+        !sl_openssl_error_is_end_of_pem())
         return fail(failure, "crl_file", path);
     ERR_clear_error();
     /* Set on the store: what a failed allocation loses of a connection's own
@@ -161,21 +167,21 @@ static enum sl_status add_revoked(X509_STORE *store, const char *path,
     return SL_OK;
 }
 
-enum sl_status sl_openssl_roots_load(SSL_CTX *ssl,
+enum sl_status sl_openssl_roots_load(const struct sl_openssl_trust *trust,
                                      const struct sl_tls_options *options,
                                      struct sl_failure *failure)
 {
-    X509_STORE *store = SSL_CTX_get_cert_store(ssl);
+    X509_STORE *store = trust->store;
     bool has_own = options->ca.size > 0 || options->ca_file != NULL ||
                    options->ca_path != NULL;
     enum sl_status status = SL_OK;
 
     if (!has_own && options->verifies)
-        status = add_system(store, failure);
+        status = add_system(trust, failure);
     if (status == SL_OK && options->ca.size > 0)
         status = add_text(store, options->ca, failure);
     if (status == SL_OK && options->ca_file != NULL)
-        status = add_file(store, "ca_file", options->ca_file, failure);
+        status = add_file(trust, "ca_file", options->ca_file, failure);
     if (status == SL_OK && options->ca_path != NULL)
         status = add_directory(store, "ca_path", options->ca_path, failure);
     if (status == SL_OK && options->crl_file != NULL)

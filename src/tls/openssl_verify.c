@@ -204,6 +204,22 @@ static bool set_expectations(X509_STORE_CTX *store,
     return X509_VERIFY_PARAM_set1_host(param, peer->host, peer->host_size);
 }
 
+/* What the chain may end in must be in the store before it is looked for. */
+static void fetch_roots(struct sl_openssl_bundle *bundle, X509_STORE_CTX *store)
+{
+    STACK_OF(X509) *sent = X509_STORE_CTX_get0_untrusted(store);
+    X509_STORE *known = X509_STORE_CTX_get0_store(store);
+    X509 *leaf = X509_STORE_CTX_get0_cert(store);
+
+    if (bundle == NULL)
+        return;
+    sl_openssl_bundle_offer(bundle, known, X509_get_issuer_name(leaf));
+    for (int i = 0; i < sk_X509_num(sent); i++)
+        sl_openssl_bundle_offer(bundle, known,
+                                X509_get_issuer_name(sk_X509_value(sent, i)));
+    sl_openssl_error_clear();
+}
+
 static bool is_name_mismatch(int error)
 {
     return error == X509_V_ERR_HOSTNAME_MISMATCH ||
@@ -222,6 +238,7 @@ static enum sl_status verify_chain(struct sl_tls_engine *engine,
         X509_STORE_CTX_set_error(store, X509_V_ERR_OUT_OF_MEM);
         return sl_openssl_error_take(failure, SL_MEMORY, "verify");
     }
+    fetch_roots(engine->context->bundle, store);
     holds = X509_verify_cert(store) == 1 &&
             X509_STORE_CTX_get_error(store) == X509_V_OK;
     if (!holds && !is_name_mismatch(X509_STORE_CTX_get_error(store)))
