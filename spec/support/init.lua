@@ -45,11 +45,11 @@ end
 function support.check_nothing_outstanding(sluice)
   support.settle(sluice)
   local stats = sluice.stats()
+  local left = {}
   for _, name in ipairs { "outstanding", "operations", "timers" } do
-    if stats[name] ~= 0 then
-      error(("%d %s left behind"):format(stats[name], name), 2)
-    end
+    if stats[name] ~= 0 then left[#left + 1] = ("%d %s"):format(stats[name], name) end
   end
+  if left[1] then error(table.concat(left, ", ") .. " left behind", 2) end
 end
 
 local is_warm = false
