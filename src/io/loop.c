@@ -373,6 +373,32 @@ static void wait_for_events(struct sl_loop *loop, int64_t timeout)
         loop->backends[i]->class->wait(loop->backends[i], 0);
 }
 
+static bool has_something(const struct sl_loop *loop)
+{
+    return loop->ready_first != NULL || loop->is_woken;
+}
+
+/* Polls for a while where an answer usually comes sooner than a wake-up. */
+static void wait_spinning(struct sl_loop *loop, int64_t timeout)
+{
+    int64_t began = sl_clock_now();
+    int64_t now = began;
+    int64_t most = loop->spin < timeout ? loop->spin : timeout;
+
+    if (loop->usual_wait <= 2 * loop->spin) {
+        while (!has_something(loop) && now - began < most) {
+            wait_for_events(loop, 0);
+            now = sl_clock_now();
+        }
+    }
+    if (!has_something(loop) && now - began < timeout) {
+        wait_for_events(loop, timeout == SL_NEVER ? SL_NEVER
+                                                  : timeout - (now - began));
+        now = sl_clock_now();
+    }
+    loop->usual_wait += (now - began - loop->usual_wait) / 8;
+}
+
 static int64_t until_timer(const struct sl_loop *loop)
 {
     int64_t due = sl_timers_next(&loop->timers);
@@ -444,7 +470,10 @@ enum sl_status sl_loop_step(struct sl_loop *loop, int64_t max_wait)
         if (timeout > max_wait)
             timeout = max_wait;
     }
-    wait_for_events(loop, timeout);
+    if (loop->spin > 0 && timeout > 0 && loop->backend_count > 0)
+        wait_spinning(loop, timeout);
+    else
+        wait_for_events(loop, timeout);
     sl_loop_refresh(loop);
     if (loop->is_woken)
         sl_loop_take_posts(loop);

@@ -49,6 +49,11 @@ struct sl_loop {
     size_t connections;    /* kept by conn/origin.c, idle and lent */
     size_t quarantined;    /* operations that close did not see the end of */
     uint64_t stale_events; /* for a socket that was closed meanwhile: ignored */
+    /* How long a step polls before it blocks, as long as what it waits for
+     * tends to come sooner: waking up costs more than that. 0, the default:
+     * never. Set by whoever made the loop, where there is a core to spare. */
+    int64_t spin;
+    int64_t usual_wait; /* smoothed; measured while `spin` is set */
     /* One word in a page that fork leaves empty in the child, so that checking
      * costs no system call; NULL: ask for the process number instead. */
     long *stamp;

@@ -19,7 +19,7 @@
 
 /* How much may gather in the kernel before it wakes us, in a large body: fewer
  * wake-ups, and what is received still fits the cache. */
-#define RAISED_LOW_WATER (128 * 1024)
+#define RAISED_LOW_WATER (256 * 1024)
 /* A raised mark hides what a slow peer sent: it is taken back when nothing came
  * for this long. */
 #define LOW_WATER_PATIENCE (10 * SL_MILLISECOND)

@@ -356,6 +356,50 @@ TEST("waits for all backends at once, whatever the order they were opened in")
     }
 }
 
+/* ---- polling before it blocks ---- */
+
+static void spin_over(const struct manner *manner)
+{
+    struct alarm alarm = {.fired = 0};
+    struct end end;
+    int ours;
+    int theirs;
+
+    world_init(&world, NULL);
+    world.loop.spin = 50000;
+    peer_tcp(&ours, &theirs);
+    end_init(&end, &world, manner, ours);
+    for (int i = 0; i < 50; i++) {
+        peer_send(theirs, "quick");
+        check_received(&end, "quick");
+    }
+    CHECK(world.loop.usual_wait < SL_SECOND);
+    /* Nothing comes: the deadline holds, and it learns not to try. */
+    sl_timer_init(&alarm.timer, fire);
+    for (int i = 0; i < 20; i++) {
+        size_t received;
+
+        CHECK_INT(
+            sl_transport_receive(end.transport, &end.buffer, 9, &received),
+            SL_AGAIN);
+        sl_timer_arm(&world.loop.timers, &alarm.timer,
+                     sl_loop_refresh(&world.loop) + 2 * SL_MILLISECOND);
+        while (alarm.fired <= i)
+            sl_loop_step(&world.loop, SL_NEVER);
+    }
+    CHECK(world.loop.usual_wait > 2 * world.loop.spin);
+    peer_send(theirs, "at last");
+    check_received(&end, "at last");
+    end_fini(&end);
+    close(theirs);
+    world_fini(&world);
+}
+
+TEST("polls before it blocks only where that has been worth it")
+{
+    each_manner(spin_over);
+}
+
 /* ---- want of descriptors and memory ---- */
 
 static void with_descriptors(rlim_t more, void (*body)(void))
