@@ -1,0 +1,100 @@
+--- Writes doc/conformance.md: each rule with the tests and fixtures that show it.
+--
+--     lua5.4 spec/conformance/table.lua >doc/conformance.md
+--
+-- Run from the root of the tree. A test that a rule names but its file does not have, and a rule
+-- that a fixture shows but nobody has written down, are errors.
+
+local table_of_rules = {}
+
+local rfcs = {
+  { "9112", "RFC 9112, HTTP/1.1" },
+  { "9110", "RFC 9110, HTTP Semantics" },
+}
+
+local function read(path)
+  local file <close> = assert(io.open(path, "rb"))
+  return file:read("a")
+end
+
+-- Documents by rule: the last part of their path without ".md".
+local function fixtures_by_rule()
+  local found = {}
+  local listing <close> = assert(io.popen("ls spec/fixtures/http/*.md"))
+  for path in listing:lines() do
+    local context = read(path):match("\n```context\n(.-)\n```") or ""
+    for rule in ("\n" .. context):gmatch("\nshows: ([^\n]+)") do
+      found[rule] = found[rule] or {}
+      table.insert(found[rule], path:match("([^/]+)%.md$"))
+    end
+  end
+  return found
+end
+
+local function check_tests(tests, problems, sources)
+  for _, test in ipairs(tests) do
+    local path, title = test[1], test[2]
+    sources[path] = sources[path] or read(path)
+    if not sources[path]:find('"' .. title .. '"', 1, true) then
+      problems[#problems + 1] = ("%s has no test %q"):format(path, title)
+    end
+  end
+end
+
+local function evidence(tests, fixtures)
+  local shown = {}
+  for _, test in ipairs(tests) do
+    shown[#shown + 1] = ("`%s`: %s"):format(test[1]:match("[^/]+$"), test[2])
+  end
+  if #fixtures > 0 then
+    table.sort(fixtures)
+    shown[#shown + 1] = "fixtures " .. table.concat(fixtures, ", ")
+  end
+  return #shown > 0 and table.concat(shown, "; ") or "-"
+end
+
+--- The document, the rules without a test, and what is wrong with the list.
+function table_of_rules.build()
+  local rules = dofile("spec/conformance/rules.lua")
+  local fixtures, sources = fixtures_by_rule(), {}
+  local lines, open, problems = {}, {}, {}
+  local function add(line) lines[#lines + 1] = line end
+
+  add("# Conformance")
+  add("")
+  add("What a client must do by RFC 9112 and RFC 9110, and the tests that show it; fixtures are")
+  add("the documents in `spec/fixtures/http`. Written by `lua5.4 spec/conformance/table.lua`.")
+  for _, rfc in ipairs(rfcs) do
+    add("")
+    add("## " .. rfc[2])
+    add("")
+    add("| section | rule | shown by |")
+    add("| --- | --- | --- |")
+    for _, rule in ipairs(rules) do
+      local section = rule[1]:match("^" .. rfc[1] .. " (.+)$")
+      if section then
+        local tests = table.move(rule, 3, #rule, 1, {})
+        local documents = fixtures[rule[1]] or {}
+        fixtures[rule[1]] = nil
+        check_tests(tests, problems, sources)
+        if #tests + #documents == 0 then open[#open + 1] = rule[1] end
+        add(("| %s | %s | %s |"):format(section, rule[2], evidence(tests, documents)))
+      end
+    end
+  end
+  for rule in pairs(fixtures) do
+    problems[#problems + 1] = ("no rule %s, which a fixture shows"):format(rule)
+  end
+  table.sort(problems)
+  return table.concat(lines, "\n") .. "\n", open, problems
+end
+
+if arg and arg[0] and arg[0]:find("conformance/table%.lua$") then
+  local document, open, problems = table_of_rules.build()
+  io.stdout:write(document)
+  for _, problem in ipairs(problems) do io.stderr:write(problem, "\n") end
+  for _, rule in ipairs(open) do io.stderr:write("no test shows ", rule, "\n") end
+  os.exit(#problems == 0)
+end
+
+return table_of_rules
