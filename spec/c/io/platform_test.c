@@ -1,8 +1,70 @@
 #include "io/platform.h"
 
-#include "spec/c/support/test.h"
+#include "spec/c/io/world.h"
 
-#include <string.h>
+#include <linux/filter.h>
+#include <linux/seccomp.h>
+#include <stddef.h>
+#include <sys/prctl.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+
+/* From now on this process may not make a ring: containers do that. */
+static bool forbid_rings(int error)
+{
+    struct sock_filter filter[] = {
+        BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)),
+        BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_io_uring_setup, 0, 1),
+        BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | (unsigned)error),
+        BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
+    };
+    struct sock_fprog program = {sizeof filter / sizeof filter[0], filter};
+
+    return prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0 &&
+           prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program) == 0;
+}
+
+/* What a process without rings must see: 0, or the number of the difference. */
+static int without_rings(int error)
+{
+    const struct sl_backend_class *ring = sl_backend_find("io_uring");
+    struct sl_allocator allocator;
+    struct sl_backend *backend;
+    struct sl_pool pool;
+    struct sl_loop loop;
+
+    sl_allocator_init_system(&allocator);
+    sl_pool_init(&pool, &allocator, NULL);
+    if (!forbid_rings(error) || sl_loop_init(&loop, &allocator, &pool) != SL_OK)
+        return 1;
+    if (ring != NULL && ring->is_present())
+        return 2;
+    if (ring != NULL &&
+        sl_loop_backend(&loop, ring, &backend) != SL_UNSUPPORTED)
+        return 3;
+    /* Quietly something else: this is the process's first look. */
+    if (!sl_platform()->is_supported || sl_platform()->backends[0] == ring)
+        return 4;
+    if (sl_loop_backend(&loop, sl_platform()->backends[0], &backend) != SL_OK)
+        return 5;
+    return sl_loop_close(&loop, 0) ? 0 : 6;
+}
+
+TEST("where rings are refused it falls back quietly")
+{
+    static const int errors[] = {EPERM, ENOSYS, ENOMEM};
+
+    for (size_t i = 0; i < sizeof errors / sizeof errors[0]; i++) {
+        int status = -1;
+        pid_t child = fork();
+
+        if (child == 0)
+            _exit(without_rings(errors[i]));
+        REQUIRE(waitpid(child, &status, 0) == child);
+        CHECK(WIFEXITED(status));
+        CHECK_INT(WEXITSTATUS(status), 0);
+    }
+}
 
 TEST("names the best backend that is present, and the portable ones always")
 {
