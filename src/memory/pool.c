@@ -162,22 +162,18 @@ static void *map_pages(size_t size)
 /* Maps a multiple of SLAB_SIZE at a multiple of it, or NULL. */
 static char *map_aligned(size_t size)
 {
-    char *pages = map_pages(size);
+    char *pages;
     size_t before;
 
-    /* Newer kernels align such mappings by themselves. */
-    if (pages == NULL || (uintptr_t)pages % SLAB_SIZE == 0)
-        return pages;
-    munmap(pages, size);
     if (size > SIZE_MAX - SLAB_SIZE)
         return NULL;
     pages = map_pages(size + SLAB_SIZE);
     if (pages == NULL)
         return NULL;
-    before = SLAB_SIZE - (uintptr_t)pages % SLAB_SIZE;
-    munmap(pages, before);
-    if (before < SLAB_SIZE)
-        munmap(pages + before + size, SLAB_SIZE - before);
+    before = (SLAB_SIZE - (uintptr_t)pages % SLAB_SIZE) % SLAB_SIZE;
+    if (before > 0)
+        munmap(pages, before);
+    munmap(pages + before + size, SLAB_SIZE - before);
     return pages + before;
 }
 

@@ -553,6 +553,45 @@ TEST("what is still held when the pool ends is abandoned, not freed")
     }
 }
 
+TEST("a slab that is all rented out is abandoned as well")
+{
+    const struct sl_pool_options options = {
+        .segment_size = 1024 * 1024, /* two to a slab */
+        .spare_limit = SIZE_MAX,
+    };
+    struct sl_allocator arena_allocator = {.resize = arena_resize};
+    struct sl_pool pool;
+    struct sl_segment *segments[3];
+
+    arena_used = 0;
+    sl_pool_init(&pool, &arena_allocator, &options);
+    for (size_t i = 0; i < 3; i++)
+        REQUIRE(sl_pool_rent(&pool, &segments[i]) == SL_OK);
+    CHECK_INT(pool.slab_count, 2);
+    CHECK_INT(sl_pool_fini(&pool), 3);
+    memset(&pool, 0xDB, sizeof pool);
+    for (size_t i = 0; i < 3; i++) {
+        memset(segments[i]->data, 1, segments[i]->capacity);
+        sl_segment_release(segments[i]);
+    }
+}
+
+TEST("slabs lie where a huge page can")
+{
+    struct sl_pool pool;
+    struct sl_segment *segments[300];
+
+    pool_open(&pool, SL_POOL_SLABS, 0);
+    for (size_t i = 0; i < 300; i++) {
+        REQUIRE(sl_pool_rent(&pool, &segments[i]) == SL_OK);
+        if (i % 128 == 0)
+            CHECK_INT((uintptr_t)segments[i]->data % (2 * MIB), 0);
+    }
+    for (size_t i = 0; i < 300; i++)
+        sl_segment_release(segments[i]);
+    pool_close(&pool);
+}
+
 static void release_again(void *argument)
 {
     sl_segment_release(argument);

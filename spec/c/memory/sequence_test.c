@@ -378,6 +378,27 @@ TEST("sizes beyond 2^31 are counted and found")
     pool_close();
 }
 
+TEST("validity notices each count that is wrong")
+{
+    struct sl_sequence sequence;
+
+    pool_open(23);
+    sequence_open(&sequence, 40);
+    CHECK(sl_sequence_is_valid(&sequence));
+    sequence.size++;
+    CHECK(!sl_sequence_is_valid(&sequence));
+    sequence.size--;
+    sequence.slices[1].index++;
+    CHECK(!sl_sequence_is_valid(&sequence));
+    sequence.slices[1].index--;
+    sequence.capacity = 1;
+    CHECK(!sl_sequence_is_valid(&sequence));
+    sequence.capacity = 2;
+    CHECK(sl_sequence_is_valid(&sequence));
+    sl_sequence_fini(&sequence);
+    pool_close();
+}
+
 static void live_and_fail(struct sl_allocator *base, void *argument)
 {
     struct sl_sequence sequence, sub;
