@@ -8,6 +8,7 @@ local fields = require "sluice.fields"
 local json = require "sluice.json"
 local Request = require "sluice.request"
 local transmit = require "sluice.transmit"
+local transports = require "sluice.transports"
 require "sluice.response"
 
 local Client = {}
@@ -26,34 +27,12 @@ local pool_schema = {
   lifetime = check.seconds,
 }
 
-local transport_schema = { mode = check.string, backend = check.string }
-
-local tls_schema = {
-  verify = check.either("boolean or function", check.boolean, check.callable),
-  ca_file = check.string,
-  ca_path = check.string,
-  ca = check.string,
-  crl_file = check.string,
-  cert_file = check.string,
-  key_file = check.string,
-  key_password = check.string,
-  pkcs12_file = check.string,
-  min_version = check.string,
-  max_version = check.string,
-  ciphers = check.string,
-  alpn = check.table,
-  pins = check.table,
-  resume = check.boolean,
-  key_log = check.string,
-  provider = check.string,
-}
-
 local schema = {
   base_url = check.string,
   pool = check.either("false or table", check.off, check.fields(pool_schema)),
   pooling = check.boolean,
-  transport = check.either("name or table", check.string, check.fields(transport_schema)),
-  tls = check.fields(tls_schema),
+  transport = transports.check,
+  tls = transports.check_tls,
   serializer = check.table,
   logger = check.callable,
 }
@@ -64,35 +43,6 @@ local function copy(value)
   local copied = {}
   for key, inner in pairs(value) do copied[key] = copy(inner) end
   return copied
-end
-
-local function log(options, level, text)
-  if options.logger then
-    options.logger(level, text)
-  else
-    warn("sluice: " .. text)
-  end
-end
-
-local modes = { stream = true, completion = true }
-
--- The transport to use: what was asked for where this machine has it.
-local function choose_transport(options, where)
-  local asked = options.transport or "stream"
-  local mode = type(asked) == "table" and (asked.mode or "stream") or asked
-  local backend = type(asked) == "table" and asked.backend or nil
-  if not modes[mode] then
-    error(("%s: option 'transport': 'stream' or 'completion' expected, got '%s'")
-      :format(where, mode), 4)
-  end
-  if mode == "completion" then
-    local platform = core.platform()
-    if not platform.supported then
-      log(options, "warning", "completion transport is not available here; using stream")
-      mode, backend = "stream", nil
-    end
-  end
-  return mode, backend
 end
 
 local function connections_of(options, mode, backend)
@@ -116,7 +66,7 @@ function Client.new(options)
   options = options or {}
   check.options(where, options, schema, 3)
   options = copy(options)
-  local mode, backend = choose_transport(options, where)
+  local mode, backend = transports.choose(options.transport, where, options.logger, 3)
   local connections, message, err = connections_of(options, mode, backend)
   if not connections then return nil, message, err end
   local own = fields.flatten(where, options.headers, 3)
@@ -177,22 +127,11 @@ function Client:origin(url)
   return made
 end
 
--- The wire's list of protocol names (RFC 7301 3.1).
-local function alpn_list(names)
-  local list = {}
-  for i, name in ipairs(names) do list[i] = string.pack("s1", name) end
-  return table.concat(list)
-end
-
 --- The client's TLS context, made when it is first needed.
 function Client:tls_context()
   if self.tls then return self.tls end
-  local options = copy(self.options.tls or {})
-  options.alpn = alpn_list(options.alpn or { "http/1.1" })
-  if type(options.verify) == "function" then
-    options.verify, options.verifier = true, options.verify
-  end
-  local context, message, err = core.tls_context(options)
+  local context, message, err =
+    transports.tls_context(self.options.tls or {}, { "http/1.1" })
   if not context then return nil, message, err end
   self.tls = context
   return context

@@ -136,8 +136,8 @@ function Builder:header(name, value)
   return self
 end
 
-for _, name in ipairs { "query", "body", "json", "auth", "timeout", "stream", "limits", "decompress",
-  "expect_continue", "trailers", "on_progress" } do
+for _, name in ipairs { "query", "body", "json", "auth", "timeout", "stream", "limits",
+  "decompress", "expect_continue", "trailers", "on_progress" } do
   Builder[name] = function(self, value)
     self.options[name] = value
     return self

@@ -99,7 +99,9 @@ function methods:save(path)
   local ok, message, err = write_body(self, file)
   local size = ok and file:seek("cur", 0)
   local closed, close_reason = file:close()
-  if ok and not closed then ok, message, err = failure.new("invalid", "save", close_reason, "body") end
+  if ok and not closed then
+    ok, message, err = failure.new("invalid", "save", close_reason, "body")
+  end
   if ok then
     local renamed, rename_reason = os.rename(temporary, path)
     if not renamed then ok, message, err = failure.new("invalid", "save", rename_reason, "body") end

@@ -14,22 +14,32 @@ struct slb_buffer {
     enum buffer_state state;
 };
 
-static struct slb_buffer *check_buffer(lua_State *L)
+static struct slb_buffer *check_handle(lua_State *L, int index)
 {
-    struct slb_buffer *handle = luaL_checkudata(L, 1, BUFFER);
+    struct slb_buffer *handle = luaL_checkudata(L, index, BUFFER);
 
     if (handle->state == BUFFER_DISPOSED)
         slb_raise_disposed(L, "buffer");
     return handle;
 }
 
-static struct sl_buffer *check_live(lua_State *L)
+static struct slb_buffer *check_buffer(lua_State *L)
 {
-    struct slb_buffer *handle = check_buffer(L);
+    return check_handle(L, 1);
+}
+
+struct sl_buffer *slb_check_buffer(lua_State *L, int index)
+{
+    struct slb_buffer *handle = check_handle(L, index);
 
     if (handle->state == BUFFER_DETACHED)
         luaL_error(L, "use of detached buffer");
     return &handle->content;
+}
+
+static struct sl_buffer *check_live(lua_State *L)
+{
+    return slb_check_buffer(L, 1);
 }
 
 /* buffer{ segment_size = 16384, max_size = unlimited } -> buffer; in bytes

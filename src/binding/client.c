@@ -64,9 +64,11 @@ static int new_connections(lua_State *L)
     if (runtime->resolver == NULL)
         status = sl_resolver_create(&runtime->loop, &runtime->resolver);
     if (status == SL_OK)
-        status = sl_connections_create(&runtime->allocator, &runtime->pool,
-                                       &runtime->loop, runtime->resolver,
-                                       &options, &handle->connections);
+        status = sl_connections_create(
+            &runtime->allocator,
+            slb_field_boolean(L, "pooling", true) ? &runtime->pool
+                                                  : &runtime->direct,
+            &runtime->loop, runtime->resolver, &options, &handle->connections);
     if (status != SL_OK)
         return slb_push_outcome(L, status, "create client");
     handle->runtime = runtime;

@@ -43,5 +43,6 @@ int luaopen_sluice_core(lua_State *L)
     slb_client_open(L);
     slb_request_open(L);
     slb_response_open(L);
+    slb_transport_open(L);
     return 1;
 }

@@ -19,6 +19,7 @@ void slb_headers_open(lua_State *L);
 void slb_client_open(lua_State *L);
 void slb_request_open(lua_State *L);
 void slb_response_open(lua_State *L);
+void slb_transport_open(lua_State *L);
 
 /* ---- handles that one type makes for another ---- */
 
@@ -36,6 +37,9 @@ void slb_push_headers(lua_State *L, int response, bool is_trailers);
 struct sl_lease *slb_new_lease(lua_State *L);
 struct sl_lease *slb_check_lease(lua_State *L, int index);
 struct sl_lease *slb_test_lease(lua_State *L, int index);
+
+/* The live buffer at `index`; raises when it is none, detached or disposed. */
+struct sl_buffer *slb_check_buffer(lua_State *L, int index);
 
 /* The content as a new Lua string: one segment without a detour, several
  * through one copy. */

@@ -438,7 +438,7 @@ enum sl_status sl_exchange_want(struct sl_exchange *exchange,
     struct sl_completion *completion = &exchange->completion;
 
     if (completion->state == SL_COMPLETION_PENDING ||
-        exchange->drain_until != 0)
+        completion->state == SL_COMPLETION_READY || exchange->drain_until != 0)
         return SL_MISUSE;
     exchange->interest = interest;
     exchange->wanted = wanted;

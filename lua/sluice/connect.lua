@@ -1,0 +1,43 @@
+--- Connected byte streams for whoever speaks a protocol himself.
+
+local check = require "sluice.check"
+local core = require "sluice.core"
+local transports = require "sluice.transports"
+
+local schema = {
+  host = check.string,
+  port = check.positive,
+  unix_path = check.string,
+  tls = check.either("boolean or table", check.boolean, transports.check_tls),
+  transport = transports.check,
+  timeout = check.either("number of seconds or table of them", check.seconds,
+    check.fields { resolve = check.seconds, connect = check.seconds, tls = check.seconds }),
+}
+
+--- Connects to host and port, or to a unix socket; with `tls` the handshake is done
+-- and verified before this returns. Misuse raises. Yields.
+-- Returns a transport | nil, message, err
+return function(options)
+  check.options("connect", options, schema, 2)
+  if not options.unix_path and not (options.host and options.port) then
+    error("connect: host and port, or unix_path expected", 2)
+  end
+  local mode, backend = transports.choose(options.transport, "connect", nil, 2)
+  local timeout = options.timeout
+  if type(timeout) == "number" then
+    timeout = { connect = timeout, resolve = timeout, tls = timeout }
+  end
+  timeout = timeout or {}
+  local tls, identity
+  if options.tls then
+    local message, err
+    tls, message, err = transports.tls_context(options.tls == true and {} or options.tls, {})
+    if not tls then return nil, message, err end
+    identity = ("%s:%s"):format(options.host or options.unix_path, options.port)
+  end
+  return core.connect {
+    host = options.host or options.unix_path, port = options.port, unix_path = options.unix_path,
+    completion = mode == "completion", backend = backend, tls = tls, identity = identity,
+    resolve = timeout.resolve, connect = timeout.connect, tls_timeout = timeout.tls,
+  }
+end

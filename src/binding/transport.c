@@ -1,0 +1,527 @@
+#include "binding/options.h"
+#include "binding/tls.h"
+#include "binding/types.h"
+#include "binding/wait.h"
+#include "conn/channel.h"
+#include "io/backend.h"
+
+#include <stdio.h>
+
+#define TRANSPORT  "sluice.transport"
+#define COMPLETION "sluice.completion"
+
+/* values of a transport: its two completions once asked for; the string that is
+ * sent and the buffer that is filled, kept alive */
+enum { VALUE_SENDING = 1, VALUE_RECEIVING, VALUE_TEXT, VALUE_TARGET };
+
+struct slb_transport {
+    struct slb_runtime *runtime;
+    struct sl_channel *channel; /* NULL: closed */
+    struct sl_buffer incoming;  /* of receives that give strings */
+    bool fills_target;          /* the receive goes into a buffer handle */
+    bool sending_taken;         /* the results have been given out */
+    bool receiving_taken;
+    char host[256]; /* for messages */
+    int port;
+};
+
+/* One direction of a transport, which is its value 1. */
+struct slb_completion {
+    bool is_send;
+};
+
+static struct slb_transport *check_transport(lua_State *L, int index)
+{
+    struct slb_transport *handle = luaL_checkudata(L, index, TRANSPORT);
+
+    if (handle->channel == NULL)
+        luaL_error(L, "use of closed transport");
+    return handle;
+}
+
+static void close_handle(struct slb_transport *handle)
+{
+    struct slb_runtime *runtime = handle->runtime;
+
+    if (handle->channel == NULL)
+        return;
+    sl_channel_close(handle->channel);
+    sl_channel_release(handle->channel);
+    handle->channel = NULL;
+    sl_buffer_fini(&handle->incoming);
+    slb_runtime_release(runtime);
+}
+
+static void abandon(void *subject)
+{
+    close_handle(subject);
+}
+
+static int push_failure(lua_State *L, const struct slb_transport *handle,
+                        const struct sl_failure *failure, const char *verb)
+{
+    const char *attempt;
+
+    if (failure->stage == SL_STAGE_CONNECT)
+        return slb_push_failure(L, failure, "connect");
+    if (failure->stage == SL_STAGE_RESOLVE)
+        return slb_push_failure(L, failure, "resolve");
+    attempt = lua_pushfstring(L, "%s %s:%d",
+                              failure->stage == SL_STAGE_TLS ? "tls" : verb,
+                              handle->host, handle->port);
+    return slb_push_failure(L, failure, attempt);
+}
+
+/* ---- connecting ---- */
+
+static int opened(lua_State *L, int status, lua_KContext context)
+{
+    struct slb_transport *handle;
+
+    (void)status;
+    slb_waited(L, context);
+    handle = check_transport(L, -1);
+    if (handle->channel->opening.completion.status != SL_OK) {
+        int count = push_failure(L, handle, &handle->channel->opening.failure,
+                                 "connect");
+
+        close_handle(handle);
+        return count;
+    }
+    return 1;
+}
+
+static void read_options(lua_State *L, struct sl_channel_options *options)
+{
+    const char *backend = slb_field_string(L, "backend");
+
+    memset(options, 0, sizeof *options);
+    options->connect.host = slb_field_string(L, "host");
+    options->connect.port = (int)slb_field_size(L, "port", 0);
+    options->connect.unix_path = slb_field_string(L, "unix_path");
+    options->connect.resolve_timeout =
+        slb_field_seconds(L, "resolve", 5 * SL_SECOND);
+    options->connect.connect_timeout =
+        slb_field_seconds(L, "connect", 10 * SL_SECOND);
+    options->connect.deadline = SL_NEVER;
+    options->tls_timeout = slb_field_seconds(L, "tls_timeout", 10 * SL_SECOND);
+    options->identity = slb_field_string(L, "identity");
+    if (slb_field_boolean(L, "completion", false))
+        options->connect.mode = SL_TRANSPORT_COMPLETION;
+    if (backend != NULL) {
+        options->connect.backend = sl_backend_find(backend);
+        if (options->connect.backend == NULL)
+            luaL_error(L, "backend: '%s' is not in this build", backend);
+    }
+    if (lua_getfield(L, 1, "tls") != LUA_TNIL) {
+        struct slb_tls_context *tls = slb_check_tls_context(L, -1);
+
+        options->provider = tls->provider;
+        options->context = tls->context;
+        options->verify_owner = tls->verifier;
+    }
+}
+
+/* connect{ host, port, unix_path, completion, backend, tls, identity, resolve,
+ *          connect, tls_timeout } -> transport | nil, message, err
+ * Durations in seconds, `tls` a context; yields. */
+static int connect_transport(lua_State *L)
+{
+    struct slb_runtime *runtime = slb_runtime(L);
+    struct slb_transport *handle;
+    struct sl_channel_options options;
+    struct sl_failure failure;
+
+    luaL_checktype(L, 1, LUA_TTABLE);
+    lua_settop(L, 1);
+    read_options(L, &options);
+    handle = slb_new(L, TRANSPORT, sizeof *handle, 4);
+    snprintf(handle->host, sizeof handle->host, "%s",
+             options.connect.host != NULL ? options.connect.host
+                                          : options.connect.unix_path);
+    handle->port = options.connect.port;
+    if (runtime->resolver == NULL &&
+        sl_resolver_create(&runtime->loop, &runtime->resolver) != SL_OK)
+        return luaL_error(L, "out of memory");
+    sl_loop_refresh(&runtime->loop);
+    if (sl_channel_create(&runtime->loop, &runtime->pool, runtime->resolver,
+                          &options, &handle->channel, &failure) != SL_OK)
+        return push_failure(L, handle, &failure, "connect");
+    handle->runtime = runtime;
+    slb_runtime_retain(runtime);
+    sl_buffer_init(&handle->incoming, &runtime->pool, SIZE_MAX);
+    handle->sending_taken = handle->receiving_taken = true;
+    return slb_wait(L, runtime, &handle->channel->opening.completion, abandon,
+                    handle, opened);
+}
+
+/* ---- results ---- */
+
+static int push_sent(lua_State *L, struct slb_transport *handle)
+{
+    struct sl_channel_operation *operation = &handle->channel->sending;
+
+    handle->sending_taken = true;
+    lua_pushnil(L);
+    lua_setiuservalue(L, 1, VALUE_TEXT);
+    if (operation->completion.status != SL_OK)
+        return push_failure(L, handle, &operation->failure, "send to");
+    lua_pushinteger(L, (lua_Integer)operation->completion.result);
+    return 1;
+}
+
+static int push_received(lua_State *L, struct slb_transport *handle)
+{
+    struct sl_channel_operation *operation = &handle->channel->receiving;
+    size_t size = operation->completion.result;
+    struct sl_view view;
+
+    handle->receiving_taken = true;
+    if (operation->completion.status == SL_END) {
+        lua_pushnil(L);
+        return 1;
+    }
+    if (operation->completion.status != SL_OK)
+        return push_failure(L, handle, &operation->failure, "receive from");
+    if (handle->fills_target) {
+        lua_pushinteger(L, (lua_Integer)size);
+        return 1;
+    }
+    if (sl_buffer_gather(&handle->incoming, size, &view) != SL_OK)
+        return luaL_error(L, "out of memory");
+    lua_pushlstring(L, view.data, size);
+    sl_buffer_consume(&handle->incoming, size);
+    return 1;
+}
+
+/* The transport is at index 1. */
+static int await_send(lua_State *L, struct slb_transport *handle);
+static int await_receive(lua_State *L, struct slb_transport *handle);
+
+static int sent(lua_State *L, int status, lua_KContext context)
+{
+    (void)status;
+    slb_waited(L, context);
+    return await_send(L, check_transport(L, 1));
+}
+
+static int await_send(lua_State *L, struct slb_transport *handle)
+{
+    struct sl_completion *completion = &handle->channel->sending.completion;
+
+    if (completion->state == SL_COMPLETION_DONE)
+        return push_sent(L, handle);
+    return slb_wait(L, handle->runtime, completion, abandon, handle, sent);
+}
+
+static int received(lua_State *L, int status, lua_KContext context)
+{
+    (void)status;
+    slb_waited(L, context);
+    return await_receive(L, check_transport(L, 1));
+}
+
+static int await_receive(lua_State *L, struct slb_transport *handle)
+{
+    struct sl_completion *completion = &handle->channel->receiving.completion;
+
+    if (completion->state == SL_COMPLETION_DONE)
+        return push_received(L, handle);
+    return slb_wait(L, handle->runtime, completion, abandon, handle, received);
+}
+
+/* ---- beginning ---- */
+
+static int64_t read_due(lua_State *L, struct slb_runtime *runtime, int index)
+{
+    int64_t now = sl_loop_refresh(&runtime->loop);
+    int64_t timeout = lua_isnoneornil(L, index) ? 30 * SL_SECOND
+                                                : slb_check_seconds(L, index);
+
+    return timeout >= SL_NEVER - now ? SL_NEVER : now + timeout;
+}
+
+static int raise_busy(lua_State *L, const char *verb)
+{
+    return luaL_error(L, "%s: one is under way already", verb);
+}
+
+/* stack: transport, bytes, timeout */
+static void begin_send(lua_State *L, struct slb_transport *handle)
+{
+    struct slb_bytes bytes;
+    struct sl_sequence content;
+    enum sl_status status;
+    int64_t due = read_due(L, handle->runtime, 3);
+
+    slb_check_bytes(L, 2, &bytes);
+    if (handle->channel->sending.completion.state == SL_COMPLETION_PENDING)
+        raise_busy(L, "send");
+    if (bytes.sequence == NULL) {
+        lua_pushvalue(L, 2);
+        lua_setiuservalue(L, 1, VALUE_TEXT);
+    }
+    sl_sequence_init(&content, &handle->runtime->allocator);
+    status = SL_OK;
+    if (bytes.sequence != NULL)
+        status = sl_sequence_sub(&content, bytes.sequence, 0, bytes.size);
+    if (status == SL_OK)
+        status = sl_channel_begin_send(
+            handle->channel,
+            bytes.sequence == NULL ? bytes.text : sl_view(NULL, 0), &content,
+            due);
+    sl_sequence_fini(&content);
+    if (status == SL_MISUSE)
+        raise_busy(L, "send");
+    if (status != SL_OK)
+        luaL_error(L, "out of memory");
+    handle->sending_taken = false;
+}
+
+/* stack: transport, count or buffer, timeout or count, timeout */
+static void begin_receive(lua_State *L, struct slb_transport *handle)
+{
+    struct sl_buffer *target = &handle->incoming;
+    bool fills_target = lua_isuserdata(L, 2);
+    lua_Integer wanted;
+    int64_t due;
+
+    if (fills_target) {
+        target = slb_check_buffer(L, 2);
+        wanted = luaL_optinteger(L, 3, 64 * 1024);
+        due = read_due(L, handle->runtime, 4);
+    } else {
+        wanted = luaL_optinteger(L, 2, 64 * 1024);
+        due = read_due(L, handle->runtime, 3);
+    }
+    luaL_argcheck(L, wanted > 0, fills_target ? 3 : 2,
+                  "positive count expected");
+    if (handle->channel->receiving.completion.state == SL_COMPLETION_PENDING)
+        raise_busy(L, "receive");
+    if (fills_target) {
+        lua_pushvalue(L, 2);
+        lua_setiuservalue(L, 1, VALUE_TARGET);
+    }
+    handle->fills_target = fills_target;
+    if (sl_channel_begin_receive(handle->channel, target, (size_t)wanted,
+                                 due) != SL_OK)
+        raise_busy(L, "receive");
+    handle->receiving_taken = false;
+}
+
+/* The completion of a direction, made once, and its version. */
+static int push_completion(lua_State *L, struct slb_transport *handle,
+                           bool is_send)
+{
+    int value = is_send ? VALUE_SENDING : VALUE_RECEIVING;
+    struct sl_channel *channel = handle->channel;
+
+    if (lua_getiuservalue(L, 1, value) == LUA_TNIL) {
+        struct slb_completion *completion;
+
+        completion = slb_new(L, COMPLETION, sizeof *completion, 1);
+        completion->is_send = is_send;
+        lua_pushvalue(L, 1);
+        lua_setiuservalue(L, -2, 1);
+        lua_pushvalue(L, -1);
+        lua_setiuservalue(L, 1, value);
+    }
+    lua_pushinteger(L, is_send ? channel->sending.completion.version
+                               : channel->receiving.completion.version);
+    return 2;
+}
+
+/* transport:send(bytes, timeout = 30) -> count of bytes | nil, message, err
+ * All of a string, sequence or lease; yields. */
+static int transport_send(lua_State *L)
+{
+    struct slb_transport *handle = check_transport(L, 1);
+
+    begin_send(L, handle);
+    lua_settop(L, 1);
+    return await_send(L, handle);
+}
+
+/* transport:receive(n = 65536, timeout = 30) -> string of up to n bytes
+ * transport:receive(buffer, n, timeout) -> count of bytes appended to it
+ *   | nil (end) | nil, message, err; yields */
+static int transport_receive(lua_State *L)
+{
+    struct slb_transport *handle = check_transport(L, 1);
+
+    begin_receive(L, handle);
+    lua_settop(L, 1);
+    return await_receive(L, handle);
+}
+
+/* transport:begin_send(bytes, timeout) -> completion, version */
+static int transport_begin_send(lua_State *L)
+{
+    struct slb_transport *handle = check_transport(L, 1);
+
+    begin_send(L, handle);
+    lua_settop(L, 1);
+    return push_completion(L, handle, true);
+}
+
+/* transport:begin_receive(n or buffer, ...) -> completion, version */
+static int transport_begin_receive(lua_State *L)
+{
+    struct slb_transport *handle = check_transport(L, 1);
+
+    begin_receive(L, handle);
+    lua_settop(L, 1);
+    return push_completion(L, handle, false);
+}
+
+/* transport:close() - what is under way ends with `cancelled`; idempotent */
+static int transport_close(lua_State *L)
+{
+    close_handle(luaL_checkudata(L, 1, TRANSPORT));
+    return 0;
+}
+
+static int transport_gc(lua_State *L)
+{
+    struct slb_transport *handle = luaL_checkudata(L, 1, TRANSPORT);
+
+    if (handle->channel != NULL)
+        handle->runtime->leaked++;
+    close_handle(handle);
+    return 0;
+}
+
+/* transport:tls() -> what the handshake agreed on | nil: plain */
+static int transport_tls(lua_State *L)
+{
+    slb_push_peer(L, check_transport(L, 1)->channel->peer);
+    return 1;
+}
+
+static int transport_tostring(lua_State *L)
+{
+    struct slb_transport *handle = luaL_checkudata(L, 1, TRANSPORT);
+
+    if (handle->channel == NULL)
+        lua_pushliteral(L, TRANSPORT " (closed)");
+    else
+        lua_pushfstring(L, TRANSPORT " (%s:%d)", handle->host, handle->port);
+    return 1;
+}
+
+/* ---- completions ---- */
+
+/* Puts the transport at index 1, below what was there. */
+static struct slb_completion *check_completion(lua_State *L)
+{
+    struct slb_completion *completion = luaL_checkudata(L, 1, COMPLETION);
+
+    lua_getiuservalue(L, 1, 1);
+    lua_insert(L, 1);
+    return completion;
+}
+
+static struct sl_completion *core_of(struct slb_transport *handle, bool is_send)
+{
+    return is_send ? &handle->channel->sending.completion
+                   : &handle->channel->receiving.completion;
+}
+
+/* completion:await(version) -> the operation's results; yields when it is not
+ * done. Raises for a version that is over, results that were taken, and while
+ * somebody else waits. */
+static int completion_await(lua_State *L)
+{
+    struct slb_completion *completion = check_completion(L);
+    struct slb_transport *handle = check_transport(L, 1);
+    bool is_send = completion->is_send;
+    struct sl_completion *core = core_of(handle, is_send);
+
+    if (!lua_isnoneornil(L, 3) && luaL_checkinteger(L, 3) != core->version)
+        return luaL_error(L, "await: version is over, the completion was used "
+                             "again");
+    if (is_send ? handle->sending_taken : handle->receiving_taken)
+        return luaL_error(L, "await: nothing is under way");
+    if (core->waiter != 0)
+        return luaL_error(L, "await: somebody waits already");
+    lua_settop(L, 1);
+    return is_send ? await_send(L, handle) : await_receive(L, handle);
+}
+
+/* completion:cancel() - asks it to end with `cancelled` */
+static int completion_cancel(lua_State *L)
+{
+    struct slb_completion *completion = check_completion(L);
+    struct sl_completion *core =
+        core_of(check_transport(L, 1), completion->is_send);
+
+    if (core->state == SL_COMPLETION_PENDING)
+        core->cancel(core);
+    return 0;
+}
+
+static void push_state(lua_State *L, struct slb_transport *handle, bool is_send)
+{
+    bool is_taken = is_send ? handle->sending_taken : handle->receiving_taken;
+
+    if (handle->channel == NULL)
+        lua_pushliteral(L, "closed");
+    else if (core_of(handle, is_send)->state == SL_COMPLETION_PENDING)
+        lua_pushliteral(L, "pending");
+    else
+        lua_pushstring(L, is_taken ? "idle" : "done");
+}
+
+/* completion.version, completion.state ("idle" "pending" "done" "closed"), and
+ * methods (upvalue 1 has them) */
+static int completion_index(lua_State *L)
+{
+    struct slb_completion *completion = check_completion(L);
+    struct slb_transport *handle = lua_touserdata(L, 1);
+    const char *name = luaL_checkstring(L, 3);
+
+    if (strcmp(name, "state") == 0) {
+        push_state(L, handle, completion->is_send);
+    } else if (strcmp(name, "version") == 0) {
+        lua_pushinteger(
+            L, core_of(check_transport(L, 1), completion->is_send)->version);
+    } else {
+        lua_pushvalue(L, 3);
+        lua_rawget(L, lua_upvalueindex(1));
+    }
+    return 1;
+}
+
+static const luaL_Reg functions[] = {{"connect", connect_transport},
+                                     {NULL, NULL}};
+
+static const luaL_Reg methods[] = {{"send", transport_send},
+                                   {"receive", transport_receive},
+                                   {"begin_send", transport_begin_send},
+                                   {"begin_receive", transport_begin_receive},
+                                   {"tls", transport_tls},
+                                   {"close", transport_close},
+                                   {NULL, NULL}};
+
+static const luaL_Reg meta[] = {{"__close", transport_close},
+                                {"__gc", transport_gc},
+                                {"__tostring", transport_tostring},
+                                {NULL, NULL}};
+
+static const luaL_Reg completion_methods[] = {
+    {"await", completion_await}, {"cancel", completion_cancel}, {NULL, NULL}};
+
+static const luaL_Reg completion_meta[] = {{NULL, NULL}};
+
+void slb_transport_open(lua_State *L)
+{
+    slb_type(L, TRANSPORT, methods, meta);
+    slb_type(L, COMPLETION, NULL, completion_meta);
+    luaL_getmetatable(L, COMPLETION);
+    lua_newtable(L);
+    luaL_setfuncs(L, completion_methods, 0);
+    lua_pushcclosure(L, completion_index, 1);
+    lua_setfield(L, -2, "__index");
+    lua_pop(L, 1);
+    luaL_setfuncs(L, functions, 0);
+}

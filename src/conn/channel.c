@@ -1,0 +1,378 @@
+#include "conn/channel.h"
+
+#include "base/debug.h"
+
+#include <string.h>
+
+#define SEND_VIEWS 8
+
+/* ---- operations ---- */
+
+static bool is_pending(const struct sl_channel_operation *operation)
+{
+    return operation->completion.state == SL_COMPLETION_PENDING;
+}
+
+/* `is_inside`: during the call that began it, where finishing needs no signal. */
+static void end(struct sl_channel_operation *operation, enum sl_status status,
+                bool is_inside)
+{
+    sl_timer_disarm(&operation->channel->loop->timers, &operation->timer);
+    if (is_inside)
+        sl_completion_finish(&operation->completion, status, operation->moved);
+    else
+        sl_completion_signal(&operation->completion, status, operation->moved);
+}
+
+static void fail(struct sl_channel_operation *operation, enum sl_status status,
+                 const char *reason)
+{
+    sl_fail(&operation->failure, status, SL_STAGE_NONE, "%s", reason);
+    end(operation, status, false);
+}
+
+static void release_outgoing(struct sl_channel *channel)
+{
+    sl_sequence_fini(&channel->outgoing);
+    sl_sequence_init(&channel->outgoing, channel->allocator);
+    channel->text = sl_view(NULL, 0);
+}
+
+/* Ends one with that status, as far as it is under way. A send that was cut in
+ * the middle leaves a stream that nobody can go on with. */
+static void stop(struct sl_channel_operation *operation, enum sl_status status,
+                 const char *reason)
+{
+    struct sl_channel *channel = operation->channel;
+
+    if (!is_pending(operation))
+        return;
+    if (operation == &channel->sending) {
+        channel->is_broken = true;
+        release_outgoing(channel);
+    }
+    if (operation == &channel->receiving)
+        channel->target = NULL;
+    if (operation == &channel->opening) {
+        channel->phase = SL_CHANNEL_CLOSED;
+        if (channel->connector != NULL)
+            sl_connect_destroy(channel->connector);
+        channel->connector = NULL;
+        sl_link_close(&channel->link, true);
+    }
+    fail(operation, status, reason);
+}
+
+#define FROM(member, pointer)                                    \
+    ((struct sl_channel_operation *)((char *)(pointer)-offsetof( \
+        struct sl_channel_operation, member)))
+
+static void time_came(struct sl_timer *timer)
+{
+    stop(FROM(timer, timer), SL_TIMEOUT, "not complete in time");
+}
+
+static void cancel(struct sl_completion *completion)
+{
+    stop(FROM(completion, completion), SL_CANCELLED, "cancelled");
+}
+
+static void begin(struct sl_channel_operation *operation, int64_t due)
+{
+    struct sl_loop *loop = operation->channel->loop;
+
+    sl_completion_begin(&operation->completion);
+    operation->moved = 0;
+    if (due != SL_NEVER)
+        sl_timer_arm(&loop->timers, &operation->timer, due);
+}
+
+static void init_operation(struct sl_channel *channel,
+                           struct sl_channel_operation *operation)
+{
+    operation->channel = channel;
+    sl_completion_init(&operation->completion, channel->loop, NULL);
+    operation->completion.cancel = cancel;
+    sl_timer_init(&operation->timer, time_came);
+}
+
+static void fini_operation(struct sl_channel_operation *operation)
+{
+    sl_timer_disarm(&operation->channel->loop->timers, &operation->timer);
+    sl_completion_fini(&operation->completion);
+}
+
+/* ---- moving bytes ---- */
+
+static size_t gather(const struct sl_channel *channel, struct sl_view *views)
+{
+    size_t offset = channel->sending.moved;
+    size_t count = 0;
+
+    if (channel->text.data != NULL) {
+        views[0] =
+            sl_view(channel->text.data + offset, channel->text.size - offset);
+        return views[0].size > 0;
+    }
+    while (count < SEND_VIEWS && offset < channel->outgoing.size) {
+        views[count] = sl_sequence_at(&channel->outgoing, offset);
+        offset += views[count++].size;
+    }
+    return count;
+}
+
+static void advance_send(struct sl_channel *channel, bool is_inside)
+{
+    struct sl_channel_operation *operation = &channel->sending;
+    struct sl_view views[SEND_VIEWS];
+    enum sl_status status = SL_OK;
+    size_t count;
+
+    if (!is_pending(operation))
+        return;
+    while (status == SL_OK && (count = gather(channel, views)) > 0) {
+        size_t sent;
+
+        status = sl_link_send(&channel->link, views, count, &sent,
+                              &operation->failure);
+        operation->moved += sent;
+    }
+    if (status == SL_OK)
+        status = sl_link_flush(&channel->link, &operation->failure);
+    if (status == SL_AGAIN)
+        return;
+    if (status != SL_OK)
+        channel->is_broken = true;
+    release_outgoing(channel);
+    end(operation, status, is_inside);
+}
+
+static void advance_receive(struct sl_channel *channel, bool is_inside)
+{
+    struct sl_channel_operation *operation = &channel->receiving;
+    enum sl_status status;
+
+    if (!is_pending(operation))
+        return;
+    status = sl_link_receive(&channel->link, channel->target, channel->wanted,
+                             &operation->moved, &operation->failure);
+    if (status == SL_AGAIN)
+        return;
+    if (status == SL_END && !channel->link.is_clean_end)
+        status = sl_fail(&operation->failure, SL_CLOSED, SL_STAGE_NONE,
+                         "connection ended without close_notify");
+    channel->target = NULL;
+    end(operation, status, is_inside);
+}
+
+static void advance_opening(struct sl_channel *channel)
+{
+    struct sl_channel_operation *operation = &channel->opening;
+    enum sl_status status =
+        sl_link_handshake(&channel->link, &operation->failure);
+
+    if (status == SL_AGAIN)
+        return;
+    if (status == SL_OK) {
+        status = sl_peer_create(channel->allocator, channel->provider,
+                                channel->link.tls->engine, &channel->peer);
+        if (status != SL_OK)
+            sl_fail(&operation->failure, status, SL_STAGE_TLS, "out of memory");
+    }
+    if (status != SL_OK) {
+        operation->failure.stage = SL_STAGE_TLS;
+        channel->phase = SL_CHANNEL_CLOSED;
+        sl_link_close(&channel->link, true);
+    } else {
+        channel->phase = SL_CHANNEL_OPEN;
+    }
+    end(operation, status, false);
+}
+
+/* With TLS either event may serve either direction. */
+static void can_move(void *owner)
+{
+    struct sl_channel *channel = owner;
+
+    if (channel->phase == SL_CHANNEL_OPENING) {
+        advance_opening(channel);
+        return;
+    }
+    advance_send(channel, false);
+    advance_receive(channel, false);
+}
+
+static const struct sl_transport_events events = {can_move, can_move};
+
+/* ---- opening ---- */
+
+static void secure(struct sl_channel *channel)
+{
+    struct sl_channel_operation *operation = &channel->opening;
+    struct sl_tls_engine *engine = channel->engine;
+    struct sl_loop *loop = channel->loop;
+
+    channel->engine = NULL;
+    if (sl_link_secure(&channel->link, channel->pool, channel->provider,
+                       engine) != SL_OK) {
+        stop(operation, SL_MEMORY, "out of memory");
+        return;
+    }
+    if (channel->tls_timeout < SL_NEVER - loop->now)
+        sl_timer_arm(&loop->timers, &operation->timer,
+                     loop->now + channel->tls_timeout);
+    advance_opening(channel);
+}
+
+static void connected(void *owner)
+{
+    struct sl_channel *channel = owner;
+    struct sl_channel_operation *operation = &channel->opening;
+    struct sl_transport *transport;
+    enum sl_status status =
+        sl_connect_result(channel->connector, &transport, &operation->failure);
+
+    sl_connect_destroy(channel->connector);
+    channel->connector = NULL;
+    if (status != SL_OK) {
+        channel->phase = SL_CHANNEL_CLOSED;
+        end(operation, status, false);
+        return;
+    }
+    sl_transport_bind(transport, &events, channel);
+    sl_link_init(&channel->link, channel->allocator, transport);
+    if (channel->engine != NULL) {
+        secure(channel);
+        return;
+    }
+    channel->phase = SL_CHANNEL_OPEN;
+    end(operation, SL_OK, false);
+}
+
+enum sl_status sl_channel_create(struct sl_loop *loop, struct sl_pool *pool,
+                                 struct sl_resolver *resolver,
+                                 const struct sl_channel_options *options,
+                                 struct sl_channel **channel,
+                                 struct sl_failure *failure)
+{
+    struct sl_channel *created =
+        sl_allocate_zeroed(loop->allocator, sizeof *created);
+    enum sl_status status;
+
+    if (created == NULL)
+        return sl_fail(failure, SL_MEMORY, SL_STAGE_CONNECT, "out of memory");
+    created->refs = 1;
+    created->allocator = loop->allocator;
+    created->pool = pool;
+    created->loop = loop;
+    created->tls_timeout = options->tls_timeout;
+    init_operation(created, &created->opening);
+    init_operation(created, &created->sending);
+    init_operation(created, &created->receiving);
+    sl_sequence_init(&created->outgoing, created->allocator);
+    if (options->provider != NULL) {
+        created->provider = options->provider;
+        created->context = options->context;
+        options->provider->context_retain(options->context);
+        status = options->provider->engine_create(
+            options->context, pool, options->connect.host, options->identity,
+            options->verify_owner, &created->engine, failure);
+        if (status != SL_OK)
+            goto fail;
+    }
+    status = sl_connect_begin(loop, resolver, &options->connect, connected,
+                              created, &created->connector);
+    if (status != SL_OK) {
+        sl_fail(failure, status, SL_STAGE_CONNECT, "%s",
+                status == SL_MEMORY ? "out of memory" : "not possible");
+        goto fail;
+    }
+    begin(&created->opening, SL_NEVER);
+    *channel = created;
+    return SL_OK;
+
+fail:
+    created->phase = SL_CHANNEL_CLOSED;
+    sl_channel_release(created);
+    return status;
+}
+
+/* ---- a life ---- */
+
+void sl_channel_retain(struct sl_channel *channel)
+{
+    channel->refs++;
+}
+
+void sl_channel_release(struct sl_channel *channel)
+{
+    if (--channel->refs > 0)
+        return;
+    channel->refs = 1; /* while it ends */
+    sl_channel_close(channel);
+    fini_operation(&channel->opening);
+    fini_operation(&channel->sending);
+    fini_operation(&channel->receiving);
+    release_outgoing(channel);
+    sl_peer_release(channel->peer);
+    if (channel->engine != NULL)
+        channel->provider->engine_destroy(channel->engine);
+    if (channel->provider != NULL)
+        channel->provider->context_release(channel->context);
+    sl_free(channel->allocator, channel, sizeof *channel);
+}
+
+void sl_channel_close(struct sl_channel *channel)
+{
+    bool is_busy = is_pending(&channel->sending) || channel->is_broken;
+
+    if (channel->phase == SL_CHANNEL_CLOSED)
+        return;
+    stop(&channel->opening, SL_CANCELLED, "transport is closed");
+    stop(&channel->sending, SL_CANCELLED, "transport is closed");
+    stop(&channel->receiving, SL_CANCELLED, "transport is closed");
+    channel->phase = SL_CHANNEL_CLOSED;
+    sl_link_close(&channel->link, is_busy);
+}
+
+enum sl_status sl_channel_begin_send(struct sl_channel *channel,
+                                     struct sl_view text,
+                                     struct sl_sequence *content, int64_t due)
+{
+    if (channel->phase != SL_CHANNEL_OPEN || is_pending(&channel->sending) ||
+        channel->sending.completion.state == SL_COMPLETION_READY)
+        return SL_MISUSE;
+    channel->text = text;
+    if (text.data == NULL) {
+        enum sl_status status =
+            sl_sequence_sub(&channel->outgoing, content, 0, content->size);
+
+        if (status != SL_OK)
+            return status;
+        sl_sequence_fini(content);
+    }
+    begin(&channel->sending, due);
+    if (channel->is_broken) {
+        sl_fail(&channel->sending.failure, SL_CLOSED, SL_STAGE_SEND,
+                "an earlier send ended in the middle");
+        release_outgoing(channel);
+        end(&channel->sending, SL_CLOSED, true);
+        return SL_OK;
+    }
+    advance_send(channel, true);
+    return SL_OK;
+}
+
+enum sl_status sl_channel_begin_receive(struct sl_channel *channel,
+                                        struct sl_buffer *target, size_t wanted,
+                                        int64_t due)
+{
+    if (channel->phase != SL_CHANNEL_OPEN || is_pending(&channel->receiving) ||
+        channel->receiving.completion.state == SL_COMPLETION_READY)
+        return SL_MISUSE;
+    channel->target = target;
+    channel->wanted = wanted;
+    begin(&channel->receiving, due);
+    advance_receive(channel, true);
+    return SL_OK;
+}
