@@ -364,6 +364,25 @@ TEST("holds its limits to the byte")
     free(limit_case.text);
 }
 
+TEST("refuses a name longer than its table can tell")
+{
+    struct limit_case limit_case = {
+        {200000, 200000, 256, false}, NULL, 0, SL_LIMIT, "field name too long"};
+    size_t used = 17;
+
+    limit_case.text = malloc(100000);
+    limit_case.size = 17 + 65536 + 8;
+    memcpy(limit_case.text, "HTTP/1.1 200 OK\r\n", 17);
+    memset(limit_case.text + used, 'n', 65536);
+    memcpy(limit_case.text + used + 65536, ": vvvv\r\n", 8);
+    check_limit(&limit_case, 0);
+    memcpy(limit_case.text + used + 65535, ": vv\r\n\r\n", 8);
+    limit_case.expected = SL_OK;
+    limit_case.error = NULL;
+    check_limit(&limit_case, 0);
+    free(limit_case.text);
+}
+
 TEST("grows its table past one block when the limits allow it")
 {
     struct limit_case limit_case = {defaults, NULL, 0, SL_OK, NULL};

@@ -213,6 +213,24 @@ TEST("allows no receive past it where there is something to do")
     }
 }
 
+TEST("is complete when the input ends behind the last byte")
+{
+    struct fixture fixture;
+    struct sl_room room;
+
+    open_fixture(&fixture, 0, false);
+    append(&fixture, SL_VIEW("HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n"));
+    expect(&fixture, SL_EVENT_HEAD);
+    CHECK_INT(sl_buffer_reserve(&fixture.response.body, 2, &room), SL_OK);
+    memcpy(room.data, "ok", 2);
+    sl_buffer_commit(&fixture.response.body, 2);
+    sl_response_received(&fixture.response, 2);
+    CHECK_INT(sl_response_end_input(&fixture.response, false), SL_OK);
+    expect(&fixture, SL_EVENT_BODY);
+    expect(&fixture, SL_EVENT_END);
+    close_fixture(&fixture);
+}
+
 TEST("repeats its failure")
 {
     struct fixture fixture;

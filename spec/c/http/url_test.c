@@ -294,15 +294,17 @@ TEST("refuses as a target what a request may not be sent to")
     check_target("ws://a/#f", "a WebSocket URL has no fragment");
     check_target("wss://a#", "a WebSocket URL has no fragment");
     check_target("http+unix:///a", "the URL has no socket path");
+    check_target("http+unix:/a", "the URL has no socket path");
     check_target("http+unix://%2Fa:80/", "a socket path has no port");
+    check_target("http+unix://[::1]/", "a socket path has no port");
 }
 
 TEST("refuses the rare forms of IPv4 addresses")
 {
     static const char *const rare[] = {
-        "127.1",      "127.0.1",      "2130706433", "0x7f.0.0.1", "0x7f000001",
-        "0177.0.0.1", "1.2.3.4.5",    "256.0.0.1",  "1.2.3.0x4",  "1.2.3.04",
-        "1.2.3.",     "127.0.0.1.1.", "a.1",        "0",
+        "127.1",      "127.0.1",    "2130706433",   "0X7f.1",    "0x7f.0.0.1",
+        "0x7f000001", "0177.0.0.1", "1.2.3.4.5",    "256.0.0.1", "1.2.3.0x4",
+        "1.2.3.04",   "1.2.3.",     "127.0.0.1.1.", "a.1",       "0",
     };
     char text[64];
     size_t i;
@@ -446,6 +448,12 @@ TEST("leaves the writer as it was when there is no room")
     sl_writer_init(&fixture.writer, &fixture.pool, 16, 16);
     CHECK_INT(sl_writer_write(&fixture.writer, SL_VIEW("GET ")), SL_OK);
     CHECK_INT(sl_url_resolve(&base, &reference, &fixture.writer), SL_LIMIT);
+    base = parse_good("http://a-name-of-many-letters/");
+    CHECK_INT(sl_url_write_host(&base, &fixture.writer), SL_LIMIT);
+    CHECK_INT(sl_url_escape(&fixture.writer, SL_VIEW("/////"), false),
+              SL_LIMIT);
+    CHECK_INT(sl_url_unescape(&fixture.writer, SL_VIEW("0123456789abc")),
+              SL_LIMIT);
     CHECK_VIEW(sl_writer_view(&fixture.writer), "GET ");
     close_fixture(&fixture);
 }
