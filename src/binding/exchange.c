@@ -156,18 +156,6 @@ static struct slb_response *create(lua_State *L, enum sl_status *status)
 
 /* ---- waiting for the response at index 1 ---- */
 
-static void dispose(void *subject)
-{
-    struct slb_response *response = subject;
-
-    if (response->exchange == NULL)
-        return;
-    sl_exchange_abort(response->exchange, SL_CANCELLED, "cancelled");
-    sl_exchange_release(response->exchange);
-    response->exchange = NULL;
-    slb_runtime_release(response->runtime);
-}
-
 static int answer(lua_State *L, int status, lua_KContext context);
 
 /* The response at index 1 as far as is wanted, or its failure. */
@@ -178,13 +166,15 @@ static int settle(lua_State *L, struct slb_response *response)
         exchange, response->is_stream ? SL_WANT_HEAD : SL_WANT_WHOLE, 0);
 
     if (status == SL_AGAIN)
-        return slb_wait(L, response->runtime, &exchange->completion, dispose,
-                        response, answer);
+        return slb_wait(L, response->runtime, &exchange->completion,
+                        slb_abandon_response, response, answer);
+    if (status == SL_MISUSE)
+        return luaL_error(L, "response is being waited for already");
     update_counters(response->runtime, exchange);
     if (status != SL_OK) {
         int count = slb_push_exchange_failure(L, 1, exchange);
 
-        dispose(response);
+        slb_abandon_response(response);
         return count;
     }
     if (exchange->is_upload_over) {
@@ -260,8 +250,8 @@ static int await_room(lua_State *L, struct slb_response *response)
     enum sl_status status = sl_exchange_want(exchange, SL_WANT_ROOM, 0);
 
     if (status == SL_AGAIN)
-        return slb_wait(L, response->runtime, &exchange->completion, dispose,
-                        response, has_room);
+        return slb_wait(L, response->runtime, &exchange->completion,
+                        slb_abandon_response, response, has_room);
     /* A failure shows when the response is waited for. */
     lua_pushboolean(L, status == SL_OK && !exchange->is_upload_over);
     return 1;

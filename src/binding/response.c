@@ -8,12 +8,31 @@
 /* Read at once when no size is given. */
 #define CHUNK ((size_t)64 * 1024)
 
+static void release(struct slb_response *response, struct sl_exchange *exchange)
+{
+    sl_exchange_release(exchange);
+    slb_runtime_release(response->runtime);
+}
+
+/* Disposed while somebody waited, who has been told now. */
+static void end(struct slb_response *response)
+{
+    struct sl_exchange *exchange = response->ending;
+
+    if (exchange == NULL || exchange->completion.waiter != 0)
+        return;
+    response->ending = NULL;
+    release(response, exchange);
+}
+
 struct slb_response *slb_check_response(lua_State *L, int index)
 {
     struct slb_response *response = luaL_checkudata(L, index, SLB_RESPONSE);
 
-    if (response->exchange == NULL)
+    if (response->exchange == NULL) {
+        end(response);
         slb_raise_disposed(L, "response");
+    }
     return response;
 }
 
@@ -38,20 +57,26 @@ static struct slb_response *check_body(lua_State *L)
 
 static void let_go(struct slb_response *response)
 {
-    sl_exchange_drop(response->exchange);
-    sl_exchange_release(response->exchange);
+    struct sl_exchange *exchange = response->exchange;
+
     response->exchange = NULL;
-    slb_runtime_release(response->runtime);
+    sl_exchange_drop(exchange);
+    if (exchange->completion.waiter != 0)
+        response->ending = exchange;
+    else
+        release(response, exchange);
 }
 
-static void abandon(void *subject)
+void slb_abandon_response(void *subject)
 {
     struct slb_response *response = subject;
 
-    if (response->exchange != NULL) {
-        sl_exchange_abort(response->exchange, SL_CANCELLED, "cancelled");
-        let_go(response);
+    if (response->exchange == NULL) {
+        end(response);
+        return;
     }
+    sl_exchange_abort(response->exchange, SL_CANCELLED, "cancelled");
+    let_go(response);
 }
 
 /* ---- reading ---- */
@@ -96,7 +121,7 @@ static int read_body(lua_State *L, struct slb_response *response)
 
     if (status == SL_AGAIN)
         return slb_wait(L, response->runtime, &response->exchange->completion,
-                        abandon, response, read_more);
+                        slb_abandon_response, response, read_more);
     if (status != SL_OK)
         return push_stream_end(L, response, status);
     push_bytes(L, body, body->length < wanted ? body->length : wanted);
@@ -134,7 +159,7 @@ static int next_chunk(lua_State *L, struct slb_response *response)
 
     if (status == SL_AGAIN)
         return slb_wait(L, response->runtime, &response->exchange->completion,
-                        abandon, response, next_ready);
+                        slb_abandon_response, response, next_ready);
     if (status != SL_OK)
         return push_stream_end(L, response, status);
     sequence = slb_new_sequence(L);
@@ -175,7 +200,7 @@ static int push_text(lua_State *L, struct slb_response *response)
     status = sl_exchange_want(response->exchange, SL_WANT_WHOLE, 0);
     if (status == SL_AGAIN)
         return slb_wait(L, response->runtime, &response->exchange->completion,
-                        abandon, response, text_ready);
+                        slb_abandon_response, response, text_ready);
     if (status != SL_OK)
         return push_stream_end(L, response, status);
     push_bytes(L, body, body->length);
@@ -213,7 +238,7 @@ static int push_sequence(lua_State *L, struct slb_response *response)
 
     if (status == SL_AGAIN)
         return slb_wait(L, response->runtime, &response->exchange->completion,
-                        abandon, response, sequence_ready);
+                        slb_abandon_response, response, sequence_ready);
     if (status != SL_OK)
         return push_stream_end(L, response, status);
     sequence = slb_new_sequence(L);
@@ -261,7 +286,7 @@ static int detach(lua_State *L, struct slb_response *response)
 
     if (status == SL_AGAIN)
         return slb_wait(L, response->runtime, &response->exchange->completion,
-                        abandon, response, detach_ready);
+                        slb_abandon_response, response, detach_ready);
     if (status != SL_OK)
         return push_stream_end(L, response, status);
     lease = slb_new_lease(L);
@@ -310,11 +335,14 @@ static int response_gc(lua_State *L)
 {
     struct slb_response *response = luaL_checkudata(L, 1, SLB_RESPONSE);
 
-    if (response->exchange == NULL)
-        return 0;
-    if (body_of(response)->length > 0 || !is_complete(response))
-        response->runtime->leaked++;
-    let_go(response);
+    if (response->exchange != NULL) {
+        if (body_of(response)->length > 0 || !is_complete(response))
+            response->runtime->leaked++;
+        let_go(response);
+    }
+    if (response->ending != NULL)
+        response->ending->completion.waiter = 0; /* collected with it */
+    end(response);
     return 0;
 }
 

@@ -33,7 +33,7 @@ static void start(struct sl_completion *completion)
     lua_State *L = runtime->stepping;
     lua_State *coroutine;
 
-    if (runtime->is_closing || !lua_checkstack(L, 4))
+    if (runtime->is_closing)
         return;
     lua_rawgeti(L, LUA_REGISTRYINDEX, runtime->tasks);
     lua_rawgetp(L, -1, task);
@@ -43,17 +43,31 @@ static void start(struct sl_completion *completion)
     lua_pop(L, 2);
 }
 
-/* Runs under lua_pcall: stack of L: task, results... */
+struct ending {
+    lua_State *coroutine;
+    bool is_error;
+    int count;
+};
+
+/* Runs under lua_pcall. stack: task, ending */
 static int keep_results(lua_State *L)
 {
-    int count = lua_gettop(L) - 1;
+    const struct ending *ending = lua_touserdata(L, 2);
+    lua_State *coroutine = ending->coroutine;
+    int first = lua_gettop(coroutine) - ending->count;
 
-    lua_createtable(L, count, 1);
-    lua_insert(L, 2);
-    for (int i = count; i >= 1; i--)
-        lua_rawseti(L, 2, i);
-    lua_pushinteger(L, count);
-    lua_setfield(L, 2, "n");
+    lua_createtable(L, ending->count, 1);
+    lua_pushinteger(L, ending->count);
+    lua_setfield(L, -2, "n");
+    luaL_checkstack(coroutine, 1, NULL);
+    for (int i = 1; i <= ending->count; i++) {
+        lua_pushvalue(coroutine, first + i);
+        lua_xmove(coroutine, L, 1);
+        if (ending->is_error && lua_type(L, -1) == LUA_TSTRING)
+            luaL_traceback(L, coroutine, lua_tostring(L, -1), 0);
+        lua_rawseti(L, 3, i);
+        lua_settop(L, 3);
+    }
     lua_setiuservalue(L, 1, TASK_RESULTS);
     return 0;
 }
@@ -80,29 +94,22 @@ static void forget(lua_State *L, struct slb_task *task, lua_State *coroutine)
 void slb_task_ended(lua_State *from, struct slb_task *task,
                     lua_State *coroutine, bool is_error, int count)
 {
-    if (is_error) {
-        const char *message = lua_tostring(coroutine, -1);
+    struct ending ending = {coroutine, is_error, is_error ? 1 : count};
 
-        if (message != NULL)
-            luaL_traceback(from, coroutine, message, 0);
-        else
-            lua_xmove(coroutine, from, 1);
-        count = 1;
-    } else {
-        lua_checkstack(from, count + 6);
-        lua_xmove(coroutine, from, count);
-    }
-    forget(from, task, coroutine);
-    lua_insert(from, -(count + 1));
+    forget(from, task, coroutine); /* the task stays below until the end */
     lua_pushcfunction(from, keep_results);
-    lua_insert(from, -(count + 2));
+    lua_pushvalue(from, -2);
+    lua_pushlightuserdata(from, &ending);
     task->status = is_error ? SLB_TASK_FAILED : SLB_TASK_DONE;
     /* Out of memory here loses the results, and says so. */
-    if (lua_pcall(from, count + 1, 0, 0) != LUA_OK) {
+    if (lua_pcall(from, 2, 0, 0) != LUA_OK) {
         task->status = SLB_TASK_FAILED;
         lua_pop(from, 1);
     }
+    if (is_error)
+        slb_close_thread(coroutine, from);
     slb_signal_all(&task->waiters, SL_OK);
+    lua_pop(from, 1);
 }
 
 static int spawn(lua_State *L)

@@ -8,6 +8,9 @@
  * which is how a host interrupts a script, wants to run. */
 #define DRIVE_SLICE (200 * SL_MILLISECOND)
 
+/* Slots that resuming a coroutine and keeping its results take. */
+#define DELIVERY_SLOTS 16
+
 #define TICKET_FROM(member, pointer)                                     \
     ((struct slb_ticket *)((char *)(pointer)-offsetof(struct slb_ticket, \
                                                       member)))
@@ -76,7 +79,7 @@ static void deliver(struct sl_completion *completion)
     struct slb_ticket *ticket;
     lua_State *coroutine;
 
-    if (completion->waiter == 0 || runtime->is_closing || !lua_checkstack(L, 4))
+    if (completion->waiter == 0 || runtime->is_closing)
         return;
     lua_rawgeti(L, LUA_REGISTRYINDEX, runtime->tickets);
     lua_rawgeti(L, -1, (lua_Integer)completion->waiter);
@@ -126,7 +129,7 @@ static struct slb_ticket *push_ticket(lua_State *L, struct slb_runtime *runtime)
     return ticket;
 }
 
-/* Out of use; tells the operation when it had not ended. */
+/* Out of use; tells the operation when nobody went on with its result. */
 static int ticket_close(lua_State *L)
 {
     struct slb_ticket *ticket = luaL_checkudata(L, 1, TICKET);
@@ -150,7 +153,7 @@ static int ticket_close(lua_State *L)
     } else if (target->version == ticket->version &&
                target->waiter == (uint32_t)ticket->number) {
         target->waiter = 0;
-        if (!sl_completion_is_over(target) && ticket->abandon != NULL)
+        if (ticket->abandon != NULL)
             ticket->abandon(ticket->subject);
     }
     ticket->next = runtime->free_tickets;
@@ -168,6 +171,8 @@ enum sl_status slb_step(lua_State *L, struct slb_runtime *runtime,
 
     if (runtime->loop.is_stepping)
         return SL_MISUSE;
+    /* Deliveries have no way to say that there is no room. */
+    luaL_checkstack(L, DELIVERY_SLOTS, "no room to step");
     runtime->stepping = L;
     status = sl_loop_step(&runtime->loop, max_wait);
     runtime->stepping = outer;
@@ -181,14 +186,22 @@ static void run_hook(lua_State *L)
         lua_call(L, 0, 0);
 }
 
-void slb_drive(lua_State *L, struct slb_runtime *runtime,
-               const struct sl_completion *completion)
+/* Drives the loop until `completion` is DONE. */
+static void drive(lua_State *L, struct slb_runtime *runtime,
+                  const struct sl_completion *completion)
 {
     while (completion->state != SL_COMPLETION_DONE) {
-        if (slb_step(L, runtime, DRIVE_SLICE) == SL_MISUSE)
-            luaL_error(L, "attempt to wait where a coroutine cannot yield");
+        slb_step(L, runtime, DRIVE_SLICE);
         run_hook(L);
     }
+}
+
+/* A coroutine that ends with an error keeps its slots until somebody closes it,
+ * which may be never: the wait ends before. */
+static int raise_unfinished(lua_State *L, int index, const char *message)
+{
+    lua_closeslot(L, index);
+    return luaL_error(L, "%s", message);
 }
 
 /* The wait itself, for a ticket that is on top of the stack. */
@@ -204,7 +217,11 @@ static int wait_for(lua_State *L, struct slb_ticket *ticket,
     target->deliver = deliver;
     runtime->waiting++;
     if (!lua_isyieldable(L)) {
-        slb_drive(L, runtime, target);
+        if (runtime->loop.is_stepping)
+            return raise_unfinished(L, index,
+                                    "attempt to wait where a "
+                                    "coroutine cannot yield");
+        drive(L, runtime, target);
         return k(L, LUA_OK, index);
     }
 
@@ -253,9 +270,10 @@ enum sl_status slb_waited(lua_State *L, lua_KContext context)
     enum sl_status status;
 
     if (!sl_completion_is_over(ticket->target))
-        luaL_error(L, "coroutine resumed by another scheduler while it waited");
+        raise_unfinished(
+            L, index, "coroutine resumed by another scheduler while it waited");
     status = ticket->target->status;
-    ticket->target->waiter = 0;
+    ticket->abandon = NULL;
     lua_closeslot(L, index);
     lua_settop(L, index - 1);
     return status;
@@ -268,6 +286,17 @@ void slb_cancel(struct slb_ticket *ticket)
     if (target != NULL && target->cancel != NULL &&
         target->state == SL_COMPLETION_PENDING)
         target->cancel(target);
+}
+
+void slb_close_thread(lua_State *coroutine, lua_State *from)
+{
+#if LUA_VERSION_RELEASE_NUM >= 50406
+    lua_closethread(coroutine, from);
+#else
+    (void)from;
+    lua_resetthread(coroutine);
+#endif
+    lua_settop(coroutine, 0);
 }
 
 void slb_resume(struct slb_runtime *runtime, lua_State *coroutine,
@@ -292,7 +321,7 @@ void slb_resume(struct slb_runtime *runtime, lua_State *coroutine,
 
         lua_warning(L, "sluice: error in a coroutine: ", 1);
         lua_warning(L, message != NULL ? message : "(not a string)", 0);
-        lua_pop(coroutine, 1);
+        slb_close_thread(coroutine, L);
     }
 }
 

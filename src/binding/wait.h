@@ -36,7 +36,7 @@ struct slb_ticket {
  * to slb_waited; to be returned from the C function: `return slb_wait(...)`. If
  * the wait is abandoned `abandon(subject)` is called; `subject` must be kept
  * alive by the function's own stack. Raises when this thread may neither yield
- * nor drive the loop. */
+ * nor drive the loop; the wait is abandoned then. */
 int slb_wait(lua_State *L, struct slb_runtime *runtime,
              struct sl_completion *target, void (*abandon)(void *subject),
              void *subject, lua_KFunction k);
@@ -57,10 +57,6 @@ void slb_signal_all(struct slb_ticket **list, enum sl_status status);
 /* Asks the operation that a coroutine waits for to end with SL_CANCELLED. */
 void slb_cancel(struct slb_ticket *ticket);
 
-/* Drives the loop until `completion` is DONE. Raises inside a step. */
-void slb_drive(lua_State *L, struct slb_runtime *runtime,
-               const struct sl_completion *completion);
-
 /* One step, with resumes from L. */
 enum sl_status slb_step(lua_State *L, struct slb_runtime *runtime,
                         int64_t max_wait);
@@ -68,6 +64,10 @@ enum sl_status slb_step(lua_State *L, struct slb_runtime *runtime,
 /* Runs a coroutine until it waits or ends; ends are told to its task. */
 void slb_resume(struct slb_runtime *runtime, lua_State *coroutine,
                 struct slb_task *task, int argument_count);
+
+/* A coroutine that ended with an error: its variables that are to be closed are
+ * closed, and its stack is empty. */
+void slb_close_thread(lua_State *coroutine, lua_State *from);
 
 void slb_wait_open(lua_State *L);
 
