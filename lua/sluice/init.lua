@@ -21,6 +21,7 @@ local sluice = {
   platform = core.platform,
   buffer = core.buffer,
   writer = core.writer,
+  http_parser = core.http_parser,
   connect = require "sluice.connect",
   url = core.url,
   json = require "sluice.json",

@@ -187,17 +187,6 @@ static void read_deadlines(lua_State *L, struct sl_deadlines *deadlines)
     deadlines->total = slb_field_seconds(L, "total", deadlines->total);
 }
 
-static void read_limits(lua_State *L, struct sl_response_limits *limits)
-{
-    sl_response_limits_default(limits);
-    limits->head.head = (size_t)slb_field_size(L, "head", limits->head.head);
-    limits->head.line = (size_t)slb_field_size(L, "line", limits->head.line);
-    limits->head.lines = (size_t)slb_field_size(L, "lines", limits->head.lines);
-    limits->head.lenient_lf = slb_field_boolean(L, "lenient_lf", false);
-    limits->interim = (size_t)slb_field_size(L, "interim", limits->interim);
-    limits->body = slb_field_size(L, "body", limits->body);
-}
-
 /* options{ deadlines, limits and traits, flat } -> options */
 static int new_options(lua_State *L)
 {
@@ -209,7 +198,7 @@ static int new_options(lua_State *L)
     handle = slb_new(L, SLB_OPTIONS, sizeof *handle, 0);
     options = &handle->options;
     read_deadlines(L, &options->deadlines);
-    read_limits(L, &options->limits);
+    slb_read_limits(L, &options->limits);
     options->traits.is_head = slb_field_boolean(L, "is_head", false);
     options->traits.wants_close = slb_field_boolean(L, "wants_close", false);
     options->is_idempotent = slb_field_boolean(L, "is_idempotent", false);

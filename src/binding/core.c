@@ -44,5 +44,6 @@ int luaopen_sluice_core(lua_State *L)
     slb_request_open(L);
     slb_response_open(L);
     slb_transport_open(L);
+    slb_parser_open(L);
     return 1;
 }

@@ -75,3 +75,14 @@ void slb_check_fields(lua_State *L, const char *function,
         lua_pop(L, 1);
     }
 }
+
+void slb_read_limits(lua_State *L, struct sl_response_limits *limits)
+{
+    sl_response_limits_default(limits);
+    limits->head.head = (size_t)slb_field_size(L, "head", limits->head.head);
+    limits->head.line = (size_t)slb_field_size(L, "line", limits->head.line);
+    limits->head.lines = (size_t)slb_field_size(L, "lines", limits->head.lines);
+    limits->head.lenient_lf = slb_field_boolean(L, "lenient_lf", false);
+    limits->interim = (size_t)slb_field_size(L, "interim", limits->interim);
+    limits->body = slb_field_size(L, "body", limits->body);
+}

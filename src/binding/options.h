@@ -7,6 +7,7 @@
 #define SLB_OPTIONS_H
 
 #include "binding/runtime.h"
+#include "http/response.h"
 
 /* The field `name` of the table at index 1; absent fields give `otherwise`. */
 bool slb_field_boolean(lua_State *L, const char *name, bool otherwise);
@@ -15,6 +16,9 @@ int64_t slb_field_seconds(lua_State *L, const char *name, int64_t otherwise);
 /* Stays on the stack, so that it lives as long as the call. */
 const char *slb_field_string(lua_State *L, const char *name);
 struct sl_view slb_field_view(lua_State *L, const char *name);
+
+/* head, line, lines, interim, body, lenient_lf; defaults for those absent. */
+void slb_read_limits(lua_State *L, struct sl_response_limits *limits);
 
 /* Raises when the table at index 1 has a key that is not in `names`. */
 void slb_check_fields(lua_State *L, const char *function,

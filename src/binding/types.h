@@ -20,6 +20,7 @@ void slb_client_open(lua_State *L);
 void slb_request_open(lua_State *L);
 void slb_response_open(lua_State *L);
 void slb_transport_open(lua_State *L);
+void slb_parser_open(lua_State *L);
 
 /* ---- handles that one type makes for another ---- */
 
