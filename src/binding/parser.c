@@ -1,6 +1,7 @@
 #include "binding/options.h"
 #include "binding/types.h"
 #include "http/response.h"
+#include "memory/sequence.h"
 
 #include <string.h>
 
