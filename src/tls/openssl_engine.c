@@ -299,6 +299,20 @@ static enum sl_status ask_owner(struct sl_tls_engine *engine)
                    reason[0] != '\0' ? ": " : "", reason);
 }
 
+static void drop_but_first(STACK_OF(X509) * chain)
+{
+    while (sk_X509_num(chain) > 1)
+        X509_free(sk_X509_pop(chain));
+}
+
+/* Only the leaf is of use from now on; what stood above it has been checked
+ * and would cost 5 KB a certificate for as long as the connection idles. */
+static void drop_chains(struct sl_tls_engine *engine)
+{
+    drop_but_first(SSL_get_peer_cert_chain(engine->ssl));
+    drop_but_first(SSL_get0_verified_chain(engine->ssl));
+}
+
 static enum sl_status accept_peer(struct sl_tls_engine *engine)
 {
     enum sl_status status;
@@ -314,6 +328,7 @@ static enum sl_status accept_peer(struct sl_tls_engine *engine)
         status = ask_owner(engine);
     if (status != SL_OK)
         return status;
+    drop_chains(engine);
     engine->is_ready = true;
     engine->quiet_messages = 0;
     if (engine->early_session != NULL)
