@@ -1,5 +1,6 @@
 #include "http/url.h"
 
+#include "http/address.h"
 #include "http/token.h"
 
 /* Character classes of RFC 3986 appendix A. */
@@ -161,83 +162,6 @@ static int default_port(struct sl_view scheme)
     return 0;
 }
 
-/* One to three digits without a leading zero, at most 255. Returns its size, 0
- * when there is none. */
-static size_t octet_size(struct sl_view text)
-{
-    unsigned value = 0;
-    size_t i;
-
-    for (i = 0; i < text.size && is_in(text.data[i], DIGIT); i++) {
-        value = value * 10 + (unsigned)(text.data[i] - '0');
-        if (i == 3 || value > 255 || (i > 0 && text.data[0] == '0'))
-            return 0;
-    }
-    return i;
-}
-
-/* RFC 3986 3.2.2: dec-octet "." dec-octet "." dec-octet "." dec-octet */
-static bool is_ipv4(struct sl_view text)
-{
-    int i;
-
-    for (i = 0; i < 4; i++) {
-        size_t size = octet_size(text);
-
-        if (size == 0)
-            return false;
-        cut(&text, size);
-        if (i < 3) {
-            if (text.size == 0 || text.data[0] != '.')
-                return false;
-            cut(&text, 1);
-        }
-    }
-    return text.size == 0;
-}
-
-/* RFC 3986 3.2.2: eight groups, one run of them perhaps "::", the last two
- * perhaps an IPv4 address. */
-static bool is_ipv6(struct sl_view text)
-{
-    bool has_gap = false;
-    int groups = 0;
-
-    if (text.size >= 2 && text.data[0] == ':' && text.data[1] == ':') {
-        has_gap = true;
-        cut(&text, 2);
-        if (text.size == 0)
-            return true;
-    }
-    for (;;) {
-        size_t size = 0;
-
-        while (size < text.size && is_in(text.data[size], HEX))
-            size++;
-        if (size < text.size && text.data[size] == '.') {
-            groups += 2;
-            return is_ipv4(text) && (has_gap ? groups < 8 : groups == 8);
-        }
-        if (size == 0 || size > 4)
-            return false;
-        groups++;
-        cut(&text, size);
-        if (text.size == 0)
-            return has_gap ? groups < 8 : groups == 8;
-        if (text.data[0] != ':' || text.size == 1)
-            return false;
-        cut(&text, 1);
-        if (text.data[0] == ':') {
-            if (has_gap)
-                return false;
-            has_gap = true;
-            cut(&text, 1);
-            if (text.size == 0)
-                return groups < 8;
-        }
-    }
-}
-
 /* -1: not a number of 0 to 65535. */
 static int parse_port(struct sl_view text)
 {
@@ -289,7 +213,7 @@ static enum sl_status split_authority(struct sl_url *url, struct sl_view text,
         url->is_ipv6 = true;
         cut(&text, end + 1);
         /* RFC 3986 3.2.2: IPvFuture and zones are refused with the rest */
-        if (!is_ipv6(url->host))
+        if (!sl_is_ipv6(url->host))
             return refuse(error, "the host is not an IPv6 address");
     } else {
         url->host = cut(&text, find_any(text, ":"));
@@ -391,7 +315,7 @@ static enum sl_status check_name(struct sl_view host, const char **error)
     }
     if (is_label_empty)
         return refuse(error, "the host has an empty label");
-    if (is_numeric_name(host) && !is_ipv4(host))
+    if (is_numeric_name(host) && !sl_is_ipv4(host))
         return refuse(error, "the host is a malformed IPv4 address");
     return SL_OK;
 }
