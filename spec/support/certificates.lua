@@ -5,6 +5,7 @@
 --   for _, case in ipairs(certificates.refused) do ... case.name, case.host, case.why ... end
 
 local server = require "spec.support.server"
+local system = require "support.system"
 
 local certificates = {}
 
@@ -136,6 +137,22 @@ function certificates.serve(name, arguments)
   end
   table.move(arguments or {}, 1, #(arguments or {}), #command + 1, command)
   return server.openssl(command)
+end
+
+--- One TLS server for each of those names, all in one process that counts request bytes.
+-- Returns the server and a table of ports; its output has a line "name bytes" per connection.
+function certificates.serve_all(names)
+  local ports, arguments, last = {}, {}, nil
+  for _, name in ipairs(names) do
+    if not ports[name] then
+      last = system.free_port()
+      ports[name] = last
+      arguments[#arguments + 1] = ("%s:%d"):format(name, last)
+    end
+  end
+  local command = { "/usr/bin/python3", "spec/support/tls_server.py", certificates.directory() }
+  table.move(arguments, 1, #arguments, #command + 1, command)
+  return server.start(command, last, server.directory()), ports
 end
 
 return certificates

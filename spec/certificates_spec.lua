@@ -1,0 +1,159 @@
+-- Whom a client believes: each bad certificate is refused with its reason, and no byte of the
+-- request leaves.
+
+local certificates = require "spec.support.certificates"
+local nginx = require "spec.support.nginx"
+local sluice = require "sluice"
+local support = require "spec.support"
+
+local system = support.system
+
+-- What a message has to say, by group or name; only the reasons that the client words itself.
+local words = {
+  time = { expired = "expired on 2021", expired_intermediate = "expired on 2021",
+    not_yet_valid = "not valid before 2039" },
+  name = {},
+  trust = { self_signed = "self%-signed", unknown_root = "other root", revoked = "revoked",
+    missing_intermediate = "CN=intermediate" },
+}
+
+local function is_local(case)
+  return case.host == "localhost" or case.host == "127.0.0.1"
+end
+
+describe("a certificate", function()
+  local before, servers, ports
+
+  setup(function()
+    local names = { "good" }
+    for _, case in ipairs(certificates.refused) do
+      if is_local(case) then names[#names + 1] = case.name end
+    end
+    servers, ports = certificates.serve_all(names)
+  end)
+
+  teardown(function() servers:stop() end)
+
+  before_each(function() before = support.snapshot(sluice) end)
+  after_each(function() support.verify(sluice, before) end)
+
+  --- How many request bytes each connection to that certificate brought, once there are `count`.
+  local function received(name, count)
+    local deadline = system.clock() + 5
+    local counts
+    repeat
+      sluice.loop():step(0) -- closes what the client gave up
+      counts = {}
+      for line_name, bytes in servers:output():gmatch "(%S+) (%d+)\n" do
+        if line_name == name then counts[#counts + 1] = tonumber(bytes) end
+      end
+    until #counts >= count or system.clock() > deadline
+    return counts
+  end
+
+  it("that is good is believed", function()
+    local client <close> = support.client { tls = { ca_file = certificates.file "root.pem" } }
+    for _, host in ipairs { "localhost", "127.0.0.1" } do
+      local response <close>, message =
+        client:get(("https://%s:%d/"):format(host, ports.good))
+      assert(response, message)
+      assert.equal("good", response:text())
+    end
+    local counts = received("good", 2)
+    assert.is_true(#counts == 2 and counts[1] > 0 and counts[2] > 0)
+  end)
+
+  for _, case in ipairs(certificates.refused) do
+    if is_local(case) then
+      it(("is refused when %s (%s)"):format(case.why, case.name), function()
+        local client <close> = support.client {
+          tls = {
+            ca_file = certificates.file "root.pem",
+            crl_file = case.needs == "crl" and certificates.file "crl.pem" or nil,
+          },
+        }
+        local url = ("https://%s:%d/"):format(case.host, ports[case.name])
+        local response, message, err = client:get(url)
+        assert.is_nil(response)
+        assert.equal("tls", err.code)
+        assert.equal("tls", err.stage)
+        assert.is_truthy(message:find(("%s:%d"):format(case.host, ports[case.name]), 1, true))
+        local word = words[case.group] and words[case.group][case.name]
+        if word then assert.matches(word, message) end
+        if case.group == "name" then assert.matches("not for " .. case.host, message) end
+        assert.same({ 0 }, received(case.name, 1))
+      end)
+    end
+  end
+
+  it("of a root that only the system knows, or nobody, is refused by default", function()
+    local client <close> = support.client()
+    local response, _, err = client:get(("https://localhost:%d/"):format(ports.good))
+    assert.is_nil(response)
+    assert.equal("tls", err.code)
+  end)
+
+  it("is not looked at when that was asked for, and the client says so", function()
+    local client <close> = support.client { tls = { verify = false } }
+    assert.matches("not verified", tostring(client))
+    local response <close>, message =
+      client:get(("https://localhost:%d/"):format(ports.self_signed))
+    assert(response, message)
+    assert.equal("good", response:text())
+  end)
+end)
+
+describe("a server that asks for a certificate", function()
+  local before, web
+
+  setup(function()
+    web = nginx.start {
+      tls = {
+        certificate = certificates.chain "good", key = certificates.key "good",
+        client_ca = certificates.file "client_authorities.pem",
+      },
+    }
+  end)
+  teardown(function() web:stop() end)
+
+  before_each(function() before = support.snapshot(sluice) end)
+  after_each(function() support.verify(sluice, before) end)
+
+  local function client_name(tls)
+    tls.ca_file = certificates.file "root.pem"
+    local client <close> = support.client { tls = tls }
+    local response <close>, message = client:get(web.tls_url .. "/request")
+    assert(response, message)
+    return response.status == 200 and response:json().client or response.status
+  end
+
+  it("gets one from PEM files", function()
+    local name = client_name {
+      cert_file = certificates.chain "client", key_file = certificates.key "client",
+    }
+    assert.equal("CN=client,O=sluice specs", name)
+  end)
+
+  it("gets one whose key is encrypted", function()
+    local name = client_name {
+      cert_file = certificates.chain "client", key_password = "secret",
+      key_file = certificates.file "client_encrypted.key",
+    }
+    assert.equal("CN=client,O=sluice specs", name)
+  end)
+
+  it("gets one from a PKCS#12 file", function()
+    local name = client_name {
+      pkcs12_file = certificates.file "client.p12", key_password = "secret",
+    }
+    assert.equal("CN=client,O=sluice specs", name)
+  end)
+
+  it("answers 400 to a client that has none, or one of another authority", function()
+    assert.equal(400, client_name {})
+    local status = client_name {
+      cert_file = certificates.chain "other_client", key_file = certificates.key "other_client",
+    }
+    assert.equal(400, status)
+  end)
+end)
