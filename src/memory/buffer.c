@@ -182,6 +182,13 @@ void sl_buffer_reset(struct sl_buffer *buffer)
     ring_free(buffer);
 }
 
+void sl_buffer_forget(struct sl_buffer *buffer)
+{
+    sl_assert(buffer->reserved == 0);
+    buffer->count = 0;
+    sl_buffer_reset(buffer);
+}
+
 void sl_buffer_fini(struct sl_buffer *buffer)
 {
     sl_buffer_reset(buffer);
@@ -369,8 +376,8 @@ static inline size_t budget(const struct sl_buffer *buffer, size_t more)
 /* Whether `size` bytes may follow in another's segment of `capacity`. One larger
  * than the standard must be worth its own cost: the budget may be spent on one
  * wasteful standard segment. */
-static bool is_affordable(const struct sl_buffer *buffer, size_t capacity,
-                          size_t size)
+static inline bool is_affordable(const struct sl_buffer *buffer,
+                                 size_t capacity, size_t size)
 {
     return buffer->cost + capacity <= budget(buffer, size) &&
            (capacity <= buffer->pool->options.segment_size ||
@@ -379,7 +386,7 @@ static bool is_affordable(const struct sl_buffer *buffer, size_t capacity,
 
 /* A range smaller than this costs less to copy than to keep in a slice, unless
  * such ranges are rare. */
-static size_t few(const struct sl_buffer *buffer)
+static inline size_t few(const struct sl_buffer *buffer)
 {
     size_t eighth = buffer->pool->options.segment_size / 8;
 
@@ -617,11 +624,17 @@ static enum sl_status link_range(struct sl_buffer *buffer,
     size_t here = 0;
     enum sl_status status;
 
-    if (buffer->count != 0 && tail_of(buffer)->segment == segment &&
-        tail_end(buffer) == data) {
-        tail_of(buffer)->size += size;
-        buffer->length += size;
-        return SL_OK;
+    if (buffer->count != 0 && tail_of(buffer)->segment == segment) {
+        if (tail_end(buffer) == data) {
+            tail_of(buffer)->size += size;
+            buffer->length += size;
+            return SL_OK;
+        }
+        if (size >= few(buffer) && buffer->count < buffer->capacity) {
+            sl_segment_retain(segment);
+            push(buffer, segment, data, size);
+            return SL_OK;
+        }
     }
     if (size < few(buffer) &&
         (buffer->count == 0 || size <= tail_room(buffer) ||

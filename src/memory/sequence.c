@@ -8,7 +8,7 @@ void sl_sequence_init(struct sl_sequence *sequence,
     memset(sequence, 0, sizeof *sequence);
     sequence->allocator = allocator;
     sequence->slices = sequence->inline_slices;
-    sequence->capacity = 1;
+    sequence->capacity = SL_SEQUENCE_INLINE_SLICES;
 }
 
 bool sl_sequence_is_valid(const struct sl_sequence *sequence)
@@ -68,8 +68,9 @@ static enum sl_status ensure(struct sl_sequence *sequence, size_t capacity)
 }
 
 /* Retains nothing; there is room in the array. */
-static void push(struct sl_sequence *sequence, struct sl_segment *segment,
-                 const char *data, size_t size)
+static inline void push(struct sl_sequence *sequence,
+                        struct sl_segment *segment, const char *data,
+                        size_t size)
 {
     struct sl_sequence_slice *slice = &sequence->slices[sequence->count++];
 
@@ -86,8 +87,9 @@ static const struct sl_slice *buffer_slice(const struct sl_buffer *buffer,
     return &buffer->slices[(buffer->first + index) & (buffer->capacity - 1)];
 }
 
-enum sl_status sl_sequence_show(struct sl_sequence *sequence,
-                                const struct sl_buffer *buffer)
+/* Copies the slices, but no references. */
+static enum sl_status copy_slices(struct sl_sequence *sequence,
+                                  const struct sl_buffer *buffer)
 {
     enum sl_status status = ensure(sequence, buffer->count);
 
@@ -97,11 +99,21 @@ enum sl_status sl_sequence_show(struct sl_sequence *sequence,
     for (uint32_t i = 0; i < buffer->count; i++) {
         const struct sl_slice *slice = buffer_slice(buffer, i);
 
-        if (slice->size == 0) /* before reserved room */
-            continue;
-        sl_segment_retain(slice->segment);
-        push(sequence, slice->segment, slice->data, slice->size);
+        if (slice->size != 0) /* else before reserved room */
+            push(sequence, slice->segment, slice->data, slice->size);
     }
+    return SL_OK;
+}
+
+enum sl_status sl_sequence_show(struct sl_sequence *sequence,
+                                const struct sl_buffer *buffer)
+{
+    enum sl_status status = copy_slices(sequence, buffer);
+
+    if (status != SL_OK)
+        return status;
+    for (size_t i = 0; i < sequence->count; i++)
+        sl_segment_retain(sequence->slices[i].segment);
     sl_check(sl_sequence_is_valid(sequence));
     return SL_OK;
 }
@@ -109,11 +121,11 @@ enum sl_status sl_sequence_show(struct sl_sequence *sequence,
 enum sl_status sl_sequence_take(struct sl_sequence *sequence,
                                 struct sl_buffer *buffer)
 {
-    enum sl_status status = sl_sequence_show(sequence, buffer);
+    enum sl_status status = copy_slices(sequence, buffer);
 
-    sl_assert(buffer->reserved == 0);
     if (status == SL_OK)
-        sl_buffer_reset(buffer);
+        sl_buffer_forget(buffer);
+    sl_check(sl_sequence_is_valid(sequence));
     return status;
 }
 

@@ -21,13 +21,15 @@ struct sl_sequence_slice {
     size_t index; /* of its first byte */
 };
 
+#define SL_SEQUENCE_INLINE_SLICES 2
+
 struct sl_sequence {
     struct sl_allocator *allocator; /* of a slice array beyond the inline one */
     struct sl_sequence_slice *slices;
     size_t count;
     size_t capacity;
     size_t size; /* bytes in all */
-    struct sl_sequence_slice inline_slices[1];
+    struct sl_sequence_slice inline_slices[SL_SEQUENCE_INLINE_SLICES];
 };
 
 void sl_sequence_init(struct sl_sequence *sequence,
