@@ -108,7 +108,7 @@ end
 --- The origin a parsed URL leads to.
 -- Returns origin | nil, message, err
 function Client:origin(url)
-  local key = url.scheme .. "://" .. url.host .. ":" .. url.port
+  local key = url.scheme .. "://" .. (url.unix_path or url.host) .. ":" .. url.port
   local origin = self.origins[key]
   if origin then return origin end
   local tls
@@ -118,7 +118,7 @@ function Client:origin(url)
     if not tls then return nil, message, err end
   end
   local made, message, err = self.connections:origin {
-    host = url.host, port = url.port, tls = tls, identity = key,
+    host = url.host, port = url.port, unix_path = url.unix_path, tls = tls, identity = key,
   }
   if not made then return nil, message, err end
   if self.origin_count >= cache_limit then self.origins, self.origin_count = {}, 0 end

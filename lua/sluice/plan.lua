@@ -7,19 +7,37 @@ local plan = {}
 
 local ports = { http = 80, https = 443 }
 
+-- http+unix://%2Frun%2Fapp.sock/path: the host is the socket's path.
+local function parse_unix(text, target)
+  local host = core.url.parse(text).host -- as written: paths have case
+  local path, message, err = core.url.unescape(host)
+  if not path then return nil, message, err end
+  return {
+    scheme = "http+unix",
+    host = "localhost",
+    port = 0,
+    unix_path = path,
+    target = target,
+    authority = "localhost",
+    text = "http+unix://" .. host .. target,
+  }
+end
+
 --- Splits a URL that a request can be sent to.
--- Returns { scheme, host, port, target, authority, userinfo, text } | nil, message, err
--- (invalid); `text` names it in messages, without user info or fragment.
+-- Returns { scheme, host, port, unix_path, target, authority, userinfo, text }
+-- | nil, message, err (invalid); `text` names it in messages, without user info or
+-- fragment.
 function plan.parse(text)
   local url, message, err = core.url.target(text)
   if not url then return nil, message, err end
   local scheme = url.scheme:lower()
-  if not ports[scheme] then
-    return failure.new("invalid", "url", "scheme is not http or https")
-  end
   local path = url.path
   if path == nil or path == "" then path = "/" end
   local target = url.query and (path .. "?" .. url.query) or path
+  if scheme == "http+unix" then return parse_unix(text, target) end
+  if not ports[scheme] then
+    return failure.new("invalid", "url", "scheme is not http or https")
+  end
   local host = url.host
   local named = url.is_ipv6 and ("[" .. host .. "]") or host
   local authority = url.port == ports[scheme] and named or (named .. ":" .. url.port)
