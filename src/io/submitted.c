@@ -100,9 +100,9 @@ static void unpin(struct submitted *self)
 }
 
 /* Segments for about `want` bytes; without any the block will do. */
-static void lend_segments(struct submitted *self, size_t want)
+static void lend_segments(struct submitted *self, struct sl_pool *pool,
+                          size_t want)
 {
-    struct sl_pool *pool = self->base.loop->pool;
     size_t room = 0;
 
     while (self->lent_count < LENT_MOST && room < want) {
@@ -117,14 +117,15 @@ static void lend_segments(struct submitted *self, size_t want)
     }
 }
 
-static void lend(struct submitted *self, size_t want)
+/* `pool` is that of the buffer which the segments are for. */
+static void lend(struct submitted *self, struct sl_pool *pool, size_t want)
 {
     struct msghdr *message = &self->receiving.message;
 
     sl_assert(self->held == 0 && self->lent_count == 0);
     if (want > SL_TRANSPORT_BUFFER_SIZE &&
         (self->is_flowing || self->expected > SL_TRANSPORT_BUFFER_SIZE))
-        lend_segments(self, want);
+        lend_segments(self, pool, want);
     if (self->lent_count == 0) {
         self->receive_pieces[0].iov_base = self->receive_block->data;
         self->receive_pieces[0].iov_len = SL_TRANSPORT_BUFFER_SIZE;
@@ -379,7 +380,7 @@ static enum sl_status submitted_receive(struct sl_transport *transport,
 
     if (!is_busy(&self->receiving) && self->held == 0 &&
         self->outcome == SL_OK) {
-        lend(self, want);
+        lend(self, buffer->pool, want);
         submit(self, &self->receiving);
         if (!is_busy(&self->receiving))
             take_result(self);
@@ -401,7 +402,7 @@ static enum sl_status submitted_watch(struct sl_transport *transport)
     if (self->held > 0 || self->outcome != SL_OK)
         return SL_OK;
     if (!is_busy(&self->receiving)) {
-        lend(self, SL_TRANSPORT_BUFFER_SIZE);
+        lend(self, self->base.loop->pool, SL_TRANSPORT_BUFFER_SIZE);
         submit(self, &self->receiving);
         if (!is_busy(&self->receiving)) {
             take_result(self);
