@@ -63,15 +63,18 @@ static void fail(struct sl_chunked *chunked, enum sl_status status,
     chunked->error = error;
 }
 
-/* 0 to 15; anything else is no digit. */
+/* One more than the value, so that 0 is everything else. */
+static const unsigned char hex_digits[256] = {
+    ['0'] = 1,  ['1'] = 2,  ['2'] = 3,  ['3'] = 4,  ['4'] = 5,  ['5'] = 6,
+    ['6'] = 7,  ['7'] = 8,  ['8'] = 9,  ['9'] = 10, ['a'] = 11, ['b'] = 12,
+    ['c'] = 13, ['d'] = 14, ['e'] = 15, ['f'] = 16, ['A'] = 11, ['B'] = 12,
+    ['C'] = 13, ['D'] = 14, ['E'] = 15, ['F'] = 16,
+};
+
+/* 0 to 15; anything above is no digit. */
 static unsigned hex_value(char c)
 {
-    unsigned digit = (unsigned)(unsigned char)c - '0';
-    unsigned letter = ((unsigned)(unsigned char)c | 0x20) - 'a';
-
-    if (digit <= 9)
-        return digit;
-    return letter <= 5 ? letter + 10 : 16;
+    return hex_digits[(unsigned char)c] - 1u;
 }
 
 /* ---- one byte of framing at a time ---- */
@@ -244,7 +247,8 @@ static void take_framing(struct sl_chunked *chunked, char c)
 
 /* Joins `size` bytes at `from` to the run. False: they are better shown where
  * they are, in a run of their own. */
-static bool join(struct run *run, char *from, size_t size)
+static bool join(const struct sl_chunked *chunked, struct run *run, char *from,
+                 size_t size)
 {
     size_t gap;
 
@@ -254,7 +258,9 @@ static bool join(struct run *run, char *from, size_t size)
         return true;
     }
     gap = (size_t)(from - run->end);
-    if (size >= LARGE_PIECE && gap <= size / FRAMING_FRACTION && gap > 0)
+    if (chunked->keeps_input)
+        return false;
+    if (size >= LARGE_PIECE && gap <= size / FRAMING_FRACTION)
         return false;
     memmove(run->end, from, size);
     run->end += size;
@@ -318,7 +324,7 @@ enum sl_status sl_chunked_decode(struct sl_chunked *chunked,
 
             if (size > chunked->left)
                 size = (size_t)chunked->left;
-            if (!join(&run, at, size)) {
+            if (!join(chunked, &run, at, size)) {
                 status = SL_OK;
                 break;
             }
@@ -328,7 +334,7 @@ enum sl_status sl_chunked_decode(struct sl_chunked *chunked,
                 chunked->state = DATA_CR;
             continue;
         }
-        if (chunked->state == SIZE) {
+        if (chunked->state == SIZE && !chunked->keeps_input) {
             at = take_plain_chunks(chunked, &run, at, end);
             if (chunked->state == DATA)
                 continue;

@@ -22,13 +22,15 @@ struct sl_chunked {
     uint64_t left; /* payload bytes missing from this chunk */
     uint32_t line; /* bytes of the current size line's extension */
     bool lenient_lf;
+    bool keeps_input; /* others see the bytes too: leave them as they are */
     const char *error;
     enum sl_status failed;
 };
 
 void sl_chunked_init(struct sl_chunked *chunked, bool lenient_lf);
 
-/* Decodes from `bytes`, rewriting them. `*consumed` bytes are done with;
+/* Decodes from `bytes`, rewriting them unless `keeps_input` was set after init:
+ * then each chunk is a payload of its own. `*consumed` bytes are done with;
  * `*payload` is a run of payload inside them, perhaps empty.
  * SL_OK: call again with what follows. SL_AGAIN: all was consumed and more is
  * needed. SL_END: the last chunk's line was consumed (with payload before it);

@@ -43,7 +43,8 @@ struct sl_response {
     struct sl_pool *pool;
     const struct sl_response_limits *limits;
     struct sl_request_traits request;
-    bool decodes; /* remove content codings */
+    bool decodes;     /* remove content codings */
+    bool keeps_input; /* set when others see the input: it is only read */
     enum sl_response_phase phase;
     struct sl_head head;
     struct sl_framing framing;

@@ -240,6 +240,30 @@ TEST("hands small chunks on in one piece and large ones where they lie")
               1);
 }
 
+TEST("leaves bytes alone that others see")
+{
+    static const char wire[] = "3\r\nabc\r\n2;x\r\nde\r\n0\r\n";
+    static const char *const expected[] = {"abc", "de"};
+    struct sl_chunked chunked;
+    struct sl_room rest = {guard_copy(wire, sizeof(wire) - 1),
+                           sizeof(wire) - 1};
+    const char *start = rest.data;
+    struct sl_view payload;
+    size_t consumed;
+    size_t i;
+
+    sl_chunked_init(&chunked, false);
+    chunked.keeps_input = true;
+    for (i = 0; i < 2; i++) {
+        CHECK_INT(sl_chunked_decode(&chunked, rest, &consumed, &payload),
+                  i == 0 ? SL_OK : SL_END);
+        CHECK_VIEW(payload, expected[i]);
+        rest.data += consumed;
+        rest.size -= consumed;
+    }
+    CHECK_BYTES(start, sizeof(wire) - 1, wire, sizeof(wire) - 1);
+}
+
 TEST("says the same for random chunks, cut at random")
 {
     unsigned seed = 1;

@@ -163,6 +163,32 @@ TEST("shows payload where it was received, without copying it")
     }
 }
 
+TEST("only reads an input that others see")
+{
+    static const char wire[] = "HTTP/1.1 200 OK\r\n"
+                               "Transfer-Encoding: chunked\r\n"
+                               "X: a\r\n b\r\n\r\n"
+                               "1\r\na\r\n2\r\nbc\r\n3\r\ndef\r\n0\r\n\r\n";
+    struct fixture fixture;
+    struct sl_buffer other;
+
+    open_fixture(&fixture, 0, false);
+    sl_buffer_init(&other, &fixture.pool, SIZE_MAX);
+    CHECK_INT(sl_buffer_append(&other, sl_view(wire, sizeof(wire) - 1)), SL_OK);
+    CHECK_INT(sl_buffer_link(&fixture.input, sl_buffer_front(&other).segment,
+                             sl_buffer_front(&other).data, other.length),
+              SL_OK);
+    fixture.response.keeps_input = true;
+    expect(&fixture, SL_EVENT_HEAD);
+    expect(&fixture, SL_EVENT_BODY);
+    expect(&fixture, SL_EVENT_END);
+    CHECK_VIEW(sl_head_value(&fixture.response.head, 1), "a   b");
+    CHECK_INT(fixture.response.body.length, 6);
+    CHECK_VIEW(sl_buffer_peek(&other), wire);
+    sl_buffer_fini(&other);
+    close_fixture(&fixture);
+}
+
 TEST("lets a body of known length be received past it")
 {
     struct fixture fixture;
