@@ -34,6 +34,8 @@ static void init_response(struct slb_parser *parser)
 {
     sl_response_init(&parser->response, &parser->runtime->pool, &parser->limits,
                      parser->request, parser->decodes);
+    /* what was fed may be a sequence that its owner still reads */
+    parser->response.keeps_input = true;
 }
 
 static bool is_method(lua_State *L, const char *name)
