@@ -125,14 +125,14 @@ enum sl_status sl_openssl_engine_create(struct sl_tls_context *context,
                                         struct sl_tls_engine **engine,
                                         struct sl_failure *failure)
 {
-    struct sl_openssl_peer expected;
+    struct sl_tls_peer expected;
     struct sl_tls_engine *made;
     enum sl_status status;
     size_t size;
 
     (void)pool;
     sl_openssl_error_clear();
-    status = sl_openssl_peer_parse(host, &expected, failure);
+    status = sl_tls_peer_parse(host, &expected, failure);
     if (status != SL_OK)
         return status;
     size = sizeof *made + expected.host_size + 1;

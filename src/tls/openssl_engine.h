@@ -15,6 +15,7 @@
 #include "tls/openssl_certificate.h"
 #include "tls/openssl_context.h"
 #include "tls/openssl_verify.h"
+#include "tls/peer.h"
 
 struct sl_tls_engine {
     struct sl_tls_context *context;
@@ -32,7 +33,7 @@ struct sl_tls_engine {
     bool is_ready;
     bool is_closed;
     struct sl_failure failure;
-    struct sl_openssl_peer expected;
+    struct sl_tls_peer expected;
     size_t size; /* of this block */
     char host[];
 };

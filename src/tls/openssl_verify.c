@@ -7,74 +7,17 @@
 #include <openssl/crypto.h>
 #include <openssl/x509v3.h>
 
-/* RFC 9110 4.3.4 and RFC 6125: alternative names only, the common name says
- * nothing; a wildcard stands for one whole label. */
+/* Alternative names only, the common name says nothing; a wildcard stands for
+ * one whole label. */
 #define HOST_FLAGS \
     (X509_CHECK_FLAG_NEVER_CHECK_SUBJECT | X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS)
-
-/* RFC 1035 2.3.4 */
-#define MOST_HOST_BYTES 255
 
 /* Of names from the wire, as shown in a reason. */
 #define SHOWN 96
 
-/* ---- whom to expect ---- */
-
-static bool is_name_byte(char byte)
-{
-    return (byte >= 'a' && byte <= 'z') || (byte >= 'A' && byte <= 'Z') ||
-           (byte >= '0' && byte <= '9') || byte == '-' || byte == '_' ||
-           byte == '.';
-}
-
-static bool is_name(const char *host, size_t size)
-{
-    /* OpenSSL takes a leading dot for "any name below"; nobody is called so,
-     * and the root's trailing one was taken off where the URL was read. */
-    if (host[0] == '.' || host[size - 1] == '.')
-        return false;
-    for (size_t i = 0; i < size; i++)
-        if (!is_name_byte(host[i]))
-            return false;
-    return true;
-}
-
-enum sl_status sl_openssl_peer_parse(const char *host,
-                                     struct sl_openssl_peer *peer,
-                                     struct sl_failure *failure)
-{
-    size_t size = host != NULL ? strlen(host) : 0;
-    ASN1_OCTET_STRING *address;
-
-    /* OpenSSL takes an empty name for "check no name". */
-    if (size == 0)
-        return sl_fail(failure, SL_INVALID, SL_STAGE_TLS,
-                       "no host to verify the certificate against");
-    if (size > MOST_HOST_BYTES)
-        return sl_fail(failure, SL_INVALID, SL_STAGE_TLS,
-                       "host is longer than %d bytes", MOST_HOST_BYTES);
-    peer->host = host;
-    peer->host_size = size;
-    peer->address_size = 0;
-
-    address = a2i_IPADDRESS(host);
-    if (address != NULL) {
-        peer->address_size = (size_t)ASN1_STRING_length(address);
-        memcpy(peer->address, ASN1_STRING_get0_data(address),
-               peer->address_size);
-        ASN1_OCTET_STRING_free(address);
-        return SL_OK;
-    }
-    sl_openssl_error_clear();
-    if (!is_name(host, size))
-        return sl_fail(failure, SL_INVALID, SL_STAGE_TLS,
-                       "host is neither a name nor an address");
-    return SL_OK;
-}
-
 /* ---- single checks ---- */
 
-static enum sl_status check_host(const struct sl_openssl_peer *peer,
+static enum sl_status check_host(const struct sl_tls_peer *peer,
                                  X509 *certificate, struct sl_failure *failure)
 {
     char hosts[SHOWN];
@@ -190,7 +133,7 @@ static enum sl_status explain(X509_STORE_CTX *store, struct sl_failure *failure)
 /* Every setting is made here, on the very parameters that are used, and its
  * result looked at: what the connection carries may be lost in copying. */
 static bool set_expectations(X509_STORE_CTX *store,
-                             const struct sl_openssl_peer *peer)
+                             const struct sl_tls_peer *peer)
 {
     X509_VERIFY_PARAM *param = X509_STORE_CTX_get0_param(store);
 

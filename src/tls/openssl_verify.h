@@ -17,19 +17,6 @@
 
 struct sl_tls_engine;
 
-/* Whom an engine expects. */
-struct sl_openssl_peer {
-    unsigned char address[16]; /* when the host is a literal address */
-    size_t address_size;       /* 4 or 16; 0: the host is a name */
-    size_t host_size;
-    const char *host; /* not copied */
-};
-
-/* SL_INVALID: empty, too long for a name, or neither name nor address. */
-enum sl_status sl_openssl_peer_parse(const char *host,
-                                     struct sl_openssl_peer *peer,
-                                     struct sl_failure *failure);
-
 /* For SSL_CTX_set_cert_verify_callback. 1 only when everything held, which the
  * engine then remembers; else the engine's failure says why. */
 int sl_openssl_verify_chain(X509_STORE_CTX *store, void *unused);

@@ -1,0 +1,34 @@
+/* tls/peer.h - whom a connection is to, as certificates speak of it
+ *
+ * RFC 9110 4.3.4 and RFC 6125: a name is held against the DNS alternative names,
+ * a literal address against the IP ones, and neither against anything else.
+ */
+#ifndef SL_TLS_PEER_H
+#define SL_TLS_PEER_H
+
+#include "base/status.h"
+#include "base/view.h"
+
+#include <stdbool.h>
+
+struct sl_tls_peer {
+    unsigned char address[16]; /* when the host is a literal address */
+    size_t address_size;       /* 4 or 16; 0: the host is a name */
+    size_t host_size;
+    const char *host; /* not copied */
+};
+
+/* SL_INVALID: empty, too long for a name, or neither name nor address. */
+enum sl_status sl_tls_peer_parse(const char *host, struct sl_tls_peer *peer,
+                                 struct sl_failure *failure);
+
+/* Whether a DNS alternative name is the peer's: the same without regard to
+ * case, or with "*" for its whole first label when two more follow. False for
+ * an address. */
+bool sl_tls_peer_has_name(const struct sl_tls_peer *peer, struct sl_view name);
+
+/* Whether an IP alternative name (4 or 16 bytes) is. False for a name. */
+bool sl_tls_peer_has_address(const struct sl_tls_peer *peer,
+                             struct sl_view address);
+
+#endif
