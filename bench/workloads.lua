@@ -3,7 +3,8 @@
 -- A row with `contenders` is timed: each of them does `count` requests (`quick` with --quick),
 -- one after the other, round after round, and a figure is the median of one over the median of
 -- another. `at` names the server, `per` the unit. A row with `measure` is counted once by the
--- function of that name in harness/counts.lua; its figures name fields of what that returns.
+-- function of that name in harness/counts.lua; its figures name fields of what that returns, and
+-- those of others than sluice, for comparison, are its context.
 
 local MIB = 1024 * 1024
 local GIB = 1024 * MIB
@@ -188,7 +189,7 @@ return {
       { field = "allocations", must = 0, aim = 0, unit = "calls by the module's own count" },
       { field = "mallocs", must = 0, aim = 0, unit = "calls outside Lua's heap, interposed" },
       { field = "heap", must = 1600, aim = 1250, unit = "bytes of Lua heap" },
-      { field = "curl", unit = "mallocs of curl" },
+      { field = "curl", unit = "mallocs of curl", is_context = true },
     },
   },
   {
@@ -196,8 +197,8 @@ return {
     figures = {
       { field = "sequential", must = 3.1, aim = 2.0, unit = "one connection" },
       { field = "concurrent", must = 2.1, aim = 2.02, unit = "64 connections" },
-      { field = "curl_sequential", unit = "curl, one connection" },
-      { field = "curl_concurrent", unit = "curl, 64 connections" },
+      { field = "curl_sequential", unit = "curl, one connection", is_context = true },
+      { field = "curl_concurrent", unit = "curl, 64 connections", is_context = true },
     },
   },
   {

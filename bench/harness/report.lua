@@ -73,8 +73,8 @@ function report.figures(row, results, modes)
     end
   end
   for _, figure in ipairs(row.figures) do
-    for _, mode in ipairs(modes) do
-      local suffix = #modes > 1 and " (" .. mode .. ")" or ""
+    for _, mode in ipairs(figure.is_context and { modes[1] } or modes) do
+      local suffix = #modes > 1 and not figure.is_context and " (" .. mode .. ")" or ""
       if row.measure then
         local label = figure.field .. ", " .. figure.unit .. suffix
         add(label, figure, results[mode] and results[mode][figure.field])

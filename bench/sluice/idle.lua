@@ -53,6 +53,7 @@ local function together()
   local connections = sluice.stats().connections
   tell_live()
   client:close()
+  sluice.sleep(0.5) -- operations in flight end, and let go of their buffers
   tell_live()
   print(("connections=%d"):format(connections))
 end
