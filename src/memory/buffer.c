@@ -185,8 +185,8 @@ void sl_buffer_reset(struct sl_buffer *buffer)
 void sl_buffer_forget(struct sl_buffer *buffer)
 {
     sl_assert(buffer->reserved == 0);
-    buffer->count = 0;
-    sl_buffer_reset(buffer);
+    buffer->first = buffer->count = 0;
+    buffer->length = buffer->cost = buffer->head_consumed = 0;
 }
 
 void sl_buffer_fini(struct sl_buffer *buffer)
@@ -616,26 +616,14 @@ void sl_buffer_commit(struct sl_buffer *buffer, size_t count)
 
 /* ---- linking ---- */
 
-/* The limit is known to hold and `size` is not 0. All or nothing. */
-static enum sl_status link_range(struct sl_buffer *buffer,
+/* Bytes that do not simply follow in the tail's own segment. */
+static enum sl_status link_other(struct sl_buffer *buffer,
                                  struct sl_segment *segment, char *data,
                                  size_t size)
 {
     size_t here = 0;
     enum sl_status status;
 
-    if (buffer->count != 0 && tail_of(buffer)->segment == segment) {
-        if (tail_end(buffer) == data) {
-            tail_of(buffer)->size += size;
-            buffer->length += size;
-            return SL_OK;
-        }
-        if (size >= few(buffer) && buffer->count < buffer->capacity) {
-            sl_segment_retain(segment);
-            push(buffer, segment, data, size);
-            return SL_OK;
-        }
-    }
     if (size < few(buffer) &&
         (buffer->count == 0 || size <= tail_room(buffer) ||
          tail_of(buffer)->size < few(buffer)))
@@ -654,6 +642,30 @@ static enum sl_status link_range(struct sl_buffer *buffer,
         append_here(buffer, data, here);
     sl_segment_retain(segment);
     push(buffer, segment, data + here, size - here);
+    return SL_OK;
+}
+
+/* The limit is known to hold and `size` is not 0. All or nothing. */
+static inline enum sl_status link_range(struct sl_buffer *buffer,
+                                        struct sl_segment *segment, char *data,
+                                        size_t size)
+{
+    struct sl_slice *tail;
+
+    if (buffer->count == 0)
+        return link_other(buffer, segment, data, size);
+    tail = tail_of(buffer);
+    if (tail->segment != segment)
+        return link_other(buffer, segment, data, size);
+    if (tail->data + tail->size == data) {
+        tail->size += size;
+        buffer->length += size;
+        return SL_OK;
+    }
+    if (size < few(buffer) || buffer->count == buffer->capacity)
+        return link_other(buffer, segment, data, size);
+    sl_segment_retain(segment);
+    push(buffer, segment, data, size);
     return SL_OK;
 }
 

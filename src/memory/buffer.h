@@ -59,7 +59,7 @@ void sl_buffer_init(struct sl_buffer *buffer, struct sl_pool *pool,
 void sl_buffer_fini(struct sl_buffer *buffer);
 /* The same object, empty. */
 void sl_buffer_reset(struct sl_buffer *buffer);
-/* The same, but the references now belong to whoever has copied the slices. */
+/* Empties it of slices whose references now belong to whoever copied them. */
 void sl_buffer_forget(struct sl_buffer *buffer);
 
 /* ---- writing: reserve room, fill it, commit what was filled ---- */
