@@ -34,7 +34,8 @@ struct sl_operation {
     struct sl_socket *socket;
     enum sl_operation_kind kind;
     bool is_cancelling;
-    uint64_t handle;                /* of a ring: slot and generation */
+    bool waits_first; /* for readiness: little may be there already */
+    uint64_t handle;  /* of a ring: slot and generation */
     const struct sockaddr *address; /* of connect */
     socklen_t address_size;
     struct msghdr message; /* of send and receive: msg_iov, msg_iovlen */

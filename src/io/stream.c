@@ -2,6 +2,7 @@
  * can succeed, and answered SL_AGAIN without the kernel when they do not. While
  * idle a connection costs this struct and nothing else. */
 #include "base/debug.h"
+#include "io/low_water.h"
 #include "io/readiness.h"
 #include "io/transport_class.h"
 
@@ -17,22 +18,13 @@
 #define VIEWS_AT_ONCE 16
 #define ROOMS_AT_ONCE 8
 
-/* How much may gather in the kernel before it wakes us, in a large body: fewer
- * wake-ups, and what is received still fits the cache. */
-#define RAISED_LOW_WATER (256 * 1024)
-/* A raised mark hides what a slow peer sent: it is taken back when nothing came
- * for this long. */
-#define LOW_WATER_PATIENCE (10 * SL_MILLISECOND)
-
 struct stream {
     struct sl_transport base;
     struct sl_completion ready; /* PENDING while one of `waits` is set */
-    struct sl_timer slow;       /* armed while the low-water mark is raised */
-    int low_water;
+    struct sl_low_water low_water;
     bool waits_to_send; /* SL_AGAIN was answered */
     bool waits_to_receive;
     bool is_watching; /* waits to receive only to learn of the end */
-    bool is_flowing;  /* the last receive filled its room */
 };
 
 static struct stream *self_of(struct sl_transport *transport)
@@ -247,53 +239,23 @@ static enum sl_status stream_send_file(struct sl_transport *transport, int file,
     return SL_OK;
 }
 
-/* ---- the low-water mark ---- */
-
-static void set_low_water(struct stream *self, int bytes)
-{
-    struct sl_loop *loop = self->base.loop;
-
-    if (self->low_water == bytes)
-        return;
-    self->low_water = bytes;
-    setsockopt(self->base.socket.fd, SOL_SOCKET, SO_RCVLOWAT, &bytes,
-               sizeof bytes);
-    if (bytes == 1)
-        sl_timer_disarm(&loop->timers, &self->slow);
-    else
-        sl_timer_arm(&loop->timers, &self->slow,
-                     loop->now + LOW_WATER_PATIENCE);
-}
-
-static void check_flow(struct sl_timer *timer)
-{
-    struct stream *self =
-        (struct stream *)(void *)((char *)timer -
-                                  offsetof(struct stream, slow));
-    struct sl_loop *loop = self->base.loop;
-    int64_t due = self->base.last_received + LOW_WATER_PATIENCE;
-
-    if (due > loop->now) {
-        sl_timer_arm(&loop->timers, timer, due);
-        return;
-    }
-    self->is_flowing = false;
-    set_low_water(self, 1);
-    self->base.socket.is_readable = true;
-    notify(&self->base.socket);
-}
+/* ---- receiving ---- */
 
 static void stream_expect(struct sl_transport *transport, size_t bytes)
 {
-    struct stream *self = self_of(transport);
-
-    if (bytes < 2 * RAISED_LOW_WATER)
-        set_low_water(self, 1);
-    else if (bytes >= 4 * RAISED_LOW_WATER && self->is_flowing)
-        set_low_water(self, RAISED_LOW_WATER);
+    sl_low_water_expect(&self_of(transport)->low_water, bytes);
 }
 
-/* ---- receiving ---- */
+/* Not every kernel tells of what has gathered already. */
+static void lowered(struct sl_low_water *low_water)
+{
+    struct stream *self =
+        (struct stream *)(void *)((char *)low_water -
+                                  offsetof(struct stream, low_water));
+
+    self->base.socket.is_readable = true;
+    notify(&self->base.socket);
+}
 
 static ssize_t receive_into(int fd, const struct sl_room *rooms, size_t count,
                             size_t *size)
@@ -370,9 +332,8 @@ static enum sl_status stream_receive(struct sl_transport *transport,
         return end_of(self);
     /* Less than there was room for means drained: the next edge tells of more.
      * A hang-up had its edge already, so the way to it is walked by calls. */
-    self->is_flowing = (size_t)n == size;
-    socket->is_readable = self->is_flowing || socket->is_hung_up;
-    transport->last_received = transport->loop->now;
+    sl_low_water_note(&self->low_water, (size_t)n == size);
+    socket->is_readable = (size_t)n == size || socket->is_hung_up;
     *received = (size_t)n;
     return SL_OK;
 }
@@ -396,10 +357,12 @@ static enum sl_status stream_watch(struct sl_transport *transport)
 
 static bool stream_is_quiet(struct sl_transport *transport)
 {
+    const struct stream *self = self_of(transport);
+
     if (transport->error != 0 || transport->socket.is_hung_up)
         return false;
     if (!transport->socket.is_readable &&
-        sl_clock_now() - transport->last_received <= SL_MILLISECOND)
+        sl_clock_now() - self->low_water.last_received <= SL_MILLISECOND)
         return true;
     if (!sl_socket_is_quiet(transport->socket.fd))
         return false;
@@ -425,9 +388,8 @@ static enum sl_status stream_create(struct sl_loop *loop,
     own->is_writable = true;
     self->base.class = &sl_transport_stream;
     self->base.loop = loop;
-    self->low_water = 1;
     sl_completion_init(&self->ready, loop, deliver);
-    sl_timer_init(&self->slow, check_flow);
+    sl_low_water_init(&self->low_water, loop, own->fd, lowered);
     *transport = &self->base;
     return SL_OK;
 }
@@ -437,7 +399,7 @@ static void stream_close(struct sl_transport *transport, bool is_abort)
     struct stream *self = self_of(transport);
     struct sl_loop *loop = transport->loop;
 
-    sl_timer_disarm(&loop->timers, &self->slow);
+    sl_low_water_fini(&self->low_water);
     sl_completion_fini(&self->ready);
     sl_socket_close(loop, &transport->socket, is_abort);
     sl_free(loop->allocator, self, sizeof *self);

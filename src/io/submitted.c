@@ -8,6 +8,8 @@
  * stays pinned until its operation's own completion; closed while something is
  * in flight, the transport lives on until the last of them. */
 #include "base/debug.h"
+#include "io/low_water.h"
+#include "io/readiness.h"
 #include "io/transport_class.h"
 
 #include <errno.h>
@@ -33,11 +35,11 @@ struct submitted {
     size_t held;
     size_t taken;
     size_t expected;
+    struct sl_low_water low_water;
     struct sl_timer linger;
     enum sl_status outcome; /* of receiving: SL_OK until the end or a failure */
     bool waits_to_send;     /* SL_AGAIN was answered */
     bool waits_to_receive;
-    bool is_flowing; /* the last receive filled its room */
     bool is_closed;
 };
 
@@ -124,7 +126,8 @@ static void lend(struct submitted *self, struct sl_pool *pool, size_t want)
 
     sl_assert(self->held == 0 && self->lent_count == 0);
     if (want > SL_TRANSPORT_BUFFER_SIZE &&
-        (self->is_flowing || self->expected > SL_TRANSPORT_BUFFER_SIZE))
+        (self->low_water.is_flowing ||
+         self->expected > SL_TRANSPORT_BUFFER_SIZE))
         lend_segments(self, pool, want);
     if (self->lent_count == 0) {
         self->receive_pieces[0].iov_base = self->receive_block->data;
@@ -132,6 +135,9 @@ static void lend(struct submitted *self, struct sl_pool *pool, size_t want)
     }
     message->msg_iov = self->receive_pieces;
     message->msg_iovlen = self->lent_count > 0 ? self->lent_count : 1;
+    /* As an edge would: after less than there was room for, all is drained. */
+    self->receiving.waits_first =
+        sl_low_water_is_raised(&self->low_water) && !self->low_water.is_flowing;
     self->taken = 0;
     pin(self);
 }
@@ -143,6 +149,7 @@ static void let_go(struct submitted *self)
     struct sl_loop *loop = self->base.loop;
 
     sl_timer_disarm(&loop->timers, &self->linger);
+    sl_low_water_fini(&self->low_water);
     sl_completion_fini(&self->sending.completion);
     sl_completion_fini(&self->receiving.completion);
     sl_socket_close(loop, &self->base.socket, false);
@@ -297,8 +304,7 @@ static void take_result(struct submitted *self)
     unpin(self);
     if (completion->status == SL_OK) {
         self->held = completion->result;
-        self->is_flowing = self->held == room_of(self);
-        self->base.last_received = self->base.loop->now;
+        sl_low_water_note(&self->low_water, self->held == room_of(self));
         return;
     }
     release_lent(self);
@@ -415,9 +421,23 @@ static enum sl_status submitted_watch(struct sl_transport *transport)
     return SL_AGAIN;
 }
 
+/* Not every kernel tells of what has gathered already. */
+static void lowered(struct sl_low_water *low_water)
+{
+    struct submitted *self =
+        (struct submitted *)(void *)((char *)low_water -
+                                     offsetof(struct submitted, low_water));
+
+    if (self->base.socket.backend->class->has_readiness)
+        sl_readiness_event(&self->base.socket, true, false, false);
+}
+
 static void submitted_expect(struct sl_transport *transport, size_t bytes)
 {
-    self_of(transport)->expected = bytes;
+    struct submitted *self = self_of(transport);
+
+    self->expected = bytes;
+    sl_low_water_expect(&self->low_water, bytes);
 }
 
 static bool submitted_is_quiet(struct sl_transport *transport)
@@ -428,7 +448,7 @@ static bool submitted_is_quiet(struct sl_transport *transport)
     if (self->held > 0 || self->outcome != SL_OK || transport->error != 0 ||
         self->receiving.completion.state == SL_COMPLETION_READY)
         return false;
-    if (sl_clock_now() - transport->last_received <= SL_MILLISECOND)
+    if (sl_clock_now() - self->low_water.last_received <= SL_MILLISECOND)
         return true;
     /* The kernel may have put it where a look at the socket does not see it. */
     if (is_in_flight(&self->receiving)) {
@@ -480,6 +500,7 @@ static enum sl_status submitted_create(struct sl_loop *loop,
     self->sending.message.msg_iov = &self->send_piece;
     self->sending.message.msg_iovlen = 1;
     sl_timer_init(&self->linger, stop_lingering);
+    sl_low_water_init(&self->low_water, loop, self->base.socket.fd, lowered);
     *transport = &self->base;
     return SL_OK;
 

@@ -128,7 +128,7 @@ static void try_all(struct worker *worker, struct sl_operation *operations)
         struct sl_operation *operation = operations;
 
         operations = operation->next;
-        if (!try_once(operation))
+        if (operation->waits_first || !try_once(operation))
             keep(worker, operation);
     }
 }

@@ -36,7 +36,6 @@ struct sl_transport {
     const struct sl_transport_events *events;
     void *owner;
     struct sl_socket socket;
-    int64_t last_received;
     int error; /* errno of the first failure; 0: none */
 };
 

@@ -141,7 +141,8 @@ static struct io_uring_sqe *next_entry(struct uring_backend *self)
     return io_uring_get_sqe(&self->ring);
 }
 
-static void prepare(struct io_uring_sqe *entry, struct sl_operation *operation)
+static void prepare(const struct uring_backend *self,
+                    struct io_uring_sqe *entry, struct sl_operation *operation)
 {
     int fd = operation->socket->fd;
     struct iovec *first = operation->message.msg_iov;
@@ -156,6 +157,10 @@ static void prepare(struct io_uring_sqe *entry, struct sl_operation *operation)
         io_uring_prep_recv(entry, fd, first->iov_base, first->iov_len, 0);
     else
         io_uring_prep_recvmsg(entry, fd, &operation->message, 0);
+    /* As old as the best way of setting up: older kernels refuse it. */
+    if (operation->waits_first &&
+        (self->ring.flags & IORING_SETUP_DEFER_TASKRUN) != 0)
+        entry->ioprio |= IORING_RECVSEND_POLL_FIRST;
     io_uring_sqe_set_data64(entry, operation->handle);
 }
 
@@ -186,7 +191,7 @@ static void uring_submit(struct sl_backend *backend,
         error = EBUSY;
         goto fail;
     }
-    prepare(entry, operation);
+    prepare(self, entry, operation);
     *place_of(operation) = operation;
     backend->in_flight++;
     return;

@@ -2,8 +2,8 @@
 
 #include "spec/c/io/world.h"
 
+#include <poll.h>
 #include <signal.h>
-#include <stdio.h>
 #include <sys/time.h>
 
 static struct world world;
@@ -297,6 +297,149 @@ static void ended_by_loop(const struct sl_backend_class *class)
 TEST("closing the loop cancels all and tells nobody")
 {
     each_backend(ended_by_loop);
+}
+
+/* ---- a kernel that does not let go ---- */
+
+/* Operations of this backend end never, not even when cancelled. */
+static struct sl_backend stuck;
+
+static bool stuck_is_present(void)
+{
+    return true;
+}
+
+static enum sl_status stuck_open(struct sl_loop *loop,
+                                 struct sl_backend **backend)
+{
+    stuck = (struct sl_backend){.class = stuck.class, .loop = loop};
+    *backend = &stuck;
+    return SL_OK;
+}
+
+static void stuck_close(struct sl_backend *backend)
+{
+    backend->loop = NULL;
+}
+
+static enum sl_status stuck_attach(struct sl_backend *backend,
+                                   struct sl_socket *socket)
+{
+    socket->backend = backend;
+    return SL_OK;
+}
+
+static void stuck_detach(struct sl_backend *backend, struct sl_socket *socket)
+{
+    (void)backend;
+    socket->backend = NULL;
+}
+
+static void stuck_move(struct sl_backend *backend, struct sl_socket *socket,
+                       struct sl_socket *to)
+{
+    (void)backend;
+    *to = *socket;
+    socket->fd = -1;
+    socket->backend = NULL;
+}
+
+static void stuck_submit(struct sl_backend *backend,
+                         struct sl_operation *operation)
+{
+    CHECK_INT(operation->completion.state, SL_COMPLETION_PENDING);
+    backend->in_flight++;
+}
+
+static void stuck_cancel(struct sl_backend *backend,
+                         struct sl_operation *operation)
+{
+    (void)backend;
+    operation->is_cancelling = true;
+}
+
+static void stuck_cancel_all(struct sl_backend *backend)
+{
+    (void)backend;
+}
+
+static void stuck_wait(struct sl_backend *backend, int64_t timeout)
+{
+    (void)backend;
+    poll(NULL, 0, sl_wait_milliseconds(timeout));
+}
+
+static enum sl_status stuck_watch(struct sl_backend *backend, int fd)
+{
+    (void)backend;
+    (void)fd;
+    return SL_OK;
+}
+
+static int stuck_pollfd(struct sl_backend *backend)
+{
+    (void)backend;
+    return -1;
+}
+
+static bool stuck_has_pending(const struct sl_backend *backend)
+{
+    (void)backend;
+    return false;
+}
+
+static const struct sl_backend_class stuck_class = {
+    .name = "stuck",
+    .benefit = "none",
+    .rank = 9,
+    .is_present = stuck_is_present,
+    .open = stuck_open,
+    .close = stuck_close,
+    .attach = stuck_attach,
+    .detach = stuck_detach,
+    .move = stuck_move,
+    .submit = stuck_submit,
+    .cancel = stuck_cancel,
+    .cancel_all = stuck_cancel_all,
+    .wait = stuck_wait,
+    .watch = stuck_watch,
+    .pollfd = stuck_pollfd,
+    .has_pending = stuck_has_pending,
+};
+
+TEST("the loop's close gives up in time, and what was lent is never freed")
+{
+    static const struct manner manner = {SL_TRANSPORT_COMPLETION, &stuck_class};
+    /* Left to itself with what is lent: not from an allocator that counts. */
+    static struct sl_allocator allocator;
+    static struct sl_transport *left; /* leaked on purpose: seen from here */
+    struct end end;
+    int64_t began;
+    int ours;
+    int theirs;
+    int fd;
+    size_t received;
+
+    stuck.class = &stuck_class;
+    sl_allocator_init_system(&allocator);
+    REQUIRE(world_open(&world, &allocator, NULL));
+    peer_tcp(&ours, &theirs);
+    end_init(&end, &world, &manner, ours);
+    fd = sl_transport_fd(end.transport);
+    CHECK_INT(sl_transport_receive(end.transport, &end.buffer, 10, &received),
+              SL_AGAIN);
+    end_fini(&end);
+    CHECK_INT(world.loop.operations, 0);
+    sl_resolver_destroy(world.resolver);
+    began = sl_clock_now();
+    CHECK(!sl_loop_close(&world.loop, 30 * SL_MILLISECOND));
+    CHECK(sl_clock_now() - began < 5 * SL_SECOND);
+    CHECK_INT(world.loop.quarantined, 1);
+    /* Both blocks: one pinned, one the transport's that lives on with it. */
+    CHECK_INT(sl_pool_outstanding(&world.pool), 2);
+    CHECK_INT(sl_pool_fini(&world.pool), 2);
+    close(fd);
+    close(theirs);
 }
 
 /* ---- signals ---- */

@@ -1,0 +1,39 @@
+/* io/low_water.h - fewer wake-ups for large bodies
+ *
+ * SO_RCVLOWAT lets bytes gather in the kernel before anybody is woken. Raised
+ * only while much more is known to come and what comes fills the room it is
+ * given; taken back near the end, and when nothing came for a while: a raised
+ * mark hides what a slow peer sent.
+ */
+#ifndef SL_IO_LOW_WATER_H
+#define SL_IO_LOW_WATER_H
+
+#include "io/loop.h"
+
+struct sl_low_water {
+    struct sl_timer timer; /* armed while the mark is raised */
+    struct sl_loop *loop;
+    /* It was taken back because nothing came: there may be something now. */
+    void (*on_lowered)(struct sl_low_water *low_water);
+    int64_t last_received;
+    int fd;
+    int bytes;
+    bool is_flowing; /* the last receive filled its room */
+};
+
+void sl_low_water_init(struct sl_low_water *low_water, struct sl_loop *loop,
+                       int fd, void (*on_lowered)(struct sl_low_water *));
+/* Before the descriptor is closed. */
+void sl_low_water_fini(struct sl_low_water *low_water);
+
+/* Something was received, and perhaps there was more. */
+void sl_low_water_note(struct sl_low_water *low_water, bool is_room_filled);
+/* At least `bytes` more are to come. */
+void sl_low_water_expect(struct sl_low_water *low_water, size_t bytes);
+
+static inline bool sl_low_water_is_raised(const struct sl_low_water *low_water)
+{
+    return low_water->bytes > 1;
+}
+
+#endif
