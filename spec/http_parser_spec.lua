@@ -1,0 +1,124 @@
+--- Every wire fixture through sluice.http_parser: the events are those that the C tests see.
+
+local sluice = require "sluice"
+local fixtures = require "support.fixtures"
+
+local function escape(bytes)
+  return (bytes:gsub('[%c"\\\x7f-\xff]', function(byte)
+    local named = { ["\r"] = "\\r", ["\n"] = "\\n", ["\t"] = "\\t" }
+    return named[byte] or ("\\x%02x"):format(byte:byte())
+  end))
+end
+
+-- What a fixture's context asks for: options of the parser, and how the input ends. nil when it
+-- asks for what only a connection can know.
+local function read_context(lines)
+  local options, ending = { decompress = false }, nil
+  for _, line in ipairs(lines or {}) do
+    local key, value = line:match("^(%w+_?%w*): (.*)$")
+    if key == "request" then
+      if value == "upgrade" or value == "close" then return nil end
+      options.method = value
+    elseif key == "decode" then
+      options.decompress = true
+    elseif key == "lenient_lf" then
+      options.lenient_lf = true
+    elseif key == "limit" then
+      local name, number = value:match("^(%l+) (%d+)$")
+      options[name] = tonumber(number)
+    elseif key == "eof" then
+      ending = value
+    end
+  end
+  return options, ending
+end
+
+local function add_fields(lines, label, fields)
+  for _, field in ipairs(fields) do
+    lines[#lines + 1] = ("%s %s: %s"):format(label, escape(field[1]), escape(field[2]))
+  end
+end
+
+-- Takes events until more bytes are needed; true when no more can come.
+local function take(parser, lines, body)
+  while true do
+    local event, message, err = parser:next()
+    if not event then
+      if not message then return event == nil end
+      -- How much of a corrupt body came out before that was found does not matter.
+      if err.code == "decode" then body.text = "" end
+      lines[#lines + 1] = #body.text > 0 and ('body "%s"'):format(escape(body.text)) or nil
+      lines[#lines + 1] = ("error %s: %s"):format(err.code, (message:gsub("^response: ", "")))
+      return true
+    elseif event.type == "body" then
+      body.text = body.text .. event.body:tostring()
+      event.body:dispose()
+    elseif event.type == "end" then
+      if #body.text > 0 then lines[#lines + 1] = ('body "%s"'):format(escape(body.text)) end
+      add_fields(lines, "trailer", event.trailers)
+      lines[#lines + 1] = event.keep_alive and "end keep-alive" or "end close"
+    else
+      lines[#lines + 1] = event.type == "interim" and ("interim %d"):format(event.status) or
+        ('head %d %s "%s"'):format(event.status, event.version, escape(event.reason))
+      add_fields(lines, "field", event.headers)
+    end
+  end
+end
+
+local function run(options, ending, pieces)
+  local parser <close> = sluice.http_parser(options)
+  local lines, body, is_over = {}, { text = "" }, false
+  for _, piece in ipairs(pieces) do
+    parser:feed(piece)
+    is_over = is_over or take(parser, lines, body)
+  end
+  if ending and not is_over then
+    parser:finish(ending == "clean")
+    take(parser, lines, body)
+  end
+  if lines[#lines]:match("^end") and parser:surplus() ~= "" then
+    lines[#lines + 1] = ('surplus "%s"'):format(escape(parser:surplus()))
+  end
+  return table.concat(lines, "\n")
+end
+
+describe("http_parser", function()
+  it("leaves a sequence that it was fed as it is", function()
+    local wire = "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n" ..
+      "3\r\nabc\r\n3\r\ndef\r\n3\r\nghi\r\n0\r\n\r\n"
+    local buffer <close> = sluice.buffer()
+    local parser <close> = sluice.http_parser()
+    buffer:append(wire)
+    local sequence <close> = buffer:sequence()
+    parser:feed(sequence)
+    local lines, body = {}, { text = "" }
+    assert.is_true(take(parser, lines, body))
+    assert.equal("abcdefghi", body.text)
+    assert.equal(wire, sequence:tostring())
+  end)
+end)
+
+describe("a fixture", function()
+  local before = sluice.stats().outstanding
+
+  for fixture in fixtures.each("http") do
+    local options, ending = read_context(fixture.blocks.context)
+    if options then
+      local expected = table.concat(fixture.events, "\n")
+
+      it("says the same wherever it is cut: " .. fixture.title, function()
+        local bytes, single = fixture.bytes, {}
+        assert.equal(expected, run(options, ending, { bytes }))
+        for at = 1, #bytes - 1 do
+          assert.equal(expected, run(options, ending, { bytes:sub(1, at), bytes:sub(at + 1) }))
+        end
+        for byte in bytes:gmatch(".") do single[#single + 1] = byte end
+        assert.equal(expected, run(options, ending, single))
+      end)
+    end
+  end
+
+  it("leaves no memory behind", function()
+    assert.equal(before, sluice.stats().outstanding)
+  end)
+end)
