@@ -14,6 +14,7 @@ local url = "spec/c/http/url_test.c"
 local verify = "spec/c/tls/openssl_verify_test.c"
 local engine = "spec/c/tls/openssl_engine_test.c"
 local faults = "spec/faults_spec.lua"
+local get = "spec/get_spec.lua"
 
 local line = "refuses every byte that could split a request line"
 local field = "refuses every byte that could split a field line"
@@ -46,6 +47,7 @@ return {
   { "9112 6.1c", "Transfer-Encoding in an HTTP/1.0 response: faulty framing, closed afterwards" },
   { "9112 6.1d", "Transfer-Encoding is sent only to servers known to speak 1.1" },
   { "9112 6.2", "Content-Length is never sent with Transfer-Encoding",
+    { get, "is refused: header fields that belong to the client" },
     { request, "knows the fields that are the client's own" } },
   { "9112 6.3(1)", "answers to HEAD, 1xx, 204 and 304 have no body",
     { framing, "gives no body to any answer to HEAD, 1xx, 204 and 304" } },
@@ -75,10 +77,13 @@ return {
     { faults, "that brought more than its message is not used" },
     { faults, "that spoke before it was asked is not used" } },
   { "9112 9.3a", "the options of Connection and the version decide on persistence" },
-  { "9112 9.3b", "a body is read whole before the connection is used again, or it is closed" },
+  { "9112 9.3b", "a body is read whole before the connection is used again, or it is closed",
+    { get, "streams a body larger than any limit of a buffered one, whole or let go early" } },
   { "9112 9.3c", "a client that will close sends Connection: close" },
-  { "9112 9.3.1", "only idempotent requests are sent again by themselves, and once" },
-  { "9112 9.3.2", "no pipelining" },
+  { "9112 9.3.1", "only idempotent requests are sent again by themselves, and once",
+    { faults, "that fails by %s before any response byte is tried once more" },
+    { faults, "that fails by %s is not tried again with a POST" } },
+  { "9112 9.3.2", "no pipelining", { get, "serves 200 tasks over a few connections" } },
   { "9112 9.6", "after close was sent or received, no request follows" },
   { "9112 9.7", "over TLS, all of HTTP is application data",
     { engine, "shakes hands, sends and receives in both versions" } },
