@@ -4,16 +4,22 @@
 
 #define READER "sluice.reader"
 
+/* The upvalues that a closure may have. */
+#define FORMATS_MAX 250
+
 /* values: the sequence it reads, which owns the segments */
 struct slb_reader {
     struct sl_reader reader;
+    bool is_closed;
 };
 
-/* Raises when the sequence was disposed. */
+/* Raises when it was closed or the sequence disposed. */
 static struct sl_reader *check_reader(lua_State *L)
 {
     struct slb_reader *handle = luaL_checkudata(L, 1, READER);
 
+    if (handle->is_closed)
+        luaL_error(L, "use of closed reader");
     lua_getiuservalue(L, 1, 1);
     slb_check_sequence(L, -1);
     lua_pop(L, 1);
@@ -61,26 +67,75 @@ static bool push_line(lua_State *L, struct sl_reader *reader, bool keeps_end)
     return true;
 }
 
-/* "n": the longest text that Lua takes as a number, as liolib does. */
+/* ---- "n": what liolib reads as a number, and not a byte more ---- */
+
+struct numeral {
+    struct sl_reader *reader;
+    size_t size;
+    char text[201]; /* as long as liolib's */
+};
+
+static int next_byte(const struct numeral *numeral)
+{
+    struct sl_view view = sl_reader_peek(numeral->reader);
+
+    return view.size > 0 ? (unsigned char)view.data[0] : '\0';
+}
+
+/* Takes one byte; a numeral that is too long becomes invalid. */
+static bool take_byte(struct numeral *numeral)
+{
+    if (numeral->size >= sizeof numeral->text - 1) {
+        numeral->text[0] = '\0';
+        return false;
+    }
+    numeral->text[numeral->size++] = (char)next_byte(numeral);
+    sl_reader_skip(numeral->reader, 1);
+    return true;
+}
+
+static bool take_one_of(struct numeral *numeral, const char *set)
+{
+    int byte = next_byte(numeral);
+
+    return byte != '\0' && strchr(set, byte) != NULL && take_byte(numeral);
+}
+
+static size_t take_digits(struct numeral *numeral, bool is_hexadecimal)
+{
+    const char *set = is_hexadecimal ? "0123456789abcdefABCDEF" : "0123456789";
+    size_t count = 0;
+
+    while (take_one_of(numeral, set))
+        count++;
+    return count;
+}
+
 static bool push_number(lua_State *L, struct sl_reader *reader)
 {
-    char text[201];
-    size_t size = 0;
-    struct sl_view view = sl_reader_peek(reader);
+    struct numeral numeral = {.reader = reader, .size = 0};
+    size_t digits = 0;
+    bool is_hexadecimal = false;
 
-    while (view.size > 0 && strchr(" \f\n\r\t\v", view.data[0]) != NULL) {
+    while (next_byte(&numeral) != '\0' &&
+           strchr(" \f\n\r\t\v", next_byte(&numeral)) != NULL)
         sl_reader_skip(reader, 1);
-        view = sl_reader_peek(reader);
+    take_one_of(&numeral, "+-");
+    if (take_one_of(&numeral, "0")) {
+        if (take_one_of(&numeral, "xX"))
+            is_hexadecimal = true;
+        else
+            digits = 1;
     }
-    while (view.size > 0 && size < sizeof text - 1 &&
-           strchr("+-.0123456789abcdefpxABCDEFPX", view.data[0]) != NULL &&
-           view.data[0] != '\0') {
-        text[size++] = view.data[0];
-        sl_reader_skip(reader, 1);
-        view = sl_reader_peek(reader);
+    digits += take_digits(&numeral, is_hexadecimal);
+    if (take_one_of(&numeral, "."))
+        digits += take_digits(&numeral, is_hexadecimal);
+    if (digits > 0 && take_one_of(&numeral, is_hexadecimal ? "pP" : "eE")) {
+        take_one_of(&numeral, "+-");
+        take_digits(&numeral, false);
     }
-    text[size] = '\0';
-    return lua_stringtonumber(L, text) != 0;
+    numeral.text[numeral.size] = '\0';
+    return lua_stringtonumber(L, numeral.text) != 0;
 }
 
 /* One format at `index`; false at the end, with nothing pushed. */
@@ -136,21 +191,25 @@ static int reader_read(lua_State *L)
     return count - 1;
 }
 
-/* stack: reader */
-static int next_line(lua_State *L)
+/* upvalues: the reader, the formats */
+static int next_formats(lua_State *L)
 {
-    if (!push_line(L, check_reader(L), false))
-        lua_pushnil(L);
-    return 1;
+    lua_settop(L, 0);
+    luaL_checkstack(L, FORMATS_MAX + 1, NULL);
+    for (int i = 1; !lua_isnone(L, lua_upvalueindex(i)); i++)
+        lua_pushvalue(L, lua_upvalueindex(i));
+    return reader_read(L);
 }
 
-/* for line in reader:lines(): without their ends */
+/* for ... in reader:lines(...): as file:lines, what read(...) gives until the
+ * first is nil; lines without their ends when no format is given */
 static int reader_lines(lua_State *L)
 {
     check_reader(L);
-    lua_pushcfunction(L, next_line);
-    lua_pushvalue(L, 1);
-    return 2;
+    luaL_argcheck(L, lua_gettop(L) <= FORMATS_MAX, FORMATS_MAX + 1,
+                  "too many formats");
+    lua_pushcclosure(L, next_formats, lua_gettop(L));
+    return 1;
 }
 
 /* reader:seek(whence = "cur", offset = 0) -> position | nil, message, err */
@@ -184,11 +243,25 @@ static int reader_length(lua_State *L)
     return 1;
 }
 
-/* reader:close() -> true; there is nothing to give back: files have it, too */
+/* reader:close() -> true; the segments stay with their sequence. Idempotent. */
 static int reader_close(lua_State *L)
 {
-    luaL_checkudata(L, 1, READER);
+    struct slb_reader *handle = luaL_checkudata(L, 1, READER);
+
+    handle->is_closed = true;
     lua_pushboolean(L, true);
+    return 1;
+}
+
+static int reader_describe(lua_State *L)
+{
+    struct slb_reader *handle = luaL_checkudata(L, 1, READER);
+
+    if (handle->is_closed)
+        lua_pushliteral(L, READER " (closed)");
+    else
+        lua_pushfstring(L, READER " (at %I)",
+                        (LUAI_UACINT)handle->reader.position);
     return 1;
 }
 
@@ -197,8 +270,10 @@ static const luaL_Reg methods[] = {
     {"seek", reader_seek},   {"position", reader_position},
     {"close", reader_close}, {NULL, NULL}};
 
-static const luaL_Reg meta[] = {
-    {"__len", reader_length}, {"__close", reader_close}, {NULL, NULL}};
+static const luaL_Reg meta[] = {{"__len", reader_length},
+                                {"__close", reader_close},
+                                {"__tostring", reader_describe},
+                                {NULL, NULL}};
 
 void slb_reader_open(lua_State *L)
 {
