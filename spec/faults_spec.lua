@@ -329,8 +329,8 @@ describe("a reused connection", function()
     end)
   end
 
-  -- A connection is looked at again when it was idle for a millisecond.
-  local idle = { "pause", 0.002 }
+  -- A connection is looked at again when it was idle for a millisecond or more.
+  local idle = { "pause", 0.02 }
 
   it("that its server closed meanwhile is not used", function()
     local p <close> = peer.listen {

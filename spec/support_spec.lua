@@ -362,6 +362,7 @@ describe("nginx", function()
   it("leaves nothing behind when it is stopped", function()
     local other = nginx.start()
     local directory, port = other.directory, other.port
+    assert.matches("^HTTP/1.1 204", (peer.request(port, "GET /empty HTTP/1.0\r\n\r\n")))
     assert.equal(0, other:stop())
     assert.is_nil(other:stop())
     assert.is_nil(io.open(directory .. "/nginx.conf"))

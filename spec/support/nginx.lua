@@ -159,6 +159,7 @@ function nginx.start(options)
   self.url = "http://127.0.0.1:" .. port
   self.path = directory .. "/socket"
   if tls_port then
+    assert(system.wait_for_port(tls_port, self.pid))
     self.tls_port = tls_port
     self.tls_url = "https://localhost:" .. tls_port
   end

@@ -27,6 +27,8 @@
 #include <unistd.h>
 
 #define ARGUMENT_MAX 64
+#define PORT_FIRST   10000
+#define PORT_COUNT   20000
 
 /* A pointer would have to be freed on every path that raises. */
 struct arguments {
@@ -90,23 +92,31 @@ static struct sockaddr_in loopback(unsigned port)
     return address;
 }
 
-/* system.free_port() -> a port of 127.0.0.1 where nobody listens now */
+/* system.free_port() -> a port of 127.0.0.1 where nobody listens now
+ *
+ * Never the same one twice in a row, and below those that the kernel gives to
+ * connections by itself: nobody takes it before it is used. */
 static int system_free_port(lua_State *L)
 {
-    struct sockaddr_in address = loopback(0);
-    socklen_t size = sizeof address;
-    int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    static unsigned last;
 
-    if (fd < 0)
-        return failure(L, "socket");
-    if (bind(fd, (struct sockaddr *)&address, size) != 0 ||
-        getsockname(fd, (struct sockaddr *)&address, &size) != 0) {
+    if (last == 0)
+        last = (unsigned)getpid();
+    for (unsigned i = 0; i < PORT_COUNT; i++) {
+        unsigned port = PORT_FIRST + ++last % PORT_COUNT;
+        struct sockaddr_in address = loopback(port);
+        int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+        if (fd < 0)
+            return failure(L, "socket");
+        int result = bind(fd, (struct sockaddr *)&address, sizeof address);
         close(fd);
-        return failure(L, "bind");
+        if (result == 0) {
+            lua_pushinteger(L, port);
+            return 1;
+        }
     }
-    close(fd);
-    lua_pushinteger(L, ntohs(address.sin_port));
-    return 1;
+    return failure(L, "bind");
 }
 
 static bool accepts(unsigned port)
