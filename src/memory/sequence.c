@@ -123,8 +123,15 @@ enum sl_status sl_sequence_take(struct sl_sequence *sequence,
 {
     enum sl_status status = copy_slices(sequence, buffer);
 
-    if (status == SL_OK)
-        sl_buffer_forget(buffer);
+    if (status != SL_OK)
+        return status;
+    for (uint32_t i = 0; i < buffer->count; i++) {
+        const struct sl_slice *slice = buffer_slice(buffer, i);
+
+        if (slice->size == 0) /* was not copied: nobody takes its reference */
+            sl_segment_release(slice->segment);
+    }
+    sl_buffer_forget(buffer);
     sl_check(sl_sequence_is_valid(sequence));
     return status;
 }
