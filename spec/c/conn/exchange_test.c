@@ -1,0 +1,447 @@
+#include "conn/exchange.h"
+
+#include "spec/c/conn/scene.h"
+
+#define HELLO "HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello"
+#define POST  "POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 4\r\n\r\n"
+
+static struct scene scene;
+
+TEST("brings a response and keeps the connection")
+{
+    scene_init(&scene);
+    struct sl_exchange *exchange = scene_begin(&scene, GET);
+
+    CHECK_INT(sl_exchange_want(exchange, SL_WANT_WHOLE, 0), SL_AGAIN);
+    int peer = scene_accept(&scene);
+    scene_expect(&scene, peer, GET);
+    peer_send(peer, HELLO);
+    CHECK_INT(scene_want(&scene, exchange, SL_WANT_WHOLE, 0), SL_OK);
+    CHECK_INT(exchange->response.head.status, 200);
+    scene_check_body(exchange, "hello");
+    CHECK_INT(scene.connections->stats.idle, 1);
+    sl_exchange_release(exchange);
+
+    exchange = scene_begin(&scene, GET);
+    CHECK(exchange->is_reused);
+    CHECK_INT(sl_exchange_want(exchange, SL_WANT_WHOLE, 0), SL_AGAIN);
+    scene_expect(&scene, peer, GET);
+    peer_send(peer, HELLO);
+    CHECK_INT(scene_want(&scene, exchange, SL_WANT_WHOLE, 0), SL_OK);
+    CHECK_INT(scene.connections->stats.made, 1);
+    sl_exchange_release(exchange);
+    close(peer);
+    scene_fini(&scene);
+}
+
+/* ---- every cut ---- */
+
+static const char chunked[] = "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked"
+                              "\r\n\r\n5\r\nhello\r\n6\r\n world\r\n0\r\n\r\n";
+
+static void exchange_cut(size_t cut)
+{
+    struct sl_exchange *exchange = scene_begin(&scene, GET);
+    int peer;
+
+    CHECK_INT(sl_exchange_want(exchange, SL_WANT_WHOLE, 0), SL_AGAIN);
+    peer = scene_accept(&scene);
+    scene_expect(&scene, peer, GET);
+    REQUIRE(send(peer, chunked, cut, MSG_NOSIGNAL) == (ssize_t)cut);
+    world_settle(&scene.world);
+    CHECK(exchange->completion.state == SL_COMPLETION_PENDING);
+    peer_send(peer, chunked + cut);
+    CHECK_INT(scene_want(&scene, exchange, SL_WANT_WHOLE, 0), SL_OK);
+    scene_check_body(exchange, "hello world");
+    sl_exchange_release(exchange);
+    close(peer);
+    world_settle(&scene.world);
+}
+
+TEST("waits for the rest wherever a response is cut")
+{
+    scene_init(&scene);
+    scene.connections->options.reuses = false;
+    for (size_t cut = 1; cut < sizeof chunked - 1; cut++) {
+        test_note("cut at %zu", cut);
+        exchange_cut(cut);
+    }
+    scene_fini(&scene);
+}
+
+/* ---- ends of connections ---- */
+
+TEST("sends again, once, when a reused connection has died unseen")
+{
+    scene_init(&scene);
+    struct sl_exchange *exchange = scene_begin(&scene, GET);
+
+    sl_exchange_want(exchange, SL_WANT_WHOLE, 0);
+    int peer = scene_accept(&scene);
+    scene_expect(&scene, peer, GET);
+    peer_send(peer, HELLO);
+    CHECK_INT(scene_want(&scene, exchange, SL_WANT_WHOLE, 0), SL_OK);
+    sl_exchange_release(exchange);
+
+    exchange = scene_begin(&scene, GET);
+    CHECK(exchange->is_reused);
+    CHECK_INT(sl_exchange_want(exchange, SL_WANT_WHOLE, 0), SL_AGAIN);
+    peer_reset(peer);
+    peer = scene_accept(&scene);
+    scene_expect(&scene, peer, GET);
+    CHECK(exchange->has_resent);
+    peer_send(peer, HELLO);
+    CHECK_INT(scene_want(&scene, exchange, SL_WANT_WHOLE, 0), SL_OK);
+    scene_check_body(exchange, "hello");
+    CHECK_INT(scene.connections->stats.resends, 1);
+    sl_exchange_release(exchange);
+    close(peer);
+    scene_fini(&scene);
+}
+
+TEST("does not send again what is not idempotent and went out")
+{
+    scene_init(&scene);
+    struct sl_exchange *exchange = scene_begin(&scene, GET);
+
+    sl_exchange_want(exchange, SL_WANT_WHOLE, 0);
+    int peer = scene_accept(&scene);
+    scene_expect(&scene, peer, GET);
+    peer_send(peer, HELLO);
+    CHECK_INT(scene_want(&scene, exchange, SL_WANT_WHOLE, 0), SL_OK);
+    sl_exchange_release(exchange);
+
+    scene.options.is_idempotent = false;
+    exchange = scene_begin(&scene, GET);
+    CHECK_INT(sl_exchange_want(exchange, SL_WANT_WHOLE, 0), SL_AGAIN);
+    scene_expect(&scene, peer, GET);
+    peer_reset(peer);
+    CHECK_INT(scene_want(&scene, exchange, SL_WANT_WHOLE, 0), SL_CLOSED);
+    CHECK(!exchange->failure.is_retryable);
+    CHECK_INT(exchange->failure.stage, SL_STAGE_HEAD);
+    CHECK_INT(scene.connections->stats.resends, 0);
+    sl_exchange_release(exchange);
+    scene_fini(&scene);
+}
+
+TEST("never reports a truncated body complete")
+{
+    scene_init(&scene);
+    struct sl_exchange *exchange = scene_begin(&scene, GET);
+
+    sl_exchange_want(exchange, SL_WANT_WHOLE, 0);
+    int peer = scene_accept(&scene);
+    scene_expect(&scene, peer, GET);
+    peer_send(peer, "HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhell");
+    close(peer);
+    CHECK_INT(scene_want(&scene, exchange, SL_WANT_WHOLE, 0), SL_CLOSED);
+    CHECK_INT(exchange->failure.stage, SL_STAGE_BODY);
+    sl_exchange_release(exchange);
+    scene_fini(&scene);
+}
+
+TEST("retires a connection with bytes behind its message")
+{
+    scene_init(&scene);
+    struct sl_exchange *exchange = scene_begin(&scene, GET);
+
+    sl_exchange_want(exchange, SL_WANT_WHOLE, 0);
+    int peer = scene_accept(&scene);
+    scene_expect(&scene, peer, GET);
+    peer_send(peer, HELLO "HTTP/1.1 200 OK\r\n");
+    CHECK_INT(scene_want(&scene, exchange, SL_WANT_WHOLE, 0), SL_OK);
+    CHECK_INT(scene.connections->stats.idle, 0);
+    CHECK_INT(scene.world.loop.connections, 0);
+    sl_exchange_release(exchange);
+    close(peer);
+    scene_fini(&scene);
+}
+
+TEST("closes an idle connection whose peer speaks or leaves")
+{
+    for (int speaks = 0; speaks < 2; speaks++) {
+        scene_init(&scene);
+        struct sl_exchange *exchange = scene_begin(&scene, GET);
+
+        sl_exchange_want(exchange, SL_WANT_WHOLE, 0);
+        int peer = scene_accept(&scene);
+        scene_expect(&scene, peer, GET);
+        peer_send(peer, HELLO);
+        CHECK_INT(scene_want(&scene, exchange, SL_WANT_WHOLE, 0), SL_OK);
+        sl_exchange_release(exchange);
+        CHECK_INT(scene.connections->stats.idle, 1);
+        if (speaks)
+            peer_send(peer, "HTTP/1.1 408 Request Timeout\r\n\r\n");
+        else
+            CHECK_INT(shutdown(peer, SHUT_WR), 0);
+        for (int i = 0; i < 100 && scene.connections->stats.idle > 0; i++)
+            CHECK_INT(sl_loop_step(&scene.world.loop, 10 * SL_MILLISECOND),
+                      SL_OK);
+        CHECK_INT(scene.connections->stats.idle, 0);
+        close(peer);
+        scene_fini(&scene);
+    }
+}
+
+/* ---- places ---- */
+
+TEST("waits in the queue, in order, for a place")
+{
+    scene_init(&scene);
+    scene.connections->options.per_origin = 1;
+    struct sl_exchange *first = scene_begin(&scene, GET);
+    struct sl_exchange *second = scene_begin(&scene, GET);
+    struct sl_exchange *third = scene_begin(&scene, GET);
+
+    CHECK_INT(second->phase, SL_EXCHANGE_QUEUED);
+    CHECK_INT(third->phase, SL_EXCHANGE_QUEUED);
+    sl_exchange_want(first, SL_WANT_WHOLE, 0);
+    sl_exchange_want(second, SL_WANT_WHOLE, 0);
+    int peer = scene_accept(&scene);
+    scene_expect(&scene, peer, GET);
+    peer_send(peer, HELLO);
+    CHECK_INT(scene_want(&scene, first, SL_WANT_WHOLE, 0), SL_OK);
+    scene_expect(&scene, peer, GET);
+    CHECK_INT(second->phase, SL_EXCHANGE_ACTIVE);
+    CHECK_INT(third->phase, SL_EXCHANGE_QUEUED);
+    sl_exchange_release(third); /* who leaves the queue leaves no hole */
+    peer_send(peer, HELLO);
+    while (second->completion.state != SL_COMPLETION_DONE)
+        CHECK_INT(sl_loop_step(&scene.world.loop, SL_SECOND), SL_OK);
+    CHECK_INT(scene_want(&scene, second, SL_WANT_WHOLE, 0), SL_OK);
+    CHECK_INT(scene.connections->stats.made, 1);
+    sl_exchange_release(first);
+    sl_exchange_release(second);
+    close(peer);
+    scene_fini(&scene);
+}
+
+TEST("fails in the queue when its deadline passes")
+{
+    scene_init(&scene);
+    scene.connections->options.per_origin = 1;
+    scene.options.deadlines.queue = SL_MILLISECOND;
+    struct sl_exchange *first = scene_begin(&scene, GET);
+    struct sl_exchange *second = scene_begin(&scene, GET);
+
+    CHECK_INT(scene_want(&scene, second, SL_WANT_WHOLE, 0), SL_TIMEOUT);
+    CHECK_INT(second->failure.stage, SL_STAGE_QUEUE);
+    CHECK(second->failure.is_retryable);
+    sl_exchange_release(first);
+    sl_exchange_release(second);
+    scene_fini(&scene);
+}
+
+/* ---- uploads ---- */
+
+TEST("sends a body behind its head, and again from the start")
+{
+    scene_init(&scene);
+    struct sl_exchange *exchange;
+
+    REQUIRE(sl_exchange_create(scene.origin, &scene.options, SL_VIEW(POST),
+                               &exchange) == SL_OK);
+    sl_upload_set_text(&exchange->upload, SL_VIEW("data"));
+    sl_exchange_start(exchange);
+    sl_exchange_want(exchange, SL_WANT_WHOLE, 0);
+    int peer = scene_accept(&scene);
+    scene_expect(&scene, peer, POST "data");
+    peer_send(peer, HELLO);
+    CHECK_INT(scene_want(&scene, exchange, SL_WANT_WHOLE, 0), SL_OK);
+    CHECK_INT(scene.connections->stats.idle, 1);
+    sl_exchange_release(exchange);
+    close(peer);
+    scene_fini(&scene);
+}
+
+TEST("delivers a final answer that comes during the upload")
+{
+    scene_init(&scene);
+    struct sl_exchange *exchange;
+
+    REQUIRE(sl_exchange_create(scene.origin, &scene.options, SL_VIEW(POST),
+                               &exchange) == SL_OK);
+    sl_upload_set_pushed(&exchange->upload, 4);
+    sl_exchange_start(exchange);
+    CHECK_INT(sl_exchange_want(exchange, SL_WANT_ROOM, 0), SL_AGAIN);
+    int peer = scene_accept(&scene);
+    CHECK_INT(scene_want(&scene, exchange, SL_WANT_ROOM, 0), SL_OK);
+    scene_expect(&scene, peer, POST);
+    peer_send(peer, "HTTP/1.1 413 No\r\nContent-Length: 2\r\n\r\nno");
+    CHECK_INT(scene_want(&scene, exchange, SL_WANT_WHOLE, 0), SL_OK);
+    CHECK_INT(exchange->response.head.status, 413);
+    CHECK(exchange->was_cut);
+    CHECK_INT(scene.connections->stats.idle, 0);
+    sl_exchange_release(exchange);
+    close(peer);
+    scene_fini(&scene);
+}
+
+TEST("waits for 100 only as long as it is worth it")
+{
+    static const char head[] = "POST / HTTP/1.1\r\nHost: x\r\n"
+                               "Content-Length: 4\r\nExpect: 100-continue"
+                               "\r\n\r\n";
+
+    scene_init(&scene);
+    struct sl_exchange *exchange;
+    char byte;
+
+    scene.options.expects_continue = true;
+    REQUIRE(sl_exchange_create(scene.origin, &scene.options,
+                               sl_view(head, sizeof head - 1),
+                               &exchange) == SL_OK);
+    sl_upload_set_text(&exchange->upload, SL_VIEW("data"));
+    sl_exchange_start(exchange);
+    sl_exchange_want(exchange, SL_WANT_WHOLE, 0);
+    int peer = scene_accept(&scene);
+    scene_expect(&scene, peer, head);
+    world_settle(&scene.world);
+    CHECK_INT(recv(peer, &byte, 1, MSG_DONTWAIT), -1);
+    CHECK(exchange->continue_until > scene.world.loop.now);
+    CHECK(exchange->continue_until <= scene.world.loop.now + SL_SECOND);
+    peer_send(peer, "HTTP/1.1 100 Continue\r\n\r\n");
+    scene_expect(&scene, peer, "data");
+    peer_send(peer, HELLO);
+    CHECK_INT(scene_want(&scene, exchange, SL_WANT_WHOLE, 0), SL_OK);
+    sl_exchange_release(exchange);
+    close(peer);
+    scene_fini(&scene);
+}
+
+/* ---- letting go ---- */
+
+TEST("drains a short rest and keeps the connection")
+{
+    scene_init(&scene);
+    struct sl_exchange *exchange = scene_begin(&scene, GET);
+
+    sl_exchange_want(exchange, SL_WANT_HEAD, 0);
+    int peer = scene_accept(&scene);
+    scene_expect(&scene, peer, GET);
+    peer_send(peer, "HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhe");
+    CHECK_INT(scene_want(&scene, exchange, SL_WANT_HEAD, 0), SL_OK);
+    sl_exchange_drop(exchange);
+    sl_exchange_release(exchange);
+    CHECK_INT(scene.connections->stats.idle, 0);
+    peer_send(peer, "llo");
+    for (int i = 0; i < 100 && scene.connections->stats.idle == 0; i++)
+        CHECK_INT(sl_loop_step(&scene.world.loop, 10 * SL_MILLISECOND), SL_OK);
+    CHECK_INT(scene.connections->stats.idle, 1);
+    CHECK(scene.connections->draining == NULL);
+    close(peer);
+    scene_fini(&scene);
+}
+
+TEST("closes where the rest is long, late or of unknown end")
+{
+    static const char *const heads[] = {
+        "HTTP/1.1 200 OK\r\nContent-Length: 1000000\r\n\r\n",
+        "HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhe",
+        "HTTP/1.1 200 OK\r\n\r\nhe",
+    };
+
+    for (size_t i = 0; i < 3; i++) {
+        scene_init(&scene);
+        struct sl_exchange *exchange = scene_begin(&scene, GET);
+
+        sl_exchange_want(exchange, SL_WANT_HEAD, 0);
+        int peer = scene_accept(&scene);
+        scene_expect(&scene, peer, GET);
+        peer_send(peer, heads[i]);
+        CHECK_INT(scene_want(&scene, exchange, SL_WANT_HEAD, 0), SL_OK);
+        sl_exchange_drop(exchange);
+        sl_exchange_release(exchange);
+        for (int k = 0; k < 100 && scene.world.loop.connections > 0; k++)
+            CHECK_INT(sl_loop_step(&scene.world.loop, 10 * SL_MILLISECOND),
+                      SL_OK);
+        CHECK_INT(scene.world.loop.connections, 0);
+        close(peer);
+        scene_fini(&scene);
+    }
+}
+
+TEST("ends with cancelled wherever it is, and leaves nothing")
+{
+    for (int steps = 0; steps < 6; steps++) {
+        test_note("after %d steps", steps);
+        scene_init(&scene);
+        struct sl_exchange *exchange = scene_begin(&scene, GET);
+        int peer = -1;
+
+        CHECK_INT(sl_exchange_want(exchange, SL_WANT_WHOLE, 0), SL_AGAIN);
+        if (steps > 0)
+            peer = scene_accept(&scene);
+        if (steps > 1)
+            scene_expect(&scene, peer, GET);
+        if (steps > 2)
+            peer_send(peer, "HTTP/1.1 200 OK\r\nContent-Le");
+        if (steps > 3)
+            peer_send(peer, "ngth: 5\r\n\r\nhe");
+        if (steps > 4)
+            peer_send(peer, "llo");
+        if (steps < 5)
+            world_settle(&scene.world);
+        exchange->completion.cancel(&exchange->completion);
+        while (exchange->completion.state != SL_COMPLETION_DONE)
+            CHECK_INT(sl_loop_step(&scene.world.loop, SL_SECOND), SL_OK);
+        CHECK_INT(scene_want(&scene, exchange, SL_WANT_WHOLE, 0), SL_CANCELLED);
+        sl_exchange_release(exchange);
+        if (peer >= 0)
+            close(peer);
+        scene_fini(&scene);
+    }
+}
+
+/* ---- allocations that fail ---- */
+
+static void whole_life(struct sl_allocator *allocator, void *argument)
+{
+    struct sl_connections_options limits;
+    struct sl_exchange *exchange;
+    enum sl_status status;
+    int peer = -1;
+
+    (void)argument;
+    sl_connections_options_default(&limits);
+    status = scene_open(&scene, allocator, &limits);
+    if (scene.connections == NULL && status == SL_MEMORY &&
+        scene.world.resolver == NULL)
+        return;
+    if (status == SL_OK)
+        status = sl_exchange_create(scene.origin, &scene.options, SL_VIEW(GET),
+                                    &exchange);
+    if (status == SL_OK) {
+        sl_exchange_start(exchange);
+        status = sl_exchange_want(exchange, SL_WANT_WHOLE, 0);
+        make_nonblocking(scene.listener);
+        while (status == SL_AGAIN) {
+            CHECK_INT(sl_loop_step(&scene.world.loop, SL_MILLISECOND), SL_OK);
+            if (peer < 0) {
+                peer = accept(scene.listener, NULL, NULL);
+                /* A client out of memory may have left already. */
+                if (peer >= 0)
+                    send(peer, chunked, sizeof chunked - 1, MSG_NOSIGNAL);
+            }
+            if (exchange->completion.state == SL_COMPLETION_DONE)
+                status = sl_exchange_want(exchange, SL_WANT_WHOLE, 0);
+        }
+        if (status == SL_OK)
+            scene_check_body(exchange, "hello world");
+        sl_exchange_release(exchange);
+    }
+    CHECK(status == SL_OK || test_allocator_has_failed(allocator));
+    if (peer >= 0)
+        close(peer);
+    scene_close(&scene);
+}
+
+TEST("gives back everything whichever allocation fails")
+{
+    test_each_failure(whole_life, NULL);
+}
+
+int main(void)
+{
+    return test_main();
+}

@@ -1,0 +1,159 @@
+#include "conn/upload.h"
+
+#include "spec/c/support/test.h"
+
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+static struct test_allocator allocator;
+static struct sl_pool pool;
+static struct sl_upload upload;
+
+static void open_upload(void)
+{
+    struct sl_pool_options options = {
+        .mode = SL_POOL_DIRECT, .segment_size = 7, .spare_limit = SIZE_MAX};
+
+    test_allocator_init(&allocator);
+    sl_pool_init(&pool, &allocator.base, &options);
+    sl_upload_init(&upload, &allocator.base, &pool);
+}
+
+static void close_upload(void)
+{
+    sl_upload_dispose(&upload);
+    sl_upload_dispose(&upload);
+    CHECK_INT(sl_pool_outstanding(&pool), 0);
+    CHECK_INT(sl_pool_fini(&pool), 0);
+    test_allocator_fini(&allocator);
+}
+
+/* Takes everything out, `piece` bytes at a time. */
+static void check_sent(size_t piece, const char *expected)
+{
+    char sent[256];
+    size_t size = 0;
+    struct sl_view view;
+
+    while (sl_upload_views(&upload, &view, 1) > 0) {
+        size_t count = view.size < piece ? view.size : piece;
+
+        REQUIRE(size + count <= sizeof sent);
+        memcpy(sent + size, view.data, count);
+        size += count;
+        sl_upload_advance(&upload, count);
+    }
+    CHECK_BYTES(sent, size, expected, strlen(expected));
+}
+
+static enum sl_status push(const char *text)
+{
+    struct sl_buffer piece;
+    enum sl_status status;
+
+    sl_buffer_init(&piece, &pool, SIZE_MAX);
+    REQUIRE(sl_buffer_append(&piece, sl_view(text, strlen(text))) == SL_OK);
+    status = sl_upload_push(&upload, &piece);
+    sl_buffer_fini(&piece);
+    return status;
+}
+
+TEST("has nothing to send when there is no body")
+{
+    struct sl_view view;
+
+    open_upload();
+    CHECK_INT(sl_upload_views(&upload, &view, 1), 0);
+    CHECK(sl_upload_is_over(&upload));
+    CHECK(sl_upload_is_replayable(&upload));
+    close_upload();
+}
+
+TEST("gives text in pieces of any size, and again")
+{
+    for (size_t piece = 1; piece <= 12; piece++) {
+        open_upload();
+        sl_upload_set_text(&upload, SL_VIEW("hello world"));
+        CHECK(!sl_upload_is_over(&upload));
+        check_sent(piece, "hello world");
+        CHECK(sl_upload_is_over(&upload));
+        sl_upload_rewind(&upload);
+        check_sent(piece, "hello world");
+        close_upload();
+    }
+}
+
+TEST("gives a sequence across its segments")
+{
+    for (size_t piece = 1; piece <= 8; piece++) {
+        struct sl_buffer buffer;
+        struct sl_sequence content;
+
+        open_upload();
+        sl_buffer_init(&buffer, &pool, SIZE_MAX);
+        sl_sequence_init(&content, &allocator.base);
+        REQUIRE(sl_buffer_append(&buffer, SL_VIEW("a body in segments")) ==
+                SL_OK);
+        REQUIRE(sl_sequence_take(&content, &buffer) == SL_OK);
+        CHECK_INT(sl_upload_set_sequence(&upload, &content), SL_OK);
+        CHECK_INT(content.size, 0);
+        check_sent(piece, "a body in segments");
+        CHECK(sl_upload_is_over(&upload));
+        sl_buffer_fini(&buffer);
+        close_upload();
+    }
+}
+
+TEST("frames pushed pieces as chunks and ends them with trailers")
+{
+    open_upload();
+    sl_upload_set_pushed(&upload, UINT64_MAX);
+    CHECK(!sl_upload_is_replayable(&upload));
+    CHECK_INT(push("hello"), SL_OK);
+    CHECK_INT(push(""), SL_OK); /* would end the body */
+    check_sent(3, "5\r\nhello\r\n");
+    CHECK(!sl_upload_is_over(&upload));
+    CHECK_INT(push("sixteen bytes..."), SL_OK);
+    CHECK_INT(sl_upload_finish(&upload, SL_VIEW("A: b\r\n")), SL_OK);
+    check_sent(100, "10\r\nsixteen bytes...\r\n0\r\nA: b\r\n\r\n");
+    CHECK(sl_upload_is_over(&upload));
+    close_upload();
+}
+
+TEST("holds pushed pieces to the declared length")
+{
+    open_upload();
+    sl_upload_set_pushed(&upload, 8);
+    CHECK_INT(push("hello"), SL_OK);
+    CHECK_INT(push("four"), SL_INVALID);
+    CHECK_INT(sl_upload_finish(&upload, SL_VIEW("")), SL_INVALID);
+    CHECK_INT(push("you"), SL_OK);
+    CHECK_INT(sl_upload_finish(&upload, SL_VIEW("")), SL_OK);
+    check_sent(2, "helloyou");
+    CHECK(sl_upload_is_over(&upload));
+    close_upload();
+}
+
+TEST("closes its file when it is disposed")
+{
+    FILE *file = tmpfile();
+    int fd;
+
+    REQUIRE(file != NULL);
+    fd = dup(fileno(file));
+    REQUIRE(fd >= 0);
+    open_upload();
+    sl_upload_set_file(&upload, fd, 0, 10);
+    CHECK(!sl_upload_is_over(&upload));
+    sl_upload_advance(&upload, 10);
+    CHECK(sl_upload_is_over(&upload));
+    close_upload();
+    CHECK_INT(write(fd, "x", 1), -1);
+    fclose(file);
+}
+
+int main(void)
+{
+    return test_main();
+}
