@@ -4,6 +4,7 @@
 
 local check = require "sluice.check"
 local core = require "sluice.core"
+local failure = require "sluice.failure"
 local fields = require "sluice.fields"
 local json = require "sluice.json"
 local Request = require "sluice.request"
@@ -34,6 +35,7 @@ local schema = {
   transport = transports.check,
   tls = transports.check_tls,
   serializer = check.table,
+  resolver = check.callable,
   logger = check.callable,
 }
 for name, checker in pairs(Request.shared_schema) do schema[name] = checker end
@@ -105,20 +107,28 @@ function Client:absolute(url)
   return core.url.resolve(base, url) or url
 end
 
---- The origin a parsed URL leads to.
+--- The origin a parsed URL leads to. The option `resolver`, function(host, port) ->
+-- address | nil, message, is asked once for each.
 -- Returns origin | nil, message, err
 function Client:origin(url)
   local key = url.scheme .. "://" .. (url.unix_path or url.host) .. ":" .. url.port
   local origin = self.origins[key]
   if origin then return origin end
-  local tls
+  local tls, address, message, err
+  if self.options.resolver and not url.unix_path then
+    address, message = self.options.resolver(url.host, url.port)
+    if not address then
+      return failure.new("resolve", "resolve " .. url.host, message or "no address", "resolve")
+    end
+  end
   if url.scheme == "https" then
-    local message, err
     tls, message, err = self:tls_context()
     if not tls then return nil, message, err end
   end
-  local made, message, err = self.connections:origin {
-    host = url.host, port = url.port, unix_path = url.unix_path, tls = tls, identity = key,
+  local made
+  made, message, err = self.connections:origin {
+    host = url.host, port = url.port, address = address, unix_path = url.unix_path,
+    tls = tls, identity = key,
   }
   if not made then return nil, message, err end
   if self.origin_count >= cache_limit then self.origins, self.origin_count = {}, 0 end

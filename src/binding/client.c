@@ -118,7 +118,7 @@ static int connections_gc(lua_State *L)
 
 /* ---- origins ---- */
 
-/* connections:origin{ host, port, unix_path, local_address, tls, identity }
+/* connections:origin{ host, port, address, unix_path, local_address, tls, identity }
  *   -> origin | nil, message, err
  * `tls` is a context; `identity` keys its sessions. */
 static int connections_origin(lua_State *L)
@@ -134,6 +134,7 @@ static int connections_origin(lua_State *L)
     lua_remove(L, 1); /* the option readers look at index 1 */
     options.host = slb_field_string(L, "host");
     options.port = (int)slb_field_size(L, "port", 0);
+    options.address = slb_field_string(L, "address");
     options.unix_path = slb_field_string(L, "unix_path");
     options.local_address = slb_field_string(L, "local_address");
     options.identity = slb_field_string(L, "identity");

@@ -214,6 +214,7 @@ enum sl_status sl_origin_create(struct sl_connections *connections,
         options->provider->context_retain(options->context);
     }
     if (copy_text(allocator, options->host, &created->host) != SL_OK ||
+        copy_text(allocator, options->address, &created->address) != SL_OK ||
         copy_text(allocator, options->unix_path, &created->unix_path) !=
             SL_OK ||
         copy_text(allocator, options->local_address, &created->local_address) !=
@@ -241,6 +242,7 @@ void sl_origin_release(struct sl_origin *origin)
     if (origin->context != NULL)
         origin->provider->context_release(origin->context);
     free_text(allocator, origin->host);
+    free_text(allocator, origin->address);
     free_text(allocator, origin->unix_path);
     free_text(allocator, origin->local_address);
     free_text(allocator, origin->identity);

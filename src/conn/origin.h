@@ -63,8 +63,9 @@ struct sl_connections {
 struct sl_origin_options {
     const char *host; /* to resolve, verify and name in messages */
     int port;
-    const char *unix_path;                  /* NULL */
-    const char *local_address;              /* NULL */
+    const char *address;       /* to connect to instead of resolving; NULL */
+    const char *unix_path;     /* NULL */
+    const char *local_address; /* NULL */
     const struct sl_tls_provider *provider; /* NULL: plain */
     struct sl_tls_context *context;         /* retained */
     const char *identity; /* of TLS sessions; everything that tells apart */
@@ -78,6 +79,7 @@ struct sl_origin {
     size_t refs;
     int port;
     char *host;
+    char *address;
     char *unix_path;
     char *local_address;
     char *identity;

@@ -74,7 +74,7 @@ static void dial(struct sl_exchange *exchange)
     struct sl_origin *origin = exchange->origin;
     struct sl_connections *all = origin->connections;
     struct sl_connect_options options = {
-        .host = origin->host,
+        .host = origin->address != NULL ? origin->address : origin->host,
         .port = origin->port,
         .unix_path = origin->unix_path,
         .local_address = origin->local_address,
