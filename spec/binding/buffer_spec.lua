@@ -77,7 +77,8 @@ describe("a buffer", function()
   it("refuses other values by name", function()
     local buffer <close> = sluice.buffer()
     for _, value in ipairs { 1, true, {}, print } do
-      assert.error_matches(function() buffer:append(value) end, "string, sequence or lease expected")
+      assert.error_matches(function() buffer:append(value) end,
+        "string, sequence or lease expected")
     end
     assert.error_matches(function() buffer:append() end, "string, sequence or lease expected")
     assert.equal(0, #buffer)
