@@ -2,16 +2,26 @@
 
 local task = {}
 
---- Waits for every task, in order; returns their first results.
--- An error of one is raised once the others have been waited for.
+local function is_over(one)
+  local status = one:status()
+  return status == "done" or status == "failed"
+end
+
+--- Waits for every task, in order. Yields. An error of one is raised once the others
+-- have been waited for.
+-- Returns an array of their first results | nil, message, err (cancelled): the tasks
+-- go on
 function task.all(tasks)
   if type(tasks) ~= "table" then
     error("all: array of tasks expected, got " .. type(tasks), 2)
   end
   local results, failed = {}, nil
   for i, one in ipairs(tasks) do
-    local ok, value = pcall(one.await, one)
-    if ok then
+    local ok, value, message, err = pcall(one.await, one)
+    if ok and value == nil and not is_over(one) then
+      if failed == nil then return nil, message, err end
+      break
+    elseif ok then
       results[i] = value
     elseif failed == nil then
       failed = value

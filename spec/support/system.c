@@ -332,6 +332,38 @@ static int system_limit_descriptors(lua_State *L)
     return 1;
 }
 
+/* system.poll(fd [, seconds]) -> whether it became readable in that time */
+static int system_poll(lua_State *L)
+{
+    struct pollfd watch = {.fd = (int)luaL_checkinteger(L, 1),
+                           .events = POLLIN};
+    lua_Number seconds = luaL_optnumber(L, 2, 0);
+
+    lua_pushboolean(L, poll(&watch, 1, (int)(seconds * 1000)) > 0);
+    return 1;
+}
+
+/* system.fork(f) -> pid; the child runs f and ends at once with what it
+ * returns, an integer, or 99 when it raises */
+static int system_fork(lua_State *L)
+{
+    luaL_checktype(L, 1, LUA_TFUNCTION);
+    lua_settop(L, 1);
+    pid_t parent = getpid();
+    pid_t pid = fork();
+
+    if (pid < 0)
+        return failure(L, "fork");
+    if (pid == 0) {
+        prctl(PR_SET_PDEATHSIG, SIGKILL);
+        if (getppid() != parent || lua_pcall(L, 0, 1, 0) != LUA_OK)
+            _exit(99);
+        _exit((int)lua_tointeger(L, -1));
+    }
+    lua_pushinteger(L, pid);
+    return 1;
+}
+
 static const luaL_Reg functions[] = {
     {"clock", system_clock},
     {"cpu", system_cpu},
@@ -345,6 +377,8 @@ static const luaL_Reg functions[] = {
     {"make_directory", system_make_directory},
     {"make_file", system_make_file},
     {"age", system_age},
+    {"poll", system_poll},
+    {"fork", system_fork},
     {"limit_descriptors", system_limit_descriptors},
     {NULL, NULL}};
 

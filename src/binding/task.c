@@ -112,6 +112,13 @@ void slb_task_ended(lua_State *from, struct slb_task *task,
     lua_pop(from, 1);
 }
 
+void slb_task_again(struct slb_task *task)
+{
+    task->argument_count = 0;
+    sl_completion_begin(&task->start);
+    sl_completion_signal(&task->start, SL_OK, 0);
+}
+
 static int spawn(lua_State *L)
 {
     struct slb_runtime *runtime = slb_runtime(L);
@@ -138,9 +145,8 @@ static int spawn(lua_State *L)
     lua_insert(L, 1);
     luaL_checkstack(coroutine, count + 1, "too many arguments");
     lua_xmove(L, coroutine, count + 1);
+    slb_task_again(task);
     task->argument_count = count;
-    sl_completion_begin(&task->start);
-    sl_completion_signal(&task->start, SL_OK, 0);
     return 1;
 }
 
@@ -256,9 +262,12 @@ static int task_gc(lua_State *L)
         return 0;
     if (task->status == SLB_TASK_FAILED && !task->is_observed) {
         lua_getiuservalue(L, 1, TASK_RESULTS);
-        if (lua_istable(L, -1) && lua_rawgeti(L, -1, 1) == LUA_TSTRING) {
+        if (lua_istable(L, -1)) {
+            bool is_text = lua_rawgeti(L, -1, 1) == LUA_TSTRING;
+
             lua_warning(L, "sluice: error in a task that nobody awaited: ", 1);
-            lua_warning(L, lua_tostring(L, -1), 0);
+            lua_warning(L, is_text ? lua_tostring(L, -1) : luaL_typename(L, -1),
+                        0);
         }
     }
     slb_signal_all(&task->waiters, SL_CANCELLED);

@@ -29,6 +29,10 @@ struct slb_task *slb_task_of(lua_State *L, struct slb_runtime *runtime);
 void slb_task_ended(lua_State *from, struct slb_task *task,
                     lua_State *coroutine, bool is_error, int count);
 
+/* Its coroutine yielded without waiting for anything: it goes on in the next
+ * step. */
+void slb_task_again(struct slb_task *task);
+
 void slb_task_open(lua_State *L);
 
 #endif

@@ -307,9 +307,11 @@ void slb_resume(struct slb_runtime *runtime, lua_State *coroutine,
     int status = lua_resume(coroutine, L, argument_count, &count);
 
     if (status == LUA_YIELD) {
-        /* What a coroutine of the caller's own yields by hand while the loop
-         * runs it has no receiver. */
+        /* What is yielded by hand has no receiver. A task that does so lets
+         * others run; a coroutine of the caller's own is the caller's again. */
         lua_pop(coroutine, count);
+        if (task != NULL && task->ticket == NULL)
+            slb_task_again(task);
         return;
     }
     if (task != NULL) {

@@ -1,0 +1,557 @@
+-- Tasks: coroutines that the loop runs, what they wait for, and how they end.
+
+local script = require "spec.support.script"
+local sluice = require "sluice"
+local support = require "spec.support"
+
+local clock = support.system.clock
+
+describe("a task", function()
+  local before
+
+  before_each(function() before = support.snapshot(sluice) end)
+  after_each(function()
+    support.verify(sluice, before)
+    assert.equal(0, sluice.stats().waiting)
+  end)
+
+  --- Steps until `done` is true, which it has to be soon.
+  local function step_until(done)
+    local deadline = clock() + 5
+    while not done() do
+      sluice.loop():step(0.01)
+      assert.is_true(clock() < deadline, "not within five seconds")
+    end
+  end
+
+  local function closing(f) return setmetatable({}, { __close = f }) end
+
+  describe("that is run", function()
+    it("gets the arguments and gives every result", function()
+      assert.same({ n = 0 }, table.pack(sluice.run(function() end)))
+      assert.same({ n = 3, 1, nil, 3 },
+        table.pack(sluice.run(function(...) return ... end, 1, nil, 3)))
+      local many = {}
+      for i = 1, 240 do many[i] = i end
+      assert.same(table.pack(table.unpack(many)),
+        table.pack(sluice.run(function(...)
+          sluice.sleep(0)
+          return ...
+        end, table.unpack(many))))
+    end)
+
+    it("raises what it raises, text with a traceback", function()
+      local ok, message = pcall(sluice.run, function() error "broken" end)
+      assert.is_false(ok)
+      assert.matches("task_spec.lua:%d+: broken\nstack traceback:\n", message)
+      for _, value in ipairs { 5, false, {} } do
+        local passed, got = pcall(sluice.run, function() error(value) end)
+        assert.is_false(passed)
+        if value == 5 then got = tonumber(tostring(got):match "^%d+") end
+        assert.equal(value, got)
+      end
+      local passed, got = pcall(sluice.run, function() error() end)
+      assert.is_false(passed)
+      assert.is_nil(got)
+    end)
+
+    it("is refused inside another, and in a coroutine", function()
+      local function refused()
+        assert.error_matches(function() sluice.run(print) end, "already inside a coroutine")
+      end
+      sluice.run(refused)
+      coroutine.wrap(refused)()
+      assert.error_matches(function() sluice.run() end, "function expected")
+      assert.error_matches(function() sluice.run {} end, "function expected")
+    end)
+
+    it("ends with its function, whatever others still do", function()
+      local other
+      sluice.run(function()
+        other = sluice.spawn(function()
+          sluice.sleep(60)
+        end)
+        sluice.sleep(0)
+      end)
+      assert.equal("waiting", other:status())
+      other:cancel()
+      step_until(function() return other:status() == "done" end)
+    end)
+  end)
+
+  describe("that is spawned", function()
+    it("starts in the next step, in order, with its arguments", function()
+      local started = {}
+      for i = 1, 5 do
+        sluice.spawn(function(...) started[#started + 1] = { i, ... } end, i * 2, nil, "x")
+      end
+      assert.same({}, started)
+      sluice.loop():step(0)
+      for i = 1, 5 do assert.same({ i, i * 2, nil, "x" }, started[i]) end
+    end)
+
+    it("has to be a function", function()
+      assert.error_matches(function() sluice.spawn() end, "function expected")
+      assert.error_matches(function() sluice.spawn "f" end, "function expected")
+    end)
+
+    it("tells how far it is", function()
+      local inner
+      local task
+      task = sluice.spawn(function()
+        inner = task:status()
+        sluice.sleep(0.005)
+      end)
+      assert.equal("ready", task:status())
+      assert.equal("sluice.task (ready)", tostring(task))
+      sluice.loop():step(0)
+      assert.equal("running", inner)
+      assert.equal("waiting", task:status())
+      assert.equal("sluice.task (waiting)", tostring(task))
+      step_until(function() return task:status() == "done" end)
+      assert.equal("sluice.task (done)", tostring(task))
+      local failing = sluice.spawn(function() error "x" end)
+      sluice.loop():step(0)
+      assert.equal("failed", failing:status())
+      assert.error(function() failing:await() end)
+    end)
+
+    it("goes on in the next step when it yields by hand", function()
+      local order = {}
+      local function worker(name)
+        for i = 1, 3 do
+          order[#order + 1] = name .. i
+          assert.equal(0, select("#", coroutine.yield("nobody", "gets", "this")))
+        end
+        return name
+      end
+      local a, b = sluice.spawn(worker, "a"), sluice.spawn(worker, "b")
+      assert.equal("a", a:await())
+      assert.equal("b", b:await())
+      assert.same({ "a1", "b1", "a2", "b2", "a3", "b3" }, order)
+    end)
+  end)
+
+  describe("that sleeps", function()
+    it("wakes in time and in order", function()
+      local order, late = {}, 0
+      sluice.run(function()
+        local tasks = {}
+        for i, seconds in ipairs { 0.03, 0.01, 0.02, 0, 0.015 } do
+          tasks[i] = sluice.spawn(function()
+            local from = clock()
+            assert.is_true(sluice.sleep(seconds))
+            local slept = clock() - from
+            assert.is_true(slept >= seconds - 0.0001)
+            late = math.max(late, slept - seconds)
+            order[#order + 1] = i
+          end)
+        end
+        sluice.all(tasks)
+      end)
+      assert.same({ 4, 2, 5, 3, 1 }, order)
+      assert.is_true(late < 0.02, late)
+    end)
+
+    it("lets others move on where nothing can yield", function()
+      local count = 0
+      local ticking = sluice.spawn(function()
+        for _ = 1, 3 do
+          sluice.sleep(0.001)
+          count = count + 1
+        end
+      end)
+      assert.is_true(sluice.sleep(0.02))
+      assert.equal(3, count)
+      assert.equal("done", ticking:status())
+    end)
+
+    it("refuses what is no time", function()
+      for _, seconds in ipairs { -1, -math.huge, 0 / 0, "soon", {}, false } do
+        assert.error(function() sluice.sleep(seconds) end)
+      end
+      assert.error(function() sluice.sleep() end)
+    end)
+
+    it("can sleep for ever until it is cancelled", function()
+      for _, seconds in ipairs { math.huge, 1e300, 1e10 } do
+        local task = sluice.spawn(function() return sluice.sleep(seconds) end)
+        sluice.loop():step(0)
+        assert.is_true(task:cancel())
+        local result, _, err = task:await()
+        assert.is_nil(result)
+        assert.equal("cancelled", err.code)
+      end
+    end)
+  end)
+
+  describe("that is awaited", function()
+    it("gives its results to everybody, as often as they ask", function()
+      local task = sluice.spawn(function()
+        sluice.sleep(0.005)
+        return 1, nil, 3
+      end)
+      local got = {}
+      sluice.run(function()
+        local waiters = {}
+        for i = 1, 4 do
+          waiters[i] = sluice.spawn(function() got[i] = table.pack(task:await()) end)
+        end
+        sluice.all(waiters)
+      end)
+      for i = 1, 4 do assert.same({ n = 3, 1, nil, 3 }, got[i]) end
+      assert.same({ n = 3, 1, nil, 3 }, table.pack(task:await()))
+      assert.same({ n = 3, 1, nil, 3 }, table.pack(task:await(0)))
+    end)
+
+    it("raises its error in everybody", function()
+      local task = sluice.spawn(function()
+        sluice.sleep(0)
+        error "broken"
+      end)
+      local messages = {}
+      sluice.run(function()
+        for i = 1, 3 do
+          sluice.spawn(function() messages[i] = select(2, pcall(task.await, task)) end)
+        end
+        messages[4] = select(2, pcall(task.await, task))
+      end)
+      messages[5] = select(2, pcall(task.await, task))
+      for i = 1, 5 do assert.matches("broken\nstack traceback", messages[i]) end
+    end)
+
+    it("goes on when the wait for it times out", function()
+      local task = sluice.spawn(function()
+        sluice.sleep(0.03)
+        return "late"
+      end)
+      for _, timeout in ipairs { 0.005, 0 } do
+        local from = clock()
+        local result, message, err = task:await(timeout)
+        assert.is_nil(result)
+        assert.equal("await task: timed out", message)
+        assert.equal("timeout", err.code)
+        assert.is_true(clock() - from < timeout + 0.02)
+      end
+      assert.equal("late", task:await(5))
+    end)
+
+    it("refuses a time that is none, and itself", function()
+      local task
+      task = sluice.spawn(function()
+        assert.error_matches(function() task:await() end, "cannot await itself")
+        return true
+      end)
+      for _, timeout in ipairs { -1, 0 / 0, "soon" } do
+        assert.error(function() task:await(timeout) end)
+      end
+      assert.is_true(task:await())
+    end)
+
+    it("reaches whoever waits, when two wait for each other's end by a time", function()
+      local a, b
+      a = sluice.spawn(function() return b:await(0.01) end)
+      b = sluice.spawn(function() return a:await(0.02) end)
+      local result, _, err = b:await()
+      assert.is_nil(result)
+      assert.equal("timeout", (err or { code = "timeout" }).code)
+      assert.is_nil((a:await()))
+    end)
+  end)
+
+  describe("that is cancelled", function()
+    it("hears of it in the wait it is in", function()
+      local got, is_closed
+      local task = sluice.spawn(function()
+        local variable <close> = closing(function() is_closed = true end) -- luacheck: ignore
+        got = table.pack(sluice.sleep(60))
+        return "went on"
+      end)
+      sluice.loop():step(0)
+      assert.is_true(task:cancel "no longer needed")
+      assert.is_nil(got)
+      assert.equal("went on", task:await())
+      assert.is_nil(got[1])
+      assert.equal("string", type(got[2]))
+      assert.equal("cancelled", got[3].code)
+      assert.is_true(is_closed)
+    end)
+
+    it("hears of it in its first wait when it had not started", function()
+      local task = sluice.spawn(function() return sluice.sleep(60) end)
+      assert.is_true(task:cancel())
+      assert.equal("cancelled", select(3, task:await()).code)
+    end)
+
+    it("hears of it in its next wait when it does so itself, and only there", function()
+      local task
+      task = sluice.spawn(function()
+        assert.is_true(task:cancel())
+        local _, _, err = sluice.sleep(60)
+        assert.equal("cancelled", err.code)
+        return sluice.sleep(0)
+      end)
+      assert.is_true(task:await())
+    end)
+
+    it("hears of it while it awaits another, which goes on", function()
+      local other = sluice.spawn(function()
+        sluice.sleep(0.01)
+        return "other"
+      end)
+      local task = sluice.spawn(function() return other:await() end)
+      sluice.loop():step(0)
+      task:cancel()
+      local result, message, err = task:await()
+      assert.is_nil(result)
+      assert.equal("await task: cancelled", message)
+      assert.equal("cancelled", err.code)
+      assert.equal("other", other:await())
+    end)
+
+    it("is not disturbed twice, or after its end", function()
+      local task = sluice.spawn(function() return sluice.sleep(60) end)
+      sluice.loop():step(0)
+      assert.is_true(task:cancel())
+      assert.is_true(task:cancel())
+      assert.equal("cancelled", select(3, task:await()).code)
+      assert.is_false(task:cancel())
+      assert.equal("cancelled", select(3, task:await()).code)
+    end)
+  end)
+
+  describe("that fails", function()
+    it("has its variables closed", function()
+      local order = {}
+      local task = sluice.spawn(function()
+        local first <close> = closing(function() order[#order + 1] = "first" end) -- luacheck: ignore
+        local second <close> = closing(function(_, reason) -- luacheck: ignore
+          order[#order + 1] = tostring(reason):match "broken"
+        end)
+        sluice.sleep(0)
+        error "broken"
+      end)
+      assert.error_matches(function() task:await() end, "broken")
+      assert.same({ "broken", "first" }, order)
+    end)
+
+    it("survives variables whose closing fails or waits", function()
+      local outcome
+      local task = sluice.spawn(function()
+        local failing <close> = closing(function() error "closing" end) -- luacheck: ignore
+        local waiting <close> = closing(function() -- luacheck: ignore
+          outcome = select(2, pcall(sluice.sleep, 0.001))
+        end)
+        error "broken"
+      end)
+      assert.error_matches(function() task:await() end, "broken")
+      assert.matches("cannot yield", tostring(outcome))
+      assert.is_true(sluice.sleep(0))
+    end)
+
+    it("leaves the others alone", function()
+      local good = sluice.spawn(function()
+        sluice.sleep(0.01)
+        return "good"
+      end)
+      local bad = {}
+      for i = 1, 5 do
+        bad[i] = sluice.spawn(function()
+          if i > 2 then sluice.sleep(0.001) end
+          error("bad " .. i)
+        end)
+      end
+      assert.equal("good", good:await())
+      for i = 1, 5 do assert.error_matches(function() bad[i]:await() end, "bad " .. i) end
+    end)
+
+    it("is warned about once, unless its error reached somebody", function()
+      local status, output = script.run [[
+        local sluice = require "sluice"
+        sluice.spawn(function() error "heard" end)
+        sluice.loop():step(0)
+        local task = sluice.spawn(function() error "answered" end)
+        print(pcall(task.await, task) == false)
+        task = nil
+        collectgarbage() collectgarbage()
+        local kept = sluice.spawn(function() error "at the end" end)
+        sluice.loop():step(0)
+        sluice.spawn(function() error { "not a text" } end)
+        sluice.loop():step(0)
+      ]]
+      assert.equal(0, status, output)
+      local _, heard = output:gsub("nobody awaited: [^\n]*heard", "")
+      local _, late = output:gsub("nobody awaited: [^\n]*at the end", "")
+      local _, all = output:gsub("nobody awaited", "")
+      assert.same({ 1, 1, 3 }, { heard, late, all }, output)
+      assert.is_nil(output:find "answered", output)
+    end)
+
+    it("is warned about when it was a coroutine of the caller's own", function()
+      local status, output = script.run [[
+        local sluice = require "sluice"
+        local closed
+        coroutine.wrap(function()
+          local variable <close> = setmetatable({}, { __close = function() closed = true end })
+          sluice.sleep(0)
+          error "foreign"
+        end)()
+        sluice.loop():step(0.1)
+        print("closed", closed)
+      ]]
+      assert.equal(0, status, output)
+      assert.matches("error in a coroutine: [^\n]*foreign", output)
+      assert.matches("closed\ttrue", output)
+    end)
+  end)
+
+  describe("whose coroutine somebody else touches", function()
+    local waits = {
+      sleep = function() return sluice.sleep(60) end,
+      await = function()
+        local other <const> = sluice.spawn(function() sluice.sleep(0.01) end)
+        return other:await(60)
+      end,
+    }
+
+    for name, wait in pairs(waits) do
+      it("raises when it is resumed, in " .. name, function()
+        local co = coroutine.create(wait)
+        assert.is_true(coroutine.resume(co))
+        local ok, message = coroutine.resume(co, "a forged result")
+        assert.is_false(ok)
+        assert.matches("resumed by another scheduler", message)
+        assert.equal("dead", coroutine.status(co))
+        assert.equal(0, sluice.stats().waiting)
+        sluice.loop():run()
+      end)
+
+      it("is left alone once it is closed, in " .. name, function()
+        local co = coroutine.create(wait)
+        assert.is_true(coroutine.resume(co))
+        assert.is_true(coroutine.close(co))
+        sluice.loop():run()
+        assert.equal(0, sluice.stats().waiting)
+      end)
+
+      it("is left alone when it is closed with the result on its way, in " .. name, function()
+        local co = coroutine.create(wait)
+        local other
+        sluice.run(function()
+          other = sluice.spawn(function() coroutine.resume(co) end)
+          other:await()
+          assert.is_true(coroutine.close(co))
+        end)
+        sluice.loop():run()
+      end)
+
+      it("does not go on when it is resumed after an error was caught, in " .. name, function()
+        local results = {}
+        local co = coroutine.create(function()
+          results[1] = table.pack(pcall(wait))
+          results[2] = table.pack(sluice.sleep(0.001))
+        end)
+        assert.is_true(coroutine.resume(co))
+        assert.is_true(coroutine.resume(co))
+        assert.is_false(results[1][1])
+        sluice.loop():run()
+        assert.is_true(results[2][1])
+      end)
+    end
+
+    it("is resumed though nobody else holds it", function()
+      local done
+      coroutine.wrap(function()
+        sluice.sleep(0.005)
+        done = true
+      end)()
+      collectgarbage()
+      collectgarbage()
+      sluice.loop():run()
+      assert.is_true(done)
+    end)
+  end)
+
+  describe("that cannot yield", function()
+    local places = {
+      ["a comparator"] = function(wait) table.sort({ 3, 2, 1 }, function(a, b)
+        wait()
+        return a < b
+      end) end,
+      ["a replacement"] = function(wait) return (("x"):gsub(".", wait)) end,
+      ["a metamethod called from C"] = function(wait)
+        return tostring(setmetatable({}, { __tostring = function()
+          wait()
+          return "x"
+        end }))
+      end,
+    }
+
+    for name, place in pairs(places) do
+      it("raises in " .. name .. ", and goes on", function()
+        sluice.run(function()
+          for _, wait in ipairs { function() sluice.sleep(0.001) end,
+            function() sluice.spawn(function() sluice.sleep(0.001) end):await() end } do
+            local ok, message = pcall(place, wait)
+            assert.is_false(ok)
+            assert.matches("cannot yield", message)
+          end
+          assert.is_true(sluice.sleep(0.002))
+        end)
+        sluice.loop():run()
+      end)
+
+      it("drives the loop in " .. name .. " where no step is under way", function()
+        local count = 0
+        place(function()
+          count = count + 1
+          sluice.sleep(0)
+        end)
+        assert.is_true(count > 0)
+      end)
+    end
+
+    it("raises in a finaliser, which Lua turns into a warning", function()
+      local outcome
+      sluice.run(function()
+        setmetatable({}, { __gc = function() outcome = table.pack(pcall(sluice.sleep, 0.001)) end })
+        collectgarbage()
+        collectgarbage()
+      end)
+      assert.is_false(outcome[1])
+      assert.matches("cannot yield", outcome[2])
+    end)
+  end)
+
+  it("is many", function()
+    local count, total = 0, 3000
+    sluice.run(function()
+      local tasks = {}
+      for i = 1, total do
+        tasks[i] = sluice.spawn(function()
+          sluice.sleep((i * 7919 % 100) / 10000)
+          count = count + 1
+          return i
+        end)
+      end
+      local results = sluice.all(tasks)
+      for i = 1, total do assert.equal(i, results[i]) end
+    end)
+    assert.equal(total, count)
+  end)
+
+  it("takes no more memory the more there were", function()
+    local function round()
+      sluice.run(function()
+        for _ = 1, 1000 do sluice.spawn(function() sluice.sleep(0) end):await() end
+      end)
+      collectgarbage()
+      collectgarbage()
+      return collectgarbage "count"
+    end
+    round()
+    local first = round()
+    round()
+    assert.is_true(round() - first < 16)
+  end)
+end)

@@ -1,0 +1,25 @@
+--- Scripts in a Lua interpreter of their own, for what happens when a state ends.
+
+local server = require "spec.support.server"
+local system = require "support.system"
+
+local script = {}
+
+--- Runs a script to its end, with warnings on. Returns its exit status, what it printed and how
+-- many seconds it took.
+function script.run(source, ...)
+  local directory = server.directory()
+  local path = server.write(directory .. "/script.lua", source)
+  local command = { os.getenv "LUA" or "lua5.4", "-W", path, ... }
+  -- Programs are started without a preloaded sanitizer, but this one loads the module.
+  local preload = os.getenv "LD_PRELOAD"
+  if preload then command = { "env", "LD_PRELOAD=" .. preload, table.unpack(command) } end
+  local from = system.clock()
+  local status = system.reap(assert(system.spawn(command, directory .. "/output")), 30)
+  local seconds = system.clock() - from
+  local output = server.read(directory .. "/output")
+  server.remove(directory)
+  return status, output, seconds
+end
+
+return script
