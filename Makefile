@@ -13,7 +13,8 @@ SAN      ?=
 UNIT_SAN ?= $(if $(SAN),$(SAN),address,undefined)
 BUILD   ?= $(if $(SAN),build/san,build)
 # What the specs run as: transport+backend, one whole run for each.
-SPEC_MODES ?= stream+epoll stream+poll
+SPEC_MODES ?= stream+epoll stream+poll completion+io_uring completion+epoll \
+	completion+threads
 # Seconds for each target of `make fuzz`, and for all of them in `make test`.
 FUZZ_SECONDS       ?= 60
 FUZZ_SHORT_SECONDS ?= 10
@@ -73,18 +74,33 @@ DEFINES  += -DSL_HAVE_ISAL=1
 LIBS     += -lisal
 endif
 endif
-LIBS += -lssl -lcrypto -lz
+LIBS += -lz
+
+# The TLS libraries of the module, the default first; TLS='openssl gnutls' takes
+# both. The tests try all that are here.
+TLS_HERE := $(if $(call has_header,openssl/ssl.h),openssl) \
+	$(if $(call has_header,gnutls/gnutls.h),gnutls)
+TLS ?= $(firstword $(TLS_HERE))
+tls_sources = $(foreach library,$(1),$(wildcard src/tls/$(library)*.c))
+tls_defines = $(if $(filter openssl,$(1)),,-DSL_NO_OPENSSL=1) \
+	$(if $(filter gnutls,$(1)),-DSL_HAVE_GNUTLS=1)
+tls_libs = $(if $(filter openssl,$(1)),-lssl -lcrypto) \
+	$(if $(filter gnutls,$(1)),-lgnutls)
+OPTIONAL += $(call tls_sources,$(TLS))
 
 CHOSEN_BY_MACHINE := src/io/epoll.c src/io/uring.c src/io/kqueue.c \
-	src/io/iocp.c src/codec/brotli.c src/codec/zstd.c src/codec/isal.c
+	src/io/iocp.c src/codec/brotli.c src/codec/zstd.c src/codec/isal.c \
+	$(call tls_sources,openssl gnutls)
 
 # ---- what there is to build ----
 
 ALL_SOURCES  := $(sort $(wildcard src/*.c src/*/*.c src/*/*/*.c))
 SOURCES      := $(filter-out $(CHOSEN_BY_MACHINE),$(ALL_SOURCES)) \
 	$(filter $(ALL_SOURCES),$(OPTIONAL))
-CORE_SOURCES := $(filter-out src/binding/%,$(SOURCES))
-UNIT_SOURCES := $(sort $(wildcard spec/c/*/*_test.c))
+CORE_SOURCES := $(sort $(filter-out src/binding/%,$(SOURCES)) \
+	$(call tls_sources,$(TLS_HERE)))
+UNIT_SOURCES := $(filter-out $(if $(filter gnutls,$(TLS_HERE)),, \
+	spec/c/tls/gnutls_test.c),$(sort $(wildcard spec/c/*/*_test.c)))
 FUZZ_SOURCES := $(sort $(wildcard spec/c/fuzz/*_fuzz.c))
 SUPPORT_SOURCES := $(filter-out $(UNIT_SOURCES) $(FUZZ_SOURCES), \
 	$(sort $(wildcard spec/c/*/*.c)))
@@ -102,7 +118,8 @@ WARNINGS := -Wall -Wextra -Wshadow -Wconversion -Wstrict-prototypes \
 	-Wmissing-prototypes -Wundef
 COMMON := -std=c11 -D_GNU_SOURCE= -Isrc $(WARNINGS) $(DEFINES) -fPIC -pthread \
 	-MMD -MP $(CPPFLAGS)
-MODULE_FLAGS := $(COMMON) $(LUA_CFLAGS) -fvisibility=hidden $(CFLAGS)
+MODULE_FLAGS := $(COMMON) $(call tls_defines,$(TLS)) $(LUA_CFLAGS) \
+	-fvisibility=hidden $(CFLAGS)
 ifneq ($(SAN),)
 MODULE_FLAGS += -fsanitize=$(SAN) -fno-sanitize-recover=all \
 	-fno-omit-frame-pointer -DSL_DEBUG=2
@@ -110,11 +127,12 @@ MODULE_LINK  := -fsanitize=$(SAN)
 else
 MODULE_FLAGS += -DSL_DEBUG=0
 endif
-TEST_FLAGS := $(COMMON) -I. -O1 -g -DSL_DEBUG=2 -fno-omit-frame-pointer \
-	-fsanitize=$(UNIT_SAN) -fno-sanitize-recover=all
-FUZZ_FLAGS := $(COMMON) -I. -O1 -g -DSL_DEBUG=1 -fno-omit-frame-pointer \
-	-fsanitize=address,undefined -fno-sanitize-recover=all
-LINT_FLAGS := $(COMMON) -I. $(LUA_CFLAGS) -O2 -Werror -fsyntax-only
+TEST_FLAGS := $(COMMON) $(call tls_defines,$(TLS_HERE)) -I. -O1 -g \
+	-DSL_DEBUG=2 -fno-omit-frame-pointer -fsanitize=$(UNIT_SAN) -fno-sanitize-recover=all
+FUZZ_FLAGS := $(COMMON) $(call tls_defines,$(TLS_HERE)) -I. -O1 -g \
+	-DSL_DEBUG=1 -fno-omit-frame-pointer -fsanitize=address,undefined -fno-sanitize-recover=all
+LINT_FLAGS := $(COMMON) $(call tls_defines,$(TLS_HERE)) -I. $(LUA_CFLAGS) \
+	-O2 -Werror -fsyntax-only
 SHARED := $(if $(filter Darwin,$(OS)),-bundle -undefined dynamic_lookup,-shared)
 
 # ---- the module ----
@@ -141,7 +159,7 @@ MODULE_OBJECTS := $(SOURCES:%.c=$(BUILD)/module/%.o)
 $(MODULE): $(MODULE_OBJECTS) $(BUILD)/module.list
 	@mkdir -p $(@D)
 	$(call run,link)$(CC) $(SHARED) $(MODULE_LINK) $(LDFLAGS) -pthread -o $@ \
-		$(MODULE_OBJECTS) $(LIBS)
+		$(MODULE_OBJECTS) $(LIBS) $(call tls_libs,$(TLS))
 
 $(BUILD)/module/%.o: %.c $(BUILD)/module.flags
 	@mkdir -p $(@D)
@@ -166,7 +184,7 @@ $(BUILD)/unit/core.a: $(UNIT_CORE) $(UNIT_SUPPORT) $(BUILD)/core.list
 
 $(UNITS): %: %.o $(BUILD)/unit/core.a
 	$(call run,link)$(CC) -fsanitize=$(UNIT_SAN) -pthread -o $@ $< \
-		$(BUILD)/unit/core.a $(LIBS)
+		$(BUILD)/unit/core.a $(LIBS) $(call tls_libs,$(TLS_HERE))
 
 # ---- specs ----
 
@@ -185,6 +203,18 @@ $(BUILD)/support/%.so: spec/support/%.c $(BUILD)/module.flags
 FUZZ_CORE := $(CORE_SOURCES:%.c=$(BUILD)/fuzz/%.o) \
 	$(SUPPORT_SOURCES:%.c=$(BUILD)/fuzz/%.o)
 
+# ---- soak: a long run, and a short one for every test ----
+
+SOAK_REQUESTS ?= 200000
+SOAK_SHORT_REQUESTS ?= 5000
+
+.PHONY: soak soak-short
+soak: $(MODULE) $(SPEC_MODULES)
+	@LUA='$(LUA)' BUILD='$(BUILD)' .ci/soak $(SOAK_REQUESTS) $(SPEC_MODES)
+
+soak-short: $(MODULE) $(SPEC_MODULES)
+	@LUA='$(LUA)' BUILD='$(BUILD)' .ci/soak $(SOAK_SHORT_REQUESTS) $(SPEC_MODES)
+
 .PHONY: fuzz fuzz-short
 fuzz: $(FUZZES)
 	@BUILD='$(BUILD)' SECONDS_EACH=$(FUZZ_SECONDS) .ci/fuzz $(FUZZES)
@@ -202,11 +232,12 @@ $(BUILD)/fuzz/core.a: $(FUZZ_CORE) $(BUILD)/core.list
 
 $(FUZZES): %: %.o $(BUILD)/fuzz/core.a
 	$(call run,link)$(CLANG) -fsanitize=fuzzer,address,undefined -pthread -o $@ $< \
-		$(BUILD)/fuzz/core.a $(LIBS)
+		$(BUILD)/fuzz/core.a $(LIBS) $(call tls_libs,$(TLS_HERE))
 
 # ---- lint: each C file with both compilers, style, include arrows ----
 
-LINT_C := $(filter-out $(filter-out $(OPTIONAL),$(CHOSEN_BY_MACHINE)), \
+LINT_C := $(filter-out $(filter-out $(OPTIONAL) \
+	$(call tls_sources,$(TLS_HERE)),$(CHOSEN_BY_MACHINE)), \
 	$(filter %.c,$(C_FILES)))
 ifneq ($(call has_header,curl/curl.h),yes)
 LINT_C := $(filter-out bench/clients/curl.c,$(LINT_C))
@@ -262,7 +293,7 @@ rockspec:
 .PHONY: test
 test:
 	@.ci/install build test
-	@MAKE='$(MAKE)' BUILD='$(BUILD)' .ci/test lint unit spec fuzz-short
+	@MAKE='$(MAKE)' BUILD='$(BUILD)' .ci/test lint unit spec soak-short fuzz-short
 
 .PHONY: demo
 demo:
@@ -297,6 +328,7 @@ help:
 	@echo 'make test        install what is missing; lint, unit, spec, short fuzz'
 	@echo 'make unit        C unit tests under ASan and UBSan'
 	@echo 'make spec        busted specs, once for each of SPEC_MODES'
+	@echo 'make soak        SOAK_REQUESTS requests in each mode, nothing may stay'
 	@echo 'make fuzz        each fuzz target for FUZZ_SECONDS'
 	@echo 'make lint        warnings, formats, luacheck, include arrows, rockspec'
 	@echo 'make format      clang-format over all C'
@@ -304,6 +336,6 @@ help:
 	@echo 'make bench       compare with libcurl and wrk (minutes)'
 	@echo 'make install     to PREFIX=$(PREFIX) below DESTDIR='
 	@echo 'make clean       remove $(BUILD)/'
-	@echo 'Options: SAN=address,undefined  LUA=  LUA_ABI=  CFLAGS=  BUILD=  V=1'
+	@echo 'Options: SAN=address,undefined  TLS=openssl  LUA=  LUA_ABI=  CFLAGS=  BUILD=  V=1'
 
 -include $(shell find $(BUILD) -name '*.d' 2>/dev/null)

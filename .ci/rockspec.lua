@@ -8,6 +8,9 @@ local path = "rockspec/sluice-scm-1.rockspec"
 
 --- Left out: a rock is built from what every machine with OpenSSL and zlib has.
 local chosen_by_machine = {
+  ["src/tls/gnutls.c"] = true, ["src/tls/gnutls_certificate.c"] = true,
+  ["src/tls/gnutls_context.c"] = true, ["src/tls/gnutls_engine.c"] = true,
+  ["src/tls/gnutls_session.c"] = true, ["src/tls/gnutls_verify.c"] = true,
   ["src/io/epoll.c"] = true, ["src/io/kqueue.c"] = true, ["src/io/uring.c"] = true,
   ["src/io/iocp.c"] = true, ["src/codec/brotli.c"] = true, ["src/codec/zstd.c"] = true,
   ["src/codec/isal.c"] = true,

@@ -1,11 +1,21 @@
 #include "tls/provider.h"
 
+#ifndef SL_NO_OPENSSL
 #include "tls/openssl.h"
+#endif
+#ifdef SL_HAVE_GNUTLS
+#include "tls/gnutls.h"
+#endif
 
 #include <string.h>
 
 const struct sl_tls_provider *const sl_tls_providers[] = {
+#ifndef SL_NO_OPENSSL
     &sl_tls_openssl,
+#endif
+#ifdef SL_HAVE_GNUTLS
+    &sl_tls_gnutls,
+#endif
     NULL,
 };
 

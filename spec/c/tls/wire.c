@@ -4,6 +4,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+const char *wire_provider = "openssl";
+
 /* ---- server ---- */
 
 void server_init(struct server *server, const struct issued *leaf,
@@ -80,7 +82,7 @@ enum sl_status wire_init(struct wire *wire, struct server *server,
     sl_buffer_init(&wire->plain, &wire->pool, SIZE_MAX);
     wire->server = server;
     wire->limit = SIZE_MAX;
-    wire->provider = sl_tls_provider_find("openssl");
+    wire->provider = sl_tls_provider_find(wire_provider);
     return wire->provider->context_create(&wire->allocator.base, options,
                                           &wire->context, &wire->failure);
 }

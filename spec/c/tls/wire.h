@@ -62,6 +62,9 @@ struct wire {
     size_t handed; /* bytes of the server handed to the client, in all */
 };
 
+/* The provider of the client; "openssl" unless a program says otherwise. */
+extern const char *wire_provider;
+
 /* A pool with `segment_size`, and a context with `options`. */
 enum sl_status wire_init(struct wire *wire, struct server *server,
                          const struct sl_tls_options *options,

@@ -1,0 +1,20 @@
+#include "tls/gnutls.h"
+
+#include "tls/gnutls_context.h"
+#include "tls/gnutls_engine.h"
+
+const struct sl_tls_provider sl_tls_gnutls = {
+    .name = "gnutls",
+    .context_create = sl_gnutls_context_create,
+    .context_retain = sl_gnutls_context_retain,
+    .context_release = sl_gnutls_context_release,
+    .engine_create = sl_gnutls_engine_create,
+    .engine_destroy = sl_gnutls_engine_destroy,
+    .handshake = sl_gnutls_engine_handshake,
+    .decrypt = sl_gnutls_engine_decrypt,
+    .encrypt = sl_gnutls_engine_encrypt,
+    .close = sl_gnutls_engine_close,
+    .has_pending = sl_gnutls_engine_has_pending,
+    .info = sl_gnutls_engine_info,
+    .peer = sl_gnutls_engine_peer,
+};
