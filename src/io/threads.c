@@ -51,6 +51,12 @@ static struct threads_backend *self_of(struct sl_backend *backend)
     return (struct threads_backend *)(void *)backend;
 }
 
+static bool is_inward(const struct sl_operation *operation)
+{
+    return operation->kind == SL_OPERATION_RECEIVE ||
+           operation->kind == SL_OPERATION_POLL_IN;
+}
+
 /* ---- on a worker's thread ---- */
 
 static void arrive(struct sl_post *post);
@@ -75,9 +81,12 @@ static bool try_once(struct sl_operation *operation)
         finish(operation, SL_CANCELLED, 0, 0);
         return true;
     }
+    atomic_store(&operation->is_touched, true);
     status = sl_operation_try(operation, &result, &error);
-    if (status == SL_AGAIN)
+    if (status == SL_AGAIN) {
+        atomic_store(&operation->is_touched, false);
         return false;
+    }
     finish(operation, status, result, error);
     return true;
 }
@@ -179,8 +188,7 @@ static void poll_tasks(struct worker *worker)
     worker->entries[0] = (struct pollfd){worker->wake_fd, POLLIN, 0};
     count = 1;
     for (operation = tasks; operation != NULL; operation = operation->next) {
-        short events =
-            operation->kind == SL_OPERATION_RECEIVE ? POLLIN : POLLOUT;
+        short events = is_inward(operation) ? POLLIN : POLLOUT;
 
         worker->entries[count++] =
             (struct pollfd){operation->socket->fd, events, 0};
@@ -230,8 +238,7 @@ static struct sl_operation **place_of(struct sl_operation *operation)
 {
     struct sl_socket *socket = operation->socket;
 
-    return operation->kind == SL_OPERATION_RECEIVE ? &socket->receiving
-                                                   : &socket->sending;
+    return is_inward(operation) ? &socket->receiving : &socket->sending;
 }
 
 static void arrive(struct sl_post *post)
@@ -257,6 +264,7 @@ static void threads_submit(struct sl_backend *backend,
     operation->is_cancelling = false;
     operation->post.arrive = arrive;
     atomic_store_explicit(&operation->is_unwanted, false, memory_order_relaxed);
+    atomic_store_explicit(&operation->is_touched, false, memory_order_relaxed);
     operation->handle = (uint64_t)(worker - self->workers);
     *place_of(operation) = operation;
     backend->in_flight++;
@@ -459,6 +467,7 @@ const struct sl_backend_class sl_backend_threads = {
     .benefit = "reduced",
     .rank = 0,
     .has_readiness = false,
+    .takes_unseen = true,
     .is_present = threads_is_present,
     .open = threads_open,
     .close = threads_close,
