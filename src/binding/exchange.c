@@ -135,6 +135,7 @@ static struct slb_response *create(lua_State *L, enum sl_status *status)
     struct slb_response *response;
     struct sl_view head;
 
+    slb_check_usable(L, origin->runtime);
     head.data = luaL_checklstring(L, 2, &head.size);
     luaL_checktype(L, 4, LUA_TTABLE);
     response = slb_new(L, SLB_RESPONSE, sizeof *response, RESPONSE_VALUES);

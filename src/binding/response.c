@@ -33,6 +33,7 @@ struct slb_response *slb_check_response(lua_State *L, int index)
         end(response);
         slb_raise_disposed(L, "response");
     }
+    slb_check_usable(L, response->runtime);
     return response;
 }
 

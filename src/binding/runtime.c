@@ -18,6 +18,13 @@
 
 static const char registry_key;
 
+void slb_check_usable(lua_State *L, const struct slb_runtime *runtime)
+{
+    if (sl_loop_check(&runtime->loop) != SL_OK)
+        luaL_error(L,
+                   "sluice cannot be used after fork or from another thread");
+}
+
 struct slb_runtime *slb_runtime(lua_State *L)
 {
     struct slb_runtime **box;
@@ -29,9 +36,7 @@ struct slb_runtime *slb_runtime(lua_State *L)
     lua_pop(L, 1);
     if (runtime == NULL || runtime->is_closing)
         luaL_error(L, "sluice is closed in this state");
-    if (sl_loop_check(&runtime->loop) != SL_OK)
-        luaL_error(L,
-                   "sluice cannot be used after fork or from another thread");
+    slb_check_usable(L, runtime);
     return runtime;
 }
 

@@ -51,6 +51,10 @@ struct slb_runtime {
 /* Raises when the module was not opened in this state, or after fork. */
 struct slb_runtime *slb_runtime(lua_State *L);
 
+/* Raises after fork and on another thread: for handles that know their runtime
+ * and would touch what both processes share. */
+void slb_check_usable(lua_State *L, const struct slb_runtime *runtime);
+
 void slb_runtime_retain(struct slb_runtime *runtime);
 void slb_runtime_release(struct slb_runtime *runtime);
 
