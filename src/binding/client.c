@@ -76,10 +76,14 @@ static int new_connections(lua_State *L)
     return 1;
 }
 
-/* connections:close() - idle ones close, waiting requests fail */
+/* connections:close() - idle ones close, waiting requests fail. Idempotent, also
+ * once they are collected. */
 static int connections_close(lua_State *L)
 {
-    sl_connections_close(check_connections(L)->connections);
+    struct slb_connections *handle = luaL_checkudata(L, 1, CONNECTIONS);
+
+    if (handle->connections != NULL)
+        sl_connections_close(handle->connections);
     return 0;
 }
 
@@ -202,6 +206,8 @@ static int new_options(lua_State *L)
     slb_read_limits(L, &options->limits);
     options->traits.is_head = slb_field_boolean(L, "is_head", false);
     options->traits.wants_close = slb_field_boolean(L, "wants_close", false);
+    options->traits.follows_redirects =
+        slb_field_boolean(L, "follows_redirects", false);
     options->is_idempotent = slb_field_boolean(L, "is_idempotent", false);
     options->expects_continue = slb_field_boolean(L, "expects_continue", false);
     options->decodes = slb_field_boolean(L, "decodes", true);

@@ -1,0 +1,396 @@
+-- The loop as hosts see it: one descriptor, one timeout, one step.
+
+local script = require "spec.support.script"
+local sluice = require "sluice"
+local support = require "spec.support"
+
+local peer, system = support.peer, support.system
+local clock = system.clock
+
+local GOOD = "HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\ngood"
+
+describe("the loop", function()
+  local before, loop
+
+  before_each(function()
+    before = support.snapshot(sluice)
+    loop = sluice.loop()
+  end)
+  after_each(function() support.verify(sluice, before) end)
+
+  local function server(...)
+    return peer.listen { script = { { { "expect_until", "\r\n\r\n" }, ... } }, repeat_last = true }
+  end
+
+  it("is one for each state", function()
+    assert.equal(loop, sluice.loop())
+    assert.error_matches(function() loop.step(io.stdout) end, "sluice.loop expected")
+  end)
+
+  it("never blocks in step(0)", function()
+    local task = sluice.spawn(function() return sluice.sleep(60) end)
+    local from = clock()
+    for _ = 1, 100 do assert.is_true(loop:step(0)) end
+    assert.is_true(loop:step())
+    assert.is_true(clock() - from < 0.1)
+    task:cancel()
+    loop:run()
+    assert.is_false(loop:step(0))
+  end)
+
+  it("waits in step no longer than it was told, and less when there is work", function()
+    local from = clock()
+    loop:step(0.03)
+    local waited = clock() - from
+    assert.is_true(waited < 0.06, waited)
+    local woken
+    local task = sluice.spawn(function()
+      sluice.sleep(0.01)
+      woken = clock()
+    end)
+    from = clock()
+    while not woken do loop:step(5) end
+    assert.is_true(woken - from < 0.04)
+    assert.equal("done", task:status())
+  end)
+
+  it("refuses times that are none", function()
+    for _, seconds in ipairs { -1, 0 / 0, "soon", {} } do
+      assert.error(function() loop:step(seconds) end)
+    end
+  end)
+
+  it("refuses a step inside a step", function()
+    sluice.run(function()
+      assert.error_matches(function() loop:step(0) end, "already inside a step")
+      assert.error_matches(function() loop:run() end, "already inside a step")
+      assert.is_true(sluice.sleep(0))
+    end)
+  end)
+
+  it("runs until nobody waits", function()
+    local count = 0
+    for i = 1, 4 do
+      sluice.spawn(function()
+        for _ = 1, i do sluice.sleep(0.001) end
+        count = count + 1
+      end)
+    end
+    loop:run()
+    assert.equal(4, count)
+    local from = clock()
+    loop:run()
+    assert.is_true(clock() - from < 0.05)
+  end)
+
+  it("tells how long it can be left alone", function()
+    assert.equal("r", loop:events())
+    local task = sluice.spawn(function() return sluice.sleep(0.5) end)
+    assert.equal(0, loop:timeout())
+    loop:step(0)
+    local timeout = loop:timeout()
+    assert.is_true(timeout > 0 and timeout <= 0.5)
+    task:cancel()
+    loop:run()
+  end)
+
+  it("has one descriptor for life", function()
+    local fd = loop:pollfd()
+    assert.equal("integer", math.type(fd))
+    local client = support.client()
+    local p <close> = server({ "send", GOOD }, { "loop" })
+    for _ = 1, 3 do
+      local response <close> = assert(client:get(p.url .. "/"))
+      assert.equal("good", response:text())
+      assert.equal(fd, loop:pollfd())
+    end
+    client:close()
+    assert.equal(fd, loop:pollfd())
+  end)
+
+  it("drives requests for a host that only polls", function()
+    local fd = loop:pollfd()
+    local client = support.client()
+    local p <close> = server({ "pause", 0.02 }, { "cut", GOOD, 30, 0.02 }, { "loop" })
+    local texts, steps = {}, 0
+    local function request(i)
+      local response <close>, message = client:get(p.url .. "/" .. i)
+      texts[#texts + 1] = response and response:text() or message
+    end
+    for i = 1, 5 do coroutine.wrap(request)(i) end
+    local deadline = clock() + 5
+    while #texts < 5 do
+      local timeout = loop:timeout()
+      if timeout ~= 0 then system.poll(fd, math.min(timeout or 1, 1)) end
+      loop:step(0)
+      steps = steps + 1
+      assert.is_true(clock() < deadline, "no result in five seconds of polling")
+    end
+    assert.same({ "good", "good", "good", "good", "good" }, texts)
+    assert.is_true(steps < 500, steps .. " steps")
+    client:close()
+  end)
+
+  it("is not woken while nothing happens", function()
+    local fd = loop:pollfd()
+    local client = support.client()
+    local p <close> = server({ "send", GOOD }, { "stall" })
+    do
+      local response <close> = assert(client:get(p.url .. "/"))
+      assert.equal("good", response:text())
+    end
+    loop:step(0)
+    assert.is_false(system.poll(fd, 0.02))
+    client:close()
+  end)
+
+  it("resumes a frame loop's coroutines only inside step", function()
+    local client = support.client()
+    local p <close> = server({ "send", GOOD }, { "loop" })
+    local is_stepping, was_outside, done = false, false, false
+    coroutine.wrap(function()
+      local response <close> = assert(client:get(p.url .. "/"))
+      was_outside = was_outside or not is_stepping
+      sluice.sleep(0.002)
+      was_outside = was_outside or not is_stepping
+      done = response:text()
+    end)()
+    local deadline = clock() + 5
+    while not done and clock() < deadline do
+      collectgarbage "step"
+      is_stepping = true
+      loop:step(0)
+      is_stepping = false
+    end
+    assert.equal("good", done)
+    assert.is_false(was_outside)
+    client:close()
+  end)
+
+  it("is stepped by hooks of neither kind: errors stay with their coroutine", function()
+    local errors = {}
+    for i = 1, 3 do
+      local task = sluice.spawn(function()
+        sluice.sleep(0.001)
+        error("own " .. i)
+      end)
+      errors[i] = task
+    end
+    loop:run()
+    for i = 1, 3 do assert.error_matches(function() errors[i]:await() end, "own " .. i) end
+  end)
+
+  it("counts what is under way", function()
+    local names = { "outstanding", "rented", "returned", "high_water", "leaked", "bytes",
+      "operations", "timers", "descriptors", "connections", "requests", "resends" }
+    local stats = sluice.stats()
+    for _, name in ipairs(names) do assert.equal("integer", math.type(stats[name]), name) end
+    local client = support.client()
+    local p <close> = server({ "hold" }, { "send", GOOD }, { "loop" })
+    local task = sluice.spawn(function()
+      local response <close> = assert(client:get(p.url .. "/"))
+      return response:text()
+    end)
+    repeat loop:step(0.01) until p:wait("holding", 1, 0)
+    local during = sluice.stats()
+    assert.equal(stats.connections + 1, during.connections)
+    assert.is_true(during.operations > 0 and during.timers > 0 and during.descriptors > 0)
+    p:signal(1)
+    assert.equal("good", task:await())
+    local after = sluice.stats()
+    assert.equal(stats.requests + 1, after.requests)
+    assert.equal(stats.resends, after.resends)
+    client:close()
+  end)
+end)
+
+describe("a state that ends", function()
+  local slow = peer.listen
+
+  --- Runs `body` in a state of its own, with `url` of a server that never answers.
+  local function run(body, beginning)
+    local p <close> = slow {
+      script = { { { "expect_until", "\r\n\r\n" }, { "stall" } } }, repeat_last = true,
+    }
+    local mode = support.transport()
+    local transport = mode and ('{ mode = "%s", backend = "%s" }'):format(mode.mode, mode.backend)
+      or "nil"
+    local status, output, seconds = script.run((beginning or "") .. ([[
+      local sluice = require "sluice"
+      local url = %q
+      local client = sluice.client { transport = %s }
+      local other = sluice.client { transport = %s }
+    ]]):format(p.url .. "/", transport, transport) .. body)
+    assert.equal(0, status, output)
+    assert.equal("", output)
+    assert.is_true(seconds < 4, seconds)
+  end
+
+  it("lets go of requests in flight", function()
+    run [[
+      for i = 1, 20 do
+        sluice.spawn(function() client:get(url) end)
+        sluice.spawn(function() other:post(url, { body = ("x"):rep(100000) }) end)
+      end
+      for _ = 1, 20 do sluice.loop():step(0.005) end
+      assert(sluice.stats().connections > 0)
+    ]]
+  end)
+
+  it("lets go of coroutines that wait in every way", function()
+    run [[
+      local forever
+      forever = sluice.spawn(function() sluice.sleep(math.huge) end)
+      sluice.spawn(function() forever:await() end)
+      sluice.spawn(function() client:get("http://192.0.2.1/") end)
+      sluice.spawn(function() client:get("http://no-such-name.invalid/") end)
+      coroutine.wrap(function() client:get(url, { stream = true }) end)()
+      coroutine.wrap(function()
+        local variable <close> = setmetatable({}, { __close = print })
+        sluice.sleep(60)
+      end)()
+      sluice.spawn(function() coroutine.yield() end)
+      sluice.loop():step(0)
+    ]]
+  end)
+
+  it("lets go of everything at os.exit(true)", function()
+    run [[
+      sluice.spawn(function() client:get(url) end)
+      sluice.spawn(function()
+        sluice.sleep(0.02)
+        os.exit(true, true)
+      end)
+      sluice.loop():run()
+    ]]
+  end)
+
+  it("ends at once at os.exit(true, false)", function()
+    run [[
+      sluice.spawn(function() client:get(url) end)
+      sluice.loop():step(0.01)
+      os.exit(true)
+    ]]
+  end)
+
+  it("gives memory back in whatever order it is collected", function()
+    run [[
+      local kept = {}
+      for i = 1, 24 do
+        local buffer, writer = sluice.buffer(), sluice.writer()
+        buffer:append(("x"):rep(20000))
+        writer:write "y"
+        local made = { buffer, writer, buffer:sequence(), sluice.client(),
+          buffer:sequence():reader(), sluice.spawn(function() sluice.sleep(1) end) }
+        if i % 2 == 0 then made[7] = writer:detach() end
+        table.sort(made, function(a, b) return tostring(a) .. i < tostring(b) .. i end)
+        kept[i] = made
+      end
+      sluice.loop():step(0)
+    ]]
+  end)
+
+  it("is closed for whoever is finalised after it", function()
+    run([[
+      saved.buffer, saved.writer, saved.client = sluice.buffer(), sluice.writer(), client
+      saved.buffer:append "x"
+      saved.writer:write "y"
+    ]], [[
+      local saved = setmetatable({}, { __gc = function(saved)
+        assert(not pcall(require "sluice".stats))
+        assert(not pcall(require "sluice".buffer))
+        assert(not pcall(saved.client.get, saved.client, "http://127.0.0.1:1/"))
+        assert(tostring(saved.buffer) == "sluice.buffer (disposed)")
+        saved.buffer:dispose()
+        saved.writer:dispose()
+        saved.client:close()
+      end })
+    ]])
+  end)
+
+  it("may have loaded the module twice", function()
+    run [[
+      local first = sluice
+      local buffer <close> = first.buffer()
+      assert(buffer:append "shared")
+      for name in pairs(package.loaded) do
+        if name:find "^sluice" then package.loaded[name] = nil end
+      end
+      local second = require "sluice"
+      assert(second ~= first)
+      local sequence <close> = buffer:sequence()
+      local copy <close> = second.buffer()
+      assert(copy:append(sequence))
+      assert(#copy == 6)
+      assert(second.stats().outstanding == first.stats().outstanding)
+      second.run(function() assert(first.sleep(0)) end)
+      local made = second.client()
+      local answer, _, err = made:get("http://127.0.0.1:1/")
+      assert(answer == nil and err.code == "connect")
+      made:close()
+    ]]
+  end)
+
+  it("may close another state's like it", function()
+    run [[
+      for _ = 1, 20 do
+        for name in pairs(package.loaded) do
+          if name:find "^sluice" then package.loaded[name] = nil end
+        end
+        collectgarbage()
+        require "sluice".run(function() require "sluice".sleep(0) end)
+      end
+    ]]
+  end)
+end)
+
+describe("a forked process", function()
+  local before
+
+  before_each(function() before = support.snapshot(sluice) end)
+  after_each(function() support.verify(sluice, before) end)
+
+  it("is refused every use, its parent goes on", function()
+    local p <close> = peer.listen {
+      script = { { { "expect_until", "\r\n\r\n" }, { "send", GOOD }, { "loop" } } },
+      repeat_last = true,
+    }
+    local client = support.client()
+    local function get()
+      local response <close>, message = client:get(p.url .. "/")
+      return response and response:text() or message
+    end
+    assert.equal("good", get())
+    local task = sluice.spawn(function() return sluice.sleep(0.05) end)
+    local loop = sluice.loop()
+    loop:step(0)
+    local buffer <close> = sluice.buffer()
+    assert(buffer:append "x")
+    for _ = 1, 5 do
+      local pid = system.fork(function()
+        local refused = 0
+        for _, use in ipairs {
+          function() client:get(p.url .. "/") end,
+          function() sluice.sleep(0) end,
+          function() sluice.spawn(print) end,
+          function() loop:step(0) end,
+          function() loop:pollfd() end,
+          function() sluice.stats() end,
+          function() sluice.buffer() end,
+          function() sluice.client() end,
+        } do
+          local ok, message = pcall(use)
+          if not ok and tostring(message):find "fork" then refused = refused + 1 end
+        end
+        client:close()
+        collectgarbage()
+        return refused
+      end)
+      assert.equal(8, system.reap(pid))
+      assert.equal("good", get())
+    end
+    assert.is_true(task:await())
+    assert.equal(1, (p:connections()))
+    client:close()
+  end)
+end)
