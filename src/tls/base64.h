@@ -1,4 +1,4 @@
-/* tls/base64.h - base64 (RFC 4648 4) by the TLS library */
+/* tls/base64.h - base64 (RFC 4648 4) */
 #ifndef SL_TLS_BASE64_H
 #define SL_TLS_BASE64_H
 
