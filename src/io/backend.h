@@ -22,10 +22,7 @@
 enum sl_operation_kind {
     SL_OPERATION_CONNECT,
     SL_OPERATION_SEND,
-    SL_OPERATION_RECEIVE,
-    /* In the place of a receive: there is something to receive. Of backends
-     * that take unseen. */
-    SL_OPERATION_POLL_IN
+    SL_OPERATION_RECEIVE
 };
 
 /* What is lent for the duration of a send or receive: the memory stays pinned
@@ -87,9 +84,6 @@ struct sl_backend_class {
      * without a descriptor of its own must be the highest. */
     int rank;
     bool has_readiness; /* stream transports can use it */
-    /* A receive may have emptied the socket though its result is still on its
-     * way: whoever only watches has to poll. */
-    bool takes_unseen;
     /* Whether this machine grants it: tries. See sl_platform. */
     bool (*is_present)(void);
     /* SL_UNSUPPORTED, SL_LIMIT with errno, SL_MEMORY. */

@@ -2,7 +2,6 @@
 
 #include "base/debug.h"
 
-#include <poll.h>
 #include <string.h>
 #include <sys/uio.h>
 
@@ -59,14 +58,6 @@ static enum sl_status try_transfer(struct sl_operation *operation,
     return sl_would_block(*error) ? SL_AGAIN : SL_CLOSED;
 }
 
-/* The end and an error are something to receive, too. */
-static enum sl_status try_poll_in(int fd)
-{
-    struct pollfd entry = {fd, POLLIN, 0};
-
-    return poll(&entry, 1, 0) > 0 ? SL_OK : SL_AGAIN;
-}
-
 enum sl_status sl_operation_try(struct sl_operation *operation, size_t *result,
                                 int *error)
 {
@@ -74,8 +65,6 @@ enum sl_status sl_operation_try(struct sl_operation *operation, size_t *result,
     *error = 0;
     if (operation->kind == SL_OPERATION_CONNECT)
         return try_connect(operation, error);
-    if (operation->kind == SL_OPERATION_POLL_IN)
-        return try_poll_in(operation->socket->fd);
     return try_transfer(operation, result, error);
 }
 

@@ -302,9 +302,6 @@ static void take_result(struct submitted *self)
     const struct sl_completion *completion = &self->receiving.completion;
 
     unpin(self);
-    if (self->receiving.kind == SL_OPERATION_POLL_IN &&
-        completion->status == SL_OK)
-        return;
     if (completion->status == SL_OK) {
         self->held = completion->result;
         sl_low_water_note(&self->low_water, self->held == room_of(self));
@@ -390,7 +387,6 @@ static enum sl_status submitted_receive(struct sl_transport *transport,
     if (!is_busy(&self->receiving) && self->held == 0 &&
         self->outcome == SL_OK) {
         lend(self, buffer->pool, want);
-        self->receiving.kind = SL_OPERATION_RECEIVE;
         submit(self, &self->receiving);
         if (!is_busy(&self->receiving))
             take_result(self);
@@ -413,9 +409,6 @@ static enum sl_status submitted_watch(struct sl_transport *transport)
         return SL_OK;
     if (!is_busy(&self->receiving)) {
         lend(self, self->base.loop->pool, SL_TRANSPORT_BUFFER_SIZE);
-        self->receiving.kind = self->base.socket.backend->class->takes_unseen
-                                   ? SL_OPERATION_POLL_IN
-                                   : SL_OPERATION_RECEIVE;
         submit(self, &self->receiving);
         if (!is_busy(&self->receiving)) {
             take_result(self);

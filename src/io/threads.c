@@ -51,12 +51,6 @@ static struct threads_backend *self_of(struct sl_backend *backend)
     return (struct threads_backend *)(void *)backend;
 }
 
-static bool is_inward(const struct sl_operation *operation)
-{
-    return operation->kind == SL_OPERATION_RECEIVE ||
-           operation->kind == SL_OPERATION_POLL_IN;
-}
-
 /* ---- on a worker's thread ---- */
 
 static void arrive(struct sl_post *post);
@@ -188,7 +182,8 @@ static void poll_tasks(struct worker *worker)
     worker->entries[0] = (struct pollfd){worker->wake_fd, POLLIN, 0};
     count = 1;
     for (operation = tasks; operation != NULL; operation = operation->next) {
-        short events = is_inward(operation) ? POLLIN : POLLOUT;
+        short events =
+            operation->kind == SL_OPERATION_RECEIVE ? POLLIN : POLLOUT;
 
         worker->entries[count++] =
             (struct pollfd){operation->socket->fd, events, 0};
@@ -238,7 +233,8 @@ static struct sl_operation **place_of(struct sl_operation *operation)
 {
     struct sl_socket *socket = operation->socket;
 
-    return is_inward(operation) ? &socket->receiving : &socket->sending;
+    return operation->kind == SL_OPERATION_RECEIVE ? &socket->receiving
+                                                   : &socket->sending;
 }
 
 static void arrive(struct sl_post *post)
@@ -467,7 +463,6 @@ const struct sl_backend_class sl_backend_threads = {
     .benefit = "reduced",
     .rank = 0,
     .has_readiness = false,
-    .takes_unseen = true,
     .is_present = threads_is_present,
     .open = threads_open,
     .close = threads_close,
