@@ -7,6 +7,7 @@ local core = require "sluice.core"
 local failure = require "sluice.failure"
 local fields = require "sluice.fields"
 local json = require "sluice.json"
+local redirects = require "sluice.redirects"
 local Request = require "sluice.request"
 local transmit = require "sluice.transmit"
 local transports = require "sluice.transports"
@@ -147,9 +148,16 @@ function Client:tls_context()
   return context
 end
 
+local function send_following(client, request)
+  local response, message, err = transmit.send(client, request)
+  if not response then return nil, message, err end
+  if message == nil then return response end
+  return redirects.follow(client, request, response, transmit.send)
+end
+
 local function run_pipeline(client, request, position)
   local interceptor = client.interceptors[position]
-  if not interceptor then return transmit.send(client, request) end
+  if not interceptor then return send_following(client, request) end
   return interceptor(request, function(forwarded)
     return run_pipeline(client, forwarded or request, position + 1)
   end)
@@ -195,7 +203,10 @@ function Client:get(url, options)
     planned, message, err = plan_get(self, url)
     if not planned then return nil, message, err end
   end
-  return planned.origin:send(planned.head, planned.options, planned.info)
+  local response, message, err = planned.origin:send(planned.head, planned.options, planned.info)
+  if message == nil then return response end
+  if not response then return nil, message, err end
+  return redirects.follow(self, Request.new(self, "GET", url, nil, 2), response, transmit.send)
 end
 
 for _, method in ipairs { "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS" } do

@@ -39,6 +39,7 @@ Request.shared_schema = {
   decompress = check.boolean,
   headers = check.table,
   auth = auth.check,
+  redirects = check.either("false or integer", check.off, check.count),
 }
 
 local schema = {

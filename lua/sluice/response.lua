@@ -1,49 +1,48 @@
 --- What a response can do beyond what the core gives it: read, next_chunk, text,
 -- sequence, detach, dispose, info. The methods are added to the core's own type.
 
+local BodyReader = require "sluice.body_reader"
 local core = require "sluice.core"
 local failure = require "sluice.failure"
 
 local methods = core.response_methods
 
---- Iterates over the body's pieces as sequences; they stay valid while they are
--- held. Ends with the body; a failure is raised. Leaving the loop early lets go
--- of the response. Yields.
-function methods:chunks()
+-- The values of a generic `for` over the body: leaving it early lets go of the
+-- response; at its end the response stays, with its trailers.
+local function iterate(response, next_value, reader)
+  local is_at_end = false
+  local leaving = setmetatable({}, {
+    __close = function()
+      if reader then reader:close() end
+      if not is_at_end then response:dispose() end
+    end,
+  })
   return function()
-    local piece, _, err = self:next_chunk()
-    if not piece and err then error(err, 2) end
-    return piece
-  end, nil, nil, self
+    local value, _, err = next_value()
+    if value == nil then
+      if err then error(err, 2) end
+      is_at_end = true
+    end
+    return value
+  end, nil, nil, leaving
 end
 
--- Lines of pieces, whatever their size: what is left over waits for the next.
-local function next_line(state)
-  while true do
-    local stop = state.rest:find("\n", state.from, true)
-    if stop then
-      local line = state.rest:sub(state.from, stop - 1)
-      state.from = stop + 1
-      return (line:gsub("\r$", ""))
-    end
-    local piece, _, err = state.response:read()
-    if not piece then
-      if err then error(err, 3) end
-      local last = state.rest:sub(state.from)
-      state.rest, state.from = "", 1
-      if last == "" then return nil end
-      return (last:gsub("\r$", ""))
-    end
-    state.rest = state.rest:sub(state.from) .. piece
-    state.from = 1
-  end
+--- Iterates over the body's pieces as sequences; they stay valid while they are
+-- held. A failure is raised. Leaving the loop early lets go of the response. Yields.
+function methods:chunks()
+  return iterate(self, function() return self:next_chunk() end)
 end
 
 --- Iterates over the body's lines, without their ends (LF or CRLF). A failure is
 -- raised. Leaving the loop early lets go of the response. Yields.
 function methods:lines()
-  local state = { response = self, rest = "", from = 1 }
-  return function() return next_line(state) end, nil, nil, self
+  local reader, _, failed = BodyReader.new(self)
+  if not reader then error(failed, 2) end
+  return iterate(self, function()
+    local line, message, err = reader:read("L")
+    if not line then return nil, message, err end
+    return (line:gsub("\r?\n$", ""))
+  end, reader)
 end
 
 --- The body's value by the client's serializer, made once.
@@ -55,12 +54,10 @@ function methods:json()
   return serializer.decode(text)
 end
 
---- A file-like reader over the whole body. Yields when streamed.
-function methods:reader()
-  local sequence, message, err = self:sequence()
-  if not sequence then return nil, message, err end
-  return sequence:reader()
-end
+--- A file-like reader over the body: of one on its way forward only, pulling pieces
+-- as they are needed; of a whole one with `seek`. To be closed, like a file.
+-- Returns a reader | nil, message, err; its methods yield when streamed.
+function methods:reader() return BodyReader.new(self) end
 
 local function temporary_name(path) return ("%s.%s.part"):format(path, core.random_name()) end
 
@@ -96,20 +93,19 @@ function methods:save(path)
   local temporary = temporary_name(path)
   local file, reason = io.open(temporary, "wb")
   if not file then return failure.new("invalid", "save", reason, "body") end
+  local unfinished <close> = setmetatable({}, { -- luacheck: ignore
+    __close = function(saved)
+      if io.type(file) == "file" then file:close() end
+      if not saved.is_done then os.remove(temporary) end
+    end,
+  })
   local ok, message, err = write_body(self, file)
-  local size = ok and file:seek("cur", 0)
-  local closed, close_reason = file:close()
-  if ok and not closed then
-    ok, message, err = failure.new("invalid", "save", close_reason, "body")
-  end
-  if ok then
-    local renamed, rename_reason = os.rename(temporary, path)
-    if not renamed then ok, message, err = failure.new("invalid", "save", rename_reason, "body") end
-  end
-  if not ok then
-    os.remove(temporary)
-    return nil, message, err
-  end
+  if not ok then return nil, message, err end
+  local size = file:seek("cur", 0)
+  ok, reason = file:close()
+  if ok then ok, reason = os.rename(temporary, path) end
+  if not ok then return failure.new("invalid", "save", reason, "body") end
+  unfinished.is_done = true
   return size
 end
 

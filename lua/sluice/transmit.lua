@@ -5,6 +5,7 @@ local auth = require "sluice.auth"
 local failure = require "sluice.failure"
 local fields = require "sluice.fields"
 local plan = require "sluice.plan"
+local redirects = require "sluice.redirects"
 
 local transmit = {}
 
@@ -28,6 +29,7 @@ local function compile(client, request)
   local own = request.options
   local is_stream = own.stream or false
   local is_plain = own.timeout == nil and own.limits == nil and own.decompress == nil
+    and own.redirects == nil
   local key = is_plain and table.concat({ request.method, tostring(is_stream),
     tostring(own.expect_continue or false) }, " ")
   if key and client.compiled[key] then return client.compiled[key] end
@@ -49,6 +51,7 @@ local function compile(client, request)
   if decodes == nil then decodes = client.options.decompress end
   flat.decodes = decodes ~= false
   flat.is_head = request.method == "HEAD"
+  flat.follows_redirects = redirects.limit(client, request) > 0
   flat.wants_close = client.options.pool == false
   flat.is_idempotent = idempotent[request.method] or false
   flat.expects_continue = own.expect_continue and request.body and true or false
@@ -58,9 +61,9 @@ local function compile(client, request)
 end
 
 -- Credentials: a field of the caller's own, the option, the URL's user info, the
--- client's option, whichever comes first.
+-- client's option, whichever comes first. None once a redirect has left the origin.
 local function add_credentials(list, client, request, url)
-  if fields.find(list, "Authorization") then return true end
+  if request.is_foreign or fields.find(list, "Authorization") then return true end
   local value, message, err
   if request.options.auth then
     value = auth.value(request.options.auth)
@@ -136,62 +139,87 @@ function transmit.plan(client, request)
   }
 end
 
--- The pieces of a body that a function gives, until it ends or nobody wants more.
-local function push_all(response, read)
-  while true do
-    local piece, reason = read()
-    if piece == nil then
-      if reason ~= nil then return failure.new("invalid", "request body", tostring(reason)) end
-      return true
-    end
-    if #piece > 0 then
-      local more, message, err = response:push(piece)
-      if err then return nil, message, err end
-      if not more then return true end
-    end
-  end
-end
-
+-- The field lines behind a chunked body. Returns them, or nothing when there are
+-- none | nil, message, err (invalid)
 local function trailer_lines(request)
   local trailers = request.options.trailers
   if not trailers then return nil end
   return core.field_lines(fields.flatten("request", trailers, 2))
 end
 
-local function send_pushed(planned, request)
+-- Gives the pieces of a body to the exchange, until they end or no more are wanted.
+local function push_all(response, read, lines)
+  while true do
+    local piece, reason = read()
+    if piece == nil then
+      if reason ~= nil then return response:fail("request body: " .. tostring(reason)) end
+      return response:finish(lines)
+    end
+    if #piece > 0 and not response:push(piece) then return end
+  end
+end
+
+-- The same as a task, beside whoever waits for the response: a server may answer
+-- while it reads. Its result is what `read` raised, if it did.
+local function push_beside(response, read, lines)
+  return core.spawn(function()
+    local ok, raised = pcall(push_all, response, read, lines)
+    if ok then return nil end
+    response:fail("request body: " .. tostring(raised))
+    return { raised }
+  end)
+end
+
+-- Tells `on_progress` ten times a second how far the response's exchange has come,
+-- when it has moved.
+local function report(response, tell, total)
+  local sent_before, received_before = 0, 0
+  while core.sleep(0.1) and response:is_live() do
+    local sent, received = response:progress()
+    if sent ~= sent_before or received ~= received_before then
+      sent_before, received_before = sent, received
+      tell(response:progress(total))
+    end
+    if response:is_complete() then return end
+  end
+end
+
+-- Waits for the response of an exchange that has begun; `pushing` is the task that
+-- gives it its body, if there is one.
+local function await_response(response, request, pushing)
+  local tell = request.options.on_progress
+  local total = request.body and request.body.length
+  local reporting = tell and core.spawn(report, response, tell, total)
+  local beside <close> = setmetatable({}, { -- luacheck: ignore
+    __close = function(self)
+      if self.goes_on then return end
+      if pushing then pushing:cancel() end
+      if reporting then reporting:cancel() end
+      if not self.answer then response:dispose() end
+    end,
+  })
+  local answer, message, err = response:wait()
+  beside.answer = answer
+  if not answer and pushing and pushing:status() == "done" then
+    local failed = pushing:await()
+    if failed then error(failed[1], 0) end
+  end
+  beside.goes_on = answer and not answer:is_complete()
+  if tell and answer and answer:is_complete() then tell(answer:progress(total)) end
+  return answer, message, err
+end
+
+-- A request whose body is pushed, or whose progress is told.
+local function send_watched(planned, request, content)
+  local body = request.body
   local lines, message, err = trailer_lines(request)
   if err then return nil, message, err end
   local response
   response, message, err = planned.origin:begin(planned.head, planned.options, planned.info,
-    request.body:open(), request.options.stream)
+    content, request.options.stream)
   if not response then return nil, message, err end
-  local unfinished <close> = setmetatable({}, { -- luacheck: ignore
-    __close = function(self)
-      if not self.is_done then response:dispose() end
-    end,
-  })
-  local ok
-  ok, message, err = push_all(response, request.body.value)
-  if ok then ok, message, err = response:finish(lines) end
-  if not ok then return nil, message, err end
-  local answer
-  answer, message, err = response:wait()
-  unfinished.is_done = true
-  return answer, message, err
-end
-
--- Tells `on_progress` how far the response's exchange has come, ten times a second
--- at most, and once at its end.
-local function report(response, request)
-  local tell = request.options.on_progress
-  local total = request.body and request.body.length
-  core.spawn(function()
-    while response:is_live() and not response:is_complete() do
-      tell(response:progress(total))
-      core.sleep(0.1)
-    end
-    if response:is_live() then tell(response:progress(total)) end
-  end)
+  local pushing = body and body.kind == "pushed" and push_beside(response, body.value, lines)
+  return await_response(response, request, pushing)
 end
 
 --- Sends a request once. Returns response | nil, message, err. Yields.
@@ -199,20 +227,14 @@ function transmit.send(client, request)
   local planned, message, err = transmit.plan(client, request)
   if not planned then return nil, message, err end
   local body = request.body
-  if body and body.kind == "pushed" then return send_pushed(planned, request) end
   local content, shown
   if body then content, shown = body:open() end
   local closing <close> = shown -- luacheck: ignore
-  if not request.options.on_progress then
-    return planned.origin:send(planned.head, planned.options, planned.info, content,
-      request.options.stream)
+  if body and body.kind == "pushed" or request.options.on_progress then
+    return send_watched(planned, request, content)
   end
-  local response
-  response, message, err = planned.origin:begin(planned.head, planned.options, planned.info,
-    content, request.options.stream)
-  if not response then return nil, message, err end
-  report(response, request)
-  return response:wait()
+  return planned.origin:send(planned.head, planned.options, planned.info, content,
+    request.options.stream)
 end
 
 --- A value for a to-be-closed variable that disposes the body.

@@ -184,7 +184,11 @@ static int settle(lua_State *L, struct slb_response *response)
     }
     slb_note_bytes(L, response->runtime, exchange->response.body.length + 1024);
     lua_settop(L, 1);
-    return 1;
+    if (!exchange->options.traits.follows_redirects ||
+        !sl_is_redirect(&exchange->response.head))
+        return 1;
+    lua_pushliteral(L, "redirect");
+    return 2;
 }
 
 static int answer(lua_State *L, int status, lua_KContext context)
@@ -195,7 +199,7 @@ static int answer(lua_State *L, int status, lua_KContext context)
 }
 
 /* origin:send(head, options, info, body, is_stream)
- *   -> response | nil, message, err
+ *   -> response | response, "redirect" (to be followed) | nil, message, err
  * Sends and waits for the whole response, or its head; yields. */
 static int origin_send(lua_State *L)
 {
@@ -232,7 +236,7 @@ static int origin_begin(lua_State *L)
     return 1;
 }
 
-/* response:wait() -> response | nil, message, err; yields */
+/* response:wait() -> as origin:send; yields */
 static int response_wait(lua_State *L)
 {
     struct slb_response *response = slb_check_response(L, 1);
@@ -241,28 +245,47 @@ static int response_wait(lua_State *L)
     return settle(L, response);
 }
 
-/* ---- pushed bodies ---- */
+/* ---- pushed bodies: by a task of their own, beside whoever reads ---- */
 
 static int has_room(lua_State *L, int status, lua_KContext context);
+
+/* The response at index 1; NULL once it was disposed. */
+static struct slb_response *live_response(lua_State *L)
+{
+    struct slb_response *response = luaL_checkudata(L, 1, SLB_RESPONSE);
+
+    if (response->exchange != NULL)
+        return slb_check_response(L, 1);
+    slb_end_response(response);
+    return NULL;
+}
 
 static int await_room(lua_State *L, struct slb_response *response)
 {
     struct sl_exchange *exchange = response->exchange;
-    enum sl_status status = sl_exchange_want(exchange, SL_WANT_ROOM, 0);
+    enum sl_status status = sl_exchange_want_room(exchange);
 
     if (status == SL_AGAIN)
-        return slb_wait(L, response->runtime, &exchange->completion,
+        return slb_wait(L, response->runtime, &exchange->room,
                         slb_abandon_response, response, has_room);
+    if (status == SL_MISUSE)
+        return luaL_error(L, "body is being pushed by another coroutine");
     /* A failure shows when the response is waited for. */
-    lua_pushboolean(L, status == SL_OK && !exchange->is_upload_over);
+    lua_pushboolean(L, !exchange->is_upload_over);
     return 1;
 }
 
 static int has_room(lua_State *L, int status, lua_KContext context)
 {
+    struct slb_response *response;
+
     (void)status;
     slb_waited(L, context);
-    return await_room(L, slb_check_response(L, 1));
+    response = live_response(L);
+    if (response != NULL)
+        return await_room(L, response);
+    lua_pushboolean(L, false);
+    return 1;
 }
 
 static enum sl_status append_bytes(struct sl_buffer *piece,
@@ -273,77 +296,93 @@ static enum sl_status append_bytes(struct sl_buffer *piece,
     return sl_buffer_append(piece, bytes->text);
 }
 
+/* What became of pushed bytes; a failure is told to whoever waits for the
+ * response. */
+static bool is_taken(struct sl_exchange *exchange, enum sl_status status,
+                     const char *refused)
+{
+    if (status == SL_OK) {
+        sl_exchange_pushed(exchange);
+        return true;
+    }
+    sl_exchange_abort(exchange, status,
+                      status == SL_INVALID ? refused : "out of memory");
+    return false;
+}
+
 /* response:push(bytes) -> true | false (no more is wanted)
- *                       | nil, message, err
- * Sends a piece of the body and waits for room for the next; yields. */
+ * Sends a piece of the body and waits for room for the next; yields. What goes
+ * wrong ends the exchange, so that whoever waits for the response is told. */
 static int response_push(lua_State *L)
 {
-    struct slb_response *response = slb_check_response(L, 1);
-    struct sl_exchange *exchange = response->exchange;
+    struct slb_response *response = live_response(L);
+    struct sl_exchange *exchange;
     struct slb_bytes bytes;
     struct sl_buffer piece;
     enum sl_status status;
 
     slb_check_bytes(L, 2, &bytes);
-    if (exchange->is_upload_over) {
+    if (response == NULL || response->exchange->is_upload_over) {
         lua_pushboolean(L, false);
         return 1;
     }
+    exchange = response->exchange;
     sl_buffer_init(&piece, &response->runtime->pool, SIZE_MAX);
     status = append_bytes(&piece, &bytes);
     if (status == SL_OK)
         status = sl_upload_push(&exchange->upload, &piece);
     sl_buffer_fini(&piece);
-    if (status == SL_INVALID) {
-        struct sl_failure failure;
-
-        sl_fail(&failure, status, SL_STAGE_SEND,
-                "more bytes than the declared length");
-        return slb_push_failure(L, &failure, "request body");
-    }
-    if (status != SL_OK)
-        return slb_push_outcome(L, status, "request body");
-    sl_exchange_pushed(exchange);
     lua_settop(L, 1);
-    return await_room(L, response);
+    if (is_taken(exchange, status, "more body than was declared"))
+        return await_room(L, response);
+    lua_pushboolean(L, false);
+    return 1;
 }
 
-/* response:finish(trailers) -> true | nil, message, err
+/* response:finish(trailers)
  * The body is complete; `trailers` are complete field lines. */
 static int response_finish(lua_State *L)
 {
-    struct slb_response *response = slb_check_response(L, 1);
-    struct sl_exchange *exchange = response->exchange;
+    struct slb_response *response = live_response(L);
     struct sl_view trailers = {"", 0};
-    enum sl_status status;
 
     if (!lua_isnoneornil(L, 2))
         trailers.data = luaL_checklstring(L, 2, &trailers.size);
-    if (exchange->is_upload_over) {
-        lua_pushboolean(L, true);
-        return 1;
-    }
-    status = sl_upload_finish(&exchange->upload, trailers);
-    if (status == SL_INVALID) {
-        struct sl_failure failure;
-
-        sl_fail(&failure, status, SL_STAGE_SEND,
-                "fewer bytes than the declared length");
-        return slb_push_failure(L, &failure, "request body");
-    }
-    if (status == SL_OK)
-        sl_exchange_pushed(exchange);
-    return slb_push_outcome(L, status, "request body");
+    if (response != NULL && !response->exchange->is_upload_over)
+        is_taken(response->exchange,
+                 sl_upload_finish(&response->exchange->upload, trailers),
+                 "less body than was declared");
+    return 0;
 }
 
-/* response:progress() -> body bytes sent, received */
+/* response:fail(reason) - the body cannot be had: the exchange ends with it */
+static int response_fail(lua_State *L)
+{
+    struct slb_response *response = live_response(L);
+    const char *reason = luaL_checkstring(L, 2);
+
+    if (response != NULL)
+        sl_exchange_abort(response->exchange, SL_INVALID, reason);
+    return 0;
+}
+
+/* response:progress(total) -> body bytes sent, received, total to be sent and to
+ * be received (nil: unknown)
+ * As they travel: without framing, before decoding. */
 static int response_progress(lua_State *L)
 {
     const struct sl_exchange *exchange = slb_check_response(L, 1)->exchange;
+    uint64_t expected = sl_response_expected(&exchange->response);
 
-    lua_pushinteger(L, (lua_Integer)exchange->upload.sent);
+    lua_settop(L, 2);
+    lua_pushinteger(L, (lua_Integer)sl_exchange_uploaded(exchange));
     lua_pushinteger(L, (lua_Integer)exchange->response.received);
-    return 2;
+    lua_pushvalue(L, 2);
+    if (exchange->response.phase == SL_PHASE_HEAD || expected == UINT64_MAX)
+        lua_pushnil(L);
+    else
+        lua_pushinteger(L, (lua_Integer)expected);
+    return 4;
 }
 
 static const luaL_Reg origin_methods[] = {
@@ -352,6 +391,7 @@ static const luaL_Reg origin_methods[] = {
 static const luaL_Reg response_methods[] = {{"wait", response_wait},
                                             {"push", response_push},
                                             {"finish", response_finish},
+                                            {"fail", response_fail},
                                             {"progress", response_progress},
                                             {NULL, NULL}};
 

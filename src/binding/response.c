@@ -14,12 +14,17 @@ static void release(struct slb_response *response, struct sl_exchange *exchange)
     slb_runtime_release(response->runtime);
 }
 
-/* Disposed while somebody waited, who has been told now. */
-static void end(struct slb_response *response)
+/* Somebody reads, or pushes. */
+static bool is_awaited(const struct sl_exchange *exchange)
+{
+    return exchange->completion.waiter != 0 || exchange->room.waiter != 0;
+}
+
+void slb_end_response(struct slb_response *response)
 {
     struct sl_exchange *exchange = response->ending;
 
-    if (exchange == NULL || exchange->completion.waiter != 0)
+    if (exchange == NULL || is_awaited(exchange))
         return;
     response->ending = NULL;
     release(response, exchange);
@@ -30,7 +35,7 @@ struct slb_response *slb_check_response(lua_State *L, int index)
     struct slb_response *response = luaL_checkudata(L, index, SLB_RESPONSE);
 
     if (response->exchange == NULL) {
-        end(response);
+        slb_end_response(response);
         slb_raise_disposed(L, "response");
     }
     slb_check_usable(L, response->runtime);
@@ -62,7 +67,7 @@ static void let_go(struct slb_response *response)
 
     response->exchange = NULL;
     sl_exchange_drop(exchange);
-    if (exchange->completion.waiter != 0)
+    if (is_awaited(exchange))
         response->ending = exchange;
     else
         release(response, exchange);
@@ -73,7 +78,7 @@ void slb_abandon_response(void *subject)
     struct slb_response *response = subject;
 
     if (response->exchange == NULL) {
-        end(response);
+        slb_end_response(response);
         return;
     }
     sl_exchange_abort(response->exchange, SL_CANCELLED, "cancelled");
@@ -341,9 +346,11 @@ static int response_gc(lua_State *L)
             response->runtime->leaked++;
         let_go(response);
     }
-    if (response->ending != NULL)
-        response->ending->completion.waiter = 0; /* collected with it */
-    end(response);
+    if (response->ending != NULL) { /* whoever waits is collected with it */
+        response->ending->completion.waiter = 0;
+        response->ending->room.waiter = 0;
+    }
+    slb_end_response(response);
     return 0;
 }
 

@@ -14,7 +14,7 @@ enum { RESPONSE_TEXT = 1, RESPONSE_INFO = 2, RESPONSE_VALUES = 2 };
 struct slb_response {
     struct slb_runtime *runtime;
     struct sl_exchange *exchange; /* NULL: disposed */
-    struct sl_exchange *ending;   /* disposed, but a coroutine waits for it */
+    struct sl_exchange *ending;   /* disposed, but coroutines wait for it */
     bool is_stream;
     bool is_detached; /* the body was handed over */
     bool has_text;    /* value 1 is set, the body's segments are gone */
@@ -22,6 +22,9 @@ struct slb_response {
 
 /* The live response at `index`; raises when disposed. */
 struct slb_response *slb_check_response(lua_State *L, int index);
+
+/* Lets go of a disposed one's exchange once nobody waits for it. */
+void slb_end_response(struct slb_response *response);
 
 /* The abandon function of waits on a response: its exchange ends now. */
 void slb_abandon_response(void *response);

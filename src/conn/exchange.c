@@ -20,10 +20,6 @@ bool sl_exchange_is_satisfied(const struct sl_exchange *exchange)
     switch (exchange->interest) {
     case SL_WANT_NOTHING:
         return false;
-    case SL_WANT_ROOM:
-        return exchange->is_upload_over ||
-               (exchange->phase == SL_EXCHANGE_ACTIVE &&
-                exchange->upload.pushed.length < SL_UPLOAD_WINDOW);
     case SL_WANT_HEAD:
         return response->phase > SL_PHASE_HEAD;
     case SL_WANT_BODY:
@@ -34,19 +30,34 @@ bool sl_exchange_is_satisfied(const struct sl_exchange *exchange)
     return false;
 }
 
+static bool has_room(const struct sl_exchange *exchange)
+{
+    return exchange->is_upload_over ||
+           (exchange->phase == SL_EXCHANGE_ACTIVE &&
+            exchange->upload.pushed.length < SL_UPLOAD_WINDOW);
+}
+
 static void wake(struct sl_exchange *exchange)
 {
     if (exchange->completion.state == SL_COMPLETION_PENDING &&
         sl_exchange_is_satisfied(exchange))
         sl_completion_signal(&exchange->completion, SL_OK, 0);
+    if (exchange->room.state == SL_COMPLETION_PENDING && has_room(exchange))
+        sl_completion_signal(&exchange->room, SL_OK, 0);
+}
+
+static bool is_awaited(const struct sl_exchange *exchange)
+{
+    return exchange->completion.state == SL_COMPLETION_PENDING ||
+           exchange->room.state == SL_COMPLETION_PENDING;
 }
 
 void sl_exchange_arm(struct sl_exchange *exchange)
 {
     int64_t due;
 
-    if (exchange->completion.state != SL_COMPLETION_PENDING &&
-        exchange->drain_until == 0 && exchange->continue_until == 0)
+    if (!is_awaited(exchange) && exchange->drain_until == 0 &&
+        exchange->continue_until == 0)
         return;
     due = sl_exchange_due(exchange);
     /* A timer that comes too early arms itself again; one that came too late
@@ -110,6 +121,7 @@ static void end(struct sl_exchange *exchange, enum sl_exchange_phase phase)
     exchange->times.ended = loop->now;
     exchange->continue_until = 0;
     exchange->drain_until = 0;
+    exchange->uploaded = sl_upload_delivered(&exchange->upload);
     exchange->is_upload_over = true;
     sl_timer_disarm(&loop->timers, &exchange->timer);
     sl_upload_dispose(&exchange->upload);
@@ -319,8 +331,7 @@ static void time_came(struct sl_timer *timer)
         sl_exchange_arm(exchange);
         return;
     }
-    if (exchange->completion.state != SL_COMPLETION_PENDING &&
-        exchange->drain_until == 0)
+    if (!is_awaited(exchange) && exchange->drain_until == 0)
         return; /* nobody waits: the deadline counts from the next wait */
     sl_exchange_time_out(exchange);
     sl_exchange_fail(exchange);
@@ -334,6 +345,11 @@ static void turn_came(struct sl_completion *completion)
 static void cancel(struct sl_completion *completion)
 {
     sl_exchange_abort(FROM(completion, completion), SL_CANCELLED, "cancelled");
+}
+
+static void cancel_push(struct sl_completion *room)
+{
+    sl_exchange_abort(FROM(room, room), SL_CANCELLED, "cancelled");
 }
 
 /* ---- a life ---- */
@@ -386,6 +402,8 @@ enum sl_status sl_exchange_create(struct sl_origin *origin,
     created->options = *options;
     sl_completion_init(&created->completion, connections->loop, NULL);
     created->completion.cancel = cancel;
+    sl_completion_init(&created->room, connections->loop, NULL);
+    created->room.cancel = cancel_push;
     sl_completion_init(&created->turn, connections->loop, turn_came);
     sl_timer_init(&created->timer, time_came);
     sl_upload_init(&created->upload, connections->allocator, connections->pool);
@@ -409,6 +427,7 @@ void sl_exchange_release(struct sl_exchange *exchange)
     if (!sl_exchange_is_over(exchange))
         sl_exchange_abort(exchange, SL_CANCELLED, "cancelled");
     sl_completion_fini(&exchange->completion);
+    sl_completion_fini(&exchange->room);
     sl_completion_fini(&exchange->turn);
     sl_response_fini(&exchange->response);
     sl_peer_release(exchange->peer);
@@ -462,10 +481,32 @@ enum sl_status sl_exchange_want(struct sl_exchange *exchange,
     return interest == SL_WANT_BODY ? SL_END : SL_OK;
 }
 
+enum sl_status sl_exchange_want_room(struct sl_exchange *exchange)
+{
+    struct sl_completion *room = &exchange->room;
+
+    if (room->state == SL_COMPLETION_PENDING ||
+        room->state == SL_COMPLETION_READY)
+        return SL_MISUSE;
+    if (has_room(exchange))
+        return SL_OK;
+    exchange->last_activity = sl_exchange_loop(exchange)->now;
+    sl_completion_begin(room);
+    sl_exchange_arm(exchange);
+    return SL_AGAIN;
+}
+
 void sl_exchange_pushed(struct sl_exchange *exchange)
 {
     if (exchange->phase == SL_EXCHANGE_ACTIVE)
         sl_exchange_advance(exchange);
+}
+
+uint64_t sl_exchange_uploaded(const struct sl_exchange *exchange)
+{
+    return sl_exchange_is_over(exchange)
+               ? exchange->uploaded
+               : sl_upload_delivered(&exchange->upload);
 }
 
 void sl_exchange_abort(struct sl_exchange *exchange, enum sl_status status,

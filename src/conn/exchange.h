@@ -7,7 +7,8 @@
  *
  * Driven by what somebody wants from it: sl_exchange_want says what, and answers
  * at once or has `completion` signalled when it is there. Nothing is received
- * that nobody wants, so a slow consumer holds back its peer.
+ * that nobody wants, so a slow consumer holds back its peer. Whoever pushes a
+ * body waits for room apart from that, so that both directions run at once.
  *
  * A request is sent again once, on a new connection, when a reused one failed
  * before any byte of the response and sending twice cannot do the work twice.
@@ -31,7 +32,6 @@ enum sl_exchange_phase {
 
 enum sl_interest {
     SL_WANT_NOTHING,
-    SL_WANT_ROOM, /* for pushed body bytes, or no more need of them */
     SL_WANT_HEAD, /* the final head */
     SL_WANT_BODY, /* at least `wanted` body bytes, or the end */
     SL_WANT_WHOLE /* the end */
@@ -83,6 +83,7 @@ struct sl_exchange {
     struct sl_exchange_options options;
 
     struct sl_completion completion; /* what is wanted is there */
+    struct sl_completion room;       /* pushed bytes can be taken */
     struct sl_completion turn;       /* go on in the next step of the loop */
     enum sl_interest interest;
     size_t wanted;
@@ -104,6 +105,7 @@ struct sl_exchange {
     bool has_sent_bytes;
     bool is_upload_over; /* all sent, or no longer wanted */
     bool was_cut;        /* the upload was ended early */
+    uint64_t uploaded;   /* body bytes sent, once it is over */
     struct sl_exchange_times times;
     struct sl_failure failure;
     struct sl_peer *peer; /* of the connection; NULL: plain */
@@ -127,8 +129,14 @@ void sl_exchange_start(struct sl_exchange *exchange);
 enum sl_status sl_exchange_want(struct sl_exchange *exchange,
                                 enum sl_interest interest, size_t wanted);
 
+/* SL_OK: pushed bytes can be taken, or will not be any more (`is_upload_over`).
+ * SL_AGAIN: `room` will be signalled; call again then. */
+enum sl_status sl_exchange_want_room(struct sl_exchange *exchange);
 /* Tells that pushed bytes are there to be sent. */
 void sl_exchange_pushed(struct sl_exchange *exchange);
+
+/* Bytes of the request's body that were sent so far, without framing. */
+uint64_t sl_exchange_uploaded(const struct sl_exchange *exchange);
 
 /* Ends it now with that status: the connection closes, waiters are told. */
 void sl_exchange_abort(struct sl_exchange *exchange, enum sl_status status,

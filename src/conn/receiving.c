@@ -124,20 +124,17 @@ bool sl_exchange_is_receiving(const struct sl_exchange *exchange)
 {
     if (exchange->drain_until != 0)
         return true;
-    switch (exchange->interest) {
-    case SL_WANT_NOTHING:
-        return false;
-    case SL_WANT_ROOM:
-        /* Only its head: it may say that no more is wanted. */
-        return exchange->response.phase == SL_PHASE_HEAD;
-    default:
-        return !sl_exchange_is_satisfied(exchange);
-    }
+    /* Whoever pushes wants a head, too: it may say that no more is wanted. */
+    if (exchange->room.state == SL_COMPLETION_PENDING &&
+        exchange->response.phase == SL_PHASE_HEAD)
+        return true;
+    return exchange->interest != SL_WANT_NOTHING &&
+           !sl_exchange_is_satisfied(exchange);
 }
 
 void sl_exchange_discard_body(struct sl_exchange *exchange)
 {
-    sl_buffer_reset(&exchange->response.body);
+    sl_response_discard(&exchange->response);
     if (exchange->response.received > SL_DRAIN_LIMIT + exchange->wanted) {
         sl_fail(&exchange->failure, SL_CANCELLED, SL_STAGE_BODY,
                 "let go before its end");

@@ -167,6 +167,15 @@ void sl_upload_advance(struct sl_upload *upload, size_t size)
         sl_buffer_consume(&upload->pushed, size);
 }
 
+uint64_t sl_upload_delivered(const struct sl_upload *upload)
+{
+    if (upload->kind != SL_UPLOAD_PUSHED)
+        return upload->sent;
+    return upload->pushed_size > upload->pushed.length
+               ? upload->pushed_size - upload->pushed.length
+               : 0;
+}
+
 bool sl_upload_is_over(const struct sl_upload *upload)
 {
     if (upload->kind == SL_UPLOAD_PUSHED)

@@ -68,6 +68,9 @@ enum sl_status sl_upload_finish(struct sl_upload *upload,
 size_t sl_upload_views(const struct sl_upload *upload, struct sl_view *views,
                        size_t count);
 void sl_upload_advance(struct sl_upload *upload, size_t size);
+/* Bytes of the body that were sent; of chunks never too many, and all of them
+ * once nothing waits. */
+uint64_t sl_upload_delivered(const struct sl_upload *upload);
 /* Everything was sent. */
 bool sl_upload_is_over(const struct sl_upload *upload);
 

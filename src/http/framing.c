@@ -204,3 +204,17 @@ enum sl_status sl_framing_decide(struct sl_framing *framing,
     }
     return SL_OK;
 }
+
+bool sl_is_redirect(const struct sl_head *head)
+{
+    switch (head->status) {
+    case 301:
+    case 302:
+    case 303:
+    case 307:
+    case 308:
+        return sl_head_find(head, 0, SL_VIEW("location")) != SIZE_MAX;
+    default:
+        return false;
+    }
+}

@@ -19,8 +19,9 @@ enum sl_framing_kind {
 struct sl_request_traits {
     bool is_head;
     bool is_connect;
-    bool wants_upgrade; /* 101 is acceptable */
-    bool wants_close;   /* we sent Connection: close */
+    bool wants_upgrade;     /* 101 is acceptable */
+    bool wants_close;       /* we sent Connection: close */
+    bool follows_redirects; /* a redirect's body is of no interest */
 };
 
 #define SL_CODINGS 2
@@ -35,6 +36,10 @@ struct sl_framing {
     size_t coding_count;
     bool has_many_codings; /* more than SL_CODINGS */
 };
+
+/* Whether a response asks to go elsewhere (RFC 9110 15.4): 301, 302, 303, 307 or
+ * 308 with a Location. */
+bool sl_is_redirect(const struct sl_head *head);
 
 /* SL_PROTOCOL: `error` says why. */
 enum sl_status sl_framing_decide(struct sl_framing *framing,

@@ -54,6 +54,12 @@ void sl_response_settle(struct sl_response *response)
     response->decoder_count = 0;
 }
 
+void sl_response_discard(struct sl_response *response)
+{
+    sl_response_settle(response);
+    sl_buffer_reset(&response->body);
+}
+
 void sl_response_fini(struct sl_response *response)
 {
     sl_response_settle(response);
@@ -92,6 +98,8 @@ static enum sl_status start_decoding(struct sl_response *response)
     size_t i;
 
     if (!response->decodes || response->framing.kind == SL_FRAMING_NONE ||
+        (response->request.follows_redirects &&
+         sl_is_redirect(&response->head)) ||
         !find_decoders(&response->framing, classes))
         return SL_OK;
     if (response->framing.has_many_codings)

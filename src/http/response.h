@@ -103,6 +103,10 @@ void sl_response_received(struct sl_response *response, size_t count);
 /* The declared length of the body as it travels; UINT64_MAX: unknown. */
 uint64_t sl_response_expected(const struct sl_response *response);
 
+/* Nobody wants the body: what there is goes back, and what follows is not
+ * decoded but only counted, framed and put into `body`, to be discarded again. */
+void sl_response_discard(struct sl_response *response);
+
 /* Lets go of everything but the complete head, trailers and body. */
 void sl_response_settle(struct sl_response *response);
 

@@ -1,0 +1,127 @@
+--- Following redirects (RFC 9110 15.4), with what behaviour demands on top: no way
+-- from https to http, no loops, no secrets across origins, bodies only where they
+-- can be sent again.
+
+local core = require "sluice.core"
+local failure = require "sluice.failure"
+local fields = require "sluice.fields"
+local plan = require "sluice.plan"
+
+local redirects = {}
+
+local limit = 10
+
+local secrets = { "Authorization", "Cookie", "Proxy-Authorization" }
+-- What described a body that is no longer sent.
+local of_content = { "Content-Type", "Content-Encoding", "Content-Language", "Content-Location" }
+
+--- How many redirects to follow at most; 0: none.
+function redirects.limit(client, request)
+  local option = request.options.redirects
+  if option == nil then option = client.options.redirects end
+  if option == nil then return limit end
+  return option or 0
+end
+
+-- The method of the next request: 303 asks with GET, and so do 301 and 302 after POST.
+local function next_method(status, method)
+  if status == 303 and method ~= "HEAD" then return "GET" end
+  if (status == 301 or status == 302) and method == "POST" then return "GET" end
+  return method
+end
+
+local function same_origin(a, b)
+  return a.scheme == b.scheme and a.host == b.host and a.port == b.port
+    and a.unix_path == b.unix_path
+end
+
+-- Where the response leads; a fragment is inherited.
+local function target_of(request, location)
+  local url, message, err = core.url.resolve(request.url, location)
+  if not url then return nil, message, err end
+  local fragment = request.url:match("#.*$")
+  if fragment and not url:find("#", 1, true) then url = url .. fragment end
+  return url
+end
+
+local function refuse(request, reason)
+  return failure.new("redirect", request.method .. " " .. request.shown, reason, "head")
+end
+
+-- The request that the response asks for.
+local function derive(request, status, url, from, to)
+  local method = next_method(status, request.method)
+  local next_request = setmetatable({
+    client = request.client,
+    method = method,
+    url = url,
+    shown = to.text,
+    options = request.options,
+    fields = table.move(request.fields, 1, #request.fields, 1, {}),
+    body = request.body,
+    is_foreign = request.is_foreign or not same_origin(from, to),
+  }, getmetatable(request))
+  if method ~= request.method then
+    next_request.body = false
+    for _, name in ipairs(of_content) do fields.remove(next_request.fields, name) end
+  end
+  if next_request.is_foreign then
+    for _, name in ipairs(secrets) do fields.remove(next_request.fields, name) end
+  end
+  return next_request
+end
+
+-- The next request | nil, message, err (redirect)
+local function step(request, response, seen)
+  local url, message, err = target_of(request, response.headers["Location"])
+  if not url then return nil, message, err end
+  local from = plan.parse(request.url)
+  request.shown = from.text
+  local to
+  to, message = plan.parse(url)
+  if not to then return refuse(request, message) end
+  if to.scheme == "http+unix" and from.scheme ~= to.scheme then
+    return refuse(request, "from " .. from.scheme .. " to a unix socket")
+  elseif from.scheme == "https" and to.scheme == "http" then
+    return refuse(request, "from https to http")
+  end
+  local next_request = derive(request, response.status, url, from, to)
+  local key = next_request.method .. " " .. to.text
+  if seen[key] then return refuse(request, "loop at " .. to.text) end
+  seen[key] = true
+  if next_request.body and not next_request.body:is_replayable() then
+    return refuse(request, "the body cannot be sent again")
+  end
+  return next_request
+end
+
+--- Goes on from a response that asks to go elsewhere, by `send`(client, request),
+-- which answers "redirect" behind one that asks again. Returns the last response
+-- | nil, message, err (redirect, and what sending gives). Yields.
+function redirects.follow(client, request, response, send)
+  local left = redirects.limit(client, request)
+  local seen, history = {}, {}
+  local message, err = "redirect", nil
+  while response and message do
+    history[#history + 1] = { status = response.status, url = response.url }
+    local next_request
+    if left == 0 then
+      request.shown = response.url
+      next_request, message, err = refuse(request, "more redirects than allowed")
+    else
+      next_request, message, err = step(request, response, seen)
+    end
+    response:dispose()
+    if not next_request then return nil, message, err end
+    left, request = left - 1, next_request
+    response, message, err = send(client, request)
+  end
+  if not response then return nil, message, err end
+  response:info {
+    method = request.method, url = response.url, serializer = client.serializer,
+    redirects = history,
+  }
+  return response
+end
+
+return redirects

@@ -1,0 +1,165 @@
+local sluice = require "sluice"
+local support = require "spec.support"
+local peer = support.peer
+
+local request_head = { "expect_until", "\r\n\r\n" }
+
+local function answer(status, location)
+  return ("HTTP/1.1 %d X\r\nLocation: %s\r\nContent-Length: 2\r\n\r\nno"):format(status, location)
+end
+
+local DONE = "HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\ndone"
+
+describe("a redirect", function()
+  local before, client
+
+  before_each(function()
+    before = support.snapshot(sluice)
+    client = support.client { timeout = { first_byte = 5, idle = 5 } }
+  end)
+
+  after_each(function()
+    client:close()
+    support.verify(sluice, before)
+  end)
+
+  --- A peer that answers the requests of each connection one after the other.
+  local function server(...)
+    local script = {}
+    for _, bytes in ipairs { ... } do
+      script[#script + 1] = request_head
+      script[#script + 1] = { "send", bytes }
+    end
+    script[#script + 1] = { "read_all" }
+    return peer.listen { script = { script }, repeat_last = true }
+  end
+
+  local function lines_of(p)
+    local lines = {}
+    for _, bytes in ipairs(p:received()) do
+      for line in bytes:gmatch "(%u+ %S+) HTTP/1.1" do lines[#lines + 1] = line end
+    end
+    return table.concat(lines, ", ")
+  end
+
+  -- RFC 9110 15.4.2 to 15.4.9
+  local methods = {
+    { 301, "GET", "GET" }, { 301, "POST", "GET" }, { 301, "PUT", "PUT" }, { 301, "HEAD", "HEAD" },
+    { 302, "GET", "GET" }, { 302, "POST", "GET" }, { 302, "DELETE", "DELETE" },
+    { 303, "GET", "GET" }, { 303, "POST", "GET" }, { 303, "PUT", "GET" }, { 303, "HEAD", "HEAD" },
+    { 307, "GET", "GET" }, { 307, "POST", "POST" }, { 307, "PUT", "PUT" },
+    { 308, "GET", "GET" }, { 308, "POST", "POST" }, { 308, "PATCH", "PATCH" },
+  }
+  for _, case in ipairs(methods) do
+    local status, method, after = table.unpack(case)
+    it(("of %d turns %s into %s"):format(status, method, after), function()
+      local first = answer(status, "/next")
+      if method == "HEAD" then first = first:gsub("no$", "") end
+      local p <close> = server(first, method == "HEAD" and DONE:gsub("done$", "") or DONE)
+      local body = (method == "POST" or method == "PUT" or method == "PATCH") and "body" or nil
+      local response <close>, message = client:request(method, p.url .. "/", { body = body })
+      assert(response, message)
+      assert.equal(200, response.status)
+      assert.equal(("%s /, %s /next"):format(method, after), lines_of(p))
+      local sent = p:received()[1]
+      local bodies = select(2, sent:gsub("\r\n\r\nbody", ""))
+      assert.equal(body and (after == method and 2 or 1) or 0, bodies)
+    end)
+  end
+
+  it("is told with its history, and its fragment is inherited", function()
+    local p <close> = server(answer(302, "a?x=1"), answer(301, "../b"), DONE)
+    local response <close> = assert(client:get(p.url .. "/dir/start#part"))
+    assert.equal(p.url .. "/b", response.url)
+    assert.equal("GET /dir/start, GET /dir/a?x=1, GET /b", lines_of(p))
+    assert.same({ 302, 301 }, { response.redirects[1].status, response.redirects[2].status })
+    assert.equal(p.url .. "/dir/a?x=1", response.redirects[2].url)
+  end)
+
+  it("is followed ten times unless told otherwise", function()
+    local hops = {}
+    for i = 1, 11 do hops[i] = answer(302, "/" .. i) end
+    local p <close> = server(table.unpack(hops))
+    local response, message, err = client:get(p.url .. "/")
+    assert.is_nil(response)
+    assert.equal("redirect", err.code)
+    assert.truthy(message:find("more redirects than allowed", 1, true))
+    local q <close> = server(hops[1], hops[2], DONE)
+    response, message, err = client:get(q.url .. "/", { redirects = 1 })
+    assert.is_nil(response)
+    assert.equal("redirect", err.code)
+    local r <close> = server(hops[1])
+    response = assert(client:get(r.url .. "/", { redirects = false }))
+    assert.equal(302, response.status)
+    assert.equal("no", response:text())
+    response:dispose()
+  end)
+
+  it("that comes back to where it was is a loop", function()
+    local p <close> = server(answer(302, "/b"), answer(302, "/a"), answer(302, "/b"))
+    local response, _, err = client:get(p.url .. "/a")
+    assert.is_nil(response)
+    assert.equal("redirect", err.code)
+    assert.equal("head", err.stage)
+  end)
+
+  it("without a Location is a response", function()
+    local p <close> = server "HTTP/1.1 302 Found\r\nContent-Length: 0\r\n\r\n"
+    local response <close> = assert(client:get(p.url .. "/"))
+    assert.equal(302, response.status)
+  end)
+
+  it("to a scheme that is not ours, or nowhere, is refused", function()
+    for _, location in ipairs { "ftp://127.0.0.1/", "http://", "javascript:alert(1)",
+      "http+unix://%2Fsocket/" } do
+      local p <close> = server(answer(302, location))
+      local response, _, err = client:get(p.url .. "/")
+      assert.is_nil(response)
+      assert.equal("redirect", err.code)
+    end
+  end)
+
+  it("needs a body that can be sent again where it is sent again", function()
+    local p <close> = server(answer(307, "/next"))
+    local pieces = { "a", "b" }
+    local response, _, err = client:post(p.url .. "/", {
+      body = { read = function() return table.remove(pieces, 1) end, length = 2 },
+    })
+    assert.is_nil(response)
+    assert.equal("redirect", err.code)
+  end)
+
+  it("with a leased body sends the same bytes and disposes it once", function()
+    local p <close> = server(answer(308, "/next"), DONE)
+    local writer <close> = sluice.writer {}
+    local lease = writer:write("leased"):detach()
+    local response <close> = assert(client:post(p.url .. "/", { body = lease }))
+    assert.equal(200, response.status)
+    assert.equal(2, select(2, p:received()[1]:gsub("\r\n\r\nleased", "")))
+    assert.has_error(function() lease:dispose() end)
+  end)
+
+  it("takes no secrets to another origin, and none back", function()
+    local port = support.system.free_port()
+    local home <close> = server(answer(302, ("http://127.0.0.1:%d/away"):format(port)), DONE)
+    local away <close> = peer.listen {
+      port = port,
+      script = {
+        { request_head, { "send", answer(302, home.url .. "/back") }, { "read_all" } },
+      },
+    }
+    local response <close> = assert(client:get(home.url .. "/", {
+      headers = {
+        Authorization = "Bearer secret", Cookie = "a=secret", ["Proxy-Authorization"] = "secret",
+        ["X-Kept"] = "kept",
+      },
+    }))
+    assert.equal(200, response.status)
+    local first, second = home:received()[1]:match "^(.-\r\n\r\n)(.*)$"
+    assert.equal(3, select(2, first:gsub("secret", "")))
+    for _, later in ipairs { away:received()[1], second } do
+      assert.is_nil(later:find "secret")
+      assert.truthy(later:find "X%-Kept: kept")
+    end
+  end)
+end)
