@@ -67,12 +67,12 @@ end
 function Client.new(options)
   local where = "client"
   options = options or {}
-  check.options(where, options, schema, 3)
+  check.options(where, options, schema, 2)
   options = copy(options)
-  local mode, backend = transports.choose(options.transport, where, options.logger, 3)
+  local mode, backend = transports.choose(options.transport, where, options.logger, 2)
   local connections, message, err = connections_of(options, mode, backend)
   if not connections then return nil, message, err end
-  local own = fields.flatten(where, options.headers, 3)
+  local own = fields.flatten(where, options.headers, 2)
   local self = setmetatable({
     options = options,
     mode = mode,
@@ -165,7 +165,7 @@ end
 
 -- The general way: a request object, interceptors, any kind of body.
 local function send(self, method, url, options)
-  local request, message, err = Request.new(self, method, url, options, 3)
+  local request, message, err = Request.new(self, method, url, options, 2)
   if not request then return nil, message, err end
   local body <close> = transmit.closing(request.body) -- luacheck: ignore
   return run_pipeline(self, request, 1)

@@ -1,0 +1,202 @@
+-- What clients and requests may be told: every option by its name and type, checked at the door.
+
+local sluice = require "sluice"
+local support = require "spec.support"
+
+local GOOD = "HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\ngood"
+
+describe("options", function()
+  local before, server
+
+  before_each(function()
+    before = support.snapshot(sluice)
+    server = support.peer.listen {
+      script = { { { "expect_until", "\r\n\r\n" }, { "send", GOOD }, { "loop" } } },
+      repeat_last = true,
+    }
+  end)
+  after_each(function()
+    server:stop()
+    support.verify(sluice, before)
+  end)
+
+  local not_strings = { 5, true, {}, print }
+  local not_tables = { 5, true, "x", print }
+  local not_booleans = { 5, "true", {}, print }
+  local not_functions = { 5, true, "x", {} }
+  local not_positive = { 0, -1, 1.5, "1", true, {}, 0 / 0, math.huge }
+  local not_counts = { -1, 1.5, "1", true, {}, 0 / 0, math.huge }
+  local not_seconds = { -1, -math.huge, 0 / 0, "1", true, {} }
+
+  --- Wrong values by the option's name, those of inner tables as "outer.inner".
+  local shared = {
+    timeout = { -1, 0 / 0, "1", true, print },
+    ["timeout.total"] = not_seconds, ["timeout.resolve"] = not_seconds,
+    ["timeout.connect"] = not_seconds, ["timeout.tls"] = not_seconds,
+    ["timeout.first_byte"] = not_seconds, ["timeout.idle"] = not_seconds,
+    ["timeout.queue"] = not_seconds,
+    limits = not_tables,
+    ["limits.head"] = not_positive, ["limits.lines"] = not_positive,
+    ["limits.line"] = not_positive, ["limits.interim"] = not_counts, ["limits.body"] = not_counts,
+    ["limits.lenient_lf"] = not_booleans,
+    decompress = not_booleans,
+    headers = not_tables,
+  }
+
+  local of_client = {
+    base_url = not_strings,
+    pool = { true, 5, "x", print },
+    ["pool.per_origin"] = not_positive, ["pool.total"] = not_positive,
+    ["pool.idle"] = not_seconds, ["pool.lifetime"] = not_seconds,
+    pooling = not_booleans,
+    transport = { 5, true, print },
+    ["transport.mode"] = not_strings, ["transport.backend"] = not_strings,
+    tls = not_tables,
+    ["tls.ca_file"] = not_strings, ["tls.ca_path"] = not_strings, ["tls.ca"] = not_strings,
+    ["tls.crl_file"] = not_strings, ["tls.cert_file"] = not_strings,
+    ["tls.key_file"] = not_strings, ["tls.key_password"] = not_strings,
+    ["tls.min_version"] = not_strings, ["tls.max_version"] = not_strings,
+    ["tls.ciphers"] = not_strings, ["tls.alpn"] = not_tables, ["tls.pins"] = not_tables,
+    ["tls.resume"] = not_booleans, ["tls.verify"] = { 5, "true", {} },
+    serializer = not_tables,
+    logger = not_functions,
+  }
+
+  local of_request = {
+    method = not_strings,
+    url = not_strings,
+    query = { 5, true, print },
+    body = { 5, true },
+    stream = not_booleans,
+    expect_continue = not_booleans,
+    trailers = not_tables,
+    on_progress = not_functions,
+  }
+
+  --- { outer = { inner = value } } for "outer.inner".
+  local function set(name, value)
+    local outer, inner = name:match "^(.-)%.(.*)$"
+    if outer then return { [outer] = { [inner] = value } } end
+    return { [name] = value }
+  end
+
+  local function refuses(make, name, values)
+    local last = name:match "[%w_]+$"
+    for _, value in ipairs(values) do
+      local ok, message = pcall(make, set(name, value))
+      assert.is_false(ok, ("%s = %s was taken"):format(name, value))
+      assert.is_truthy(message:find(last, 1, true), message)
+    end
+  end
+
+  for name, values in pairs(shared) do
+    it("of a client are checked: " .. name, function() refuses(sluice.client, name, values) end)
+  end
+
+  for name, values in pairs(of_client) do
+    it("of a client are checked: " .. name, function() refuses(sluice.client, name, values) end)
+  end
+
+  for _, of in ipairs { shared, of_request } do
+    for name, values in pairs(of) do
+      it("of a request are checked: " .. name, function()
+        local client <close> = support.client()
+        refuses(function(options) client:get(server.url .. "/", options) end, name, values)
+        refuses(function(options) client:request("POST", server.url .. "/", options) end, name,
+          values)
+        refuses(function(options) sluice.get(server.url .. "/", options) end, name, values)
+        assert.equal(0, (server:connections()))
+      end)
+    end
+  end
+
+  it("that nobody knows are named, with where they were given", function()
+    local client <close> = support.client()
+    for _, key in ipairs { "tiemout", "Timeout", "", "base-url", "time out" } do
+      assert.error_matches(function() sluice.client { [key] = 1 } end,
+        "client: unknown option '" .. key .. "'", 1, true)
+      assert.error_matches(function() client:get(server.url, { [key] = 1 }) end,
+        "request: unknown option '" .. key .. "'", 1, true)
+    end
+    for _, key in ipairs { 1, 2.5, true } do
+      assert.error_matches(function() sluice.client { [key] = 1 } end,
+        "client: unknown option '" .. tostring(key) .. "'", 1, true)
+      assert.error_matches(function() client:get(server.url, { [key] = 1 }) end,
+        "request: unknown option '" .. tostring(key) .. "'", 1, true)
+    end
+    for outer, options in pairs { timeout = "client", limits = "client", pool = "client",
+      tls = "client", transport = "client" } do
+      assert.error_matches(function() sluice.client { [outer] = { wrong = 1 } } end,
+        ("%s: unknown option '%s.wrong'"):format(options, outer), 1, true)
+    end
+    assert.error_matches(function() client:get(server.url, { base_url = "x" }) end,
+      "request: unknown option 'base_url'", 1, true)
+  end)
+
+  it("that are none are refused at the caller's line", function()
+    local client <close> = support.client()
+    for _, value in ipairs { 5, "x", true, print } do
+      local ok, message = pcall(function() sluice.client(value) end)
+      assert.is_false(ok)
+      assert.matches("options_spec.lua:%d+: client: table of options expected", message)
+      ok, message = pcall(function() client:post(server.url, value) end)
+      assert.is_false(ok)
+      assert.matches("options_spec.lua:%d+: request: table of options expected", message)
+    end
+    local ok, message = pcall(function() client:get(server.url, { wrong = 1 }) end)
+    assert.is_false(ok)
+    assert.matches("^[^\n]*options_spec.lua:%d+: request: unknown option", message)
+  end)
+
+  it("of transport are refused where nothing goes by that name", function()
+    assert.error_matches(function() sluice.client { transport = "carrier pigeon" } end,
+      "'stream' or 'completion' expected, got 'carrier pigeon'", 1, true)
+    assert.error_matches(function() sluice.client { transport = { mode = "x" } } end, "transport")
+    assert.error_matches(function() sluice.client { transport = { backend = "select" } } end,
+      "backend: 'select' is not in this build", 1, true)
+  end)
+
+  it("of a client are read once: the caller's table is the caller's", function()
+    local options = {
+      base_url = server.url, headers = { X = "before", Y = { "1", "2" } },
+      pool = { per_origin = 1 }, timeout = { total = 5 }, limits = { body = 100 },
+      transport = support.transport(),
+    }
+    local client <close> = sluice.client(options)
+    options.base_url = "http://127.0.0.1:1"
+    options.headers.X = "after"
+    options.headers.Y[1] = "after"
+    options.headers.Z = "after"
+    options.timeout.total = 0
+    options.limits.body = 0
+    options.pool.per_origin = 0
+    for _ = 1, 2 do
+      local response <close>, message = client:get "/path"
+      assert(response, message)
+      assert.equal("good", response:text())
+    end
+    local sent = server:received(1)
+    assert.is_truthy(sent:find("\r\nX: before\r\nY: 1\r\nY: 2\r\n", 1, true), sent)
+    assert.is_nil(sent:find "after")
+  end)
+
+  it("of a request are not changed by it", function()
+    local client <close> = support.client { headers = { B = "client's" } }
+    local options = { headers = { { "A", "1" } }, query = { q = "x" }, timeout = 5,
+      body = "text" }
+    for _ = 1, 2 do
+      local response <close> = assert(client:post(server.url .. "/", options))
+      assert.equal("good", response:text())
+    end
+    assert.same({ headers = { { "A", "1" } }, query = { q = "x" }, timeout = 5, body = "text" },
+      options)
+  end)
+
+  it("may be left out", function()
+    local client <close> = sluice.client()
+    local response <close> = assert(client:get(server.url .. "/"))
+    assert.equal(200, response.status)
+    local again <close> = assert(client:get(server.url .. "/", {}))
+    assert.equal(200, again.status)
+  end)
+end)
