@@ -388,12 +388,10 @@ static int response_progress(lua_State *L)
 static const luaL_Reg origin_methods[] = {
     {"send", origin_send}, {"begin", origin_begin}, {NULL, NULL}};
 
-static const luaL_Reg response_methods[] = {{"wait", response_wait},
-                                            {"push", response_push},
-                                            {"finish", response_finish},
-                                            {"fail", response_fail},
-                                            {"progress", response_progress},
-                                            {NULL, NULL}};
+static const luaL_Reg response_methods[] = {
+    {"wait", response_wait},         {"push", response_push},
+    {"finish", response_finish},     {"fail", response_fail},
+    {"progress", response_progress}, {NULL, NULL}};
 
 /* After the types of origin and response are open. */
 void slb_exchange_open(lua_State *L)

@@ -263,9 +263,9 @@ TEST("delivers a final answer that comes during the upload")
                                &exchange) == SL_OK);
     sl_upload_set_pushed(&exchange->upload, 4);
     sl_exchange_start(exchange);
-    CHECK_INT(sl_exchange_want(exchange, SL_WANT_ROOM, 0), SL_AGAIN);
+    CHECK_INT(sl_exchange_want_room(exchange), SL_AGAIN);
     int peer = scene_accept(&scene);
-    CHECK_INT(scene_want(&scene, exchange, SL_WANT_ROOM, 0), SL_OK);
+    CHECK_INT(scene_want_room(&scene, exchange), SL_OK);
     scene_expect(&scene, peer, POST);
     peer_send(peer, "HTTP/1.1 413 No\r\nContent-Length: 2\r\n\r\nno");
     CHECK_INT(scene_want(&scene, exchange, SL_WANT_WHOLE, 0), SL_OK);

@@ -144,6 +144,21 @@ static inline enum sl_status scene_want(struct scene *scene,
     return status;
 }
 
+static inline enum sl_status scene_want_room(struct scene *scene,
+                                             struct sl_exchange *exchange)
+{
+    int64_t until = sl_clock_now() + PATIENCE;
+    enum sl_status status = SL_AGAIN;
+
+    while (status == SL_AGAIN && sl_clock_now() < until) {
+        while (exchange->room.state == SL_COMPLETION_PENDING ||
+               exchange->room.state == SL_COMPLETION_READY)
+            CHECK_INT(sl_loop_step(&scene->world.loop, SL_SECOND), SL_OK);
+        status = sl_exchange_want_room(exchange);
+    }
+    return status;
+}
+
 static inline void scene_check_body(struct sl_exchange *exchange,
                                     const char *expected)
 {
