@@ -7,6 +7,9 @@
 
 #define CONNECTIONS "sluice.connections"
 
+const char slb_origin_type[] = "sluice.origin";
+const char slb_options_type[] = "sluice.options";
+
 /* The connections of one client. */
 struct slb_connections {
     struct slb_runtime *runtime;
@@ -152,7 +155,7 @@ static int connections_origin(lua_State *L)
         options.verify_owner = tls->verifier;
     }
 
-    handle = slb_new(L, SLB_ORIGIN, sizeof *handle, 1);
+    handle = slb_new(L, slb_origin_type, sizeof *handle, 1);
     /* The verify callback lives as long as origins that may call it. */
     lua_getfield(L, 1, "tls");
     lua_setiuservalue(L, -2, 1);
@@ -167,7 +170,7 @@ static int connections_origin(lua_State *L)
 
 static int origin_gc(lua_State *L)
 {
-    struct slb_origin *handle = luaL_checkudata(L, 1, SLB_ORIGIN);
+    struct slb_origin *handle = luaL_checkudata(L, 1, slb_origin_type);
 
     if (handle->origin == NULL)
         return 0;
@@ -200,7 +203,7 @@ static int new_options(lua_State *L)
 
     luaL_checktype(L, 1, LUA_TTABLE);
     lua_settop(L, 1);
-    handle = slb_new(L, SLB_OPTIONS, sizeof *handle, 0);
+    handle = slb_new(L, slb_options_type, sizeof *handle, 0);
     options = &handle->options;
     read_deadlines(L, &options->deadlines);
     slb_read_limits(L, &options->limits);
@@ -232,7 +235,7 @@ static const luaL_Reg options_meta[] = {{NULL, NULL}};
 void slb_client_open(lua_State *L)
 {
     slb_type(L, CONNECTIONS, connections_methods, connections_meta);
-    slb_type(L, SLB_ORIGIN, NULL, origin_meta);
-    slb_type(L, SLB_OPTIONS, NULL, options_meta);
+    slb_type(L, slb_origin_type, NULL, origin_meta);
+    slb_type(L, slb_options_type, NULL, options_meta);
     luaL_setfuncs(L, functions, 0);
 }

@@ -15,7 +15,7 @@ struct slb_options {
     struct sl_exchange_options options;
 };
 
-#define SLB_ORIGIN  "sluice.origin"
-#define SLB_OPTIONS "sluice.options"
+extern const char slb_origin_type[];
+extern const char slb_options_type[];
 
 #endif

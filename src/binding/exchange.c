@@ -130,20 +130,21 @@ static enum sl_status set_body(lua_State *L, int index,
  * exchange created but not started */
 static struct slb_response *create(lua_State *L, enum sl_status *status)
 {
-    struct slb_origin *origin = luaL_checkudata(L, 1, SLB_ORIGIN);
-    struct slb_options *options = luaL_checkudata(L, 3, SLB_OPTIONS);
+    struct slb_origin *origin = slb_check(L, 1, slb_origin_type);
+    struct slb_options *options = slb_check(L, 3, slb_options_type);
     struct slb_response *response;
     struct sl_view head;
 
     slb_check_usable(L, origin->runtime);
     head.data = luaL_checklstring(L, 2, &head.size);
     luaL_checktype(L, 4, LUA_TTABLE);
-    response = slb_new(L, SLB_RESPONSE, sizeof *response, RESPONSE_VALUES);
+    response = slb_new(L, slb_response_type, sizeof *response, RESPONSE_VALUES);
     lua_pushvalue(L, 4);
     lua_setiuservalue(L, -2, RESPONSE_INFO);
     if (lua_type(L, 5) == LUA_TSTRING) {
         lua_pushvalue(L, 5);
         lua_setiuservalue(L, -2, RESPONSE_TEXT); /* until the answer's */
+        response->keeps_body = true;
     }
     *status = sl_exchange_create(origin->origin, &options->options, head,
                                  &response->exchange);
@@ -178,11 +179,13 @@ static int settle(lua_State *L, struct slb_response *response)
         slb_abandon_response(response);
         return count;
     }
-    if (exchange->is_upload_over) {
+    if (response->keeps_body && exchange->is_upload_over) {
         lua_pushnil(L);
         lua_setiuservalue(L, 1, RESPONSE_TEXT);
+        response->keeps_body = false;
     }
-    slb_note_bytes(L, response->runtime, exchange->response.body.length + 1024);
+    if (!response->is_stream)
+        slb_note_body(L, response);
     lua_settop(L, 1);
     if (!exchange->options.traits.follows_redirects ||
         !sl_is_redirect(&exchange->response.head))
@@ -252,7 +255,7 @@ static int has_room(lua_State *L, int status, lua_KContext context);
 /* The response at index 1; NULL once it was disposed. */
 static struct slb_response *live_response(lua_State *L)
 {
-    struct slb_response *response = luaL_checkudata(L, 1, SLB_RESPONSE);
+    struct slb_response *response = slb_check(L, 1, slb_response_type);
 
     if (response->exchange != NULL)
         return slb_check_response(L, 1);
@@ -396,7 +399,7 @@ static const luaL_Reg response_methods[] = {
 /* After the types of origin and response are open. */
 void slb_exchange_open(lua_State *L)
 {
-    luaL_getmetatable(L, SLB_ORIGIN);
+    luaL_getmetatable(L, slb_origin_type);
     lua_newtable(L);
     luaL_setfuncs(L, origin_methods, 0);
     lua_setfield(L, -2, "__index");

@@ -8,6 +8,25 @@
 /* Read at once when no size is given. */
 #define CHUNK ((size_t)64 * 1024)
 
+/* What an exchange takes beside its body, about. */
+#define EXCHANGE_SIZE ((size_t)2 * 1024)
+
+const char slb_response_type[] = "sluice.response";
+
+void slb_note_body(lua_State *L, struct slb_response *response)
+{
+    response->noted = EXCHANGE_SIZE + response->exchange->response.body.length;
+    slb_note_bytes(L, response->runtime, response->noted);
+}
+
+static void forget_bytes(struct slb_response *response, size_t kept)
+{
+    if (response->noted <= kept)
+        return;
+    slb_forget_bytes(response->runtime, response->noted - kept);
+    response->noted = kept;
+}
+
 static void release(struct slb_response *response, struct sl_exchange *exchange)
 {
     sl_exchange_release(exchange);
@@ -32,7 +51,7 @@ void slb_end_response(struct slb_response *response)
 
 struct slb_response *slb_check_response(lua_State *L, int index)
 {
-    struct slb_response *response = luaL_checkudata(L, index, SLB_RESPONSE);
+    struct slb_response *response = slb_check(L, index, slb_response_type);
 
     if (response->exchange == NULL) {
         slb_end_response(response);
@@ -66,6 +85,7 @@ static void let_go(struct slb_response *response)
     struct sl_exchange *exchange = response->exchange;
 
     response->exchange = NULL;
+    forget_bytes(response, 0);
     sl_exchange_drop(exchange);
     if (is_awaited(exchange))
         response->ending = exchange;
@@ -210,6 +230,7 @@ static int push_text(lua_State *L, struct slb_response *response)
     if (status != SL_OK)
         return push_stream_end(L, response, status);
     push_bytes(L, body, body->length);
+    forget_bytes(response, EXCHANGE_SIZE);
     lua_pushvalue(L, -1);
     lua_setiuservalue(L, 1, RESPONSE_TEXT);
     response->has_text = true;
@@ -300,6 +321,7 @@ static int detach(lua_State *L, struct slb_response *response)
     if (status != SL_OK)
         return slb_push_outcome(L, status, "detach body");
     response->is_detached = true;
+    forget_bytes(response, EXCHANGE_SIZE);
     return 1;
 }
 
@@ -330,7 +352,7 @@ static int response_detach(lua_State *L)
  * rest is drained or the connection closed. Idempotent. */
 static int response_dispose(lua_State *L)
 {
-    struct slb_response *response = luaL_checkudata(L, 1, SLB_RESPONSE);
+    struct slb_response *response = slb_check(L, 1, slb_response_type);
 
     if (response->exchange != NULL)
         let_go(response);
@@ -339,7 +361,7 @@ static int response_dispose(lua_State *L)
 
 static int response_gc(lua_State *L)
 {
-    struct slb_response *response = luaL_checkudata(L, 1, SLB_RESPONSE);
+    struct slb_response *response = slb_check(L, 1, slb_response_type);
 
     if (response->exchange != NULL) {
         if (body_of(response)->length > 0 || !is_complete(response))
@@ -458,12 +480,12 @@ static int response_length(lua_State *L)
 
 static int response_tostring(lua_State *L)
 {
-    struct slb_response *response = luaL_checkudata(L, 1, SLB_RESPONSE);
+    struct slb_response *response = slb_check(L, 1, slb_response_type);
 
     if (response->exchange == NULL)
-        lua_pushliteral(L, SLB_RESPONSE " (disposed)");
+        lua_pushliteral(L, "sluice.response (disposed)");
     else
-        lua_pushfstring(L, SLB_RESPONSE " (%d)",
+        lua_pushfstring(L, "sluice.response (%d)",
                         response->exchange->response.head.status);
     return 1;
 }
@@ -488,7 +510,7 @@ static int response_is_complete(lua_State *L)
 /* response:is_live() -> false once disposed */
 static int response_is_live(lua_State *L)
 {
-    struct slb_response *response = luaL_checkudata(L, 1, SLB_RESPONSE);
+    struct slb_response *response = slb_check(L, 1, slb_response_type);
 
     lua_pushboolean(L, response->exchange != NULL);
     return 1;
@@ -509,8 +531,8 @@ static const luaL_Reg meta[] = {{"__gc", response_gc},
 
 void slb_response_open(lua_State *L)
 {
-    slb_type(L, SLB_RESPONSE, NULL, meta);
-    luaL_getmetatable(L, SLB_RESPONSE);
+    slb_type(L, slb_response_type, NULL, meta);
+    luaL_getmetatable(L, slb_response_type);
     lua_newtable(L);
     luaL_setfuncs(L, methods, 0);
     lua_pushvalue(L, -1);

@@ -5,7 +5,7 @@
 #include "binding/runtime.h"
 #include "conn/exchange.h"
 
-#define SLB_RESPONSE "sluice.response"
+extern const char slb_response_type[];
 
 /* values: the text once made; what was asked (a table: method, url, ...);
  * bytes kept alive for a request body that is a string */
@@ -15,9 +15,11 @@ struct slb_response {
     struct slb_runtime *runtime;
     struct sl_exchange *exchange; /* NULL: disposed */
     struct sl_exchange *ending;   /* disposed, but coroutines wait for it */
+    size_t noted;                 /* bytes told to the collector */
     bool is_stream;
     bool is_detached; /* the body was handed over */
     bool has_text;    /* value 1 is set, the body's segments are gone */
+    bool keeps_body;  /* value 1 is the request's body */
 };
 
 /* The live response at `index`; raises when disposed. */
@@ -28,6 +30,9 @@ void slb_end_response(struct slb_response *response);
 
 /* The abandon function of waits on a response: its exchange ends now. */
 void slb_abandon_response(void *response);
+
+/* Tells the collector what the response holds, until that is given back. */
+void slb_note_body(lua_State *L, struct slb_response *response);
 
 /* nil, message, err for the exchange's failure, naming what was tried on what.
  * `index` is the response's. */

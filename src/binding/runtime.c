@@ -13,7 +13,8 @@
 /* How long a closing state waits for operations that the kernel holds. */
 #define CLOSE_PATIENCE SL_SECOND
 
-/* Bytes held outside Lua that cost the collector one step. */
+/* Bytes held outside Lua, and not given back meanwhile, that cost the collector
+ * one step. */
 #define COLLECT_STEP ((size_t)256 * 1024)
 
 static const char registry_key;
@@ -149,7 +150,6 @@ void slb_runtime_open(lua_State *L)
     }
     *box = runtime;
     runtime->stepping = L;
-    runtime->tickets = new_registry_table(L);
     runtime->tasks = new_registry_table(L);
     lua_rawsetp(L, LUA_REGISTRYINDEX, &registry_key);
 }
@@ -195,8 +195,30 @@ void *slb_new(lua_State *L, const char *type, size_t size, int values)
     void *created = lua_newuserdatauv(L, size, values);
 
     memset(created, 0, size);
-    luaL_setmetatable(L, type);
+    if (lua_rawgetp(L, LUA_REGISTRYINDEX, type) == LUA_TNIL) {
+        lua_pop(L, 1);
+        luaL_getmetatable(L, type);
+    }
+    lua_setmetatable(L, -2);
     return created;
+}
+
+void *slb_test(lua_State *L, int index, const char *type)
+{
+    bool is_it;
+
+    if (!lua_getmetatable(L, index))
+        return NULL;
+    is_it = lua_rawgetp(L, -1, type) != LUA_TNIL;
+    lua_pop(L, 2);
+    return is_it ? lua_touserdata(L, index) : luaL_testudata(L, index, type);
+}
+
+void *slb_check(lua_State *L, int index, const char *type)
+{
+    void *object = slb_test(L, index, type);
+
+    return object != NULL ? object : luaL_checkudata(L, index, type);
 }
 
 void slb_type(lua_State *L, const char *type, const luaL_Reg *methods,
@@ -204,6 +226,10 @@ void slb_type(lua_State *L, const char *type, const luaL_Reg *methods,
 {
     luaL_newmetatable(L, type);
     luaL_setfuncs(L, meta, 0);
+    lua_pushvalue(L, -1);
+    lua_rawsetp(L, LUA_REGISTRYINDEX, type);
+    lua_pushboolean(L, true);
+    lua_rawsetp(L, -2, type);
     if (methods != NULL) {
         lua_newtable(L);
         luaL_setfuncs(L, methods, 0);

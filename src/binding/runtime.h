@@ -17,6 +17,7 @@
 #include <lauxlib.h>
 #include <lua.h>
 
+struct slb_task;
 struct slb_ticket;
 struct slb_verifier;
 
@@ -37,9 +38,11 @@ struct slb_runtime {
     lua_State *stepping;            /* who called step; resumes come from it */
     struct slb_verifier *verifiers; /* of TLS contexts, see binding/tls.h */
     struct slb_ticket *free_tickets;
-    int tickets; /* registry reference of the tickets by number */
-    int ticket_count;
-    int tasks;       /* registry reference of task by coroutine */
+    int tasks; /* registry reference of task by coroutine */
+    /* The coroutine that runs and its task (NULL: none), so that a wait need
+     * not look it up. */
+    lua_State *running;
+    struct slb_task *running_task;
     size_t waiting;  /* tickets in use */
     size_t debt;     /* bytes held by handles since the last collector step */
     uint64_t leaked; /* handles collected while they still held bytes */
@@ -70,6 +73,12 @@ struct sl_pool *slb_pool_of_size(lua_State *L, struct slb_runtime *runtime,
  * stepped in proportion. May run finalisers. */
 void slb_note_bytes(lua_State *L, struct slb_runtime *runtime, size_t bytes);
 
+/* Bytes noted have been given back before the collector had to see to it. */
+static inline void slb_forget_bytes(struct slb_runtime *runtime, size_t bytes)
+{
+    runtime->debt -= bytes < runtime->debt ? bytes : runtime->debt;
+}
+
 /* ---- userdata ---- */
 
 /* A new userdata of that type with zeroed content: closed, until filled. */
@@ -79,6 +88,11 @@ void *slb_new(lua_State *L, const char *type, size_t size, int values);
  * `meta` its metamethods. `type` is "sluice.<type>". */
 void slb_type(lua_State *L, const char *type, const luaL_Reg *methods,
               const luaL_Reg *meta);
+
+/* luaL_testudata and luaL_checkudata for what each request asks for: a type
+ * whose name is one array is told by that array's address. */
+void *slb_test(lua_State *L, int index, const char *type);
+void *slb_check(lua_State *L, int index, const char *type);
 
 /* Raises "use of disposed <type>". */
 int slb_raise_disposed(lua_State *L, const char *type);

@@ -2,7 +2,7 @@
 
 #include "memory/sequence.h"
 
-#define SEQUENCE "sluice.sequence"
+static const char sequence_type[] = "sluice.sequence";
 
 struct slb_sequence {
     struct slb_runtime *runtime; /* NULL: disposed */
@@ -12,7 +12,7 @@ struct slb_sequence {
 struct sl_sequence *slb_new_sequence(lua_State *L)
 {
     struct slb_runtime *runtime = slb_runtime(L);
-    struct slb_sequence *handle = slb_new(L, SEQUENCE, sizeof *handle, 0);
+    struct slb_sequence *handle = slb_new(L, sequence_type, sizeof *handle, 0);
 
     sl_sequence_init(&handle->content, &runtime->allocator);
     handle->runtime = runtime;
@@ -22,7 +22,7 @@ struct sl_sequence *slb_new_sequence(lua_State *L)
 
 struct sl_sequence *slb_test_sequence(lua_State *L, int index)
 {
-    struct slb_sequence *handle = luaL_testudata(L, index, SEQUENCE);
+    struct slb_sequence *handle = slb_test(L, index, sequence_type);
 
     if (handle == NULL)
         return NULL;
@@ -33,8 +33,11 @@ struct sl_sequence *slb_test_sequence(lua_State *L, int index)
 
 struct sl_sequence *slb_check_sequence(lua_State *L, int index)
 {
-    luaL_checkudata(L, index, SEQUENCE);
-    return slb_test_sequence(L, index);
+    struct slb_sequence *handle = slb_check(L, index, sequence_type);
+
+    if (handle->runtime == NULL)
+        slb_raise_disposed(L, "sequence");
+    return &handle->content;
 }
 
 /* One slice is copied once, into the string. Several are gathered first, because
@@ -177,7 +180,7 @@ static int sequence_equal(lua_State *L)
 /* sequence:dispose() - gives its segments back; idempotent */
 static int sequence_dispose(lua_State *L)
 {
-    struct slb_sequence *handle = luaL_checkudata(L, 1, SEQUENCE);
+    struct slb_sequence *handle = slb_check(L, 1, sequence_type);
     struct slb_runtime *runtime = handle->runtime;
 
     if (runtime == NULL)
@@ -190,7 +193,7 @@ static int sequence_dispose(lua_State *L)
 
 static int sequence_gc(lua_State *L)
 {
-    struct slb_sequence *handle = luaL_checkudata(L, 1, SEQUENCE);
+    struct slb_sequence *handle = slb_check(L, 1, sequence_type);
 
     if (handle->runtime != NULL && handle->content.size > 0)
         handle->runtime->leaked++;
@@ -199,12 +202,12 @@ static int sequence_gc(lua_State *L)
 
 static int sequence_describe(lua_State *L)
 {
-    struct slb_sequence *handle = luaL_checkudata(L, 1, SEQUENCE);
+    struct slb_sequence *handle = slb_check(L, 1, sequence_type);
 
     if (handle->runtime == NULL)
-        lua_pushliteral(L, SEQUENCE " (disposed)");
+        lua_pushliteral(L, "sluice.sequence (disposed)");
     else
-        lua_pushfstring(L, SEQUENCE " (%I bytes)",
+        lua_pushfstring(L, "sluice.sequence (%I bytes)",
                         (LUAI_UACINT)handle->content.size);
     return 1;
 }
@@ -226,5 +229,5 @@ static const luaL_Reg meta[] = {{"__len", sequence_length},
 
 void slb_sequence_open(lua_State *L)
 {
-    slb_type(L, SEQUENCE, methods, meta);
+    slb_type(L, sequence_type, methods, meta);
 }

@@ -81,14 +81,17 @@ static void deliver(struct sl_completion *completion)
 
     if (completion->waiter == 0 || runtime->is_closing)
         return;
-    lua_rawgeti(L, LUA_REGISTRYINDEX, runtime->tickets);
-    lua_rawgeti(L, -1, (lua_Integer)completion->waiter);
+    lua_rawgeti(L, LUA_REGISTRYINDEX, (lua_Integer)completion->waiter);
     ticket = lua_touserdata(L, -1);
-    lua_getiuservalue(L, -1, 1);
-    coroutine = lua_tothread(L, -1); /* anchored here while it runs */
-    if (coroutine != NULL)
-        slb_resume(runtime, coroutine, ticket->task, 0);
-    lua_pop(L, 3);
+    coroutine = ticket->coroutine;
+    if (coroutine == NULL) {
+        lua_pop(L, 1);
+        return;
+    }
+    lua_pushthread(coroutine);
+    lua_xmove(coroutine, L, 1); /* anchored here while it runs */
+    slb_resume(runtime, coroutine, ticket->task, 0);
+    lua_pop(L, 2);
 }
 
 /* A ticket on the stack of L, in a to-be-closed slot. */
@@ -98,27 +101,22 @@ static struct slb_ticket *push_ticket(lua_State *L, struct slb_runtime *runtime)
 
     luaL_checkstack(L, 6, "too many values to wait");
     if (ticket != NULL) {
-        lua_rawgeti(L, LUA_REGISTRYINDEX, runtime->tickets);
-        lua_rawgeti(L, -1, ticket->number);
-        lua_remove(L, -2);
+        lua_rawgeti(L, LUA_REGISTRYINDEX, ticket->number);
     } else {
         ticket = lua_newuserdatauv(L, sizeof *ticket, 1);
         ticket->runtime = runtime;
         ticket->next = ticket->previous = NULL;
         ticket->list = NULL;
         ticket->target = NULL;
-        ticket->number = runtime->ticket_count + 1;
+        ticket->coroutine = NULL;
         ticket->task = NULL;
         ticket->abandon = NULL;
         sl_completion_init(&ticket->own, &runtime->loop, deliver);
         ticket->own.cancel = own_cancelled;
         sl_timer_init(&ticket->timer, own_due);
         luaL_setmetatable(L, TICKET);
-        lua_rawgeti(L, LUA_REGISTRYINDEX, runtime->tickets);
-        lua_pushvalue(L, -2);
-        lua_rawseti(L, -2, ticket->number);
-        lua_pop(L, 1);
-        runtime->ticket_count = ticket->number;
+        lua_pushvalue(L, -1);
+        ticket->number = luaL_ref(L, LUA_REGISTRYINDEX);
         ticket->next = runtime->free_tickets;
         runtime->free_tickets = ticket;
     }
@@ -132,19 +130,21 @@ static struct slb_ticket *push_ticket(lua_State *L, struct slb_runtime *runtime)
 /* Out of use; tells the operation when nobody went on with its result. */
 static int ticket_close(lua_State *L)
 {
-    struct slb_ticket *ticket = luaL_checkudata(L, 1, TICKET);
+    struct slb_ticket *ticket = lua_touserdata(L, 1);
     struct slb_runtime *runtime = ticket->runtime;
     struct sl_completion *target = ticket->target;
 
     if (target == NULL)
         return 0;
     ticket->target = NULL;
-    lua_pushnil(L);
-    lua_setiuservalue(L, 1, 1);
     if (ticket->task != NULL) {
         ticket->task->ticket = NULL;
         ticket->task = NULL;
+    } else if (ticket->coroutine != NULL) {
+        lua_pushnil(L);
+        lua_setiuservalue(L, 1, 1);
     }
+    ticket->coroutine = NULL;
     runtime->waiting--;
     if (target == &ticket->own) {
         leave_list(ticket);
@@ -225,16 +225,19 @@ static int wait_for(lua_State *L, struct slb_ticket *ticket,
         return k(L, LUA_OK, index);
     }
 
-    ticket->task = slb_task_of(L, runtime);
+    ticket->coroutine = L;
+    ticket->task =
+        runtime->running == L ? runtime->running_task : slb_task_of(L, runtime);
     if (ticket->task != NULL) {
         ticket->task->ticket = ticket;
         if (ticket->task->must_cancel) {
             ticket->task->must_cancel = false;
             slb_cancel(ticket);
         }
+    } else {
+        lua_pushthread(L);
+        lua_setiuservalue(L, index, 1);
     }
-    lua_pushthread(L);
-    lua_setiuservalue(L, index, 1);
     return lua_yieldk(L, 0, index, k);
 }
 
@@ -303,8 +306,16 @@ void slb_resume(struct slb_runtime *runtime, lua_State *coroutine,
                 struct slb_task *task, int argument_count)
 {
     lua_State *L = runtime->stepping;
+    lua_State *outer = runtime->running;
+    struct slb_task *outer_task = runtime->running_task;
     int count;
-    int status = lua_resume(coroutine, L, argument_count, &count);
+    int status;
+
+    runtime->running = coroutine;
+    runtime->running_task = task;
+    status = lua_resume(coroutine, L, argument_count, &count);
+    runtime->running = outer;
+    runtime->running_task = outer_task;
 
     if (status == LUA_YIELD) {
         /* What is yielded by hand has no receiver. A task that does so lets

@@ -3,11 +3,12 @@
  *   coroutine --(ticket in a to-be-closed slot, yield)--> loop
  *   loop step --(completion delivered: resume)----------> continuation
  *
- * A ticket holds the coroutine and knows what it waits for. Closing the
- * coroutine closes the ticket, which abandons the wait: the operation is told
- * and nobody is resumed. The continuation reads results from the operation and
- * never from what it was resumed with. Outside coroutines the loop is driven
- * here until the result is there.
+ * A ticket knows a coroutine, which it holds unless a task does, and what that
+ * waits for. Tickets are used again; as many stay as ever waited at one time.
+ * Closing the coroutine closes the ticket, which abandons the wait: the operation
+ * is told and nobody is resumed. The continuation reads results from the
+ * operation and never from what it was resumed with. Outside coroutines the loop
+ * is driven here until the result is there.
  */
 #ifndef SLB_WAIT_H
 #define SLB_WAIT_H
@@ -24,8 +25,9 @@ struct slb_ticket {
     struct slb_ticket **list;     /* whose list it is in */
     struct sl_completion *target; /* what is waited for; NULL: not in use */
     uint32_t version;             /* of target, when the wait began */
-    int number;
-    struct slb_task *task; /* whose coroutine this is; NULL: a foreign */
+    int number;                   /* in the registry, which keeps it for good */
+    lua_State *coroutine;         /* NULL: waits outside of any */
+    struct slb_task *task;        /* whose coroutine this is; NULL: a foreign */
     void (*abandon)(void *subject);
     void *subject;
     struct sl_completion own; /* for waits on timers and tasks */
