@@ -100,9 +100,9 @@ SOURCES      := $(filter-out $(CHOSEN_BY_MACHINE),$(ALL_SOURCES)) \
 CORE_SOURCES := $(sort $(filter-out src/binding/%,$(SOURCES)) \
 	$(call tls_sources,$(TLS_HERE)))
 UNIT_SOURCES := $(filter-out $(if $(filter gnutls,$(TLS_HERE)),, \
-	spec/c/tls/gnutls_test.c),$(sort $(wildcard spec/c/*/*_test.c)))
+	spec/c/tls/gnutls%),$(sort $(wildcard spec/c/*/*_test.c)))
 FUZZ_SOURCES := $(sort $(wildcard spec/c/fuzz/*_fuzz.c))
-SUPPORT_SOURCES := $(filter-out $(UNIT_SOURCES) $(FUZZ_SOURCES), \
+SUPPORT_SOURCES := $(filter-out %_test.c %_fuzz.c, \
 	$(sort $(wildcard spec/c/*/*.c)))
 SPEC_SOURCES := $(sort $(wildcard spec/support/*.c))
 C_FILES := $(sort $(shell find src spec bench examples -name '*.[ch]' \

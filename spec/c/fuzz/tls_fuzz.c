@@ -1,7 +1,7 @@
 /* Server bytes into a connecting client engine.
  *
- * The first byte chooses versions and how the rest is cut. No key is known to
- * the fuzzer, so a handshake that comes out well is a finding.
+ * The first byte chooses provider, versions and how the rest is cut. No key is
+ * known to the fuzzer, so a handshake that comes out well is a finding.
  */
 #include "spec/c/tls/authority.h"
 #include "tls/provider.h"
@@ -12,12 +12,14 @@
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
-#define CONTEXTS 3
+#define CONTEXTS  3
+#define PROVIDERS 2
 
 static struct sl_allocator allocator;
-static struct sl_tls_context *contexts[CONTEXTS];
+static struct sl_tls_context *contexts[PROVIDERS][CONTEXTS];
 
-static void prepare(const struct sl_tls_provider *provider)
+static void prepare(const struct sl_tls_provider *provider,
+                    struct sl_tls_context **made)
 {
     static const enum sl_tls_version versions[CONTEXTS][2] = {
         {SL_TLS_DEFAULT, SL_TLS_DEFAULT},
@@ -36,7 +38,7 @@ static void prepare(const struct sl_tls_provider *provider)
     for (size_t i = 0; i < CONTEXTS; i++) {
         options.min_version = versions[i][0];
         options.max_version = versions[i][1];
-        if (provider->context_create(&allocator, &options, &contexts[i],
+        if (provider->context_create(&allocator, &options, &made[i],
                                      &failure) != SL_OK)
             abort();
     }
@@ -46,7 +48,8 @@ static void prepare(const struct sl_tls_provider *provider)
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-    const struct sl_tls_provider *provider = sl_tls_provider_find(NULL);
+    size_t chosen = size > 0 && data[0] >= 128 && sl_tls_providers[1] != NULL;
+    const struct sl_tls_provider *provider = sl_tls_providers[chosen];
     struct sl_tls_engine *engine;
     struct sl_failure failure;
     struct sl_pool pool;
@@ -55,15 +58,16 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     enum sl_status status;
     size_t step;
 
-    if (contexts[0] == NULL)
-        prepare(provider);
+    if (contexts[chosen][0] == NULL)
+        prepare(provider, contexts[chosen]);
     if (size == 0)
         return 0;
     sl_pool_init(&pool, &allocator, NULL);
     sl_buffer_init(&in, &pool, SIZE_MAX);
     sl_buffer_init(&out, &pool, SIZE_MAX);
-    if (provider->engine_create(contexts[data[0] % CONTEXTS], &pool, "a.test",
-                                "a", NULL, &engine, &failure) != SL_OK)
+    if (provider->engine_create(contexts[chosen][data[0] % CONTEXTS], &pool,
+                                "a.test", "a", NULL, &engine,
+                                &failure) != SL_OK)
         abort();
     step = data[0] / CONTEXTS % 2 == 0 ? size : 1 + (size_t)data[0] / CONTEXTS;
     status = provider->handshake(engine, &in, &out, &failure);
