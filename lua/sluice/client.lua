@@ -74,7 +74,7 @@ function Client.new(options)
   if not connections then return nil, message, err end
   local own = fields.flatten(where, options.headers, 2)
   local self = setmetatable({
-    options = options,
+    settings = options,
     mode = mode,
     backend = backend,
     connections = connections,
@@ -103,7 +103,7 @@ end
 
 --- The URL against the client's base_url.
 function Client:absolute(url)
-  local base = self.options.base_url
+  local base = self.settings.base_url
   if not base then return url end
   return core.url.resolve(base, url) or url
 end
@@ -116,8 +116,8 @@ function Client:origin(url)
   local origin = self.origins[key]
   if origin then return origin end
   local tls, address, message, err
-  if self.options.resolver and not url.unix_path then
-    address, message = self.options.resolver(url.host, url.port)
+  if self.settings.resolver and not url.unix_path then
+    address, message = self.settings.resolver(url.host, url.port)
     if not address then
       return failure.new("resolve", "resolve " .. url.host, message or "no address", "resolve")
     end
@@ -142,7 +142,7 @@ end
 function Client:tls_context()
   if self.tls then return self.tls end
   local context, message, err =
-    transports.tls_context(self.options.tls or {}, { "http/1.1" })
+    transports.tls_context(self.settings.tls or {}, { "http/1.1" })
   if not context then return nil, message, err end
   self.tls = context
   return context
@@ -241,7 +241,7 @@ end
 Client.__close = Client.close
 
 function Client:__tostring()
-  local tls = self.options.tls
+  local tls = self.settings.tls
   local state = self.connections and self.mode or "closed"
   if tls and tls.verify == false then state = state .. ", certificates not verified" end
   return ("sluice.client (%s)"):format(state)

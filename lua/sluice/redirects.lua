@@ -18,7 +18,7 @@ local of_content = { "Content-Type", "Content-Encoding", "Content-Language", "Co
 --- How many redirects to follow at most; 0: none.
 function redirects.limit(client, request)
   local option = request.options.redirects
-  if option == nil then option = client.options.redirects end
+  if option == nil then option = client.settings.redirects end
   if option == nil then return limit end
   return option or 0
 end

@@ -41,18 +41,18 @@ local function compile(client, request)
   else
     flat.body = buffered_body_limit
   end
-  merge_into(flat, client.options.timeout)
+  merge_into(flat, client.settings.timeout)
   merge_into(flat, own.timeout)
   local limits = {}
-  merge_into(limits, client.options.limits)
+  merge_into(limits, client.settings.limits)
   merge_into(limits, own.limits)
   merge_into(flat, limits)
   local decodes = own.decompress
-  if decodes == nil then decodes = client.options.decompress end
+  if decodes == nil then decodes = client.settings.decompress end
   flat.decodes = decodes ~= false
   flat.is_head = request.method == "HEAD"
   flat.follows_redirects = redirects.limit(client, request) > 0
-  flat.wants_close = client.options.pool == false
+  flat.wants_close = client.settings.pool == false
   flat.is_idempotent = idempotent[request.method] or false
   flat.expects_continue = own.expect_continue and request.body and true or false
   local compiled = core.options(flat)
@@ -70,10 +70,26 @@ local function add_credentials(list, client, request, url)
   elseif url.userinfo then
     value, message, err = auth.from_userinfo(url.userinfo)
     if not value then return nil, message, err end
-  elseif client.options.auth then
-    value = auth.value(client.options.auth)
+  elseif client.settings.auth then
+    value = auth.value(client.settings.auth)
   end
   if value then fields.set(list, "Authorization", value) end
+  return true
+end
+
+-- What RFC 9110 9.3.7 and 9.3.8 demand of two rare methods.
+local function check_method(request, list)
+  local attempt = request.method .. " request"
+  if request.method == "OPTIONS" and request.body and not fields.find(list, "Content-Type") then
+    return failure.new("invalid", attempt, "a body needs a Content-Type")
+  elseif request.method == "TRACE" then
+    if request.body then return failure.new("invalid", attempt, "takes no body") end
+    for _, name in ipairs { "Authorization", "Cookie", "Proxy-Authorization" } do
+      if fields.find(list, name) then
+        return failure.new("invalid", attempt, "would have " .. name .. " sent back")
+      end
+    end
+  end
   return true
 end
 
@@ -84,6 +100,7 @@ local function complete_fields(client, request, url)
   local ok, message, err = fields.check(list)
   if not ok then return nil, message, err end
   ok, message, err = add_credentials(list, client, request, url)
+  if ok then ok, message, err = check_method(request, list) end
   if not ok then return nil, message, err end
   local function add(name, value)
     list[#list + 1] = name
@@ -106,10 +123,10 @@ local function complete_fields(client, request, url)
     add("Trailer", table.concat(names, ", "))
   end
   if own.expect_continue and body then add("Expect", "100-continue") end
-  if client.options.pool == false then add("Connection", "close") end
+  if client.settings.pool == false then add("Connection", "close") end
   fields.default(list, client.defaults)
   local decodes = own.decompress
-  if decodes == nil then decodes = client.options.decompress end
+  if decodes == nil then decodes = client.settings.decompress end
   if decodes ~= false then fields.default(list, { "Accept-Encoding", core.accepted_codings() }) end
   return list
 end
