@@ -65,7 +65,9 @@ describe("a request", function()
 
   it("keeps the caller's own values for the defaults", function()
     local sent = head(client:get(server.url .. "/", {
-      headers = { ["user-agent"] = "mine", accept = "text/plain", ["accept-encoding"] = "identity" },
+      headers = {
+        ["user-agent"] = "mine", accept = "text/plain", ["accept-encoding"] = "identity",
+      },
     }))
     assert.equal(1, select(2, sent:lower():gsub("user%-agent:", "")))
     assert.truthy(sent:find("user-agent: mine\r\n", 1, true))

@@ -68,6 +68,7 @@ function Client.new(options)
   local where = "client"
   options = options or {}
   check.options(where, options, schema, 2)
+  local serializer = options.serializer or json -- an object, perhaps, not to be copied
   options = copy(options)
   local mode, backend = transports.choose(options.transport, where, options.logger, 2)
   local connections, message, err = connections_of(options, mode, backend)
@@ -78,7 +79,7 @@ function Client.new(options)
     mode = mode,
     backend = backend,
     connections = connections,
-    serializer = options.serializer or json,
+    serializer = serializer,
     fields = own,
     interceptors = {},
     origins = {},
