@@ -44,7 +44,8 @@ describe("a request", function()
     }))
     assert.equal(("POST /a?b HTTP/1.1\r\nHost: 127.0.0.1:%d\r\n"):format(server.port)
       .. "X-Second: 2\r\nX-First: 1\r\nX-Second: 3\r\nContent-Length: 0\r\n"
-      .. "User-Agent: sluice/0.1\r\nAccept: */*\r\n", (sent:gsub("Accept%-Encoding: [^\r]*\r\n", "")))
+      .. "User-Agent: sluice/0.1\r\nAccept: */*\r\n",
+      (sent:gsub("Accept%-Encoding: [^\r]*\r\n", "")))
   end)
 
   it("has a map of fields sent in the order of their names", function()
