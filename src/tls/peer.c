@@ -13,7 +13,7 @@ static bool parse_ipv4(struct sl_view text, unsigned char *address)
 
     for (int i = 0; i < 4; i++) {
         unsigned value = 0;
-        size_t start = at;
+        size_t start;
 
         if (i > 0 && (at >= text.size || text.data[at++] != '.'))
             return false;

@@ -34,10 +34,11 @@ struct sl_tls_options {
     const char *pkcs12_file;
     enum sl_tls_version min_version;
     enum sl_tls_version max_version;
-    const char *ciphers; /* the library's list syntax, both versions */
+    const char *ciphers; /* the library's list syntax, both versions; a version
+                          * of which it does not speak keeps its default */
     /* Protocol names, the wire's length-prefixed list; empty: no ALPN. */
     struct sl_view alpn;
-    unsigned char pins[SL_TLS_PINS][SL_TLS_PIN_SIZE]; /* SPKI SHA-256 */
+    unsigned char pins[SL_TLS_PINS][SL_TLS_PIN_SIZE]; /* leaf, SPKI SHA-256 */
     size_t pin_count;
     bool resumes;             /* keep and offer sessions */
     const char *key_log_file; /* secrets are written there, NSS format */
@@ -99,15 +100,18 @@ struct sl_tls_provider {
                                 struct sl_failure *failure);
 
     /* Decrypts about `want` bytes into the tail of `plain`. SL_OK: some were.
-     * SL_AGAIN: more ciphertext is needed. SL_END: close_notify. SL_TLS,
-     * SL_MEMORY. May append to `out` (key updates, alerts). */
+     * SL_AGAIN: more ciphertext is needed; when none will come, the peer's
+     * content was cut off. SL_END: close_notify. SL_TLS, SL_MEMORY: told by the
+     * call after the last content. SL_LIMIT: of `plain`, may be tried again.
+     * May append to `out` (key updates, alerts). */
     enum sl_status (*decrypt)(struct sl_tls_engine *engine,
                               struct sl_buffer *in, struct sl_buffer *plain,
                               size_t want, struct sl_buffer *out,
                               struct sl_failure *failure);
 
     /* Encrypts from the front of `plain` into records at the tail of `out`, at
-     * least one byte of it, at most about 64 KiB. SL_OK; SL_TLS, SL_MEMORY. */
+     * least one byte of it, at most about 64 KiB. SL_OK; SL_TLS, SL_MEMORY. A
+     * full `out` breaks the engine: records are numbered. */
     enum sl_status (*encrypt)(struct sl_tls_engine *engine,
                               struct sl_view plain, struct sl_buffer *out,
                               size_t *consumed, struct sl_failure *failure);
