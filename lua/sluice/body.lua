@@ -67,6 +67,14 @@ function body.new(where, value, level)
     :format(where, io.type(value) or kind), level)
 end
 
+--- Disposes a lease whose request came to its end before it was made.
+function body.refuse(value)
+  local meta = type(value) == "userdata" and getmetatable(value)
+  if type(meta) == "table" and meta.__name == "sluice.lease" then
+    local lease <close> = value -- luacheck: ignore
+  end
+end
+
 --- What to give to the core for one sending; a lease is shown, not given away, so
 -- that the request can be sent again. The second result is to be closed afterwards.
 function Body:open()

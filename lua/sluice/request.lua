@@ -83,7 +83,10 @@ function Request.new(client, method, url, options, level)
     fields = fields.flatten("request", options.headers, level),
   }, Request)
   local ok, message, err = fields.check(self.fields)
-  if not ok then return nil, message, err end
+  if not ok then
+    bodies.refuse(options.body)
+    return nil, message, err
+  end
   if options.query then self.url = plan.add_query(self.url, options.query) end
   fields.default(self.fields, client.fields)
   local content = options.body
