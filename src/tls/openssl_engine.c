@@ -11,6 +11,31 @@
 
 /* ---- the BIO ---- */
 
+/* Keeps track of where records end (RFC 8446 5.1): releases before 3.0.14 let
+ * their buffer be freed below a header whose body is still to come. */
+static void follow_records(struct sl_tls_engine *engine, const char *bytes,
+                           size_t size)
+{
+    size_t count;
+
+    while (size > 0) {
+        if (engine->header_size < sizeof engine->header) {
+            engine->header[engine->header_size++] = (unsigned char)*bytes;
+            engine->body_left =
+                (uint16_t)(engine->header[3] << 8 | engine->header[4]);
+            count = 1;
+        } else {
+            count = size < engine->body_left ? size : engine->body_left;
+            engine->body_left = (uint16_t)(engine->body_left - count);
+        }
+        if (engine->header_size == sizeof engine->header &&
+            engine->body_left == 0)
+            engine->header_size = 0;
+        bytes += count;
+        size -= count;
+    }
+}
+
 static int bio_read(BIO *bio, char *to, size_t size, size_t *count)
 {
     struct sl_tls_engine *engine = BIO_get_data(bio);
@@ -23,6 +48,7 @@ static int bio_read(BIO *bio, char *to, size_t size, size_t *count)
     }
     *count = sl_buffer_copy_out(engine->in, 0, to, size);
     sl_buffer_consume(engine->in, *count);
+    follow_records(engine, to, *count);
     return 1;
 }
 
@@ -210,9 +236,9 @@ static void enter(struct sl_tls_engine *engine, struct sl_buffer *in,
 
 static void leave(struct sl_tls_engine *engine)
 {
-    /* Nothing is under way: the record buffers, 33 KiB, need not be kept.
-     * OpenSSL would free them below a record that is not read to its end. */
-    if (engine->is_starved && !SSL_has_pending(engine->ssl))
+    /* Nothing is under way: the record buffers, 33 KiB, need not be kept. */
+    if (engine->is_starved && engine->header_size == 0 &&
+        !SSL_has_pending(engine->ssl))
         SSL_free_buffers(engine->ssl);
     engine->in = NULL;
     engine->out = NULL;

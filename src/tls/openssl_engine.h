@@ -17,6 +17,8 @@
 #include "tls/openssl_verify.h"
 #include "tls/peer.h"
 
+#include <stdint.h>
+
 struct sl_tls_engine {
     struct sl_tls_context *context;
     SSL *ssl;
@@ -28,8 +30,11 @@ struct sl_tls_engine {
     struct sl_openssl_texts *texts; /* of the peer, once asked for */
     unsigned quiet_messages;        /* since the last content */
     enum sl_status refused;         /* why the BIO could not write */
-    bool is_starved;                /* the BIO had nothing to read */
-    bool is_checked;                /* the chain was verified, name and all */
+    unsigned char header[5];        /* of the record that is being read */
+    unsigned char header_size;      /* of it so far; 0: between records */
+    uint16_t body_left;
+    bool is_starved; /* the BIO had nothing to read */
+    bool is_checked; /* the chain was verified, name and all */
     bool is_ready;
     bool is_closed;
     struct sl_failure failure;

@@ -140,7 +140,7 @@ TEST("lets no wrong name through when an allocation fails")
 
 TEST("lets no wrong address through when an allocation fails")
 {
-    sweep_all((struct sweep){.only = "another address",
+    sweep_all((struct sweep){.only = "an address written as a name",
                              .failing = TEST_FAIL_ONCE,
                              .step = step_of(5)});
 }
