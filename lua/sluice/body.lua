@@ -10,6 +10,8 @@ local Body = {}
 Body.__index = Body
 
 local function from_file(file, name)
+  local _, reason = file:read(0) -- a directory can be opened, but not read
+  if reason then return failure.new("invalid", name, reason) end
   local start = file:seek("cur", 0)
   local size = start and file:seek("end", 0)
   if not size or not file:seek("set", start) then

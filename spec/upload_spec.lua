@@ -1,0 +1,590 @@
+-- Request bodies of every kind: the bytes on the wire, who gives what back, and servers that answer
+-- before they have everything.
+
+local nginx = require "spec.support.nginx"
+local server = require "spec.support.server"
+local sluice = require "sluice"
+local support = require "spec.support"
+
+local peer, system, pattern = support.peer, support.system, support.pattern
+
+local DONE = "HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\ndone"
+local request_head = { "expect_until", "\r\n\r\n" }
+
+--- A function that gives the pieces, then nil.
+local function pieces_of(...)
+  local pieces, index = { ... }, 0
+  return function()
+    index = index + 1
+    return pieces[index]
+  end
+end
+
+local function body_of(request) return request:match("\r\n\r\n(.*)$") end
+
+local function field_of(request, name) return request:match("\r\n" .. name .. ": ([^\r]*)\r\n") end
+
+describe("a request body", function()
+  local before, client, directory
+
+  before_each(function()
+    before = support.snapshot(sluice)
+    directory = server.directory()
+    client = support.client()
+  end)
+
+  after_each(function()
+    client:close()
+    server.remove(directory)
+    support.verify(sluice, before)
+  end)
+
+  --- Sends a POST to a peer that waits for a request that ends in `last`. Returns that request.
+  local function post(options, last)
+    local p <close> = peer.listen {
+      script = { { { "expect_until", last }, { "send", DONE }, { "stall" } } },
+    }
+    local response <close>, message = client:post(p.url .. "/", options)
+    assert(response, message)
+    assert.equal("done", response:text())
+    return p:received(1)
+  end
+
+  local function declared(body, options)
+    local copy = { body = body }
+    for key, value in pairs(options or {}) do copy[key] = value end
+    local request = post(copy, "the end")
+    assert.equal(tostring(#body_of(request)), field_of(request, "Content%-Length"))
+    assert.is_nil(field_of(request, "Transfer%-Encoding"))
+    return body_of(request)
+  end
+
+  local function chunked(body, options)
+    local copy = { body = body }
+    for key, value in pairs(options or {}) do copy[key] = value end
+    local request = post(copy, "0\r\n\r\n")
+    assert.equal("chunked", field_of(request, "Transfer%-Encoding"))
+    assert.is_nil(field_of(request, "Content%-Length"))
+    return body_of(request)
+  end
+
+  local function lease_of(...)
+    local writer <close> = sluice.writer()
+    for _, piece in ipairs { ... } do writer:write(piece) end
+    return writer:detach()
+  end
+
+  for name, call in support.each_style(sluice) do
+    it("is a string " .. name, function()
+      call(function() assert.equal("a string, the end", declared "a string, the end") end)
+    end)
+
+    it("is a function that gives pieces " .. name, function()
+      call(function()
+        assert.equal("1\r\na\r\n3\r\nbcd\r\n0\r\n\r\n", chunked(pieces_of("a", "", "bcd")))
+      end)
+    end)
+  end
+
+  it("is a lease, given away", function()
+    local lease = lease_of("a lease, ", ("x"):rep(40000), "the end")
+    assert.equal("a lease, " .. ("x"):rep(40000) .. "the end", declared(lease))
+    assert.error(function() lease:sequence() end)
+  end)
+
+  it("is a sequence, which stays its owner's", function()
+    local buffer <close> = sluice.buffer()
+    buffer:append(pattern(100000))
+    buffer:append "the end"
+    local sequence <close> = buffer:sequence()
+    assert.is_true(pattern(100000) .. "the end" == declared(sequence))
+    assert.is_true(pattern(100000) .. "the end" == sequence:tostring())
+  end)
+
+  it("is an open file, from where it stands", function()
+    local path = server.write(directory .. "/body", "skipped " .. pattern(70000) .. "the end")
+    local file <close> = assert(io.open(path, "rb"))
+    assert.equal("skipped ", file:read(8))
+    assert.is_true(pattern(70000) .. "the end" == declared(file))
+    assert.equal("file", io.type(file))
+  end)
+
+  it("is a file by its path", function()
+    local path = server.write(directory .. "/body", pattern(70000) .. "the end")
+    assert.is_true(pattern(70000) .. "the end" == declared { path = path })
+  end)
+
+  it("is refused when its file cannot be read", function()
+    local response, message, err = client:post("http://127.0.0.1:1/",
+      { body = { path = directory .. "/none" } })
+    assert.is_nil(response)
+    assert.equal("invalid", err.code)
+    assert.matches("No such file", message)
+    response, message, err = client:post("http://127.0.0.1:1/", { body = { path = directory } })
+    assert.is_nil(response)
+    assert.equal("invalid", err.code)
+    assert.equal("string", type(message))
+  end)
+
+  it("is an iterator", function()
+    assert.equal("1\r\na\r\n1\r\nb\r\n0\r\n\r\n", chunked(("ab"):gmatch "."))
+  end)
+
+  it("is a coroutine that yields its pieces", function()
+    local body = coroutine.wrap(function()
+      for i = 1, 3 do coroutine.yield(tostring(i)) end
+    end)
+    assert.equal("1\r\n1\r\n1\r\n2\r\n1\r\n3\r\n0\r\n\r\n", chunked(body))
+  end)
+
+  it("is pieces of every kind", function()
+    local lease <close> = lease_of "lease"
+    local buffer <close> = sluice.buffer()
+    buffer:append "sequence"
+    local sequence <close> = buffer:sequence()
+    assert.equal("6\r\nstring\r\n8\r\nsequence\r\n5\r\nlease\r\n0\r\n\r\n",
+      chunked(pieces_of("string", sequence, lease)))
+  end)
+
+  it("is a function with a length", function()
+    local read = pieces_of("some of it, ", "the end")
+    assert.equal("some of it, the end", declared { read = read, length = 19 })
+  end)
+
+  it("is a function in a table, chunked", function()
+    assert.equal("1\r\na\r\n0\r\n\r\n", chunked { read = pieces_of "a" })
+  end)
+
+  it("is nothing, of known and of unknown length", function()
+    local request = post({ body = "" }, "\r\n\r\n")
+    assert.equal("0", field_of(request, "Content%-Length"))
+    request = post({ body = { read = pieces_of(), length = 0 } }, "\r\n\r\n")
+    assert.equal("0", field_of(request, "Content%-Length"))
+    request = post({}, "\r\n\r\n")
+    assert.equal("0", field_of(request, "Content%-Length"))
+    assert.equal("0\r\n\r\n", chunked(pieces_of()))
+  end)
+
+  it("may yield before each of its pieces", function()
+    for _, call in support.each_style(sluice) do
+      call(function()
+        local count = 0
+        local wire = chunked(function()
+          assert(sluice.sleep(0.001))
+          count = count + 1
+          if count <= 3 then return tostring(count) end
+        end)
+        assert.equal("1\r\n1\r\n1\r\n2\r\n1\r\n3\r\n0\r\n\r\n", wire)
+      end)
+    end
+  end)
+
+  it("has trailers behind it", function()
+    local p <close> = peer.listen {
+      script = { { { "expect_until", "0\r\nX-Sum: 42\r\n\r\n" }, { "send", DONE }, { "stall" } } },
+    }
+    local response <close> = assert(client:post(p.url .. "/", {
+      body = pieces_of "abc", trailers = { ["X-Sum"] = "42" },
+    }))
+    assert.equal(200, response.status)
+    assert.equal("X-Sum", field_of(p:received(1), "Trailer"))
+    assert.matches("\r\n\r\n3\r\nabc\r\n0\r\nX%-Sum: 42\r\n\r\n$", p:received(1))
+  end)
+
+  it("has no trailers behind a known length", function()
+    local response, _, err = client:post("http://127.0.0.1:1/",
+      { body = "abc", trailers = { X = "y" } })
+    assert.is_nil(response)
+    assert.equal("invalid", err.code)
+  end)
+
+  -- ---- what a function may do wrong ----
+
+  --- The error of a POST with that body to a peer that never answers; the client stays usable.
+  local function fail(body)
+    local p <close> = peer.listen {
+      script = { { request_head, { "discard" } }, { request_head, { "send", DONE }, { "stall" } } },
+    }
+    local response, message, err = client:post(p.url .. "/", { body = body })
+    assert.is_nil(response)
+    assert.equal("string", type(message))
+    local good <close> = assert(client:get(p.url .. "/"))
+    assert.equal("done", good:text())
+    return err
+  end
+
+  it("fails: fewer bytes than were declared", function()
+    local err = fail { read = pieces_of("abc"), length = 4 }
+    assert.equal("invalid", err.code)
+    assert.is_false(err.retryable)
+    assert.matches("less body than was declared", tostring(err))
+  end)
+
+  it("fails: more bytes than were declared", function()
+    local err = fail { read = pieces_of("abc", "de"), length = 4 }
+    assert.equal("invalid", err.code)
+    assert.matches("more body than was declared", tostring(err))
+  end)
+
+  it("fails: the reason that its function gives", function()
+    local count = 0
+    local err = fail(function()
+      count = count + 1
+      if count == 1 then return "abc" end
+      return nil, "the source is dry"
+    end)
+    assert.equal("invalid", err.code)
+    assert.matches("request body: the source is dry", tostring(err))
+  end)
+
+  it("raises what its function raises", function()
+    local p <close> = peer.listen {
+      script = { { request_head, { "discard" } } }, repeat_last = true,
+    }
+    local thrown = { "a table" }
+    for _, call in support.each_style(sluice) do
+      local ok, raised = call(pcall, client.post, client, p.url .. "/",
+        { body = function() error(thrown) end })
+      assert.is_false(ok)
+      assert.equal(thrown, raised)
+    end
+  end)
+
+  it("raises: a piece that is none", function()
+    local p <close> = peer.listen { script = { { request_head, { "discard" } } } }
+    local ok, raised = pcall(client.post, client, p.url .. "/", { body = pieces_of(true) })
+    assert.is_false(ok)
+    assert.equal("string", type(raised))
+  end)
+
+  -- ---- replay ----
+
+  local replayable = {
+    ["a string"] = function() return "again" end,
+    ["a lease"] = function() return lease_of "again" end,
+    ["a sequence"] = function()
+      local buffer <close> = sluice.buffer()
+      buffer:append "again"
+      return buffer:sequence()
+    end,
+    ["a path"] = function() return { path = server.write(directory .. "/body", "again") } end,
+  }
+
+  -- The first connection is good once and then ends without a word.
+  local function stale_peer()
+    local first = { request_head, { "send", DONE }, { "expect_until", "again" }, { "close" } }
+    local second = { { "expect_until", "again" }, { "send", DONE }, { "stall" } }
+    return peer.listen { script = { first, second } }
+  end
+
+  for name, make in pairs(replayable) do
+    it("is sent again with its idempotent request: " .. name, function()
+      local p <close> = stale_peer()
+      assert(client:get(p.url .. "/")):dispose()
+      local body = make()
+      local response <close>, message = client:put(p.url .. "/", { body = body })
+      assert(response, message)
+      assert.equal(1, client:stats().resends)
+      assert.equal("again", body_of(p:received(2)))
+      if name == "a sequence" then body:dispose() end
+    end)
+  end
+
+  it("is not sent again when it was pulled from a function", function()
+    local p <close> = stale_peer()
+    assert(client:get(p.url .. "/")):dispose()
+    local response, _, err = client:put(p.url .. "/",
+      { body = { read = pieces_of "again", length = 5 } })
+    assert.is_nil(response)
+    assert.equal("closed", err.code)
+    assert.equal(0, client:stats().resends)
+    assert.equal(1, (p:connections()))
+  end)
+end)
+
+describe("an upload", function()
+  local before, client
+
+  before_each(function()
+    before = support.snapshot(sluice)
+    client = support.client()
+  end)
+
+  after_each(function()
+    client:close()
+    support.verify(sluice, before)
+  end)
+
+  local function bodies()
+    local function read()
+      return pattern(65536)
+    end
+    return { ["a string"] = pattern(8 << 20), ["a function"] = read,
+      ["a function of known length"] = { read = read, length = 1 << 40 } }
+  end
+
+  for name in pairs(bodies()) do
+    for _, is_stream in ipairs { false, true } do
+      local way = is_stream and "streamed" or "buffered"
+
+      it(("is ended by a final answer: %s, %s"):format(name, way), function()
+        for _, status in ipairs { 413, 401, 307 } do
+          local answer = ("HTTP/1.1 %d No\r\nContent-Length: 2\r\n\r\nno"):format(status)
+          local p <close> = peer.listen {
+            script = {
+              { request_head, { "send", answer }, { "discard" } },
+              { request_head, { "send", DONE }, { "stall" } },
+            },
+          }
+          local response <close>, message = client:post(p.url .. "/",
+            { body = bodies()[name], stream = is_stream, redirects = false })
+          assert(response, message)
+          assert.equal(status, response.status)
+          assert.equal("no", response:text())
+          local other <close> = assert(client:get(p.url .. "/"))
+          assert.equal("done", other:text())
+          assert.equal(2, (p:connections())) -- the first one has half a request on it
+        end
+      end)
+    end
+  end
+
+  it("is answered although the server closes without reading it", function()
+    local answer = "HTTP/1.1 413 No\r\nContent-Length: 2\r\nConnection: close\r\n\r\nno"
+    local p <close> = peer.listen {
+      script = { { request_head, { "send", answer }, { "shutdown" }, { "discard" } } },
+    }
+    local response <close>, message = client:post(p.url .. "/", { body = pattern(8 << 20) })
+    assert(response, message)
+    assert.equal(413, response.status)
+  end)
+
+  it("goes on to its end behind an answer of 2xx", function()
+    local body = pattern(1 << 20)
+    local p <close> = peer.listen {
+      script = { { request_head, { "send", DONE }, { "read", #body }, { "stall" } } },
+    }
+    local response <close> = assert(client:post(p.url .. "/", { body = body, stream = true }))
+    assert.equal(200, response.status)
+    assert.equal("done", response:text())
+    p:wait("bytes", #body, 5)
+  end)
+
+  -- ---- 100-continue ----
+
+  local function expect_continue(steps, options)
+    local p <close> = peer.listen { script = { steps } }
+    local copy = { body = "body", expect_continue = true }
+    for key, value in pairs(options or {}) do copy[key] = value end
+    local from = system.clock()
+    local response <close>, message = client:post(p.url .. "/", copy)
+    assert(response, message)
+    local status, text = response.status, response:text()
+    return status, text, p:received(1), system.clock() - from, client:stats().idle
+  end
+
+  local GO_ON = "HTTP/1.1 100 Continue\r\n\r\n"
+
+  it("waits for 100", function()
+    local status, _, request, seconds, idle = expect_continue {
+      { "expect_until", "\r\n\r\n" }, { "pause", 0.1 }, { "send", GO_ON }, { "expect", "body" },
+      { "send", DONE }, { "stall" },
+    }
+    assert.equal(200, status)
+    assert.equal("100-continue", field_of(request, "Expect"))
+    assert.equal("body", body_of(request))
+    assert.is_true(seconds >= 0.1 and seconds < 0.9, seconds)
+    assert.equal(1, idle)
+  end)
+
+  it("waits for 100 with a body from a function", function()
+    local status, _, request = expect_continue({
+      request_head, { "send", GO_ON }, { "expect_until", "0\r\n\r\n" }, { "send", DONE },
+      { "stall" },
+    }, { body = pieces_of("ab", "c") })
+    assert.equal(200, status)
+    assert.equal("2\r\nab\r\n1\r\nc\r\n0\r\n\r\n", body_of(request))
+  end)
+
+  it("waits a second for 100, and no longer", function()
+    local status, _, request, seconds = expect_continue {
+      request_head, { "expect", "body" }, { "send", DONE }, { "stall" },
+    }
+    assert.equal(200, status)
+    assert.equal("body", body_of(request))
+    assert.is_true(seconds >= 1 and seconds < 1.3, seconds)
+  end)
+
+  for _, status in ipairs { 417, 401, 413 } do
+    it(("sends no body after %d instead of 100"):format(status), function()
+      local answer = ("HTTP/1.1 %d No\r\nContent-Length: 2\r\n\r\nno"):format(status)
+      local got, text, request, seconds, idle = expect_continue {
+        request_head, { "send", answer }, { "expect_end" },
+      }
+      assert.equal(status, got)
+      assert.equal("no", text)
+      assert.equal("", body_of(request))
+      assert.is_true(seconds < 0.9, seconds)
+      assert.equal(0, idle)
+    end)
+  end
+
+  it("goes on after 200 instead of 100", function()
+    local status, text, request = expect_continue({
+      request_head, { "send", "HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\n" },
+      { "expect", "body" }, { "send", "done" }, { "stall" },
+    })
+    assert.equal(200, status)
+    assert.equal("done", text)
+    assert.equal("body", body_of(request))
+  end)
+
+  it("does not say that it expects anything without a body", function()
+    local p <close> = peer.listen { script = { { request_head, { "send", DONE }, { "stall" } } } }
+    local response <close> = assert(client:get(p.url .. "/", { expect_continue = true }))
+    assert.equal(200, response.status)
+    assert.is_nil(field_of(p:received(1), "Expect"))
+  end)
+
+  -- ---- progress ----
+
+  --- Calls of on_progress, with their times.
+  local function recorder()
+    local calls = {}
+    return calls, function(sent, received, to_send, to_receive)
+      calls[#calls + 1] = { sent = sent, received = received, to_send = to_send,
+        to_receive = to_receive, time = system.clock() }
+    end
+  end
+
+  local function check_steps(calls, seconds)
+    for i = 2, #calls do
+      assert.is_true(calls[i].sent >= calls[i - 1].sent)
+      assert.is_true(calls[i].received >= calls[i - 1].received)
+    end
+    assert.is_true(#calls <= seconds * 10 + 1, #calls .. " calls in " .. seconds)
+  end
+
+  it("tells how far it has come, and exactly at its end", function()
+    local body = pattern(3 << 20)
+    local count = 0
+    for _, given in ipairs {
+      body, { read = function()
+        count = count + 1
+        return count <= 48 and pattern(1 << 16) or nil
+      end, length = #body },
+    } do
+      local p <close> = peer.listen {
+        script = { { request_head, { "discard", 1 << 20 }, { "pause", 0.25 },
+          { "discard", 2 << 20 }, { "send", DONE }, { "stall" } } },
+        receive_buffer = 65536,
+      }
+      local calls, tell = recorder()
+      local from = system.clock()
+      local response <close> = assert(client:post(p.url .. "/",
+        { body = given, on_progress = tell }))
+      assert.equal("done", response:text())
+      assert.is_true(#calls >= 2)
+      assert.same({ #body, 4, #body, 4 }, { calls[#calls].sent, calls[#calls].received,
+        calls[#calls].to_send, calls[#calls].to_receive })
+      check_steps(calls, system.clock() - from)
+    end
+  end)
+
+  it("counts the payload of chunks alone", function()
+    local p <close> = peer.listen {
+      script = { { { "expect_until", "0\r\n\r\n" }, { "send", DONE }, { "stall" } } },
+    }
+    local calls, tell = recorder()
+    local response <close> = assert(client:post(p.url .. "/",
+      { body = pieces_of("abc", "de"), on_progress = tell }))
+    assert.equal(200, response.status)
+    assert.equal(5, calls[#calls].sent)
+    assert.is_nil(calls[#calls].to_send)
+  end)
+
+  it("tells how far a response has come", function()
+    local size = 1 << 20
+    local p <close> = peer.listen {
+      script = { {
+        request_head, { "send", ("HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n"):format(size) },
+        { "dribble", pattern(size), 65536, 0.02 }, { "stall" },
+      } },
+    }
+    local calls, tell = recorder()
+    local from = system.clock()
+    local response <close> = assert(client:get(p.url .. "/", { on_progress = tell }))
+    assert.equal(size, #response:text())
+    assert.is_true(#calls >= 2)
+    assert.equal(size, calls[#calls].received)
+    assert.equal(size, calls[#calls].to_receive)
+    check_steps(calls, system.clock() - from)
+  end)
+
+  it("tells the end of a streamed response while the loop runs", function()
+    local p <close> = peer.listen { script = { { request_head, { "send", DONE }, { "stall" } } } }
+    local calls, tell = recorder()
+    sluice.run(function()
+      local response <close> = assert(client:get(p.url .. "/",
+        { stream = true, on_progress = tell }))
+      assert.equal("done", response:text())
+      while #calls == 0 do sluice.sleep(0.01) end
+    end)
+    assert.same({ 0, 4, 4 }, { calls[1].sent, calls[1].received, calls[1].to_receive })
+  end)
+end)
+
+describe("an upload to nginx", function()
+  local before, client, web
+
+  setup(function() web = nginx.start() end)
+  teardown(function() web:stop() end)
+
+  before_each(function()
+    before = support.snapshot(sluice)
+    client = support.client()
+  end)
+
+  after_each(function()
+    client:close()
+    support.verify(sluice, before)
+  end)
+
+  it("arrives whole, whatever it was given as", function()
+    local size = 3 * 65536 + 17
+    local content = pattern(size)
+    local path = server.write(web.directory .. "/source", content)
+    local function read_by(count)
+      local at = 1
+      return function()
+        local piece = content:sub(at, at + count - 1)
+        at = at + count
+        return #piece > 0 and piece or nil
+      end
+    end
+    local buffer <close> = sluice.buffer()
+    buffer:append(content)
+    local sequence <close> = buffer:sequence()
+    local writer <close> = sluice.writer()
+    writer:write(content)
+    local file <close> = assert(io.open(path, "rb"))
+    for name, body in pairs {
+      text = content, sequence = sequence, lease = writer:detach(), file = file,
+      path = { path = path }, chunks = read_by(10000),
+      pulled = { read = read_by(4096), length = size },
+    } do
+      local url = ("%s/put/%s"):format(web.url, name)
+      local stored <close>, message = client:put(url, { body = body })
+      assert(stored, message)
+      assert.equal(201, stored.status)
+      local back <close> = assert(client:get(url))
+      assert.is_true(back:text() == content, name)
+    end
+  end)
+
+  it("asks before it sends", function()
+    local response <close> = assert(client:put(web.url .. "/put/asked",
+      { body = "abc", expect_continue = true }))
+    assert.equal(201, response.status)
+  end)
+end)
