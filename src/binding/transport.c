@@ -16,10 +16,13 @@ enum { VALUE_SENDING = 1, VALUE_RECEIVING, VALUE_TEXT, VALUE_TARGET };
 
 struct slb_transport {
     struct slb_runtime *runtime;
-    struct sl_channel *channel; /* NULL: closed */
-    struct sl_buffer incoming;  /* of receives that give strings */
-    bool fills_target;          /* the receive goes into a buffer handle */
-    bool sending_taken;         /* the results have been given out */
+    struct sl_channel *channel; /* NULL: never made, or finalised */
+    /* What a receive fills: a script may do with its own buffer what it wants
+     * meanwhile. */
+    struct sl_buffer incoming;
+    bool is_closed;
+    bool fills_target;  /* the receive goes into a buffer handle */
+    bool sending_taken; /* the results have been given out */
     bool receiving_taken;
     char host[256]; /* for messages */
     int port;
@@ -34,22 +37,30 @@ static struct slb_transport *check_transport(lua_State *L, int index)
 {
     struct slb_transport *handle = luaL_checkudata(L, index, TRANSPORT);
 
+    if (handle->channel == NULL || handle->is_closed)
+        luaL_error(L, "use of closed transport");
+    return handle;
+}
+
+/* The transport at index 1 of a wait that is over: its result is there though
+ * the transport was closed meanwhile. */
+static struct slb_transport *check_waited(lua_State *L)
+{
+    struct slb_transport *handle = luaL_checkudata(L, 1, TRANSPORT);
+
     if (handle->channel == NULL)
         luaL_error(L, "use of closed transport");
     return handle;
 }
 
+/* The channel stays until the handle goes: somebody may wait for it. */
 static void close_handle(struct slb_transport *handle)
 {
-    struct slb_runtime *runtime = handle->runtime;
-
-    if (handle->channel == NULL)
+    if (handle->channel == NULL || handle->is_closed)
         return;
+    handle->is_closed = true;
     sl_channel_close(handle->channel);
-    sl_channel_release(handle->channel);
-    handle->channel = NULL;
-    sl_buffer_fini(&handle->incoming);
-    slb_runtime_release(runtime);
+    sl_buffer_reset(&handle->incoming);
 }
 
 static void abandon(void *subject)
@@ -170,6 +181,23 @@ static int push_sent(lua_State *L, struct slb_transport *handle)
     return 1;
 }
 
+/* Into the buffer handle, whose limit may be nearer by now. */
+static int fill_target(lua_State *L, struct slb_transport *handle, size_t size)
+{
+    enum sl_status status;
+
+    lua_getiuservalue(L, 1, VALUE_TARGET);
+    status = sl_buffer_take(slb_check_buffer(L, -1), &handle->incoming);
+    lua_pushnil(L);
+    lua_setiuservalue(L, 1, VALUE_TARGET);
+    if (status != SL_OK) {
+        sl_buffer_reset(&handle->incoming);
+        return slb_push_outcome(L, status, "receive into buffer");
+    }
+    lua_pushinteger(L, (lua_Integer)size);
+    return 1;
+}
+
 static int push_received(lua_State *L, struct slb_transport *handle)
 {
     struct sl_channel_operation *operation = &handle->channel->receiving;
@@ -183,10 +211,8 @@ static int push_received(lua_State *L, struct slb_transport *handle)
     }
     if (operation->completion.status != SL_OK)
         return push_failure(L, handle, &operation->failure, "receive from");
-    if (handle->fills_target) {
-        lua_pushinteger(L, (lua_Integer)size);
-        return 1;
-    }
+    if (handle->fills_target)
+        return fill_target(L, handle, size);
     if (sl_buffer_gather(&handle->incoming, size, &view) != SL_OK)
         return luaL_error(L, "out of memory");
     lua_pushlstring(L, view.data, size);
@@ -202,7 +228,7 @@ static int sent(lua_State *L, int status, lua_KContext context)
 {
     (void)status;
     slb_waited(L, context);
-    return await_send(L, check_transport(L, 1));
+    return await_send(L, check_waited(L));
 }
 
 static int await_send(lua_State *L, struct slb_transport *handle)
@@ -218,7 +244,7 @@ static int received(lua_State *L, int status, lua_KContext context)
 {
     (void)status;
     slb_waited(L, context);
-    return await_receive(L, check_transport(L, 1));
+    return await_receive(L, check_waited(L));
 }
 
 static int await_receive(lua_State *L, struct slb_transport *handle)
@@ -278,17 +304,35 @@ static void begin_send(lua_State *L, struct slb_transport *handle)
     handle->sending_taken = false;
 }
 
+/* Empty, with segments of that pool, and no larger than what it is for. */
+static void prepare(struct sl_buffer *incoming, struct sl_pool *pool,
+                    size_t room)
+{
+    if (incoming->pool == pool && incoming->max_size == room) {
+        sl_buffer_reset(incoming);
+        return;
+    }
+    sl_buffer_fini(incoming);
+    sl_buffer_init(incoming, pool, room);
+}
+
 /* stack: transport, count or buffer, timeout or count, timeout */
 static void begin_receive(lua_State *L, struct slb_transport *handle)
 {
-    struct sl_buffer *target = &handle->incoming;
+    struct sl_pool *pool = &handle->runtime->pool;
     bool fills_target = lua_isuserdata(L, 2);
+    size_t room = SIZE_MAX;
     lua_Integer wanted;
     int64_t due;
 
     if (fills_target) {
-        target = slb_check_buffer(L, 2);
+        const struct sl_buffer *target = slb_check_buffer(L, 2);
+
+        pool = target->pool;
+        room = target->max_size - target->length;
         wanted = luaL_optinteger(L, 3, 64 * 1024);
+        if (room > 0 && wanted > 0 && (size_t)wanted > room)
+            wanted = (lua_Integer)room;
         due = read_due(L, handle->runtime, 4);
     } else {
         wanted = luaL_optinteger(L, 2, 64 * 1024);
@@ -298,13 +342,17 @@ static void begin_receive(lua_State *L, struct slb_transport *handle)
                   "positive count expected");
     if (handle->channel->receiving.completion.state == SL_COMPLETION_PENDING)
         raise_busy(L, "receive");
+    if (!handle->receiving_taken &&
+        handle->channel->receiving.completion.status == SL_OK)
+        luaL_error(L, "receive: what came in last was not taken");
     if (fills_target) {
         lua_pushvalue(L, 2);
         lua_setiuservalue(L, 1, VALUE_TARGET);
     }
     handle->fills_target = fills_target;
-    if (sl_channel_begin_receive(handle->channel, target, (size_t)wanted,
-                                 due) != SL_OK)
+    prepare(&handle->incoming, pool, room);
+    if (sl_channel_begin_receive(handle->channel, &handle->incoming,
+                                 (size_t)wanted, due) != SL_OK)
         raise_busy(L, "receive");
     handle->receiving_taken = false;
 }
@@ -385,9 +433,15 @@ static int transport_gc(lua_State *L)
 {
     struct slb_transport *handle = luaL_checkudata(L, 1, TRANSPORT);
 
-    if (handle->channel != NULL)
+    if (handle->channel == NULL)
+        return 0;
+    if (!handle->is_closed)
         handle->runtime->leaked++;
     close_handle(handle);
+    sl_channel_release(handle->channel);
+    handle->channel = NULL;
+    sl_buffer_fini(&handle->incoming);
+    slb_runtime_release(handle->runtime);
     return 0;
 }
 
@@ -402,7 +456,7 @@ static int transport_tostring(lua_State *L)
 {
     struct slb_transport *handle = luaL_checkudata(L, 1, TRANSPORT);
 
-    if (handle->channel == NULL)
+    if (handle->channel == NULL || handle->is_closed)
         lua_pushliteral(L, TRANSPORT " (closed)");
     else
         lua_pushfstring(L, TRANSPORT " (%s:%d)", handle->host, handle->port);
@@ -433,7 +487,7 @@ static struct sl_completion *core_of(struct slb_transport *handle, bool is_send)
 static int completion_await(lua_State *L)
 {
     struct slb_completion *completion = check_completion(L);
-    struct slb_transport *handle = check_transport(L, 1);
+    struct slb_transport *handle = check_waited(L);
     bool is_send = completion->is_send;
     struct sl_completion *core = core_of(handle, is_send);
 
@@ -464,7 +518,7 @@ static void push_state(lua_State *L, struct slb_transport *handle, bool is_send)
 {
     bool is_taken = is_send ? handle->sending_taken : handle->receiving_taken;
 
-    if (handle->channel == NULL)
+    if (handle->channel == NULL || handle->is_closed)
         lua_pushliteral(L, "closed");
     else if (core_of(handle, is_send)->state == SL_COMPLETION_PENDING)
         lua_pushliteral(L, "pending");
@@ -483,8 +537,8 @@ static int completion_index(lua_State *L)
     if (strcmp(name, "state") == 0) {
         push_state(L, handle, completion->is_send);
     } else if (strcmp(name, "version") == 0) {
-        lua_pushinteger(
-            L, core_of(check_transport(L, 1), completion->is_send)->version);
+        lua_pushinteger(L,
+                        core_of(check_waited(L), completion->is_send)->version);
     } else {
         lua_pushvalue(L, 3);
         lua_rawget(L, lua_upvalueindex(1));

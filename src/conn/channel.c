@@ -27,7 +27,12 @@ static void end(struct sl_channel_operation *operation, enum sl_status status,
 static void fail(struct sl_channel_operation *operation, enum sl_status status,
                  const char *reason)
 {
-    sl_fail(&operation->failure, status, SL_STAGE_NONE, "%s", reason);
+    struct sl_channel *channel = operation->channel;
+    bool is_handshake =
+        operation == &channel->opening && channel->link.tls != NULL;
+
+    sl_fail(&operation->failure, status,
+            is_handshake ? SL_STAGE_TLS : SL_STAGE_NONE, "%s", reason);
     end(operation, status, false);
 }
 
@@ -53,6 +58,7 @@ static void stop(struct sl_channel_operation *operation, enum sl_status status,
     }
     if (operation == &channel->receiving)
         channel->target = NULL;
+    fail(operation, status, reason);
     if (operation == &channel->opening) {
         channel->phase = SL_CHANNEL_CLOSED;
         if (channel->connector != NULL)
@@ -60,7 +66,6 @@ static void stop(struct sl_channel_operation *operation, enum sl_status status,
         channel->connector = NULL;
         sl_link_close(&channel->link, true);
     }
-    fail(operation, status, reason);
 }
 
 #define FROM(member, pointer)                                    \
