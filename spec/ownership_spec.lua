@@ -56,16 +56,18 @@ describe("a leased request body", function()
   --- Posts a lease and expects that code of failure; nil: a response. Nothing is outstanding
   -- afterwards, and the lease is gone.
   local function post(url, code, options)
+    local own <close> = support.client()
     local lease = lease_of(BODY)
     local copy = { body = lease }
     for key, value in pairs(options or {}) do copy[key] = value end
     do
-      local response <close>, message, err = client:post(url, copy)
+      local response <close>, message, err = own:post(url, copy)
       assert.equal(code, err and err.code, message)
       assert.equal(code == nil, response ~= nil)
       assert.is_true(is_disposed(lease), "the lease lives")
     end
     assert.error_matches(function() lease:dispose() end, "use of disposed lease")
+    own:close()
     support.check_nothing_outstanding(sluice)
   end
 
