@@ -17,7 +17,7 @@
 #include <stdbool.h>
 
 #define SL_OPENSSL_SLOTS    128 /* identities in a cache */
-#define SL_OPENSSL_SESSIONS 4   /* tickets of one identity */
+#define SL_OPENSSL_SESSIONS 8   /* tickets of one identity */
 
 struct sl_openssl_slot {
     struct sl_allocator *allocator;
