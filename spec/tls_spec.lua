@@ -1,0 +1,258 @@
+-- https against a real nginx, and a peer where nginx will not misbehave.
+
+local certificates = require "spec.support.certificates"
+local nginx = require "spec.support.nginx"
+local sluice = require "sluice"
+local support = require "spec.support"
+
+local peer = support.peer
+
+local root = certificates.file "root.pem"
+
+local function with_root(tls)
+  tls = tls or {}
+  if not tls.ca and not tls.ca_path then tls.ca_file = root end
+  return tls
+end
+
+describe("https", function()
+  local before, web, old
+
+  setup(function()
+    local own = { certificate = certificates.chain "good", key = certificates.key "good" }
+    web = nginx.start { tls = own }
+    old = nginx.start {
+      tls = { certificate = own.certificate, key = own.key, protocols = "TLSv1.2" },
+    }
+    web:file(300000)
+  end)
+
+  teardown(function()
+    web:stop()
+    old:stop()
+  end)
+
+  before_each(function() before = support.snapshot(sluice) end)
+  after_each(function() support.verify(sluice, before) end)
+
+  local function ask(tls, url, options)
+    options = options or {}
+    options.tls = with_root(tls)
+    local client <close> = support.client(options)
+    local response <close>, message, err = client:get(url or (web.tls_url .. "/request"))
+    if not response then return nil, message, err end
+    return response:json(), response.tls
+  end
+
+  it("tells what was agreed on, and with whom", function()
+    local seen, tls = ask()
+    assert.equal("TLSv1.3", seen.tls)
+    assert.equal("TLSv1.3", tls.version)
+    assert.equal("TLS_AES_128_GCM_SHA256", tls.cipher)
+    assert.equal(seen.cipher, tls.cipher)
+    assert.equal("http/1.1", tls.alpn)
+    assert.equal("http/1.1", seen.alpn)
+    assert.equal("localhost", seen.server_name)
+    assert.is_true(tls.verified)
+    assert.is_false(tls.resumed)
+    assert.matches("CN=good", tls.peer.subject)
+    assert.matches("CN=intermediate", tls.peer.issuer)
+    assert.matches("DNS:localhost", tls.peer.names)
+    assert.matches("^%d%d%d%d%-%d%d%-%d%dT", tls.peer.not_before)
+    assert.matches("^%d%d%d%d%-%d%d%-%d%dT", tls.peer.not_after)
+    assert.equal(64, #tls.peer.sha256)
+    assert.is_nil(tls.peer.sha256:find "[^%x]")
+  end)
+
+  it("sends no server name for an address", function()
+    local seen = ask(nil, ("https://127.0.0.1:%d/request"):format(web.tls_port))
+    assert.equal("", seen.server_name)
+  end)
+
+  it("verifies one name without its trailing dot", function()
+    local seen = ask(nil, ("https://localhost.:%d/request"):format(web.tls_port), {
+      resolver = function() return "127.0.0.1" end,
+    })
+    assert.equal("localhost", seen.server_name)
+  end)
+
+  it("of a plain response is nil", function()
+    local client <close> = support.client()
+    local response <close> = assert(client:get(web.url .. "/json"))
+    assert.is_nil(response.tls)
+  end)
+
+  for _, version in ipairs { "1.2", "1.3" } do
+    it("resumes sessions of TLS " .. version, function()
+      local client <close> = support.client {
+        pool = false,
+        tls = with_root { max_version = version, min_version = version },
+      }
+      local resumed = {}
+      for i = 1, 3 do
+        local response <close> = assert(client:get(web.tls_url .. "/request"))
+        resumed[i] = response.tls.resumed
+        assert.equal(response.tls.resumed and "r" or ".", response:json().resumed)
+        assert.is_true(response.tls.verified)
+      end
+      assert.same({ false, true, true }, resumed)
+    end)
+  end
+
+  it("resumes nothing when told so, nor across clients", function()
+    local client <close> = support.client { pool = false, tls = with_root { resume = false } }
+    for _ = 1, 3 do
+      local response <close> = assert(client:get(web.tls_url .. "/request"))
+      assert.is_false(response.tls.resumed)
+    end
+    local _, tls = ask()
+    assert.is_false(tls.resumed)
+  end)
+
+  it("keeps to the versions it is given", function()
+    local _, tls = ask({ max_version = "1.2" })
+    assert.equal("TLSv1.2", tls.version)
+    local seen, message, err = ask({ min_version = "1.3" }, old.tls_url .. "/request")
+    assert.is_nil(seen)
+    assert.equal("tls", err.code)
+    assert.is_truthy(message:find "version")
+    assert.has_error(function() ask { min_version = "1.1" } end)
+  end)
+
+  it("keeps to the ciphers it is given", function()
+    local _, tls = ask { max_version = "1.2", ciphers = "ECDHE-ECDSA-AES256-GCM-SHA384" }
+    assert.equal("ECDHE-ECDSA-AES256-GCM-SHA384", tls.cipher)
+    local seen, _, err = ask { ciphers = "no such cipher" }
+    assert.is_nil(seen)
+    assert.is_true(err.code == "tls" or err.code == "invalid")
+  end)
+
+  it("takes roots from a string", function()
+    local file <close> = assert(io.open(root))
+    assert.is_true(select(2, ask { ca = file:read "a" }).verified)
+    local seen, _, err = ask { ca = "no PEM" }
+    assert.is_nil(seen)
+    assert.is_true(err.code == "tls" or err.code == "invalid")
+  end)
+
+  it("names files that are not there", function()
+    for _, tls in ipairs {
+      { ca_file = "/no/such/file" }, { cert_file = "/no/such/file" },
+      { crl_file = "/no/such/file" }, { pkcs12_file = "/no/such/file" },
+    } do
+      local client <close> = support.client { tls = tls }
+      local response, message, err = client:get(web.tls_url .. "/json")
+      assert.is_nil(response)
+      assert.is_truthy(message:find("/no/such/file", 1, true))
+      assert.is_true(err.code == "tls" or err.code == "invalid")
+    end
+  end)
+
+  -- RFC 7469 2.4: SHA-256 of the SubjectPublicKeyInfo
+  it("accepts a pinned key and refuses every other", function()
+    local _, tls = ask()
+    local pin = tls.peer.spki_sha256:gsub("%x%x", function(hex)
+      return string.char(tonumber(hex, 16))
+    end)
+    assert.truthy(ask { pins = { ("\0"):rep(32), pin } })
+    local seen, message, err = ask { pins = { ("\0"):rep(32) } }
+    assert.is_nil(seen)
+    assert.equal("tls", err.code)
+    assert.matches("pin", message)
+  end)
+
+  it("asks the verify callback, which can only refuse", function()
+    local met
+    assert.truthy(ask { verify = function(certificate)
+      met = certificate
+      return true
+    end })
+    assert.matches("CN=good", met.subject)
+    local seen, message, err = ask { verify = function() return false, "not today" end }
+    assert.is_nil(seen)
+    assert.equal("tls", err.code)
+    assert.is_truthy(message:find("not today", 1, true))
+    seen, message = ask { verify = function() error "went wrong" end }
+    assert.is_nil(seen)
+    assert.is_truthy(message:find("went wrong", 1, true))
+    -- What was refused before it is not shown to it.
+    local client <close> = support.client { tls = { verify = function() return true end } }
+    local response, _, refusal = client:get(web.tls_url .. "/json")
+    assert.is_nil(response)
+    assert.equal("tls", refusal.code)
+  end)
+
+  it("offers the protocols it is told to", function()
+    local seen, tls = ask { alpn = { "http/1.1", "x" } }
+    assert.equal("http/1.1", tls.alpn)
+    assert.equal("http/1.1", seen.alpn)
+    seen, tls = ask { alpn = {} }
+    assert.is_nil(tls.alpn)
+    assert.equal("", seen.alpn)
+  end)
+
+  it("writes secrets to a file only when asked to", function()
+    local path = certificates.file "key_log"
+    assert.truthy(ask { key_log = path })
+    local file <close> = assert(io.open(path))
+    local log = file:read "a"
+    os.remove(path)
+    -- The file is open as long as the context, which goes with its handles.
+    collectgarbage()
+    collectgarbage()
+    assert.matches("CLIENT_TRAFFIC_SECRET_0 %x+ %x+", log)
+  end)
+
+  it("brings bodies of every size, buffered and streamed", function()
+    local client <close> = support.client { tls = with_root() }
+    local expected = support.pattern(300000)
+    for _, path in ipairs { "/file/300000", "/chunked/300000" } do
+      local response <close> = assert(client:get(web.tls_url .. path))
+      assert.is_true(response:text() == expected)
+      local streamed <close> = assert(client:get(web.tls_url .. path, { stream = true }))
+      local pieces = {}
+      for piece in streamed:chunks() do
+        pieces[#pieces + 1] = piece:tostring()
+        piece:dispose()
+      end
+      assert.is_true(table.concat(pieces) == expected)
+    end
+    local body = ("x"):rep(1 << 20)
+    local response <close> = assert(client:post(web.tls_url .. "/upload", { body = body }))
+    assert.equal(#body, response:json().length)
+  end)
+
+  it("gives up a handshake that does not come", function()
+    local silent <close> = peer.listen { script = { { { "stall" } } }, repeat_last = true }
+    local client <close> = support.client { tls = with_root(), timeout = { tls = 0.05 } }
+    local response, _, err = client:get(("https://127.0.0.1:%d/"):format(silent.port))
+    assert.is_nil(response)
+    assert.equal("timeout", err.code)
+    assert.equal("tls", err.stage)
+    assert.is_true(err.retryable)
+  end)
+
+  it("can be cancelled in the handshake", function()
+    local silent <close> = peer.listen { script = { { { "stall" } } }, repeat_last = true }
+    local client <close> = support.client { tls = with_root() }
+    sluice.run(function()
+      local task = sluice.spawn(client.get, client, ("https://127.0.0.1:%d/"):format(silent.port))
+      silent:wait "accepted"
+      sluice.sleep(0.02)
+      task:cancel()
+      local response, _, err = task:await()
+      assert.is_nil(response)
+      assert.equal("cancelled", err.code)
+    end)
+  end)
+
+  it("does not take a plain answer for a handshake", function()
+    local plain <close> = peer.listen {
+      script = { { { "read", 1 }, { "send", "HTTP/1.1 200 OK\r\n\r\n" }, { "close" } } },
+    }
+    local client <close> = support.client { tls = with_root() }
+    local response, _, err = client:get(("https://127.0.0.1:%d/"):format(plain.port))
+    assert.is_nil(response)
+    assert.equal("tls", err.code)
+  end)
+end)
