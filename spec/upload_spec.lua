@@ -332,7 +332,7 @@ describe("an upload", function()
           local answer = ("HTTP/1.1 %d No\r\nContent-Length: 2\r\n\r\nno"):format(status)
           local p <close> = peer.listen {
             script = {
-              { request_head, { "send", answer }, { "discard" } },
+              { request_head, { "send", answer }, { "stall" } },
               { request_head, { "send", DONE }, { "stall" } },
             },
           }

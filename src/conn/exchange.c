@@ -281,7 +281,7 @@ static void advance_message(struct sl_exchange *exchange)
     while (has_moved && exchange->phase == SL_EXCHANGE_ACTIVE) {
         has_moved = false;
         if (!exchange->is_upload_over)
-            has_moved = sl_exchange_send_some(exchange);
+            has_moved = sl_exchange_send_some(exchange, &budget);
         if (exchange->phase == SL_EXCHANGE_ACTIVE &&
             sl_exchange_is_receiving(exchange))
             has_moved |= sl_exchange_receive_some(exchange, &budget);

@@ -65,8 +65,8 @@ void sl_exchange_find_place(struct sl_exchange *exchange);
 
 /* ---- sending.c ---- */
 
-/* True when bytes moved. */
-bool sl_exchange_send_some(struct sl_exchange *exchange);
+/* True when bytes moved; `*budget` is less by them. */
+bool sl_exchange_send_some(struct sl_exchange *exchange, size_t *budget);
 
 /* ---- receiving.c ---- */
 

@@ -116,7 +116,7 @@ static void await_continue(struct sl_exchange *exchange)
     }
 }
 
-bool sl_exchange_send_some(struct sl_exchange *exchange)
+bool sl_exchange_send_some(struct sl_exchange *exchange, size_t *budget)
 {
     size_t count;
     enum sl_status status = send_next(exchange, &count);
@@ -140,5 +140,6 @@ bool sl_exchange_send_some(struct sl_exchange *exchange)
         return false;
     }
     await_continue(exchange);
+    *budget -= count < *budget ? count : *budget;
     return count > 0;
 }
