@@ -70,7 +70,8 @@ function Client.new(options)
   check.options(where, options, schema, 2)
   local serializer = options.serializer or json -- an object, perhaps, not to be copied
   options = copy(options)
-  local mode, backend = transports.choose(options.transport, where, options.logger, 2)
+  local mode, backend, refusal = transports.choose(options.transport, where, options.logger, 2)
+  if not mode then return nil, backend, refusal end
   local connections, message, err = connections_of(options, mode, backend)
   if not connections then return nil, message, err end
   local own = fields.flatten(where, options.headers, 2)

@@ -22,7 +22,8 @@ return function(options)
   if not options.unix_path and not (options.host and options.port) then
     error("connect: host and port, or unix_path expected", 2)
   end
-  local mode, backend = transports.choose(options.transport, "connect", nil, 2)
+  local mode, backend, refusal = transports.choose(options.transport, "connect", nil, 2)
+  if not mode then return nil, backend, refusal end
   local timeout = options.timeout
   if type(timeout) == "number" then
     timeout = { connect = timeout, resolve = timeout, tls = timeout }

@@ -2,6 +2,7 @@
 
 local check = require "sluice.check"
 local core = require "sluice.core"
+local failure = require "sluice.failure"
 
 local transports = {}
 
@@ -34,6 +35,11 @@ transports.check_tls = check.fields(tls_schema)
 
 local modes = { stream = true, completion = true }
 
+-- Those there are anywhere; a build and a machine have some of them.
+local backends = {
+  io_uring = true, epoll = true, kqueue = true, iocp = true, threads = true, poll = true,
+}
+
 local function log(logger, level, text)
   if logger then
     logger(level, text)
@@ -42,9 +48,17 @@ local function log(logger, level, text)
   end
 end
 
+local function has_backend(platform, name)
+  for _, present in ipairs(platform.backends) do
+    if present == name then return true end
+  end
+  return false
+end
+
 --- The transport to use: what was asked for where this machine has it, else the
--- stream transport and one warning. Returns its mode and backend (or nil).
+-- stream transport and one warning. A backend that was named is never replaced.
 -- Misuse raises at `level`.
+-- Returns its mode and backend (nil: the best) | nil, message, err (unsupported)
 function transports.choose(asked, where, logger, level)
   asked = asked or "stream"
   local mode = type(asked) == "table" and (asked.mode or "stream") or asked
@@ -53,9 +67,21 @@ function transports.choose(asked, where, logger, level)
     error(("%s: option 'transport': 'stream' or 'completion' expected, got '%s'")
       :format(where, mode), level + 1)
   end
-  if mode == "completion" and not core.platform().supported then
+  if backend and not backends[backend] then
+    error(("%s: option 'transport': no backend '%s'"):format(where, backend), level + 1)
+  end
+  if mode == "stream" and not backend then return mode, nil end
+  local platform = core.platform()
+  if backend and not has_backend(platform, backend) then
+    return failure.new("unsupported", ("%s: %s transport"):format(where, mode),
+      ("backend '%s' is not available on this machine"):format(backend))
+  end
+  if mode == "completion" and not platform.supported then
     log(logger, "warning", "completion transport is not available here; using stream")
     return "stream", nil
+  end
+  if logger and mode == "completion" then
+    logger("info", "completion transport over " .. (backend or platform.completion_model))
   end
   return mode, backend
 end
