@@ -189,21 +189,6 @@ struct sl_segment *sl_buffer_reserved_segment(const struct sl_buffer *buffer,
     return segment;
 }
 
-enum sl_status sl_buffer_append(struct sl_buffer *buffer, struct sl_view bytes)
-{
-    enum sl_status status;
-
-    sl_assert(buffer->reserved == 0);
-    sl_check(is_sound(buffer));
-    if (bytes.size > limit_room(buffer))
-        return SL_LIMIT;
-    if (bytes.size == 0)
-        return SL_OK;
-    status = sl_join_bytes(buffer, bytes.data, bytes.size);
-    sl_check(is_sound(buffer));
-    return status;
-}
-
 void sl_buffer_commit(struct sl_buffer *buffer, size_t count)
 {
     struct sl_segment *fresh = buffer->spare;
@@ -235,7 +220,22 @@ void sl_buffer_commit(struct sl_buffer *buffer, size_t count)
     sl_check(is_sound(buffer));
 }
 
-/* ---- linking ---- */
+/* ---- appending ---- */
+
+enum sl_status sl_buffer_append(struct sl_buffer *buffer, struct sl_view bytes)
+{
+    enum sl_status status;
+
+    sl_assert(buffer->reserved == 0);
+    sl_check(is_sound(buffer));
+    if (bytes.size > limit_room(buffer))
+        return SL_LIMIT;
+    if (bytes.size == 0)
+        return SL_OK;
+    status = sl_join_bytes(buffer, bytes.data, bytes.size);
+    sl_check(is_sound(buffer));
+    return status;
+}
 
 enum sl_status sl_buffer_link(struct sl_buffer *buffer,
                               struct sl_segment *segment, char *data,

@@ -60,6 +60,9 @@ static inline void sl_segment_pin(struct sl_segment *segment)
     segment->pins++;
 }
 
+/* Releases each of those that `next` links; NULL is none. */
+void sl_segment_release_chain(struct sl_segment *segment);
+
 /* Gives the segment back when nobody holds it any more. */
 void sl_segment_unpin(struct sl_segment *segment);
 

@@ -68,6 +68,23 @@ TEST("a segment that is only pinned can be owned again")
     check_returned();
 }
 
+TEST("a chain is released link by link, also what others hold")
+{
+    struct sl_segment *first = rent();
+    struct sl_segment *held = NULL;
+
+    sl_segment_release_chain(NULL);
+    REQUIRE(sl_pool_rent(&pool, &held) == SL_OK);
+    sl_segment_retain(held);
+    first->next = held;
+    REQUIRE(sl_pool_rent(&pool, &held->next) == SL_OK);
+    sl_segment_release_chain(first);
+    CHECK_INT(sl_pool_outstanding(&pool), 1);
+    CHECK(held->next == NULL);
+    sl_segment_release(held);
+    check_returned();
+}
+
 int main(void)
 {
     return test_main();
