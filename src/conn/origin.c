@@ -312,21 +312,34 @@ enum sl_checkout sl_origin_checkout(struct sl_origin *origin, bool is_fresh,
     return SL_CHECKOUT_DIAL;
 }
 
-/* The first in the queue whose origin has a place goes on in the next step of
- * the loop. */
+/* Whether check-out has something for an exchange that waits: also the place of
+ * another origin's idle connection. */
+static bool can_serve(const struct sl_origin *origin)
+{
+    const struct sl_connections *all = origin->connections;
+
+    return origin->idle != NULL || has_place(origin) ||
+           (origin->count < all->options.per_origin && all->oldest != NULL);
+}
+
+/* Those in the queue for whose origin there is a place go on in the next step of
+ * the loop, in their order. Places that become free meanwhile are theirs, too. */
 static void serve_queue(struct sl_connections *all)
 {
     struct sl_exchange *exchange = all->first_waiting;
 
+    if (all->is_serving)
+        return;
+    all->is_serving = true;
     while (exchange != NULL) {
-        struct sl_exchange *next = exchange->next;
-
-        if (exchange->origin->idle != NULL || has_place(exchange->origin)) {
+        if (can_serve(exchange->origin)) {
             sl_exchange_place(exchange);
-            return;
+            exchange = all->first_waiting;
+        } else {
+            exchange = exchange->next;
         }
-        exchange = next;
     }
+    all->is_serving = false;
 }
 
 void sl_origin_free_place(struct sl_origin *origin)

@@ -57,6 +57,7 @@ struct sl_connections {
     size_t spare_count;
     struct sl_timer expiry;
     size_t refs;
+    bool is_serving; /* those that wait */
     bool is_closed;
 };
 
