@@ -51,6 +51,7 @@ local function together()
   local client = new_client()
   wave(client)
   local connections = sluice.stats().connections
+  sluice.sleep(0.5) -- they come to rest
   tell_live()
   client:close()
   sluice.sleep(0.5) -- operations in flight end, and let go of their buffers

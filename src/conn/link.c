@@ -3,7 +3,8 @@
 #include "base/debug.h"
 
 /* Four records, so that one system call feeds several decryptions. */
-#define CIPHERTEXT_WANT ((size_t)64 * 1024)
+#define CIPHERTEXT_WANT   ((size_t)64 * 1024)
+#define CIPHERTEXT_LITTLE ((size_t)16 * 1024)
 
 void sl_link_init(struct sl_link *link, struct sl_allocator *allocator,
                   struct sl_transport *transport)
@@ -71,12 +72,15 @@ static enum sl_status flush_ciphertext(struct sl_link *link,
     return SL_OK;
 }
 
-static enum sl_status receive_ciphertext(struct sl_link *link,
+/* For about `want` bytes of content. */
+static enum sl_status receive_ciphertext(struct sl_link *link, size_t want,
                                          struct sl_failure *failure)
 {
     size_t received;
     enum sl_status status = sl_transport_receive(
-        link->transport, &link->tls->in, CIPHERTEXT_WANT, &received);
+        link->transport, &link->tls->in,
+        want <= CIPHERTEXT_LITTLE ? CIPHERTEXT_LITTLE : CIPHERTEXT_WANT,
+        &received);
 
     if (sl_is_failure(status))
         return fail_transport(link, status, failure);
@@ -100,7 +104,7 @@ enum sl_status sl_link_handshake(struct sl_link *link,
             return status;
         if (status == SL_OK || sl_is_failure(flushed))
             return flushed;
-        status = receive_ciphertext(link, failure);
+        status = receive_ciphertext(link, CIPHERTEXT_LITTLE, failure);
         if (status == SL_END)
             return sl_fail(failure, SL_CLOSED, SL_STAGE_TLS,
                            "connection closed during the handshake");
@@ -189,10 +193,16 @@ enum sl_status sl_link_receive(struct sl_link *link, struct sl_buffer *buffer,
         }
         if (status != SL_AGAIN)
             return status;
-        status = receive_ciphertext(link, failure);
+        status = receive_ciphertext(link, want, failure);
         if (status != SL_OK)
             return status;
     }
+}
+
+void sl_link_rest(struct sl_link *link)
+{
+    if (link->tls != NULL && link->tls->provider->rest != NULL)
+        link->tls->provider->rest(link->tls->engine);
 }
 
 void sl_link_close(struct sl_link *link, bool is_abort)

@@ -52,6 +52,9 @@ enum sl_status sl_link_receive(struct sl_link *link, struct sl_buffer *buffer,
                                size_t want, size_t *received,
                                struct sl_failure *failure);
 
+/* Nothing moves for a while: what TLS keeps to be quick is given back. */
+void sl_link_rest(struct sl_link *link);
+
 /* Orderly close (with close_notify where it fits into the socket), or abort. */
 void sl_link_close(struct sl_link *link, bool is_abort);
 

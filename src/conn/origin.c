@@ -5,6 +5,9 @@
 
 #include <string.h>
 
+/* How long an idle connection keeps what makes its next use quick. */
+#define AWAKE (100 * SL_MILLISECOND)
+
 static const struct sl_transport_events connection_events;
 
 void sl_connections_options_default(struct sl_connections_options *options)
@@ -38,6 +41,9 @@ static void link_idle(struct sl_connection *connection)
     else
         all->oldest = connection;
     all->newest = connection;
+    connection->is_resting = false;
+    if (all->oldest_awake == NULL)
+        all->oldest_awake = connection;
     all->stats.idle++;
     all->stats.active--;
 }
@@ -54,6 +60,8 @@ static void unlink_idle(struct sl_connection *connection)
     if (connection->next != NULL)
         connection->next->previous = connection->previous;
 
+    if (all->oldest_awake == connection)
+        all->oldest_awake = connection->newer;
     if (connection->newer != NULL)
         connection->newer->older = connection->older;
     else
@@ -97,6 +105,32 @@ static void expire(struct sl_timer *timer)
     arm_expiry(all);
 }
 
+/* One that is used again at once keeps its buffers; armed as lazily. */
+static void arm_rest(struct sl_connections *all)
+{
+    if (!all->rest.is_armed && all->oldest_awake != NULL)
+        sl_timer_arm(&all->loop->timers, &all->rest,
+                     all->oldest_awake->idle_since + AWAKE);
+}
+
+static void let_rest(struct sl_timer *timer)
+{
+    struct sl_connections *all =
+        (struct sl_connections *)((char *)timer -
+                                  offsetof(struct sl_connections, rest));
+    int64_t now = all->loop->now;
+
+    while (all->oldest_awake != NULL &&
+           now - all->oldest_awake->idle_since >= AWAKE) {
+        struct sl_connection *connection = all->oldest_awake;
+
+        connection->is_resting = true;
+        sl_link_rest(&connection->link);
+        all->oldest_awake = connection->newer;
+    }
+    arm_rest(all);
+}
+
 /* An idle connection whose peer said something: its end, or bytes that nobody
  * asked for. Only TLS may have news for itself (tickets, key updates). */
 static bool is_still_idle(struct sl_connection *connection)
@@ -104,11 +138,13 @@ static bool is_still_idle(struct sl_connection *connection)
     struct sl_failure failure;
     size_t received;
 
-    if (connection->link.tls != NULL &&
+    if (connection->link.tls == NULL ||
         sl_link_receive(&connection->link, &connection->input, 1, &received,
-                        &failure) == SL_AGAIN)
-        return sl_transport_watch(connection->link.transport) == SL_AGAIN;
-    return false;
+                        &failure) != SL_AGAIN)
+        return false;
+    if (connection->is_resting)
+        sl_link_rest(&connection->link);
+    return sl_transport_watch(connection->link.transport) == SL_AGAIN;
 }
 
 /* ---- the pool ---- */
@@ -129,6 +165,7 @@ sl_connections_create(struct sl_allocator *allocator, struct sl_pool *pool,
     all->resolver = resolver;
     all->options = *options;
     sl_timer_init(&all->expiry, expire);
+    sl_timer_init(&all->rest, let_rest);
     all->refs = 1;
     *connections = all;
     return SL_OK;
@@ -157,6 +194,7 @@ void sl_connections_close(struct sl_connections *connections)
 {
     connections->is_closed = true;
     sl_timer_disarm(&connections->loop->timers, &connections->expiry);
+    sl_timer_disarm(&connections->loop->timers, &connections->rest);
     /* Closing an idle connection drops its origin's reference to the pool, and
      * that may be the last one. */
     sl_connections_retain(connections);
@@ -395,6 +433,8 @@ void sl_connection_put(struct sl_connection *connection)
     sl_transport_expect(connection->link.transport, 0);
     link_idle(connection);
     arm_expiry(all);
+    if (connection->link.tls != NULL)
+        arm_rest(all);
     if (all->first_waiting != NULL)
         serve_queue(all);
 }

@@ -56,6 +56,9 @@ struct sl_connections {
     struct sl_exchange *spare;    /* finished ones kept for the next */
     size_t spare_count;
     struct sl_timer expiry;
+    struct sl_connection
+        *oldest_awake; /* idle; all newer ones are awake, too */
+    struct sl_timer rest;
     size_t refs;
     bool is_serving; /* those that wait */
     bool is_closed;
@@ -99,6 +102,7 @@ struct sl_connection {
     struct sl_connection *previous;
     struct sl_connection *newer; /* in the pool's idle list */
     struct sl_connection *older;
+    bool is_resting; /* idle for so long that its link gave memory back */
     int64_t created;
     int64_t idle_since;
     uint32_t requests;

@@ -14,6 +14,7 @@ const struct sl_tls_provider sl_tls_openssl = {
     .decrypt = sl_openssl_engine_decrypt,
     .encrypt = sl_openssl_engine_encrypt,
     .close = sl_openssl_engine_close,
+    .rest = sl_openssl_engine_rest,
     .has_pending = sl_openssl_engine_has_pending,
     .info = sl_openssl_engine_info,
     .peer = sl_openssl_engine_peer,

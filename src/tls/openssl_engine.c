@@ -236,13 +236,22 @@ static void enter(struct sl_tls_engine *engine, struct sl_buffer *in,
 
 static void leave(struct sl_tls_engine *engine)
 {
-    /* Nothing is under way: the record buffers, 33 KiB, need not be kept. */
-    if (engine->is_starved && engine->header_size == 0 &&
-        !SSL_has_pending(engine->ssl))
-        SSL_free_buffers(engine->ssl);
     engine->in = NULL;
     engine->out = NULL;
-    sl_openssl_error_clear();
+    /* Nothing of ours is left for others who use OpenSSL in this thread; where
+     * nothing failed there is nothing. */
+    if (engine->failure.status != SL_OK)
+        sl_openssl_error_clear();
+}
+
+void sl_openssl_engine_rest(struct sl_tls_engine *engine)
+{
+    if (engine->is_ready && engine->header_size == 0 &&
+        !SSL_has_pending(engine->ssl))
+        SSL_free_buffers(engine->ssl);
+    /* Made again from the certificate for whoever asks once more. */
+    sl_openssl_texts_destroy(engine->texts);
+    engine->texts = NULL;
 }
 
 static enum sl_status repeat(const struct sl_tls_engine *engine,

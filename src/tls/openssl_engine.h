@@ -59,6 +59,7 @@ enum sl_status sl_openssl_engine_decrypt(struct sl_tls_engine *engine,
                                          struct sl_buffer *plain, size_t want,
                                          struct sl_buffer *out,
                                          struct sl_failure *failure);
+void sl_openssl_engine_rest(struct sl_tls_engine *engine);
 enum sl_status sl_openssl_engine_encrypt(struct sl_tls_engine *engine,
                                          struct sl_view plain,
                                          struct sl_buffer *out,

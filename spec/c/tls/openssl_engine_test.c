@@ -876,6 +876,7 @@ static size_t idle_size(struct wire *wire, const char *identity)
     sl_buffer_reset(&wire->in);
     sl_buffer_reset(&wire->out);
     sl_buffer_reset(&wire->plain);
+    wire->provider->rest(wire->engine);
     before = library_bytes + wire->allocator.bytes;
     wire->provider->engine_destroy(wire->engine);
     wire->engine = NULL;
