@@ -41,6 +41,9 @@ local schema = {
 }
 for name, checker in pairs(Request.shared_schema) do schema[name] = checker end
 
+-- By method and URL.
+local function no_plans() return { GET = {}, POST = {}, PUT = {}, PATCH = {} } end
+
 local function copy(value)
   if type(value) ~= "table" then return value end
   local copied = {}
@@ -85,7 +88,7 @@ function Client.new(options)
     interceptors = {},
     origins = {},
     origin_count = 0,
-    plans = {},
+    plans = no_plans(),
     plan_count = 0,
     compiled = {},
   }, Client)
@@ -182,6 +185,13 @@ function Client:request(method, url, options)
   return send(self, method, url, options)
 end
 
+local function keep_plan(self, method, url, planned)
+  if self.plan_count >= cache_limit then self.plans, self.plan_count = no_plans(), 0 end
+  self.plans[method][url] = planned
+  self.plan_count = self.plan_count + 1
+  return planned
+end
+
 -- A GET without options is planned once: the same bytes to the same origin.
 local function plan_get(self, url)
   local request, message, err = Request.new(self, "GET", url, nil, 3)
@@ -189,17 +199,59 @@ local function plan_get(self, url)
   local planned
   planned, message, err = transmit.plan(self, request)
   if not planned then return nil, message, err end
-  if self.plan_count >= cache_limit then self.plans, self.plan_count = {}, 0 end
-  self.plans[url] = planned
-  self.plan_count = self.plan_count + 1
-  return planned
+  return keep_plan(self, "GET", url, planned)
+end
+
+-- So is JSON without other options, but for the length of its text.
+local function is_json_alone(self, url, options)
+  return type(options) == "table" and options.json ~= nil and next(options) == "json"
+    and next(options, "json") == nil and self.serializer == json and not self.interceptors[1]
+    and type(url) == "string"
+end
+
+local function json_request(self, method, url, text)
+  local request, message, err = Request.new(self, method, url, { body = text }, 4)
+  if not request then return nil, message, err end
+  if not request:get_header("Content-Type") then
+    request:set_header("Content-Type", json.content_type)
+  end
+  return request
+end
+
+local function plan_json(self, method, url, text)
+  local request, message, err = json_request(self, method, url, text)
+  if not request then return nil, message, err end
+  local planned
+  planned, message, err = transmit.plan(self, request)
+  if not planned then return nil, message, err end
+  local name = "\r\nContent-Length: "
+  local first, last = planned.head:find(name .. #text .. "\r\n", 1, true)
+  planned.before_length = planned.head:sub(1, first + #name - 1)
+  planned.after_length = planned.head:sub(last - 1)
+  return keep_plan(self, method, url, planned)
+end
+
+local function send_json(self, method, url, value)
+  local text, message, err = json.text(value)
+  if not text then return nil, message, err end
+  local planned = self.plans[method][url]
+  if not planned then
+    planned, message, err = plan_json(self, method, url, text)
+    if not planned then return nil, message, err end
+  end
+  local response
+  response, message, err = planned.origin:send(
+    planned.before_length .. #text .. planned.after_length, planned.options, planned.info, text)
+  if message == nil then return response end
+  if not response then return nil, message, err end
+  return redirects.follow(self, json_request(self, method, url, text), response, transmit.send)
 end
 
 --- Sends a GET. Returns response | nil, message, err. Yields.
 function Client:get(url, options)
   if self.connections == nil then error("use of closed client", 2) end
   if options ~= nil or self.interceptors[1] then return send(self, "GET", url, options) end
-  local planned = self.plans[url]
+  local planned = self.plans.GET[url]
   if not planned then
     local message, err
     planned, message, err = plan_get(self, url)
@@ -211,7 +263,15 @@ function Client:get(url, options)
   return redirects.follow(self, Request.new(self, "GET", url, nil, 2), response, transmit.send)
 end
 
-for _, method in ipairs { "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS" } do
+for _, method in ipairs { "POST", "PUT", "PATCH" } do
+  Client[method:lower()] = function(self, url, options)
+    if self.connections == nil then error("use of closed client", 2) end
+    if is_json_alone(self, url, options) then return send_json(self, method, url, options.json) end
+    return send(self, method, url, options)
+  end
+end
+
+for _, method in ipairs { "HEAD", "DELETE", "OPTIONS" } do
   Client[method:lower()] = function(self, url, options)
     if self.connections == nil then error("use of closed client", 2) end
     return send(self, method, url, options)
@@ -236,7 +296,7 @@ function Client:close()
   local connections = self.connections
   if connections == nil then return end
   self.connections = nil
-  self.plans, self.origins = {}, {}
+  self.plans, self.origins = no_plans(), {}
   connections:close()
 end
 

@@ -32,13 +32,21 @@ local function reason_of(message)
   return (tostring(message):gsub("^[^:]*:%d+: ", ""))
 end
 
---- Writes the value's JSON text to the writer.
--- Returns the writer | nil, message, err (invalid, limit, memory, unsupported)
-function json.encode(value, writer)
+--- The value's JSON text as a string.
+-- Returns text | nil, message, err (invalid, unsupported)
+function json.text(value)
   local cjson = load_codec()
   if not cjson then return missing("encode JSON") end
   local ok, text = pcall(cjson.encode, value)
   if not ok then return failure.new("invalid", "encode JSON", reason_of(text)) end
+  return text
+end
+
+--- Writes the value's JSON text to the writer.
+-- Returns the writer | nil, message, err (invalid, limit, memory, unsupported)
+function json.encode(value, writer)
+  local text, message, err = json.text(value)
+  if not text then return nil, message, err end
   return writer:write(text)
 end
 
