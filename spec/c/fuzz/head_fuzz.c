@@ -34,7 +34,7 @@ static bool is_inside(const struct sl_head *head, struct sl_view view)
 static void check_head(const struct sl_head *head)
 {
     struct sl_framing framing;
-    struct sl_request_traits request = {false, false, true, false};
+    struct sl_request_traits request = {.wants_upgrade = true};
     const char *error = NULL;
     size_t i;
 

@@ -44,10 +44,10 @@ static void undo(struct decision *decision)
     test_allocator_fini(&decision->allocator);
 }
 
-static const struct sl_request_traits get = {false, false, false, false};
-static const struct sl_request_traits head = {true, false, false, false};
-static const struct sl_request_traits tunnel = {false, true, false, false};
-static const struct sl_request_traits upgrade = {false, false, true, false};
+static const struct sl_request_traits get = {.is_head = false};
+static const struct sl_request_traits head = {.is_head = true};
+static const struct sl_request_traits tunnel = {.is_connect = true};
+static const struct sl_request_traits upgrade = {.wants_upgrade = true};
 
 static void check_kind(const char *text, struct sl_request_traits request,
                        enum sl_framing_kind kind, bool keeps_alive)

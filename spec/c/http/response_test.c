@@ -12,7 +12,7 @@ struct fixture {
     struct sl_response response;
 };
 
-static const struct sl_request_traits get = {false, false, false, false};
+static const struct sl_request_traits get = {.is_head = false};
 
 static void open_fixture(struct fixture *fixture, size_t segment_size,
                          bool decodes)
