@@ -42,6 +42,9 @@ struct sl_lease *slb_test_lease(lua_State *L, int index);
 /* The live buffer at `index`; raises when it is none, detached or disposed. */
 struct sl_buffer *slb_check_buffer(lua_State *L, int index);
 
+/* The live writer at `index`; raises when it is none, detached or disposed. */
+struct sl_writer *slb_check_writer(lua_State *L, int index);
+
 /* The content as a new Lua string: one segment without a detour, several
  * through one copy. */
 void slb_push_sequence_string(lua_State *L, const struct sl_sequence *sequence);

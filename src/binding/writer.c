@@ -13,22 +13,32 @@ struct slb_writer {
     struct sl_writer writer;
 };
 
-static struct slb_writer *check_writer(lua_State *L)
+static struct slb_writer *check_handle(lua_State *L, int index)
 {
-    struct slb_writer *handle = luaL_checkudata(L, 1, WRITER);
+    struct slb_writer *handle = luaL_checkudata(L, index, WRITER);
 
     if (handle->runtime == NULL)
         slb_raise_disposed(L, "writer");
     return handle;
 }
 
-static struct sl_writer *check_live(lua_State *L)
+static struct slb_writer *check_writer(lua_State *L)
 {
-    struct sl_writer *writer = &check_writer(L)->writer;
+    return check_handle(L, 1);
+}
+
+struct sl_writer *slb_check_writer(lua_State *L, int index)
+{
+    struct sl_writer *writer = &check_handle(L, index)->writer;
 
     if (writer->state == SL_WRITER_DETACHED)
         luaL_error(L, "use of detached writer");
     return writer;
+}
+
+static struct sl_writer *check_live(lua_State *L)
+{
+    return slb_check_writer(L, 1);
 }
 
 /* writer{ initial_size = 512, max_size = 64 MiB } -> writer; sizes in bytes
