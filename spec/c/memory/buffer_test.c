@@ -242,6 +242,27 @@ TEST("the reader empties the buffer while room is reserved")
     }
 }
 
+TEST("a gather of everything leaves the reserved room alone")
+{
+    for (size_t got = 0; got <= 5; got++) {
+        struct sl_buffer buffer;
+        struct sl_room room;
+        struct sl_view view;
+
+        test_note("%zu arrive", got);
+        pool_open(23);
+        sl_buffer_init(&buffer, &pool, SIZE_MAX);
+        REQUIRE(append(&buffer, 0, 30) == SL_OK);
+        REQUIRE(sl_buffer_reserve(&buffer, 5, &room) == SL_OK);
+        REQUIRE(sl_buffer_gather(&buffer, 30, &view) == SL_OK);
+        fill(room.data, 30, got);
+        sl_buffer_commit(&buffer, got);
+        CHECK(holds(&buffer, 0, 30 + got));
+        sl_buffer_fini(&buffer);
+        pool_close();
+    }
+}
+
 TEST("the maximum fits exactly, one byte more does not")
 {
     struct sl_buffer buffer, other;

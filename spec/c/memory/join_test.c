@@ -98,6 +98,45 @@ TEST("pieces of a useful size are moved, not copied")
     pool_close();
 }
 
+TEST("a little of a large block is copied, however much came before")
+{
+    struct sl_buffer buffer;
+    struct sl_segment *block;
+
+    pool_open(1000);
+    sl_buffer_init(&buffer, &pool, SIZE_MAX);
+    REQUIRE(append(&buffer, 0, 50000) == SL_OK);
+    REQUIRE(sl_pool_rent_block(&pool, 8192, &block) == SL_OK);
+    fill(block->data, 50000, 2000);
+    block->filled = 8192;
+    REQUIRE(sl_buffer_link(&buffer, block, block->data, 2000) == SL_OK);
+    CHECK_INT(block->refs, 1);
+    sl_segment_release(block);
+    sl_buffer_consume(&buffer, 50000);
+    CHECK(holds(&buffer, 50000, 2000));
+    CHECK(is_within_bound(&buffer));
+    sl_buffer_fini(&buffer);
+    pool_close();
+}
+
+TEST("all of a large block is linked")
+{
+    struct sl_buffer buffer;
+    struct sl_segment *block;
+
+    pool_open(1000);
+    sl_buffer_init(&buffer, &pool, SIZE_MAX);
+    REQUIRE(sl_pool_rent_block(&pool, 8192, &block) == SL_OK);
+    fill(block->data, 0, 8000);
+    block->filled = 8000;
+    REQUIRE(sl_buffer_link(&buffer, block, block->data, 8000) == SL_OK);
+    CHECK_INT(block->refs, 2);
+    sl_segment_release(block);
+    CHECK(is_within_bound(&buffer));
+    sl_buffer_fini(&buffer);
+    pool_close();
+}
+
 /* ---- any pattern of arrival ---- */
 
 struct random {

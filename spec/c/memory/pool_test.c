@@ -169,6 +169,14 @@ TEST("what came back last goes out first")
         REQUIRE(sl_pool_rent(&pool, &again) == SL_OK);
         CHECK(again == segments[i]);
     }
+    /* Also when another slab has had one back in between. */
+    sl_segment_release(segments[0]);
+    sl_segment_release(segments[200]);
+    sl_segment_release(segments[1]);
+    REQUIRE(sl_pool_rent(&pool, &again) == SL_OK);
+    CHECK(again == segments[1]);
+    REQUIRE(sl_pool_rent(&pool, &segments[0]) == SL_OK);
+    REQUIRE(sl_pool_rent(&pool, &segments[200]) == SL_OK);
     for (size_t i = 0; i < 400; i++)
         sl_segment_release(segments[i]);
     REQUIRE(sl_pool_rent_block(&pool, 1000, &segments[0]) == SL_OK);

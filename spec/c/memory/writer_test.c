@@ -235,6 +235,21 @@ TEST("a pool's cap is a limit with the content intact")
     pool_close();
 }
 
+TEST("what is needed is enough where the initial size is not to be had")
+{
+    const struct sl_pool_options options = {.max_bytes = 1000,
+                                            .spare_limit = SIZE_MAX};
+    struct sl_writer writer;
+
+    pool_open();
+    sl_pool_init(&pool, &allocator.base, &options);
+    REQUIRE(sl_writer_init(&writer, &pool, 4096, SIZE_MAX) == SL_OK);
+    REQUIRE(sl_writer_write(&writer, sl_view(bytes, 10)) == SL_OK);
+    CHECK(holds(&writer, 10));
+    sl_writer_dispose(&writer);
+    pool_close();
+}
+
 static void live_and_fail(struct sl_allocator *base, void *argument)
 {
     struct sl_pool scarce;
