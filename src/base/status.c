@@ -58,15 +58,29 @@ enum sl_status sl_fail(struct sl_failure *failure, enum sl_status status,
     return status;
 }
 
+/* strerror is not safe from several threads. The GNU form of the other returns
+ * its text, which need not be in the buffer; that of POSIX always fills it. */
+#ifdef __GLIBC__
+static const char *describe(int system_error, char *text, size_t size)
+{
+    return strerror_r(system_error, text, size);
+}
+#else
+static const char *describe(int system_error, char *text, size_t size)
+{
+    if (strerror_r(system_error, text, size) != 0)
+        snprintf(text, size, "error %d", system_error);
+    return text;
+}
+#endif
+
 enum sl_status sl_fail_system(struct sl_failure *failure, enum sl_status status,
                               enum sl_stage stage, int system_error)
 {
     char text[sizeof failure->reason];
 
-    /* strerror is not safe from several threads; the GNU form returns its
-     * text, which need not be in the buffer. */
     sl_fail(failure, status, stage, "%s",
-            strerror_r(system_error, text, sizeof text));
+            describe(system_error, text, sizeof text));
     failure->system_error = system_error;
     return status;
 }

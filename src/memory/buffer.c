@@ -4,6 +4,10 @@
 
 #include <string.h>
 
+/* A reset buffer keeps a ring of up to as many slices: it will be as full
+ * again. */
+#define KEPT_SLICES 16
+
 bool sl_buffer_is_valid(const struct sl_buffer *buffer)
 {
     size_t length = 0;
@@ -61,7 +65,9 @@ void sl_buffer_reset(struct sl_buffer *buffer)
     for (uint32_t i = 0; i < buffer->count; i++)
         sl_segment_release(sl_slices_at(buffer, i)->segment);
     buffer->length = buffer->cost = buffer->head_consumed = 0;
-    sl_slices_free(buffer);
+    buffer->first = buffer->count = 0;
+    if (buffer->capacity > KEPT_SLICES)
+        sl_slices_free(buffer);
 }
 
 void sl_buffer_forget(struct sl_buffer *buffer)
@@ -74,6 +80,7 @@ void sl_buffer_forget(struct sl_buffer *buffer)
 void sl_buffer_fini(struct sl_buffer *buffer)
 {
     sl_buffer_reset(buffer);
+    sl_slices_free(buffer);
 }
 
 /* ---- room ---- */

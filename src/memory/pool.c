@@ -177,6 +177,21 @@ static char *map_aligned(size_t size)
     return pages + before;
 }
 
+#ifdef MADV_HUGEPAGE
+/* Advice only: refused where the kernel was built without. */
+static void advise_slab(char *data, size_t size, bool is_first)
+{
+    madvise(data, size, is_first ? MADV_NOHUGEPAGE : MADV_HUGEPAGE);
+}
+#else
+static void advise_slab(char *data, size_t size, bool is_first)
+{
+    (void)data;
+    (void)size;
+    (void)is_first;
+}
+#endif
+
 static char *map_slab(size_t size, bool is_first)
 {
     char *data;
@@ -184,9 +199,8 @@ static char *map_slab(size_t size, bool is_first)
     if (size % SLAB_SIZE != 0)
         return map_pages(size);
     data = map_aligned(size);
-    /* Advice only: refused where the kernel has no huge pages. */
     if (data != NULL)
-        madvise(data, size, is_first ? MADV_NOHUGEPAGE : MADV_HUGEPAGE);
+        advise_slab(data, size, is_first);
     return data;
 }
 
