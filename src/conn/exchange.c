@@ -451,6 +451,14 @@ void sl_exchange_start(struct sl_exchange *exchange)
     sl_exchange_find_place(exchange);
 }
 
+/* Requests made while others are about to be made go out together, one after
+ * the other: a peer that is not woken for each is cheaper for both. */
+static bool may_gather(const struct sl_exchange *exchange)
+{
+    return exchange->phase == SL_EXCHANGE_ACTIVE && !exchange->has_sent_bytes &&
+           sl_loop_has_more(sl_exchange_loop(exchange));
+}
+
 enum sl_status sl_exchange_want(struct sl_exchange *exchange,
                                 enum sl_interest interest, size_t wanted)
 {
@@ -463,7 +471,10 @@ enum sl_status sl_exchange_want(struct sl_exchange *exchange,
     exchange->wanted = wanted;
     if (!sl_exchange_is_satisfied(exchange)) {
         exchange->last_activity = sl_exchange_loop(exchange)->now;
-        sl_exchange_advance(exchange);
+        if (may_gather(exchange))
+            sl_exchange_take_turn(exchange);
+        else
+            sl_exchange_advance(exchange);
     }
     if (!sl_exchange_is_satisfied(exchange)) {
         sl_completion_begin(completion);

@@ -97,6 +97,14 @@ static inline int64_t sl_loop_refresh(struct sl_loop *loop)
     return loop->now = sl_clock_now();
 }
 
+/* While delivering: more is ready, for this step or the next. */
+static inline bool sl_loop_has_more(const struct sl_loop *loop)
+{
+    /* The end of the batch stands among the others. */
+    return loop->is_stepping && loop->ready_first != NULL &&
+           loop->ready_first->next != NULL;
+}
+
 /* Makes the wake descriptor, on the loop's thread, before anybody may post.
  * SL_LIMIT and errno: no descriptor to be had. */
 enum sl_status sl_loop_open_posts(struct sl_loop *loop);
