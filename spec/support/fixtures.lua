@@ -34,12 +34,12 @@ function fixtures.decode(text)
 end
 
 --- One document: `title`, `reason`, `bytes`, `events` (a list), and `blocks`, the lines of every
--- block by its name.
+-- block by its name; `info` is what stands behind that name.
 function fixtures.parse(text, path)
-  local document = { path = path, blocks = {}, reason = "" }
+  local document = { path = path, blocks = {}, info = {}, reason = "" }
   local reason, block, lines = {}, nil, nil
   for line in (text .. "\n"):gmatch("(.-)\n") do
-    local fence = line:match("^```(%w*)%s*$")
+    local fence, info = line:match("^```(%w*)%s*(.-)%s*$")
     if block and fence == "" then
       if document.blocks[block] then error(("%s: two blocks '%s'"):format(path, block), 2) end
       document.blocks[block] = lines
@@ -48,6 +48,7 @@ function fixtures.parse(text, path)
       lines[#lines + 1] = line
     elseif fence then
       block, lines = fence, {}
+      document.info[block] = info
     elseif not document.title then
       document.title = line:match("^# (.+)$")
       if not document.title then error(path .. ": the first line is no title", 2) end
