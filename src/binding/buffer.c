@@ -87,6 +87,8 @@ static int buffer_append(lua_State *L)
                                     : sl_buffer_append(buffer, bytes.text);
     if (status != SL_OK)
         return slb_push_outcome(L, status, "append");
+    if (bytes.sequence == NULL)
+        slb_note_bytes(L, check_buffer(L)->runtime, bytes.size);
     lua_settop(L, 1);
     return 1;
 }

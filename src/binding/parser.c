@@ -92,6 +92,7 @@ static int parser_feed(lua_State *L)
                  : sl_buffer_append(&parser->input, bytes.text);
     if (status != SL_OK)
         return slb_push_outcome(L, status, "feed");
+    slb_note_bytes(L, parser->runtime, bytes.size);
     lua_settop(L, 1);
     return 1;
 }

@@ -106,6 +106,7 @@ static int writer_write(lua_State *L)
                                         : sl_writer_write(writer, bytes.text);
         if (status != SL_OK)
             return slb_push_outcome(L, status, "write");
+        slb_note_bytes(L, check_writer(L)->runtime, bytes.size);
     }
     lua_settop(L, 1);
     return 1;
