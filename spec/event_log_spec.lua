@@ -1,0 +1,145 @@
+-- One scripted set of exchanges, on every transport there is: what the client makes of them is the
+-- same to the letter.
+
+local sluice = require "sluice"
+local support = require "spec.support"
+
+local peer = support.peer
+
+local head = { "expect_until", "\r\n\r\n" }
+
+local function ok(body, fields)
+  return ("HTTP/1.1 200 OK\r\n%sContent-Length: %d\r\n\r\n%s"):format(fields or "", #body, body)
+end
+
+local CHUNKED = "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\nX-A: 1\r\nX-A: 2\r\n\r\n" ..
+  "5\r\nHello\r\n8;x=y\r\n, sluice\r\n0\r\nX-Sum: 42\r\n\r\n"
+local LARGE = support.pattern(300000)
+
+-- name, what each connection plays, and what is asked: method, options, how often.
+local exchanges = {
+  { "two on one connection", { { head, { "send", ok "one" }, head, { "send", ok "two" } } },
+    times = 2 },
+  { "chunked with trailers, byte by byte", { { head, { "dribble", CHUNKED, 1 } } } },
+  { "interim answers first", { { head, { "send", "HTTP/1.1 103 Early Hints\r\nLink: <a>\r\n\r\n" ..
+    "HTTP/1.1 100 Continue\r\n\r\n" .. ok "x" } } } },
+  { "a large body in pieces", { { head, { "dribble", ok(LARGE), 10007 } } } },
+  { "until the end of the connection",
+    { { head, { "send", "HTTP/1.0 200 Fine\r\n\r\nto the end" }, { "close" } } } },
+  { "no body", { { head, { "send", "HTTP/1.1 204 No Content\r\nX: y\r\n\r\n" } } } },
+  { "HEAD", { { head, { "send", "HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\n" } } },
+    method = "HEAD" },
+  { "an upload and its echo", { { head, { "read", 300000 }, { "send", ok "taken" } } },
+    method = "POST", options = { body = LARGE } },
+  { "413 while uploading", { { head, { "send", "HTTP/1.1 413 Too Large\r\nContent-Length: 2\r\n" ..
+    "Connection: close\r\n\r\nno" }, { "discard" } } }, method = "POST",
+    options = { body = ("z"):rep(4 << 20) } },
+  { "a server error",
+    { { head, { "send", "HTTP/1.1 503 Busy\r\nContent-Length: 4\r\n\r\nbusy" } } } },
+  { "closed before the response, new connection", { { head, { "close" } } } },
+  { "closed on reuse, sent again",
+    { { head, { "send", ok "one" }, head, { "close" } }, { head, { "send", ok "two" } } },
+    times = 2 },
+  { "reset on reuse, sent again",
+    { { head, { "send", ok "one" }, head, { "reset" } }, { head, { "send", ok "two" } } },
+    times = 2 },
+  { "closed on reuse, not sent again", { { head, { "send", ok "one" }, head, { "close" } } },
+    times = 2, method = "POST" },
+  { "cut in the body", { { head, { "send", ok("whole"):sub(1, -3) }, { "close" } } } },
+  { "reset in the head", { { head, { "send", "HTTP/1.1 200 O" }, { "reset" } } } },
+  { "cut in a chunk", { { head, { "send", CHUNKED:sub(1, -30) }, { "close" } } } },
+  { "silence", { { head, { "stall" } } }, options = { timeout = { first_byte = 0.05 } } },
+  { "silence in the body", { { head, { "send", ok("whole"):sub(1, -3) }, { "stall" } } },
+    options = { timeout = { idle = 0.05 } } },
+  { "garbage", { { head, { "send", "SSH-2.0-OpenSSH\r\n\r\n" }, { "stall" } } } },
+  { "two lengths", { { head, { "send", "HTTP/1.1 200 OK\r\nContent-Length: 1\r\n" ..
+    "Content-Length: 2\r\n\r\nxy" }, { "stall" } } } },
+  { "a bad chunk size", { { head, { "send", "HTTP/1.1 200 OK\r\n" ..
+    "Transfer-Encoding: chunked\r\n\r\n5x\r\n" }, { "stall" } } } },
+  { "a body over the limit", { { head, { "send", ok(LARGE) }, { "stall" } } },
+    options = { limits = { body = 1000 } } },
+  { "more than the message", { { head, { "send", ok "one" .. "surplus" }, { "read_all" } },
+    { head, { "send", ok "two" } } }, times = 2 },
+}
+
+local function log_response(log, response, stream)
+  log("status " .. response.status .. " " .. tostring(response.reason) .. " " .. response.version)
+  for name, value in pairs(response.headers) do log(name .. ": " .. value) end
+  if stream then
+    local pieces = {}
+    local piece, message, err
+    repeat
+      piece, message, err = response:read(777)
+      pieces[#pieces + 1] = piece
+    until not piece
+    log("body " .. table.concat(pieces))
+    if message then log(("failed %s %s %s"):format(err.code, err.stage, err.retryable)) end
+  else
+    log("body " .. response:text())
+  end
+  for name, value in pairs(response.trailers or {}) do log("trailer " .. name .. ": " .. value) end
+end
+
+local function play(transport, exchange, stream)
+  local lines = {}
+  local function log(line) lines[#lines + 1] = line end
+  local name, script = exchange[1], exchange[2]
+  local p <close> = peer.listen { script = script }
+  local client <close> = sluice.client { transport = transport }
+  local before = sluice.stats()
+  log(name)
+  for _ = 1, exchange.times or 1 do
+    local options = { stream = stream }
+    for key, value in pairs(exchange.options or {}) do options[key] = value end
+    local response <close>, message, err =
+      client:request(exchange.method or "GET", p.url .. "/", options)
+    if response then
+      log_response(log, response, stream)
+    else
+      log(("failed %s %s %s: %s"):format(err.code, err.stage, err.retryable,
+        (message:gsub("127%.0%.0%.1:%d+", "PEER"))))
+    end
+  end
+  local after = client:stats()
+  log(("made %d, sent again %d, in all %d and %d"):format(after.made, after.resends,
+    sluice.stats().requests - before.requests, sluice.stats().resends - before.resends))
+  client:close()
+  support.settle(sluice)
+  local now = sluice.stats()
+  log(("left %d, leaked %d"):format(now.outstanding, now.leaked - before.leaked))
+  return table.concat(lines, "\n")
+end
+
+describe("the same exchanges", function()
+  local modes = {}
+  for _, backend in ipairs(sluice.platform().backends) do
+    if backend ~= "threads" then modes[#modes + 1] = { mode = "stream", backend = backend } end
+    modes[#modes + 1] = { mode = "completion", backend = backend }
+  end
+  for i = #modes, 1, -1 do
+    -- A ring has no readiness to build a stream on.
+    if modes[i].mode == "stream" and modes[i].backend == "io_uring" then table.remove(modes, i) end
+  end
+
+  it("are tried on all transports", function()
+    assert.is_true(#modes >= 5)
+  end)
+
+  for _, exchange in ipairs(exchanges) do
+    for _, stream in ipairs { false, true } do
+      it(("give the same log, %s: %s"):format(stream and "streamed" or "buffered", exchange[1]),
+        function()
+          local first
+          for _, transport in ipairs(modes) do
+            local log = play(transport, exchange, stream)
+            first = first or log
+            if log ~= first then
+              error(("%s over %s differs:\n%s\n-- from --\n%s"):format(transport.mode,
+                transport.backend, log:sub(1, 2000), first:sub(1, 2000)))
+            end
+            assert.is_truthy(log:find "left 0, leaked 0")
+          end
+        end)
+    end
+  end
+end)
