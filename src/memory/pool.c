@@ -114,20 +114,15 @@ static inline void count_rent(struct sl_pool *pool, struct sl_segment *segment)
     if (outstanding > pool->stats.high_water)
         pool->stats.high_water = outstanding;
     pool->stats.bytes += segment->capacity;
-    pool->unreported += segment->capacity;
 }
 
 static inline void count_return(struct sl_pool *pool,
                                 struct sl_segment *segment)
 {
-    size_t capacity = segment->capacity;
-
     segment->generation++;
     segment->is_free = true;
     pool->stats.returned++;
-    pool->stats.bytes -= capacity;
-    pool->unreported -=
-        pool->unreported < capacity ? pool->unreported : capacity;
+    pool->stats.bytes -= segment->capacity;
 }
 
 /* ---- slabs ---- */
@@ -613,12 +608,4 @@ void sl_pool_trim(struct sl_pool *pool, size_t keep)
         }
         slab = next;
     }
-}
-
-size_t sl_pool_take_debt(struct sl_pool *pool)
-{
-    size_t debt = pool->unreported;
-
-    pool->unreported = 0;
-    return debt;
 }

@@ -59,7 +59,6 @@ struct sl_pool {
     struct sl_allocator *allocator;
     struct sl_pool_options options; /* defaults filled in */
     struct sl_pool_stats stats;
-    size_t unreported;          /* see sl_pool_take_debt */
     struct sl_slab *slabs;      /* with free segments, last returned to first */
     struct sl_slab *full_slabs; /* without */
     size_t slab_count;
@@ -103,9 +102,5 @@ static inline uint64_t sl_pool_outstanding(const struct sl_pool *pool)
 {
     return pool->stats.rented - pool->stats.returned;
 }
-
-/* Bytes rented since the last call and not returned since, so that a garbage
- * collector which cannot see them can be stepped in proportion. */
-size_t sl_pool_take_debt(struct sl_pool *pool);
 
 #endif

@@ -303,22 +303,6 @@ TEST("the cap counts capacity and answers limit until something returns")
     }
 }
 
-TEST("debt is what was rented and not returned since it was asked for")
-{
-    struct sl_pool pool;
-    struct sl_segment *a, *b;
-
-    pool_open(&pool, SL_POOL_SLABS, 100);
-    REQUIRE(sl_pool_rent(&pool, &a) == SL_OK);
-    REQUIRE(sl_pool_rent(&pool, &b) == SL_OK);
-    sl_segment_release(b);
-    CHECK_INT(sl_pool_take_debt(&pool), 100);
-    CHECK_INT(sl_pool_take_debt(&pool), 0);
-    sl_segment_release(a);
-    CHECK_INT(sl_pool_take_debt(&pool), 0);
-    pool_close(&pool);
-}
-
 static size_t resident(void)
 {
     size_t total = 0, pages = 0;
