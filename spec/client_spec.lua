@@ -1,5 +1,6 @@
 -- Clients: what they send, which connections they use for it, and when they give up.
 
+local script = require "spec.support.script"
 local sluice = require "sluice"
 local support = require "spec.support"
 
@@ -232,15 +233,19 @@ describe("a client", function()
       end)
     end
 
+    -- The default client lives as long as its state.
     it("requests of the module's own functions", function()
-      local p <close> = serve(good, { "close" })
-      for _, verb in ipairs { "get", "post", "put", "patch", "delete", "options" } do
-        assert.equal("good", text(sluice[verb](p.url .. "/", { headers = { A = verb } })))
-      end
-      assert.equal("good", text(sluice.request("REPORT", p.url .. "/")))
-      step_until(function() return sluice.stats().connections == 0 end)
-      -- The default client lives as long as the state.
-      before.descriptors = peer.descriptors()
+      local p <close> = serve(good, { "loop" })
+      local status, output = script.run([[
+        local sluice = require "sluice"
+        for _, verb in ipairs { "get", "post", "put", "patch", "delete", "options" } do
+          print(sluice[verb](..., { headers = { A = verb } }):text())
+        end
+        print(sluice.request("REPORT", ...):text())
+      ]], p.url .. "/")
+      assert.equal(0, status, output)
+      assert.equal(("good\n"):rep(7), output)
+      assert.equal(1, (p:connections()))
     end)
 
     it("many requests at once", function()
@@ -389,7 +394,7 @@ describe("a client", function()
       local spare = sluice.stats().spare
       local response <close> = assert(own:get(p.url .. "/"))
       assert.is_true(response:text() == body)
-      assert.equal(spare, sluice.stats().spare)
+      assert.is_true(sluice.stats().spare <= spare)
     end)
   end)
 
@@ -445,7 +450,8 @@ describe("a client", function()
       local others, order = {}, {}
       for i = 1, 3 do
         others[i] = sluice.spawn(function()
-          order[#order + 1] = text(own:get((i == 2 and a or b).url .. "/" .. i)) .. i
+          local got = text(own:get((i == 2 and a or b).url .. "/" .. i))
+          order[#order + 1] = got .. i
         end)
       end
       for _ = 1, 10 do sluice.loop():step(0.001) end
