@@ -1,0 +1,119 @@
+-- Large bodies: memory grows by their own size, once more for a string, and never in the Lua heap
+-- before that.
+
+local nginx = require "spec.support.nginx"
+local script = require "spec.support.script"
+local sluice = require "sluice"
+local support = require "spec.support"
+
+local SIZE = 256 << 20
+
+-- Asks in an interpreter of its own, and prints the growth of its memory at its highest, in bytes
+-- per byte of the body, and that of the Lua heap.
+local source = [[
+local support = require "spec.support"
+local url, size, way = arg[1], math.tointeger(arg[2]), arg[3]
+
+local function highest()
+  for line in io.lines "/proc/self/status" do
+    local kilobytes = line:match "^VmHWM:%s+(%d+)"
+    if kilobytes then return tonumber(kilobytes) * 1024 end
+  end
+end
+
+local ways = {}
+
+function ways.text(response) assert(#response:text() == size) end
+
+function ways.sequence(response)
+  local sequence <close> = response:sequence()
+  assert(#sequence == size)
+end
+
+function ways.detach(response)
+  local lease <close> = response:detach()
+  assert(#lease == size)
+end
+
+function ways.chunks(response)
+  local got = 0
+  for piece in response:chunks() do
+    got = got + #piece
+    piece:dispose()
+  end
+  assert(got == size)
+end
+
+function ways.save(response) assert(response:save(arg[4]) == size) end
+
+local client <close> = support.client { limits = { body = size } }
+assert(client:get(url:match "^http://[^/]*" .. "/json")):dispose()
+collectgarbage()
+local before, heap = highest(), collectgarbage "count"
+do
+  local is_stream = way == "chunks" or way == "save"
+  local response <close> = assert(client:get(url, { stream = is_stream }))
+  ways[way](response)
+end
+heap = collectgarbage "count" * 1024 - heap * 1024
+print(("%.4f %.4f"):format((highest() - before) / size, heap / size))
+]]
+
+describe("a body of 256 MiB", function()
+  local web
+
+  setup(function()
+    web = nginx.start()
+    web:file(SIZE)
+  end)
+  teardown(function() web:stop() end)
+
+  local function measure(kind, way)
+    local url = ("%s/%s/%d"):format(web.url, kind, SIZE)
+    local status, output = script.run(source, url, tostring(SIZE), way, web.directory .. "/saved")
+    assert.equal(0, status, output)
+    local memory, heap = output:match "^([%d.]+) (-?[%d.]+)\n$"
+    return assert(tonumber(memory), output), assert(tonumber(heap))
+  end
+
+  local bounds = { text = 2.05, sequence = 1.05, detach = 1.05, chunks = 0.02, save = 0.02 }
+
+  for _, kind in ipairs { "file", "chunked" } do
+    for way, bound in pairs(bounds) do
+      it(("takes %.2f bytes for each of its own, %s by %s"):format(bound, kind, way), function()
+        local memory, heap = measure(kind, way)
+        assert.is_true(memory <= bound, memory)
+        if way ~= "text" then assert.is_true(heap < 0.001, heap) end
+      end)
+    end
+  end
+end)
+
+describe("a body in one segment", function()
+  local before, client
+
+  before_each(function()
+    before = support.snapshot(sluice)
+    client = support.client()
+  end)
+
+  after_each(function()
+    client:close()
+    support.verify(sluice, before)
+  end)
+
+  it("is not copied before it is a string", function()
+    local p <close> = support.peer.listen {
+      script = { { { "expect_until", "\r\n\r\n" },
+        { "send", "HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\n" .. support.pattern(1000) },
+        { "stall" } } },
+    }
+    local response <close> = assert(client:get(p.url .. "/"))
+    local stats = sluice.stats()
+    assert.equal(support.pattern(1000), response:text())
+    local now = sluice.stats()
+    assert.equal(stats.rented, now.rented)
+    assert.equal(stats.allocations, now.allocations)
+    assert.is_true(now.bytes < stats.bytes) -- and then its segment goes back
+  end)
+end)
