@@ -362,7 +362,11 @@ static struct sl_exchange *rent_exchange(struct sl_connections *connections)
         return sl_allocate_zeroed(connections->allocator, sizeof *exchange);
     connections->spare = exchange->next;
     connections->spare_count--;
-    memset(exchange, 0, sizeof *exchange);
+    /* The response in the middle has an init of its own. */
+    memset(exchange, 0, offsetof(struct sl_exchange, response));
+    memset(&exchange->response + 1, 0,
+           sizeof *exchange - offsetof(struct sl_exchange, response) -
+               sizeof exchange->response);
     return exchange;
 }
 

@@ -26,6 +26,8 @@ void sl_upload_dispose(struct sl_upload *upload)
     struct sl_allocator *allocator = upload->sequence.allocator;
     struct sl_pool *pool = upload->pushed.pool;
 
+    if (upload->kind == SL_UPLOAD_NONE)
+        return;
     sl_sequence_fini(&upload->sequence);
     sl_buffer_fini(&upload->pushed);
     if (upload->file >= 0)

@@ -27,8 +27,6 @@ void sl_response_init(struct sl_response *response, struct sl_pool *pool,
                       const struct sl_response_limits *limits,
                       struct sl_request_traits request, bool decodes)
 {
-    size_t i;
-
     memset(response, 0, sizeof(*response));
     response->pool = pool;
     response->limits = limits;
@@ -36,8 +34,6 @@ void sl_response_init(struct sl_response *response, struct sl_pool *pool,
     response->decodes = decodes;
     sl_head_init(&response->head, pool, &limits->head);
     sl_head_init_trailers(&response->trailers, pool, &limits->head);
-    for (i = 0; i < SL_CODINGS; i++)
-        sl_buffer_init(&response->coded[i], pool, SIZE_MAX);
     sl_buffer_init(&response->body, pool, SIZE_MAX);
 }
 
@@ -45,9 +41,8 @@ void sl_response_settle(struct sl_response *response)
 {
     size_t i;
 
-    for (i = 0; i < SL_CODINGS; i++) {
-        if (response->decoders[i] != NULL)
-            sl_decoder_release(response->decoders[i]);
+    for (i = 0; i < response->decoder_count; i++) {
+        sl_decoder_release(response->decoders[i]);
         response->decoders[i] = NULL;
         sl_buffer_fini(&response->coded[i]);
     }
@@ -110,6 +105,7 @@ static enum sl_status start_decoding(struct sl_response *response)
 
         if (status != SL_OK)
             return fail(response, status, "no memory for a decoder");
+        sl_buffer_init(&response->coded[i], response->pool, SIZE_MAX);
         response->decoder_count++;
     }
     hide(&response->head, SL_VIEW("Content-Encoding"));

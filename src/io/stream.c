@@ -362,7 +362,7 @@ static bool stream_is_quiet(struct sl_transport *transport)
     if (transport->error != 0 || transport->socket.is_hung_up)
         return false;
     if (!transport->socket.is_readable &&
-        sl_clock_now() - self->low_water.last_received <= SL_MILLISECOND)
+        transport->loop->now - self->low_water.last_received <= SL_MILLISECOND)
         return true;
     if (!sl_socket_is_quiet(transport->socket.fd))
         return false;

@@ -448,7 +448,7 @@ static bool submitted_is_quiet(struct sl_transport *transport)
     if (self->held > 0 || self->outcome != SL_OK || transport->error != 0 ||
         self->receiving.completion.state == SL_COMPLETION_READY)
         return false;
-    if (sl_clock_now() - self->low_water.last_received <= SL_MILLISECOND)
+    if (transport->loop->now - self->low_water.last_received <= SL_MILLISECOND)
         return true;
     /* The kernel may have put it where a look at the socket does not see it. */
     if (is_in_flight(&self->receiving)) {

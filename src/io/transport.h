@@ -70,7 +70,8 @@ enum sl_status sl_transport_watch(struct sl_transport *transport);
 void sl_transport_expect(struct sl_transport *transport, size_t bytes);
 
 /* Without blocking: connected, with nothing to read. Asks the kernel only when
- * more than a millisecond has passed since the last receive. */
+ * more than a millisecond has passed, as the loop knows it, since the last
+ * receive: refresh the loop's clock before. */
 bool sl_transport_is_quiet(struct sl_transport *transport);
 
 /* Gives it up. Close is orderly; abort resets. What the kernel may still touch
