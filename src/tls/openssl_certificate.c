@@ -155,8 +155,14 @@ enum sl_status sl_openssl_texts_create(struct sl_allocator *allocator,
         size = BIO_get_mem_data(out, &bytes);
         made = sl_allocate_zeroed(allocator, sizeof *made + (size_t)size);
     }
+    if (made != NULL &&
+        !X509_digest(certificate, EVP_sha256(), made->digest, NULL)) {
+        sl_free(allocator, made, sizeof *made + (size_t)size);
+        made = NULL;
+    }
     if (made != NULL) {
         made->allocator = allocator;
+        made->refs = 1;
         made->size = sizeof *made + (size_t)size;
         memcpy(made->bytes, bytes, (size_t)size);
         at = made->bytes;
@@ -173,9 +179,9 @@ enum sl_status sl_openssl_texts_create(struct sl_allocator *allocator,
     return made != NULL ? SL_OK : SL_MEMORY;
 }
 
-void sl_openssl_texts_destroy(struct sl_openssl_texts *texts)
+void sl_openssl_texts_release(struct sl_openssl_texts *texts)
 {
-    if (texts != NULL)
+    if (texts != NULL && --texts->refs == 0)
         sl_free(texts->allocator, texts, texts->size);
 }
 

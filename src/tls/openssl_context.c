@@ -222,21 +222,6 @@ static enum sl_status use_certificate(SSL_CTX *ssl,
 
 /* ---- key log ---- */
 
-static void log_key(const SSL *ssl, const char *line)
-{
-    const struct sl_tls_context *context =
-        SSL_CTX_get_app_data(SSL_get_SSL_CTX(ssl));
-    char text[512];
-    int size = snprintf(text, sizeof text, "%s\n", line);
-
-    /* One write per line: several processes may append to one file. A line
-     * that cannot be written is a line less in a debugging aid. */
-    if (size > 0 && (size_t)size < sizeof text)
-        while (write(context->key_log, text, (size_t)size) < 0 &&
-               errno == EINTR)
-            ;
-}
-
 static enum sl_status open_key_log(struct sl_tls_context *context,
                                    const char *path, struct sl_failure *failure)
 {
@@ -246,7 +231,6 @@ static enum sl_status open_key_log(struct sl_tls_context *context,
     if (descriptor < 0)
         return sl_openssl_error_system(failure, "key_log_file", path, errno);
     context->key_log = descriptor;
-    SSL_CTX_set_keylog_callback(context->ssl, log_key);
     return SL_OK;
 }
 
@@ -264,13 +248,15 @@ static void set_modes(struct sl_tls_context *context)
         options |= SSL_OP_NO_TICKET;
     if (!context->resumes)
         SSL_CTX_set_session_cache_mode(ssl, SSL_SESS_CACHE_OFF);
+    SSL_CTX_set_keylog_callback(ssl, sl_openssl_engine_note_secret);
+    SSL_CTX_set_msg_callback(ssl, sl_openssl_engine_note_message);
     SSL_CTX_sess_set_new_cb(ssl, sl_openssl_engine_keep_session);
     SSL_CTX_set_options(ssl, options);
     /* One record per call, and a call that comes back after each message that
-     * is not content: so the work of one call is bounded. Buffers are given
-     * back at rest, not after each record. */
+     * is not content: so the work of one call is bounded. */
     SSL_CTX_set_mode(ssl, SSL_MODE_ENABLE_PARTIAL_WRITE |
-                              SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER);
+                              SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER |
+                              SSL_MODE_RELEASE_BUFFERS);
     SSL_CTX_clear_mode(ssl, SSL_MODE_AUTO_RETRY);
     SSL_CTX_set_security_level(ssl, SECURITY_LEVEL);
     SSL_CTX_set_verify(
@@ -363,6 +349,8 @@ void sl_openssl_context_release(struct sl_tls_context *context)
     if (--context->refs > 0)
         return;
     sl_openssl_sessions_fini(&context->sessions);
+    for (size_t i = 0; i < SL_OPENSSL_TEXTS; i++)
+        sl_openssl_texts_release(context->texts[i]);
     SSL_CTX_free(context->ssl);
     BIO_meth_free(context->bio);
     sl_openssl_bundle_destroy(context->bundle);
@@ -370,4 +358,31 @@ void sl_openssl_context_release(struct sl_tls_context *context)
     if (context->key_log >= 0)
         close(context->key_log);
     sl_free(context->allocator, context, sizeof *context);
+}
+
+struct sl_openssl_texts *
+sl_openssl_context_texts(struct sl_tls_context *context, X509 *certificate)
+{
+    struct sl_openssl_texts *texts;
+    unsigned char digest[32];
+
+    if (!X509_digest(certificate, EVP_sha256(), digest, NULL))
+        return NULL;
+    for (size_t i = 0; i < SL_OPENSSL_TEXTS; i++) {
+        texts = context->texts[i];
+        if (texts != NULL &&
+            memcmp(texts->digest, digest, sizeof digest) == 0) {
+            texts->refs++;
+            return texts;
+        }
+    }
+    if (sl_openssl_texts_create(context->allocator, certificate, &texts) !=
+        SL_OK)
+        return NULL;
+    sl_openssl_texts_release(context->texts[SL_OPENSSL_TEXTS - 1]);
+    memmove(context->texts + 1, context->texts,
+            (SL_OPENSSL_TEXTS - 1) * sizeof(struct sl_openssl_texts *));
+    context->texts[0] = texts;
+    texts->refs++;
+    return texts;
 }

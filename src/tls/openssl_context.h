@@ -7,10 +7,13 @@
 #define SL_TLS_OPENSSL_CONTEXT_H
 
 #include "tls/openssl_bundle.h"
+#include "tls/openssl_certificate.h"
 #include "tls/openssl_session.h"
 #include "tls/provider.h"
 
 #include <openssl/ssl.h>
+
+#define SL_OPENSSL_TEXTS 4 /* of peers met last, kept for their connections */
 
 struct sl_tls_context {
     struct sl_allocator *allocator;
@@ -19,6 +22,7 @@ struct sl_tls_context {
     struct sl_openssl_bundle *bundle; /* roots not parsed yet; or NULL */
     BIO_METHOD *bio;                  /* of the engines */
     struct sl_openssl_sessions sessions;
+    struct sl_openssl_texts *texts[SL_OPENSSL_TEXTS]; /* newest first */
     char *alpn; /* the offered names, each ended by NUL, then one more */
     size_t alpn_size;
     int key_log; /* descriptor, or -1 */
@@ -37,5 +41,10 @@ enum sl_status sl_openssl_context_create(struct sl_allocator *allocator,
                                          struct sl_failure *failure);
 void sl_openssl_context_retain(struct sl_tls_context *context);
 void sl_openssl_context_release(struct sl_tls_context *context);
+
+/* One reference to a certificate's texts, made when they are not there yet; NULL
+ * without memory. */
+struct sl_openssl_texts *
+sl_openssl_context_texts(struct sl_tls_context *context, X509 *certificate);
 
 #endif

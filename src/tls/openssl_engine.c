@@ -2,8 +2,15 @@
 
 #include "tls/openssl_error.h"
 
+#include <errno.h>
+#include <stdio.h>
+#include <unistd.h>
+
 /* Content of one encrypt call, in records of 16 KiB. */
 #define MOST_ENCRYPTED ((size_t)64 * 1024)
+
+/* Content after which it is worth while to go on without the SSL. */
+#define MUCH_CONTENT ((size_t)64 * 1024)
 
 /* Messages in a row that are no content: tickets, key updates, requests to
  * renegotiate. A server sends a handful; each costs more than it weighs. */
@@ -13,24 +20,25 @@
 
 /* Keeps track of where records end (RFC 8446 5.1): releases before 3.0.14 let
  * their buffer be freed below a header whose body is still to come. */
-static void follow_records(struct sl_tls_engine *engine, const char *bytes,
+static void follow_records(struct sl_openssl_edge *edge, const char *bytes,
                            size_t size)
 {
     size_t count;
 
     while (size > 0) {
-        if (engine->header_size < sizeof engine->header) {
-            engine->header[engine->header_size++] = (unsigned char)*bytes;
-            engine->body_left =
-                (uint16_t)(engine->header[3] << 8 | engine->header[4]);
+        if (edge->header_size < sizeof edge->header) {
+            edge->header[edge->header_size++] = (unsigned char)*bytes;
+            edge->body_left =
+                (uint16_t)(edge->header[3] << 8 | edge->header[4]);
             count = 1;
         } else {
-            count = size < engine->body_left ? size : engine->body_left;
-            engine->body_left = (uint16_t)(engine->body_left - count);
+            count = size < edge->body_left ? size : edge->body_left;
+            edge->body_left = (uint16_t)(edge->body_left - count);
         }
-        if (engine->header_size == sizeof engine->header &&
-            engine->body_left == 0)
-            engine->header_size = 0;
+        if (edge->header_size == sizeof edge->header && edge->body_left == 0) {
+            edge->header_size = 0;
+            edge->count += edge->header[0] == SSL3_RT_APPLICATION_DATA;
+        }
         bytes += count;
         size -= count;
     }
@@ -48,7 +56,7 @@ static int bio_read(BIO *bio, char *to, size_t size, size_t *count)
     }
     *count = sl_buffer_copy_out(engine->in, 0, to, size);
     sl_buffer_consume(engine->in, *count);
-    follow_records(engine, to, *count);
+    follow_records(&engine->received, to, *count);
     return 1;
 }
 
@@ -63,6 +71,7 @@ static int bio_write(BIO *bio, const char *bytes, size_t size, size_t *count)
         engine->refused = sl_buffer_append(engine->out, sl_view(bytes, size));
     if (engine->refused != SL_OK)
         return 0;
+    follow_records(&engine->sent, bytes, size);
     *count = size;
     return 1;
 }
@@ -181,6 +190,20 @@ enum sl_status sl_openssl_engine_create(struct sl_tls_context *context,
     return SL_OK;
 }
 
+static void drop_ssl(struct sl_tls_engine *engine)
+{
+    /* OpenSSL takes a session for spoiled when its connection was not shut
+     * down, an idea that RFC 5246 7.2.1 gave up. */
+    if (engine->is_ready && engine->failure.status == SL_OK)
+        SSL_set_shutdown(engine->ssl,
+                         SSL_SENT_SHUTDOWN | SSL_RECEIVED_SHUTDOWN);
+    SSL_free(engine->ssl);
+    engine->ssl = NULL;
+    if (engine->slot != NULL)
+        sl_openssl_slot_release(engine->slot);
+    engine->slot = NULL;
+}
+
 void sl_openssl_engine_destroy(struct sl_tls_engine *engine)
 {
     struct sl_tls_context *context;
@@ -188,16 +211,13 @@ void sl_openssl_engine_destroy(struct sl_tls_engine *engine)
     if (engine == NULL)
         return;
     context = engine->context;
-    /* OpenSSL takes a session for spoiled when its connection was not shut
-     * down, an idea that RFC 5246 7.2.1 gave up. */
-    if (engine->is_ready && engine->failure.status == SL_OK)
-        SSL_set_shutdown(engine->ssl,
-                         SSL_SENT_SHUTDOWN | SSL_RECEIVED_SHUTDOWN);
-    SSL_free(engine->ssl);
+    if (engine->ssl != NULL)
+        drop_ssl(engine);
+    sl_openssl_records_destroy(engine->records);
+    OPENSSL_cleanse(&engine->receiving, sizeof engine->receiving);
+    OPENSSL_cleanse(&engine->sending, sizeof engine->sending);
     SSL_SESSION_free(engine->early_session);
-    if (engine->slot != NULL)
-        sl_openssl_slot_release(engine->slot);
-    sl_openssl_texts_destroy(engine->texts);
+    sl_openssl_texts_release(engine->texts);
     sl_free(context->allocator, engine, engine->size);
     sl_openssl_context_release(context);
     sl_openssl_error_clear();
@@ -220,6 +240,94 @@ int sl_openssl_engine_keep_session(SSL *ssl, SSL_SESSION *session)
         engine->early_session = session;
     }
     return 1; /* the reference is ours now */
+}
+
+/* ---- secrets ---- */
+
+static bool starts_with(const char *text, const char *start)
+{
+    return strncmp(text, start, strlen(start)) == 0;
+}
+
+/* "LABEL <client random> <secret>" */
+static void read_secret(const char *line, struct sl_openssl_secret *secret)
+{
+    const char *hex = strrchr(line, ' ') + 1;
+    size_t size = strlen(hex) / 2;
+
+    secret->size = 0;
+    if (size > sizeof secret->bytes)
+        return;
+    for (size_t i = 0; i < size; i++)
+        secret->bytes[i] =
+            (unsigned char)(OPENSSL_hexchar2int((unsigned char)hex[2 * i])
+                                << 4 |
+                            OPENSSL_hexchar2int((unsigned char)hex[2 * i + 1]));
+    secret->size = (uint8_t)size;
+}
+
+void sl_openssl_engine_note_secret(const SSL *ssl, const char *line)
+{
+    struct sl_tls_engine *engine = sl_openssl_engine_of(ssl);
+    char text[512];
+    int size;
+
+    if (starts_with(line, "SERVER_TRAFFIC_SECRET_0 "))
+        read_secret(line, &engine->receiving);
+    else if (starts_with(line, "CLIENT_TRAFFIC_SECRET_0 "))
+        read_secret(line, &engine->sending);
+    if (engine->context->key_log < 0)
+        return;
+    /* One write per line: several processes may append to one file. A line
+     * that cannot be written is a line less in a debugging aid. */
+    size = snprintf(text, sizeof text, "%s\n", line);
+    if (size > 0 && (size_t)size < sizeof text)
+        while (write(engine->context->key_log, text, (size_t)size) < 0 &&
+               errno == EINTR)
+            ;
+}
+
+void sl_openssl_engine_note_message(int is_sent, int version, int kind,
+                                    const void *bytes, size_t size, SSL *ssl,
+                                    void *unused)
+{
+    (void)is_sent;
+    (void)version;
+    (void)unused;
+    /* From now on other secrets hold, which are not told. */
+    if (kind == SSL3_RT_HANDSHAKE && size > 0 &&
+        *(const unsigned char *)bytes == SSL3_MT_KEY_UPDATE)
+        sl_openssl_engine_of(ssl)->keeps_ssl = true;
+}
+
+/* Goes on without the SSL, when nothing is under way in it. */
+static void take_over(struct sl_tls_engine *engine)
+{
+    X509 *peer;
+
+    if (engine->ssl == NULL || engine->keeps_ssl || engine->content_size == 0 ||
+        engine->is_closed || engine->failure.status != SL_OK ||
+        SSL_version(engine->ssl) != TLS1_3_VERSION ||
+        SSL_get_shutdown(engine->ssl) != 0 || SSL_has_pending(engine->ssl) ||
+        engine->received.header_size > 0 || engine->sent.header_size > 0)
+        return;
+    if (engine->texts == NULL) {
+        peer = SSL_get_peer_certificate(engine->ssl);
+        engine->texts = sl_openssl_context_texts(engine->context, peer);
+        X509_free(peer);
+    }
+    if (engine->texts != NULL)
+        engine->records = sl_openssl_records_create(
+            engine->context->allocator, SSL_get_current_cipher(engine->ssl),
+            &engine->receiving, engine->received.count, &engine->sending,
+            engine->sent.count);
+    if (engine->records == NULL) {
+        engine->keeps_ssl = true;
+        return;
+    }
+    OPENSSL_cleanse(&engine->receiving, sizeof engine->receiving);
+    OPENSSL_cleanse(&engine->sending, sizeof engine->sending);
+    drop_ssl(engine);
 }
 
 /* ---- calls ---- */
@@ -246,12 +354,10 @@ static void leave(struct sl_tls_engine *engine)
 
 void sl_openssl_engine_rest(struct sl_tls_engine *engine)
 {
-    if (engine->is_ready && engine->header_size == 0 &&
-        !SSL_has_pending(engine->ssl))
+    take_over(engine);
+    if (engine->ssl != NULL && engine->is_ready &&
+        engine->received.header_size == 0 && !SSL_has_pending(engine->ssl))
         SSL_free_buffers(engine->ssl);
-    /* Made again from the certificate for whoever asks once more. */
-    sl_openssl_texts_destroy(engine->texts);
-    engine->texts = NULL;
 }
 
 static enum sl_status repeat(const struct sl_tls_engine *engine,
@@ -274,6 +380,13 @@ static enum sl_status break_down(struct sl_tls_engine *engine)
     return sl_openssl_error_take(&engine->failure, SL_TLS, NULL);
 }
 
+static enum sl_status too_quiet(struct sl_failure *failure)
+{
+    return sl_fail(failure, SL_TLS, SL_STAGE_TLS,
+                   "more than %d messages without content",
+                   MOST_QUIET_MESSAGES);
+}
+
 /* What OpenSSL's answer means. SL_OK: call again; SL_AGAIN, SL_END; else the
  * engine is broken. */
 static enum sl_status translate(struct sl_tls_engine *engine, int result)
@@ -284,9 +397,7 @@ static enum sl_status translate(struct sl_tls_engine *engine, int result)
             return SL_AGAIN;
         if (++engine->quiet_messages <= MOST_QUIET_MESSAGES)
             return SL_OK;
-        return sl_fail(&engine->failure, SL_TLS, SL_STAGE_TLS,
-                       "more than %d messages without content",
-                       MOST_QUIET_MESSAGES);
+        return too_quiet(&engine->failure);
     case SSL_ERROR_ZERO_RETURN:
         return SL_END;
     default:
@@ -348,6 +459,30 @@ static void drop_chains(struct sl_tls_engine *engine)
     drop_but_first(SSL_get0_verified_chain(engine->ssl));
 }
 
+static const char *chosen_protocol(const struct sl_tls_engine *engine)
+{
+    const char *offered = engine->context->alpn;
+    const unsigned char *chosen;
+    unsigned size;
+
+    SSL_get0_alpn_selected(engine->ssl, &chosen, &size);
+    if (size == 0)
+        return NULL;
+    while (strlen(offered) != size || memcmp(offered, chosen, size) != 0)
+        offered += strlen(offered) + 1; /* it is there: see check_alpn */
+    return offered;
+}
+
+/* Kept, because the SSL may go before the connection does. */
+static void note_info(struct sl_tls_engine *engine)
+{
+    engine->info.version = SSL_get_version(engine->ssl);
+    engine->info.cipher = SSL_get_cipher_name(engine->ssl);
+    engine->info.alpn = chosen_protocol(engine);
+    engine->info.is_resumed = SSL_session_reused(engine->ssl);
+    engine->info.is_verified = engine->context->verifies;
+}
+
 static enum sl_status accept_peer(struct sl_tls_engine *engine)
 {
     enum sl_status status;
@@ -364,6 +499,10 @@ static enum sl_status accept_peer(struct sl_tls_engine *engine)
     if (status != SL_OK)
         return status;
     drop_chains(engine);
+    note_info(engine);
+    /* What goes over from now on is under the keys of the connection. */
+    engine->received.count = 0;
+    engine->sent.count = 0;
     engine->is_ready = true;
     engine->quiet_messages = 0;
     if (engine->early_session != NULL)
@@ -426,11 +565,33 @@ static enum sl_status read_once(struct sl_tls_engine *engine,
     sl_buffer_commit(plain, *count);
     if (*count > 0) {
         engine->quiet_messages = 0;
+        engine->content_size += *count;
         return SL_OK;
     }
     status = translate(engine, result);
     if (sl_is_failure(status))
         repeat(engine, failure);
+    return status;
+}
+
+/* One record, or what is left of it, without the SSL. */
+static enum sl_status open_once(struct sl_tls_engine *engine,
+                                struct sl_buffer *in, struct sl_buffer *plain,
+                                size_t want, size_t *count,
+                                struct sl_buffer *out,
+                                struct sl_failure *failure)
+{
+    struct sl_openssl_records *records = engine->records;
+    enum sl_status status =
+        sl_openssl_records_open(records, in, plain, want, count, out, failure);
+
+    if (status == SL_OK && *count == 0 &&
+        ++engine->quiet_messages > MOST_QUIET_MESSAGES)
+        status = too_quiet(failure);
+    if (*count > 0)
+        engine->quiet_messages = 0;
+    if (status == SL_TLS || records->is_broken)
+        engine->failure = *failure;
     return status;
 }
 
@@ -451,15 +612,20 @@ enum sl_status sl_openssl_engine_decrypt(struct sl_tls_engine *engine,
                        "decrypt before the handshake is done");
     enter(engine, in, out);
     while (status == SL_OK && total < want) {
+        if (engine->records != NULL)
+            status = open_once(engine, in, plain, want - total, &count, out,
+                               failure);
         /* Saves renting room for nothing. */
-        if (in->length == 0 && !SSL_has_pending(engine->ssl) &&
-            !(SSL_get_shutdown(engine->ssl) & SSL_RECEIVED_SHUTDOWN)) {
+        else if (in->length == 0 && !SSL_has_pending(engine->ssl) &&
+                 !(SSL_get_shutdown(engine->ssl) & SSL_RECEIVED_SHUTDOWN)) {
             engine->is_starved = true;
             status = SL_AGAIN;
         } else
             status = read_once(engine, plain, want - total, &count, failure);
         if (status == SL_OK)
             total += count;
+        if (engine->content_size >= MUCH_CONTENT)
+            take_over(engine);
     }
     leave(engine);
     /* A failure behind content is told by the next call. */
@@ -485,7 +651,17 @@ enum sl_status sl_openssl_engine_encrypt(struct sl_tls_engine *engine,
     if (plain.size > MOST_ENCRYPTED)
         plain.size = MOST_ENCRYPTED;
     enter(engine, NULL, out);
-    while (total < plain.size) {
+    /* Another request on the same connection: it is worth while. */
+    take_over(engine);
+    while (engine->records != NULL && total < plain.size) {
+        if (sl_openssl_records_seal(
+                engine->records,
+                sl_view(plain.data + total, plain.size - total), out, &count,
+                &engine->failure) != SL_OK)
+            break;
+        total += count;
+    }
+    while (engine->records == NULL && total < plain.size) {
         if (SSL_write_ex(engine->ssl, plain.data + total, plain.size - total,
                          &count) != 1)
             break;
@@ -509,7 +685,10 @@ void sl_openssl_engine_close(struct sl_tls_engine *engine,
     engine->is_closed = true;
     enter(engine, NULL, out);
     /* Once: says that we end. Whether the peer answers is the reader's to see. */
-    SSL_shutdown(engine->ssl);
+    if (engine->records != NULL)
+        sl_openssl_records_close(engine->records, out);
+    else
+        SSL_shutdown(engine->ssl);
     leave(engine);
 }
 
@@ -517,34 +696,15 @@ void sl_openssl_engine_close(struct sl_tls_engine *engine,
 
 bool sl_openssl_engine_has_pending(const struct sl_tls_engine *engine)
 {
+    if (engine->records != NULL)
+        return engine->records->content_left > 0;
     return SSL_pending(engine->ssl) > 0;
-}
-
-static const char *chosen_protocol(const struct sl_tls_engine *engine)
-{
-    const char *offered = engine->context->alpn;
-    const unsigned char *chosen;
-    unsigned size;
-
-    SSL_get0_alpn_selected(engine->ssl, &chosen, &size);
-    if (size == 0)
-        return NULL;
-    while (strlen(offered) != size || memcmp(offered, chosen, size) != 0)
-        offered += strlen(offered) + 1; /* it is there: see check_alpn */
-    return offered;
 }
 
 void sl_openssl_engine_info(const struct sl_tls_engine *engine,
                             struct sl_tls_info *info)
 {
-    memset(info, 0, sizeof *info);
-    if (!engine->is_ready)
-        return;
-    info->version = SSL_get_version(engine->ssl);
-    info->cipher = SSL_get_cipher_name(engine->ssl);
-    info->alpn = chosen_protocol(engine);
-    info->is_resumed = SSL_session_reused(engine->ssl);
-    info->is_verified = engine->context->verifies;
+    *info = engine->info;
 }
 
 bool sl_openssl_engine_peer(struct sl_tls_engine *engine,
@@ -556,8 +716,7 @@ bool sl_openssl_engine_peer(struct sl_tls_engine *engine,
         peer = SSL_get_peer_certificate(engine->ssl);
         if (peer == NULL)
             return false;
-        sl_openssl_texts_create(engine->context->allocator, peer,
-                                &engine->texts);
+        engine->texts = sl_openssl_context_texts(engine->context, peer);
         X509_free(peer);
         sl_openssl_error_clear();
         if (engine->texts == NULL)

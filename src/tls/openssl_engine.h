@@ -1,4 +1,4 @@
-/* tls/openssl_engine.h - one connection's SSL, fed from and to buffers
+/* tls/openssl_engine.h - one connection, fed from and to buffers
  *
  *   `in`  -> BIO read  -> [ SSL ] -> SSL_read  -> room at the tail of `plain`
  *   `out` <- BIO write <- [ SSL ] <- SSL_write <- view of the caller
@@ -7,6 +7,12 @@
  * record buffers of its own, into and out of which everything is copied; they
  * are let go whenever they are empty, so that an idle engine holds none.
  *
+ * With TLS 1.3 the SSL makes the connection and serves the first request, with
+ * the tickets before its answer. When another request follows, much content
+ * comes, or the connection rests, openssl_record takes over with the secrets and
+ * the SSL is freed. It stays where keys were updated before: it does not tell
+ * those secrets.
+ *
  * The first failure is kept and repeated by every later call.
  */
 #ifndef SL_TLS_OPENSSL_ENGINE_H
@@ -14,29 +20,43 @@
 
 #include "tls/openssl_certificate.h"
 #include "tls/openssl_context.h"
+#include "tls/openssl_record.h"
 #include "tls/openssl_verify.h"
 #include "tls/peer.h"
 
 #include <stdint.h>
 
+/* Where the records of one direction end. */
+struct sl_openssl_edge {
+    uint64_t count;            /* protected records that have ended */
+    unsigned char header[5];   /* of the record that is under way */
+    unsigned char header_size; /* of it so far; 0: between records */
+    uint16_t body_left;
+};
+
 struct sl_tls_engine {
     struct sl_tls_context *context;
-    SSL *ssl;
-    struct sl_buffer *in; /* these two during a call only */
+    SSL *ssl;                           /* NULL once it is not needed */
+    struct sl_openssl_records *records; /* NULL until then */
+    struct sl_buffer *in;               /* these two during a call only */
     struct sl_buffer *out;
     struct sl_openssl_slot *slot; /* NULL: nothing is kept */
     SSL_SESSION *early_session;   /* came before the peer was accepted */
     void *owner;
-    struct sl_openssl_texts *texts; /* of the peer, once asked for */
-    unsigned quiet_messages;        /* since the last content */
-    enum sl_status refused;         /* why the BIO could not write */
-    unsigned char header[5];        /* of the record that is being read */
-    unsigned char header_size;      /* of it so far; 0: between records */
-    uint16_t body_left;
+    struct sl_openssl_texts *texts;  /* of the peer, once asked for */
+    size_t content_size;             /* received through the SSL */
+    unsigned quiet_messages;         /* since the last content */
+    enum sl_status refused;          /* why the BIO could not write */
+    struct sl_openssl_edge received; /* since the connection was made */
+    struct sl_openssl_edge sent;
+    struct sl_openssl_secret receiving;
+    struct sl_openssl_secret sending;
+    struct sl_tls_info info;
     bool is_starved; /* the BIO had nothing to read */
     bool is_checked; /* the chain was verified, name and all */
     bool is_ready;
     bool is_closed;
+    bool keeps_ssl; /* nothing else can go on with it */
     struct sl_failure failure;
     struct sl_tls_peer expected;
     size_t size; /* of this block */
@@ -81,5 +101,10 @@ BIO_METHOD *sl_openssl_engine_bio_method(void);
 struct sl_tls_engine *sl_openssl_engine_of(const SSL *ssl);
 /* For SSL_CTX_sess_set_new_cb. */
 int sl_openssl_engine_keep_session(SSL *ssl, SSL_SESSION *session);
+/* For SSL_CTX_set_keylog_callback, SSL_CTX_set_msg_callback. */
+void sl_openssl_engine_note_secret(const SSL *ssl, const char *line);
+void sl_openssl_engine_note_message(int is_sent, int version, int kind,
+                                    const void *bytes, size_t size, SSL *ssl,
+                                    void *unused);
 
 #endif

@@ -18,7 +18,7 @@ static void check_names(const struct wish *wish, const char *expected)
         SL_OK);
     if (texts != NULL)
         CHECK_STR(texts->view.names, expected);
-    sl_openssl_texts_destroy(texts);
+    sl_openssl_texts_release(texts);
     test_allocator_fini(&allocator);
     authority_forget(&issued);
 }
@@ -63,7 +63,7 @@ TEST("tells subject, issuer, dates and hashes")
     CHECK_STR(texts->view.spki_sha256, hex);
     CHECK_INT(strlen(texts->view.sha256), 64);
     CHECK(strcmp(texts->view.sha256, hex) != 0);
-    sl_openssl_texts_destroy(texts);
+    sl_openssl_texts_release(texts);
     test_allocator_fini(&allocator);
     authority_forget(&issued);
 }
@@ -105,7 +105,7 @@ static void texts_through_failures(struct sl_allocator *allocator,
         CHECK(test_allocator_has_failed(allocator));
         CHECK(texts == NULL);
     }
-    sl_openssl_texts_destroy(texts);
+    sl_openssl_texts_release(texts);
 }
 
 TEST("makes no texts without memory")
