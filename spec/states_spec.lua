@@ -1,0 +1,143 @@
+-- Several Lua states in one process, each on a thread of its own: nothing is shared but code.
+
+local nginx = require "spec.support.nginx"
+local sluice = require "sluice"
+local states = require "support.states"
+local support = require "spec.support"
+
+local STATES = 8
+local REQUESTS = tonumber(os.getenv "SLUICE_SPEC_STATE_REQUESTS" or 500)
+
+local prelude = [[
+  local number, port, count, mode, backend = ...
+  count = tonumber(count)
+  local sluice = require "sluice"
+  local transport = { mode = mode, backend = backend }
+  local function check_left()
+    sluice.loop():step(0)
+    local deadline = os.time() + 5
+    repeat
+      sluice.loop():step(0.01)
+      local now = sluice.stats()
+    until now.outstanding + now.operations + now.timers == 0 or os.time() > deadline
+    local now = sluice.stats()
+    assert(now.outstanding == 0 and now.operations == 0 and now.leaked == 0)
+  end
+]]
+
+describe("several states", function()
+  local before, transport
+
+  before_each(function()
+    before = support.snapshot(sluice)
+    transport = support.transport() or { mode = "completion", backend = "threads" }
+  end)
+
+  after_each(function() support.verify(sluice, before) end)
+
+  --- Runs the script in every state. Returns the sum of what they returned.
+  local function run(count, source, port)
+    local sum = 0
+    for i, one in ipairs(states.run(count, prelude .. source, tostring(port), tostring(REQUESTS),
+      transport.mode, transport.backend)) do
+      assert(one.ok, ("state %d: %s"):format(i, one.result))
+      sum = sum + tonumber(one.result)
+    end
+    return sum
+  end
+
+  it("each get what they asked for, and all of it", function()
+    local web <close> = nginx.start {}
+    web:file(1024)
+    local sum = run(STATES, [[
+      local client = assert(sluice.client { transport = transport })
+      local sum = 0
+      -- Names are resolved on threads of the resolver's own.
+      local url = ("http://localhost:%s/file/1024"):format(port)
+      for i = 1, count do
+        local response = assert(client:get(url))
+        assert(#response:text() == 1024 and response.status == 200)
+        response:dispose()
+        sum = sum + 1
+      end
+      assert(client:stats().requests == count and sluice.stats().requests == count)
+      client:close()
+      check_left()
+      return sum
+    ]], web.port)
+    assert.equal(STATES * REQUESTS, sum)
+  end)
+
+  it("run tasks, cancel some and time some out", function()
+    local head = { "expect_until", "\r\n\r\n" }
+    local p <close> = support.peer.listen { records = false, repeat_last = true, backlog = 500,
+      script = { { head, { "send", "HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\ngood" }, head,
+        { "stall" } } } }
+    local sum = run(STATES, [[
+      local client = assert(sluice.client { transport = transport, pool = { per_origin = 64 } })
+      local url = ("http://127.0.0.1:%s/"):format(port)
+      local good, bad = 0, 0
+      sluice.run(function()
+        local tasks = {}
+        for i = 1, 30 do
+          tasks[i] = sluice.spawn(function()
+            for _ = 1, 2 do
+              local response, _, err = client:get(url, { timeout = 0.3 })
+              if response then
+                good = good + 1
+                response:dispose()
+              else
+                assert(err.code == "timeout" or err.code == "cancelled", err)
+                bad = bad + 1
+              end
+            end
+          end)
+        end
+        sluice.sleep(0.1)
+        for i = 1, 30, 3 do tasks[i]:cancel() end
+        sluice.all(tasks)
+      end)
+      client:close()
+      check_left()
+      return good + bad
+    ]], p.port)
+    assert.equal(STATES * 60, sum)
+  end)
+
+  it("close while operations are in flight", function()
+    local p <close> = support.peer.listen { records = false, repeat_last = true, backlog = 500,
+      script = { { { "expect_until", "\r\n\r\n" }, { "stall" } } } }
+    local sum = run(STATES, [[
+      local client = assert(sluice.client { transport = transport })
+      local began = 0
+      for _ = 1, 20 do
+        coroutine.wrap(function()
+          began = began + 1
+          client:get(("http://localhost:%s/"):format(port))
+        end)()
+      end
+      for _ = 1, number do sluice.loop():step(0.005) end
+      return began
+    ]], p.port)
+    assert.equal(STATES * 20, sum)
+  end)
+
+  it("come and go a hundred times", function()
+    local p <close> = support.peer.listen { records = false, repeat_last = true, backlog = 500,
+      script = { { { "expect_until", "\r\n\r\n" },
+        { "send", "HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\ngood" }, { "stall" } } } }
+    local sum = 0
+    for _ = 1, 25 do
+      sum = sum + run(4, [[
+        local client = assert(sluice.client { transport = transport })
+        local response = assert(client:get(("http://127.0.0.1:%s/"):format(port)))
+        assert(response:text() == "good")
+        response:dispose()
+        client:close()
+        check_left()
+        return 1
+      ]], p.port)
+    end
+    assert.equal(100, sum)
+  end)
+end)
