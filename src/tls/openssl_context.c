@@ -253,10 +253,10 @@ static void set_modes(struct sl_tls_context *context)
     SSL_CTX_sess_set_new_cb(ssl, sl_openssl_engine_keep_session);
     SSL_CTX_set_options(ssl, options);
     /* One record per call, and a call that comes back after each message that
-     * is not content: so the work of one call is bounded. */
+     * is not content: so the work of one call is bounded. Buffers are given
+     * back at rest, not after each record. */
     SSL_CTX_set_mode(ssl, SSL_MODE_ENABLE_PARTIAL_WRITE |
-                              SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER |
-                              SSL_MODE_RELEASE_BUFFERS);
+                              SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER);
     SSL_CTX_clear_mode(ssl, SSL_MODE_AUTO_RETRY);
     SSL_CTX_set_security_level(ssl, SECURITY_LEVEL);
     SSL_CTX_set_verify(
