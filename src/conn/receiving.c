@@ -68,9 +68,10 @@ static struct sl_buffer *choose_target(struct sl_exchange *exchange,
     *want = WANT_LARGE;
     if (direct == 0 || exchange->connection->input.length > 0)
         return &exchange->connection->input;
-    if (exchange->interest == SL_WANT_WHOLE)
-        sl_transport_expect(exchange->connection->link.transport,
-                            direct < SIZE_MAX ? (size_t)direct : SIZE_MAX);
+    /* Streamed, too: bytes gather only while they come faster than they are
+     * taken, and not for long. */
+    sl_transport_expect(exchange->connection->link.transport,
+                        direct < SIZE_MAX ? (size_t)direct : SIZE_MAX);
     if (direct < *want)
         *want = (size_t)direct;
     return &response->body;
