@@ -198,6 +198,16 @@ $(BUILD)/support/%.so: spec/support/%.c $(BUILD)/module.flags
 	@mkdir -p $(@D)
 	$(call run,cc)$(CC) $(COMMON) $(LUA_CFLAGS) $(CFLAGS) $(SHARED) -o $@ $<
 
+# Under the thread sanitizer: the resolver, workers, several states. A ring's memory
+# comes and goes by calls that the sanitizer does not see.
+TSAN_MODES ?= completion+threads completion+epoll stream+epoll
+TSAN_SPECS ?= spec/states_spec.lua spec/transport_spec.lua spec/platform_spec.lua
+
+.PHONY: tsan
+tsan:
+	@SPECS='$(TSAN_SPECS)' SLUICE_SPEC_STREAM_MIB=16 $(MAKE) --no-print-directory \
+		SAN=thread BUILD='$(BUILD)/tsan' SPEC_MODES='$(TSAN_MODES)' spec
+
 # ---- fuzzing ----
 
 FUZZ_CORE := $(CORE_SOURCES:%.c=$(BUILD)/fuzz/%.o) \
@@ -211,6 +221,8 @@ SOAK_SHORT_REQUESTS ?= 5000
 .PHONY: soak soak-short
 soak: $(MODULE) $(SPEC_MODULES)
 	@LUA='$(LUA)' BUILD='$(BUILD)' .ci/soak $(SOAK_REQUESTS) $(SPEC_MODES)
+	@SLUICE_SPEC_STREAM_MIB=1024 SPECS=spec/transport_spec.lua \
+		LUA='$(LUA)' BUILD='$(BUILD)' .ci/spec $(SPEC_MODES)
 
 soak-short: $(MODULE) $(SPEC_MODULES)
 	@LUA='$(LUA)' BUILD='$(BUILD)' .ci/soak $(SOAK_SHORT_REQUESTS) $(SPEC_MODES)
@@ -329,6 +341,7 @@ help:
 	@echo 'make unit        C unit tests under ASan and UBSan'
 	@echo 'make spec        busted specs, once for each of SPEC_MODES'
 	@echo 'make soak        SOAK_REQUESTS requests in each mode, nothing may stay'
+	@echo 'make tsan        specs of what crosses threads, under the thread sanitizer'
 	@echo 'make fuzz        each fuzz target for FUZZ_SECONDS'
 	@echo 'make lint        warnings, formats, luacheck, include arrows, rockspec'
 	@echo 'make format      clang-format over all C'
