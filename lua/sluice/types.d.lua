@@ -54,7 +54,7 @@
 ---@field limits? sluice.limits
 ---@field expect_continue? boolean
 ---@field trailers? table<string, string>
----@field on_progress? fun(sent: integer, received: integer, total?: integer)
+---@field on_progress? fun(sent: integer, received: integer, to_send?: integer, to_get?: integer)
 
 ---@class sluice.tls_options
 ---@field verify? boolean | fun(certificate: table): boolean, string?
@@ -119,7 +119,7 @@ function response:text() end
 function response:json() end
 ---@return sluice.sequence?, string?, sluice.error?
 function response:sequence() end
----@return sluice.reader?, string?, sluice.error?
+---@return sluice.body_reader?, string?, sluice.error?
 function response:reader() end
 ---@return sluice.lease?, string?, sluice.error?
 function response:detach() end
@@ -161,6 +161,22 @@ function sequence:segments() end
 ---@return sluice.reader
 function sequence:reader() end
 function sequence:dispose() end
+
+---@class sluice.body_reader
+local body_reader = {}
+---@param ... string | integer
+---@return string | number | nil ...
+function body_reader:read(...) end
+---@param ... string | integer
+---@return fun(): string | number | nil ...
+function body_reader:lines(...) end
+---@param whence? "set" | "cur" | "end"
+---@param offset? integer
+---@return integer?, string?, sluice.error?
+function body_reader:seek(whence, offset) end
+---@return integer
+function body_reader:position() end
+function body_reader:close() end
 
 ---@class sluice.reader
 local reader = {}

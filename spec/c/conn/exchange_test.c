@@ -277,6 +277,70 @@ TEST("delivers a final answer that comes during the upload")
     scene_fini(&scene);
 }
 
+TEST("takes pushed bytes while its response is read")
+{
+    scene_init(&scene);
+    struct sl_exchange *exchange;
+    struct sl_buffer piece;
+
+    REQUIRE(sl_exchange_create(scene.origin, &scene.options, SL_VIEW(POST),
+                               &exchange) == SL_OK);
+    sl_upload_set_pushed(&exchange->upload, 8);
+    sl_exchange_start(exchange);
+    CHECK_INT(sl_exchange_want(exchange, SL_WANT_HEAD, 0), SL_AGAIN);
+    CHECK_INT(sl_exchange_want_room(exchange), SL_AGAIN);
+    CHECK_INT(sl_exchange_want_room(exchange), SL_MISUSE);
+    int peer = scene_accept(&scene);
+    CHECK_INT(scene_want_room(&scene, exchange), SL_OK);
+    scene_expect(&scene, peer, POST);
+    peer_send(peer, "HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nda");
+    CHECK_INT(scene_want(&scene, exchange, SL_WANT_HEAD, 0), SL_OK);
+    CHECK(!exchange->is_upload_over);
+    CHECK_INT(sl_exchange_uploaded(exchange), 0);
+
+    sl_buffer_init(&piece, &scene.world.pool, SIZE_MAX);
+    for (int i = 0; i < 2; i++) {
+        REQUIRE(sl_buffer_append(&piece, SL_VIEW("push")) == SL_OK);
+        REQUIRE(sl_upload_push(&exchange->upload, &piece) == SL_OK);
+        sl_exchange_pushed(exchange);
+        scene_expect(&scene, peer, "push");
+        CHECK_INT(scene_want_room(&scene, exchange), SL_OK);
+    }
+    REQUIRE(sl_upload_finish(&exchange->upload, SL_VIEW("")) == SL_OK);
+    sl_exchange_pushed(exchange);
+    CHECK(exchange->is_upload_over);
+    peer_send(peer, "ta");
+    CHECK_INT(scene_want(&scene, exchange, SL_WANT_WHOLE, 0), SL_OK);
+    CHECK_INT(sl_exchange_uploaded(exchange), 8);
+    CHECK(!exchange->was_cut);
+    CHECK_INT(scene.connections->stats.idle, 1);
+    sl_exchange_release(exchange);
+    close(peer);
+    scene_fini(&scene);
+}
+
+TEST("tells whoever pushes that its time is over")
+{
+    scene_init(&scene);
+    struct sl_exchange *exchange;
+
+    scene.options.deadlines.idle = 20 * SL_MILLISECOND;
+    REQUIRE(sl_exchange_create(scene.origin, &scene.options, SL_VIEW(POST),
+                               &exchange) == SL_OK);
+    sl_upload_set_pushed(&exchange->upload, SL_UPLOAD_WINDOW + 1);
+    sl_exchange_start(exchange);
+    CHECK_INT(sl_exchange_want_room(exchange), SL_AGAIN);
+    int peer = scene_accept(&scene);
+    CHECK_INT(scene_want_room(&scene, exchange), SL_OK);
+    scene_expect(&scene, peer, POST);
+    CHECK_INT(scene_want(&scene, exchange, SL_WANT_HEAD, 0), SL_TIMEOUT);
+    CHECK_INT(sl_exchange_want_room(exchange), SL_OK);
+    CHECK(exchange->is_upload_over);
+    sl_exchange_release(exchange);
+    close(peer);
+    scene_fini(&scene);
+}
+
 TEST("waits for 100 only as long as it is worth it")
 {
     static const char head[] = "POST / HTTP/1.1\r\nHost: x\r\n"

@@ -427,6 +427,32 @@ TEST("keeps head, trailers and body when it is settled")
     close_fixture(&fixture);
 }
 
+TEST("decodes nothing of a body that nobody wants")
+{
+    static const char wire[] = "HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\n"
+                               "Content-Length: 8\r\n\r\nnot gzipnext";
+    const size_t head = sizeof(wire) - 1 - strlen("not gzipnext");
+    struct fixture fixture;
+    enum sl_response_event event;
+    enum sl_status status;
+    size_t i;
+
+    open_fixture(&fixture, 23, true);
+    append(&fixture, sl_view(wire, head));
+    expect(&fixture, SL_EVENT_HEAD);
+    sl_response_discard(&fixture.response);
+    for (i = head; i < sizeof(wire) - 1; i++) {
+        append(&fixture, sl_view(wire + i, 1));
+        while ((status = step(&fixture, SIZE_MAX, &event)) == SL_OK)
+            sl_response_discard(&fixture.response);
+        CHECK_INT(status, i < head + 7 ? SL_AGAIN : SL_END);
+        CHECK_INT(fixture.response.body.length, 0);
+    }
+    CHECK_INT(fixture.response.received, 8);
+    CHECK_INT(fixture.input.length, 4);
+    close_fixture(&fixture);
+}
+
 TEST("may be let go at any byte")
 {
     static const char wire[] =
