@@ -339,7 +339,9 @@ static void enter(struct sl_tls_engine *engine, struct sl_buffer *in,
     engine->out = out;
     engine->refused = SL_OK;
     engine->is_starved = false;
-    sl_openssl_error_clear();
+    /* SSL_get_error looks into the queue; our own records do not. */
+    if (engine->records == NULL)
+        sl_openssl_error_clear();
 }
 
 static void leave(struct sl_tls_engine *engine)
