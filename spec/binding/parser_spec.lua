@@ -1,0 +1,202 @@
+-- http_parser as hosts with sockets of their own use it; what it makes of bytes is shown by the
+-- fixtures in spec/http_parser_spec.lua.
+
+local sluice = require "sluice"
+local support = require "spec.support"
+
+local HEAD = "HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\n"
+
+describe("http_parser", function()
+  local before
+
+  before_each(function() before = support.snapshot(sluice) end)
+  after_each(function() support.verify(sluice, before) end)
+
+  --- The types of the events until more bytes are needed, and the body in between.
+  local function take(parser)
+    local types, body = {}, {}
+    for event in function() return parser:next() or nil end do
+      types[#types + 1] = event.type
+      if event.type == "body" then
+        body[#body + 1] = event.body:tostring()
+        event.body:dispose()
+      end
+    end
+    return table.concat(types, " "), table.concat(body)
+  end
+
+  it("tells what has come, that more is needed, and that it is over", function()
+    local parser <close> = sluice.http_parser()
+    assert.is_false(parser:next())
+    parser:feed "HTTP/1.1 200 OK\r\nA: b\r\nSet-Cookie: c\r\nSet-Cookie: d\r\n"
+    assert.is_false(parser:next())
+    parser:feed "Content-Length: 4\r\n\r\n"
+    local head = parser:next()
+    assert.same({ type = "head", status = 200, reason = "OK", version = "1.1", headers = {
+      { "A", "b" }, { "Set-Cookie", "c" }, { "Set-Cookie", "d" }, { "Content-Length", "4" },
+    } }, head)
+    assert.is_false(parser:next())
+    parser:feed "body"
+    local event = parser:next()
+    assert.equal("body", event.type)
+    assert.equal("body", event.body:tostring())
+    event.body:dispose()
+    assert.same({ type = "end", trailers = {}, keep_alive = true }, parser:next())
+    assert.is_nil(parser:next())
+    assert.is_nil(parser:next())
+  end)
+
+  it("takes strings, sequences and leases", function()
+    local parser <close> = sluice.http_parser()
+    local buffer <close> = sluice.buffer()
+    local writer <close> = sluice.writer()
+    buffer:append "la"
+    writer:write "st"
+    local sequence <close> = buffer:sequence()
+    local lease <close> = writer:detach()
+    parser:feed(HEAD):feed(sequence):feed(lease)
+    local types, body = take(parser)
+    assert.equal("head body end", types)
+    assert.equal("last", body)
+    assert.equal("la", sequence:tostring())
+  end)
+
+  it("goes on with the next response of the same input", function()
+    local parser <close> = sluice.http_parser()
+    parser:feed(HEAD .. "one." .. HEAD .. "two." .. "HTTP/1.1 204 No Content\r\n\r\nrest")
+    for _, expected in ipairs { "one.", "two.", "" } do
+      local _, body = take(parser)
+      assert.equal(expected, body)
+      parser:reset()
+    end
+    assert.equal("rest", parser:surplus())
+    assert.equal("rest", parser:surplus())
+  end)
+
+  it("knows what was asked", function()
+    local parser <close> = sluice.http_parser { method = "HEAD" }
+    assert.equal("head end", (take(parser:feed(HEAD))))
+    local tunnel <close> = sluice.http_parser { method = "CONNECT" }
+    assert.equal("head end", (take(tunnel:feed(HEAD .. "tunnelled"))))
+    assert.equal("tunnelled", tunnel:surplus())
+  end)
+
+  it("tells interim responses and trailers", function()
+    local parser <close> = sluice.http_parser()
+    parser:feed "HTTP/1.1 103 Early Hints\r\nLink: x\r\n\r\n"
+    local interim = parser:next()
+    assert.same({ "interim", 103, { { "Link", "x" } } },
+      { interim.type, interim.status, interim.headers })
+    parser:feed "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n0\r\nX: y\r\n\r\n"
+    assert.equal("head", parser:next().type)
+    assert.same({ { "X", "y" } }, parser:next().trailers)
+  end)
+
+  it("knows when a body ends with its input", function()
+    local parser <close> = sluice.http_parser()
+    parser:feed "HTTP/1.1 200 OK\r\n\r\nall of it"
+    assert.equal("head body", (take(parser)))
+    parser:finish()
+    local event = parser:next()
+    assert.equal("end", event.type)
+    assert.is_false(event.keep_alive)
+    assert.error_matches(function() parser:feed "more" end, "ended")
+  end)
+
+  it("does not take an end for granted", function()
+    for _, wire in ipairs { HEAD, HEAD .. "abc", "HTTP/1.1 200 OK\r\n", "" } do
+      local parser <close> = sluice.http_parser()
+      take(parser:feed(wire))
+      local event, message, err = parser:finish():next()
+      assert.is_nil(event)
+      assert.is_truthy(err.code == "closed" or err.code == "protocol")
+      assert.equal(message, tostring(err))
+    end
+    local parser <close> = sluice.http_parser()
+    take(parser:feed "HTTP/1.1 200 OK\r\n\r\nall of it")
+    local event, _, err = parser:finish(false):next()
+    assert.is_nil(event)
+    assert.equal("closed", err.code)
+  end)
+
+  it("repeats its failure", function()
+    local parser <close> = sluice.http_parser()
+    parser:feed "HTTP/1.1 200 OK\r\nno colon\r\n\r\n"
+    for _ = 1, 3 do
+      local event, message, err = parser:next()
+      assert.is_nil(event)
+      assert.equal("protocol", err.code)
+      assert.equal("head", err.stage)
+      assert.matches("^response: ", message)
+    end
+  end)
+
+  it("has the limits of clients", function()
+    for name, case in pairs {
+      head = { #HEAD - 1, HEAD }, line = { 20, HEAD }, lines = { 1, HEAD },
+      interim = { 0, "HTTP/1.1 100 Continue\r\n\r\n" }, body = { 3, HEAD },
+    } do
+      local parser <close> = sluice.http_parser { [name] = case[1] }
+      parser:feed(case[2] .. "body")
+      local event, _, err
+      repeat
+        event, _, err = parser:next()
+        if event and event.body then event.body:dispose() end
+      until not event
+      assert.equal("limit", err.code, name)
+    end
+    local lenient <close> = sluice.http_parser { lenient_lf = true }
+    assert.equal("head end", (take(lenient:feed "HTTP/1.1 204 No\nA: b\n\n")))
+  end)
+
+  it("decodes, unless it is told not to", function()
+    local name = os.tmpname()
+    local file <close> = assert(io.open(name, "wb"))
+    file:write(("x"):rep(1 << 20))
+    file:close()
+    local pipe <close> = assert(io.popen("gzip -nc " .. name))
+    local coded = pipe:read "a"
+    os.remove(name)
+    local wire = ("HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\nContent-Length: %d\r\n\r\n%s")
+      :format(#coded, coded)
+    local parser <close> = sluice.http_parser()
+    parser:feed(wire)
+    assert.same({}, parser:next().headers)
+    local size, most = 0, 0
+    for event in function() return parser:next() or nil end do
+      if event.type == "body" then
+        size = size + #event.body
+        most = math.max(most, #event.body)
+        event.body:dispose()
+      end
+    end
+    assert.equal(1 << 20, size)
+    assert.is_true(most <= 1 << 16, most)
+    local left <close> = sluice.http_parser { decompress = false }
+    local _, body = take(left:feed(wire))
+    assert.is_true(body == coded)
+  end)
+
+  it("gives bodies that outlive it", function()
+    local parser = sluice.http_parser()
+    parser:feed(HEAD .. "body")
+    parser:next()
+    local body <close> = parser:next().body
+    parser:dispose()
+    assert.equal("body", body:tostring())
+  end)
+
+  it("raises when it is misused", function()
+    assert.error_matches(function() sluice.http_parser { methd = "GET" } end, "methd")
+    assert.error(function() sluice.http_parser "GET" end)
+    assert.error(function() sluice.http_parser { head = "much" } end)
+    local parser = sluice.http_parser()
+    assert.error(function() parser:feed() end)
+    assert.error(function() parser:feed {} end)
+    parser:dispose()
+    parser:dispose()
+    for _, name in ipairs { "feed", "next", "finish", "surplus", "reset" } do
+      assert.error_matches(function() parser[name](parser, "x") end, "disposed")
+    end
+  end)
+end)
