@@ -1,0 +1,384 @@
+#include "conn/channel.h"
+
+#include "spec/c/io/world.h"
+#include "spec/c/tls/framed.h"
+
+/* What a channel is made of, and the server's end of it. */
+struct talk {
+    struct world world;
+    struct sl_tls_context *context;
+    struct sl_channel *channel;
+    struct sl_buffer buffer; /* what the channel receives into */
+    int listener;
+    int peer;
+};
+
+static enum sl_status talk_open(struct talk *talk,
+                                struct sl_allocator *allocator,
+                                const struct manner *manner, bool is_secure)
+{
+    struct sl_pool_options pool = {
+        .mode = SL_POOL_DIRECT, .segment_size = 23, .spare_limit = SIZE_MAX};
+    struct sl_channel_options options = {.connect.host = "127.0.0.1",
+                                         .connect.resolve_timeout = SL_SECOND,
+                                         .connect.connect_timeout = SL_SECOND,
+                                         .connect.deadline = SL_NEVER,
+                                         .connect.mode = manner->mode,
+                                         .connect.backend = manner->backend,
+                                         .tls_timeout = SL_SECOND,
+                                         .identity = "x"};
+    struct sl_tls_options tls = {.verifies = true};
+    struct sl_failure failure;
+    enum sl_status status = SL_OK;
+
+    talk->context = NULL;
+    talk->channel = NULL;
+    talk->peer = -1;
+    if (!world_open(&talk->world, allocator, &pool))
+        return SL_MEMORY;
+    sl_buffer_init(&talk->buffer, &talk->world.pool, SIZE_MAX);
+    talk->listener = peer_listen(4, &options.connect.port);
+    if (is_secure) {
+        options.provider = &framed_provider;
+        status = framed_provider.context_create(allocator, &tls, &talk->context,
+                                                &failure);
+        options.context = talk->context;
+    }
+    if (status == SL_OK)
+        status = sl_channel_create(&talk->world.loop, &talk->world.pool,
+                                   talk->world.resolver, &options,
+                                   &talk->channel, &failure);
+    return status;
+}
+
+static void talk_close(struct talk *talk)
+{
+    if (talk->channel != NULL)
+        sl_channel_release(talk->channel);
+    if (talk->context != NULL)
+        framed_provider.context_release(talk->context);
+    sl_buffer_fini(&talk->buffer);
+    if (talk->peer >= 0)
+        close(talk->peer);
+    close(talk->listener);
+    world_close(&talk->world);
+}
+
+static void step_until_over(struct talk *talk,
+                            struct sl_channel_operation *operation)
+{
+    int64_t until = sl_clock_now() + PATIENCE;
+
+    while (operation->completion.state != SL_COMPLETION_DONE &&
+           sl_clock_now() < until)
+        CHECK_INT(sl_loop_step(&talk->world.loop, 10 * SL_MILLISECOND), SL_OK);
+    REQUIRE(operation->completion.state == SL_COMPLETION_DONE);
+}
+
+/* The result of an operation, waiting for it. */
+static enum sl_status result_of(struct talk *talk,
+                                struct sl_channel_operation *operation)
+{
+    step_until_over(talk, operation);
+    return (enum sl_status)operation->completion.status;
+}
+
+static void accept_peer(struct talk *talk)
+{
+    int64_t until = sl_clock_now() + PATIENCE;
+
+    make_nonblocking(talk->listener);
+    while (talk->peer < 0 && sl_clock_now() < until) {
+        CHECK_INT(sl_loop_step(&talk->world.loop, SL_MILLISECOND), SL_OK);
+        talk->peer = accept(talk->listener, NULL, NULL);
+    }
+    REQUIRE(talk->peer >= 0);
+}
+
+static void talk_init(struct talk *talk, const struct manner *manner)
+{
+    test_allocator_init(&talk->world.own);
+    REQUIRE(talk_open(talk, &talk->world.own.base, manner, false) == SL_OK);
+    REQUIRE(result_of(talk, &talk->channel->opening) == SL_OK);
+    accept_peer(talk);
+}
+
+static void talk_fini(struct talk *talk)
+{
+    talk_close(talk);
+    test_allocator_fini(&talk->world.own);
+}
+
+static void begin_send(struct talk *talk, const char *text)
+{
+    struct sl_sequence none;
+
+    sl_sequence_init(&none, talk->world.allocator);
+    REQUIRE(sl_channel_begin_send(talk->channel, sl_view(text, strlen(text)),
+                                  &none, SL_NEVER) == SL_OK);
+}
+
+static void begin_receive(struct talk *talk, int64_t due)
+{
+    REQUIRE(sl_channel_begin_receive(talk->channel, &talk->buffer, 4096, due) ==
+            SL_OK);
+}
+
+/* What the peer reads next, which must be this. */
+static void peer_expect(struct talk *talk, const char *expected)
+{
+    size_t size = strlen(expected);
+    size_t count = 0;
+    char got[256];
+    int64_t until = sl_clock_now() + PATIENCE;
+
+    while (count < size && sl_clock_now() < until) {
+        ssize_t n = recv(talk->peer, got + count, size - count, MSG_DONTWAIT);
+
+        if (n == 0)
+            break;
+        if (n > 0)
+            count += (size_t)n;
+        else
+            CHECK_INT(sl_loop_step(&talk->world.loop, SL_MILLISECOND), SL_OK);
+    }
+    CHECK_BYTES(got, count, expected, size);
+}
+
+static void check_buffer(struct talk *talk, const char *expected)
+{
+    char bytes[256];
+    size_t size = sl_buffer_copy_out(&talk->buffer, 0, bytes, sizeof bytes);
+
+    CHECK_BYTES(bytes, size, expected, strlen(expected));
+    sl_buffer_reset(&talk->buffer);
+}
+
+/* ---- both directions ---- */
+
+static void both_ways(const struct manner *manner)
+{
+    struct talk talk;
+    uint32_t version;
+
+    talk_init(&talk, manner);
+    version = talk.channel->sending.completion.version;
+    for (uint32_t i = 1; i <= 3; i++) {
+        begin_receive(&talk, SL_NEVER);
+        begin_send(&talk, "a question longer than a segment");
+        CHECK_INT(result_of(&talk, &talk.channel->sending), SL_OK);
+        CHECK_INT(talk.channel->sending.completion.result, 32);
+        CHECK_INT(talk.channel->sending.completion.version, version + i);
+        CHECK_INT(talk.channel->receiving.completion.state,
+                  SL_COMPLETION_PENDING);
+        peer_expect(&talk, "a question longer than a segment");
+        peer_send(talk.peer, "an answer");
+        CHECK_INT(result_of(&talk, &talk.channel->receiving), SL_OK);
+        CHECK_INT(talk.channel->receiving.completion.result, 9);
+        check_buffer(&talk, "an answer");
+    }
+    talk_fini(&talk);
+}
+
+TEST("sends and receives at once, with the same two completions each time")
+{
+    each_manner(both_ways);
+}
+
+static void second_one(const struct manner *manner)
+{
+    struct talk talk;
+    struct sl_sequence none;
+
+    talk_init(&talk, manner);
+    sl_sequence_init(&none, talk.world.allocator);
+    begin_receive(&talk, SL_NEVER);
+    CHECK_INT(sl_channel_begin_receive(talk.channel, &talk.buffer, 1, SL_NEVER),
+              SL_MISUSE);
+    peer_send(talk.peer, "first");
+    CHECK_INT(result_of(&talk, &talk.channel->receiving), SL_OK);
+    check_buffer(&talk, "first");
+    sl_channel_close(talk.channel);
+    CHECK_INT(sl_channel_begin_receive(talk.channel, &talk.buffer, 1, SL_NEVER),
+              SL_MISUSE);
+    CHECK_INT(
+        sl_channel_begin_send(talk.channel, SL_VIEW("x"), &none, SL_NEVER),
+        SL_MISUSE);
+    talk_fini(&talk);
+}
+
+TEST("refuses a second operation in a direction, and any once closed")
+{
+    each_manner(second_one);
+}
+
+/* ---- ends ---- */
+
+static void cancelled(const struct manner *manner)
+{
+    struct talk talk;
+    struct sl_completion *completion;
+
+    talk_init(&talk, manner);
+    completion = &talk.channel->receiving.completion;
+    begin_receive(&talk, SL_NEVER);
+    completion->cancel(completion);
+    CHECK_INT(result_of(&talk, &talk.channel->receiving), SL_CANCELLED);
+    peer_send(talk.peer, "late");
+    begin_receive(&talk, SL_NEVER);
+    CHECK_INT(result_of(&talk, &talk.channel->receiving), SL_OK);
+    check_buffer(&talk, "late");
+
+    begin_receive(&talk, talk.world.loop.now + SL_MILLISECOND);
+    CHECK_INT(result_of(&talk, &talk.channel->receiving), SL_TIMEOUT);
+    peer_send(talk.peer, "later");
+    begin_receive(&talk, talk.world.loop.now + PATIENCE);
+    CHECK_INT(result_of(&talk, &talk.channel->receiving), SL_OK);
+    check_buffer(&talk, "later");
+    begin_send(&talk, "still here");
+    CHECK_INT(result_of(&talk, &talk.channel->sending), SL_OK);
+    peer_expect(&talk, "still here");
+    talk_fini(&talk);
+}
+
+TEST("loses nothing to a receive that was cancelled or too late")
+{
+    each_manner(cancelled);
+}
+
+static void closed(const struct manner *manner)
+{
+    struct talk talk;
+
+    talk_init(&talk, manner);
+    begin_receive(&talk, SL_NEVER);
+    sl_channel_close(talk.channel);
+    sl_channel_close(talk.channel);
+    CHECK_INT(result_of(&talk, &talk.channel->receiving), SL_CANCELLED);
+    CHECK_STR(talk.channel->receiving.failure.reason, "transport is closed");
+    CHECK_INT(talk.buffer.length, 0);
+    talk_fini(&talk);
+}
+
+TEST("ends what is under way with cancelled when it is closed")
+{
+    each_manner(closed);
+}
+
+static void peer_ends(const struct manner *manner)
+{
+    struct talk talk;
+
+    talk_init(&talk, manner);
+    peer_send(talk.peer, "last");
+    REQUIRE(shutdown(talk.peer, SHUT_WR) == 0);
+    begin_receive(&talk, SL_NEVER);
+    CHECK_INT(result_of(&talk, &talk.channel->receiving), SL_OK);
+    check_buffer(&talk, "last");
+    for (int i = 0; i < 2; i++) {
+        begin_receive(&talk, SL_NEVER);
+        CHECK_INT(result_of(&talk, &talk.channel->receiving), SL_END);
+    }
+    begin_send(&talk, "half open");
+    CHECK_INT(result_of(&talk, &talk.channel->sending), SL_OK);
+    peer_expect(&talk, "half open");
+    talk_fini(&talk);
+
+    talk_init(&talk, manner);
+    peer_reset(talk.peer);
+    talk.peer = -1;
+    begin_receive(&talk, SL_NEVER);
+    CHECK_INT(result_of(&talk, &talk.channel->receiving), SL_CLOSED);
+    talk_fini(&talk);
+}
+
+TEST("tells an end from a reset")
+{
+    each_manner(peer_ends);
+}
+
+/* ---- TLS ---- */
+
+/* One frame from the server, as it would come in. */
+static void peer_frame(struct talk *talk, char kind, const char *content)
+{
+    struct sl_buffer wire;
+    char bytes[256];
+    size_t size;
+
+    sl_buffer_init(&wire, &talk->world.pool, SIZE_MAX);
+    REQUIRE(framed_put(&wire, kind, sl_view(content, strlen(content))) ==
+            SL_OK);
+    size = sl_buffer_copy_out(&wire, 0, bytes, sizeof bytes);
+    sl_buffer_fini(&wire);
+    REQUIRE(send(talk->peer, bytes, size, MSG_NOSIGNAL) == (ssize_t)size);
+}
+
+static void secure(const struct manner *manner)
+{
+    struct talk talk;
+
+    test_allocator_init(&talk.world.own);
+    REQUIRE(talk_open(&talk, &talk.world.own.base, manner, true) == SL_OK);
+    accept_peer(&talk);
+    peer_frame(&talk, 'W', "");
+    CHECK_INT(result_of(&talk, &talk.channel->opening), SL_OK);
+    CHECK(talk.channel->peer != NULL);
+    begin_receive(&talk, SL_NEVER);
+    begin_send(&talk, "hidden");
+    CHECK_INT(result_of(&talk, &talk.channel->sending), SL_OK);
+    peer_frame(&talk, 'K', "");
+    peer_frame(&talk, 'D', "answer");
+    CHECK_INT(result_of(&talk, &talk.channel->receiving), SL_OK);
+    check_buffer(&talk, "answer");
+    peer_frame(&talk, 'C', "");
+    begin_receive(&talk, SL_NEVER);
+    CHECK_INT(result_of(&talk, &talk.channel->receiving), SL_END);
+    talk_fini(&talk);
+
+    /* Cut off: an end that nobody vouches for. */
+    test_allocator_init(&talk.world.own);
+    REQUIRE(talk_open(&talk, &talk.world.own.base, manner, true) == SL_OK);
+    accept_peer(&talk);
+    peer_frame(&talk, 'W', "");
+    CHECK_INT(result_of(&talk, &talk.channel->opening), SL_OK);
+    REQUIRE(shutdown(talk.peer, SHUT_WR) == 0);
+    begin_receive(&talk, SL_NEVER);
+    CHECK_INT(result_of(&talk, &talk.channel->receiving), SL_CLOSED);
+    talk_fini(&talk);
+}
+
+TEST("speaks TLS, and takes no cut for an end")
+{
+    each_manner(secure);
+}
+
+static void refused(const struct manner *manner)
+{
+    struct talk talk;
+
+    for (int is_silent = 0; is_silent < 2; is_silent++) {
+        test_allocator_init(&talk.world.own);
+        REQUIRE(talk_open(&talk, &talk.world.own.base, manner, true) == SL_OK);
+        accept_peer(&talk);
+        if (is_silent)
+            talk.channel->tls_timeout = SL_MILLISECOND;
+        else
+            peer_frame(&talk, 'X', "not you");
+        CHECK_INT(result_of(&talk, &talk.channel->opening),
+                  is_silent ? SL_TIMEOUT : SL_TLS);
+        CHECK_INT(talk.channel->opening.failure.stage, SL_STAGE_TLS);
+        CHECK_INT(talk.channel->phase, SL_CHANNEL_CLOSED);
+        talk_fini(&talk);
+    }
+}
+
+TEST("tells of a handshake that fails or takes too long")
+{
+    each_manner(refused);
+}
+
+int main(void)
+{
+    return test_main();
+}
