@@ -1,0 +1,249 @@
+#include "conn/link.h"
+
+#include "spec/c/io/world.h"
+#include "spec/c/tls/framed.h"
+
+/* A link over one end of a socket pair; the test is the other end. */
+struct pair {
+    struct world world;
+    struct sl_tls_context *context;
+    struct sl_link link;
+    struct sl_buffer buffer;
+    bool is_open;
+    int peer;
+};
+
+static enum sl_status secure(struct pair *pair)
+{
+    struct sl_tls_options options = {.verifies = true};
+    struct sl_tls_engine *engine;
+    struct sl_failure failure;
+    enum sl_status status;
+
+    status = framed_provider.context_create(pair->world.allocator, &options,
+                                            &pair->context, &failure);
+    if (status == SL_OK)
+        status = framed_provider.engine_create(pair->context, &pair->world.pool,
+                                               "host.test", "x", NULL, &engine,
+                                               &failure);
+    if (status == SL_OK)
+        status = sl_link_secure(&pair->link, &pair->world.pool,
+                                &framed_provider, engine);
+    return status;
+}
+
+static enum sl_status pair_open(struct pair *pair,
+                                struct sl_allocator *allocator,
+                                const struct manner *manner, bool is_secure)
+{
+    struct sl_pool_options pool = {
+        .mode = SL_POOL_DIRECT, .segment_size = 23, .spare_limit = SIZE_MAX};
+    struct sl_transport *transport;
+    enum sl_status status;
+    int ours;
+
+    memset(&pair->link, 0, sizeof pair->link);
+    pair->context = NULL;
+    pair->is_open = false;
+    pair->peer = -1;
+    if (!world_open(&pair->world, allocator, &pool))
+        return SL_MISUSE;
+    sl_buffer_init(&pair->buffer, &pair->world.pool, SIZE_MAX);
+    peer_pair(&ours, &pair->peer);
+    make_nonblocking(pair->peer);
+    status = sl_transport_create(&pair->world.loop, manner->backend,
+                                 manner->mode, ours, &transport);
+    if (status != SL_OK)
+        return status;
+    sl_link_init(&pair->link, allocator, transport);
+    pair->is_open = true;
+    return is_secure ? secure(pair) : SL_OK;
+}
+
+static void pair_close(struct pair *pair)
+{
+    if (pair->is_open)
+        sl_link_close(&pair->link, false);
+    if (pair->context != NULL)
+        framed_provider.context_release(pair->context);
+    sl_buffer_fini(&pair->buffer);
+    if (pair->peer >= 0)
+        close(pair->peer);
+    world_close(&pair->world);
+}
+
+static void pair_init(struct pair *pair, const struct manner *manner,
+                      bool is_secure)
+{
+    test_allocator_init(&pair->world.own);
+    REQUIRE(pair_open(pair, &pair->world.own.base, manner, is_secure) == SL_OK);
+}
+
+static void pair_fini(struct pair *pair)
+{
+    pair_close(pair);
+    test_allocator_fini(&pair->world.own);
+}
+
+/* One frame from the server; false: no memory for it. */
+static bool peer_frame(struct pair *pair, char kind, const char *content)
+{
+    struct sl_buffer wire;
+    char bytes[256];
+    size_t size;
+    enum sl_status status;
+
+    sl_buffer_init(&wire, &pair->world.pool, SIZE_MAX);
+    status = framed_put(&wire, kind, sl_view(content, strlen(content)));
+    size = sl_buffer_copy_out(&wire, 0, bytes, sizeof bytes);
+    sl_buffer_fini(&wire);
+    if (status == SL_OK)
+        REQUIRE(send(pair->peer, bytes, size, MSG_NOSIGNAL) == (ssize_t)size);
+    return status == SL_OK;
+}
+
+/* The first answer that is not SL_AGAIN. */
+static enum sl_status handshake(struct pair *pair)
+{
+    struct sl_failure failure;
+    enum sl_status status;
+    int64_t until = sl_clock_now() + PATIENCE;
+
+    while ((status = sl_link_handshake(&pair->link, &failure)) == SL_AGAIN &&
+           sl_clock_now() < until)
+        CHECK_INT(sl_loop_step(&pair->world.loop, SL_MILLISECOND), SL_OK);
+    return status;
+}
+
+static enum sl_status receive(struct pair *pair, size_t *received)
+{
+    struct sl_failure failure;
+    enum sl_status status;
+    int64_t until = sl_clock_now() + PATIENCE;
+
+    while ((status = sl_link_receive(&pair->link, &pair->buffer, 4096, received,
+                                     &failure)) == SL_AGAIN &&
+           sl_clock_now() < until)
+        CHECK_INT(sl_loop_step(&pair->world.loop, SL_MILLISECOND), SL_OK);
+    return status;
+}
+
+static enum sl_status send_all(struct pair *pair, struct sl_view text)
+{
+    struct sl_failure failure;
+    enum sl_status status = SL_OK;
+    int64_t until = sl_clock_now() + PATIENCE;
+
+    while (text.size > 0 && sl_clock_now() < until) {
+        size_t sent = 0;
+
+        status = sl_link_send(&pair->link, &text, 1, &sent, &failure);
+        if (status != SL_OK && status != SL_AGAIN)
+            return status;
+        text = sl_view(text.data + sent, text.size - sent);
+        if (status == SL_AGAIN)
+            CHECK_INT(sl_loop_step(&pair->world.loop, SL_MILLISECOND), SL_OK);
+    }
+    while ((status = sl_link_flush(&pair->link, &failure)) == SL_AGAIN &&
+           sl_clock_now() < until)
+        CHECK_INT(sl_loop_step(&pair->world.loop, SL_MILLISECOND), SL_OK);
+    return status;
+}
+
+static void check_buffer(struct pair *pair, const char *expected)
+{
+    char bytes[256];
+    size_t size = sl_buffer_copy_out(&pair->buffer, 0, bytes, sizeof bytes);
+
+    CHECK_BYTES(bytes, size, expected, strlen(expected));
+    sl_buffer_reset(&pair->buffer);
+}
+
+static void plain(const struct manner *manner)
+{
+    struct pair pair;
+    size_t received;
+    char bytes[64];
+
+    pair_init(&pair, manner, false);
+    CHECK_INT(send_all(&pair, SL_VIEW("question")), SL_OK);
+    world_settle(&pair.world);
+    for (int i = 0; i < 1000 && recv(pair.peer, bytes, 8, MSG_PEEK) != 8; i++)
+        CHECK_INT(sl_loop_step(&pair.world.loop, SL_MILLISECOND), SL_OK);
+    CHECK_INT(recv(pair.peer, bytes, sizeof bytes, 0), 8);
+    CHECK_BYTES(bytes, 8, "question", 8);
+    peer_send(pair.peer, "answer");
+    CHECK_INT(receive(&pair, &received), SL_OK);
+    CHECK_INT(received, 6);
+    check_buffer(&pair, "answer");
+    REQUIRE(shutdown(pair.peer, SHUT_WR) == 0);
+    CHECK_INT(receive(&pair, &received), SL_END);
+    CHECK(pair.link.is_clean_end);
+    pair_fini(&pair);
+}
+
+TEST("passes bytes through when there is no TLS, and any end is an end")
+{
+    each_manner(plain);
+}
+
+static void ends(const struct manner *manner)
+{
+    struct pair pair;
+    size_t received;
+
+    for (int is_clean = 0; is_clean < 2; is_clean++) {
+        pair_init(&pair, manner, true);
+        REQUIRE(peer_frame(&pair, 'W', ""));
+        CHECK_INT(handshake(&pair), SL_OK);
+        CHECK_INT(handshake(&pair), SL_OK);
+        CHECK_INT(send_all(&pair, SL_VIEW("more than one segment of bytes")),
+                  SL_OK);
+        REQUIRE(peer_frame(&pair, 'D', "some "));
+        REQUIRE(peer_frame(&pair, 'D', "content"));
+        if (is_clean)
+            REQUIRE(peer_frame(&pair, 'C', ""));
+        REQUIRE(shutdown(pair.peer, SHUT_WR) == 0);
+        while (pair.buffer.length < 12 && receive(&pair, &received) == SL_OK)
+            CHECK(received > 0);
+        check_buffer(&pair, "some content");
+        CHECK_INT(receive(&pair, &received), SL_END);
+        CHECK_INT(pair.link.is_clean_end, is_clean);
+        pair_fini(&pair);
+    }
+}
+
+TEST("delivers all content before its end, and knows a clean one")
+{
+    each_manner(ends);
+}
+
+static void whole_life(struct sl_allocator *allocator, void *argument)
+{
+    struct pair pair;
+    enum sl_status status = pair_open(&pair, allocator, argument, true);
+    size_t received;
+
+    if (status == SL_MISUSE)
+        return;
+    if (status == SL_OK && peer_frame(&pair, 'W', ""))
+        status = handshake(&pair);
+    if (status == SL_OK)
+        status = send_all(&pair, SL_VIEW("question"));
+    if (status == SL_OK && peer_frame(&pair, 'D', "answer"))
+        status = receive(&pair, &received);
+    CHECK(status == SL_OK || test_allocator_has_failed(allocator));
+    pair_close(&pair);
+}
+
+TEST("survives every failed allocation")
+{
+    struct manner manner = {SL_TRANSPORT_STREAM, sl_backend_find("poll")};
+
+    test_each_failure(whole_life, &manner);
+}
+
+int main(void)
+{
+    return test_main();
+}
