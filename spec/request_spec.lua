@@ -55,6 +55,20 @@ describe("a request", function()
     assert.truthy(sent:find("a: 1\r\na: 0\r\nb: 2\r\nc: 3\r\n", 1, true))
   end)
 
+  it("of JSON alone is the same as one with options, whatever its length", function()
+    for _, size in ipairs { 1, 100, 10, 1 } do
+      local value = { ("x"):rep(size) }
+      for _, method in ipairs { "post", "put", "patch" } do
+        local send, url = client[method], server.url .. "/a"
+        local general = head(send(client, url, { json = value, stream = false }))
+        local planned = head(send(client, url, { json = value }))
+        assert.equal(general, planned)
+        assert.truthy(planned:find(("\r\nContent-Length: %d\r\n"):format(size + 4), 1, true))
+        assert.truthy(planned:find("\r\nContent-Type: application/json\r\n", 1, true))
+      end
+    end
+  end)
+
   it("carries no field that nobody asked for", function()
     local sent = head(client:get(server.url .. "/"))
     local names = {}
