@@ -15,6 +15,8 @@
 /* So that a record with all that belongs to it fits into one segment. */
 #define MOST_CONTENT ((size_t)16384 - HEADER_SIZE - 1 - TAG_SIZE)
 
+#define LITTLE_CONTENT 1024
+
 /* RFC 8446 5.5: AES-GCM is good for 2^24.5 records under one key. */
 #define MOST_RECORDS ((uint64_t)1 << 24)
 
@@ -156,37 +158,49 @@ void sl_openssl_records_destroy(struct sl_openssl_records *records)
 
 /* ---- sending ---- */
 
+/* Content and kind into room for both. */
+static bool encrypt(EVP_CIPHER_CTX *cipher, struct sl_view plain,
+                    unsigned char kind, unsigned char *to)
+{
+    int count;
+
+    if (plain.size <= LITTLE_CONTENT) {
+        /* A copy costs less than another call for the kind. */
+        memcpy(to, plain.data, plain.size);
+        to[plain.size] = kind;
+        return EVP_CipherUpdate(cipher, to, &count, to, (int)plain.size + 1) ==
+               1;
+    }
+    return EVP_CipherUpdate(cipher, to, &count,
+                            (const unsigned char *)plain.data,
+                            (int)plain.size) == 1 &&
+           EVP_CipherUpdate(cipher, to + plain.size, &count, &kind, 1) == 1;
+}
+
 static enum sl_status seal(struct sl_openssl_records *records, enum kind kind,
                            struct sl_view plain, struct sl_buffer *out)
 {
     EVP_CIPHER_CTX *cipher = records->sending.cipher;
     size_t sealed = plain.size + 1 + TAG_SIZE;
-    unsigned char last = (unsigned char)kind;
     struct sl_room room;
     enum sl_status status = sl_buffer_reserve(out, HEADER_SIZE + sealed, &room);
-    unsigned char *at = (unsigned char *)room.data;
+    unsigned char *header = (unsigned char *)room.data;
+    unsigned char *tag = header + HEADER_SIZE + plain.size + 1;
     int count = 0;
     bool is_sealed;
 
     if (status != SL_OK)
         return status;
-    at[0] = CONTENT;
-    at[1] = 3;
-    at[2] = 3;
-    at[3] = (unsigned char)(sealed >> 8);
-    at[4] = (unsigned char)sealed;
-    is_sealed = begin_record(&records->sending, at);
-    at += HEADER_SIZE;
-    if (is_sealed && plain.size > 0)
-        is_sealed = EVP_CipherUpdate(cipher, at, &count,
-                                     (const unsigned char *)plain.data,
-                                     (int)plain.size) == 1;
-    at += plain.size;
+    header[0] = CONTENT;
+    header[1] = 3;
+    header[2] = 3;
+    header[3] = (unsigned char)(sealed >> 8);
+    header[4] = (unsigned char)sealed;
     is_sealed =
-        is_sealed && EVP_CipherUpdate(cipher, at, &count, &last, 1) == 1 &&
-        EVP_CipherFinal_ex(cipher, at + 1, &count) == 1 &&
-        EVP_CIPHER_CTX_ctrl(cipher, EVP_CTRL_AEAD_GET_TAG, TAG_SIZE, at + 1) ==
-            1;
+        begin_record(&records->sending, header) &&
+        encrypt(cipher, plain, (unsigned char)kind, header + HEADER_SIZE) &&
+        EVP_CipherFinal_ex(cipher, tag, &count) == 1 &&
+        EVP_CIPHER_CTX_ctrl(cipher, EVP_CTRL_AEAD_GET_TAG, TAG_SIZE, tag) == 1;
     sl_buffer_commit(out, is_sealed ? HEADER_SIZE + sealed : 0);
     return is_sealed ? SL_OK : SL_MEMORY;
 }
@@ -247,6 +261,18 @@ static enum sl_status refuse(struct sl_openssl_records *records, int alert,
     return sl_fail(failure, SL_TLS, SL_STAGE_TLS, "%s", reason);
 }
 
+/* As sl_buffer_copy_out, which is asked only when slices meet there. */
+static size_t look(const struct sl_buffer *in, size_t offset, void *to,
+                   size_t size)
+{
+    const struct sl_slice *front = &in->slices[in->first];
+
+    if (in->count == 0 || front->size < offset + size)
+        return sl_buffer_copy_out(in, offset, to, size);
+    memcpy(to, front->data + offset, size);
+    return size;
+}
+
 /* Decrypts the first `size` bytes of `in` where they lie, and checks the tag
  * behind them. */
 static bool decrypt_in_place(struct sl_openssl_keys *keys, struct sl_buffer *in,
@@ -268,7 +294,7 @@ static bool decrypt_in_place(struct sl_openssl_keys *keys, struct sl_buffer *in,
             EVP_CipherUpdate(keys->cipher, at, &count, at, (int)part) == 1;
         left -= part;
     }
-    sl_buffer_copy_out(in, size, (char *)tag, sizeof tag);
+    look(in, size, tag, sizeof tag);
     return is_good &&
            EVP_CIPHER_CTX_ctrl(keys->cipher, EVP_CTRL_AEAD_SET_TAG, TAG_SIZE,
                                tag) == 1 &&
@@ -279,12 +305,12 @@ static bool decrypt_in_place(struct sl_openssl_keys *keys, struct sl_buffer *in,
  * RFC 8446 5.4. 0: all of it is padding. */
 static int find_kind(const struct sl_buffer *in, size_t *size)
 {
-    char last[64];
+    char last[16];
 
     while (*size > 0) {
         size_t count = *size < sizeof last ? *size : sizeof last;
 
-        sl_buffer_copy_out(in, *size - count, last, count);
+        look(in, *size - count, last, count);
         while (count > 0 && last[count - 1] == 0) {
             count--;
             (*size)--;
@@ -443,7 +469,7 @@ static enum sl_status read_header(struct sl_openssl_records *records,
                                   size_t *sealed, struct sl_buffer *out,
                                   struct sl_failure *failure)
 {
-    if (sl_buffer_copy_out(in, 0, (char *)header, HEADER_SIZE) < HEADER_SIZE)
+    if (look(in, 0, header, HEADER_SIZE) < HEADER_SIZE)
         return SL_AGAIN;
     *sealed = (size_t)header[3] << 8 | header[4];
     if (header[0] != CONTENT || header[1] != 3)
