@@ -12,6 +12,17 @@ static struct slb_runtime *check_loop(lua_State *L)
     return slb_runtime(L);
 }
 
+static void step(lua_State *L, struct slb_runtime *runtime, int64_t max_wait,
+                 const char *name)
+{
+    enum sl_status status = slb_step(L, runtime, max_wait);
+
+    if (status == SL_MISUSE)
+        luaL_error(L, "%s: already inside a step of this loop", name);
+    if (status == SL_MEMORY)
+        luaL_error(L, "out of memory");
+}
+
 /* loop:step(max_seconds = 0) -> true when somebody still waits, else false
  * Delivers what is ready, waiting at most that long for it; raises inside a
  * step. Never yields. */
@@ -20,8 +31,7 @@ static int loop_step(lua_State *L)
     struct slb_runtime *runtime = check_loop(L);
     int64_t max_wait = lua_isnoneornil(L, 2) ? 0 : slb_check_seconds(L, 2);
 
-    if (slb_step(L, runtime, max_wait) == SL_MISUSE)
-        return luaL_error(L, "step: already inside a step of this loop");
+    step(L, runtime, max_wait, "step");
     lua_pushboolean(L, runtime->waiting > 0 || runtime->loop.operations > 0);
     return 1;
 }
@@ -31,10 +41,8 @@ static int loop_run(lua_State *L)
 {
     struct slb_runtime *runtime = check_loop(L);
 
-    while (runtime->waiting > 0 || runtime->loop.ready_first != NULL) {
-        if (slb_step(L, runtime, 200 * SL_MILLISECOND) == SL_MISUSE)
-            return luaL_error(L, "run: already inside a step of this loop");
-    }
+    while (runtime->waiting > 0 || runtime->loop.ready_first != NULL)
+        step(L, runtime, 200 * SL_MILLISECOND, "run");
     return 0;
 }
 

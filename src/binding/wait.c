@@ -71,6 +71,8 @@ void slb_signal_all(struct slb_ticket **list, enum sl_status status)
         signal_own(*list, status);
 }
 
+static void end_wait(struct slb_ticket *ticket);
+
 /* The coroutine of the completion's waiter goes on. */
 static void deliver(struct sl_completion *completion)
 {
@@ -78,6 +80,7 @@ static void deliver(struct sl_completion *completion)
     lua_State *L = runtime->stepping;
     struct slb_ticket *ticket;
     lua_State *coroutine;
+    uint32_t version;
 
     if (completion->waiter == 0 || runtime->is_closing)
         return;
@@ -90,7 +93,11 @@ static void deliver(struct sl_completion *completion)
     }
     lua_pushthread(coroutine);
     lua_xmove(coroutine, L, 1); /* anchored here while it runs */
+    version = ticket->version;
     slb_resume(runtime, coroutine, ticket->task, 0);
+    /* It could not go on: calling __close takes memory. */
+    if (ticket->target == completion && ticket->version == version)
+        end_wait(ticket);
     lua_pop(L, 2);
 }
 
@@ -127,24 +134,21 @@ static struct slb_ticket *push_ticket(lua_State *L, struct slb_runtime *runtime)
     return ticket;
 }
 
-/* Out of use; tells the operation when nobody went on with its result. */
-static int ticket_close(lua_State *L)
+/* Out of use; tells the operation when nobody went on with its result. The slot
+ * it was in is closed already or will be by the same function. */
+static void end_wait(struct slb_ticket *ticket)
 {
-    struct slb_ticket *ticket = lua_touserdata(L, 1);
     struct slb_runtime *runtime = ticket->runtime;
     struct sl_completion *target = ticket->target;
 
     if (target == NULL)
-        return 0;
+        return;
     ticket->target = NULL;
+    ticket->coroutine = NULL;
     if (ticket->task != NULL) {
         ticket->task->ticket = NULL;
         ticket->task = NULL;
-    } else if (ticket->coroutine != NULL) {
-        lua_pushnil(L);
-        lua_setiuservalue(L, 1, 1);
     }
-    ticket->coroutine = NULL;
     runtime->waiting--;
     if (target == &ticket->own) {
         leave_list(ticket);
@@ -158,6 +162,13 @@ static int ticket_close(lua_State *L)
     }
     ticket->next = runtime->free_tickets;
     runtime->free_tickets = ticket;
+}
+
+static int ticket_close(lua_State *L)
+{
+    end_wait(lua_touserdata(L, 1));
+    lua_pushnil(L);
+    lua_setiuservalue(L, 1, 1);
     return 0;
 }
 
@@ -172,34 +183,44 @@ enum sl_status slb_step(lua_State *L, struct slb_runtime *runtime,
     if (runtime->loop.is_stepping)
         return SL_MISUSE;
     /* Deliveries have no way to say that there is no room. */
-    luaL_checkstack(L, DELIVERY_SLOTS, "no room to step");
+    if (!lua_checkstack(L, DELIVERY_SLOTS))
+        return SL_MEMORY;
     runtime->stepping = L;
     status = sl_loop_step(&runtime->loop, max_wait);
     runtime->stepping = outer;
     return status;
 }
 
-/* Lets a hook run that was set meanwhile, by a signal handler for example. */
-static void run_hook(lua_State *L)
+/* Lets a hook run that was set meanwhile, by a signal handler for example. False
+ * when it raised; the error is on top of the stack. */
+static bool run_hook(lua_State *L)
 {
-    if (lua_gethook(L) != NULL && luaL_loadstring(L, "return") == LUA_OK)
-        lua_call(L, 0, 0);
+    if (lua_gethook(L) == NULL)
+        return true;
+    return luaL_loadstring(L, "return") == LUA_OK &&
+           lua_pcall(L, 0, 0, 0) == LUA_OK;
 }
 
-/* Drives the loop until `completion` is DONE. */
-static void drive(lua_State *L, struct slb_runtime *runtime,
+/* Drives the loop until `completion` is DONE. False: the error is on top. */
+static bool drive(lua_State *L, struct slb_runtime *runtime,
                   const struct sl_completion *completion)
 {
     while (completion->state != SL_COMPLETION_DONE) {
-        slb_step(L, runtime, DRIVE_SLICE);
-        run_hook(L);
+        if (slb_step(L, runtime, DRIVE_SLICE) == SL_MEMORY) {
+            lua_pushliteral(L, "out of memory");
+            return false;
+        }
+        if (!run_hook(L))
+            return false;
     }
+    return true;
 }
 
 /* A coroutine that ends with an error keeps its slots until somebody closes it,
  * which may be never: the wait ends before. */
 static int raise_unfinished(lua_State *L, int index, const char *message)
 {
+    end_wait(lua_touserdata(L, index));
     lua_closeslot(L, index);
     return luaL_error(L, "%s", message);
 }
@@ -221,7 +242,10 @@ static int wait_for(lua_State *L, struct slb_ticket *ticket,
             return raise_unfinished(L, index,
                                     "attempt to wait where a "
                                     "coroutine cannot yield");
-        drive(L, runtime, target);
+        if (!drive(L, runtime, target)) {
+            end_wait(ticket);
+            return lua_error(L);
+        }
         return k(L, LUA_OK, index);
     }
 
@@ -277,6 +301,7 @@ enum sl_status slb_waited(lua_State *L, lua_KContext context)
             L, index, "coroutine resumed by another scheduler while it waited");
     status = ticket->target->status;
     ticket->abandon = NULL;
+    end_wait(ticket); /* whatever comes of closing the slot */
     lua_closeslot(L, index);
     lua_settop(L, index - 1);
     return status;

@@ -59,7 +59,8 @@ void slb_signal_all(struct slb_ticket **list, enum sl_status status);
 /* Asks the operation that a coroutine waits for to end with SL_CANCELLED. */
 void slb_cancel(struct slb_ticket *ticket);
 
-/* One step, with resumes from L. */
+/* One step, with resumes from L. SL_MISUSE: inside one; SL_MEMORY: nothing was
+ * done. */
 enum sl_status slb_step(lua_State *L, struct slb_runtime *runtime,
                         int64_t max_wait);
 

@@ -1,0 +1,167 @@
+-- Lua runs out of memory at every allocation of small programs: nothing crashes or hangs, nothing
+-- stays behind, and the same state goes on once there is memory again.
+
+local server = require "spec.support.server"
+local support = require "spec.support"
+local torture = require "support.torture"
+
+local peer, system = support.peer, support.system
+
+local JSON = '{"list":[1,2,3]}'
+
+-- Common to all: what has to be over when a program has ended, whatever happened to it.
+local BEGIN = [[
+local sluice = require "sluice"
+local url, mode, backend = ...
+local transport = mode and { mode = mode, backend = backend }
+local function over()
+  local loop, stats = sluice.loop(), nil
+  for _ = 1, 1000 do
+    loop:step(0.001)
+    stats = sluice.stats()
+    if stats.operations == 0 and stats.timers == 0 and stats.waiting == 0 then break end
+  end
+  for _, name in ipairs { "operations", "timers", "waiting" } do
+    if stats[name] ~= 0 then error(("%d %s left"):format(stats[name], name)) end
+  end
+  collectgarbage()
+  collectgarbage()
+  if sluice.stats().outstanding ~= 0 then
+    error(("%d segments left"):format(sluice.stats().outstanding))
+  end
+end
+local function program()
+]]
+
+local END = [[
+end
+return program, over
+]]
+
+local programs = {
+  ["memory"] = [[
+    local buffer <close> = sluice.buffer { segment_size = 7 }
+    assert(buffer:append("some bytes in segments\n12"))
+    local sequence <close> = buffer:sequence()
+    assert(sequence:tostring() == "some bytes in segments\n12")
+    local part <close> = sequence:sub(3, -3)
+    for piece in part:segments() do assert(#piece > 0) end
+    local reader = sequence:reader()
+    assert(reader:read("l", "n", "a") == "some bytes in segments")
+    local writer <close> = sluice.writer { initial_size = 1 }
+    assert(writer:write("x", 5, sequence))
+    local lease <close> = writer:detach()
+    assert(#lease:tostring() == #sequence + 2)
+    local other <close> = buffer:detach()
+    assert(buffer:reset():append(lease))
+  ]],
+
+  ["a request"] = [[
+    local client <close> = sluice.client { transport = transport, timeout = 5 }
+    local response <close>, message = client:get(url)
+    assert(response, message)
+    assert(response.status == 200 and response.headers["Content-Length"] == "16")
+    assert(response:json().list[3] == 3)
+  ]],
+
+  ["a request with a body"] = [[
+    local client <close> = sluice.client { transport = transport, timeout = 5,
+      headers = { A = "1" } }
+    client:use(function(request, forward) return forward(request:set_header("B", "2")) end)
+    local writer <close> = sluice.writer()
+    assert(writer:write(("x"):rep(1000)))
+    local response <close>, message = client:post(url, { query = "q", body = writer:detach() })
+    assert(response, message)
+    local sequence <close> = response:sequence()
+    assert(#sequence == 16)
+  ]],
+
+  ["tasks"] = [[
+    local client <close> = sluice.client { transport = transport, timeout = 5,
+      pool = { per_origin = 2 } }
+    sluice.run(function()
+      local tasks = {}
+      for i = 1, 3 do
+        tasks[i] = sluice.spawn(function(...)
+          sluice.sleep(0)
+          local response <close>, message = client:get(url, { stream = true })
+          assert(response, message)
+          local size = 0
+          for piece in response:chunks() do
+            local closing <close> = piece
+            size = size + #closing
+          end
+          assert(size == 16)
+          return size, ...
+        end, i)
+      end
+      local results = sluice.all(tasks)
+      assert(results[1] + results[2] + results[3] == 48)
+    end)
+  ]],
+
+  ["failures"] = [[
+    local client <close> = sluice.client { transport = transport, timeout = 5 }
+    local response, message, err = client:get("http://127.0.0.1:1/")
+    if response ~= nil or err.code ~= "connect" and err.code ~= "memory" then error(message) end
+    local task = sluice.spawn(function() error("own") end)
+    assert(not pcall(task.await, task))
+    task = sluice.spawn(function() return sluice.sleep(0.02) end)
+    task:cancel()
+    response, message, err = task:await()
+    if response ~= nil or err.code ~= "cancelled" then error(message) end
+  ]],
+}
+
+describe("without memory for Lua", function()
+  local directory, web
+
+  setup(function()
+    directory = server.directory()
+    web = peer.listen {
+      script = { { { "expect_until", "\r\n\r\n" },
+        { "send", "HTTP/1.1 200 OK\r\nContent-Length: 16\r\n\r\n" .. JSON }, { "loop" } } },
+      repeat_last = true, records = false,
+    }
+  end)
+
+  teardown(function()
+    web:stop()
+    server.remove(directory)
+  end)
+
+  local function start(program)
+    local path = server.write(directory .. "/program.lua", BEGIN .. program .. END)
+    local mode = support.transport() or { mode = "stream", backend = "epoll" }
+    return torture.new(path, web.url .. "/", mode.mode, mode.backend)
+  end
+
+  for name, program in pairs(programs) do
+    for _, mode in ipairs { "pair", "from" } do
+      it(("%s of %s"):format(mode == "pair" and "two allocations fail in the course"
+        or "every allocation fails from some point", name), function()
+        local state <close> = start(program)
+        local function expect_clean(where)
+          local message, left = state:call()
+          assert.is_nil(message, where)
+          assert.is_nil(left, where)
+        end
+        expect_clean "before"
+        local n, raised = 0, 0
+        local message, left, has_failed
+        repeat
+          n = n + 1
+          local where = ("%s, %s at %d"):format(name, mode, n)
+          local from = system.clock()
+          message, left, has_failed = state:call(mode, n)
+          assert.is_true(system.clock() - from < 2, where .. ": hung")
+          assert.is_nil(left, where)
+          if has_failed and message then raised = raised + 1 end
+          if not has_failed then assert.is_nil(message, where) end
+          expect_clean(where)
+        until not has_failed
+        assert.is_true(raised > 10, ("%d of %d raised"):format(raised, n))
+      end)
+    end
+  end
+end)
