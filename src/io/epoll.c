@@ -171,7 +171,7 @@ static bool epoll_has_pending(const struct sl_backend *backend)
 const struct sl_backend_class sl_backend_epoll = {
     .name = "epoll",
     .benefit = "reduced",
-    .rank = 2,
+    .rank = 1,
     .has_readiness = true,
     .is_present = epoll_is_present,
     .open = epoll_open,

@@ -365,7 +365,7 @@ static bool uring_has_pending(const struct sl_backend *backend)
 const struct sl_backend_class sl_backend_uring = {
     .name = "io_uring",
     .benefit = "full",
-    .rank = 1,
+    .rank = 2,
     .has_readiness = false,
     .is_present = uring_is_present,
     .open = uring_open,
