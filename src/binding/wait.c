@@ -80,7 +80,7 @@ static void deliver(struct sl_completion *completion)
     lua_State *L = runtime->stepping;
     struct slb_ticket *ticket;
     lua_State *coroutine;
-    uint32_t version;
+    uint32_t waits;
 
     if (completion->waiter == 0 || runtime->is_closing)
         return;
@@ -93,10 +93,10 @@ static void deliver(struct sl_completion *completion)
     }
     lua_pushthread(coroutine);
     lua_xmove(coroutine, L, 1); /* anchored here while it runs */
-    version = ticket->version;
+    waits = ticket->waits;
     slb_resume(runtime, coroutine, ticket->task, 0);
     /* It could not go on: calling __close takes memory. */
-    if (ticket->target == completion && ticket->version == version)
+    if (ticket->target != NULL && ticket->waits == waits)
         end_wait(ticket);
     lua_pop(L, 2);
 }
@@ -115,6 +115,7 @@ static struct slb_ticket *push_ticket(lua_State *L, struct slb_runtime *runtime)
         ticket->next = ticket->previous = NULL;
         ticket->list = NULL;
         ticket->target = NULL;
+        ticket->waits = 0;
         ticket->coroutine = NULL;
         ticket->task = NULL;
         ticket->abandon = NULL;
@@ -233,6 +234,7 @@ static int wait_for(lua_State *L, struct slb_ticket *ticket,
     int index = lua_gettop(L);
 
     ticket->target = target;
+    ticket->waits++;
     ticket->version = target->version;
     target->waiter = (uint32_t)ticket->number;
     target->deliver = deliver;

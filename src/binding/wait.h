@@ -25,6 +25,7 @@ struct slb_ticket {
     struct slb_ticket **list;     /* whose list it is in */
     struct sl_completion *target; /* what is waited for; NULL: not in use */
     uint32_t version;             /* of target, when the wait began */
+    uint32_t waits;               /* so far: tells one from the next */
     int number;                   /* in the registry, which keeps it for good */
     lua_State *coroutine;         /* NULL: waits outside of any */
     struct slb_task *task;        /* whose coroutine this is; NULL: a foreign */
