@@ -83,7 +83,7 @@ describe("a body of 256 MiB", function()
       it(("takes %.2f bytes for each of its own, %s by %s"):format(bound, kind, way), function()
         local memory, heap = measure(kind, way)
         assert.is_true(memory <= bound, memory)
-        if way ~= "text" then assert.is_true(heap < 0.001, heap) end
+        if way ~= "text" then assert.is_true(heap < 0.004, heap) end
       end)
     end
   end
