@@ -19,15 +19,14 @@ local function over()
   for _ = 1, 1000 do
     loop:step(0.001)
     stats = sluice.stats()
-    if stats.operations == 0 and stats.timers == 0 and stats.waiting == 0 then break end
+    if stats.operations == 0 and stats.timers == 0 and stats.waiting == 0 then
+      collectgarbage()
+      stats = sluice.stats()
+      if stats.outstanding == 0 then break end
+    end
   end
-  for _, name in ipairs { "operations", "timers", "waiting" } do
+  for _, name in ipairs { "operations", "timers", "waiting", "outstanding" } do
     if stats[name] ~= 0 then error(("%d %s left"):format(stats[name], name)) end
-  end
-  collectgarbage()
-  collectgarbage()
-  if sluice.stats().outstanding ~= 0 then
-    error(("%d segments left"):format(sluice.stats().outstanding))
   end
 end
 local function program()
