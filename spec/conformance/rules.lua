@@ -15,6 +15,7 @@ local verify = "spec/c/tls/openssl_verify_test.c"
 local engine = "spec/c/tls/openssl_engine_test.c"
 local faults = "spec/faults_spec.lua"
 local get = "spec/get_spec.lua"
+local upload = "spec/upload_spec.lua"
 
 local requests = "spec/request_spec.lua"
 local redirects = "spec/redirect_spec.lua"
@@ -138,7 +139,9 @@ return {
     { requests, "with OPTIONS and a body needs a Content-Type" } },
   { "9110 9.3.8", "TRACE has no content and no secrets",
     { requests, "with TRACE has neither body nor secrets" } },
-  { "9110 10.1.1", "100-continue only with content; the wait is bounded" },
+  { "9110 10.1.1", "100-continue only with content; the wait is bounded",
+    { upload, "does not say that it expects anything without a body" },
+    { upload, "waits a second for 100, and no longer" } },
   { "9110 10.1.3", "Referer has no fragment or user info, and is not sent from https to http",
     { requests, "carries no field that nobody asked for" } },
   { "9110 10.1.4", "TE is listed in Connection",
