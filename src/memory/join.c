@@ -204,7 +204,7 @@ enum sl_status sl_join_other(struct sl_buffer *buffer,
     if (buffer->count == 0 || sl_slices_tail(buffer)->segment != segment) {
         settle_tail(buffer, precious_room(buffer), 0);
         here = precious_room(buffer);
-        if ((here > 0 && size < here + sl_join_few(buffer)) ||
+        if ((here > 0 && (size <= here || size - here < sl_join_few(buffer))) ||
             !is_affordable(buffer, segment->capacity, size - here))
             return sl_join_bytes(buffer, data, size);
     }
