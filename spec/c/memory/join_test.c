@@ -2,6 +2,7 @@
 
 #include <string.h>
 
+#include "memory/sequence.h"
 #include "spec/c/memory/stream.h"
 
 /* The segments that a reader has partly consumed and a writer partly filled. */
@@ -390,6 +391,31 @@ TEST("each allocation may fail while ranges are linked")
 {
     for (uint64_t seed = 1; seed <= 5; seed++)
         test_each_failure(link_and_fail, &seed);
+}
+
+TEST("a range that just fills the tail's room leaves no empty slice")
+{
+    for (size_t size = 1; size <= 5; size++) {
+        struct sl_buffer buffer, source;
+        struct sl_sequence taken;
+
+        pool_open(5);
+        sl_buffer_init(&buffer, &pool, SIZE_MAX);
+        sl_buffer_init(&source, &pool, SIZE_MAX);
+        sl_sequence_init(&taken, &allocator.base);
+        REQUIRE(sl_buffer_append(&source, sl_view("abcde", 5)) == SL_OK);
+        REQUIRE(sl_buffer_append(&buffer, sl_view("0123456", 7)) == SL_OK);
+        REQUIRE(sl_buffer_link(&buffer, sl_buffer_front(&source).segment,
+                               sl_buffer_front(&source).data, size) == SL_OK);
+        for (uint32_t i = 0; i < buffer.count; i++)
+            CHECK(sl_slices_at(&buffer, i)->size > 0);
+        REQUIRE(sl_sequence_take(&taken, &buffer) == SL_OK);
+        CHECK_INT(taken.size, 7 + size);
+        sl_sequence_fini(&taken);
+        sl_buffer_fini(&source);
+        sl_buffer_fini(&buffer);
+        pool_close();
+    }
 }
 
 int main(void)
