@@ -153,7 +153,7 @@ describe("options", function()
       "'stream' or 'completion' expected, got 'carrier pigeon'", 1, true)
     assert.error_matches(function() sluice.client { transport = { mode = "x" } } end, "transport")
     assert.error_matches(function() sluice.client { transport = { backend = "select" } } end,
-      "backend: 'select' is not in this build", 1, true)
+      "no backend 'select'", 1, true)
   end)
 
   it("of a client are read once: the caller's table is the caller's", function()

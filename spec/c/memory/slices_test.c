@@ -60,6 +60,20 @@ TEST("the first slices need no allocation")
     CHECK(buffer.slices == buffer.inline_slices);
     push_bytes(&buffer, SL_BUFFER_INLINE_SLICES, 1);
     CHECK(buffer.slices != buffer.inline_slices);
+    sl_buffer_fini(&buffer);
+    pool_close();
+}
+
+TEST("a reset keeps a small ring and lets go of a large one")
+{
+    struct sl_buffer buffer;
+
+    pool_open(1);
+    sl_buffer_init(&buffer, &pool, SIZE_MAX);
+    push_bytes(&buffer, 0, SL_BUFFER_INLINE_SLICES + 1);
+    sl_buffer_reset(&buffer);
+    CHECK(buffer.slices != buffer.inline_slices);
+    push_bytes(&buffer, 0, 100);
     sl_buffer_reset(&buffer);
     CHECK(buffer.slices == buffer.inline_slices);
     sl_buffer_fini(&buffer);
