@@ -67,6 +67,17 @@ describe("a redirect", function()
     end)
   end
 
+  -- RFC 9110 15.4.8, 15.4.9
+  it("of 307 or 308 keeps method and body", function()
+    for _, status in ipairs { 307, 308 } do
+      local p <close> = server(answer(status, "/next"), DONE)
+      local response <close> = assert(client:put(p.url .. "/", { body = "body" }))
+      assert.equal("PUT /, PUT /next", lines_of(p))
+      assert.equal(2, select(2, p:received()[1]:gsub("\r\n\r\nbody", "")))
+      assert.equal(200, response.status)
+    end
+  end)
+
   it("is told with its history, and its fragment is inherited", function()
     local p <close> = server(answer(302, "a?x=1"), answer(301, "../b"), DONE)
     local response <close> = assert(client:get(p.url .. "/dir/start#part"))

@@ -156,6 +156,48 @@ describe("a request", function()
     assert.equal(2, select(2, p:received()[1]:gsub("GET / ", "")))
   end)
 
+  -- RFC 9110 14.4, 15.3.7: nothing is put together here, so nothing can be put together wrongly.
+  it("for a range gets the answer as it came, a 206 like any other", function()
+    for _, range in ipairs { "bytes 0-1/4", "bytes 3-2/4", "pages 1" } do
+      local p <close> = peer.listen {
+        script = {
+          {
+            request_head,
+            { "send", "HTTP/1.1 206 Partial Content\r\nContent-Range: " .. range
+              .. "\r\nContent-Length: 2\r\n\r\nab" },
+            { "read_all" },
+          },
+        },
+      }
+      local response <close> = assert(client:get(p.url .. "/", {
+        headers = { Range = "bytes=0-1" },
+      }))
+      assert.equal(206, response.status)
+      assert.equal(range, response.headers["Content-Range"])
+      assert.equal("ab", response:text())
+      assert.equal(1, select(2, p:received()[1]:gsub("GET ", "")))
+    end
+  end)
+
+  -- RFC 9112 6.1, 6.3
+  it("of unknown length is not sent chunked to a server that spoke 1.0", function()
+    local p <close> = peer.listen {
+      script = {
+        {
+          { "expect_until", "known" },
+          { "send", "HTTP/1.0 200 OK\r\nContent-Length: 0\r\n\r\n" }, { "close" },
+        },
+      },
+      repeat_last = true,
+    }
+    assert(client:put(p.url .. "/", { body = "known" })):dispose()
+    local response, message, err = client:put(p.url .. "/", { body = function() return "x" end })
+    assert.is_nil(response)
+    assert.equal("unsupported", err.code)
+    assert.matches("1.0", message)
+    assert.equal(1, (p:connections()))
+  end)
+
   it("with OPTIONS and a body needs a Content-Type", function()
     assert.truthy(refused(client:options(server.url .. "/", { body = "{}" })):find "Content%-Type")
     head(client:options(server.url .. "/", {

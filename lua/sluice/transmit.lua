@@ -142,6 +142,11 @@ function transmit.plan(client, request)
   local origin
   origin, message, err = client:origin(url)
   if not origin then return nil, message, err end
+  -- RFC 9112 6.1: not to a server that is known to speak 1.0 only
+  if request.body and not request.body.length and origin:is_old() then
+    return failure.new("unsupported", request.method .. " " .. url.text,
+      "the server speaks HTTP/1.0: a body needs a length")
+  end
   local list
   list, message, err = complete_fields(client, request, url)
   if not list then return nil, message, err end

@@ -388,8 +388,19 @@ static int response_progress(lua_State *L)
     return 4;
 }
 
-static const luaL_Reg origin_methods[] = {
-    {"send", origin_send}, {"begin", origin_begin}, {NULL, NULL}};
+/* origin:is_old() -> whether its last answer was HTTP/1.0 */
+static int origin_is_old(lua_State *L)
+{
+    struct slb_origin *origin = slb_check(L, 1, slb_origin_type);
+
+    lua_pushboolean(L, origin->origin->speaks_1_0);
+    return 1;
+}
+
+static const luaL_Reg origin_methods[] = {{"is_old", origin_is_old},
+                                          {"send", origin_send},
+                                          {"begin", origin_begin},
+                                          {NULL, NULL}};
 
 static const luaL_Reg response_methods[] = {
     {"wait", response_wait},         {"push", response_push},

@@ -82,6 +82,7 @@ struct sl_origin {
     size_t count;               /* idle, lent and being made */
     size_t refs;
     int port;
+    bool speaks_1_0; /* its last answer was HTTP/1.0 */
     char *host;
     char *address;
     char *unix_path;

@@ -7,6 +7,7 @@
 
 static void head_came(struct sl_exchange *exchange)
 {
+    exchange->origin->speaks_1_0 = exchange->response.head.minor_version == 0;
     exchange->continue_until = 0;
     /* A final answer other than "go on, it is done" ends the upload. One of 2xx
      * may be written while the request is still being read. */
