@@ -429,9 +429,10 @@ describe("a request that waits", function()
       sluice.loop():step(0)
       reach()
       assert.is_true(task:cancel "enough")
-      local ok, result, _, err = pcall(task.await, task)
+      local ok, result, message, err = pcall(task.await, task)
       if ok then
         assert.is_nil(result)
+        assert.matches(": cancelled: enough$", message)
       else
         err = { code = tostring(result):match "cancelled" }
       end

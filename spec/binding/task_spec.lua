@@ -283,8 +283,9 @@ describe("a task", function()
       assert.is_nil(got)
       assert.equal("went on", task:await())
       assert.is_nil(got[1])
-      assert.equal("string", type(got[2]))
+      assert.equal("sleep: cancelled: no longer needed", got[2])
       assert.equal("cancelled", got[3].code)
+      assert.equal(got[2], tostring(got[3]))
       assert.is_true(is_closed)
     end)
 
@@ -318,6 +319,20 @@ describe("a task", function()
       assert.equal("await task: cancelled", message)
       assert.equal("cancelled", err.code)
       assert.equal("other", other:await())
+    end)
+
+    it("gives no reason but text, and each only once", function()
+      local task
+      task = sluice.spawn(function()
+        local first, second
+        assert.is_true(task:cancel "first")
+        first = select(2, sluice.sleep(60))
+        assert.is_true(task:cancel())
+        second = select(2, sluice.sleep(60))
+        return first, second
+      end)
+      assert.error(function() task:cancel {} end)
+      assert.same({ "sleep: cancelled: first", "sleep: cancelled" }, { task:await() })
     end)
 
     it("is not disturbed twice, or after its end", function()

@@ -27,6 +27,8 @@ static const char *push_attempt(lua_State *L, int index,
     const struct sl_origin *origin = exchange->origin;
 
     switch (exchange->failure.stage) {
+    case SL_STAGE_CONNECT:
+        return lua_pushfstring(L, "connect %s:%d", origin->host, origin->port);
     case SL_STAGE_TLS:
         return lua_pushfstring(L, "tls %s:%d", origin->host, origin->port);
     default:
@@ -43,7 +45,8 @@ int slb_push_exchange_failure(lua_State *L, int index,
                               const struct sl_exchange *exchange)
 {
     luaL_checkstack(L, 12, NULL);
-    if (exchange->failure.stage == SL_STAGE_CONNECT)
+    if (exchange->failure.stage == SL_STAGE_CONNECT &&
+        exchange->failure.status != SL_CANCELLED)
         return slb_push_failure(L, &exchange->failure, "connect");
     if (exchange->failure.stage == SL_STAGE_RESOLVE)
         return slb_push_failure(L, &exchange->failure, "resolve");

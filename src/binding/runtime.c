@@ -1,7 +1,7 @@
 #include "binding/runtime.h"
 
 #include "binding/tls.h"
-#include "binding/wait.h"
+#include "binding/task.h"
 #include "codec/decoder.h"
 
 #include <math.h>
@@ -281,14 +281,19 @@ static void push_error(lua_State *L, const struct sl_failure *failure)
 int slb_push_failure(lua_State *L, const struct sl_failure *failure,
                      const char *attempt)
 {
-    lua_pushnil(L);
     /* A connector's reason begins with the name or address that it tried. */
-    lua_pushfstring(L,
-                    failure->stage == SL_STAGE_CONNECT ||
-                            failure->stage == SL_STAGE_RESOLVE
-                        ? "%s %s"
-                        : "%s: %s",
-                    attempt, failure->reason);
+    bool has_object = failure->status != SL_CANCELLED &&
+                      (failure->stage == SL_STAGE_CONNECT ||
+                       failure->stage == SL_STAGE_RESOLVE);
+
+    lua_pushnil(L);
+    lua_pushfstring(L, has_object ? "%s %s" : "%s: %s", attempt,
+                    failure->reason);
+    if (failure->status == SL_CANCELLED && slb_push_cancel_reason(L)) {
+        lua_pushfstring(L, "%s: %s", lua_tostring(L, -2), lua_tostring(L, -1));
+        lua_replace(L, -3);
+        lua_pop(L, 1);
+    }
     push_error(L, failure);
     return 3;
 }

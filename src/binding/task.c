@@ -3,7 +3,7 @@
 #define TASK "sluice.task"
 
 /* values of a task: its coroutine, its results (or error) */
-enum { TASK_COROUTINE = 1, TASK_RESULTS = 2 };
+enum { TASK_COROUTINE = 1, TASK_RESULTS = 2, TASK_REASON = 3, TASK_VALUES = 3 };
 
 static struct slb_task *check_task(lua_State *L, int index)
 {
@@ -127,7 +127,7 @@ static int spawn(lua_State *L)
     lua_State *coroutine;
 
     luaL_checktype(L, 1, LUA_TFUNCTION);
-    task = slb_new(L, TASK, sizeof *task, 2);
+    task = slb_new(L, TASK, sizeof *task, TASK_VALUES);
     task->runtime = runtime;
     slb_runtime_retain(runtime);
     sl_completion_init(&task->start, &runtime->loop, start);
@@ -216,21 +216,44 @@ static int task_await(lua_State *L)
 }
 
 /* task:cancel(reason) -> whether there was something to cancel
- * The wait it is in, or else its next one, ends with `cancelled`. */
+ * The wait it is in, or else its next one, ends with `cancelled` and the
+ * reason, a string, in the message. */
 static int task_cancel(lua_State *L)
 {
     struct slb_task *task = check_task(L, 1);
 
+    luaL_optstring(L, 2, NULL);
+    lua_settop(L, 2);
     if (is_over(task)) {
         lua_pushboolean(L, false);
         return 1;
     }
+    lua_setiuservalue(L, 1, TASK_REASON);
     if (task->ticket != NULL)
         slb_cancel(task->ticket);
     else
         task->must_cancel = true;
     lua_pushboolean(L, true);
     return 1;
+}
+
+bool slb_push_cancel_reason(lua_State *L)
+{
+    lua_rawgeti(L, LUA_REGISTRYINDEX, slb_runtime(L)->tasks);
+    lua_pushthread(L);
+    if (lua_rawget(L, -2) != LUA_TUSERDATA) {
+        lua_pop(L, 2);
+        return false;
+    }
+    if (lua_getiuservalue(L, -1, TASK_REASON) != LUA_TSTRING) {
+        lua_pop(L, 3);
+        return false;
+    }
+    lua_pushnil(L); /* told once */
+    lua_setiuservalue(L, -3, TASK_REASON);
+    lua_replace(L, -3);
+    lua_pop(L, 1);
+    return true;
 }
 
 /* task:status() -> "ready" | "running" | "waiting" | "done" | "failed" */

@@ -33,6 +33,10 @@ void slb_task_ended(lua_State *from, struct slb_task *task,
  * step. */
 void slb_task_again(struct slb_task *task);
 
+/* The reason for which the task that L runs was cancelled, on top of the stack;
+ * false: nothing was pushed. */
+bool slb_push_cancel_reason(lua_State *L);
+
 void slb_task_open(lua_State *L);
 
 #endif
