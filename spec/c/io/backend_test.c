@@ -186,7 +186,9 @@ static void cancel_races(const struct sl_backend_class *class)
 
     world_init(&world, NULL);
     task_init(&task, class, SL_OPERATION_RECEIVE);
-    while (ended < 1500 && sl_clock_now() < until) {
+    /* Until both have been met often, however the threads are scheduled. */
+    while ((ended < 1500 || cancelled <= 100 || ended - cancelled <= 100) &&
+           sl_clock_now() < until) {
         uint32_t choice = next_random(&random) % 8;
 
         if (choice < 2 && begun == ended) {
@@ -200,7 +202,8 @@ static void cancel_races(const struct sl_backend_class *class)
         } else if (choice == 3) {
             task_cancel(&task);
         } else if (choice > 5) {
-            sl_loop_step(&world.loop, 0);
+            sl_loop_step(&world.loop,
+                         random % 64 == 0 ? SL_MILLISECOND / 5 : 0);
         }
         if (begun == ended || !task.is_over)
             continue;
