@@ -340,8 +340,10 @@ describe("a request that waits", function()
   local points = {
     queue = function()
       local p = answer({ "hold" }, { "send", GOOD }, { "loop" })
+      -- Only whoever queues behind it is to meet a deadline.
       local blocking = sluice.spawn(function()
-        local response <close> = assert(client:get(p.url .. "/"))
+        local response <close> = assert(client:get(p.url .. "/",
+          { timeout = { total = 60, connect = 10, idle = 60 } }))
         return response:text()
       end)
       until_holding(p)

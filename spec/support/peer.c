@@ -476,13 +476,15 @@ static enum outcome discard(struct connection *connection,
     static char scratch[BLOCK_SIZE]; /* nobody reads what is thrown away */
     struct record *in = &connection->in;
 
-    for (int turn = 0; turn < PIECES_PER_TURN; turn++) {
+    for (int turn = 0;; turn++) {
         uint64_t left = step->count - connection->progress;
         size_t have = in->size - in->consumed;
         size_t count;
 
         if (left == 0)
             return NEXT_STEP;
+        if (turn == PIECES_PER_TURN)
+            return WAIT_INPUT;
         if (have > 0) {
             count = have < left ? have : (size_t)left;
             in->consumed += count;
@@ -495,7 +497,6 @@ static enum outcome discard(struct connection *connection,
         }
         connection->progress += count;
     }
-    return WAIT_INPUT;
 }
 
 static enum outcome transmit_all(struct connection *connection,
@@ -677,9 +678,11 @@ static enum outcome relay(struct peer *peer, struct connection *connection,
         fail(peer, connection, "nobody at port %u", (unsigned)step->port);
         return OVER;
     }
-    for (int turn = 0; turn < PIECES_PER_TURN; turn++) {
+    for (int turn = 0;; turn++) {
         if (connection->progress == step->count)
             return NEXT_STEP;
+        if (turn == PIECES_PER_TURN)
+            return WAIT_RELAY;
         bool has_moved = relay_up(connection);
         has_moved |= relay_down(connection, step);
         if (connection->has_ended)
@@ -687,9 +690,8 @@ static enum outcome relay(struct peer *peer, struct connection *connection,
         if (connection->has_upstream_ended && pending(&connection->down) == 0)
             return NEXT_STEP;
         if (!has_moved)
-            break;
+            return WAIT_RELAY;
     }
-    return WAIT_RELAY;
 }
 
 static enum outcome wait_for_time(struct connection *connection,
