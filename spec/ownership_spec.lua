@@ -464,12 +464,11 @@ describe("a request that waits", function()
       local own = client
       client = support.client { pool = { per_origin = 1 },
         timeout = { total = 0.1, queue = 0.1, connect = 0.1, idle = 0.1 } }
-      local p <close>, run, reach, finish = point()
+      local p <close>, run, _, finish = point()
       coroutine.wrap(function() pcall(run) end)()
       collectgarbage()
       collectgarbage()
-      if not finish then reach() end
-      step_until(function() return finish or sluice.stats().waiting == 0 end)
+      -- On a busy machine the deadline may come before it waits where it is to.
       if finish then finish() end
       step_until(function() return sluice.stats().waiting == 0 end)
       client:close()
