@@ -81,6 +81,28 @@ describe("http_parser", function()
     assert.equal("tunnelled", tunnel:surplus())
   end)
 
+  it("takes 101 only where an upgrade was asked for", function()
+    local wire = "HTTP/1.1 101 Switching Protocols\r\nUpgrade: x\r\n" ..
+      "Connection: Upgrade\r\n\r\nx says"
+    local asked <close> = sluice.http_parser { upgrade = true }
+    assert.equal(101, asked:feed(wire):next().status)
+    assert.same({ type = "end", trailers = {}, keep_alive = false, upgrade = true }, asked:next())
+    assert.is_nil(asked:next())
+    assert.equal("x says", asked:surplus())
+    local other <close> = sluice.http_parser { upgrade = false }
+    local event, _, err = other:feed(wire):next()
+    assert.is_nil(event)
+    assert.equal("protocol", err.code)
+  end)
+
+  it("knows that the connection ends behind an answer", function()
+    for _, close in ipairs { true, false } do
+      local parser <close> = sluice.http_parser { close = close, method = "HEAD" }
+      assert.equal("head", parser:feed(HEAD):next().type)
+      assert.equal(not close, parser:next().keep_alive)
+    end
+  end)
+
   it("tells interim responses and trailers", function()
     local parser <close> = sluice.http_parser()
     parser:feed "HTTP/1.1 103 Early Hints\r\nLink: x\r\n\r\n"
@@ -190,7 +212,12 @@ describe("http_parser", function()
   it("raises when it is misused", function()
     assert.error_matches(function() sluice.http_parser { methd = "GET" } end, "methd")
     assert.error(function() sluice.http_parser "GET" end)
-    assert.error(function() sluice.http_parser { head = "much" } end)
+    for name, wrong in pairs { head = "1", body = -1, lenient_lf = "no", upgrade = 1,
+      close = "yes", decompress = {}, method = "GET\0HEAD" } do
+      local ok, message = pcall(function() sluice.http_parser { [name] = wrong } end)
+      assert.is_false(ok)
+      assert.matches("http_parser.*" .. name .. ": %a+.* expected, got " .. type(wrong), message)
+    end
     local parser = sluice.http_parser()
     assert.error(function() parser:feed() end)
     assert.error(function() parser:feed {} end)

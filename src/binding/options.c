@@ -1,11 +1,23 @@
 #include "binding/options.h"
 
+/* Raises for the value on top of the stack, naming the option and the function. */
+static void refuse(lua_State *L, const char *name, const char *expected)
+{
+    const char *text = lua_pushfstring(L, "%s: %s expected, got %s", name,
+                                       expected, luaL_typename(L, -1));
+
+    luaL_argerror(L, 1, text);
+}
+
 bool slb_field_boolean(lua_State *L, const char *name, bool otherwise)
 {
     bool value = otherwise;
 
-    if (lua_getfield(L, 1, name) != LUA_TNIL)
+    if (lua_getfield(L, 1, name) != LUA_TNIL) {
+        if (!lua_isboolean(L, -1))
+            refuse(L, name, "boolean");
         value = lua_toboolean(L, -1);
+    }
     lua_pop(L, 1);
     return value;
 }
@@ -18,8 +30,8 @@ uint64_t slb_field_size(lua_State *L, const char *name, uint64_t otherwise)
         int is_integer;
         lua_Integer integer = lua_tointegerx(L, -1, &is_integer);
 
-        if (!is_integer || integer < 0)
-            luaL_error(L, "%s: integer expected, not negative", name);
+        if (lua_type(L, -1) != LUA_TNUMBER || !is_integer || integer < 0)
+            refuse(L, name, "integer, not negative,");
         value = (uint64_t)integer;
     }
     lua_pop(L, 1);
@@ -31,32 +43,35 @@ int64_t slb_field_seconds(lua_State *L, const char *name, int64_t otherwise)
     int64_t value = otherwise;
 
     if (lua_getfield(L, 1, name) != LUA_TNIL) {
-        if (!lua_isnumber(L, -1) || !(lua_tonumber(L, -1) >= 0))
-            luaL_error(L, "%s: number of seconds expected, not negative", name);
+        if (lua_type(L, -1) != LUA_TNUMBER || !(lua_tonumber(L, -1) >= 0))
+            refuse(L, name, "number of seconds, not negative,");
         value = sl_clock_from_seconds(lua_tonumber(L, -1));
     }
     lua_pop(L, 1);
     return value;
 }
 
-const char *slb_field_string(lua_State *L, const char *name)
-{
-    luaL_checkstack(L, 2, "too many options");
-    if (lua_getfield(L, 1, name) == LUA_TNIL)
-        return NULL;
-    if (lua_type(L, -1) != LUA_TSTRING)
-        luaL_error(L, "%s: string expected, got %s", name,
-                   luaL_typename(L, -1));
-    return lua_tostring(L, -1);
-}
-
 struct sl_view slb_field_view(lua_State *L, const char *name)
 {
     struct sl_view view = {NULL, 0};
 
-    if (slb_field_string(L, name) != NULL)
-        view.data = lua_tolstring(L, -1, &view.size);
+    luaL_checkstack(L, 4, "too many options");
+    if (lua_getfield(L, 1, name) == LUA_TNIL)
+        return view;
+    if (lua_type(L, -1) != LUA_TSTRING)
+        refuse(L, name, "string");
+    view.data = lua_tolstring(L, -1, &view.size);
     return view;
+}
+
+const char *slb_field_string(lua_State *L, const char *name)
+{
+    struct sl_view view = slb_field_view(L, name);
+
+    /* What follows a zero byte would be lost without a word. */
+    if (view.data != NULL && memchr(view.data, '\0', view.size) != NULL)
+        refuse(L, name, "string without zero bytes");
+    return view.data;
 }
 
 void slb_check_fields(lua_State *L, const char *function,

@@ -45,14 +45,15 @@ static bool is_method(lua_State *L, const char *name)
     return method != NULL && strcmp(method, name) == 0;
 }
 
-/* http_parser{ method = "GET", decompress = true, head, line, lines, interim,
- *              body, lenient_lf } -> parser
- * Parses responses to requests of that method; limits as for clients. */
+/* http_parser{ method = "GET", upgrade = false, close = false, decompress = true,
+ *              head, line, lines, interim, body, lenient_lf } -> parser
+ * Parses responses to requests of that method, which asked for an upgrade (so
+ * that 101 is an answer) or for the connection's end; limits as for clients. */
 static int new_parser(lua_State *L)
 {
-    static const char *const names[] = {"method", "decompress", "head",
-                                        "line",   "lines",      "interim",
-                                        "body",   "lenient_lf", NULL};
+    static const char *const names[] = {
+        "method", "upgrade", "close", "decompress", "head", "line",
+        "lines",  "interim", "body",  "lenient_lf", NULL};
     struct slb_runtime *runtime = slb_runtime(L);
     struct slb_parser *parser;
 
@@ -67,6 +68,8 @@ static int new_parser(lua_State *L)
     slb_read_limits(L, &parser->limits);
     parser->request.is_head = is_method(L, "HEAD");
     parser->request.is_connect = is_method(L, "CONNECT");
+    parser->request.wants_upgrade = slb_field_boolean(L, "upgrade", false);
+    parser->request.wants_close = slb_field_boolean(L, "close", false);
     parser->decodes = slb_field_boolean(L, "decompress", true);
     lua_settop(L, 2);
     parser->runtime = runtime;
@@ -178,6 +181,10 @@ static int push_end(lua_State *L, const struct sl_response *response)
     set_fields(L, "trailers", &response->trailers);
     lua_pushboolean(L, response->framing.keeps_alive);
     lua_setfield(L, -2, "keep_alive");
+    if (response->framing.is_upgrade) {
+        lua_pushboolean(L, true);
+        lua_setfield(L, -2, "upgrade");
+    }
     return 1;
 }
 
@@ -195,7 +202,8 @@ static int push_error(lua_State *L, const struct sl_response *response,
 /* parser:next() -> event | false (more bytes are needed) | nil (it is over)
  *                | nil, message, err
  * Events are tables by `type`: "interim" and "head" (status, reason, version,
- * headers), "body" (body, a sequence), "end" (trailers, keep_alive). */
+ * headers), "body" (body, a sequence), "end" (trailers, keep_alive; upgrade
+ * behind a 101: the surplus is of the other protocol). */
 static int parser_next(lua_State *L)
 {
     struct slb_parser *parser = check_parser(L);
