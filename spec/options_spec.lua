@@ -41,10 +41,14 @@ describe("options", function()
     ["limits.lenient_lf"] = not_booleans,
     decompress = not_booleans,
     headers = not_tables,
+    auth = { 5, true, "user", {}, { "a", {} }, { "a", 5 }, { "a", "b", "c" }, { 5 },
+      { "a", "b", typo = 1 }, { bearer = 5 }, { bearer = "x", typo = 1 }, { bearer = "x", "a" },
+      { user = "a" } },
+    redirects = { true, -1, 1.5, "1", {} },
   }
 
   local of_client = {
-    base_url = not_strings,
+    base_url = { 5, true, {}, print, "", "/x", "x", "not a url", "ftp://a/", "http://", "http:/x" },
     pool = { true, 5, "x", print },
     ["pool.per_origin"] = not_positive, ["pool.total"] = not_positive,
     ["pool.idle"] = not_seconds, ["pool.lifetime"] = not_seconds,
@@ -55,10 +59,18 @@ describe("options", function()
     ["tls.ca_file"] = not_strings, ["tls.ca_path"] = not_strings, ["tls.ca"] = not_strings,
     ["tls.crl_file"] = not_strings, ["tls.cert_file"] = not_strings,
     ["tls.key_file"] = not_strings, ["tls.key_password"] = not_strings,
-    ["tls.min_version"] = not_strings, ["tls.max_version"] = not_strings,
-    ["tls.ciphers"] = not_strings, ["tls.alpn"] = not_tables, ["tls.pins"] = not_tables,
+    ["tls.pkcs12_file"] = not_strings, ["tls.key_log"] = not_strings,
+    ["tls.provider"] = not_strings,
+    ["tls.min_version"] = { 5, true, {}, "1.1", "1.4", "", "TLSv1.2" },
+    ["tls.max_version"] = { 5, true, {}, "1.1", "1.4", "", "TLSv1.2" },
+    ["tls.ciphers"] = not_strings,
+    ["tls.alpn"] = { 5, true, "x", print, { 5 }, { "" }, { ("x"):rep(256) }, { a = "b" },
+      { "a", b = "c" } },
+    ["tls.pins"] = { 5, true, "x", print, { 5 }, { "short" }, { ("x"):rep(33) }, { a = "b" },
+      { ("x"):rep(32), "short" } },
     ["tls.resume"] = not_booleans, ["tls.verify"] = { 5, "true", {} },
-    serializer = not_tables,
+    serializer = { 5, true, "x", print, {}, { encode = print } },
+    resolver = not_functions,
     logger = not_functions,
   }
 
@@ -66,7 +78,8 @@ describe("options", function()
     method = not_strings,
     url = not_strings,
     query = { 5, true, print },
-    body = { 5, true },
+    body = { 5, true, {}, { path = 5 }, { read = 5 } },
+    ["body.len"] = { 10 }, ["body.typo"] = { 1 }, ["body.length"] = { -1, 1.5, "1" },
     stream = not_booleans,
     expect_continue = not_booleans,
     trailers = not_tables,
@@ -76,6 +89,7 @@ describe("options", function()
   --- { outer = { inner = value } } for "outer.inner".
   local function set(name, value)
     local outer, inner = name:match "^(.-)%.(.*)$"
+    if outer == "body" then return { body = { read = print, [inner] = value } } end
     if outer then return { [outer] = { [inner] = value } } end
     return { [name] = value }
   end
@@ -131,6 +145,104 @@ describe("options", function()
     end
     assert.error_matches(function() client:get(server.url, { base_url = "x" }) end,
       "request: unknown option 'base_url'", 1, true)
+  end)
+
+  it("hold no zero byte where C would end there", function()
+    for _, name in ipairs { "ca_file", "ca_path", "crl_file", "cert_file", "key_file",
+      "key_password", "pkcs12_file", "ciphers", "key_log", "provider" } do
+      assert.error_matches(function() sluice.client { tls = { [name] = "a\0b" } } end,
+        "client: option 'tls." .. name .. "': string without zero bytes expected", 1, true)
+    end
+    for name, value in pairs { host = "127.0.0.1\0.test", unix_path = "/tmp/a\0b" } do
+      assert.error_matches(function() sluice.connect { port = 1, host = "x", [name] = value } end,
+        "connect: option '" .. name .. "': string without zero bytes expected", 1, true)
+    end
+    local client <close> = support.client()
+    for _, url in ipairs { "http+unix://%2Ftmp%2Fa%00b/", "http+unix://user:word@%2Ftmp%2Fa/" } do
+      local response, message, err = client:get(url)
+      assert.is_nil(response)
+      assert.equal("invalid", err.code)
+      assert.is_nil(message:find("word", 1, true))
+    end
+  end)
+
+  it("of sluice.connect are checked", function()
+    for name, values in pairs {
+      host = not_strings, unix_path = not_strings,
+      port = { 0, -1, 65536, 1 << 32, 80.5, "80", true, {} },
+      timeout = { -1, 0 / 0, "1", { resolve = "1" } }, tls = { 5, "x", { wrong = 1 } },
+      transport = { 5, "x", { mode = "x" } }, typo = { 1 },
+    } do
+      for _, value in ipairs(values) do
+        local options = { host = server.host, port = server.port }
+        options[name] = value
+        local ok, message = pcall(function() sluice.connect(options) end)
+        assert.is_false(ok, ("%s = %s was taken"):format(name, value))
+        assert.matches("^[^\n]*options_spec.lua:%d+: connect: [^\n]*" .. name, message)
+      end
+    end
+    for _, options in ipairs { {}, { host = "x" }, { port = 1 }, { host = "", port = 1 },
+      { host = ".", port = 1 } } do
+      assert.error_matches(function() sluice.connect(options) end, "connect: .*host")
+    end
+  end)
+
+  it("of sluice.connect may name a host with the root's dot", function()
+    local connected, message = sluice.connect { host = "localhost.", port = server.port,
+      transport = support.transport() }
+    local transport <close> = assert(connected, message)
+    assert.is_truthy(transport:send "GET / HTTP/1.1\r\n\r\n")
+    local refused, reason = sluice.connect { host = "127.0.0.1.", port = 1,
+      transport = support.transport() }
+    assert.is_nil(refused)
+    assert.matches("127.0.0.1:1: ", reason, 1, true)
+  end)
+
+  it("of headers lose nothing without a word", function()
+    for _, headers in ipairs { { { "A", "1" }, B = "2" }, { { "A", "1", "2" } },
+      { { "A", "1", value = "2" } }, { { "A", "1" }, [3] = { "C", "3" } } } do
+      assert.error_matches(function() sluice.client { headers = headers } end,
+        "client: headers: .* has no key")
+      local client <close> = support.client()
+      assert.error_matches(function() client:get(server.url, { headers = headers }) end,
+        "request: headers: .* has no key")
+    end
+  end)
+
+  it("of tls are in order", function()
+    assert.error_matches(function()
+      sluice.client { tls = { min_version = "1.3", max_version = "1.2" } }
+    end, "client: option 'tls.max_version': version not below min_version", 1, true)
+    sluice.client({ tls = { min_version = "1.2", max_version = "1.2", alpn = {}, pins = {} } })
+      :close()
+    for _, make in ipairs { sluice.client, function(options)
+      return sluice.connect { host = server.host, port = server.port, tls = options.tls }
+    end } do
+      local made, message, err = make { tls = { provider = "none such" } }
+      assert.is_nil(made)
+      assert.equal("unsupported", err.code)
+      assert.matches("provider 'none such' is not in this build", message, 1, true)
+    end
+    for _, provider in ipairs(sluice.platform().tls_providers) do
+      sluice.client({ tls = { provider = provider } }):close()
+    end
+  end)
+
+  it("of transport are refused where a backend has completions only", function()
+    for _, backend in ipairs { "io_uring", "threads" } do
+      for _, transport in ipairs { { backend = backend },
+        { mode = "stream", backend = backend } } do
+        local client, message, err = sluice.client { transport = transport }
+        assert.is_nil(client)
+        assert.equal("unsupported", err.code)
+        assert.equal(("client: stream transport: backend '%s' has completions only")
+          :format(backend), message)
+        local connected, _, why = sluice.connect { host = server.host, port = server.port,
+          transport = transport }
+        assert.is_nil(connected)
+        assert.equal("unsupported", why.code)
+      end
+    end
   end)
 
   it("that are none are refused at the caller's line", function()

@@ -27,11 +27,23 @@ function auth.value(option)
   return auth.basic(option[1], option[2] or "")
 end
 
+-- Every field of `option` is one of these, and a string.
+local function has_only(option, one, other)
+  for key, value in pairs(option) do
+    if key ~= one and key ~= other or type(value) ~= "string" then return false end
+  end
+  return true
+end
+
 --- What is wrong with the option, or nil.
 function auth.check(option)
-  local is_right = type(option) == "table"
-    and (type(option.bearer) == "string" or type(option[1]) == "string")
-  if is_right then return nil end
+  if type(option) == "table" then
+    if option.bearer ~= nil then
+      if has_only(option, "bearer", "bearer") then return nil end
+    elseif option[1] ~= nil and has_only(option, 1, 2) then
+      return nil
+    end
+  end
   return "{ user, password } or { bearer = token }"
 end
 

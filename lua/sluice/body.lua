@@ -32,9 +32,22 @@ local function from_path(path)
   return made
 end
 
+-- Raises unless `value` has no other fields than these two.
+local function check_fields(where, value, one, other, level)
+  for key in pairs(value) do
+    if key ~= one and key ~= other then
+      error(("%s: unknown option 'body.%s'"):format(where, tostring(key)), level + 1)
+    end
+  end
+end
+
 local function from_table(where, value, level)
-  if type(value.path) == "string" then return from_path(value.path) end
+  if type(value.path) == "string" then
+    check_fields(where, value, "path", "path", level + 1)
+    return from_path(value.path)
+  end
   if type(value.read) == "function" then
+    check_fields(where, value, "read", "length", level + 1)
     local length = value.length
     if length ~= nil and (math.type(length) ~= "integer" or length < 0) then
       error(where .. ": body.length: integer expected, not negative", level + 1)

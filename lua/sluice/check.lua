@@ -17,6 +17,12 @@ local function make(what, test)
 end
 
 check.string = make("string", function(v) return type(v) == "string" end)
+
+--- A string that C can take: a zero byte would end it.
+check.text = make("string without zero bytes", function(v)
+  return type(v) == "string" and not v:find("\0", 1, true)
+end)
+
 check.boolean = make("boolean", function(v) return type(v) == "boolean" end)
 check.table = make("table", function(v) return type(v) == "table" end)
 check.callable = make("function", function(v) return type(v) == "function" end)
@@ -33,6 +39,34 @@ end)
 check.positive = make("integer above zero", function(v)
   return math.type(v) == "integer" and v > 0
 end)
+
+check.port = make("integer from 1 to 65535", function(v)
+  return math.type(v) == "integer" and v >= 1 and v <= 65535
+end)
+
+--- One of these strings.
+function check.one_of(...)
+  local names, known = { ... }, {}
+  for i, name in ipairs(names) do
+    known[name] = true
+    names[i] = ("'%s'"):format(name)
+  end
+  return make(table.concat(names, " or "), function(v) return known[v] == true end)
+end
+
+--- An array of at most `most` values that pass `test`; `what` for the message.
+function check.array(what, most, test)
+  return make(what, function(v)
+    if type(v) ~= "table" or #v > most then return false end
+    local count = 0
+    for _ in pairs(v) do count = count + 1 end
+    for _, one in ipairs(v) do
+      if not test(one) then return false end
+      count = count - 1
+    end
+    return count == 0
+  end)
+end
 
 --- A value that passes one of several checkers, `what` for the message.
 function check.either(what, ...)

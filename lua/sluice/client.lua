@@ -7,6 +7,7 @@ local core = require "sluice.core"
 local failure = require "sluice.failure"
 local fields = require "sluice.fields"
 local json = require "sluice.json"
+local plan = require "sluice.plan"
 local redirects = require "sluice.redirects"
 local Request = require "sluice.request"
 local transmit = require "sluice.transmit"
@@ -19,7 +20,8 @@ Client.__name = "sluice.client"
 
 local version = "0.1"
 
--- Cached plans and origins of one client; beyond that the caches start over.
+-- Cached plans and origins of one client. Beyond that plans start over, and an origin
+-- that leads nowhere just now makes room for the next one.
 local cache_limit = 1000
 
 local pool_schema = {
@@ -29,13 +31,23 @@ local pool_schema = {
   lifetime = check.seconds,
 }
 
+local function check_base(value)
+  if type(value) == "string" and plan.parse(value) then return nil end
+  return "URL with scheme and host"
+end
+
+local function check_serializer(value)
+  if type(value) == "table" and value.encode and value.decode then return nil end
+  return "table with encode and decode"
+end
+
 local schema = {
-  base_url = check.string,
+  base_url = check_base,
   pool = check.either("false or table", check.off, check.fields(pool_schema)),
   pooling = check.boolean,
   transport = transports.check,
   tls = transports.check_tls,
-  serializer = check.table,
+  serializer = check_serializer,
   resolver = check.callable,
   logger = check.callable,
 }
@@ -75,6 +87,8 @@ function Client.new(options)
   options = copy(options)
   local mode, backend, refusal = transports.choose(options.transport, where, options.logger, 2)
   if not mode then return nil, backend, refusal end
+  local has_provider, reason, missing = transports.has_provider(options.tls, where)
+  if not has_provider then return nil, reason, missing end
   local connections, message, err = connections_of(options, mode, backend)
   if not connections then return nil, message, err end
   local own = fields.flatten(where, options.headers, 2)
@@ -113,8 +127,47 @@ function Client:absolute(url)
   return core.url.resolve(base, url) or url
 end
 
+-- Where the option `resolver` says that a host is. It may yield, and raise.
+-- Returns an address | nil, message, err (resolve)
+local function ask_resolver(resolver, url)
+  local address, reason = resolver(url.host, url.port)
+  local wrong
+  if address == nil or address == false then
+    wrong = type(reason) == "string" and reason or "no address"
+  elseif type(address) ~= "string" then
+    wrong = "the resolver gave a " .. type(address)
+  elseif address == "" or address:find("\0", 1, true) then
+    wrong = "the resolver gave no address"
+  end
+  if wrong then return failure.new("resolve", "resolve " .. url.host, wrong, "resolve") end
+  return address
+end
+
+-- Forgets one origin that has neither connections nor requests, and what was planned
+-- for it: two objects for one origin would each have its limit. Where all are busy
+-- none goes. `hand` is a key behind which to look on.
+local function evict_origin(self)
+  for _ = 1, self.origin_count + 1 do
+    local key, origin = next(self.origins, self.hand)
+    if key and not origin:is_busy() then
+      self.origins[key] = nil
+      self.origin_count = self.origin_count - 1
+      for _, planned in pairs(self.plans) do
+        for url, one in pairs(planned) do
+          if one.origin == origin then
+            planned[url] = nil
+            self.plan_count = self.plan_count - 1
+          end
+        end
+      end
+      return
+    end
+    self.hand = key
+  end
+end
+
 --- The origin a parsed URL leads to. The option `resolver`, function(host, port) ->
--- address | nil, message, is asked once for each.
+-- address | nil, message, is asked before one is made.
 -- Returns origin | nil, message, err
 function Client:origin(url)
   local key = url.scheme .. "://" .. (url.unix_path or url.host) .. ":" .. url.port
@@ -122,10 +175,13 @@ function Client:origin(url)
   if origin then return origin end
   local tls, address, message, err
   if self.settings.resolver and not url.unix_path then
-    address, message = self.settings.resolver(url.host, url.port)
-    if not address then
-      return failure.new("resolve", "resolve " .. url.host, message or "no address", "resolve")
+    address, message, err = ask_resolver(self.settings.resolver, url)
+    if not address then return nil, message, err end
+    -- Meanwhile anything may have happened to the client.
+    if self.connections == nil then
+      return failure.new("closed", "resolve " .. url.host, "client is closed")
     end
+    if self.origins[key] then return self.origins[key] end
   end
   if url.scheme == "https" then
     tls, message, err = self:tls_context()
@@ -137,7 +193,7 @@ function Client:origin(url)
     tls = tls, identity = key,
   }
   if not made then return nil, message, err end
-  if self.origin_count >= cache_limit then self.origins, self.origin_count = {}, 0 end
+  if self.origin_count >= cache_limit then evict_origin(self) end
   self.origins[key] = made
   self.origin_count = self.origin_count + 1
   return made

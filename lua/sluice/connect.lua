@@ -5,9 +5,9 @@ local core = require "sluice.core"
 local transports = require "sluice.transports"
 
 local schema = {
-  host = check.string,
-  port = check.positive,
-  unix_path = check.string,
+  host = check.text,
+  port = check.port,
+  unix_path = check.text,
   tls = check.either("boolean or table", check.boolean, transports.check_tls),
   transport = transports.check,
   timeout = check.either("number of seconds or table of them", check.seconds,
@@ -22,6 +22,9 @@ return function(options)
   if not options.unix_path and not (options.host and options.port) then
     error("connect: host and port, or unix_path expected", 2)
   end
+  -- The dot of a rooted name is of the resolver's, not of certificates.
+  local host = options.host and options.host:gsub("%f[.]%.$", "")
+  if host == "" then error("connect: option 'host': name or address expected", 2) end
   local mode, backend, refusal = transports.choose(options.transport, "connect", nil, 2)
   if not mode then return nil, backend, refusal end
   local timeout = options.timeout
@@ -31,13 +34,15 @@ return function(options)
   timeout = timeout or {}
   local tls, identity
   if options.tls then
-    local message, err
-    tls, message, err = transports.tls_context(options.tls == true and {} or options.tls, {})
+    local settings = options.tls == true and {} or options.tls
+    local ok, message, err = transports.has_provider(settings, "connect")
+    if not ok then return nil, message, err end
+    tls, message, err = transports.tls_context(settings, {})
     if not tls then return nil, message, err end
-    identity = ("%s:%s"):format(options.host or options.unix_path, options.port)
+    identity = ("%s:%s"):format(host or options.unix_path, options.port)
   end
   return core.connect {
-    host = options.host or options.unix_path, port = options.port, unix_path = options.unix_path,
+    host = host or options.unix_path, port = options.port, unix_path = options.unix_path,
     completion = mode == "completion", backend = backend, tls = tls, identity = identity,
     resolve = timeout.resolve, connect = timeout.connect, tls_timeout = timeout.tls,
   }

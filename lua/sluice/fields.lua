@@ -30,16 +30,28 @@ local function append(list, where, name, value, level)
   end
 end
 
+-- What an array does not use would be lost without a word.
+local function check_keys(where, array, count, level)
+  for key in pairs(array) do
+    if math.type(key) ~= "integer" or key < 1 or key > count then
+      error(("%s: headers: an array of { name, value } has no key '%s'")
+        :format(where, tostring(key)), level + 1)
+    end
+  end
+end
+
 --- Returns a new flat array; misuse raises at `level`.
 function fields.flatten(where, headers, level)
   local list = {}
   level = level + 1
   if not headers then return list end
   if headers[1] ~= nil then
+    check_keys(where, headers, #headers, level)
     for _, pair in ipairs(headers) do
       if type(pair) ~= "table" then
         error(where .. ": headers: pairs of name and value expected", level)
       end
+      check_keys(where, pair, 2, level)
       append(list, where, pair[1], pair[2], level)
     end
     return list

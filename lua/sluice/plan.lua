@@ -9,9 +9,14 @@ local ports = { http = 80, https = 443 }
 
 -- http+unix://%2Frun%2Fapp.sock/path: the host is the socket's path.
 local function parse_unix(text, target)
-  local host = core.url.parse(text).host -- as written: paths have case
+  local url = core.url.parse(text) -- as written: paths have case
+  local host = url.host
   local path, message, err = core.url.unescape(host)
   if not path then return nil, message, err end
+  if url.userinfo then return failure.new("invalid", "url", "a unix socket takes no user info") end
+  if path:find("\0", 1, true) then
+    return failure.new("invalid", "url", "zero byte in the path of a socket")
+  end
   return {
     scheme = "http+unix",
     host = "localhost",

@@ -8,32 +8,51 @@ local transports = {}
 
 --- Checker of the option `transport`.
 transports.check = check.either("name or table", check.string,
-  check.fields { mode = check.string, backend = check.string })
+  check.fields { mode = check.text, backend = check.text })
+
+local version = check.one_of("1.2", "1.3")
+local most_pins = 16
+-- The wire counts the list in 16 bits, each name in 8.
+local most_names = 0xffff // 256
 
 local tls_schema = {
   verify = check.either("boolean or function", check.boolean, check.callable),
-  ca_file = check.string,
-  ca_path = check.string,
+  ca_file = check.text,
+  ca_path = check.text,
   ca = check.string,
-  crl_file = check.string,
-  cert_file = check.string,
-  key_file = check.string,
-  key_password = check.string,
-  pkcs12_file = check.string,
-  min_version = check.string,
-  max_version = check.string,
-  ciphers = check.string,
-  alpn = check.table,
-  pins = check.table,
+  crl_file = check.text,
+  cert_file = check.text,
+  key_file = check.text,
+  key_password = check.text,
+  pkcs12_file = check.text,
+  min_version = version,
+  max_version = version,
+  ciphers = check.text,
+  alpn = check.array("array of protocol names of 1 to 255 bytes", most_names, function(name)
+    return type(name) == "string" and #name >= 1 and #name <= 255
+  end),
+  pins = check.array(("array of at most %d SHA-256 digests of 32 bytes"):format(most_pins),
+    most_pins, function(pin) return type(pin) == "string" and #pin == 32 end),
   resume = check.boolean,
-  key_log = check.string,
-  provider = check.string,
+  key_log = check.text,
+  provider = check.text,
 }
 
+local check_tls_fields = check.fields(tls_schema)
+
 --- Checker of the option `tls`.
-transports.check_tls = check.fields(tls_schema)
+function transports.check_tls(options)
+  local what, key = check_tls_fields(options)
+  if what or key then return what, key end
+  local least, most = options.min_version, options.max_version
+  if least and most and least > most then return "version not below min_version", "max_version" end
+  return nil
+end
 
 local modes = { stream = true, completion = true }
+
+-- A stream transport waits for readiness; these tell of it.
+local readiness = { epoll = true, kqueue = true, poll = true }
 
 -- Those there are anywhere; a build and a machine have some of them.
 local backends = {
@@ -48,8 +67,8 @@ local function log(logger, level, text)
   end
 end
 
-local function has_backend(platform, name)
-  for _, present in ipairs(platform.backends) do
+local function is_listed(list, name)
+  for _, present in ipairs(list) do
     if present == name then return true end
   end
   return false
@@ -71,8 +90,12 @@ function transports.choose(asked, where, logger, level)
     error(("%s: option 'transport': no backend '%s'"):format(where, backend), level + 1)
   end
   if mode == "stream" and not backend then return mode, nil end
+  if mode == "stream" and not readiness[backend] then
+    return failure.new("unsupported", where .. ": stream transport",
+      ("backend '%s' has completions only"):format(backend))
+  end
   local platform = core.platform()
-  if backend and not has_backend(platform, backend) then
+  if backend and not is_listed(platform.backends, backend) then
     return failure.new("unsupported", ("%s: %s transport"):format(where, mode),
       ("backend '%s' is not available on this machine"):format(backend))
   end
@@ -91,6 +114,15 @@ local function alpn_list(names)
   local list = {}
   for i, name in ipairs(names) do list[i] = string.pack("s1", name) end
   return table.concat(list)
+end
+
+--- Whether this build has the provider that checked options name.
+-- Returns true | nil, message, err (unsupported)
+function transports.has_provider(options, where)
+  local name = options and options.provider
+  if not name or is_listed(core.platform().tls_providers, name) then return true end
+  return failure.new("unsupported", where .. ": tls",
+    ("provider '%s' is not in this build"):format(name))
 end
 
 --- A TLS context of checked options; `alpn` are the protocols when they name none.

@@ -400,7 +400,17 @@ static int origin_is_old(lua_State *L)
     return 1;
 }
 
+/* origin:is_busy() -> whether connections or requests lead there */
+static int origin_is_busy(lua_State *L)
+{
+    struct slb_origin *origin = slb_check(L, 1, slb_origin_type);
+
+    lua_pushboolean(L, sl_origin_is_shared(origin->origin));
+    return 1;
+}
+
 static const luaL_Reg origin_methods[] = {{"is_old", origin_is_old},
+                                          {"is_busy", origin_is_busy},
                                           {"send", origin_send},
                                           {"begin", origin_begin},
                                           {NULL, NULL}};

@@ -1,14 +1,17 @@
 #include "io/platform.h"
 
 #include "binding/types.h"
+#include "tls/provider.h"
 
-/* platform() -> { supported, completion_model, expected_benefit, backends }
- * What this machine offers to completion transports; detected once. */
+/* platform() -> { supported, completion_model, expected_benefit, backends,
+ *                 tls_providers }
+ * What this machine offers to completion transports, detected once; what this
+ * build has of TLS, the default first. */
 static int get_platform(lua_State *L)
 {
     const struct sl_platform *platform = sl_platform();
 
-    lua_createtable(L, 0, 4);
+    lua_createtable(L, 0, 5);
     lua_pushboolean(L, platform->is_supported);
     lua_setfield(L, -2, "supported");
     lua_pushstring(L, platform->completion_model);
@@ -21,6 +24,12 @@ static int get_platform(lua_State *L)
         lua_rawseti(L, -2, i + 1);
     }
     lua_setfield(L, -2, "backends");
+    lua_newtable(L);
+    for (int i = 0; sl_tls_providers[i] != NULL; i++) {
+        lua_pushstring(L, sl_tls_providers[i]->name);
+        lua_rawseti(L, -2, i + 1);
+    }
+    lua_setfield(L, -2, "tls_providers");
     return 1;
 }
 

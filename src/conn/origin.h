@@ -125,6 +125,12 @@ enum sl_status sl_origin_create(struct sl_connections *connections,
                                 struct sl_origin **origin);
 void sl_origin_retain(struct sl_origin *origin);
 void sl_origin_release(struct sl_origin *origin);
+/* Whether others than its one owner hold it: each of its connections, made or
+ * being made, and each exchange. */
+static inline bool sl_origin_is_shared(const struct sl_origin *origin)
+{
+    return origin->refs > 1;
+}
 
 enum sl_checkout {
     SL_CHECKOUT_REUSED, /* `*connection` is lent */
