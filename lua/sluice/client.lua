@@ -337,7 +337,8 @@ end
 --- A request to be completed by chained calls.
 function Client:build(method, url) return Request.build(self, method, url) end
 
---- Counters of this client: idle, active, made, requests, resends.
+--- Counters of this client: connections by state, requests, and the pool that it rents
+-- from; doc/memory.md tells what each means.
 function Client:stats()
   if self.connections == nil then error("use of closed client", 2) end
   local stats = self.connections:stats()

@@ -90,23 +90,37 @@ static int connections_close(lua_State *L)
     return 0;
 }
 
-/* connections:stats() -> { idle, active, made, requests, resends } */
+/* connections:stats() -> counters: connections by state (`dialing` is the part of
+ * `active` that is being made), requests, and the client's pool */
 static int connections_stats(lua_State *L)
 {
-    const struct sl_connections_stats *stats =
-        &check_connections(L)->connections->stats;
+    const struct sl_connections *all = check_connections(L)->connections;
+    const struct sl_connections_stats *stats = &all->stats;
+    const struct sl_pool_stats *pool = &all->pool->stats;
+    const struct {
+        const char *name;
+        uint64_t value;
+    } counters[] = {
+        {"idle", stats->idle},
+        {"active", stats->active},
+        {"dialing", stats->idle + stats->active - stats->open},
+        {"queued", stats->queued},
+        {"made", stats->made},
+        {"requests", stats->requests},
+        {"resends", stats->resends},
+        {"outstanding", sl_pool_outstanding(all->pool)},
+        {"rented", pool->rented},
+        {"returned", pool->returned},
+        {"high_water", pool->high_water},
+        {"bytes", pool->bytes},
+    };
+    size_t count = sizeof counters / sizeof *counters;
 
-    lua_createtable(L, 0, 5);
-    lua_pushinteger(L, (lua_Integer)stats->idle);
-    lua_setfield(L, -2, "idle");
-    lua_pushinteger(L, (lua_Integer)stats->active);
-    lua_setfield(L, -2, "active");
-    lua_pushinteger(L, (lua_Integer)stats->made);
-    lua_setfield(L, -2, "made");
-    lua_pushinteger(L, (lua_Integer)stats->requests);
-    lua_setfield(L, -2, "requests");
-    lua_pushinteger(L, (lua_Integer)stats->resends);
-    lua_setfield(L, -2, "resends");
+    lua_createtable(L, 0, (int)count + 2);
+    for (size_t i = 0; i < count; i++) {
+        lua_pushinteger(L, (lua_Integer)counters[i].value);
+        lua_setfield(L, -2, counters[i].name);
+    }
     return 1;
 }
 

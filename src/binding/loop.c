@@ -133,6 +133,8 @@ static int get_stats(lua_State *L)
         {"descriptors", runtime->loop.descriptors},
         {"waiting", runtime->waiting},
         {"connections", runtime->loop.connections},
+        {"idle", runtime->loop.idle_connections},
+        {"active", runtime->loop.connections - runtime->loop.idle_connections},
         {"requests", runtime->requests},
         {"resends", runtime->resends},
     };

@@ -46,6 +46,7 @@ static void link_idle(struct sl_connection *connection)
         all->oldest_awake = connection;
     all->stats.idle++;
     all->stats.active--;
+    all->loop->idle_connections++;
 }
 
 static void unlink_idle(struct sl_connection *connection)
@@ -72,6 +73,7 @@ static void unlink_idle(struct sl_connection *connection)
         all->oldest = connection->newer;
     all->stats.idle--;
     all->stats.active++;
+    all->loop->idle_connections--;
 }
 
 /* Armed for the oldest, lazily: a timer that comes too early arms itself again
@@ -412,6 +414,7 @@ enum sl_status sl_connection_create(struct sl_origin *origin,
     sl_buffer_init(&created->input, all->pool, SIZE_MAX);
     sl_transport_bind(transport, &connection_events, created);
     all->stats.made++;
+    all->stats.open++;
     all->loop->connections++;
     *connection = created;
     return SL_OK;
@@ -444,6 +447,7 @@ void sl_connection_discard(struct sl_connection *connection, bool is_abort)
     struct sl_origin *origin = connection->origin;
     struct sl_allocator *allocator = origin->connections->allocator;
 
+    origin->connections->stats.open--;
     origin->connections->loop->connections--;
     sl_link_close(&connection->link, is_abort);
     sl_peer_release(connection->peer);
@@ -480,6 +484,7 @@ static const struct sl_transport_events connection_events = {
 void sl_connections_enqueue(struct sl_connections *connections,
                             struct sl_exchange *exchange)
 {
+    connections->stats.queued++;
     exchange->next = NULL;
     exchange->previous = connections->last_waiting;
     if (connections->last_waiting != NULL)
@@ -492,6 +497,7 @@ void sl_connections_enqueue(struct sl_connections *connections,
 void sl_connections_dequeue(struct sl_connections *connections,
                             struct sl_exchange *exchange)
 {
+    connections->stats.queued--;
     if (exchange->previous != NULL)
         exchange->previous->next = exchange->next;
     else

@@ -35,6 +35,8 @@ void sl_connections_options_default(struct sl_connections_options *options);
 struct sl_connections_stats {
     size_t idle;
     size_t active; /* lent or being made */
+    size_t open;   /* idle or lent */
+    size_t queued; /* exchanges that wait for a place */
     uint64_t made;
     uint64_t requests;
     uint64_t resends;

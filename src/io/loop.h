@@ -47,6 +47,7 @@ struct sl_loop {
     size_t operations;     /* completions PENDING or READY */
     size_t descriptors;    /* sockets and files opened through this loop */
     size_t connections;    /* kept by conn/origin.c, idle and lent */
+    size_t idle_connections;
     size_t quarantined;    /* operations that close did not see the end of */
     uint64_t stale_events; /* for a socket that was closed meanwhile: ignored */
     /* How long a step polls before it blocks, as long as what it waits for
