@@ -200,13 +200,19 @@ describe("options", function()
 
   it("of headers lose nothing without a word", function()
     for _, headers in ipairs { { { "A", "1" }, B = "2" }, { { "A", "1", "2" } },
-      { { "A", "1", value = "2" } }, { { "A", "1" }, [3] = { "C", "3" } } } do
+      { { "A", "1", value = "2" } }, { { "A", "1" }, [3] = { "C", "3" } },
+      { A = { "1", b = "2" } }, { { "A", { "1", "2", n = 2 } } } } do
       assert.error_matches(function() sluice.client { headers = headers } end,
         "client: headers: .* has no key")
       local client <close> = support.client()
       assert.error_matches(function() client:get(server.url, { headers = headers }) end,
         "request: headers: .* has no key")
     end
+  end)
+
+  it("of headers mark secrets with a boolean", function()
+    assert.error_matches(function() sluice.client { headers = { { "A", "1", secret = 1 } } } end,
+      "client: headers: secret: boolean expected, got number", 1, true)
   end)
 
   it("of tls are in order", function()

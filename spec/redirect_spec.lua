@@ -174,4 +174,31 @@ describe("a redirect", function()
       assert.truthy(later:find "X%-Kept: kept")
     end
   end)
+
+  it("takes no field marked secret to another origin, and none back", function()
+    local port = support.system.free_port()
+    local home <close> = server(answer(302, "/near"),
+      answer(302, ("http://127.0.0.1:%d/away"):format(port)), DONE)
+    local away <close> = peer.listen {
+      port = port,
+      script = {
+        { request_head, { "send", answer(302, home.url .. "/back") }, { "read_all" } },
+      },
+    }
+    local own <close> = support.client {
+      headers = { { "X-Client", "hidden", secret = true }, { "X-Other", "kept" } },
+    }
+    local response <close> = assert(own:get(home.url .. "/", {
+      headers = { { "X-Key", "hidden", secret = true }, { "X-Kept", "kept", secret = false },
+        { "x-key", "hidden" } },
+    }))
+    assert.equal(200, response.status)
+    local first, near, back = home:received()[1]:match "^(.-\r\n\r\n)(.-\r\n\r\n)(.*)$"
+    assert.equal(3, select(2, first:gsub("hidden", "")))
+    assert.equal(3, select(2, near:gsub("hidden", "")))
+    for _, later in ipairs { away:received()[1], back } do
+      assert.is_nil(later:find "hidden")
+      assert.equal(2, select(2, later:gsub("kept", "")))
+    end
+  end)
 end)

@@ -91,7 +91,7 @@ function Client.new(options)
   if not has_provider then return nil, reason, missing end
   local connections, message, err = connections_of(options, mode, backend)
   if not connections then return nil, message, err end
-  local own = fields.flatten(where, options.headers, 2)
+  local own, secrets = fields.flatten(where, options.headers, 2)
   local self = setmetatable({
     settings = options,
     mode = mode,
@@ -99,6 +99,7 @@ function Client.new(options)
     connections = connections,
     serializer = serializer,
     fields = own,
+    secrets = secrets,
     interceptors = {},
     origins = {},
     origin_count = 0,

@@ -1,7 +1,8 @@
 --- Header fields as users give them, as a flat array: name, value, name, value...
 -- Given as a map of names to a string or an array of strings (sent in the order
 -- of their names, so that a request looks the same each time), or as an array of
--- { name, value } pairs (sent in that order).
+-- { name, value } pairs (sent in that order); { name, value, secret = true } is one
+-- that leaves its origin with no redirect.
 
 local core = require "sluice.core"
 local failure = require "sluice.failure"
@@ -15,11 +16,21 @@ local function as_text(where, name, value, level)
   error(("%s: header '%s': string expected, got %s"):format(where, name, kind), level + 1)
 end
 
+-- What an array does not use would be lost without a word.
+local function check_keys(where, array, count, level)
+  for key in pairs(array) do
+    if math.type(key) ~= "integer" or key < 1 or key > count then
+      error(("%s: headers: an array has no key '%s'"):format(where, tostring(key)), level + 1)
+    end
+  end
+end
+
 local function append(list, where, name, value, level)
   if type(name) ~= "string" then
     error(("%s: header name: string expected, got %s"):format(where, type(name)), level + 1)
   end
   if type(value) == "table" then
+    check_keys(where, value, #value, level + 1)
     for _, one in ipairs(value) do
       list[#list + 1] = name
       list[#list + 1] = as_text(where, name, one, level + 1)
@@ -30,31 +41,39 @@ local function append(list, where, name, value, level)
   end
 end
 
--- What an array does not use would be lost without a word.
-local function check_keys(where, array, count, level)
-  for key in pairs(array) do
-    if math.type(key) ~= "integer" or key < 1 or key > count then
-      error(("%s: headers: an array of { name, value } has no key '%s'")
+-- One { name, value }. Returns whether it is a secret.
+local function append_pair(list, where, pair, level)
+  if type(pair) ~= "table" then
+    error(where .. ": headers: pairs of name and value expected", level + 1)
+  end
+  for key, value in pairs(pair) do
+    if key ~= 1 and key ~= 2 and key ~= "secret" then
+      error(("%s: headers: a pair of name and value has no key '%s'")
         :format(where, tostring(key)), level + 1)
+    elseif key == "secret" and type(value) ~= "boolean" then
+      error(("%s: headers: secret: boolean expected, got %s"):format(where, type(value)), level + 1)
     end
   end
+  append(list, where, pair[1], pair[2], level + 1)
+  return pair.secret
 end
 
---- Returns a new flat array; misuse raises at `level`.
+--- Returns a new flat array, and the names of secrets if there are any; misuse raises
+-- at `level`.
 function fields.flatten(where, headers, level)
   local list = {}
   level = level + 1
   if not headers then return list end
   if headers[1] ~= nil then
     check_keys(where, headers, #headers, level)
+    local secrets
     for _, pair in ipairs(headers) do
-      if type(pair) ~= "table" then
-        error(where .. ": headers: pairs of name and value expected", level)
+      if append_pair(list, where, pair, level) then
+        secrets = secrets or {}
+        secrets[#secrets + 1] = pair[1]
       end
-      check_keys(where, pair, 2, level)
-      append(list, where, pair[1], pair[2], level)
     end
-    return list
+    return list, secrets
   end
   local names = {}
   for name in pairs(headers) do

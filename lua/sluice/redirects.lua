@@ -58,6 +58,7 @@ local function derive(request, status, url, from, to)
     shown = to.text,
     options = request.options,
     fields = table.move(request.fields, 1, #request.fields, 1, {}),
+    secrets = request.secrets,
     body = request.body,
     is_foreign = request.is_foreign or not same_origin(from, to),
   }, getmetatable(request))
@@ -66,7 +67,9 @@ local function derive(request, status, url, from, to)
     for _, name in ipairs(of_content) do fields.remove(next_request.fields, name) end
   end
   if next_request.is_foreign then
-    for _, name in ipairs(secrets) do fields.remove(next_request.fields, name) end
+    for _, names in ipairs { secrets, request.secrets or {}, request.client.secrets or {} } do
+      for _, name in ipairs(names) do fields.remove(next_request.fields, name) end
+    end
   end
   return next_request
 end

@@ -80,8 +80,8 @@ function Request.new(client, method, url, options, level)
     method = options.method or method,
     url = client:absolute(options.url or url),
     options = options,
-    fields = fields.flatten("request", options.headers, level),
   }, Request)
+  self.fields, self.secrets = fields.flatten("request", options.headers, level)
   local ok, message, err = fields.check(self.fields)
   if not ok then
     bodies.refuse(options.body)
