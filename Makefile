@@ -39,6 +39,7 @@ LUA_CFLAGS ?= $(shell pkg-config --cflags lua$(LUA_ABI) 2>/dev/null || \
 # Files that are built only where they can be. SL_HAVE_* is defined exactly
 # when its file is part of the build: test it with #ifdef.
 OPTIONAL :=
+UNIT_LIBS :=
 ifeq ($(OS),Linux)
 OPTIONAL += src/io/epoll.c
 DEFINES  += -DSL_HAVE_EPOLL=1
@@ -58,6 +59,7 @@ ifeq ($(call has_header,brotli/decode.h),yes)
 OPTIONAL += src/codec/brotli.c
 DEFINES  += -DSL_HAVE_BROTLI=1
 LIBS     += -lbrotlidec
+UNIT_LIBS += -lbrotlienc
 endif
 endif
 ifneq ($(wildcard src/codec/zstd.c),)
@@ -149,7 +151,7 @@ $(1): FORCE
 	@printf '%s\n' '$(2)' | cmp -s - $$@ || printf '%s\n' '$(2)' >$$@
 endef
 $(eval $(call stamp,$(BUILD)/module.flags,$(CC) $(MODULE_FLAGS) $(LIBS)))
-$(eval $(call stamp,$(BUILD)/unit.flags,$(CC) $(TEST_FLAGS) $(LIBS)))
+$(eval $(call stamp,$(BUILD)/unit.flags,$(CC) $(TEST_FLAGS) $(LIBS) $(UNIT_LIBS)))
 $(eval $(call stamp,$(BUILD)/fuzz.flags,$(CLANG) $(FUZZ_FLAGS) $(LIBS)))
 $(eval $(call stamp,$(BUILD)/module.list,$(SOURCES)))
 $(eval $(call stamp,$(BUILD)/core.list,$(CORE_SOURCES) $(SUPPORT_SOURCES)))
@@ -184,7 +186,7 @@ $(BUILD)/unit/core.a: $(UNIT_CORE) $(UNIT_SUPPORT) $(BUILD)/core.list
 
 $(UNITS): %: %.o $(BUILD)/unit/core.a
 	$(call run,link)$(CC) -fsanitize=$(UNIT_SAN) -pthread -o $@ $< \
-		$(BUILD)/unit/core.a $(LIBS) $(call tls_libs,$(TLS_HERE))
+		$(BUILD)/unit/core.a $(LIBS) $(UNIT_LIBS) $(call tls_libs,$(TLS_HERE))
 
 # ---- specs ----
 

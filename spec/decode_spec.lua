@@ -169,6 +169,52 @@ describe("a coded body", function()
     assert.equal("7", response.headers["Content-Length"])
   end)
 
+  -- Written by the libraries, flushed behind each text and then ended.
+  local texts = { ("abcdefgh"):rep(7500), "and more", "" }
+  local flushed = {
+    gzip = {
+      "\x1f\x8b\x08\x00\x00\x00\x00\x00\x02\x03\xec\xc51\x01\x00 \x08\x00\xb0\xac\x08\x08\xfd\x13X" ..
+      "\xc3c{\x16'\xab\xefl\xd8" .. ("\xb6m\xdb"):rep(28) .. "\xb6m\x7f\xf2\x03\x00\x00\xff\xff",
+      "J\xccKQ\xc8\xcd/J\x05\x00\x00\x00\xff\xff",
+      "\x03\x00\xb0\x18S\x91h\xea\x00\x00",
+    },
+    br = {
+      "\x8b/u\xf8\xc5\x01\xc7\x80\xb8>~\x0b\x07H\x88\x03\x80r\xba\x1b",
+      "8\x00\x80_\x02 \x84\x89\x9c\x86\x0a\x03",
+      "\x03",
+    },
+    zstd = {
+      "(\xb5/\xfd\x00X\x84\x00\x00@abcdefgh\x01\x00U\xea\xe9\x85\x0b",
+      "@\x00\x00and more",
+      "\x01\x00\x00",
+    },
+  }
+
+  for coding, parts in pairs(flushed) do
+    (has_coding(coding) and it or pending)("comes as it was flushed: " .. coding, function()
+      local script = { request_head, { "send",
+        "HTTP/1.1 200 OK\r\nContent-Encoding: " .. coding ..
+        "\r\nTransfer-Encoding: chunked\r\n\r\n" } }
+      for _, part in ipairs(parts) do
+        script[#script + 1] = { "send", ("%x\r\n%s\r\n"):format(#part, part) }
+        script[#script + 1] = { "hold" }
+      end
+      script[#script + 1] = { "send", "0\r\n\r\n" }
+      script[#script + 1] = { "stall" }
+      local p <close> = peer.listen { script = { script } }
+      local response <close> = assert(client:get(p.url .. "/", { stream = true }))
+      for _, text in ipairs(texts) do
+        local came = ""
+        while #came < #text do
+          came = came .. assert(response:read(#text - #came))
+        end
+        assert.is_true(came == text)
+        p:signal(1)
+      end
+      assert.is_nil((response:read(1)))
+    end)
+  end
+
   -- ---- what is asked for ----
 
   local function asked(options, own)

@@ -78,7 +78,8 @@ static enum sl_status brotli_run(struct sl_engine *engine,
     case BROTLI_DECODER_RESULT_SUCCESS:
         return SL_END;
     case BROTLI_DECODER_RESULT_NEEDS_MORE_INPUT:
-        return SL_AGAIN;
+        /* also said while decoded bytes wait for room */
+        return BrotliDecoderHasMoreOutput(self->state) ? SL_OK : SL_AGAIN;
     case BROTLI_DECODER_RESULT_NEEDS_MORE_OUTPUT:
         return SL_OK;
     default:

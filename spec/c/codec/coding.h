@@ -10,6 +10,12 @@
 #include <stdlib.h>
 #include <string.h>
 #include <zlib.h>
+#ifdef SL_HAVE_BROTLI
+#include <brotli/encode.h>
+#endif
+#ifdef SL_HAVE_ZSTD
+#include <zstd.h>
+#endif
 
 #define SMALL_SEGMENT ((size_t)23)
 
@@ -128,6 +134,60 @@ static inline struct bytes deflated(struct sl_view content, int format,
     coded.data = realloc(coded.data, coded.size);
     return coded;
 }
+
+/* The same, flushed and left open: all of the content can be decoded from it. */
+static inline struct bytes deflate_flushed(struct sl_view content, int format)
+{
+    struct bytes coded = bytes_new(content.size + 1024);
+    z_stream stream;
+
+    memset(&stream, 0, sizeof(stream));
+    REQUIRE(deflateInit2(&stream, 6, Z_DEFLATED, format, 9,
+                         Z_DEFAULT_STRATEGY) == Z_OK);
+    stream.next_in = (Bytef *)(uintptr_t)content.data;
+    stream.avail_in = (uInt)content.size;
+    stream.next_out = (Bytef *)coded.data;
+    stream.avail_out = (uInt)coded.size;
+    REQUIRE(deflate(&stream, Z_SYNC_FLUSH) == Z_OK && stream.avail_out > 0);
+    coded.size = stream.total_out;
+    deflateEnd(&stream);
+    return coded;
+}
+
+#ifdef SL_HAVE_BROTLI
+static inline struct bytes brotli_flushed(struct sl_view content)
+{
+    struct bytes coded = bytes_new(content.size + 1024);
+    BrotliEncoderState *state = BrotliEncoderCreateInstance(NULL, NULL, NULL);
+    const uint8_t *in = (const uint8_t *)content.data;
+    uint8_t *out = (uint8_t *)coded.data;
+    size_t size = content.size;
+    size_t room = coded.size;
+
+    BrotliEncoderSetParameter(state, BROTLI_PARAM_QUALITY, 5);
+    REQUIRE(BrotliEncoderCompressStream(state, BROTLI_OPERATION_FLUSH, &size,
+                                        &in, &room, &out, NULL));
+    REQUIRE(size == 0 && !BrotliEncoderHasMoreOutput(state));
+    coded.size -= room;
+    BrotliEncoderDestroyInstance(state);
+    return coded;
+}
+#endif
+
+#ifdef SL_HAVE_ZSTD
+static inline struct bytes zstd_flushed(struct sl_view content)
+{
+    struct bytes coded = bytes_new(content.size + 1024);
+    ZSTD_CCtx *context = ZSTD_createCCtx();
+    ZSTD_inBuffer in = {content.data, content.size, 0};
+    ZSTD_outBuffer out = {coded.data, coded.size, 0};
+
+    REQUIRE(ZSTD_compressStream2(context, &out, &in, ZSTD_e_flush) == 0);
+    coded.size = out.pos;
+    ZSTD_freeCCtx(context);
+    return coded;
+}
+#endif
 
 /* ---- decoding ---- */
 

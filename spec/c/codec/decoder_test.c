@@ -140,6 +140,79 @@ TEST("every fixture has its outcome whole, cut anywhere and byte by byte")
     CHECK(run_count >= 20);
 }
 
+/* ---- a peer that is silent ---- */
+
+static struct bytes flushed(const struct sl_decoder_class *class,
+                            struct sl_view content)
+{
+#ifdef SL_HAVE_BROTLI
+    if (class == &sl_coding_brotli)
+        return brotli_flushed(content);
+#endif
+#ifdef SL_HAVE_ZSTD
+    if (class == &sl_coding_zstd)
+        return zstd_flushed(content);
+#endif
+    return deflate_flushed(content, strcmp(class->name, "gzip") == 0 ? AS_GZIP
+                                                                     : AS_ZLIB);
+}
+
+/* All of it comes without another byte of input. */
+static void check_flushed(const struct sl_decoder_class *class,
+                          struct sl_view content, size_t segment_size,
+                          size_t room)
+{
+    struct bytes coded = flushed(class, content);
+    struct outcome outcome = {SL_AGAIN, NULL, bytes_new(0)};
+    struct test_allocator allocator;
+    struct sl_pool pool;
+    struct sl_decoder *decoder;
+    struct sl_buffer input;
+    struct sl_buffer output;
+
+    test_note("%s, %zu bytes, rooms of %zu", class->name, content.size, room);
+    test_allocator_init(&allocator);
+    pool_begin(&pool, &allocator.base, segment_size);
+    REQUIRE(sl_decoder_rent(class, &pool, &decoder) == SL_OK);
+    sl_buffer_init(&input, &pool, SIZE_MAX);
+    sl_buffer_init(&output, &pool, SIZE_MAX);
+    sl_buffer_append(&input, bytes_view(coded));
+    CHECK_INT(decode_all(decoder, &input, &output, room, &outcome), SL_AGAIN);
+    CHECK_BYTES(outcome.content.data, outcome.content.size, content.data,
+                content.size);
+    sl_buffer_fini(&input);
+    sl_buffer_fini(&output);
+    outcome_free(&outcome);
+    sl_decoder_release(decoder);
+    pool_end(&pool);
+    test_allocator_fini(&allocator);
+    bytes_free(&coded);
+}
+
+TEST("nothing that can be decoded waits for more input, whatever the room")
+{
+    static const size_t sizes[] = {1, 700, 40000, 300000};
+    static const size_t rooms[] = {7, 1000, 8192, 100000};
+    size_t coding, kind, i, k;
+
+    for (coding = 0; coding < CODINGS; coding++) {
+        for (i = 0; i < sizeof(sizes) / sizeof(sizes[0]); i++) {
+            struct bytes contents[] = {make_text(sizes[i], 31),
+                                       make_zeros(sizes[i])};
+
+            for (kind = 0; kind < 2; kind++) {
+                for (k = 0; k < sizeof(rooms) / sizeof(rooms[0]); k++) {
+                    if (sizes[i] <= 100 * rooms[k])
+                        check_flushed(codings[coding],
+                                      bytes_view(contents[kind]),
+                                      k == 0 ? 23 : 16384, rooms[k]);
+                }
+                bytes_free(&contents[kind]);
+            }
+        }
+    }
+}
+
 /* ---- renting ---- */
 
 TEST("a released decoder is rented again and allocates nothing")

@@ -2,10 +2,6 @@
 
 #include "codec/engine.h"
 
-#ifdef SL_HAVE_ZSTD
-#include <zstd.h>
-#endif
-
 /* Engines see memory only through views and rooms: here both end against an
  * unreadable page, which no segment does. */
 
