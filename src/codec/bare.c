@@ -60,7 +60,7 @@ static enum sl_status enter(struct bare *self, struct sl_buffer *input)
 {
     if (sl_engine_peek(self->engine, input).size == 0)
         return SL_AGAIN;
-    if (self->has_ended && !self->engine->class->has_frames) {
+    if (self->has_ended && self->engine->class->restart == NULL) {
         self->reason = "data after the end of compressed data";
         return SL_DECODE;
     }

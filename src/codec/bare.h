@@ -1,7 +1,7 @@
 /* codec/bare.h - codings whose format delimits and checks itself
  *
  * Functions for the tables of brotli.c and zstd.c, over the engine they name.
- * An engine with frames may be followed by further ones.
+ * Where the engine can restart, a frame may be followed by further ones.
  */
 #ifndef SL_CODEC_BARE_H
 #define SL_CODEC_BARE_H

@@ -26,13 +26,14 @@ enum sl_status sl_engine_reset(struct sl_engine *engine)
     engine->tail_room = 0;
     engine->surplus_first = 0;
     engine->surplus_end = 0;
-    return sl_engine_restart(engine);
+    engine->has_more = false;
+    return engine->class->reset(engine);
 }
 
 enum sl_status sl_engine_restart(struct sl_engine *engine)
 {
     engine->has_more = false;
-    return engine->class->reset(engine);
+    return engine->class->restart(engine);
 }
 
 struct sl_view sl_engine_peek(const struct sl_engine *engine,

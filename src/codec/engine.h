@@ -18,16 +18,21 @@
 struct sl_engine;
 
 struct sl_engine_class {
-    bool has_frames; /* after SL_END another frame may follow */
     enum sl_status (*create)(struct sl_allocator *allocator,
                              struct sl_engine **engine);
     void (*destroy)(struct sl_engine *engine);
-    /* A failure leaves an engine that can only be destroyed. */
+    /* Behind the end of a body: lets go of what an idle engine should not hold.
+     * A failure leaves an engine that can only be destroyed. */
     enum sl_status (*reset)(struct sl_engine *engine);
+    /* Behind SL_END, for more data of the same body: keeps all memory, for
+     * there may be such an end every few bytes. NULL: nothing may follow.
+     * Failures as of reset. */
+    enum sl_status (*restart)(struct sl_engine *engine);
     /* Takes from the front of `input`, fills the front of `room`, and moves
      * both past what it used. SL_OK: the room is full, more may come.
      * SL_AGAIN: all input is used. SL_END: the data ended; the input is moved
-     * to the first byte behind it; what lay in earlier input is unread. SL_DECODE, SL_MEMORY: broken until reset. */
+     * to the first byte behind it; what lay in earlier input is unread.
+     * SL_DECODE, SL_MEMORY: broken until reset. */
     enum sl_status (*run)(struct sl_engine *engine, struct sl_view *input,
                           struct sl_room *room, const char **error);
 };
@@ -55,7 +60,8 @@ enum sl_status sl_engine_create(const struct sl_engine_class *class,
 void sl_engine_destroy(struct sl_engine *engine);
 /* For the next body. */
 enum sl_status sl_engine_reset(struct sl_engine *engine);
-/* For the next member of the same body: keeps the surplus. */
+/* For the next frame or member of the same body, where the class can: keeps
+ * the surplus. */
 enum sl_status sl_engine_restart(struct sl_engine *engine);
 
 /* The next bytes behind what the engine took; empty when there are none. */

@@ -97,6 +97,7 @@ const struct sl_engine_class sl_engine_inflate = {
     .create = inflate_create,
     .destroy = inflate_destroy,
     .reset = inflate_reset,
+    .restart = inflate_reset,
     .run = inflate_run,
 };
 

@@ -109,6 +109,7 @@ static const struct sl_engine_class engine_class = {
     .create = isal_create,
     .destroy = isal_destroy,
     .reset = isal_reset,
+    .restart = isal_reset,
     .run = isal_run,
 };
 

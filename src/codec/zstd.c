@@ -43,17 +43,23 @@ static void zstd_destroy(struct sl_engine *engine)
     sl_free(engine->allocator, engine, sizeof(struct zstd));
 }
 
+static enum sl_status zstd_restart(struct sl_engine *engine)
+{
+    ZSTD_DCtx_reset(((struct zstd *)engine)->context, ZSTD_reset_session_only);
+    return SL_OK;
+}
+
 static enum sl_status zstd_reset(struct sl_engine *engine)
 {
     struct zstd *self = (struct zstd *)engine;
 
     if (self->context == NULL)
         return SL_OK;
-    if (ZSTD_sizeof_DCtx(self->context) > KEPT)
+    if (ZSTD_sizeof_DCtx(self->context) > KEPT) {
         drop(self);
-    else
-        ZSTD_DCtx_reset(self->context, ZSTD_reset_session_only);
-    return SL_OK;
+        return SL_OK;
+    }
+    return zstd_restart(engine);
 }
 
 static ZSTD_DCtx *make_context(struct sl_allocator *allocator)
@@ -111,10 +117,10 @@ static enum sl_status zstd_run(struct sl_engine *engine, struct sl_view *input,
 }
 
 static const struct sl_engine_class engine_class = {
-    .has_frames = true,
     .create = zstd_create,
     .destroy = zstd_destroy,
     .reset = zstd_reset,
+    .restart = zstd_restart,
     .run = zstd_run,
 };
 

@@ -213,6 +213,47 @@ TEST("nothing that can be decoded waits for more input, whatever the room")
     }
 }
 
+#ifdef SL_HAVE_ZSTD
+/* RFC 8878 3.1.1: a frame of nothing, or of a letter, with a window of 8 MiB. */
+static void check_frames(struct sl_view frame, size_t content)
+{
+    const size_t count = 1000;
+    struct test_allocator allocator;
+    struct sl_pool pool;
+    struct sl_decoder *decoder;
+    struct sl_buffer input;
+    struct sl_buffer output;
+    const char *error = NULL;
+    size_t before;
+    size_t i;
+
+    test_allocator_init(&allocator);
+    sl_pool_init(&pool, &allocator.base, NULL);
+    REQUIRE(sl_decoder_rent(&sl_coding_zstd, &pool, &decoder) == SL_OK);
+    sl_buffer_init(&input, &pool, SIZE_MAX);
+    sl_buffer_init(&output, &pool, SIZE_MAX);
+    for (i = 0; i < count; i++)
+        sl_buffer_append(&input, frame);
+    before = allocator.attempts;
+    CHECK_INT(sl_coding_zstd.decode(decoder, &input, &output, SIZE_MAX, &error),
+              SL_AGAIN);
+    CHECK_INT(output.length, count * content);
+    CHECK(allocator.attempts - before < 10);
+    sl_buffer_fini(&input);
+    sl_buffer_fini(&output);
+    sl_decoder_release(decoder);
+    CHECK(allocator.bytes < 1 << 20);
+    pool_end(&pool);
+    test_allocator_fini(&allocator);
+}
+
+TEST("many small frames cost no memory each, however large their window")
+{
+    check_frames(SL_VIEW("\x28\xb5\x2f\xfd\0\x68\1\0\0"), 0);
+    check_frames(SL_VIEW("\x28\xb5\x2f\xfd\0\x68\x09\0\0x"), 1);
+}
+#endif
+
 /* ---- renting ---- */
 
 TEST("a released decoder is rented again and allocates nothing")
