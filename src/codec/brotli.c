@@ -109,10 +109,6 @@ static enum sl_status brotli_create(struct sl_allocator *allocator,
 
 const struct sl_decoder_class sl_coding_brotli = {
     .name = "br",
+    .format = &sl_format_bare,
     .engine = &engine_class,
-    .create = sl_bare_create,
-    .destroy = sl_bare_destroy,
-    .reset = sl_bare_reset,
-    .decode = sl_bare_decode,
-    .finish = sl_bare_finish,
 };

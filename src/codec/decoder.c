@@ -1,6 +1,7 @@
 #include "codec/decoder.h"
 
 #include "codec/codings.h"
+#include "codec/engine.h"
 
 /* ISA-L decodes the same data some three times as fast as zlib. */
 #ifdef SL_HAVE_ISAL
@@ -73,6 +74,43 @@ const struct sl_decoder_class *sl_decoder_find(struct sl_view coding)
     return *class;
 }
 
+/* ---- life ---- */
+
+static void start(struct sl_decoder *decoder)
+{
+    decoder->failed = SL_OK;
+    decoder->reason = NULL;
+    decoder->class->format->start(decoder);
+}
+
+static void destroy(struct sl_decoder *decoder)
+{
+    sl_engine_destroy(decoder->engine);
+    sl_free(decoder->pool->allocator, decoder, decoder->class->format->size);
+}
+
+static enum sl_status create(const struct sl_decoder_class *class,
+                             struct sl_pool *pool, struct sl_decoder **decoder)
+{
+    struct sl_allocator *allocator = pool->allocator;
+    struct sl_decoder *self =
+        sl_allocate_zeroed(allocator, class->format->size);
+    enum sl_status status;
+
+    if (self == NULL)
+        return SL_MEMORY;
+    status = sl_engine_create(class->engine, allocator, &self->engine);
+    if (status != SL_OK) {
+        sl_free(allocator, self, class->format->size);
+        return status;
+    }
+    self->class = class;
+    self->pool = pool;
+    start(self);
+    *decoder = self;
+    return SL_OK;
+}
+
 enum sl_status sl_decoder_rent(const struct sl_decoder_class *class,
                                struct sl_pool *pool,
                                struct sl_decoder **decoder)
@@ -82,7 +120,7 @@ enum sl_status sl_decoder_rent(const struct sl_decoder_class *class,
     while (*link != NULL && (*link)->class != class)
         link = &(*link)->next;
     if (*link == NULL)
-        return class->create(class, pool, decoder);
+        return create(class, pool, decoder);
     *decoder = *link;
     *link = (*decoder)->next;
     (*decoder)->next = NULL;
@@ -100,7 +138,7 @@ static void drop_after(struct sl_decoder **link, size_t keep)
         struct sl_decoder *decoder = *link;
 
         *link = decoder->next;
-        decoder->class->destroy(decoder);
+        destroy(decoder);
     }
 }
 
@@ -110,10 +148,11 @@ void sl_decoder_release(struct sl_decoder *decoder)
 
     if (decoder == NULL)
         return;
-    if (sl_is_failure(decoder->class->reset(decoder))) {
-        decoder->class->destroy(decoder);
+    if (sl_is_failure(sl_engine_reset(decoder->engine))) {
+        destroy(decoder);
         return;
     }
+    start(decoder);
     pool = decoder->pool;
     decoder->next = pool->idle_decoders;
     pool->idle_decoders = decoder;
@@ -123,4 +162,51 @@ void sl_decoder_release(struct sl_decoder *decoder)
 void sl_decoder_drop_idle(struct sl_pool *pool)
 {
     drop_after(&pool->idle_decoders, 0);
+}
+
+/* ---- decoding ---- */
+
+/* Answers with the failure that it is left with. */
+static enum sl_status tell(const struct sl_decoder *decoder, const char **error)
+{
+    if (decoder->reason != NULL)
+        *error = decoder->reason;
+    else
+        *error =
+            decoder->failed == SL_LIMIT ? "the pool is full" : "out of memory";
+    return decoder->failed;
+}
+
+enum sl_status sl_decoder_decode(struct sl_decoder *decoder,
+                                 struct sl_buffer *input,
+                                 struct sl_buffer *output, size_t room,
+                                 const char **error)
+{
+    const struct sl_format *format = decoder->class->format;
+    size_t before = output->length;
+    enum sl_status status = decoder->failed;
+
+    sl_assert(room > 0);
+    while (status == SL_OK) {
+        size_t grown = output->length - before;
+
+        if (grown >= room && format->is_inside(decoder))
+            return SL_OK;
+        status = format->step(decoder, input, output, room - grown);
+    }
+    if (!sl_is_failure(status))
+        return status;
+    decoder->failed = status;
+    return tell(decoder, error);
+}
+
+enum sl_status sl_decoder_finish(struct sl_decoder *decoder, const char **error)
+{
+    if (decoder->failed == SL_OK) {
+        if (decoder->class->format->is_complete(decoder))
+            return SL_END;
+        decoder->failed = SL_DECODE;
+        decoder->reason = "compressed data is truncated";
+    }
+    return tell(decoder, error);
 }

@@ -4,8 +4,8 @@
  *
  *   find(coding) -> rent -> decode* -> finish -> release
  *
- * One constant table per coding and one file for each library; the table of
- * tables in decoder.c is what this build offers. Decoders are made once and
+ * A coding is a format over an engine: one file for each format and each
+ * library; the table in decoder.c is what this build offers. Decoders are made once and
  * reset for the next body; idle ones hang on the pool they were made for.
  */
 #ifndef SL_CODEC_DECODER_H
@@ -16,38 +16,38 @@
 #include "memory/buffer.h"
 
 struct sl_decoder;
+struct sl_engine;
 struct sl_engine_class;
+
+/* What a format puts around an engine's data: gzip.c, bare.c. */
+struct sl_format {
+    size_t size; /* of its struct, which begins with a struct sl_decoder */
+    void (*start)(struct sl_decoder *decoder); /* for a new body */
+    /* Goes on by one piece. SL_OK: there may be more. SL_AGAIN: all input is
+     * used. SL_DECODE: as in sl_decoder_decode, with `reason` set; else as
+     * sl_engine_step. */
+    enum sl_status (*step)(struct sl_decoder *decoder, struct sl_buffer *input,
+                           struct sl_buffer *output, size_t limit);
+    /* Whether the next step may put out bytes: then `limit` is at least 1. */
+    bool (*is_inside)(const struct sl_decoder *decoder);
+    /* Whether the body may end here. */
+    bool (*is_complete)(const struct sl_decoder *decoder);
+};
 
 struct sl_decoder_class {
     const char *name;                     /* the content coding, lower case */
     const char *const *aliases;           /* NULL-terminated, or NULL */
+    const struct sl_format *format;       /* what surrounds the data */
     const struct sl_engine_class *engine; /* the library beneath */
-    /* As new, or with the state of a decoder that was just reset. */
-    enum sl_status (*create)(const struct sl_decoder_class *self,
-                             struct sl_pool *pool, struct sl_decoder **decoder);
-    void (*destroy)(struct sl_decoder *decoder);
-    /* A failure leaves a decoder that can only be destroyed. */
-    enum sl_status (*reset)(struct sl_decoder *decoder);
-    /* Decodes from `input` to `output` until `output` has grown by `room` bytes
-     * (at least 1) or `input` is used up.
-     * SL_OK: room is full, more may come without input. SL_AGAIN: all input is
-     * used. SL_DECODE: corrupt, or there are bytes behind the end of the coded
-     * data; `*error` says why. SL_LIMIT: `output` or the pool is full and the
-     * data has not ended. Failures repeat until reset; how much of what came
-     * before one is in `output` may depend on the cuts. */
-    enum sl_status (*decode)(struct sl_decoder *decoder,
-                             struct sl_buffer *input, struct sl_buffer *output,
-                             size_t room, const char **error);
-    /* No more input will come, after decode answered SL_AGAIN. SL_END: complete,
-     * also when there was no input at all. SL_DECODE: truncated. */
-    enum sl_status (*finish)(struct sl_decoder *decoder, const char **error);
 };
 
-/* Each implementation's struct begins with this. */
 struct sl_decoder {
     const struct sl_decoder_class *class;
     struct sl_pool *pool;    /* whose idle list it returns to */
     struct sl_decoder *next; /* in that list */
+    struct sl_engine *engine;
+    enum sl_status failed;
+    const char *reason; /* why; NULL when `failed` says it all */
 };
 
 /* NULL: unknown here (or identity). Compared without case. */
@@ -64,6 +64,23 @@ enum sl_status sl_decoder_rent(const struct sl_decoder_class *class,
  * longest. NULL is allowed. */
 #define SL_DECODER_IDLE 16
 void sl_decoder_release(struct sl_decoder *decoder);
+
+/* Decodes from `input` to `output` until `output` has grown by `room` bytes (at
+ * least 1) or `input` is used up.
+ * SL_OK: room is full, more may come without input. SL_AGAIN: all input is used
+ * and all that can be decoded from it is in `output`. SL_DECODE: corrupt, or
+ * there are bytes behind the end of the coded data. SL_LIMIT: `output` or the
+ * pool is full and the data has not ended. SL_MEMORY. Failures set `*error` (a
+ * static clause) and repeat until the release; how much of what came before one
+ * is in `output` may depend on the cuts. */
+enum sl_status sl_decoder_decode(struct sl_decoder *decoder,
+                                 struct sl_buffer *input,
+                                 struct sl_buffer *output, size_t room,
+                                 const char **error);
+/* No more input will come, after decode answered SL_AGAIN. SL_END: complete,
+ * also when there was no input at all. SL_DECODE: truncated. */
+enum sl_status sl_decoder_finish(struct sl_decoder *decoder,
+                                 const char **error);
 
 /* Destroys the idle decoders of `pool`: before sl_pool_fini, or to save memory.
  */

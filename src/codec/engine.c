@@ -118,10 +118,13 @@ static enum sl_status probe(struct sl_engine *engine, struct sl_buffer *input,
     struct sl_view rest = view;
     char byte;
     struct sl_room room = {&byte, 1};
-    enum sl_status status = engine->class->run(engine, &rest, &room, error);
+    const char *reason = NULL;
+    enum sl_status status = engine->class->run(engine, &rest, &room, &reason);
 
     if (room.size == 0)
         return SL_LIMIT;
+    if (reason != NULL)
+        *error = reason;
     sl_engine_consume(engine, input, view.size - rest.size);
     engine->has_more = false;
     return status == SL_AGAIN ? SL_OK : status;

@@ -35,10 +35,8 @@ enum format { GZIP, ZLIB, RAW };
 
 struct gzip {
     struct sl_decoder base;
-    struct sl_engine *engine;
     enum format format; /* of deflate: RAW until detected */
     enum state state;
-    bool is_gzip;    /* the coding */
     bool has_member; /* one is complete */
     unsigned flags;
     size_t skip;
@@ -46,77 +44,34 @@ struct gzip {
     uint32_t size;  /* of the content, modulo 2^32 */
     unsigned char field[8];
     size_t field_size;
-    enum sl_status failed;
-    const char *reason;
 };
 
 const char *const sl_gzip_aliases[] = {"x-gzip", NULL};
 
-static void start(struct gzip *self)
+static void start_gzip(struct sl_decoder *decoder)
 {
-    self->state = self->is_gzip ? MAGIC : DETECT;
-    self->format = self->is_gzip ? GZIP : RAW;
+    struct gzip *self = (struct gzip *)decoder;
+
+    self->state = MAGIC;
+    self->format = GZIP;
     self->has_member = false;
     self->check = 0;
     self->field_size = 0;
-    self->failed = SL_OK;
-    self->reason = NULL;
 }
 
-static enum sl_status create(const struct sl_decoder_class *class,
-                             struct sl_pool *pool, bool is_gzip,
-                             struct sl_decoder **decoder)
-{
-    struct gzip *self = sl_allocate_zeroed(pool->allocator, sizeof(*self));
-    enum sl_status status;
-
-    if (self == NULL)
-        return SL_MEMORY;
-    status = sl_engine_create(class->engine, pool->allocator, &self->engine);
-    if (status != SL_OK) {
-        sl_free(pool->allocator, self, sizeof(*self));
-        return status;
-    }
-    self->base.class = class;
-    self->base.pool = pool;
-    self->is_gzip = is_gzip;
-    start(self);
-    *decoder = &self->base;
-    return SL_OK;
-}
-
-enum sl_status sl_gzip_create(const struct sl_decoder_class *class,
-                              struct sl_pool *pool, struct sl_decoder **decoder)
-{
-    return create(class, pool, true, decoder);
-}
-
-enum sl_status sl_deflate_create(const struct sl_decoder_class *class,
-                                 struct sl_pool *pool,
-                                 struct sl_decoder **decoder)
-{
-    return create(class, pool, false, decoder);
-}
-
-void sl_gzip_destroy(struct sl_decoder *decoder)
+static void start_deflate(struct sl_decoder *decoder)
 {
     struct gzip *self = (struct gzip *)decoder;
 
-    sl_engine_destroy(self->engine);
-    sl_free(decoder->pool->allocator, self, sizeof(*self));
-}
-
-enum sl_status sl_gzip_reset(struct sl_decoder *decoder)
-{
-    struct gzip *self = (struct gzip *)decoder;
-
-    start(self);
-    return sl_engine_reset(self->engine);
+    self->state = DETECT;
+    self->format = RAW;
+    self->check = 0;
+    self->field_size = 0;
 }
 
 static enum sl_status corrupt(struct gzip *self, const char *reason)
 {
-    self->reason = reason;
+    self->base.reason = reason;
     return SL_DECODE;
 }
 
@@ -128,14 +83,14 @@ static void consume(struct gzip *self, struct sl_buffer *input,
     if (self->format == GZIP && self->state < CONTENT &&
         self->state != HEADER_CHECK)
         self->check = sl_crc32(self->check, bytes);
-    sl_engine_consume(self->engine, input, bytes.size);
+    sl_engine_consume(self->base.engine, input, bytes.size);
 }
 
 /* Whether `field` holds `size` bytes. */
 static bool take_field(struct gzip *self, struct sl_buffer *input, size_t size)
 {
     while (self->field_size < size) {
-        struct sl_view view = sl_engine_peek(self->engine, input);
+        struct sl_view view = sl_engine_peek(self->base.engine, input);
         size_t missing = size - self->field_size;
 
         if (view.size == 0)
@@ -154,7 +109,7 @@ static bool take_field(struct gzip *self, struct sl_buffer *input, size_t size)
 static bool skip_bytes(struct gzip *self, struct sl_buffer *input)
 {
     while (self->skip > 0) {
-        struct sl_view view = sl_engine_peek(self->engine, input);
+        struct sl_view view = sl_engine_peek(self->base.engine, input);
 
         if (view.size == 0)
             return false;
@@ -170,7 +125,7 @@ static bool skip_bytes(struct gzip *self, struct sl_buffer *input)
 static bool skip_text(struct gzip *self, struct sl_buffer *input)
 {
     for (;;) {
-        struct sl_view view = sl_engine_peek(self->engine, input);
+        struct sl_view view = sl_engine_peek(self->base.engine, input);
         const char *zero;
 
         if (view.size == 0)
@@ -246,7 +201,8 @@ static enum sl_status detect(struct gzip *self)
             return corrupt(self, "zlib data needs a dictionary");
         self->format = ZLIB;
     } else {
-        sl_engine_unread(self->engine, sl_view((const char *)self->field, 2));
+        sl_engine_unread(self->base.engine,
+                         sl_view((const char *)self->field, 2));
     }
     return begin_content(self);
 }
@@ -260,7 +216,7 @@ static enum sl_status check_crc(struct gzip *self)
     self->check = 0;
     self->has_member = true;
     self->state = MAGIC;
-    return sl_engine_restart(self->engine);
+    return sl_engine_restart(self->base.engine);
 }
 
 static enum sl_status check_adler(struct gzip *self)
@@ -292,11 +248,11 @@ static enum sl_status run_content(struct gzip *self, struct sl_buffer *input,
     static const enum state behind[] = {
         [GZIP] = CRC, [ZLIB] = ADLER, [RAW] = NOTHING};
     struct sl_view produced;
-    enum sl_status status = sl_engine_step(self->engine, input, output, limit,
-                                           &produced, &self->reason);
+    enum sl_status status = sl_engine_step(
+        self->base.engine, input, output, limit, &produced, &self->base.reason);
 
     self->check = sum(self, produced);
-    sl_engine_commit(self->engine, output, produced);
+    sl_engine_commit(self->base.engine, output, produced);
     self->size += (uint32_t)produced.size;
     if (status != SL_END)
         return status;
@@ -306,9 +262,11 @@ static enum sl_status run_content(struct gzip *self, struct sl_buffer *input,
 
 /* ---- the machine ---- */
 
-static enum sl_status step(struct gzip *self, struct sl_buffer *input,
+static enum sl_status step(struct sl_decoder *decoder, struct sl_buffer *input,
                            struct sl_buffer *output, size_t limit)
 {
+    struct gzip *self = (struct gzip *)decoder;
+
     switch (self->state) {
     case MAGIC:
         return take_field(self, input, 3) ? check_magic(self) : SL_AGAIN;
@@ -355,48 +313,39 @@ static enum sl_status step(struct gzip *self, struct sl_buffer *input,
     case ADLER:
         return take_field(self, input, 4) ? check_adler(self) : SL_AGAIN;
     case NOTHING:
-        if (sl_engine_peek(self->engine, input).size == 0)
+        if (sl_engine_peek(self->base.engine, input).size == 0)
             return SL_AGAIN;
         return corrupt(self, "data after the end of deflate data");
     }
     return SL_MISUSE; /* not reached: no other state */
 }
 
-enum sl_status sl_gzip_decode(struct sl_decoder *decoder,
-                              struct sl_buffer *input, struct sl_buffer *output,
-                              size_t room, const char **error)
+static bool is_inside(const struct sl_decoder *decoder)
 {
-    struct gzip *self = (struct gzip *)decoder;
-    size_t before = output->length;
-    enum sl_status status = self->failed;
-
-    sl_assert(room > 0);
-    while (status == SL_OK) {
-        size_t grown = output->length - before;
-
-        if (self->state == CONTENT && grown >= room)
-            return SL_OK;
-        status = step(self, input, output, room - grown);
-    }
-    if (sl_is_failure(status)) {
-        self->failed = status;
-        *error = self->reason;
-    }
-    return status;
+    return ((const struct gzip *)decoder)->state == CONTENT;
 }
 
-enum sl_status sl_gzip_finish(struct sl_decoder *decoder, const char **error)
+static bool is_complete(const struct sl_decoder *decoder)
 {
-    struct gzip *self = (struct gzip *)decoder;
-    bool is_between =
-        self->state == MAGIC || self->state == DETECT || self->state == NOTHING;
+    const struct gzip *self = (const struct gzip *)decoder;
 
-    if (self->failed == SL_OK) {
-        if (is_between && self->field_size == 0)
-            return SL_END;
-        self->failed = SL_DECODE;
-        self->reason = "compressed data is truncated";
-    }
-    *error = self->reason;
-    return self->failed;
+    return self->field_size == 0 &&
+           (self->state == MAGIC || self->state == DETECT ||
+            self->state == NOTHING);
 }
+
+const struct sl_format sl_format_gzip = {
+    .size = sizeof(struct gzip),
+    .start = start_gzip,
+    .step = step,
+    .is_inside = is_inside,
+    .is_complete = is_complete,
+};
+
+const struct sl_format sl_format_deflate = {
+    .size = sizeof(struct gzip),
+    .start = start_deflate,
+    .step = step,
+    .is_inside = is_inside,
+    .is_complete = is_complete,
+};

@@ -124,20 +124,12 @@ static enum sl_status inflate_create(struct sl_allocator *allocator,
 const struct sl_decoder_class sl_coding_gzip_zlib = {
     .name = "gzip",
     .aliases = sl_gzip_aliases,
+    .format = &sl_format_gzip,
     .engine = &sl_engine_inflate,
-    .create = sl_gzip_create,
-    .destroy = sl_gzip_destroy,
-    .reset = sl_gzip_reset,
-    .decode = sl_gzip_decode,
-    .finish = sl_gzip_finish,
 };
 
 const struct sl_decoder_class sl_coding_deflate_zlib = {
     .name = "deflate",
+    .format = &sl_format_deflate,
     .engine = &sl_engine_inflate,
-    .create = sl_deflate_create,
-    .destroy = sl_gzip_destroy,
-    .reset = sl_gzip_reset,
-    .decode = sl_gzip_decode,
-    .finish = sl_gzip_finish,
 };

@@ -139,10 +139,6 @@ static enum sl_status zstd_create(struct sl_allocator *allocator,
 
 const struct sl_decoder_class sl_coding_zstd = {
     .name = "zstd",
+    .format = &sl_format_bare,
     .engine = &engine_class,
-    .create = sl_bare_create,
-    .destroy = sl_bare_destroy,
-    .reset = sl_bare_reset,
-    .decode = sl_bare_decode,
-    .finish = sl_bare_finish,
 };

@@ -21,6 +21,15 @@ static enum sl_status fail(struct sl_response *response, enum sl_status status,
     return status;
 }
 
+/* The pool did not give what was needed. */
+static enum sl_status fail_pool(struct sl_response *response,
+                                enum sl_status status)
+{
+    return fail(response, status,
+                status == SL_LIMIT ? "the pool is full"
+                                   : "no memory for the body");
+}
+
 /* ---- life ---- */
 
 void sl_response_init(struct sl_response *response, struct sl_pool *pool,
@@ -104,7 +113,7 @@ static enum sl_status start_decoding(struct sl_response *response)
             sl_decoder_rent(classes[i], response->pool, &response->decoders[i]);
 
         if (status != SL_OK)
-            return fail(response, status, "no memory for a decoder");
+            return fail_pool(response, status);
         sl_buffer_init(&response->coded[i], response->pool, SIZE_MAX);
         response->decoder_count++;
     }
@@ -213,11 +222,13 @@ static enum sl_status take_plain(struct sl_response *response,
                                  struct sl_buffer *input, size_t size)
 {
     size_t take = allowed(response, size);
+    enum sl_status status;
 
     if (take == 0)
         return fail_body_limit(response);
-    if (sl_buffer_move(destination(response), input, take) != SL_OK)
-        return fail(response, SL_MEMORY, "no memory for the body");
+    status = sl_buffer_move(destination(response), input, take);
+    if (status != SL_OK)
+        return fail_pool(response, status);
     count_received(response, take);
     return SL_OK;
 }
@@ -261,7 +272,7 @@ static enum sl_status take_chunks(struct sl_response *response,
                                 front.data + (payload.data - front.data), take);
     sl_buffer_consume(input, consumed);
     if (linked != SL_OK)
-        return fail(response, SL_MEMORY, "no memory for the body");
+        return fail_pool(response, linked);
     count_received(response, take);
     if (take < payload.size)
         return fail_body_limit(response);
@@ -291,21 +302,21 @@ static enum sl_status decode_last(struct sl_response *response, size_t window)
     size_t before = response->body.length;
     size_t room = window - before;
     struct sl_buffer nothing;
-    const char *error = "no memory for the body";
+    const char *error;
     enum sl_status status;
 
     if (room > body_room(response))
         room = (size_t)body_room(response);
     if (room > 0) {
-        status = decoder->class->decode(decoder, &response->coded[last],
-                                        &response->body, room, &error);
+        status = sl_decoder_decode(decoder, &response->coded[last],
+                                   &response->body, room, &error);
         response->delivered += response->body.length - before;
         return sl_is_failure(status) ? fail(response, status, error) : status;
     }
     /* the limit is reached: only the end may follow, not one byte more */
     sl_buffer_init(&nothing, response->pool, 0);
-    status = decoder->class->decode(decoder, &response->coded[last], &nothing,
-                                    1, &error);
+    status =
+        sl_decoder_decode(decoder, &response->coded[last], &nothing, 1, &error);
     sl_buffer_fini(&nothing);
     if (status == SL_LIMIT)
         return fail_body_limit(response);
@@ -317,7 +328,7 @@ static enum sl_status decode_last(struct sl_response *response, size_t window)
 static enum sl_status pump(struct sl_response *response, size_t window)
 {
     struct sl_decoder *outer = response->decoders[0];
-    const char *error = "no memory for the body";
+    const char *error;
     enum sl_status status;
 
     while (!sl_response_is_full(response, window)) {
@@ -328,8 +339,8 @@ static enum sl_status pump(struct sl_response *response, size_t window)
             continue;
         if (response->decoder_count == 1)
             return SL_AGAIN;
-        status = outer->class->decode(outer, &response->coded[0],
-                                      &response->coded[1], LAYER_ROOM, &error);
+        status = sl_decoder_decode(outer, &response->coded[0],
+                                   &response->coded[1], LAYER_ROOM, &error);
         if (sl_is_failure(status))
             return fail(response, status, error);
         if (status == SL_AGAIN && response->coded[1].length == 0)
@@ -345,8 +356,8 @@ static enum sl_status finish_decoders(struct sl_response *response)
 
     for (i = 0; i < response->decoder_count; i++) {
         struct sl_decoder *decoder = response->decoders[i];
-        const char *error = "no memory for the body";
-        enum sl_status status = decoder->class->finish(decoder, &error);
+        const char *error;
+        enum sl_status status = sl_decoder_finish(decoder, &error);
 
         if (sl_is_failure(status))
             return fail(response, status, error);

@@ -228,13 +228,15 @@ static inline enum sl_status decode_all(struct sl_decoder *decoder,
     enum sl_status status;
 
     do {
-        status = decoder->class->decode(decoder, input, output, room,
-                                        &outcome->error);
+        status =
+            sl_decoder_decode(decoder, input, output, room, &outcome->error);
         CHECK(output->length <= room);
         if (status == SL_OK)
             CHECK_INT(output->length, room);
         if (status == SL_AGAIN)
             CHECK_INT(input->length, 0);
+        if (sl_is_failure(status))
+            CHECK(outcome->error != NULL);
         outcome_drain(outcome, output);
     } while (status == SL_OK);
     return status;
@@ -260,7 +262,7 @@ static inline struct outcome decode_pieces(struct sl_decoder *decoder,
                 decode_all(decoder, &input, &output, room, &outcome);
     }
     if (outcome.status == SL_AGAIN)
-        outcome.status = decoder->class->finish(decoder, &outcome.error);
+        outcome.status = sl_decoder_finish(decoder, &outcome.error);
     sl_buffer_fini(&input);
     sl_buffer_fini(&output);
     return outcome;

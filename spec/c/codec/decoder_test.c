@@ -235,7 +235,7 @@ static void check_frames(struct sl_view frame, size_t content)
     for (i = 0; i < count; i++)
         sl_buffer_append(&input, frame);
     before = allocator.attempts;
-    CHECK_INT(sl_coding_zstd.decode(decoder, &input, &output, SIZE_MAX, &error),
+    CHECK_INT(sl_decoder_decode(decoder, &input, &output, SIZE_MAX, &error),
               SL_AGAIN);
     CHECK_INT(output.length, count * content);
     CHECK(allocator.attempts - before < 10);
@@ -404,12 +404,14 @@ static void run_failing(struct sl_allocator *allocator, void *argument)
         }
         outcome = decode_pieces(decoder, &pool, &failing->coded, 1, 400);
         if (outcome.status != SL_END) {
-            const char *error;
+            const char *error = NULL;
 
             CHECK_INT(outcome.status, SL_MEMORY);
             CHECK(test_allocator_has_failed(allocator));
-            if (outcome.error != NULL) /* the decoder's own: it repeats */
-                CHECK_INT(failing->class->finish(decoder, &error), SL_MEMORY);
+            if (outcome.error != NULL) { /* the decoder's own: it repeats */
+                CHECK_INT(sl_decoder_finish(decoder, &error), SL_MEMORY);
+                CHECK_STR(error, outcome.error);
+            }
         } else {
             CHECK_BYTES(outcome.content.data, outcome.content.size,
                         failing->content.data, failing->content.size);
@@ -471,17 +473,18 @@ TEST("a failure is repeated until the reset, whatever comes")
         sl_buffer_init(&input, &pool, SIZE_MAX);
         sl_buffer_init(&output, &pool, SIZE_MAX);
         sl_buffer_append(&input, SL_VIEW("\xff\xff\xff\xff\xff\xff\xff"));
-        CHECK_INT(class->decode(decoder, &input, &output, 10, &first),
+        CHECK_INT(sl_decoder_decode(decoder, &input, &output, 10, &first),
                   SL_DECODE);
         CHECK(first != NULL);
-        CHECK_INT(class->decode(decoder, &input, &output, 10, &again),
+        CHECK_INT(sl_decoder_decode(decoder, &input, &output, 10, &again),
                   SL_DECODE);
         CHECK_STR(again, first);
         again = NULL;
-        CHECK_INT(class->finish(decoder, &again), SL_DECODE);
+        CHECK_INT(sl_decoder_finish(decoder, &again), SL_DECODE);
         CHECK_STR(again, first);
-        CHECK_INT(class->reset(decoder), SL_OK);
-        CHECK_INT(class->finish(decoder, &again), SL_END);
+        sl_decoder_release(decoder);
+        REQUIRE(sl_decoder_rent(class, &pool, &decoder) == SL_OK);
+        CHECK_INT(sl_decoder_finish(decoder, &again), SL_END);
         sl_buffer_fini(&input);
         sl_buffer_fini(&output);
         sl_decoder_release(decoder);
@@ -491,6 +494,44 @@ TEST("a failure is repeated until the reset, whatever comes")
 }
 
 /* ---- bounds ---- */
+
+TEST("a full pool ends the decoding, and says so")
+{
+    struct bytes zeros = make_zeros(100000);
+    size_t i;
+
+    for (i = 0; i < CODINGS; i++) {
+        struct bytes coded = flushed(codings[i], bytes_view(zeros));
+        struct test_allocator allocator;
+        struct sl_pool pool;
+        struct sl_decoder *decoder;
+        struct sl_buffer input;
+        struct sl_buffer output;
+        const char *error = NULL;
+
+        test_note("%s", codings[i]->name);
+        test_allocator_init(&allocator);
+        pool_begin(&pool, &allocator.base, 1024);
+        REQUIRE(sl_decoder_rent(codings[i], &pool, &decoder) == SL_OK);
+        sl_buffer_init(&input, &pool, SIZE_MAX);
+        sl_buffer_init(&output, &pool, SIZE_MAX);
+        sl_buffer_append(&input, bytes_view(coded));
+        pool.options.max_bytes = pool.stats.bytes + 1024;
+        CHECK_INT(sl_decoder_decode(decoder, &input, &output, SIZE_MAX, &error),
+                  SL_LIMIT);
+        CHECK_STR(error, "the pool is full");
+        error = NULL;
+        CHECK_INT(sl_decoder_finish(decoder, &error), SL_LIMIT);
+        CHECK_STR(error, "the pool is full");
+        sl_buffer_fini(&input);
+        sl_buffer_fini(&output);
+        sl_decoder_release(decoder);
+        pool_end(&pool);
+        test_allocator_fini(&allocator);
+        bytes_free(&coded);
+    }
+    bytes_free(&zeros);
+}
 
 TEST("an output that is exactly large enough suffices, one byte less does not")
 {
@@ -520,10 +561,10 @@ TEST("an output that is exactly large enough suffices, one byte less does not")
             sl_buffer_init(&output, &pool, sizes[k]);
             sl_buffer_append(&input, bytes_view(coded));
             status =
-                codings[i]->decode(decoder, &input, &output, SIZE_MAX, &error);
+                sl_decoder_decode(decoder, &input, &output, SIZE_MAX, &error);
             CHECK_INT(status, sizes[k] == text.size ? SL_AGAIN : SL_LIMIT);
             CHECK_INT(output.length, sizes[k]);
-            CHECK_INT(codings[i]->finish(decoder, &error),
+            CHECK_INT(sl_decoder_finish(decoder, &error),
                       sizes[k] == text.size ? SL_END : SL_LIMIT);
             sl_buffer_fini(&input);
             sl_buffer_fini(&output);
@@ -557,7 +598,7 @@ static uint64_t run_bomb(const struct sl_decoder_class *class,
     sl_buffer_init(&output, &pool, SIZE_MAX);
     sl_buffer_append(&input, coded);
     do {
-        status = class->decode(decoder, &input, &output, room, &error);
+        status = sl_decoder_decode(decoder, &input, &output, room, &error);
         if (pool.stats.bytes > *peak)
             *peak = pool.stats.bytes;
         total += output.length;
@@ -565,7 +606,7 @@ static uint64_t run_bomb(const struct sl_decoder_class *class,
         sl_buffer_consume(&output, output.length);
     } while (status == SL_OK);
     CHECK_INT(status, SL_AGAIN);
-    CHECK_INT(class->finish(decoder, &error), SL_END);
+    CHECK_INT(sl_decoder_finish(decoder, &error), SL_END);
     sl_buffer_fini(&input);
     sl_buffer_fini(&output);
     sl_decoder_release(decoder);
@@ -624,13 +665,13 @@ static void run_layers(const struct sl_decoder_class *class,
     sl_buffer_init(&output, &pool, SIZE_MAX);
     sl_buffer_append(&input, coded);
     do {
-        status = class->decode(outer, &input, &between, 1000, &error);
+        status = sl_decoder_decode(outer, &input, &between, 1000, &error);
         CHECK_INT(decode_all(inner, &between, &output, 65536, &outcome),
                   SL_AGAIN);
     } while (status == SL_OK);
     CHECK_INT(status, SL_AGAIN);
-    CHECK_INT(class->finish(outer, &error), SL_END);
-    outcome.status = class->finish(inner, &outcome.error);
+    CHECK_INT(sl_decoder_finish(outer, &error), SL_END);
+    outcome.status = sl_decoder_finish(inner, &outcome.error);
     check_outcome(outcome, SL_END, content);
     sl_buffer_fini(&input);
     sl_buffer_fini(&between);

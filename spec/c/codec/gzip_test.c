@@ -477,7 +477,8 @@ static void feed_repeated(const struct sl_decoder_class *class, size_t times)
         sl_buffer_append(&input, bytes_view(block));
         crc = crc32_combine(crc, once, (z_off_t)content.size);
         do {
-            status = class->decode(decoder, &input, &output, 262144, &error);
+            status =
+                sl_decoder_decode(decoder, &input, &output, 262144, &error);
             total += output.length;
             sl_buffer_consume(&output, output.length);
         } while (status == SL_OK);
@@ -489,9 +490,9 @@ static void feed_repeated(const struct sl_decoder_class *class, size_t times)
         tail[6 + i] = (char)(total >> 8 * i & 0xff);
     }
     sl_buffer_append(&input, sl_view(tail, sizeof(tail)));
-    CHECK_INT(class->decode(decoder, &input, &output, 262144, &error),
+    CHECK_INT(sl_decoder_decode(decoder, &input, &output, 262144, &error),
               SL_AGAIN);
-    CHECK_INT(class->finish(decoder, &error), SL_END);
+    CHECK_INT(sl_decoder_finish(decoder, &error), SL_END);
     CHECK_STR(error, NULL);
     CHECK_INT(total, (uint64_t)times * content.size);
     sl_buffer_fini(&input);

@@ -37,7 +37,7 @@ static inline enum sl_status run(struct sl_decoder *decoder,
     enum sl_status status;
 
     do {
-        status = decoder->class->decode(decoder, input, output, room, &error);
+        status = sl_decoder_decode(decoder, input, output, room, &error);
         need(output->length <= room, "more than room");
         need(!sl_is_failure(status) || error != NULL, "no reason");
         sl_buffer_copy_out(output, 0, decoded->data + decoded->size,
@@ -81,7 +81,7 @@ static inline struct decoded decode(const struct sl_decoder_class *class,
     if (decoded.status == SL_OK || decoded.size >= MOST)
         decoded.status = SL_AGAIN;
     else if (decoded.status == SL_AGAIN)
-        decoded.status = class->finish(decoder, &error);
+        decoded.status = sl_decoder_finish(decoder, &error);
     sl_buffer_fini(&input);
     sl_buffer_fini(&output);
     sl_decoder_release(decoder);

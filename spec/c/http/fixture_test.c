@@ -100,9 +100,10 @@ static void check_failing(struct sl_allocator *allocator, void *argument)
 
     expectation->setup.allocator = allocator;
     transcript_run(&script, &expectation->setup, &expectation->bytes, 1);
-    if (script.failed == SL_MEMORY)
+    if (script.failed == SL_MEMORY) {
         CHECK(test_allocator_has_failed(allocator));
-    else
+        CHECK(strstr(script.text, "(nothing)") == NULL);
+    } else
         CHECK_STR(script.text, expectation->expected);
     CHECK_INT(script.outstanding, 0);
     transcript_fini(&script);

@@ -383,6 +383,54 @@ static void check_coded_end(struct sl_view coded, const char *error)
     close_fixture(&fixture);
 }
 
+TEST("a pool that is full in the body is a limit, whatever the framing")
+{
+    static const char *const heads[] = {
+        "Content-Length: 9000\r\n\r\n",
+        "Transfer-Encoding: chunked\r\n\r\n2328\r\n",
+        "\r\n",
+        "Content-Encoding: gzip\r\n\r\n",
+    };
+    char *noise = malloc(9000);
+    unsigned state = 5;
+    struct sl_view coded;
+    size_t i;
+
+    for (i = 0; i < 9000; i++)
+        noise[i] =
+            (char)(33 + (state = state * 1103515245 + 12345) / 65536 % 90);
+    noise[8999] = '\0';
+    coded = compress_pattern(noise, 8999);
+    for (i = 0; i < sizeof(heads) / sizeof(heads[0]); i++) {
+        struct sl_view body = i == 3 ? coded : sl_view(noise, 9000);
+        struct fixture fixture;
+        size_t at;
+
+        test_note("head %zu", i);
+        open_fixture(&fixture, 1024, true);
+        append(&fixture, SL_VIEW("HTTP/1.1 200 OK\r\n"));
+        append(&fixture, sl_view(heads[i], strlen(heads[i])));
+        expect(&fixture, SL_EVENT_HEAD);
+        for (at = 0; at < body.size && fixture.response.failed == SL_OK;
+             at += 10) {
+            enum sl_response_event event;
+
+            fixture.pool.options.max_bytes = SIZE_MAX;
+            append(&fixture,
+                   sl_view(body.data + at,
+                           body.size - at < 10 ? body.size - at : 10));
+            fixture.pool.options.max_bytes = fixture.pool.stats.bytes;
+            while (step(&fixture, SIZE_MAX, &event) == SL_OK)
+                continue;
+        }
+        CHECK_INT(fixture.response.failed, SL_LIMIT);
+        CHECK_STR(fixture.response.error, "the pool is full");
+        close_fixture(&fixture);
+    }
+    free(noise);
+    free((void *)(uintptr_t)coded.data);
+}
+
 TEST("refuses coded data that is cut anywhere, or goes on behind its end")
 {
     struct sl_view coded = compress_pattern("hello ", 600);

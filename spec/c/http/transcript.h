@@ -175,8 +175,7 @@ static inline void transcript_end(struct transcript *script,
 }
 
 static inline void transcript_fail(struct transcript *script,
-                                   const struct sl_response *response,
-                                   enum sl_status status)
+                                   enum sl_status status, const char *error)
 {
     if (script->failed != SL_OK)
         return;
@@ -187,7 +186,7 @@ static inline void transcript_fail(struct transcript *script,
     transcript_print(script, "error ");
     transcript_print(script, sl_status_name(status));
     transcript_print(script, ": ");
-    transcript_print(script, response->error ? response->error : "(nothing)");
+    transcript_print(script, error != NULL ? error : "(nothing)");
     transcript_print(script, "\n");
 }
 
@@ -221,7 +220,7 @@ static inline void transcript_step(struct transcript *script,
         }
     }
     if (sl_is_failure(status))
-        transcript_fail(script, response, status);
+        transcript_fail(script, status, response->error);
 }
 
 static inline void transcript_surplus(struct transcript *script,
@@ -260,12 +259,12 @@ static inline void transcript_run(struct transcript *script,
         if (status == SL_OK)
             transcript_step(script, &response, &input, window);
         else
-            transcript_fail(script, &response, status);
+            transcript_fail(script, status, "no memory for the input");
     }
     if (setup->ends && script->failed == SL_OK) {
         status = sl_response_end_input(&response, setup->is_clean);
         if (status != SL_OK)
-            transcript_fail(script, &response, status);
+            transcript_fail(script, status, response.error);
         else
             transcript_step(script, &response, &input, window);
     }
