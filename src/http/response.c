@@ -96,14 +96,24 @@ static bool find_decoders(const struct sl_framing *framing,
     return framing->coding_count > 0;
 }
 
+static bool has_body_to_decode(const struct sl_response *response)
+{
+    if (!response->decodes || response->framing.kind == SL_FRAMING_NONE)
+        return false;
+    /* RFC 9110 14.2, 15.3.7: a range is one of the coded bytes, and a part of
+     * them cannot be decoded */
+    if (response->head.status == 206)
+        return false;
+    return !response->request.follows_redirects ||
+           !sl_is_redirect(&response->head);
+}
+
 static enum sl_status start_decoding(struct sl_response *response)
 {
     const struct sl_decoder_class *classes[SL_CODINGS];
     size_t i;
 
-    if (!response->decodes || response->framing.kind == SL_FRAMING_NONE ||
-        (response->request.follows_redirects &&
-         sl_is_redirect(&response->head)) ||
+    if (!has_body_to_decode(response) ||
         !find_decoders(&response->framing, classes))
         return SL_OK;
     if (response->framing.has_many_codings)
