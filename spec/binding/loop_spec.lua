@@ -131,6 +131,31 @@ describe("the loop", function()
     client:close()
   end)
 
+  it("wakes a host that does nothing but poll its descriptor", function()
+    local fd = loop:pollfd()
+    local client = support.client()
+    local p <close> = server({ "hold" }, { "send", GOOD }, { "loop" })
+    for i = 1, 3 do
+      local text
+      coroutine.wrap(function()
+        local response <close>, message = client:get(p.url .. "/" .. i)
+        text = response and response:text() or message
+      end)()
+      repeat loop:step(0) until p:wait("holding", 1, 0)
+      while loop:timeout() == 0 do loop:step(0) end
+      p:signal(1)
+      while not text do
+        local timeout = loop:timeout()
+        -- With poll(2) it must look for itself from time to time; else no time-out is near.
+        assert.is_true(timeout == nil or timeout <= 0.01 or timeout > 5, timeout)
+        assert.is_true(system.poll(fd, math.min(timeout or 5, 5)) or timeout <= 0.01)
+        loop:step(0)
+      end
+      assert.equal("good", text)
+    end
+    client:close()
+  end)
+
   it("is not woken while nothing happens", function()
     local fd = loop:pollfd()
     local client = support.client()

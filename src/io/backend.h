@@ -5,7 +5,7 @@
  * A socket is attached once and detached before it is closed; events find it by
  * slot and generation, never by descriptor number.
  *
- *   uring      operations go to the kernel           pollfd: the ring
+ *   uring      operations go to the kernel           pollfd: an eventfd
  *   epoll      edges raise flags, calls are tried    pollfd: the epoll
  *   poll       asked anew for what is wanted         pollfd: none
  *   threads    workers try the calls, results are posted
@@ -109,7 +109,9 @@ struct sl_backend_class {
     /* Also end a wait when `fd` is readable, until the backend closes. The wake
      * descriptor is told to the loop by sl_loop_woken. SL_LIMIT, SL_MEMORY. */
     enum sl_status (*watch)(struct sl_backend *backend, int fd);
-    /* A descriptor that is readable when wait has something; -1: none. */
+    /* A descriptor that is readable when wait has something, the same for life,
+     * made when it is first asked for: whoever does not ask pays nothing. -1 and
+     * errno. NULL: there is no such thing. */
     int (*pollfd)(struct sl_backend *backend);
     /* Something was submitted that the kernel has not been told of, or is there
      * to be taken without waiting. */

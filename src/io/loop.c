@@ -166,19 +166,19 @@ enum sl_status sl_loop_open_posts(struct sl_loop *loop)
         return SL_OK;
     if (pipe2(ends, O_CLOEXEC | O_NONBLOCK) != 0)
         return SL_LIMIT;
-    if (loop->backend_count > 0) {
-        struct sl_backend *host = loop->backends[0];
-        enum sl_status status = host->class->watch(host, ends[0]);
-
-        if (status != SL_OK) {
-            error = errno;
-            goto fail;
-        }
-    }
+    /* As in add_backend. */
     if (loop->poll_fd >= 0 && sl_gatherer != NULL &&
         sl_gatherer->add(loop->poll_fd, ends[0]) != 0) {
         error = errno;
         goto fail;
+    }
+    if (loop->backend_count > 0) {
+        struct sl_backend *host = loop->backends[0];
+
+        if (host->class->watch(host, ends[0]) != SL_OK) {
+            error = errno;
+            goto fail;
+        }
     }
     loop->wake_fd = ends[0];
     loop->wake_write_fd = ends[1];
@@ -258,6 +258,22 @@ static const struct sl_backend_class *best_for_streams(void)
     }
 }
 
+/* What somebody else is to watch for `backend`; -1: nothing, or the wake
+ * descriptor, which is watched anyway. */
+static enum sl_status outer_descriptor(const struct sl_loop *loop,
+                                       struct sl_backend *backend, int *fd)
+{
+    *fd = -1;
+    if (backend->class->pollfd == NULL)
+        return SL_OK;
+    *fd = backend->class->pollfd(backend);
+    if (*fd < 0)
+        return SL_LIMIT;
+    if (*fd == loop->wake_fd)
+        *fd = -1;
+    return SL_OK;
+}
+
 /* `host` is to wake for the wake descriptor and for all other backends. */
 static enum sl_status watch_all(struct sl_loop *loop, struct sl_backend *host)
 {
@@ -266,10 +282,10 @@ static enum sl_status watch_all(struct sl_loop *loop, struct sl_backend *host)
     if (loop->wake_fd >= 0)
         status = host->class->watch(host, loop->wake_fd);
     for (size_t i = 0; i < loop->backend_count && status == SL_OK; i++) {
-        struct sl_backend *other = loop->backends[i];
-        int fd = other->class->pollfd(other);
+        int fd;
 
-        if (fd >= 0 && fd != loop->wake_fd)
+        status = outer_descriptor(loop, loop->backends[i], &fd);
+        if (status == SL_OK && fd >= 0)
             status = host->class->watch(host, fd);
     }
     return status;
@@ -278,25 +294,28 @@ static enum sl_status watch_all(struct sl_loop *loop, struct sl_backend *host)
 static enum sl_status add_backend(struct sl_loop *loop,
                                   struct sl_backend *backend)
 {
-    int fd = backend->class->pollfd(backend);
     struct sl_backend *host =
         loop->backend_count > 0 ? loop->backends[0] : NULL;
     bool is_host = host == NULL || backend->class->rank > host->class->rank;
+    bool is_gathered = loop->poll_fd >= 0 && sl_gatherer != NULL;
     enum sl_status status = SL_OK;
+    int fd = -1;
 
     if (loop->backend_count == SL_LOOP_BACKENDS)
         return SL_LIMIT;
-    if (fd == loop->wake_fd)
-        fd = -1; /* watched anyway */
+    if (!is_host || is_gathered)
+        status = outer_descriptor(loop, backend, &fd);
+    if (status != SL_OK)
+        return status;
+    /* The gatherer forgets what is closed; a watch is for life and comes last. */
+    if (fd >= 0 && is_gathered && sl_gatherer->add(loop->poll_fd, fd) != 0)
+        return SL_LIMIT;
     if (is_host)
         status = watch_all(loop, backend);
     else if (fd >= 0)
         status = host->class->watch(host, fd);
     if (status != SL_OK)
         return status;
-    if (fd >= 0 && loop->poll_fd >= 0 && sl_gatherer != NULL &&
-        sl_gatherer->add(loop->poll_fd, fd) != 0)
-        return SL_LIMIT;
     loop->backends[loop->backend_count++] = backend;
     if (is_host) {
         loop->backends[loop->backend_count - 1] = loop->backends[0];
@@ -497,8 +516,7 @@ int64_t sl_loop_timeout(const struct sl_loop *loop)
     }
     timeout = until_timer(loop);
     if (loop->backend_count > 0 && loop->operations > 0 &&
-        loop->backends[0]->class->pollfd(loop->backends[0]) < 0 &&
-        timeout > BLIND_TIMEOUT)
+        loop->backends[0]->class->pollfd == NULL && timeout > BLIND_TIMEOUT)
         timeout = BLIND_TIMEOUT;
     return timeout;
 }
@@ -520,11 +538,10 @@ int sl_loop_pollfd(struct sl_loop *loop)
     if (loop->wake_fd >= 0 && sl_gatherer->add(fd, loop->wake_fd) != 0)
         goto fail;
     for (size_t i = 0; i < loop->backend_count; i++) {
-        struct sl_backend *backend = loop->backends[i];
-        int inner = backend->class->pollfd(backend);
+        int inner;
 
-        if (inner >= 0 && inner != loop->wake_fd &&
-            sl_gatherer->add(fd, inner) != 0)
+        if (outer_descriptor(loop, loop->backends[i], &inner) != SL_OK ||
+            (inner >= 0 && sl_gatherer->add(fd, inner) != 0))
             goto fail;
     }
     loop->poll_fd = fd;

@@ -204,12 +204,6 @@ static void poll_cancel_all(struct sl_backend *backend)
     sl_readiness_cancel_all(&self_of(backend)->slots);
 }
 
-static int poll_pollfd(struct sl_backend *backend)
-{
-    (void)backend;
-    return -1;
-}
-
 static bool poll_has_pending(const struct sl_backend *backend)
 {
     (void)backend;
@@ -232,6 +226,6 @@ const struct sl_backend_class sl_backend_poll = {
     .cancel_all = poll_cancel_all,
     .wait = poll_backend_wait,
     .watch = poll_watch,
-    .pollfd = poll_pollfd,
+    .pollfd = NULL,
     .has_pending = poll_has_pending,
 };

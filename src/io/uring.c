@@ -10,6 +10,8 @@
 #include <liburing.h>
 #include <poll.h>
 #include <string.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
 
 #define ENTRIES 256
 
@@ -22,6 +24,9 @@ struct uring_backend {
     struct sl_backend base;
     struct sl_slots slots; /* operations in flight */
     struct io_uring ring;
+    /* For an outer loop; -1 until it asks. The ring itself does not wake who
+     * polls it: its work is left to our own waits. */
+    int event_fd;
 };
 
 static struct uring_backend *self_of(struct sl_backend *backend)
@@ -93,6 +98,7 @@ static enum sl_status uring_open(struct sl_loop *loop,
     }
     self->base.class = &sl_backend_uring;
     self->base.loop = loop;
+    self->event_fd = -1;
     sl_slots_init(&self->slots, loop->allocator);
     *backend = &self->base;
     return SL_OK;
@@ -103,6 +109,8 @@ static void uring_close(struct sl_backend *backend)
     struct uring_backend *self = self_of(backend);
 
     io_uring_queue_exit(&self->ring);
+    if (self->event_fd >= 0)
+        close(self->event_fd);
     sl_slots_fini(&self->slots);
     sl_free(backend->loop->allocator, self, sizeof *self);
 }
@@ -323,6 +331,18 @@ static bool has_kernel_work(const struct uring_backend *self)
             (IORING_SQ_TASKRUN | IORING_SQ_CQ_OVERFLOW)) != 0;
 }
 
+/* Before the entries are taken: what comes from here on signals again, but not
+ * if work was waiting already. */
+static void take_event(struct uring_backend *self)
+{
+    uint64_t count;
+
+    while (read(self->event_fd, &count, sizeof count) < 0 && errno == EINTR)
+        continue;
+    if (has_kernel_work(self))
+        io_uring_get_events(&self->ring);
+}
+
 static void uring_wait(struct sl_backend *backend, int64_t timeout)
 {
     struct uring_backend *self = self_of(backend);
@@ -339,6 +359,8 @@ static void uring_wait(struct sl_backend *backend, int64_t timeout)
         until.tv_nsec = timeout % SL_SECOND;
         io_uring_submit_and_wait_timeout(&self->ring, &entry, 1, &until, NULL);
     }
+    if (self->event_fd >= 0)
+        take_event(self);
     take_entries(self);
 }
 
@@ -350,7 +372,23 @@ static enum sl_status uring_watch(struct sl_backend *backend, int fd)
 
 static int uring_pollfd(struct sl_backend *backend)
 {
-    return self_of(backend)->ring.ring_fd;
+    struct uring_backend *self = self_of(backend);
+    int fd = self->event_fd;
+    int error;
+
+    if (fd >= 0)
+        return fd;
+    fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
+    if (fd < 0)
+        return -1;
+    error = -io_uring_register_eventfd(&self->ring, fd);
+    if (error != 0) {
+        close(fd);
+        errno = error;
+        return -1;
+    }
+    self->event_fd = fd;
+    return fd;
 }
 
 static bool uring_has_pending(const struct sl_backend *backend)
@@ -359,7 +397,7 @@ static bool uring_has_pending(const struct sl_backend *backend)
         (const struct uring_backend *)(const void *)backend;
 
     return io_uring_sq_ready(&self->ring) > 0 ||
-           io_uring_cq_ready(&self->ring) > 0;
+           io_uring_cq_ready(&self->ring) > 0 || has_kernel_work(self);
 }
 
 const struct sl_backend_class sl_backend_uring = {

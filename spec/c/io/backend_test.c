@@ -379,12 +379,6 @@ static enum sl_status stuck_watch(struct sl_backend *backend, int fd)
     return SL_OK;
 }
 
-static int stuck_pollfd(struct sl_backend *backend)
-{
-    (void)backend;
-    return -1;
-}
-
 static bool stuck_has_pending(const struct sl_backend *backend)
 {
     (void)backend;
@@ -406,7 +400,7 @@ static const struct sl_backend_class stuck_class = {
     .cancel_all = stuck_cancel_all,
     .wait = stuck_wait,
     .watch = stuck_watch,
-    .pollfd = stuck_pollfd,
+    .pollfd = NULL,
     .has_pending = stuck_has_pending,
 };
 
