@@ -151,8 +151,10 @@ static void settle_tail(struct sl_buffer *buffer, size_t here, uint32_t slots)
     }
 }
 
-enum sl_status sl_join_bytes(struct sl_buffer *buffer, const char *data,
-                             size_t size)
+/* As sl_join_bytes. Leaves `slots` in the ring, if they were there before also
+ * when it fails. */
+static enum sl_status copy_bytes(struct sl_buffer *buffer, const char *data,
+                                 size_t size, uint32_t slots)
 {
     size_t here = sl_slices_room(buffer);
     struct sl_segment *chain;
@@ -162,11 +164,11 @@ enum sl_status sl_join_bytes(struct sl_buffer *buffer, const char *data,
         sl_slices_write(buffer, data, size);
         return SL_OK;
     }
-    settle_tail(buffer, here, 0);
+    settle_tail(buffer, here, slots);
     here = sl_slices_room(buffer);
     if (here > size)
         here = size;
-    status = rent_chain(buffer, size - here, 0, &chain);
+    status = rent_chain(buffer, size - here, slots, &chain);
     if (status != SL_OK)
         return status;
     if (here > 0)
@@ -175,16 +177,23 @@ enum sl_status sl_join_bytes(struct sl_buffer *buffer, const char *data,
     return SL_OK;
 }
 
+enum sl_status sl_join_bytes(struct sl_buffer *buffer, const char *data,
+                             size_t size)
+{
+    return copy_bytes(buffer, data, size, 0);
+}
+
 void sl_join_fresh(struct sl_buffer *buffer, struct sl_segment *fresh,
                    size_t size, uint32_t slots)
 {
     fresh->filled = size;
     if (buffer->cost != 0)
         settle_tail(buffer, 0, slots + 1);
-    /* Copy when room was passed over or too little of the segment is used. */
+    /* Copy when room was passed over or too little of the segment is used. The
+     * copy may need more slots than the one that is there for it. */
     if ((precious_room(buffer) != 0 ||
          buffer->cost + fresh->capacity > budget(buffer, size)) &&
-        sl_join_bytes(buffer, fresh->data, size) == SL_OK)
+        copy_bytes(buffer, fresh->data, size, slots) == SL_OK)
         sl_segment_release(fresh);
     else
         sl_slices_push(buffer, fresh, fresh->data, size);

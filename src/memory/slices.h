@@ -12,6 +12,7 @@
 #ifndef SL_MEMORY_SLICES_H
 #define SL_MEMORY_SLICES_H
 
+#include "base/debug.h"
 #include "memory/buffer.h"
 
 static inline struct sl_slice *sl_slices_at(const struct sl_buffer *buffer,
@@ -59,6 +60,7 @@ static inline void sl_slices_push(struct sl_buffer *buffer,
 {
     struct sl_slice *slice = sl_slices_at(buffer, buffer->count++);
 
+    sl_assert(buffer->count <= buffer->capacity);
     slice->segment = segment;
     slice->data = data;
     slice->size = size;

@@ -2,6 +2,7 @@
 
 #include <string.h>
 
+#include "spec/c/memory/mixture.h"
 #include "spec/c/memory/stream.h"
 
 TEST("an empty buffer holds nothing and shows nothing")
@@ -353,6 +354,57 @@ TEST("linked bytes are not copied and outlive their first owner")
     CHECK_INT(sl_pool_outstanding(&pool), 0);
     sl_buffer_fini(&buffer);
     pool_close();
+}
+
+/* Receives `size` bytes into a block of `capacity`. */
+static bool receive_into_block(struct sl_buffer *buffer, size_t capacity,
+                               size_t position, size_t size)
+{
+    struct sl_room room;
+
+    if (sl_buffer_reserve(buffer, capacity, &room) != SL_OK)
+        return false;
+    fill(room.data, position, size);
+    sl_buffer_commit(buffer, size);
+    return true;
+}
+
+/* In front a block of 16 segments that holds `size` bytes and has no room, since
+ * somebody has pinned it; behind it `pieces` fresh segments, in a ring that has
+ * as many places. */
+static void receive_behind_block(size_t unit, size_t size, size_t pieces)
+{
+    struct sl_buffer buffer;
+    struct sl_room rooms[8];
+    struct sl_segment *block;
+
+    test_note("%zu bytes of %zu, then %zu pieces", size, 16 * unit, pieces);
+    pool_open(unit);
+    sl_buffer_init(&buffer, &pool, SIZE_MAX);
+    REQUIRE(receive_into_block(&buffer, 64 * unit, 0, 64 * unit));
+    REQUIRE(receive_into_block(&buffer, 16 * unit, 64 * unit, size));
+    sl_buffer_consume(&buffer, 64 * unit);
+    block = sl_buffer_front(&buffer).segment;
+    sl_segment_pin(block);
+    REQUIRE(sl_buffer_reserve_many(&buffer, pieces * unit, rooms, &pieces) ==
+            SL_OK);
+    for (size_t i = 0, at = 64 * unit + size; i < pieces; at += rooms[i++].size)
+        fill(rooms[i].data, at, rooms[i].size);
+    sl_buffer_commit(&buffer, pieces * unit);
+    sl_segment_unpin(block);
+    CHECK(holds(&buffer, 64 * unit, size + pieces * unit));
+    sl_buffer_fini(&buffer);
+    pool_close();
+}
+
+TEST("what is copied together finds room for its slices")
+{
+    for (size_t unit = 512; unit <= 4096; unit *= 2) {
+        for (size_t eighths = 1; eighths < 128; eighths++) {
+            for (size_t pieces = 1; pieces <= 7; pieces += 2)
+                receive_behind_block(unit, eighths * unit / 8, pieces);
+        }
+    }
 }
 
 TEST("two buffers that show one range do not write to one room")
@@ -723,6 +775,20 @@ TEST("each allocation may fail and the buffer stays as it was")
 
     for (size_t i = 0; i < 3; i++)
         test_each_failure(live_and_fail, &units[i]);
+}
+
+TEST("holds what a model of it holds, whatever is done in whatever order")
+{
+    for (size_t unit = 512; unit <= 4096; unit *= 2) {
+        for (uint64_t seed = 1; seed <= 40; seed++) {
+            struct mixture_choices choices = {seed * 2654435761u, NULL, 0};
+            const char *wrong = mixture_run(&choices, unit, 400);
+
+            test_note("segments of %zu, seed %d", unit, (int)seed);
+            if (!CHECK_STR(wrong, NULL))
+                return;
+        }
+    }
 }
 
 int main(void)
