@@ -663,6 +663,44 @@ describe("a client", function()
       end)
     end)
 
+    local function be_busy(seconds)
+      local from = clock()
+      repeat until clock() - from > seconds
+    end
+
+    it("not for what has come while the program did something else", function()
+      local p <close> = peer.listen {
+        script = { { { "expect_until", "\r\n\r\n" }, { "hold" }, { "send", GOOD } } },
+      }
+      local loop, outcome = sluice.loop(), nil
+      sluice.spawn(function()
+        local response <close>, message =
+          client:get(p.url .. "/", { timeout = { first_byte = 1, total = 60 } })
+        outcome = response and response:text() or message
+      end)
+      repeat loop:step(0) until p:wait("holding", 1, 0)
+      p:signal(1)
+      assert.is_true(p:wait("idle", 1, 10))
+      be_busy(1.05)
+      repeat loop:step(1) until outcome
+      assert.equal("good", outcome)
+    end)
+
+    it("from when a stream is read, however long after the last look at the clock", function()
+      local p <close> = serve({ "send", "HTTP/1.1 200 OK\r\nContent-Length: 8\r\n\r\ngood" },
+        { "hold" }, { "send", "more" }, { "stall" })
+      local response <close> = assert(client:get(p.url .. "/", { stream = true,
+        timeout = { idle = 0.5, total = 60 } }))
+      assert.equal("good", response:read(4))
+      be_busy(0.6)
+      local task = sluice.spawn(function() return response:read(4) end)
+      sluice.spawn(function()
+        sluice.sleep(0.001)
+        p:signal(1)
+      end)
+      assert.equal("more", task:await())
+    end)
+
     it("in reading a stream, and not while nobody reads", function()
       local p <close> = serve({ "send", "HTTP/1.1 200 OK\r\nContent-Length: 8\r\n\r\ngood" },
         { "hold" }, { "send", "more" }, { "stall" })

@@ -474,7 +474,7 @@ enum sl_status sl_exchange_want(struct sl_exchange *exchange,
     exchange->interest = interest;
     exchange->wanted = wanted;
     if (!sl_exchange_is_satisfied(exchange)) {
-        exchange->last_activity = sl_exchange_loop(exchange)->now;
+        exchange->last_activity = sl_loop_refresh(sl_exchange_loop(exchange));
         if (may_gather(exchange))
             sl_exchange_take_turn(exchange);
         else
@@ -505,7 +505,7 @@ enum sl_status sl_exchange_want_room(struct sl_exchange *exchange)
         return SL_MISUSE;
     if (has_room(exchange))
         return SL_OK;
-    exchange->last_activity = sl_exchange_loop(exchange)->now;
+    exchange->last_activity = sl_loop_refresh(sl_exchange_loop(exchange));
     sl_completion_begin(room);
     sl_exchange_arm(exchange);
     return SL_AGAIN;

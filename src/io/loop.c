@@ -460,14 +460,6 @@ static void deliver_batch(struct sl_loop *loop)
     sl_completion_fini(&mark);
 }
 
-/* Twice: what an event makes ready is mostly the answer that somebody waits for,
- * and asking the kernel in between would be a system call for nothing. */
-static void deliver_ready(struct sl_loop *loop)
-{
-    deliver_batch(loop);
-    deliver_batch(loop);
-}
-
 /* What was submitted while delivering, when an outer loop does the waiting. */
 static void flush(struct sl_loop *loop)
 {
@@ -496,8 +488,13 @@ enum sl_status sl_loop_step(struct sl_loop *loop, int64_t max_wait)
     sl_loop_refresh(loop);
     if (loop->is_woken)
         sl_loop_take_posts(loop);
+    /* What came in time is there before its time is over, however late this step
+     * is. Delivered once more, since what an event makes ready is mostly the
+     * answer that somebody waits for, and asking the kernel in between would be
+     * a system call for nothing. */
+    deliver_batch(loop);
     fire_timers(loop);
-    deliver_ready(loop);
+    deliver_batch(loop);
     if (loop->poll_fd >= 0)
         flush(loop);
     loop->is_stepping = false;

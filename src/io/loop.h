@@ -2,7 +2,8 @@
  *
  * in:  backends, timers, posts from other threads    out: deliver functions
  *
- *   step: wait (backends) -> posts -> timers due -> deliver what is READY
+ *   step: wait (backends) -> posts -> deliver what is READY -> timers due
+ *         -> deliver what that has made READY
  *
  * One loop per runtime, used by one thread and one process: both are stamped and
  * checked. No callback runs outside step. Several backends may be open at once;

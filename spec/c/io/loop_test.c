@@ -79,6 +79,30 @@ TEST("a timer that arms itself for now fires once a step")
     world_fini(&world);
 }
 
+static struct alarm answered_alarm;
+
+static void answer(struct sl_completion *completion)
+{
+    CHECK_INT(answered_alarm.fired, 0);
+    sl_timer_disarm(&completion->loop->timers, &answered_alarm.timer);
+}
+
+TEST("what came in time is delivered before its time is over")
+{
+    struct sl_completion completion;
+
+    world_init(&world, NULL);
+    sl_timer_init(&answered_alarm.timer, fire);
+    sl_timer_arm(&world.loop.timers, &answered_alarm.timer, 0);
+    sl_completion_init(&completion, &world.loop, answer);
+    sl_completion_begin(&completion);
+    sl_completion_signal(&completion, SL_OK, 0);
+    sl_loop_step(&world.loop, 0);
+    CHECK_INT(completion.state, SL_COMPLETION_DONE);
+    CHECK_INT(answered_alarm.fired, 0);
+    world_fini(&world);
+}
+
 /* ---- one thread, one process, one step at a time ---- */
 
 static void step_within(struct sl_completion *completion)
