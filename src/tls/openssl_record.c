@@ -12,6 +12,9 @@
 /* RFC 8446 5.2: what a record may hold beyond 2^14 bytes of content. */
 #define MOST_SEALED (16384 + 256)
 
+/* RFC 8446 5.4: content, kind and padding. */
+#define MOST_INNER (16384 + 1)
+
 /* So that a record with all that belongs to it fits into one segment. */
 #define MOST_CONTENT ((size_t)16384 - HEADER_SIZE - 1 - TAG_SIZE)
 
@@ -35,6 +38,7 @@ static bool expand(const struct sl_openssl_records *records,
     unsigned char block[EVP_MAX_MD_SIZE];
     size_t length = strlen(label);
     unsigned block_size = 0;
+    bool is_made;
 
     info[0] = 0;
     info[1] = (unsigned char)size;
@@ -43,13 +47,13 @@ static bool expand(const struct sl_openssl_records *records,
     memcpy(info + 9, label, length);
     info[9 + length] = 0;  /* no context */
     info[10 + length] = 1; /* the first block */
-    if (HMAC(records->hash, secret->bytes, secret->size, info, 11 + length,
-             block, &block_size) == NULL ||
-        block_size < size)
-        return false;
-    memcpy(to, block, size);
+    is_made = HMAC(records->hash, secret->bytes, secret->size, info,
+                   11 + length, block, &block_size) != NULL &&
+              block_size >= size;
+    if (is_made)
+        memcpy(to, block, size);
     OPENSSL_cleanse(block, sizeof block);
-    return true;
+    return is_made;
 }
 
 /* Keys of the secret, counting from 0. */
@@ -65,7 +69,8 @@ static bool set_keys(const struct sl_openssl_records *records,
              EVP_CipherInit_ex(keys->cipher, records->cipher, NULL, key, NULL,
                                encrypts) == 1;
     OPENSSL_cleanse(key, sizeof key);
-    keys->sequence = 0;
+    if (is_set)
+        keys->sequence = 0;
     return is_set;
 }
 
@@ -150,9 +155,8 @@ void sl_openssl_records_destroy(struct sl_openssl_records *records)
         return;
     EVP_CIPHER_CTX_free(records->receiving.cipher);
     EVP_CIPHER_CTX_free(records->sending.cipher);
-    OPENSSL_cleanse(&records->receiving.secret,
-                    sizeof records->receiving.secret);
-    OPENSSL_cleanse(&records->sending.secret, sizeof records->sending.secret);
+    OPENSSL_cleanse(&records->receiving, sizeof records->receiving);
+    OPENSSL_cleanse(&records->sending, sizeof records->sending);
     sl_free(records->allocator, records, sizeof *records);
 }
 
@@ -506,13 +510,13 @@ enum sl_status sl_openssl_records_open(struct sl_openssl_records *records,
         return status;
     sl_buffer_consume(in, HEADER_SIZE);
     size = sealed - TAG_SIZE;
+    if (size > MOST_INNER)
+        return refuse(records, SSL_AD_RECORD_OVERFLOW, "a record is too long",
+                      out, failure);
     if (!decrypt_in_place(&records->receiving, in, size, header))
         return refuse(records, SSL_AD_BAD_RECORD_MAC, "a record is corrupt",
                       out, failure);
     kind = find_kind(in, &size);
-    if (size > 16384)
-        return refuse(records, SSL_AD_RECORD_OVERFLOW, "a record is too long",
-                      out, failure);
     if (kind == CONTENT && size > 0 && records->message_size == 0 &&
         records->message_left == 0) {
         records->content_left = (uint16_t)size;

@@ -304,23 +304,27 @@ TEST("refuses what may not stand in a record")
     }
 }
 
-TEST("refuses more content than a record may hold")
+TEST("refuses more than a record may hold, padding and all")
 {
     struct ends ends;
     char *inner = calloc(1, 16640);
 
-    memset(inner, 'x', 16386);
+    memset(inner, 'x', 16384);
     inner[16384] = 23;
-    inner[16385] = 0;
     begin(&ends);
     put_inner(&ends, inner, 16385);
     CHECK_INT(open_all(&ends, 100000), SL_AGAIN);
     CHECK_INT(ends.plain.length, 16384);
-    inner[16384] = 'x';
-    inner[16385] = 23;
+    inner[16383] = 23; /* RFC 8446 5.4: one byte less, and one of padding */
+    inner[16384] = 0;
+    put_inner(&ends, inner, 16385);
+    CHECK_INT(open_all(&ends, 100000), SL_AGAIN);
+    CHECK_INT(ends.plain.length, 16384 + 16383);
     put_inner(&ends, inner, 16386);
     CHECK_INT(open_all(&ends, 100000), SL_TLS);
     CHECK_STR(ends.failure.reason, "a record is too long");
+    CHECK_INT(open_answer(&ends), SL_TLS);
+    CHECK(strstr(ends.failure.reason, "refuses with alert 22") != NULL);
     end(&ends);
     free(inner);
 }
@@ -377,6 +381,34 @@ TEST("follows key updates, and answers those that ask for it")
     CHECK_INT(ends.far->sending.sequence, 0);
     CHECK_INT(open_answer(&ends), SL_AGAIN);
     CHECK_INT(ends.near->receiving.sequence, 0);
+    end(&ends);
+}
+
+TEST("never uses a number of a key twice, even when new keys cannot be made")
+{
+    struct ends ends;
+
+    for (int asks = 0; asks < 2; asks++) {
+        begin_with(&ends, 0x1302, 0);
+        /* Secrets of 16 bytes, and none of the 32 that the cipher needs. */
+        ends.far->hash = EVP_md5();
+        ends.far->receiving.secret.size = 16;
+        put_inner(&ends, asks ? "\x18\0\0\1\1\x16" : "\x18\0\0\1\0\x16", 6);
+        CHECK_INT(open_all(&ends, 100), SL_MEMORY);
+        CHECK(ends.far->is_broken);
+        CHECK_INT(ends.far->receiving.sequence, 8);
+        CHECK_INT(ends.far->sending.sequence, 5);
+        end(&ends);
+    }
+
+    begin_with(&ends, 0x1302, 0);
+    ends.far->hash = EVP_md5();
+    ends.far->sending.secret.size = 16;
+    ends.far->sending.sequence = 1 << 24;
+    CHECK_INT(sl_openssl_records_seal(ends.far, SL_VIEW("x"), &ends.back,
+                                      &(size_t){0}, &ends.failure),
+              SL_MEMORY);
+    CHECK_INT(ends.far->sending.sequence, (1 << 24) + 1);
     end(&ends);
 }
 
