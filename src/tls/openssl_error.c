@@ -49,21 +49,26 @@ static void describe(unsigned long code, char *text, size_t size)
 enum sl_status sl_openssl_error_take(struct sl_failure *failure,
                                      enum sl_status otherwise, const char *what)
 {
-    unsigned long first = ERR_get_error();
+    /* The earliest entry is where it happened, the others are its callers; but
+     * for a caller that knows what it means. */
+    unsigned long chosen = ERR_get_error();
     unsigned long code;
     bool is_memory = false;
     char text[160];
 
-    for (code = first; code != 0; code = ERR_get_error())
+    for (code = chosen; code != 0; code = ERR_get_error()) {
         if (ERR_GET_REASON(code) == ERR_R_MALLOC_FAILURE)
             is_memory = true;
+        if (plain_words(chosen) == NULL && plain_words(code) != NULL)
+            chosen = code;
+    }
 
     if (is_memory)
         snprintf(text, sizeof text, "out of memory");
-    else if (first == 0)
+    else if (chosen == 0)
         snprintf(text, sizeof text, "failed without a reason");
-    else /* the earliest entry is where it happened, the others its callers */
-        describe(first, text, sizeof text);
+    else
+        describe(chosen, text, sizeof text);
 
     return sl_fail(failure, is_memory ? SL_MEMORY : otherwise, SL_STAGE_TLS,
                    "%s%s%s", what != NULL ? what : "", what != NULL ? ": " : "",

@@ -19,6 +19,18 @@ TEST("tells the earliest reason and empties the queue")
     CHECK_INT(ERR_peek_error(), 0);
 }
 
+TEST("tells what a caller understood rather than what went wrong below")
+{
+    struct sl_failure failure;
+
+    ERR_raise(ERR_LIB_PROV, 1);
+    ERR_raise(ERR_LIB_SSL, SSL_R_DECRYPTION_FAILED_OR_BAD_RECORD_MAC);
+    ERR_raise(ERR_LIB_SSL, SSL_R_UNSUPPORTED_PROTOCOL);
+    CHECK_INT(sl_openssl_error_take(&failure, SL_TLS, NULL), SL_TLS);
+    CHECK_STR(failure.reason, "a record is corrupt");
+    CHECK_INT(ERR_peek_error(), 0);
+}
+
 TEST("says memory when an allocation failed anywhere on the way")
 {
     struct sl_failure failure;
