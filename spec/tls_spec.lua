@@ -2,6 +2,7 @@
 
 local certificates = require "spec.support.certificates"
 local nginx = require "spec.support.nginx"
+local server = require "spec.support.server"
 local sluice = require "sluice"
 local support = require "spec.support"
 
@@ -255,4 +256,57 @@ describe("https", function()
     assert.is_nil(response)
     assert.equal("tls", err.code)
   end)
+
+  -- Answers the first request of a connection, and the second by bytes that are no record.
+  local breaking = [[
+import socket, ssl, sys, threading
+
+port, chain, key, version = int(sys.argv[1]), sys.argv[2], sys.argv[3], sys.argv[4]
+context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+context.load_cert_chain(chain, key)
+context.maximum_version = getattr(ssl.TLSVersion, version)
+listener = socket.create_server(("127.0.0.1", port))
+
+def serve(raw):
+    try:
+        with context.wrap_socket(raw, server_side=True) as connection:
+            for number in (1, 2):
+                head = b""
+                while b"\r\n\r\n" not in head:
+                    piece = connection.recv(65536)
+                    if not piece:
+                        return
+                    head += piece
+                if number == 1:
+                    connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok")
+            with socket.socket(fileno=connection.detach()) as plain:
+                plain.sendall(b"\x17\x03\x03\x00\x20" + b"g" * 32)
+                plain.recv(100)
+    except OSError:
+        pass
+
+while True:
+    threading.Thread(target=serve, args=(listener.accept()[0],), daemon=True).start()
+]]
+
+  for _, version in ipairs { "TLSv1_2", "TLSv1_3" } do
+    it("sends again what failed on a reused connection before any answer, " .. version, function()
+      local broken <close> =
+        server.python(breaking, certificates.chain "good", certificates.key "good", version)
+      local client <close> = support.client { tls = with_root() }
+      local url = ("https://localhost:%d/"):format(broken.port)
+      for i = 1, 3 do
+        local response <close>, message = client:get(url)
+        assert(response, message)
+        assert.equal("ok", response:text())
+        assert.equal(i - 1, client:stats().resends)
+      end
+      local response, message, err = client:post(url, { body = "once" })
+      assert.is_nil(response)
+      assert.equal("tls", err.code)
+      assert.is_false(err.retryable)
+      assert.matches("corrupt", message)
+      assert.equal(2, client:stats().resends)
+    end)
+  end
 end)

@@ -155,7 +155,9 @@ bool sl_exchange_receive_some(struct sl_exchange *exchange, size_t *budget)
             input_ended(exchange);
             return false;
         }
-        if (status == SL_CLOSED) {
+        /* A peer may end a connection by an alert, too. The certificate is none
+         * of these: no request was made before it was accepted. */
+        if (status == SL_CLOSED || status == SL_TLS) {
             sl_exchange_lose(exchange);
             return false;
         }

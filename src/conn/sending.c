@@ -135,6 +135,10 @@ bool sl_exchange_send_some(struct sl_exchange *exchange, size_t *budget)
         exchange->was_cut = true;
         return true;
     }
+    if (status == SL_TLS) {
+        sl_exchange_lose(exchange);
+        return false;
+    }
     if (sl_is_failure(status)) {
         sl_exchange_fail(exchange);
         return false;
