@@ -155,12 +155,15 @@ static void advance_send(struct sl_channel *channel, bool is_inside)
 static void advance_receive(struct sl_channel *channel, bool is_inside)
 {
     struct sl_channel_operation *operation = &channel->receiving;
+    bool was_stuck = sl_link_is_stuck(&channel->link);
     enum sl_status status;
 
     if (!is_pending(operation))
         return;
     status = sl_link_receive(&channel->link, channel->target, channel->wanted,
                              &operation->moved, &operation->failure);
+    if (was_stuck && !sl_link_is_stuck(&channel->link))
+        advance_send(channel, false);
     if (status == SL_AGAIN)
         return;
     if (status == SL_END && !channel->link.is_clean_end)

@@ -279,12 +279,19 @@ static void advance_message(struct sl_exchange *exchange)
     bool has_moved = true;
 
     while (has_moved && exchange->phase == SL_EXCHANGE_ACTIVE) {
+        struct sl_link *link = &exchange->connection->link;
+        bool was_stuck;
+
         has_moved = false;
         if (!exchange->is_upload_over)
             has_moved = sl_exchange_send_some(exchange, &budget);
-        if (exchange->phase == SL_EXCHANGE_ACTIVE &&
-            sl_exchange_is_receiving(exchange))
+        if (exchange->phase != SL_EXCHANGE_ACTIVE)
+            break;
+        was_stuck = sl_link_is_stuck(link);
+        if (sl_exchange_is_receiving(exchange))
             has_moved |= sl_exchange_receive_some(exchange, &budget);
+        if (was_stuck && exchange->phase == SL_EXCHANGE_ACTIVE)
+            has_moved |= !sl_link_is_stuck(link);
         if (budget == 0) {
             sl_exchange_take_turn(exchange);
             break;

@@ -6,6 +6,9 @@
 #define CIPHERTEXT_WANT   ((size_t)64 * 1024)
 #define CIPHERTEXT_LITTLE ((size_t)16 * 1024)
 
+/* Answers of TLS that may wait for a peer which asks and does not read. */
+#define MOST_UNSENT ((size_t)64 * 1024)
+
 void sl_link_init(struct sl_link *link, struct sl_allocator *allocator,
                   struct sl_transport *transport)
 {
@@ -29,6 +32,7 @@ enum sl_status sl_link_secure(struct sl_link *link, struct sl_pool *pool,
     tls->engine = engine;
     sl_buffer_init(&tls->in, pool, SIZE_MAX);
     sl_buffer_init(&tls->out, pool, SIZE_MAX);
+    tls->is_stuck = false;
     link->tls = tls;
     link->is_clean_end = false;
     return SL_OK;
@@ -84,6 +88,8 @@ static enum sl_status receive_ciphertext(struct sl_link *link, size_t want,
 
     if (sl_is_failure(status))
         return fail_transport(link, status, failure);
+    if (status == SL_OK)
+        link->tls->is_stuck = false;
     return status;
 }
 
@@ -108,6 +114,28 @@ enum sl_status sl_link_handshake(struct sl_link *link,
         if (status == SL_END)
             return sl_fail(failure, SL_CLOSED, SL_STAGE_TLS,
                            "connection closed during the handshake");
+        if (status != SL_OK)
+            return status;
+    }
+}
+
+/* Some of `plain` to the tail of `out`. */
+static enum sl_status encrypt(struct sl_link *link, struct sl_view plain,
+                              size_t *taken, struct sl_failure *failure)
+{
+    struct sl_link_tls *tls = link->tls;
+    enum sl_status status;
+
+    for (;;) {
+        status = tls->provider->encrypt(tls->engine, plain, &tls->in, &tls->out,
+                                        taken, failure);
+        if (status != SL_AGAIN)
+            return status;
+        status = receive_ciphertext(link, CIPHERTEXT_LITTLE, failure);
+        if (status == SL_END)
+            return sl_fail(failure, SL_CLOSED, SL_STAGE_NONE,
+                           "connection closed");
+        tls->is_stuck = status == SL_AGAIN;
         if (status != SL_OK)
             return status;
     }
@@ -139,17 +167,19 @@ enum sl_status sl_link_send(struct sl_link *link, const struct sl_view *views,
                 sl_view(views[i].data + consumed, views[i].size - consumed);
             size_t taken;
 
-            status = tls->provider->encrypt(tls->engine, rest, &tls->out,
-                                            &taken, failure);
-            if (status != SL_OK)
+            status = encrypt(link, rest, &taken, failure);
+            if (sl_is_failure(status))
                 return status;
+            if (status == SL_AGAIN)
+                break;
             consumed += taken;
             *sent += taken;
         }
         if (consumed < views[i].size)
             break;
     }
-    status = flush_ciphertext(link, failure);
+    if (tls->out.length > 0 || status == SL_OK)
+        status = flush_ciphertext(link, failure);
     return status == SL_AGAIN && *sent > 0 ? SL_OK : status;
 }
 
@@ -174,16 +204,18 @@ enum sl_status sl_link_receive(struct sl_link *link, struct sl_buffer *buffer,
 
     for (;;) {
         size_t before = buffer->length;
+        struct sl_failure ignored;
 
+        *received = 0;
+        if (tls->out.length > MOST_UNSENT &&
+            flush_ciphertext(link, &ignored) == SL_AGAIN)
+            return SL_AGAIN;
         status = tls->provider->decrypt(tls->engine, &tls->in, buffer, want,
                                         &tls->out, failure);
-        if (tls->out.length > 0) {
-            struct sl_failure ignored;
-
-            /* Key updates and alerts; a peer that cannot be written to shows
-             * itself at the next send or receive. */
+        /* Key updates and alerts; a peer that cannot be written to shows itself
+         * at the next send or receive. */
+        if (tls->out.length > 0)
             flush_ciphertext(link, &ignored);
-        }
         *received = buffer->length - before;
         if (*received > 0)
             return SL_OK;

@@ -17,6 +17,7 @@ struct sl_link_tls {
     struct sl_tls_engine *engine;
     struct sl_buffer in;  /* ciphertext received */
     struct sl_buffer out; /* ciphertext to send */
+    bool is_stuck;        /* a send waits for bytes of the peer */
 };
 
 struct sl_link {
@@ -39,15 +40,23 @@ enum sl_status sl_link_secure(struct sl_link *link, struct sl_pool *pool,
 enum sl_status sl_link_handshake(struct sl_link *link,
                                  struct sl_failure *failure);
 
-/* Accepts from the front of `views`; `*sent` may be 0 with SL_AGAIN. What TLS
- * accepted may still have to be flushed. */
+/* Accepts from the front of `views`; `*sent` may be 0 with SL_AGAIN: call again
+ * at can_send, can_receive, and when it is no longer stuck. What TLS accepted may
+ * still have to be flushed. */
 enum sl_status sl_link_send(struct sl_link *link, const struct sl_view *views,
                             size_t count, size_t *sent,
                             struct sl_failure *failure);
+/* A send waits until the peer has ended a message of TLS; sl_link_receive may be
+ * who sees that. */
+static inline bool sl_link_is_stuck(const struct sl_link *link)
+{
+    return link->tls != NULL && link->tls->is_stuck;
+}
 /* SL_OK: all that was accepted is in the kernel's hands. */
 enum sl_status sl_link_flush(struct sl_link *link, struct sl_failure *failure);
 
-/* SL_OK with `*received` > 0; SL_AGAIN; SL_END, see is_clean_end; failures. */
+/* SL_OK with `*received` > 0; SL_AGAIN, also while the peer does not take what
+ * TLS has to answer; SL_END, see is_clean_end; failures. */
 enum sl_status sl_link_receive(struct sl_link *link, struct sl_buffer *buffer,
                                size_t want, size_t *received,
                                struct sl_failure *failure);

@@ -453,6 +453,7 @@ enum sl_status sl_gnutls_engine_decrypt(struct sl_tls_engine *engine,
 
 enum sl_status sl_gnutls_engine_encrypt(struct sl_tls_engine *engine,
                                         struct sl_view plain,
+                                        struct sl_buffer *in,
                                         struct sl_buffer *out, size_t *consumed,
                                         struct sl_failure *failure)
 {
@@ -468,7 +469,7 @@ enum sl_status sl_gnutls_engine_encrypt(struct sl_tls_engine *engine,
                            : "encrypt before the handshake is done");
     if (plain.size > MOST_ENCRYPTED)
         plain.size = MOST_ENCRYPTED;
-    enter(engine, NULL, out);
+    enter(engine, in, out);
     while (total < plain.size && result >= 0) {
         result = gnutls_record_send(engine->session, plain.data + total,
                                     plain.size - total);

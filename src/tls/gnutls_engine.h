@@ -53,6 +53,7 @@ enum sl_status sl_gnutls_engine_decrypt(struct sl_tls_engine *engine,
                                         struct sl_failure *failure);
 enum sl_status sl_gnutls_engine_encrypt(struct sl_tls_engine *engine,
                                         struct sl_view plain,
+                                        struct sl_buffer *in,
                                         struct sl_buffer *out, size_t *consumed,
                                         struct sl_failure *failure);
 void sl_gnutls_engine_close(struct sl_tls_engine *engine,

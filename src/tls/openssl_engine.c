@@ -9,6 +9,11 @@
 /* Content of one encrypt call, in records of 16 KiB. */
 #define MOST_ENCRYPTED ((size_t)64 * 1024)
 
+#define RECORD_HEADER 5
+
+/* Of a record of TLS 1.3: kind and tag. */
+#define RECORD_OVERHEAD (1 + 16)
+
 /* Content after which it is worth while to go on without the SSL. */
 #define MUCH_CONTENT ((size_t)64 * 1024)
 
@@ -190,6 +195,12 @@ enum sl_status sl_openssl_engine_create(struct sl_tls_context *context,
     return SL_OK;
 }
 
+static void forget_secrets(struct sl_tls_engine *engine)
+{
+    OPENSSL_cleanse(&engine->receiving, sizeof engine->receiving);
+    OPENSSL_cleanse(&engine->sending, sizeof engine->sending);
+}
+
 static void drop_ssl(struct sl_tls_engine *engine)
 {
     /* OpenSSL takes a session for spoiled when its connection was not shut
@@ -214,8 +225,7 @@ void sl_openssl_engine_destroy(struct sl_tls_engine *engine)
     if (engine->ssl != NULL)
         drop_ssl(engine);
     sl_openssl_records_destroy(engine->records);
-    OPENSSL_cleanse(&engine->receiving, sizeof engine->receiving);
-    OPENSSL_cleanse(&engine->sending, sizeof engine->sending);
+    forget_secrets(engine);
     SSL_SESSION_free(engine->early_session);
     sl_openssl_texts_release(engine->texts);
     sl_free(context->allocator, engine, engine->size);
@@ -272,7 +282,9 @@ void sl_openssl_engine_note_secret(const SSL *ssl, const char *line)
     char text[512];
     int size;
 
-    if (starts_with(line, "SERVER_TRAFFIC_SECRET_0 "))
+    if (engine->keeps_ssl)
+        ; /* nobody would use it */
+    else if (starts_with(line, "SERVER_TRAFFIC_SECRET_0 "))
         read_secret(line, &engine->receiving);
     else if (starts_with(line, "CLIENT_TRAFFIC_SECRET_0 "))
         read_secret(line, &engine->sending);
@@ -287,17 +299,43 @@ void sl_openssl_engine_note_secret(const SSL *ssl, const char *line)
             ;
 }
 
+static void keep_ssl(struct sl_tls_engine *engine)
+{
+    engine->keeps_ssl = true;
+    forget_secrets(engine);
+}
+
+/* Counts what records bring of messages against the messages that were
+ * understood: what is left has begun and not ended. Padding counts as begun,
+ * until content says that it is not; RFC 8446 5.1 lets nothing come between. */
+static void follow_messages(struct sl_tls_engine *engine, unsigned char kind)
+{
+    if (kind == SSL3_RT_HANDSHAKE)
+        engine->message_left += engine->record_size - RECORD_OVERHEAD;
+    else
+        engine->message_left = 0;
+}
+
 void sl_openssl_engine_note_message(int is_sent, int version, int kind,
                                     const void *bytes, size_t size, SSL *ssl,
                                     void *unused)
 {
-    (void)is_sent;
+    struct sl_tls_engine *engine = sl_openssl_engine_of(ssl);
+    const unsigned char *at = bytes;
+
     (void)version;
     (void)unused;
     /* From now on other secrets hold, which are not told. */
-    if (kind == SSL3_RT_HANDSHAKE && size > 0 &&
-        *(const unsigned char *)bytes == SSL3_MT_KEY_UPDATE)
-        sl_openssl_engine_of(ssl)->keeps_ssl = true;
+    if (kind == SSL3_RT_HANDSHAKE && size > 0 && *at == SSL3_MT_KEY_UPDATE)
+        keep_ssl(engine);
+    if (is_sent)
+        return;
+    if (kind == SSL3_RT_HEADER && size == RECORD_HEADER)
+        engine->record_size = (uint16_t)(at[3] << 8 | at[4]);
+    else if (kind == SSL3_RT_INNER_CONTENT_TYPE)
+        follow_messages(engine, *at);
+    else if (kind == SSL3_RT_HANDSHAKE)
+        engine->message_left -= (int64_t)size;
 }
 
 /* Goes on without the SSL, when nothing is under way in it. */
@@ -309,7 +347,8 @@ static void take_over(struct sl_tls_engine *engine)
         engine->is_closed || engine->failure.status != SL_OK ||
         SSL_version(engine->ssl) != TLS1_3_VERSION ||
         SSL_get_shutdown(engine->ssl) != 0 || SSL_has_pending(engine->ssl) ||
-        engine->received.header_size > 0 || engine->sent.header_size > 0)
+        engine->message_left != 0 || engine->received.header_size > 0 ||
+        engine->sent.header_size > 0)
         return;
     if (engine->texts == NULL) {
         peer = SSL_get_peer_certificate(engine->ssl);
@@ -322,11 +361,10 @@ static void take_over(struct sl_tls_engine *engine)
             &engine->receiving, engine->received.count, &engine->sending,
             engine->sent.count);
     if (engine->records == NULL) {
-        engine->keeps_ssl = true;
+        keep_ssl(engine);
         return;
     }
-    OPENSSL_cleanse(&engine->receiving, sizeof engine->receiving);
-    OPENSSL_cleanse(&engine->sending, sizeof engine->sending);
+    forget_secrets(engine);
     drop_ssl(engine);
 }
 
@@ -505,6 +543,7 @@ static enum sl_status accept_peer(struct sl_tls_engine *engine)
     /* What goes over from now on is under the keys of the connection. */
     engine->received.count = 0;
     engine->sent.count = 0;
+    engine->message_left = 0;
     engine->is_ready = true;
     engine->quiet_messages = 0;
     if (engine->early_session != NULL)
@@ -634,12 +673,32 @@ enum sl_status sl_openssl_engine_decrypt(struct sl_tls_engine *engine,
     return total > 0 ? SL_OK : status;
 }
 
-enum sl_status sl_openssl_engine_encrypt(struct sl_tls_engine *engine,
-                                         struct sl_view plain,
-                                         struct sl_buffer *out,
-                                         size_t *consumed,
-                                         struct sl_failure *failure)
+/* One record. SL_AGAIN: a message of the peer's has to end before. */
+static enum sl_status write_once(struct sl_tls_engine *engine,
+                                 struct sl_view plain, size_t *count)
 {
+    enum sl_status status = SL_OK;
+    int result;
+
+    if (engine->records != NULL)
+        return sl_openssl_records_seal(engine->records, plain, engine->out,
+                                       count, &engine->failure);
+    *count = 0;
+    result = SSL_write_ex(engine->ssl, plain.data, plain.size, count);
+    if (result != 1)
+        status = translate(engine, result);
+    if (status == SL_END)
+        status = sl_fail(&engine->failure, SL_TLS, SL_STAGE_TLS,
+                         "the peer closed in the middle of a message");
+    return status;
+}
+
+enum sl_status
+sl_openssl_engine_encrypt(struct sl_tls_engine *engine, struct sl_view plain,
+                          struct sl_buffer *in, struct sl_buffer *out,
+                          size_t *consumed, struct sl_failure *failure)
+{
+    enum sl_status status = SL_OK;
     size_t total = 0;
     size_t count;
 
@@ -652,30 +711,20 @@ enum sl_status sl_openssl_engine_encrypt(struct sl_tls_engine *engine,
                            : "encrypt before the handshake is done");
     if (plain.size > MOST_ENCRYPTED)
         plain.size = MOST_ENCRYPTED;
-    enter(engine, NULL, out);
+    enter(engine, in, out);
     /* Another request on the same connection: it is worth while. */
     take_over(engine);
-    while (engine->records != NULL && total < plain.size) {
-        if (sl_openssl_records_seal(
-                engine->records,
-                sl_view(plain.data + total, plain.size - total), out, &count,
-                &engine->failure) != SL_OK)
-            break;
-        total += count;
+    while (status == SL_OK && total < plain.size) {
+        status = write_once(
+            engine, sl_view(plain.data + total, plain.size - total), &count);
+        if (status == SL_OK)
+            total += count;
     }
-    while (engine->records == NULL && total < plain.size) {
-        if (SSL_write_ex(engine->ssl, plain.data + total, plain.size - total,
-                         &count) != 1)
-            break;
-        total += count;
-    }
-    if (total < plain.size)
-        break_down(engine);
     leave(engine);
-    if (engine->failure.status != SL_OK)
+    if (sl_is_failure(status))
         return repeat(engine, failure);
     *consumed = total;
-    return SL_OK;
+    return total > 0 ? SL_OK : status;
 }
 
 void sl_openssl_engine_close(struct sl_tls_engine *engine,
@@ -689,7 +738,7 @@ void sl_openssl_engine_close(struct sl_tls_engine *engine,
     /* Once: says that we end. Whether the peer answers is the reader's to see. */
     if (engine->records != NULL)
         sl_openssl_records_close(engine->records, out);
-    else
+    else if (!SSL_in_init(engine->ssl)) /* not between a message's halves */
         SSL_shutdown(engine->ssl);
     leave(engine);
 }

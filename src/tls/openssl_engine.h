@@ -46,6 +46,8 @@ struct sl_tls_engine {
     struct sl_openssl_texts *texts;  /* of the peer, once asked for */
     size_t content_size;             /* received through the SSL */
     unsigned quiet_messages;         /* since the last content */
+    uint16_t record_size;            /* of the record that came last */
+    int64_t message_left;            /* bytes of a message that has begun */
     enum sl_status refused;          /* why the BIO could not write */
     struct sl_openssl_edge received; /* since the connection was made */
     struct sl_openssl_edge sent;
@@ -80,11 +82,10 @@ enum sl_status sl_openssl_engine_decrypt(struct sl_tls_engine *engine,
                                          struct sl_buffer *out,
                                          struct sl_failure *failure);
 void sl_openssl_engine_rest(struct sl_tls_engine *engine);
-enum sl_status sl_openssl_engine_encrypt(struct sl_tls_engine *engine,
-                                         struct sl_view plain,
-                                         struct sl_buffer *out,
-                                         size_t *consumed,
-                                         struct sl_failure *failure);
+enum sl_status
+sl_openssl_engine_encrypt(struct sl_tls_engine *engine, struct sl_view plain,
+                          struct sl_buffer *in, struct sl_buffer *out,
+                          size_t *consumed, struct sl_failure *failure);
 void sl_openssl_engine_close(struct sl_tls_engine *engine,
                              struct sl_buffer *out);
 bool sl_openssl_engine_has_pending(const struct sl_tls_engine *engine);

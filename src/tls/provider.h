@@ -111,10 +111,12 @@ struct sl_tls_provider {
 
     /* Encrypts from the front of `plain` into records at the tail of `out`, at
      * least one byte of it, at most about 64 KiB. SL_OK; SL_TLS, SL_MEMORY. A
-     * full `out` breaks the engine: records are numbered. */
+     * full `out` breaks the engine: records are numbered. SL_AGAIN: the peer is
+     * in the middle of a message, whose rest must come into `in` before. */
     enum sl_status (*encrypt)(struct sl_tls_engine *engine,
-                              struct sl_view plain, struct sl_buffer *out,
-                              size_t *consumed, struct sl_failure *failure);
+                              struct sl_view plain, struct sl_buffer *in,
+                              struct sl_buffer *out, size_t *consumed,
+                              struct sl_failure *failure);
 
     /* Appends close_notify; nothing may be encrypted afterwards. */
     void (*close)(struct sl_tls_engine *engine, struct sl_buffer *out);

@@ -218,6 +218,151 @@ TEST("delivers all content before its end, and knows a clean one")
     each_manner(ends);
 }
 
+/* ---- what TLS has to say for itself ---- */
+
+static void greet(struct pair *pair, const struct manner *manner)
+{
+    pair_init(pair, manner, true);
+    REQUIRE(peer_frame(pair, 'W', ""));
+    CHECK_INT(handshake(pair), SL_OK);
+}
+
+static void peer_bytes(struct pair *pair, const char *bytes, size_t size)
+{
+    REQUIRE(send(pair->peer, bytes, size, MSG_NOSIGNAL) == (ssize_t)size);
+}
+
+static enum sl_status send_once(struct pair *pair, size_t *sent)
+{
+    struct sl_view text = SL_VIEW("question");
+    struct sl_failure failure;
+
+    return sl_link_send(&pair->link, &text, 1, sent, &failure);
+}
+
+static enum sl_status receive_once(struct pair *pair)
+{
+    struct sl_failure failure;
+    size_t received;
+
+    return sl_link_receive(&pair->link, &pair->buffer, 4096, &received,
+                           &failure);
+}
+
+static void stuck(const struct manner *manner)
+{
+    struct pair pair;
+    enum sl_status status = SL_AGAIN;
+    int64_t until = sl_clock_now() + PATIENCE;
+    size_t received;
+    size_t sent;
+
+    greet(&pair, manner);
+    peer_bytes(&pair, "D\0\1xM\0\10half", 11);
+    CHECK_INT(receive(&pair, &received), SL_OK);
+    CHECK_INT(receive_once(&pair), SL_AGAIN);
+    CHECK_INT(send_once(&pair, &sent), SL_AGAIN);
+    CHECK_INT(sent, 0);
+    CHECK(sl_link_is_stuck(&pair.link));
+
+    /* Whoever receives meanwhile sees that it can go on. */
+    peer_bytes(&pair, "half", 4);
+    while (sl_link_is_stuck(&pair.link) && sl_clock_now() < until) {
+        CHECK_INT(sl_loop_step(&pair.world.loop, SL_MILLISECOND), SL_OK);
+        CHECK_INT(receive_once(&pair), SL_AGAIN);
+    }
+    CHECK_INT(send_once(&pair, &sent), SL_OK);
+    CHECK_INT(sent, 8);
+
+    /* So does whoever sends. */
+    peer_bytes(&pair, "D\0\1xM\0\10half", 11);
+    CHECK_INT(receive(&pair, &received), SL_OK);
+    CHECK_INT(receive_once(&pair), SL_AGAIN);
+    CHECK_INT(send_once(&pair, &sent), SL_AGAIN);
+    peer_bytes(&pair, "half", 4);
+    while (status == SL_AGAIN && sl_clock_now() < until) {
+        CHECK_INT(sl_loop_step(&pair.world.loop, SL_MILLISECOND), SL_OK);
+        status = send_once(&pair, &sent);
+    }
+    CHECK_INT(status, SL_OK);
+    CHECK(!sl_link_is_stuck(&pair.link));
+
+    /* And it fails when the rest does not come. */
+    peer_bytes(&pair, "D\0\1xM\0\10half", 11);
+    CHECK_INT(receive(&pair, &received), SL_OK);
+    CHECK_INT(receive_once(&pair), SL_AGAIN);
+    REQUIRE(shutdown(pair.peer, SHUT_WR) == 0);
+    while ((status = send_once(&pair, &sent)) == SL_AGAIN &&
+           sl_clock_now() < until)
+        CHECK_INT(sl_loop_step(&pair.world.loop, SL_MILLISECOND), SL_OK);
+    CHECK_INT(status, SL_CLOSED);
+    pair_fini(&pair);
+}
+
+TEST("sends nothing while the peer is in the middle of a message")
+{
+    each_manner(stuck);
+}
+
+#define MOST_ASKED ((size_t)600 * 1000)
+
+/* Questions as far as the socket takes them, behind so many bytes of them. */
+static size_t ask(const struct pair *pair, size_t before)
+{
+    char questions[3000];
+    size_t count = 0;
+    ssize_t n = 1;
+
+    for (size_t i = 0; i < sizeof questions; i += 3)
+        memcpy(questions + i, "Q\0\0", 3);
+    while (n > 0 && before + count < MOST_ASKED) {
+        n = send(pair->peer, questions + (before + count) % 3, 2700,
+                 MSG_NOSIGNAL | MSG_DONTWAIT);
+        count += n > 0 ? (size_t)n : 0;
+    }
+    return count;
+}
+
+/* A peer that asks and does not read, until nothing moves; then it reads. */
+static void flood(const struct manner *manner)
+{
+    struct pair pair;
+    int64_t until = sl_clock_now() + PATIENCE;
+    size_t asked = 0; /* bytes, three for each */
+    size_t answered = 0;
+    size_t most = 0;
+    char bytes[65536];
+    ssize_t n;
+
+    greet(&pair, manner);
+    for (int quiet = 0; quiet < 20 && asked < MOST_ASKED; quiet++) {
+        size_t count = ask(&pair, asked);
+
+        if (count > 0)
+            quiet = 0;
+        asked += count;
+        CHECK_INT(receive_once(&pair), SL_AGAIN);
+        CHECK_INT(sl_loop_step(&pair.world.loop, SL_MILLISECOND), SL_OK);
+        if (pair.link.tls->out.length > most)
+            most = pair.link.tls->out.length;
+    }
+    CHECK(most > 0 && most <= 160 * 1024);
+    asked -= asked % 3; /* half a question has no answer */
+    while (answered < asked + 12 && sl_clock_now() < until) {
+        while ((n = recv(pair.peer, bytes, sizeof bytes, MSG_DONTWAIT)) > 0)
+            answered += (size_t)n;
+        CHECK_INT(receive_once(&pair), SL_AGAIN);
+        CHECK_INT(sl_loop_step(&pair.world.loop, SL_MILLISECOND), SL_OK);
+    }
+    CHECK_INT(answered, asked + 12); /* 12: the greeting */
+    pair_fini(&pair);
+}
+
+TEST("does not gather answers for a peer that asks and does not read")
+{
+    each_manner(flood);
+}
+
 static void whole_life(struct sl_allocator *allocator, void *argument)
 {
     struct pair pair;

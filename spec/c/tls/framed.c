@@ -15,6 +15,7 @@ struct sl_tls_engine {
     char head[HEAD_SIZE]; /* of a frame that has not come as a whole */
     size_t head_size;
     size_t left; /* bytes of a content frame still to come */
+    size_t message_left;
     bool has_greeted;
     bool is_ready;
     bool is_closed;
@@ -188,14 +189,28 @@ static enum sl_status handshake(struct sl_tls_engine *engine,
                       failure);
 }
 
+static enum sl_status skip_message(struct sl_tls_engine *engine,
+                                   struct sl_buffer *in)
+{
+    size_t count =
+        in->length < engine->message_left ? in->length : engine->message_left;
+
+    sl_buffer_consume(in, count);
+    engine->message_left -= count;
+    return engine->message_left > 0 ? SL_AGAIN : SL_OK;
+}
+
 /* The next head, when none is open. SL_AGAIN, SL_END; SL_OK: see `left`. */
 static enum sl_status read_head(struct sl_tls_engine *engine,
-                                struct sl_buffer *in,
+                                struct sl_buffer *in, struct sl_buffer *out,
                                 struct sl_failure *failure)
 {
+    enum sl_status status;
     size_t count;
 
     while (engine->left == 0) {
+        if (skip_message(engine, in) == SL_AGAIN)
+            return SL_AGAIN;
         count = sl_buffer_copy_out(in, 0, engine->head + engine->head_size,
                                    HEAD_SIZE - engine->head_size);
         sl_buffer_consume(in, count);
@@ -207,10 +222,17 @@ static enum sl_status read_head(struct sl_tls_engine *engine,
             engine->has_ended = true;
         if (engine->has_ended)
             return SL_END;
+        status = SL_OK;
         if (engine->head[0] == 'D')
             engine->left = frame_size(engine->head);
+        else if (engine->head[0] == 'M')
+            engine->message_left = frame_size(engine->head);
+        else if (engine->head[0] == 'Q')
+            status = framed_put(out, 'A', sl_view(NULL, 0));
         else if (engine->head[0] != 'K' || frame_size(engine->head) > 0)
             return break_down(engine, SL_TLS, "not framed", failure);
+        if (status != SL_OK)
+            return break_down(engine, status, "no room for an answer", failure);
     }
     return SL_OK;
 }
@@ -223,7 +245,6 @@ static enum sl_status decrypt(struct sl_tls_engine *engine,
     enum sl_status status = SL_OK;
     size_t total = 0;
 
-    (void)out;
     if (engine->failure.status != SL_OK)
         return repeat(engine, failure);
     if (!engine->is_ready)
@@ -232,7 +253,8 @@ static enum sl_status decrypt(struct sl_tls_engine *engine,
         struct sl_view view;
         size_t count;
 
-        status = engine->has_ended ? SL_END : read_head(engine, in, failure);
+        status =
+            engine->has_ended ? SL_END : read_head(engine, in, out, failure);
         view = sl_buffer_peek(in);
         if (status == SL_OK && view.size == 0)
             status = SL_AGAIN;
@@ -252,8 +274,9 @@ static enum sl_status decrypt(struct sl_tls_engine *engine,
 }
 
 static enum sl_status encrypt(struct sl_tls_engine *engine,
-                              struct sl_view plain, struct sl_buffer *out,
-                              size_t *consumed, struct sl_failure *failure)
+                              struct sl_view plain, struct sl_buffer *in,
+                              struct sl_buffer *out, size_t *consumed,
+                              struct sl_failure *failure)
 {
     enum sl_status status = SL_OK;
     size_t total = 0;
@@ -262,6 +285,8 @@ static enum sl_status encrypt(struct sl_tls_engine *engine,
         return repeat(engine, failure);
     if (!engine->is_ready || engine->is_closed)
         return sl_fail(failure, SL_MISUSE, SL_STAGE_TLS, "not ready");
+    if (skip_message(engine, in) == SL_AGAIN)
+        return SL_AGAIN;
     if (plain.size > MOST_ENCRYPTED)
         plain.size = MOST_ENCRYPTED;
     while (status == SL_OK && total < plain.size) {

@@ -7,7 +7,12 @@
  *
  *   client  H host                       server  W        (welcome)
  *           D content                            X reason (refused)
+ *           A (answer)                           Q        (wants an answer)
  *           C (close)                            D C K    (K: nothing, skipped)
+ *                                                M message
+ *
+ * While a message of the server's has begun and not ended, the client can say
+ * nothing.
  */
 #ifndef SPEC_C_TLS_FRAMED_H
 #define SPEC_C_TLS_FRAMED_H

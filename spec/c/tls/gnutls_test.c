@@ -276,7 +276,8 @@ static void try_case(const struct matrix_case *tried, struct server *server,
         CHECK_INT(status, SL_TLS);
         CHECK(strlen(wire.failure.reason) > 10);
         CHECK_INT(wire.provider->encrypt(wire.engine, SL_VIEW("GET /"),
-                                         &wire.out, &consumed, &wire.failure),
+                                         &wire.in, &wire.out, &consumed,
+                                         &wire.failure),
                   SL_TLS);
         wire_to_server(&wire);
         wire_serve(&wire);

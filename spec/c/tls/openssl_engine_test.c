@@ -337,7 +337,8 @@ TEST("encrypts at most about 64 KiB a call")
     begin(&scene, &wire, 0);
     require_open(&wire);
     CHECK_INT(wire.provider->encrypt(wire.engine, sl_view(content, 200000),
-                                     &wire.out, &consumed, &wire.failure),
+                                     &wire.in, &wire.out, &consumed,
+                                     &wire.failure),
               SL_OK);
     CHECK_INT(consumed, 65536);
     CHECK(wire.out.length < 66 * 1024);
@@ -413,8 +414,8 @@ TEST("says close_notify once and encrypts nothing behind it")
     CHECK_INT(wire.out.length, 24);
     wire.provider->close(wire.engine, &wire.out);
     CHECK_INT(wire.out.length, 24);
-    CHECK_INT(wire.provider->encrypt(wire.engine, SL_VIEW("x"), &wire.out,
-                                     &consumed, &wire.failure),
+    CHECK_INT(wire.provider->encrypt(wire.engine, SL_VIEW("x"), &wire.in,
+                                     &wire.out, &consumed, &wire.failure),
               SL_MISUSE);
     wire_to_server(&wire);
     result = SSL_read(scene.server.ssl, &byte, 1);
@@ -433,8 +434,8 @@ TEST("has nothing to say when closed before the handshake is done")
 
     begin(&scene, &wire, 0);
     CHECK_INT(wire_connect(&wire, "a.test", NULL), SL_OK);
-    CHECK_INT(wire.provider->encrypt(wire.engine, SL_VIEW("x"), &wire.out,
-                                     &consumed, &wire.failure),
+    CHECK_INT(wire.provider->encrypt(wire.engine, SL_VIEW("x"), &wire.in,
+                                     &wire.out, &consumed, &wire.failure),
               SL_MISUSE);
     CHECK_INT(wire.provider->decrypt(wire.engine, &wire.in, &wire.plain, 1,
                                      &wire.out, &wire.failure),
@@ -977,8 +978,8 @@ TEST("repeats its first failure and loses no content before it")
     failure = wire.failure;
     CHECK_INT(wire_receive(&wire, 100), SL_TLS);
     CHECK_STR(wire.failure.reason, failure.reason);
-    CHECK_INT(wire.provider->encrypt(wire.engine, SL_VIEW("x"), &wire.out,
-                                     &consumed, &wire.failure),
+    CHECK_INT(wire.provider->encrypt(wire.engine, SL_VIEW("x"), &wire.in,
+                                     &wire.out, &consumed, &wire.failure),
               SL_TLS);
     end(&scene, &wire);
 }
@@ -1073,12 +1074,12 @@ TEST("breaks down when there is no room for what it must send")
     wire.out.max_size = SIZE_MAX;
     require_open(&wire);
     wire.out.max_size = 20;
-    CHECK_INT(wire.provider->encrypt(wire.engine, SL_VIEW("x"), &wire.out,
-                                     &consumed, &wire.failure),
+    CHECK_INT(wire.provider->encrypt(wire.engine, SL_VIEW("x"), &wire.in,
+                                     &wire.out, &consumed, &wire.failure),
               SL_LIMIT);
     wire.out.max_size = SIZE_MAX;
-    CHECK_INT(wire.provider->encrypt(wire.engine, SL_VIEW("x"), &wire.out,
-                                     &consumed, &wire.failure),
+    CHECK_INT(wire.provider->encrypt(wire.engine, SL_VIEW("x"), &wire.in,
+                                     &wire.out, &consumed, &wire.failure),
               SL_LIMIT);
     end(&scene, &wire);
 }

@@ -30,7 +30,8 @@ static void try_case(const struct matrix_case *tried, struct server *server,
         CHECK(strstr(wire.failure.reason, tried->reason) != NULL);
         /* No byte of a request leaves, whatever is tried. */
         CHECK_INT(wire.provider->encrypt(wire.engine, SL_VIEW("GET /"),
-                                         &wire.out, &consumed, &wire.failure),
+                                         &wire.in, &wire.out, &consumed,
+                                         &wire.failure),
                   SL_TLS);
         CHECK_INT(wire.provider->handshake(wire.engine, &wire.in, &wire.out,
                                            &wire.failure),
@@ -204,8 +205,8 @@ TEST("asks the callback last, which may only add a refusal")
     CHECK_INT(asked, 3);
     CHECK_STR(wire.failure.reason,
               "refused by the verify callback: not on a Friday");
-    CHECK_INT(wire.provider->encrypt(wire.engine, SL_VIEW("x"), &wire.out,
-                                     &consumed, &wire.failure),
+    CHECK_INT(wire.provider->encrypt(wire.engine, SL_VIEW("x"), &wire.in,
+                                     &wire.out, &consumed, &wire.failure),
               SL_TLS);
     wire_fini(&wire);
     scene_fini(&scene);

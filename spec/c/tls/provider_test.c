@@ -169,16 +169,17 @@ static void live(struct sl_allocator *allocator, void *argument)
         status = framed_provider.handshake(side.engine, &side.in, &side.out,
                                            &side.failure);
     if (status == SL_OK)
-        status = framed_provider.encrypt(side.engine, SL_VIEW("question"),
-                                         &side.out, &consumed, &side.failure);
+        status =
+            framed_provider.encrypt(side.engine, SL_VIEW("question"), &side.in,
+                                    &side.out, &consumed, &side.failure);
     if (status == SL_OK) {
         CHECK_INT(consumed, 8);
         framed_provider.info(side.engine, &info);
         CHECK_STR(info.version, "framed");
         CHECK(!framed_provider.has_pending(side.engine));
         framed_provider.close(side.engine, &side.out);
-        CHECK_INT(framed_provider.encrypt(side.engine, SL_VIEW("x"), &side.out,
-                                          &consumed, &side.failure),
+        CHECK_INT(framed_provider.encrypt(side.engine, SL_VIEW("x"), &side.in,
+                                          &side.out, &consumed, &side.failure),
                   SL_MISUSE);
     } else {
         CHECK_INT(status, SL_MEMORY);

@@ -259,8 +259,8 @@ enum sl_status wire_send(struct wire *wire, const void *bytes, size_t size)
     size_t count;
 
     while (left.size > 0 && status == SL_OK) {
-        status = wire->provider->encrypt(wire->engine, left, &wire->out, &count,
-                                         &wire->failure);
+        status = wire->provider->encrypt(wire->engine, left, &wire->in,
+                                         &wire->out, &count, &wire->failure);
         if (status == SL_OK) {
             CHECK(count > 0 && count <= left.size);
             left = sl_view(left.data + count, left.size - count);
