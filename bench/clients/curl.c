@@ -8,7 +8,6 @@
  *   hold         bodies collected in one growing block
  *   upload       POST of the file named by $UPLOAD
  *   post         POST of $JSON, printed into a block again for each request
- *   multipart    POST of a form with a field and the file named by $UPLOAD
  *
  * Environment: $CA_FILE certificates to trust; $FRESH=1 a new connection for
  * each request; $RESUME=0 no TLS session cache; $DECODE=1 asks for gzip and
@@ -66,11 +65,6 @@ static bool is(const char *name)
     return strcmp(workload, name) == 0;
 }
 
-static bool is_upload(void)
-{
-    return is("upload") || is("multipart");
-}
-
 static size_t on_discard(char *data, size_t one, size_t size, void *context)
 {
     (void)data;
@@ -115,18 +109,6 @@ static void set_upload(struct transfer *transfer)
 
     if (path == NULL || stat(path, &info) != 0)
         fail("UPLOAD", "names no file");
-    if (is("multipart")) {
-        curl_mime *form = curl_mime_init(transfer->easy);
-        curl_mimepart *part = curl_mime_addpart(form);
-
-        curl_mime_name(part, "title");
-        curl_mime_data(part, "a form", CURL_ZERO_TERMINATED);
-        part = curl_mime_addpart(form);
-        curl_mime_name(part, "file");
-        curl_mime_filedata(part, path);
-        curl_easy_setopt(transfer->easy, CURLOPT_MIMEPOST, form);
-        return;
-    }
     transfer->file = fopen(path, "rb");
     curl_easy_setopt(transfer->easy, CURLOPT_POST, 1L);
     curl_easy_setopt(transfer->easy, CURLOPT_READDATA, transfer->file);
@@ -146,9 +128,9 @@ static void transfer_init(struct transfer *transfer)
     curl_easy_setopt(easy, CURLOPT_PRIVATE, transfer);
     curl_easy_setopt(easy, CURLOPT_NOSIGNAL, 1L);
     curl_easy_setopt(easy, CURLOPT_WRITEFUNCTION,
-                     is("hold")    ? on_hold
-                     : is_upload() ? on_answer
-                                   : on_discard);
+                     is("hold")     ? on_hold
+                     : is("upload") ? on_answer
+                                    : on_discard);
     curl_easy_setopt(easy, CURLOPT_WRITEDATA, transfer);
     if (ca_file != NULL)
         curl_easy_setopt(easy, CURLOPT_CAINFO, ca_file);
@@ -158,9 +140,9 @@ static void transfer_init(struct transfer *transfer)
         curl_easy_setopt(easy, CURLOPT_FORBID_REUSE, 1L);
     if (getenv("DECODE") != NULL)
         curl_easy_setopt(easy, CURLOPT_ACCEPT_ENCODING, "gzip, deflate");
-    if (is_upload())
+    if (is("upload"))
         set_upload(transfer);
-    if (is_upload() || is("post")) {
+    if (is("upload") || is("post")) {
         /* no waiting for a 100: the other contenders do not ask either */
         if (fields == NULL) {
             fields = curl_slist_append(NULL, "Expect:");
@@ -210,7 +192,7 @@ static long collect(struct transfer **finished, long room)
         curl_easy_getinfo(easy, CURLINFO_RESPONSE_CODE, &status);
         if (status != 200)
             fail(url, "status is not 200");
-        if (is_upload()) {
+        if (is("upload")) {
             curl_easy_getinfo(easy, CURLINFO_SIZE_UPLOAD_T, &sent);
             bytes += (uint64_t)sent;
         }

@@ -9,7 +9,6 @@
 --   text         bodies held whole, as one string
 --   upload       POST of the file named by $UPLOAD
 --   post         POST of a small JSON document, encoded for each request
---   multipart    POST of a form with a field and the file named by $UPLOAD
 
 local here = arg[0]:match("^(.*/)") or "./"
 package.path = here .. "?.lua;" .. package.path
@@ -90,16 +89,6 @@ function workloads.upload()
   local file <close> = open_upload()
   local response <close> = check(client:post(url, { body = file }))
   assert(response.body:find(upload_size, 1, true), response.body)
-  return upload_size
-end
-
-function workloads.multipart()
-  open_upload():close()
-  local form = sluice.multipart {}
-  form:field("title", "a form")
-  form:file("file", { path = os.getenv("UPLOAD") })
-  local response <close> = check(client:post(url, { multipart = form }))
-  assert(tonumber(response.body:match("%d+")) > upload_size, response.body)
   return upload_size
 end
 
