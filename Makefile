@@ -54,27 +54,26 @@ else
 OPTIONAL += src/io/kqueue.c
 DEFINES  += -DSL_HAVE_KQUEUE=1
 endif
-ifneq ($(wildcard src/codec/brotli.c),)
-ifeq ($(call has_header,brotli/decode.h),yes)
+# What removes codings beside zlib; CODECS= takes none of it.
+CODECS_HERE := $(if $(call has_header,isa-l/igzip_lib.h),isal) \
+	$(if $(call has_header,brotli/decode.h),brotli) \
+	$(if $(call has_header,zstd.h),zstd)
+CODECS ?= $(CODECS_HERE)
+ifneq ($(filter brotli,$(CODECS)),)
 OPTIONAL += src/codec/brotli.c
 DEFINES  += -DSL_HAVE_BROTLI=1
 LIBS     += -lbrotlidec
 UNIT_LIBS += -lbrotlienc
 endif
-endif
-ifneq ($(wildcard src/codec/zstd.c),)
-ifeq ($(call has_header,zstd.h),yes)
+ifneq ($(filter zstd,$(CODECS)),)
 OPTIONAL += src/codec/zstd.c
 DEFINES  += -DSL_HAVE_ZSTD=1
 LIBS     += -lzstd
 endif
-endif
-ifneq ($(wildcard src/codec/isal.c),)
-ifeq ($(call has_header,isa-l/igzip_lib.h),yes)
+ifneq ($(filter isal,$(CODECS)),)
 OPTIONAL += src/codec/isal.c
 DEFINES  += -DSL_HAVE_ISAL=1
 LIBS     += -lisal
-endif
 endif
 LIBS += -lz
 
@@ -205,10 +204,52 @@ $(BUILD)/support/%.so: spec/support/%.c $(BUILD)/module.flags
 TSAN_MODES ?= completion+threads completion+epoll stream+epoll
 TSAN_SPECS ?= spec/states_spec.lua spec/transport_spec.lua spec/platform_spec.lua
 
-.PHONY: tsan
+.PHONY: tsan tsan-short
 tsan:
 	@SPECS='$(TSAN_SPECS)' SLUICE_SPEC_STREAM_MIB=16 $(MAKE) --no-print-directory \
 		SAN=thread BUILD='$(BUILD)/tsan' SPEC_MODES='$(TSAN_MODES)' spec
+
+# Names are resolved on threads, operations tried on others: both cross.
+tsan-short:
+	@SLUICE_SPEC_STATE_REQUESTS=50 $(MAKE) --no-print-directory tsan \
+		TSAN_MODES=completion+threads TSAN_SPECS=spec/states_spec.lua
+
+# ---- specs on other builds, other pools, and what is installed ----
+
+# What most memory passes through.
+MEMORY_SPECS ?= spec/get_spec.lua spec/stream_spec.lua spec/ownership_spec.lua \
+	spec/transport_spec.lua
+MEMORY_MODES ?= stream+epoll completion+io_uring
+
+# Without the libraries that a build may lack.
+.PHONY: plain
+plain:
+	@SPECS='spec/get_spec.lua spec/decode_spec.lua' $(MAKE) --no-print-directory \
+		CODECS= BUILD='$(BUILD)/plain' SPEC_MODES=stream+epoll spec
+
+.PHONY: poison direct sanitized guard
+direct: MEMORY_MODES := stream+epoll
+poison direct: $(MODULE) $(SPEC_MODULES)
+	@SLUICE_POOL=$@ SPECS='$(MEMORY_SPECS)' LUA='$(LUA)' BUILD='$(BUILD)' \
+		.ci/spec $(MEMORY_MODES)
+
+sanitized:
+	@SPECS='$(MEMORY_SPECS)' SLUICE_SPEC_STREAM_MIB=16 $(MAKE) --no-print-directory \
+		SAN=address,undefined BUILD='$(BUILD)/san' SPEC_MODES='$(MEMORY_MODES)' spec
+
+# The whole suite, each block on pages that vanish at its return; minutes.
+GUARD_MODES ?= completion+io_uring
+guard: $(MODULE) $(SPEC_MODULES)
+	@SLUICE_POOL=guard LUA='$(LUA)' BUILD='$(BUILD)' .ci/spec $(GUARD_MODES)
+
+.PHONY: rock installed
+rock: $(SPEC_MODULES)
+	@BUILD='$(BUILD)' LUA='$(LUA)' .ci/rock spec/get_spec.lua spec/transport_spec.lua
+
+installed: $(MODULE)
+	@rm -rf '$(BUILD)/installed'
+	@$(MAKE) --no-print-directory -s install DESTDIR='$(abspath $(BUILD)/installed)' PREFIX=/usr
+	@LUA='$(LUA)' .ci/installed '$(abspath $(BUILD)/installed)' /usr
 
 # ---- fuzzing ----
 
@@ -293,6 +334,7 @@ lint-layers:
 
 lint-rockspec:
 	@$(LUA) .ci/rockspec.lua check
+	@luarocks --lua-version 5.4 lint rockspec/sluice-scm-1.rockspec
 
 .PHONY: format rockspec
 format:
@@ -304,10 +346,14 @@ rockspec:
 
 # ---- all of it ----
 
+# What a sanitized module cannot be loaded by, or has been part of, is left out there.
+TEST_TARGETS ?= lint unit spec fuzz-short $(if $(SAN),,plain poison direct sanitized \
+	tsan-short soak-short installed rock demo)
+
 .PHONY: test
 test:
 	@.ci/install build test
-	@MAKE='$(MAKE)' BUILD='$(BUILD)' .ci/test lint unit spec soak-short fuzz-short
+	@MAKE='$(MAKE)' BUILD='$(BUILD)' .ci/test $(TEST_TARGETS)
 
 .PHONY: demo
 demo:
@@ -344,6 +390,11 @@ help:
 	@echo 'make spec        busted specs, once for each of SPEC_MODES'
 	@echo 'make soak        SOAK_REQUESTS requests in each mode, nothing may stay'
 	@echo 'make tsan        specs of what crosses threads, under the thread sanitizer'
+	@echo 'make guard       specs with pages that vanish when a block is given back'
+	@echo 'make plain, poison, direct, sanitized'
+	@echo '                 some specs: without codecs, in other pools, under sanitizers'
+	@echo 'make rock        specs on what luarocks builds'
+	@echo 'make installed   what `make install` puts where'
 	@echo 'make fuzz        each fuzz target for FUZZ_SECONDS'
 	@echo 'make lint        warnings, formats, luacheck, include arrows, rockspec'
 	@echo 'make format      clang-format over all C'
@@ -351,6 +402,6 @@ help:
 	@echo 'make bench       compare with libcurl and wrk (minutes)'
 	@echo 'make install     to PREFIX=$(PREFIX) below DESTDIR='
 	@echo 'make clean       remove $(BUILD)/'
-	@echo 'Options: SAN=address,undefined  TLS=openssl  LUA=  LUA_ABI=  CFLAGS=  BUILD=  V=1'
+	@echo 'Options: SAN=address,undefined  TLS=openssl  CODECS=  LUA=  LUA_ABI=  CFLAGS=  BUILD=  V=1'
 
 -include $(shell find $(BUILD) -name '*.d' 2>/dev/null)
