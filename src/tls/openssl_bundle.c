@@ -136,8 +136,15 @@ enum sl_status sl_openssl_bundle_create(struct sl_allocator *allocator,
     /* Four characters of text are three bytes at most. */
     made->capacity = (size_t)found.st_size / 4 * 3 + 3;
     made->bytes = sl_allocate(allocator, made->capacity);
-    file = BIO_new_file(path, "r");
-    if (made->bytes != NULL && file != NULL)
+    file = made->bytes != NULL ? BIO_new_file(path, "r") : NULL;
+    if (made->bytes != NULL && file == NULL) {
+        char what[160];
+
+        snprintf(what, sizeof what, "roots %s", path);
+        sl_openssl_bundle_destroy(made);
+        return sl_openssl_error_take(failure, SL_TLS, what);
+    }
+    if (file != NULL)
         status = read_all(made, file);
     BIO_free(file);
     ERR_clear_error();

@@ -31,6 +31,13 @@ static void describe(unsigned long code, char *text, size_t size)
     const char *words = plain_words(code);
     const char *reason;
 
+    if (ERR_GET_LIB(code) == ERR_LIB_SYS) {
+        struct sl_failure cause;
+
+        sl_fail_system(&cause, SL_TLS, SL_STAGE_TLS, ERR_GET_REASON(code));
+        snprintf(text, size, "%s", cause.reason);
+        return;
+    }
     if (words == NULL && ERR_GET_LIB(code) == ERR_LIB_SSL &&
         ERR_GET_REASON(code) > SSL_AD_REASON_OFFSET) {
         int alert = ERR_GET_REASON(code) - SSL_AD_REASON_OFFSET;
@@ -54,7 +61,7 @@ enum sl_status sl_openssl_error_take(struct sl_failure *failure,
     unsigned long chosen = ERR_get_error();
     unsigned long code;
     bool is_memory = false;
-    char text[160];
+    char text[sizeof failure->reason];
 
     for (code = chosen; code != 0; code = ERR_get_error()) {
         if (ERR_GET_REASON(code) == ERR_R_MALLOC_FAILURE)

@@ -8,6 +8,7 @@
 #include <openssl/pem.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -98,10 +99,67 @@ static enum sl_status add_text(X509_STORE *store, struct sl_view text,
     return SL_OK;
 }
 
+/* NULL: not set, or empty, which OpenSSL takes for the same. */
 static const char *environment(const char *name)
 {
+    const char *value = getenv(name);
+
     /* Whoever starts a program with other rights must not choose its roots. */
-    return OPENSSL_issetugid() ? NULL : getenv(name);
+    if (value == NULL || value[0] == '\0' || OPENSSL_issetugid())
+        return NULL;
+    return value;
+}
+
+/* A list divided by colons, some of which need not be there. */
+static enum sl_status add_directories(X509_STORE *store, const char *option,
+                                      const char *list,
+                                      struct sl_failure *failure)
+{
+    enum sl_status answer =
+        sl_fail(failure, SL_TLS, SL_STAGE_TLS, "%s names no directory", option);
+    size_t size;
+
+    for (; *list != '\0'; list += size + (list[size] == ':')) {
+        char path[PATH_MAX];
+        enum sl_status status;
+
+        size = strcspn(list, ":");
+        if (size == 0 || size >= sizeof path)
+            continue;
+        memcpy(path, list, size);
+        path[size] = '\0';
+        status = add_directory(store, option, path, failure);
+        if (status == SL_MEMORY)
+            return status;
+        if (status == SL_OK)
+            answer = SL_OK;
+    }
+    return answer;
+}
+
+/* What OpenSSL itself would do. A place that nobody named may be missing. */
+static enum sl_status add_environment(const struct sl_openssl_trust *trust,
+                                      const char *file, const char *directory,
+                                      struct sl_failure *failure)
+{
+    const char *built_in_file = X509_get_default_cert_file();
+    const char *built_in_directory = X509_get_default_cert_dir();
+    enum sl_status status = SL_OK;
+
+    if (file != NULL)
+        status =
+            add_file(trust, X509_get_default_cert_file_env(), file, failure);
+    else if (access(built_in_file, R_OK) == 0)
+        status = add_file(trust, "system roots", built_in_file, failure);
+    if (status != SL_OK)
+        return status;
+    if (directory != NULL)
+        return add_directories(trust->store, X509_get_default_cert_dir_env(),
+                               directory, failure);
+    if (access(built_in_directory, R_OK) == 0)
+        return add_directory(trust->store, "system roots", built_in_directory,
+                             failure);
+    return SL_OK;
 }
 
 /* The environment first, as with every program over OpenSSL; then where this
@@ -109,28 +167,20 @@ static const char *environment(const char *name)
 static enum sl_status add_system(const struct sl_openssl_trust *trust,
                                  struct sl_failure *failure)
 {
-    X509_STORE *store = trust->store;
     const char *file = environment(X509_get_default_cert_file_env());
     const char *directory = environment(X509_get_default_cert_dir_env());
     const char *built_in = X509_get_default_cert_file();
-    enum sl_status status = SL_OK;
     struct sl_tls_roots roots;
 
-    if (file != NULL)
-        status =
-            add_file(trust, X509_get_default_cert_file_env(), file, failure);
-    if (status == SL_OK && directory != NULL)
-        status = add_directory(store, X509_get_default_cert_dir_env(),
-                               directory, failure);
     if (file != NULL || directory != NULL)
-        return status;
+        return add_environment(trust, file, directory, failure);
     if (access(built_in, R_OK) == 0)
         return add_file(trust, "system roots", built_in, failure);
     if (!sl_tls_roots_find("", &roots))
         return sl_fail(failure, SL_TLS, SL_STAGE_TLS,
                        "no trusted roots found on this system; give ca_file");
     if (roots.is_directory)
-        return add_directory(store, "system roots", roots.path, failure);
+        return add_directory(trust->store, "system roots", roots.path, failure);
     return add_file(trust, "system roots", roots.path, failure);
 }
 

@@ -2,9 +2,11 @@
 
 #include "spec/c/tls/wire.h"
 
+#include <openssl/err.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #define ROOTS 12
@@ -127,6 +129,32 @@ static void live(struct sl_allocator *allocator, void *argument)
         CHECK(test_allocator_has_failed(allocator));
     }
     sl_openssl_bundle_destroy(bundle);
+}
+
+TEST("says why it cannot open the file")
+{
+    struct hall hall;
+    struct test_allocator allocator;
+    struct sl_openssl_bundle *bundle;
+    struct sl_failure failure;
+    struct rlimit before, none;
+    int lowest = dup(0);
+
+    begin(&hall, "", "");
+    test_allocator_init(&allocator);
+    close(lowest);
+    REQUIRE(getrlimit(RLIMIT_NOFILE, &before) == 0);
+    none = before;
+    none.rlim_cur = (rlim_t)lowest;
+    REQUIRE(setrlimit(RLIMIT_NOFILE, &none) == 0);
+    CHECK_INT(
+        sl_openssl_bundle_create(&allocator.base, hall.path, &bundle, &failure),
+        SL_TLS);
+    REQUIRE(setrlimit(RLIMIT_NOFILE, &before) == 0);
+    CHECK(strstr(failure.reason, ": Too many open files") != NULL);
+    CHECK_INT(ERR_peek_error(), 0);
+    test_allocator_fini(&allocator);
+    end(&hall);
 }
 
 TEST("survives every allocation that fails")

@@ -204,6 +204,51 @@ TEST("takes the system's roots when it has none of its own")
     scene_fini(&scene);
 }
 
+TEST("reads the environment as OpenSSL does")
+{
+    struct scene scene;
+    char reason[232];
+    char directory[] = "/tmp/sluice-ca-XXXXXX";
+    char list[128];
+    char hashed[64];
+    char *file;
+
+    scene_init(&scene);
+    scene.options.ca = sl_view(NULL, 0);
+    file = text_file(scene.root_pem);
+    REQUIRE(mkdtemp(directory) != NULL);
+    snprintf(hashed, sizeof hashed, "%s/%08lx.0", directory,
+             X509_subject_name_hash(scene.root.certificate));
+    REQUIRE(symlink(file, hashed) == 0);
+
+    /* a list, of which a part is there */
+    snprintf(list, sizeof list, "/nonexistent::%s", directory);
+    REQUIRE(setenv("SSL_CERT_DIR", list, 1) == 0);
+    CHECK_INT(visit(&scene, reason), SL_OK);
+    snprintf(list, sizeof list, "%s:/nonexistent:", directory);
+    REQUIRE(setenv("SSL_CERT_DIR", list, 1) == 0);
+    CHECK_INT(visit(&scene, reason), SL_OK);
+    /* empty is as if it was not set */
+    REQUIRE(setenv("SSL_CERT_FILE", "", 1) == 0);
+    CHECK_INT(visit(&scene, reason), SL_OK);
+    REQUIRE(setenv("SSL_CERT_DIR", "", 1) == 0);
+    REQUIRE(setenv("SSL_CERT_FILE", file, 1) == 0);
+    CHECK_INT(visit(&scene, reason), SL_OK);
+    /* a list of which nothing is there */
+    REQUIRE(setenv("SSL_CERT_DIR", "/nonexistent:/neither", 1) == 0);
+    CHECK_INT(attempt(&scene, reason), SL_TLS);
+    CHECK_STR(reason, "SSL_CERT_DIR /neither: No such file or directory");
+    REQUIRE(setenv("SSL_CERT_DIR", "::", 1) == 0);
+    CHECK_INT(attempt(&scene, reason), SL_TLS);
+    CHECK_STR(reason, "SSL_CERT_DIR names no directory");
+    unsetenv("SSL_CERT_FILE");
+    unsetenv("SSL_CERT_DIR");
+    unlink(hashed);
+    rmdir(directory);
+    drop_file(file);
+    scene_fini(&scene);
+}
+
 /* ---- versions, ciphers, protocols ---- */
 
 TEST("keeps within its versions")
