@@ -22,7 +22,7 @@ local redirects = "spec/redirect_spec.lua"
 
 local line = "refuses every byte that could split a request line"
 local field = "refuses every byte that could split a field line"
-local whole = "writes a request line and Host, then fields, length and end"
+local whole = "writes a request line and Host, then fields and the end"
 local targets = "writes every form of target"
 
 return {

@@ -74,14 +74,6 @@ void sl_head_reset(struct sl_head *head)
     head->is_trailers = is_trailers;
 }
 
-void sl_head_take(struct sl_head *head, struct sl_head *from)
-{
-    sl_head_fini(head);
-    *head = *from;
-    from->block = NULL;
-    sl_head_reset(from);
-}
-
 /* ---- the input, slice by slice ---- */
 
 static void cursor_load(struct cursor *cursor)

@@ -68,9 +68,6 @@ void sl_head_reset(struct sl_head *head);
  * SL_MEMORY: `error` says why. */
 enum sl_status sl_head_parse(struct sl_head *head, struct sl_buffer *input);
 
-/* Moves a complete head; `from` is as reset. */
-void sl_head_take(struct sl_head *head, struct sl_head *from);
-
 /* ---- reading a complete head ---- */
 
 struct sl_view sl_head_name(const struct sl_head *head, size_t index);

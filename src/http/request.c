@@ -2,8 +2,6 @@
 
 #include "http/token.h"
 
-#include <stdio.h>
-
 static char *put(char *to, struct sl_view bytes)
 {
     if (bytes.size > 0)
@@ -118,16 +116,6 @@ bool sl_request_is_framing_field(struct sl_view name)
             return true;
     }
     return false;
-}
-
-enum sl_status sl_request_write_length(struct sl_writer *writer,
-                                       uint64_t length)
-{
-    char line[48];
-    int size = snprintf(line, sizeof(line), "Content-Length: %llu\r\n",
-                        (unsigned long long)length);
-
-    return sl_writer_write(writer, sl_view(line, (size_t)size));
 }
 
 enum sl_status sl_request_write_end(struct sl_writer *writer)

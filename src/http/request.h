@@ -29,9 +29,6 @@ enum sl_status sl_request_write_field(struct sl_writer *writer,
  * Connection, Upgrade, TE, Trailer, Host, Keep-Alive, Proxy-Connection). */
 bool sl_request_is_framing_field(struct sl_view name);
 
-/* Content-Length: `length` */
-enum sl_status sl_request_write_length(struct sl_writer *writer,
-                                       uint64_t length);
 /* The empty line. */
 enum sl_status sl_request_write_end(struct sl_writer *writer);
 

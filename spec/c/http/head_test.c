@@ -144,28 +144,6 @@ TEST("finds fields without case, one after the other, but no hidden ones")
     close_fixture(&fixture);
 }
 
-TEST("moves to another head, which keeps it")
-{
-    struct fixture fixture;
-    struct sl_head other;
-
-    open_fixture(&fixture, 0);
-    sl_head_init(&other, &fixture.pool, &defaults);
-    CHECK_INT(feed(&fixture, SL_VIEW("HTTP/1.1 200 OK\r\nA: b\r\n\r\n")),
-              SL_OK);
-    sl_head_take(&other, &fixture.head);
-    CHECK_VIEW(sl_head_value(&other, 0), "b");
-    CHECK(fixture.head.text == NULL && fixture.head.block == NULL);
-    CHECK_INT(feed(&fixture, SL_VIEW("HTTP/1.1 204 None\r\n\r\n")), SL_OK);
-    CHECK_INT(fixture.head.status, 204);
-    sl_head_take(&other, &fixture.head);
-    CHECK_INT(other.status, 204);
-    CHECK_INT(other.count, 0);
-    sl_head_fini(&other);
-    sl_head_fini(&other);
-    close_fixture(&fixture);
-}
-
 TEST("starts anew after reset, also in the middle and after a failure")
 {
     struct fixture fixture;
