@@ -1,3 +1,4 @@
+local core = require "sluice.core"
 local sluice = require "sluice"
 local support = require "spec.support"
 local peer = support.peer
@@ -133,6 +134,16 @@ describe("a request", function()
       auth = { "a", "b" }, headers = { authorization = "own" },
     })):find("authorization: own\r\n", 1, true))
     known:close()
+  end)
+
+  it("is not sent when its credentials cannot be written", function()
+    local encode = core.base64
+    finally(function() core.base64 = encode end)
+    core.base64 = function() return nil, "base64: out of memory", { code = "memory" } end
+    local response, message, err = client:get(server.url .. "/", { auth = { "a", "b" } })
+    assert.is_nil(response)
+    assert.equal("base64: out of memory", message)
+    assert.equal("memory", err.code)
   end)
 
   it("that a 401 or 407 answers is not sent again", function()

@@ -5,8 +5,11 @@ local core = require "sluice.core"
 local auth = {}
 
 --- The value of Authorization for basic credentials (RFC 7617).
+-- Returns the value | nil, message, err
 function auth.basic(user, password)
-  return "Basic " .. core.base64(user .. ":" .. password)
+  local text, message, err = core.base64(user .. ":" .. password)
+  if not text then return nil, message, err end
+  return "Basic " .. text
 end
 
 --- The same for the user info of a URL, which is percent-encoded.
@@ -22,6 +25,7 @@ function auth.from_userinfo(userinfo)
 end
 
 --- The value for the option `auth`: { user, password } or { bearer = token }.
+-- Returns the value | nil, message, err
 function auth.value(option)
   if option.bearer then return "Bearer " .. option.bearer end
   return auth.basic(option[1], option[2] or "")

@@ -66,14 +66,16 @@ local function add_credentials(list, client, request, url)
   if request.is_foreign or fields.find(list, "Authorization") then return true end
   local value, message, err
   if request.options.auth then
-    value = auth.value(request.options.auth)
+    value, message, err = auth.value(request.options.auth)
   elseif url.userinfo then
     value, message, err = auth.from_userinfo(url.userinfo)
-    if not value then return nil, message, err end
   elseif client.settings.auth then
-    value = auth.value(client.settings.auth)
+    value, message, err = auth.value(client.settings.auth)
+  else
+    return true
   end
-  if value then fields.set(list, "Authorization", value) end
+  if not value then return nil, message, err end
+  fields.set(list, "Authorization", value)
   return true
 end
 

@@ -1,10 +1,10 @@
 /* Request heads and URLs, for the Lua layer. */
 #include "binding/options.h"
 #include "binding/types.h"
+#include "codec/base64.h"
 #include "codec/decoder.h"
 #include "http/request.h"
 #include "http/url.h"
-#include "tls/base64.h"
 
 #define HEAD_MAX ((size_t)1024 * 1024)
 
@@ -252,7 +252,7 @@ static int url_unescape(lua_State *L)
     return push_written(L, writer);
 }
 
-/* base64(text) -> text (RFC 4648 section 4) */
+/* base64(text) -> text (RFC 4648 section 4) | nil, message, err */
 static int base64(lua_State *L)
 {
     struct sl_view text = check_view(L, 1);

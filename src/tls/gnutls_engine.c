@@ -498,11 +498,6 @@ void sl_gnutls_engine_close(struct sl_tls_engine *engine, struct sl_buffer *out)
 
 /* ---- questions ---- */
 
-bool sl_gnutls_engine_has_pending(const struct sl_tls_engine *engine)
-{
-    return gnutls_record_check_pending(engine->session) > 0;
-}
-
 void sl_gnutls_engine_info(const struct sl_tls_engine *engine,
                            struct sl_tls_info *info)
 {

@@ -58,7 +58,6 @@ enum sl_status sl_gnutls_engine_encrypt(struct sl_tls_engine *engine,
                                         struct sl_failure *failure);
 void sl_gnutls_engine_close(struct sl_tls_engine *engine,
                             struct sl_buffer *out);
-bool sl_gnutls_engine_has_pending(const struct sl_tls_engine *engine);
 void sl_gnutls_engine_info(const struct sl_tls_engine *engine,
                            struct sl_tls_info *info);
 bool sl_gnutls_engine_peer(struct sl_tls_engine *engine,

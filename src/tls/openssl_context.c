@@ -286,8 +286,7 @@ static enum sl_status configure(struct sl_tls_context *context,
 
     context->ssl = SSL_CTX_new(TLS_client_method());
     context->bio = sl_openssl_engine_bio_method();
-    if (context->ssl == NULL || context->bio == NULL ||
-        !SSL_CTX_set_app_data(context->ssl, context))
+    if (context->ssl == NULL || context->bio == NULL)
         return fail_library(failure, "create a context");
     set_modes(context);
     status = set_versions(context->ssl, options, failure);

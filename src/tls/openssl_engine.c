@@ -745,13 +745,6 @@ void sl_openssl_engine_close(struct sl_tls_engine *engine,
 
 /* ---- questions ---- */
 
-bool sl_openssl_engine_has_pending(const struct sl_tls_engine *engine)
-{
-    if (engine->records != NULL)
-        return engine->records->content_left > 0;
-    return SSL_pending(engine->ssl) > 0;
-}
-
 void sl_openssl_engine_info(const struct sl_tls_engine *engine,
                             struct sl_tls_info *info)
 {

@@ -88,7 +88,6 @@ sl_openssl_engine_encrypt(struct sl_tls_engine *engine, struct sl_view plain,
                           size_t *consumed, struct sl_failure *failure);
 void sl_openssl_engine_close(struct sl_tls_engine *engine,
                              struct sl_buffer *out);
-bool sl_openssl_engine_has_pending(const struct sl_tls_engine *engine);
 void sl_openssl_engine_info(const struct sl_tls_engine *engine,
                             struct sl_tls_info *info);
 bool sl_openssl_engine_peer(struct sl_tls_engine *engine,

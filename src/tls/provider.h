@@ -126,12 +126,7 @@ struct sl_tls_provider {
      * NULL: there is nothing to give. */
     void (*rest)(struct sl_tls_engine *engine);
 
-    /* Plaintext that decrypt would give without more ciphertext. */
-    bool (*has_pending)(const struct sl_tls_engine *engine);
     void (*info)(const struct sl_tls_engine *engine, struct sl_tls_info *info);
-    /* The base64 text of `bytes` (RFC 4648 4) fills `text` exactly; one byte
-     * behind it is scratch. SL_MEMORY. */
-    enum sl_status (*base64)(struct sl_view bytes, struct sl_room text);
     /* False: the peer showed none, or SL_MEMORY. */
     bool (*peer)(struct sl_tls_engine *engine,
                  struct sl_tls_certificate *certificate);

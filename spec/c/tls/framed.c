@@ -313,12 +313,6 @@ static void close_engine(struct sl_tls_engine *engine, struct sl_buffer *out)
     (void)framed_put(out, 'C', sl_view(NULL, 0));
 }
 
-static bool has_pending(const struct sl_tls_engine *engine)
-{
-    (void)engine;
-    return false; /* nothing is kept back */
-}
-
 static void info(const struct sl_tls_engine *engine, struct sl_tls_info *to)
 {
     memset(to, 0, sizeof *to);
@@ -348,7 +342,6 @@ const struct sl_tls_provider framed_provider = {
     .decrypt = decrypt,
     .encrypt = encrypt,
     .close = close_engine,
-    .has_pending = has_pending,
     .info = info,
     .peer = peer,
 };

@@ -1,4 +1,4 @@
-#include "tls/base64.h"
+#include "codec/base64.h"
 
 #include "spec/c/support/test.h"
 
@@ -28,6 +28,32 @@ TEST("encodes the vectors of RFC 4648 section 10")
     CHECK(sl_view_equal(encode(&writer, "foob"), SL_VIEW("Zm9vYg==")));
     CHECK(sl_view_equal(encode(&writer, "fooba"), SL_VIEW("Zm9vYmE=")));
     CHECK(sl_view_equal(encode(&writer, "foobar"), SL_VIEW("Zm9vYmFy")));
+    sl_writer_dispose(&writer);
+    CHECK_INT(sl_pool_fini(&pool), 0);
+}
+
+TEST("has a digit for every six bits")
+{
+    static const char expected[] =
+        "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+    struct sl_writer writer;
+    char bytes[48];
+    size_t i;
+
+    for (i = 0; i < 16; i++) {
+        unsigned first = (unsigned)i * 4;
+        unsigned three =
+            first << 18 | (first + 1) << 12 | (first + 2) << 6 | (first + 3);
+
+        bytes[3 * i] = (char)(three >> 16);
+        bytes[3 * i + 1] = (char)(three >> 8);
+        bytes[3 * i + 2] = (char)three;
+    }
+    sl_allocator_init_system(&allocator);
+    sl_pool_init(&pool, &allocator, NULL);
+    CHECK_INT(sl_writer_init(&writer, &pool, 1, 64), SL_OK);
+    CHECK_INT(sl_base64_write(&writer, sl_view(bytes, sizeof(bytes))), SL_OK);
+    CHECK_VIEW(sl_writer_view(&writer), expected);
     sl_writer_dispose(&writer);
     CHECK_INT(sl_pool_fini(&pool), 0);
 }
