@@ -154,6 +154,61 @@ describe("a server that asks for a certificate", function()
     assert.equal("CN=client,O=sluice specs", name)
   end)
 
+  it("gets one whose key a function opens, asked once for each client", function()
+    local asked = 0
+    local function password()
+      asked = asked + 1
+      return "secret"
+    end
+    local client <close> = support.client {
+      pool = false,
+      tls = {
+        ca_file = certificates.file "root.pem", cert_file = certificates.chain "client",
+        key_file = certificates.file "client_encrypted.key", key_password = password,
+      },
+    }
+    assert.equal(0, asked)
+    for _ = 1, 2 do
+      local response <close>, message = client:get(web.tls_url .. "/request")
+      assert(response, message)
+      assert.equal("CN=client,O=sluice specs", response:json().client)
+    end
+    assert.equal(1, asked)
+    assert.equal("CN=client,O=sluice specs", client_name {
+      pkcs12_file = certificates.file "client.p12", key_password = password,
+    })
+    assert.equal(400, client_name { key_password = error })
+  end)
+
+  it("gets none whose key stays locked, and the reason says why", function()
+    local function fail(tls, reason)
+      local client <close> = support.client { tls = tls }
+      local response, message, err = client:get(web.tls_url .. "/request")
+      assert.is_nil(response)
+      assert.equal("tls", err.code)
+      assert.equal("tls", err.stage)
+      assert.is_truthy(message:find(reason, 1, true), message)
+    end
+    local chain, locked = certificates.chain "client", certificates.file "client_encrypted.key"
+    for _, row in ipairs {
+      { function() error("no keyring", 0) end, "key_password: no keyring" },
+      { function() return nil, "not today" end, "key_password: not today" },
+      { function() end, "key_password: string without zero bytes expected, got nil" },
+      { function() return 5 end, "key_password: string without zero bytes expected" },
+      { function() return "a\0b" end, "key_password: string without zero bytes expected" },
+      { function() return "wrong" end, "client_encrypted.key: key_password does not open it" },
+      { "wrong", "client_encrypted.key: key_password does not open it" },
+      { nil, "client_encrypted.key: is encrypted; give key_password" },
+    } do
+      fail({ cert_file = chain, key_file = locked, key_password = row[1] }, row[2])
+    end
+    local bundle = certificates.file "client.p12"
+    fail({ pkcs12_file = bundle }, "client.p12: is encrypted; give key_password")
+    fail({ pkcs12_file = bundle, key_password = "wrong" },
+      "client.p12: key_password does not open it")
+    fail({ cert_file = chain }, "client.pem: holds no key; give key_file")
+  end)
+
   it("gets one from a PKCS#12 file", function()
     local name = client_name {
       pkcs12_file = certificates.file "client.p12", key_password = "secret",

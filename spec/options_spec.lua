@@ -56,9 +56,9 @@ describe("options", function()
     transport = { 5, true, print },
     ["transport.mode"] = not_strings, ["transport.backend"] = not_strings,
     tls = not_tables,
-    ["tls.ca_file"] = not_strings, ["tls.ca_path"] = not_strings, ["tls.ca"] = not_strings,
+    ["tls.ca_file"] = not_strings, ["tls.ca_path"] = not_strings, ["tls.ca"] = { 5, true, {}, print, "" },
     ["tls.crl_file"] = not_strings, ["tls.cert_file"] = not_strings,
-    ["tls.key_file"] = not_strings, ["tls.key_password"] = not_strings,
+    ["tls.key_file"] = not_strings, ["tls.key_password"] = { 5, true, {}, "a\0b" },
     ["tls.pkcs12_file"] = not_strings, ["tls.key_log"] = not_strings,
     ["tls.provider"] = not_strings,
     ["tls.min_version"] = { 5, true, {}, "1.1", "1.4", "", "TLSv1.2" },
@@ -67,8 +67,8 @@ describe("options", function()
     ["tls.alpn"] = { 5, true, "x", print, { 5 }, { "" }, { ("x"):rep(256) }, { a = "b" },
       { "a", b = "c" } },
     ["tls.pins"] = { 5, true, "x", print, { 5 }, { "short" }, { ("x"):rep(33) }, { a = "b" },
-      { ("x"):rep(32), "short" } },
-    ["tls.resume"] = not_booleans, ["tls.verify"] = { 5, "true", {} },
+      {}, { a = ("x"):rep(32) }, { nil, ("x"):rep(32) }, { ("x"):rep(32), "short" } },
+    ["tls.resume"] = not_booleans, ["tls.own_records"] = not_booleans, ["tls.verify"] = { 5, "true", {} },
     serializer = { 5, true, "x", print, {}, { encode = print } },
     resolver = not_functions,
     logger = not_functions,
@@ -219,8 +219,15 @@ describe("options", function()
     assert.error_matches(function()
       sluice.client { tls = { min_version = "1.3", max_version = "1.2" } }
     end, "client: option 'tls.max_version': version not below min_version", 1, true)
-    sluice.client({ tls = { min_version = "1.2", max_version = "1.2", alpn = {}, pins = {} } })
-      :close()
+    sluice.client({ tls = { min_version = "1.2", max_version = "1.2", alpn = {} } }):close()
+    -- A certificate comes from one place, and a key is of a certificate.
+    assert.error_matches(function() sluice.client { tls = { key_file = "a" } } end,
+      "client: option 'tls.key_file': cert_file beside it expected", 1, true)
+    for _, options in ipairs { { cert_file = "a" }, { cert_file = "a", key_file = "b" } } do
+      options.pkcs12_file = "c"
+      assert.error_matches(function() sluice.client { tls = options } end,
+        "client: option 'tls.pkcs12_file': no cert_file beside it expected", 1, true)
+    end
     for _, make in ipairs { sluice.client, function(options)
       return sluice.connect { host = server.host, port = server.port, tls = options.tls }
     end } do

@@ -100,6 +100,20 @@ describe("https", function()
     end)
   end
 
+  it("keeps to OpenSSL's records when told so", function()
+    for _, own_records in ipairs { false, true } do
+      local client <close> = support.client { tls = with_root { own_records = own_records } }
+      local body = support.pattern(100000)
+      for _ = 1, 4 do
+        local response <close> = assert(client:post(web.tls_url .. "/upload", { body = body }))
+        assert.equal(#body, response:json().length)
+        local file <close> = assert(client:get(web.tls_url .. "/file/300000"))
+        assert.is_true(file:text() == support.pattern(300000))
+      end
+      assert.equal(1, client:stats().made)
+    end
+  end)
+
   it("resumes nothing when told so, nor across clients", function()
     local client <close> = support.client { pool = false, tls = with_root { resume = false } }
     for _ = 1, 3 do
@@ -173,6 +187,11 @@ describe("https", function()
     assert.is_nil(seen)
     assert.equal("tls", err.code)
     assert.is_truthy(message:find("not today", 1, true))
+    seen, message = ask { verify = function() return false, "\27[2J\r\n" .. ("x"):rep(500) end }
+    assert.is_nil(seen)
+    assert.is_nil(message:find "%c")
+    assert.is_truthy(message:find("callback: \\x1B[2J\\x0D\\x0A" .. ("x"):rep(50), 1, true), message)
+    assert.is_true(#message < 250)
     seen, message = ask { verify = function() error "went wrong" end }
     assert.is_nil(seen)
     assert.is_truthy(message:find("went wrong", 1, true))

@@ -23,6 +23,11 @@ check.text = make("string without zero bytes", function(v)
   return type(v) == "string" and not v:find("\0", 1, true)
 end)
 
+--- A string that says something.
+check.content = make("string that is not empty", function(v)
+  return type(v) == "string" and v ~= ""
+end)
+
 check.boolean = make("boolean", function(v) return type(v) == "boolean" end)
 check.table = make("table", function(v) return type(v) == "table" end)
 check.callable = make("function", function(v) return type(v) == "function" end)
@@ -54,10 +59,11 @@ function check.one_of(...)
   return make(table.concat(names, " or "), function(v) return known[v] == true end)
 end
 
---- An array of at most `most` values that pass `test`; `what` for the message.
-function check.array(what, most, test)
+--- An array of at most `most` values that pass `test`, and at least `least` (none unless
+-- given); `what` for the message.
+function check.array(what, most, test, least)
   return make(what, function(v)
-    if type(v) ~= "table" or #v > most then return false end
+    if type(v) ~= "table" or #v > most or #v < (least or 0) then return false end
     local count = 0
     for _ in pairs(v) do count = count + 1 end
     for _, one in ipairs(v) do

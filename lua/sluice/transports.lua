@@ -19,11 +19,14 @@ local tls_schema = {
   verify = check.either("boolean or function", check.boolean, check.callable),
   ca_file = check.text,
   ca_path = check.text,
-  ca = check.string,
+  ca = check.content,
   crl_file = check.text,
   cert_file = check.text,
   key_file = check.text,
-  key_password = check.text,
+  key_password = function(value)
+    if type(value) == "string" then return check.text(value) end
+    if type(value) ~= "function" then return "string or function" end
+  end,
   pkcs12_file = check.text,
   min_version = version,
   max_version = version,
@@ -31,9 +34,11 @@ local tls_schema = {
   alpn = check.array("array of protocol names of 1 to 255 bytes", most_names, function(name)
     return type(name) == "string" and #name >= 1 and #name <= 255
   end),
-  pins = check.array(("array of at most %d SHA-256 digests of 32 bytes"):format(most_pins),
-    most_pins, function(pin) return type(pin) == "string" and #pin == 32 end),
+  -- Where nothing is pinned, nothing would be refused.
+  pins = check.array(("array of 1 to %d SHA-256 digests of 32 bytes"):format(most_pins),
+    most_pins, function(pin) return type(pin) == "string" and #pin == 32 end, 1),
   resume = check.boolean,
+  own_records = check.boolean,
   key_log = check.text,
   provider = check.text,
 }
@@ -44,6 +49,10 @@ local check_tls_fields = check.fields(tls_schema)
 function transports.check_tls(options)
   local what, key = check_tls_fields(options)
   if what or key then return what, key end
+  if options.key_file and not options.cert_file then return "cert_file beside it", "key_file" end
+  if options.pkcs12_file and options.cert_file then
+    return "no cert_file beside it", "pkcs12_file"
+  end
   local least, most = options.min_version, options.max_version
   if least and most and least > most then return "version not below min_version", "max_version" end
   return nil
@@ -125,12 +134,31 @@ function transports.has_provider(options, where)
     ("provider '%s' is not in this build"):format(name))
 end
 
+-- What the option `key_password` gives when it is a function: asked once, and only for a key.
+-- Returns string or nil | nil, message, err
+local function ask_password(options)
+  local password = options.key_password
+  if type(password) ~= "function" then return password end
+  if not options.cert_file and not options.pkcs12_file then return nil end
+  local ok, answer, reason = pcall(password)
+  if ok and type(answer) == "string" and not answer:find("\0", 1, true) then return answer end
+  if not ok then
+    reason = tostring(answer)
+  elseif answer ~= nil or not reason then
+    reason = "string without zero bytes expected, got " .. type(answer)
+  end
+  return failure.new("tls", "tls: key_password", tostring(reason), "tls")
+end
+
 --- A TLS context of checked options; `alpn` are the protocols when they name none.
 -- Returns context | nil, message, err (tls, invalid, memory)
 function transports.tls_context(options, alpn)
   local copy = {}
   for key, value in pairs(options) do copy[key] = value end
   copy.alpn = alpn_list(copy.alpn or alpn)
+  local message, err
+  copy.key_password, message, err = ask_password(options)
+  if err then return nil, message, err end
   if type(copy.verify) == "function" then
     copy.verify, copy.verifier = true, copy.verify
   end

@@ -64,7 +64,7 @@
 ---@field crl_file? string
 ---@field cert_file? string
 ---@field key_file? string
----@field key_password? string
+---@field key_password? string | fun(): string?, string?
 ---@field pkcs12_file? string
 ---@field min_version? "1.2" | "1.3"
 ---@field max_version? "1.2" | "1.3"
@@ -72,6 +72,7 @@
 ---@field alpn? string[]
 ---@field pins? string[]
 ---@field resume? boolean
+---@field own_records? boolean
 ---@field key_log? string
 ---@field provider? string
 

@@ -1,8 +1,7 @@
 #include "binding/tls.h"
 
 #include "binding/options.h"
-
-#include <stdio.h>
+#include "http/token.h"
 
 #define CONTEXT "sluice.tls"
 
@@ -71,6 +70,7 @@ static bool verify(void *owner, const struct sl_tls_certificate *peer,
     int top = lua_gettop(L);
     bool is_accepted = false;
     const char *text;
+    size_t size;
 
     reason[0] = '\0';
     if (verifier->function == LUA_NOREF || verifier->runtime->is_closing ||
@@ -81,9 +81,9 @@ static bool verify(void *owner, const struct sl_tls_certificate *peer,
     lua_pushlightuserdata(L, (void *)peer);
     if (lua_pcall(L, 2, 2, 0) == LUA_OK)
         is_accepted = lua_toboolean(L, -2);
-    text = lua_type(L, -1) == LUA_TSTRING ? lua_tostring(L, -1) : NULL;
+    text = lua_type(L, -1) == LUA_TSTRING ? lua_tolstring(L, -1, &size) : NULL;
     if (!is_accepted && text != NULL)
-        snprintf(reason, reason_size, "%s", text);
+        sl_escape(reason, reason_size, sl_view(text, size));
     lua_settop(L, top);
     return is_accepted;
 }
@@ -157,7 +157,7 @@ static void read_pins(lua_State *L, struct sl_tls_options *options)
 
 /* tls_context{ verify, ca_file, ca_path, ca, crl_file, cert_file, key_file,
  *              key_password, pkcs12_file, min_version, max_version, ciphers,
- *              alpn, pins, resume, key_log, provider, verifier }
+ *              alpn, pins, resume, own_records, key_log, provider, verifier }
  *   -> context | nil, message, err
  * Loads what the files hold once; `alpn` is the wire's list. `verifier` is called
  * with the peer's certificate and may refuse: false, reason. */
@@ -174,6 +174,8 @@ static int new_context(lua_State *L)
     sl_tls_options_default(&options);
     options.verifies = slb_field_boolean(L, "verify", true);
     options.resumes = slb_field_boolean(L, "resume", options.resumes);
+    options.has_own_records =
+        slb_field_boolean(L, "own_records", options.has_own_records);
     options.ca_file = slb_field_string(L, "ca_file");
     options.ca_path = slb_field_string(L, "ca_path");
     options.ca = slb_field_view(L, "ca");

@@ -282,8 +282,7 @@ static enum sl_status configure(struct sl_tls_context *context,
         open(options->key_log_file, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC,
              S_IRUSR | S_IWUSR);
     if (context->key_log < 0)
-        return fail_system(failure, "key_log_file", options->key_log_file,
-                           errno);
+        return fail_system(failure, "key_log", options->key_log_file, errno);
     return SL_OK;
 }
 

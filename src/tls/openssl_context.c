@@ -127,18 +127,27 @@ static enum sl_status set_alpn(struct sl_tls_context *context,
 
 /* ---- the client's own certificate ---- */
 
-static int give_password(char *to, int size, int is_writing, void *password)
+struct password {
+    const char *text; /* NULL: none */
+    bool was_asked_for;
+};
+
+static int give_password(char *to, int size, int is_writing, void *pointer)
 {
+    struct password *password = pointer;
     size_t length;
 
     (void)is_writing;
     /* Without this callback OpenSSL would ask on the terminal. */
     if (password == NULL)
         return -1;
-    length = strlen(password);
+    password->was_asked_for = true;
+    if (password->text == NULL)
+        return -1;
+    length = strlen(password->text);
     if (length > (size_t)size)
         return -1;
-    memcpy(to, password, length);
+    memcpy(to, password->text, length);
     return (int)length;
 }
 
@@ -151,24 +160,57 @@ static enum sl_status fail_file(struct sl_failure *failure, const char *option,
     return fail_library(failure, what);
 }
 
+/* Locked by a password, which is missing or another one. */
+static enum sl_status fail_locked(struct sl_failure *failure,
+                                  const char *option, const char *path,
+                                  const char *password)
+{
+    return sl_fail(failure, SL_TLS, SL_STAGE_TLS, "%s %.120s: %s", option, path,
+                   password == NULL ? "is encrypted; give key_password"
+                                    : "key_password does not open it");
+}
+
+static enum sl_status use_key(SSL_CTX *ssl,
+                              const struct sl_tls_options *options,
+                              struct sl_failure *failure)
+{
+    struct password password = {.text = options->key_password};
+    bool is_apart = options->key_file != NULL;
+    const char *option = is_apart ? "key_file" : "cert_file";
+    const char *path = is_apart ? options->key_file : options->cert_file;
+    enum sl_status status;
+    bool is_used;
+
+    SSL_CTX_set_default_passwd_cb_userdata(ssl, &password);
+    is_used = SSL_CTX_use_PrivateKey_file(ssl, path, SSL_FILETYPE_PEM) == 1;
+    SSL_CTX_set_default_passwd_cb_userdata(ssl, NULL);
+    if (is_used)
+        return SL_OK;
+    status = fail_file(failure, option, path);
+    if (status == SL_MEMORY)
+        return status;
+    if (password.was_asked_for)
+        return fail_locked(failure, option, path, options->key_password);
+    if (is_apart)
+        return status;
+    return sl_fail(failure, SL_TLS, SL_STAGE_TLS,
+                   "cert_file %.120s: holds no key; give key_file", path);
+}
+
 static enum sl_status use_pem(SSL_CTX *ssl,
                               const struct sl_tls_options *options,
                               struct sl_failure *failure)
 {
-    const char *key =
-        options->key_file != NULL ? options->key_file : options->cert_file;
     enum sl_status status;
 
     status = sl_openssl_roots_check("cert_file", options->cert_file, failure);
-    if (status == SL_OK)
-        status = sl_openssl_roots_check("key_file", key, failure);
+    if (status == SL_OK && options->key_file != NULL)
+        status = sl_openssl_roots_check("key_file", options->key_file, failure);
     if (status != SL_OK)
         return status;
     if (!SSL_CTX_use_certificate_chain_file(ssl, options->cert_file))
         return fail_file(failure, "cert_file", options->cert_file);
-    if (!SSL_CTX_use_PrivateKey_file(ssl, key, SSL_FILETYPE_PEM))
-        return fail_file(failure, "key_file", key);
-    return SL_OK;
+    return use_key(ssl, options, failure);
 }
 
 static enum sl_status use_pkcs12(SSL_CTX *ssl,
@@ -191,8 +233,16 @@ static enum sl_status use_pkcs12(SSL_CTX *ssl,
     if (bundle == NULL ||
         !PKCS12_parse(bundle, options->key_password, &key, &certificate,
                       &chain) ||
-        !SSL_CTX_use_cert_and_key(ssl, certificate, key, chain, 1))
+        !SSL_CTX_use_cert_and_key(ssl, certificate, key, chain, 1)) {
+        bool is_locked =
+            ERR_GET_LIB(ERR_peek_error()) == ERR_LIB_PKCS12 &&
+            ERR_GET_REASON(ERR_peek_error()) == PKCS12_R_MAC_VERIFY_FAILURE;
+
         status = fail_file(failure, "pkcs12_file", options->pkcs12_file);
+        if (is_locked && status != SL_MEMORY)
+            status = fail_locked(failure, "pkcs12_file", options->pkcs12_file,
+                                 options->key_password);
+    }
     sk_X509_pop_free(chain, X509_free);
     X509_free(certificate);
     EVP_PKEY_free(key);
@@ -208,7 +258,6 @@ static enum sl_status use_certificate(SSL_CTX *ssl,
     enum sl_status status = SL_OK;
 
     SSL_CTX_set_default_passwd_cb(ssl, give_password);
-    SSL_CTX_set_default_passwd_cb_userdata(ssl, (void *)options->key_password);
     if (options->pkcs12_file != NULL)
         status = use_pkcs12(ssl, options, failure);
     else if (options->cert_file != NULL)
@@ -216,7 +265,6 @@ static enum sl_status use_certificate(SSL_CTX *ssl,
     else if (options->key_file != NULL)
         status = sl_fail(failure, SL_INVALID, SL_STAGE_TLS,
                          "key_file is given without cert_file");
-    SSL_CTX_set_default_passwd_cb_userdata(ssl, NULL);
     return status;
 }
 
@@ -229,7 +277,7 @@ static enum sl_status open_key_log(struct sl_tls_context *context,
                           S_IRUSR | S_IWUSR);
 
     if (descriptor < 0)
-        return sl_openssl_error_system(failure, "key_log_file", path, errno);
+        return sl_openssl_error_system(failure, "key_log", path, errno);
     context->key_log = descriptor;
     return SL_OK;
 }
@@ -322,6 +370,7 @@ enum sl_status sl_openssl_context_create(struct sl_allocator *allocator,
     made->key_log = -1;
     made->verifies = options->verifies;
     made->resumes = options->resumes;
+    made->has_own_records = options->has_own_records;
     made->verify = options->verify;
     made->pin_count = options->pin_count;
     memcpy(made->pins, options->pins, sizeof made->pins);

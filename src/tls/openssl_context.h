@@ -28,6 +28,7 @@ struct sl_tls_context {
     int key_log; /* descriptor, or -1 */
     bool verifies;
     bool resumes;
+    bool has_own_records;
     bool (*verify)(void *owner, const struct sl_tls_certificate *peer,
                    char *reason, size_t reason_size);
     size_t pin_count;

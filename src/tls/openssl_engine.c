@@ -185,6 +185,7 @@ enum sl_status sl_openssl_engine_create(struct sl_tls_context *context,
     memcpy(made->host, host, expected.host_size + 1);
     made->expected = expected;
     made->expected.host = made->host;
+    made->keeps_ssl = !context->has_own_records;
     sl_openssl_context_retain(context);
     status = prepare(made, identity, failure);
     if (status != SL_OK) {

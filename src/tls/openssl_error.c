@@ -26,6 +26,18 @@ static const char *plain_words(unsigned long code)
     }
 }
 
+const char *sl_openssl_error_alert(int alert)
+{
+    switch (alert) {
+    case SSL_AD_MISSING_EXTENSION:
+        return "missing extension";
+    case SSL_AD_CERTIFICATE_REQUIRED:
+        return "certificate required";
+    default:
+        return SSL_alert_desc_string_long(alert);
+    }
+}
+
 static void describe(unsigned long code, char *text, size_t size)
 {
     const char *words = plain_words(code);
@@ -43,7 +55,7 @@ static void describe(unsigned long code, char *text, size_t size)
         int alert = ERR_GET_REASON(code) - SSL_AD_REASON_OFFSET;
 
         snprintf(text, size, "the peer refuses with alert %d (%s)", alert,
-                 SSL_alert_desc_string_long(alert));
+                 sl_openssl_error_alert(alert));
         return;
     }
     if (words == NULL) {

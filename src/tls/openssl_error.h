@@ -18,6 +18,9 @@ static inline void sl_openssl_error_clear(void)
         ERR_clear_error();
 }
 
+/* "handshake failure" */
+const char *sl_openssl_error_alert(int alert);
+
 /* Empties the queue into `failure`, behind `what` when it is not NULL ("ca_file
  * roots.pem"). SL_MEMORY when an allocation failed anywhere on the way, else
  * `otherwise`. */

@@ -349,7 +349,7 @@ static enum sl_status take_alert(struct sl_openssl_records *records,
         return SL_OK;
     return sl_fail(failure, SL_TLS, SL_STAGE_TLS,
                    "the peer refuses with alert %d (%s)", what,
-                   SSL_alert_desc_string_long(what));
+                   sl_openssl_error_alert(what));
 }
 
 /* RFC 8446 4.6.3: nothing may stand behind it in its record. */

@@ -3,6 +3,7 @@
 #include "tls/openssl_error.h"
 #include "tls/roots.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <limits.h>
 #include <openssl/pem.h>
@@ -55,6 +56,32 @@ static enum sl_status add_file(const struct sl_openssl_trust *trust,
     return SL_OK;
 }
 
+/* "5ed36f99.0", as `openssl rehash` makes it */
+static bool is_hashed(const char *name)
+{
+    size_t size = strspn(name, "0123456789abcdefABCDEF");
+
+    return size == 8 && name[8] == '.' && name[9] >= '0' && name[9] <= '9';
+}
+
+/* Something, and nothing that OpenSSL will ever look for. */
+static bool is_unhashed(const char *path)
+{
+    DIR *directory = opendir(path);
+    struct dirent *entry;
+    bool has_hashed = false;
+    bool has_other = false;
+
+    if (directory == NULL)
+        return false; /* whatever is wrong shows itself below */
+    while (!has_hashed && (entry = readdir(directory)) != NULL) {
+        has_hashed = is_hashed(entry->d_name);
+        has_other |= entry->d_name[0] != '.';
+    }
+    closedir(directory);
+    return has_other && !has_hashed;
+}
+
 static enum sl_status add_directory(X509_STORE *store, const char *option,
                                     const char *path,
                                     struct sl_failure *failure)
@@ -67,6 +94,11 @@ static enum sl_status add_directory(X509_STORE *store, const char *option,
     /* OpenSSL would take anything and find nothing in it later. */
     if (stat(path, &found) != 0 || !S_ISDIR(found.st_mode))
         return sl_fail(failure, SL_TLS, SL_STAGE_TLS, "%s %s: not a directory",
+                       option, path);
+    if (is_unhashed(path))
+        return sl_fail(failure, SL_TLS, SL_STAGE_TLS,
+                       "%s %.120s: holds no certificate under its hash; run "
+                       "openssl rehash",
                        option, path);
     if (!X509_STORE_load_locations(store, NULL, path))
         return fail(failure, option, path);

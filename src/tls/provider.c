@@ -32,5 +32,6 @@ void sl_tls_options_default(struct sl_tls_options *options)
     memset(options, 0, sizeof *options);
     options->verifies = true;
     options->resumes = true;
+    options->has_own_records = true;
     options->alpn = SL_VIEW("\x08http/1.1");
 }

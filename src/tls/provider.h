@@ -41,6 +41,8 @@ struct sl_tls_options {
     unsigned char pins[SL_TLS_PINS][SL_TLS_PIN_SIZE]; /* leaf, SPKI SHA-256 */
     size_t pin_count;
     bool resumes;             /* keep and offer sessions */
+    bool has_own_records;     /* may go on without the library's; true unless
+                               * told otherwise */
     const char *key_log_file; /* secrets are written there, NSS format */
     /* May refuse what passed every other check, never accept what did not:
      * called after verification, before any byte is sent. NULL: none. */

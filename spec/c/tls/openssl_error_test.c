@@ -52,6 +52,10 @@ TEST("has words for an empty queue, an alert, and what it does not know")
     CHECK_INT(sl_openssl_error_take(&failure, SL_TLS, NULL), SL_TLS);
     CHECK_STR(failure.reason,
               "the peer refuses with alert 40 (handshake failure)");
+    ERR_raise(ERR_LIB_SSL, SSL_AD_REASON_OFFSET + 116);
+    CHECK_INT(sl_openssl_error_take(&failure, SL_TLS, NULL), SL_TLS);
+    CHECK_STR(failure.reason,
+              "the peer refuses with alert 116 (certificate required)");
     ERR_raise(ERR_LIB_SSL, 998);
     sl_openssl_error_take(&failure, SL_TLS, "ciphers");
     CHECK_STR(failure.reason, "ciphers: unknown failure");
