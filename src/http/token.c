@@ -2,6 +2,10 @@
 
 #include "http/scan.h"
 
+#include <stdio.h>
+
+#define ESCAPE_LIMIT 128
+
 /* RFC 9110 5.6.2: tchar */
 static const bool token_bytes[256] = {
     ['!'] = true,  ['#'] = true, ['$'] = true, ['%'] = true, ['&'] = true,
@@ -115,4 +119,29 @@ bool sl_list_next(struct sl_view *rest, struct sl_view *element)
             return true;
     }
     return false;
+}
+
+void sl_escape(char *to, size_t size, struct sl_view bytes)
+{
+    size_t shown = bytes.size < ESCAPE_LIMIT ? bytes.size : ESCAPE_LIMIT;
+    size_t used = 0;
+    size_t i;
+
+    if (size == 0)
+        return;
+    for (i = 0; i < shown; i++) {
+        unsigned char byte = (unsigned char)bytes.data[i];
+
+        if (byte >= 0x20 && byte < 0x7f && byte != '\\') {
+            if (used + 1 >= size)
+                break;
+            to[used++] = (char)byte;
+        } else {
+            if (used + 4 >= size)
+                break;
+            snprintf(to + used, 5, "\\x%02X", byte);
+            used += 4;
+        }
+    }
+    to[used] = '\0';
 }

@@ -22,4 +22,7 @@ struct sl_view sl_trim(struct sl_view text);
  * quoted strings do not split. False at the end. `*rest` starts as the whole. */
 bool sl_list_next(struct sl_view *rest, struct sl_view *element);
 
+/* Bytes from the wire for a message: escaped as \xHH, cut at 128, terminated. */
+void sl_escape(char *to, size_t size, struct sl_view bytes);
+
 #endif

@@ -126,6 +126,38 @@ TEST("does not split inside quoted strings")
     check_list("\"open\\", (const char *const[]){"\"open\\", NULL});
 }
 
+TEST("escapes bytes from the wire")
+{
+    char text[64];
+
+    sl_escape(text, sizeof(text), SL_VIEW("a\r\n\0\x7f\xff\\~ "));
+    CHECK_STR(text, "a\\x0D\\x0A\\x00\\x7F\\xFF\\x5C~ ");
+    sl_escape(text, sizeof(text), SL_VIEW(""));
+    CHECK_STR(text, "");
+}
+
+TEST("cuts what it escapes, never inside an escape")
+{
+    char long_text[256];
+    char text[1024];
+    size_t size;
+
+    memset(long_text, 'x', sizeof(long_text));
+    sl_escape(text, sizeof(text), sl_view(long_text, sizeof(long_text)));
+    CHECK_INT(strlen(text), 128);
+
+    for (size = 1; size < 12; size++) {
+        char *small = guard_copy("............", size);
+
+        sl_escape(small, size, SL_VIEW("\n\n"));
+        CHECK_STR(small, size < 5 ? "" : size < 9 ? "\\x0A" : "\\x0A\\x0A");
+        guard_free(small);
+    }
+    memcpy(text, "z", 2);
+    sl_escape(text, 0, SL_VIEW("a"));
+    CHECK_STR(text, "z");
+}
+
 int main(void)
 {
     return test_main();
