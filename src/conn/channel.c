@@ -6,6 +6,10 @@
 
 #define SEND_VIEWS 8
 
+/* How long what has come in before the deadline may take from the kernel to
+ * here, at most. */
+#define ARRIVAL SL_SECOND
+
 /* ---- operations ---- */
 
 static bool is_pending(const struct sl_channel_operation *operation)
@@ -55,9 +59,12 @@ static void stop(struct sl_channel_operation *operation, enum sl_status status,
     if (operation == &channel->sending) {
         channel->is_broken = true;
         release_outgoing(channel);
+        sl_transport_unwait(channel->link.transport, SL_TRANSPORT_SENDING);
     }
-    if (operation == &channel->receiving)
+    if (operation == &channel->receiving) {
         channel->target = NULL;
+        sl_transport_unwait(channel->link.transport, SL_TRANSPORT_RECEIVING);
+    }
     fail(operation, status, reason);
     if (operation == &channel->opening) {
         channel->phase = SL_CHANNEL_CLOSED;
@@ -72,9 +79,26 @@ static void stop(struct sl_channel_operation *operation, enum sl_status status,
     ((struct sl_channel_operation *)((char *)(pointer)-offsetof( \
         struct sl_channel_operation, member)))
 
+/* What is there already is received however short the time was, though another
+ * thread may have to bring it. */
+static bool is_arriving(const struct sl_channel_operation *operation)
+{
+    const struct sl_channel *channel = operation->channel;
+
+    return operation == &channel->receiving &&
+           channel->loop->now - operation->due < ARRIVAL &&
+           sl_transport_has_arrived(channel->link.transport);
+}
+
 static void time_came(struct sl_timer *timer)
 {
-    stop(FROM(timer, timer), SL_TIMEOUT, "not complete in time");
+    struct sl_channel_operation *operation = FROM(timer, timer);
+    struct sl_loop *loop = operation->channel->loop;
+
+    if (is_arriving(operation))
+        sl_timer_arm(&loop->timers, timer, loop->now + SL_MILLISECOND);
+    else
+        stop(operation, SL_TIMEOUT, "not complete in time");
 }
 
 static void cancel(struct sl_completion *completion)
@@ -88,6 +112,7 @@ static void begin(struct sl_channel_operation *operation, int64_t due)
 
     sl_completion_begin(&operation->completion);
     operation->moved = 0;
+    operation->due = due;
     if (due != SL_NEVER)
         sl_timer_arm(&loop->timers, &operation->timer, due);
 }
@@ -143,7 +168,7 @@ static void advance_send(struct sl_channel *channel, bool is_inside)
         operation->moved += sent;
     }
     if (status == SL_OK)
-        status = sl_link_flush(&channel->link, &operation->failure);
+        status = sl_link_drain(&channel->link, &operation->failure);
     if (status == SL_AGAIN)
         return;
     if (status != SL_OK)

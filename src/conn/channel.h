@@ -37,6 +37,7 @@ struct sl_channel_operation {
     struct sl_timer timer;
     struct sl_channel *channel;
     struct sl_failure failure; /* when it ended with one */
+    int64_t due;
     size_t moved;
 };
 

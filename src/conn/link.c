@@ -188,6 +188,17 @@ enum sl_status sl_link_flush(struct sl_link *link, struct sl_failure *failure)
     return link->tls == NULL ? SL_OK : flush_ciphertext(link, failure);
 }
 
+enum sl_status sl_link_drain(struct sl_link *link, struct sl_failure *failure)
+{
+    enum sl_status status = sl_link_flush(link, failure);
+
+    if (status != SL_OK)
+        return status;
+    status = sl_transport_flush(link->transport);
+    return sl_is_failure(status) ? fail_transport(link, status, failure)
+                                 : status;
+}
+
 enum sl_status sl_link_receive(struct sl_link *link, struct sl_buffer *buffer,
                                size_t want, size_t *received,
                                struct sl_failure *failure)

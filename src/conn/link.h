@@ -52,8 +52,10 @@ static inline bool sl_link_is_stuck(const struct sl_link *link)
 {
     return link->tls != NULL && link->tls->is_stuck;
 }
-/* SL_OK: all that was accepted is in the kernel's hands. */
+/* SL_OK: all that was accepted is in the transport's hands. */
 enum sl_status sl_link_flush(struct sl_link *link, struct sl_failure *failure);
+/* SL_OK: in the kernel's, so that no close takes it back. */
+enum sl_status sl_link_drain(struct sl_link *link, struct sl_failure *failure);
 
 /* SL_OK with `*received` > 0; SL_AGAIN, also while the peer does not take what
  * TLS has to answer; SL_END, see is_clean_end; failures. */

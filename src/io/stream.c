@@ -239,6 +239,12 @@ static enum sl_status stream_send_file(struct sl_transport *transport, int file,
     return SL_OK;
 }
 
+static enum sl_status stream_flush(struct sl_transport *transport)
+{
+    (void)transport;
+    return SL_OK;
+}
+
 /* ---- receiving ---- */
 
 static void stream_expect(struct sl_transport *transport, size_t bytes)
@@ -370,6 +376,26 @@ static bool stream_is_quiet(struct sl_transport *transport)
     return true;
 }
 
+static bool stream_has_arrived(struct sl_transport *transport)
+{
+    return transport->error != 0 || transport->socket.is_readable ||
+           !sl_socket_is_quiet(transport->socket.fd);
+}
+
+static void stream_unwait(struct sl_transport *transport,
+                          enum sl_transport_direction direction)
+{
+    struct stream *self = self_of(transport);
+
+    if (direction == SL_TRANSPORT_SENDING)
+        self->waits_to_send = false;
+    else
+        self->waits_to_receive = self->is_watching = false;
+    wait_for_flags(self);
+    if (!self->waits_to_send && !self->waits_to_receive)
+        sl_completion_fini(&self->ready);
+}
+
 /* ---- a life ---- */
 
 static enum sl_status stream_create(struct sl_loop *loop,
@@ -410,9 +436,12 @@ const struct sl_transport_class sl_transport_stream = {
     .create = stream_create,
     .send = stream_send,
     .send_file = stream_send_file,
+    .flush = stream_flush,
     .receive = stream_receive,
     .watch = stream_watch,
     .expect = stream_expect,
     .is_quiet = stream_is_quiet,
+    .has_arrived = stream_has_arrived,
+    .unwait = stream_unwait,
     .close = stream_close,
 };

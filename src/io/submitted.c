@@ -17,8 +17,9 @@
 
 #define LENT_MOST 4
 
-/* An orderly close waits this long for accepted bytes to leave. */
-#define LINGER SL_SECOND
+/* An orderly close waits this long for accepted bytes to leave: as long as a
+ * peer may be silent. */
+#define LINGER (30 * SL_SECOND)
 
 struct submitted {
     struct sl_transport base;
@@ -40,6 +41,7 @@ struct submitted {
     enum sl_status outcome; /* of receiving: SL_OK until the end or a failure */
     bool waits_to_send;     /* SL_AGAIN was answered */
     bool waits_to_receive;
+    bool sends_behind; /* nobody waits for what is being sent */
     bool is_closed;
 };
 
@@ -218,7 +220,8 @@ static void send_delivered(struct sl_completion *completion)
     if (!is_over && !self->base.loop->is_closing) {
         submit_rest(self);
         if (is_busy(&self->sending)) {
-            sl_completion_set_background(completion, self->is_closed);
+            sl_completion_set_background(completion, self->is_closed ||
+                                                         self->sends_behind);
             return;
         }
     }
@@ -263,7 +266,7 @@ static enum sl_status submitted_send(struct sl_transport *transport,
     }
     size = copy_views(self->send_block->data, SL_TRANSPORT_BUFFER_SIZE, views,
                       count);
-    self->waits_to_send = false;
+    self->waits_to_send = self->sends_behind = false;
     self->send_piece.iov_base = self->send_block->data;
     self->send_piece.iov_len = size;
     submit_rest(self);
@@ -283,6 +286,18 @@ static enum sl_status submitted_send_file(struct sl_transport *transport,
     (void)size;
     (void)sent;
     return SL_UNSUPPORTED;
+}
+
+static enum sl_status submitted_flush(struct sl_transport *transport)
+{
+    struct submitted *self = self_of(transport);
+
+    if (is_busy(&self->sending)) {
+        self->waits_to_send = true;
+        return SL_AGAIN;
+    }
+    /* Not of what a receive has met. */
+    return self->sending.completion.status == SL_OK ? SL_OK : SL_CLOSED;
 }
 
 /* ---- receiving ---- */
@@ -440,26 +455,54 @@ static void submitted_expect(struct sl_transport *transport, size_t bytes)
     sl_low_water_expect(&self->low_water, bytes);
 }
 
-static bool submitted_is_quiet(struct sl_transport *transport)
+/* With the transport already. */
+static bool is_here(const struct submitted *self)
+{
+    return self->held > 0 || self->outcome != SL_OK || self->base.error != 0 ||
+           self->receiving.completion.state == SL_COMPLETION_READY;
+}
+
+static bool submitted_has_arrived(struct sl_transport *transport)
 {
     struct submitted *self = self_of(transport);
     struct sl_backend *backend = transport->socket.backend;
 
-    if (self->held > 0 || self->outcome != SL_OK || transport->error != 0 ||
-        self->receiving.completion.state == SL_COMPLETION_READY)
-        return false;
-    if (transport->loop->now - self->low_water.last_received <= SL_MILLISECOND)
+    if (is_here(self))
         return true;
     /* The kernel may have put it where a look at the socket does not see it. */
     if (is_in_flight(&self->receiving)) {
         backend->class->wait(backend, 0);
         if (!is_in_flight(&self->receiving))
-            return false;
+            return true;
     }
     /* In this order: what a worker took before the look, it has touched. */
-    return sl_socket_is_quiet(transport->socket.fd) &&
-           !(is_in_flight(&self->receiving) &&
-             atomic_load(&self->receiving.is_touched));
+    return !sl_socket_is_quiet(transport->socket.fd) ||
+           (is_in_flight(&self->receiving) &&
+            atomic_load(&self->receiving.is_touched));
+}
+
+static bool submitted_is_quiet(struct sl_transport *transport)
+{
+    const struct submitted *self = self_of(transport);
+    int64_t since = transport->loop->now - self->low_water.last_received;
+
+    if (since <= SL_MILLISECOND)
+        return !is_here(self);
+    return !submitted_has_arrived(transport);
+}
+
+static void submitted_unwait(struct sl_transport *transport,
+                             enum sl_transport_direction direction)
+{
+    struct submitted *self = self_of(transport);
+    bool is_send = direction == SL_TRANSPORT_SENDING;
+    struct sl_operation *operation =
+        is_send ? &self->sending : &self->receiving;
+
+    *(is_send ? &self->waits_to_send : &self->waits_to_receive) = false;
+    self->sends_behind = self->sends_behind || is_send;
+    if (is_busy(operation))
+        sl_completion_set_background(&operation->completion, true);
 }
 
 /* ---- a life ---- */
@@ -573,9 +616,12 @@ const struct sl_transport_class sl_transport_submitted = {
     .create = submitted_create,
     .send = submitted_send,
     .send_file = submitted_send_file,
+    .flush = submitted_flush,
     .receive = submitted_receive,
     .watch = submitted_watch,
     .expect = submitted_expect,
     .is_quiet = submitted_is_quiet,
+    .has_arrived = submitted_has_arrived,
+    .unwait = submitted_unwait,
     .close = submitted_close,
 };

@@ -199,6 +199,34 @@ static void poll_tasks(struct worker *worker)
     }
 }
 
+/* What has not been tried yet is sent as far as it goes, as any other backend
+ * would have done when it was submitted. */
+static void send_some(struct sl_operation *operation)
+{
+    enum sl_status status;
+    size_t result;
+    int error;
+
+    if (operation->kind != SL_OPERATION_SEND ||
+        atomic_load_explicit(&operation->is_unwanted, memory_order_acquire)) {
+        finish(operation, SL_CANCELLED, 0, 0);
+        return;
+    }
+    status = sl_operation_try(operation, &result, &error);
+    finish(operation, status == SL_AGAIN ? SL_CANCELLED : status, result,
+           status == SL_AGAIN ? 0 : error);
+}
+
+static void send_last(struct sl_operation *operations)
+{
+    while (operations != NULL) {
+        struct sl_operation *operation = operations;
+
+        operations = operation->next;
+        send_some(operation);
+    }
+}
+
 static void *work(void *argument)
 {
     struct worker *worker = argument;
@@ -209,7 +237,7 @@ static void *work(void *argument)
         drop_unwanted(worker);
         poll_tasks(worker);
     }
-    end_all(inbox, SL_CANCELLED, 0);
+    send_last(inbox);
     end_all(worker->tasks, SL_CANCELLED, 0);
     free(worker->entries);
     return NULL;

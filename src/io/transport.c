@@ -100,6 +100,11 @@ enum sl_status sl_transport_send_file(struct sl_transport *transport, int file,
     return transport->class->send_file(transport, file, offset, size, sent);
 }
 
+enum sl_status sl_transport_flush(struct sl_transport *transport)
+{
+    return transport->class->flush(transport);
+}
+
 enum sl_status sl_transport_receive(struct sl_transport *transport,
                                     struct sl_buffer *buffer, size_t want,
                                     size_t *received)
@@ -120,6 +125,17 @@ void sl_transport_expect(struct sl_transport *transport, size_t bytes)
 bool sl_transport_is_quiet(struct sl_transport *transport)
 {
     return transport->class->is_quiet(transport);
+}
+
+bool sl_transport_has_arrived(struct sl_transport *transport)
+{
+    return transport->class->has_arrived(transport);
+}
+
+void sl_transport_unwait(struct sl_transport *transport,
+                         enum sl_transport_direction direction)
+{
+    transport->class->unwait(transport, direction);
 }
 
 void sl_transport_close(struct sl_transport *transport)

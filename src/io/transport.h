@@ -21,6 +21,7 @@
 #include <sys/types.h>
 
 enum sl_transport_mode { SL_TRANSPORT_STREAM, SL_TRANSPORT_COMPLETION };
+enum sl_transport_direction { SL_TRANSPORT_SENDING, SL_TRANSPORT_RECEIVING };
 
 #define SL_TRANSPORT_BUFFER_SIZE ((size_t)8 * 1024)
 
@@ -54,6 +55,10 @@ enum sl_status sl_transport_send_file(struct sl_transport *transport, int file,
                                       int64_t offset, size_t size,
                                       size_t *sent);
 
+/* SL_OK: all that send took is with the kernel. SL_AGAIN: `can_send` will tell;
+ * SL_CLOSED. */
+enum sl_status sl_transport_flush(struct sl_transport *transport);
+
 /* Receives at most `want` bytes into the tail of `buffer`. SL_OK with
  * `*received` > 0; SL_AGAIN; SL_END: the peer will send no more; SL_CLOSED;
  * SL_MEMORY, SL_LIMIT from the buffer. */
@@ -73,6 +78,14 @@ void sl_transport_expect(struct sl_transport *transport, size_t bytes);
  * more than a millisecond has passed, as the loop knows it, since the last
  * receive: refresh the loop's clock before. */
 bool sl_transport_is_quiet(struct sl_transport *transport);
+
+/* Something has come in, the end too, though nobody may have been told yet. */
+bool sl_transport_has_arrived(struct sl_transport *transport);
+
+/* Nobody waits in that direction after SL_AGAIN any more: nobody is told. What is
+ * in flight goes on behind, and is no operation of the loop's. */
+void sl_transport_unwait(struct sl_transport *transport,
+                         enum sl_transport_direction direction);
 
 /* Gives it up. Close is orderly; abort resets. What the kernel may still touch
  * stays until its completion; nobody is called any more. */

@@ -21,12 +21,16 @@ struct sl_transport_class {
                            size_t *sent);
     enum sl_status (*send_file)(struct sl_transport *transport, int file,
                                 int64_t offset, size_t size, size_t *sent);
+    enum sl_status (*flush)(struct sl_transport *transport);
     enum sl_status (*receive)(struct sl_transport *transport,
                               struct sl_buffer *buffer, size_t want,
                               size_t *received);
     enum sl_status (*watch)(struct sl_transport *transport);
     void (*expect)(struct sl_transport *transport, size_t bytes);
     bool (*is_quiet)(struct sl_transport *transport);
+    bool (*has_arrived)(struct sl_transport *transport);
+    void (*unwait)(struct sl_transport *transport,
+                   enum sl_transport_direction direction);
     void (*close)(struct sl_transport *transport, bool is_abort);
 };
 

@@ -131,6 +131,32 @@ TEST("receives into several pieces, then the end")
     each_backend(scatter);
 }
 
+static void send_and_close(const struct sl_backend_class *class)
+{
+    struct task task;
+    char bytes[16];
+
+    world_init(&world, NULL);
+    task_init(&task, class, SL_OPERATION_SEND);
+    memcpy(task.bytes, "farewell", 8);
+    task_submit(&task, 1, 8);
+    task.operation.completion.is_internal = true;
+    sl_resolver_destroy(world.resolver);
+    CHECK(sl_loop_close(&world.loop, PATIENCE));
+    CHECK(task.is_over);
+    CHECK_INT(task.operation.completion.status, SL_OK);
+    CHECK_INT(recv(task.theirs, bytes, sizeof bytes, MSG_DONTWAIT), 8);
+    close(task.socket.fd);
+    close(task.theirs);
+    CHECK_INT(sl_pool_fini(&world.pool), 0);
+    test_allocator_fini(&world.own);
+}
+
+TEST("sends what was submitted though the loop closes before any step")
+{
+    each_backend(send_and_close);
+}
+
 static void cancel_states(const struct sl_backend_class *class)
 {
     for (int steps = 0; steps < 4; steps++) {

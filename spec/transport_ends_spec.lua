@@ -1,0 +1,136 @@
+-- What is left when an operation on a transport, the transport or its state has ended: bytes that
+-- were reported as sent arrive, those that came in are not lost, and nobody is kept waiting.
+
+local script = require "spec.support.script"
+local sluice = require "sluice"
+local support = require "spec.support"
+
+local peer, system = support.peer, support.system
+
+local PIECE = ("x"):rep(8192)
+
+describe("a transport", function()
+  local before
+
+  before_each(function() before = support.snapshot(sluice) end)
+  after_each(function()
+    support.verify(sluice, before)
+    assert.equal(0, sluice.stats().waiting)
+  end)
+
+  local function connect(p)
+    return assert(sluice.connect {
+      host = p.host, port = p.port, unix_path = p.path, transport = support.transport() })
+  end
+
+  local function step_for(seconds)
+    local deadline = system.clock() + seconds
+    while system.clock() < deadline do sluice.loop():step(0.02) end
+  end
+
+  --- Sends pieces to a peer that reads nothing: `most` of them, or until one does not end for
+  -- that long. Returns the transport and how many were sent.
+  local function fill(p, most, patience)
+    local transport = connect(p)
+    local count = 0
+    while count ~= most do
+      local completion = transport:begin_send(PIECE)
+      local deadline = system.clock() + patience
+      while completion.state == "pending" and system.clock() < deadline do
+        sluice.loop():step(0.01)
+      end
+      if completion.state == "pending" then
+        if most then p:signal(1) else return transport, count end
+      end
+      assert.equal(#PIECE, completion:await())
+      count = count + 1
+    end
+    return transport, count
+  end
+
+  it("that is closed has sent what it said, though the peer reads much later", function()
+    local measure <close> = peer.listen { script = { { { "stall" } } }, receive_buffer = 4096 }
+    local full, most = fill(measure, nil, 0.3)
+    full:close()
+    local p <close> =
+      peer.listen { script = { { { "hold" }, { "read_all" } } }, receive_buffer = 4096 }
+    local transport = fill(p, most, 5)
+    transport:close()
+    step_for(1.3)
+    p:signal(1)
+    step_for(0.1)
+    assert.is_true(p:wait("idle", 1, 10))
+    assert.same({}, p:failures())
+    assert.equal(most * #PIECE, #p:received(1))
+  end)
+
+  it("has sent what it said when its state ends", function()
+    for _, ending in ipairs { "transport:close()", "", "os.exit(0, true)" } do
+      for _ = 1, 4 do
+        local p <close> = peer.listen { script = { { { "read_all" } } } }
+        local status, output = script.run([[
+          local sluice = require "sluice"
+          local support = require "spec.support"
+          local transport = assert(sluice.connect {
+            host = "127.0.0.1", port = tonumber(arg[1]), transport = support.transport() })
+          assert(transport:send "hello")
+        ]] .. ending, tostring(p.port))
+        assert.same({ 0, "" }, { status, output })
+        assert.is_true(p:wait("idle", 1, 10))
+        assert.equal("hello", p:received(1))
+      end
+    end
+  end)
+
+  it("gives what has come in already, however short the time", function()
+    -- What a unix socket has taken is with the other end at once.
+    local p <close> = peer.listen { family = "unix",
+      script = { { { "send", "hello" }, { "hold" }, { "send", "again" }, { "close" } } } }
+    local transport <close> = connect(p)
+    assert.is_true(p:wait("holding", 1, 10))
+    assert.equal("hello", transport:receive(10, 0))
+    local got, _, err = transport:receive(10, 0)
+    assert.is_nil(got)
+    assert.equal("timeout", err.code)
+    p:signal(1)
+    assert.is_true(p:wait("idle", 1, 10))
+    assert.equal("again", transport:receive(10, 0))
+    assert.same({ n = 1 }, table.pack(transport:receive(10, 0)))
+  end)
+
+  it("keeps no program running for a receive that was given up", function()
+    for _, give_up in ipairs {
+      function(transport)
+        local completion = transport:begin_receive()
+        completion:cancel()
+        return completion:await()
+      end,
+      function(transport) return transport:receive(100, 0.01) end,
+    } do
+      local p <close> = peer.listen { script = { { { "hold" }, { "send", "whole" }, { "stall" } } } }
+      local transport <close> = connect(p)
+      local got, _, err = give_up(transport)
+      assert.is_nil(got)
+      assert.is_true(err.code == "cancelled" or err.code == "timeout")
+      assert.equal(0, sluice.stats().operations)
+      assert.is_false(sluice.loop():step(0))
+      sluice.loop():run()
+      -- Waited for anew, it counts, and nothing was lost.
+      local completion = transport:begin_receive()
+      assert.is_true(sluice.loop():step(0))
+      p:signal(1)
+      assert.equal("whole", completion:await())
+    end
+  end)
+
+  it("keeps no program running for a send that was given up", function()
+    local p <close> = peer.listen { script = { { { "stall" } } }, receive_buffer = 4096 }
+    local transport <close> = connect(p)
+    local sent, _, err = transport:send(("x"):rep(32 << 20), 0.01)
+    assert.is_nil(sent)
+    assert.equal("timeout", err.code)
+    step_for(0.05)
+    assert.equal(0, sluice.stats().operations)
+    sluice.loop():run()
+  end)
+end)
