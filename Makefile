@@ -390,7 +390,7 @@ help:
 	@echo 'make spec        busted specs, once for each of SPEC_MODES'
 	@echo 'make soak        SOAK_REQUESTS requests in each mode, nothing may stay'
 	@echo 'make tsan        specs of what crosses threads, under the thread sanitizer'
-	@echo 'make guard       specs with pages that vanish when a block is given back'
+	@echo 'make guard       all specs over io_uring, pages vanish when a block is given back'
 	@echo 'make plain, poison, direct, sanitized'
 	@echo '                 some specs: without codecs, in other pools, under sanitizers'
 	@echo 'make rock        specs on what luarocks builds'

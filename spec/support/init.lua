@@ -91,6 +91,8 @@ function support.verify(sluice, before)
   support.check_nothing_outstanding(sluice)
   local leaked = sluice.stats().leaked - before.leaked
   if leaked ~= 0 then error(leaked .. " objects collected that were not disposed", 2) end
+  local late = sluice.stats().late_writes
+  if late ~= 0 then error(late .. " operations met memory that was given back", 2) end
   -- What worker threads have open when their task is cancelled they close a moment later.
   local deadline = system.clock() + 2
   local difference

@@ -15,9 +15,11 @@
 #include <poll.h>
 #include <signal.h>
 #include <stdbool.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
@@ -364,6 +366,18 @@ static int system_fork(lua_State *L)
     return 1;
 }
 
+/* system.close_pages(from, to) - addresses: whoever touches them is caught */
+static int system_close_pages(lua_State *L)
+{
+    lua_Integer from = luaL_checkinteger(L, 1);
+    lua_Integer to = luaL_checkinteger(L, 2);
+
+    if (mprotect((void *)(uintptr_t)from, (size_t)(to - from), PROT_NONE) != 0)
+        return failure(L, "mprotect");
+    lua_pushboolean(L, true);
+    return 1;
+}
+
 static const luaL_Reg functions[] = {
     {"clock", system_clock},
     {"cpu", system_cpu},
@@ -380,6 +394,7 @@ static const luaL_Reg functions[] = {
     {"poll", system_poll},
     {"fork", system_fork},
     {"limit_descriptors", system_limit_descriptors},
+    {"close_pages", system_close_pages},
     {NULL, NULL}};
 
 int luaopen_support_system(lua_State *L);

@@ -129,6 +129,7 @@ static int get_stats(lua_State *L)
         {"leaked", runtime->leaked},
         {"allocations", runtime->allocator.calls},
         {"operations", runtime->loop.operations},
+        {"late_writes", runtime->loop.late_writes},
         {"timers", runtime->loop.timers.count},
         {"descriptors", runtime->loop.descriptors},
         {"waiting", runtime->waiting},

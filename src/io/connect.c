@@ -160,7 +160,8 @@ static void abandon_attempt(struct attempt *attempt)
         return;
     }
     sl_completion_set_background(&operation->completion, true);
-    if (operation->completion.state == SL_COMPLETION_PENDING)
+    if (operation->completion.state == SL_COMPLETION_PENDING &&
+        operation->completion.loop->backend_count > 0)
         backend->class->cancel(backend, operation);
 }
 

@@ -247,6 +247,12 @@ void sl_loop_take_posts(struct sl_loop *loop)
     }
 }
 
+void sl_loop_late_write(struct sl_loop *loop)
+{
+    loop->late_writes++;
+    sl_assert(!"memory was given back before its operation had ended");
+}
+
 /* ---- backends ---- */
 
 static const struct sl_backend_class *best_for_streams(void)

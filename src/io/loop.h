@@ -51,6 +51,9 @@ struct sl_loop {
     size_t idle_connections;
     size_t quarantined;    /* operations that close did not see the end of */
     uint64_t stale_events; /* for a socket that was closed meanwhile: ignored */
+    /* Operations that ended with EFAULT: their memory was given back while they
+     * were in flight. Seen only where the pool closes its pages. */
+    uint64_t late_writes;
     /* How long a step polls before it blocks, as long as what it waits for
      * tends to come sooner: waking up costs more than that. 0, the default:
      * never. Set by whoever made the loop, where there is a core to spare. */
@@ -113,6 +116,10 @@ enum sl_status sl_loop_open_posts(struct sl_loop *loop);
 /* From any thread, after sl_loop_open_posts and before sl_loop_close: `post`
  * arrives at the next step, which is woken. */
 void sl_loop_post(struct sl_loop *loop, struct sl_post *post);
+
+/* For backends: an operation of ours ended with EFAULT. In debug builds the
+ * program ends. */
+void sl_loop_late_write(struct sl_loop *loop);
 
 /* For backends that end all their threads: what was posted arrives now. */
 void sl_loop_take_posts(struct sl_loop *loop);

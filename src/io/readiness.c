@@ -85,6 +85,8 @@ static enum sl_status attempt(struct sl_operation *operation, size_t *result)
     enum sl_status status = sl_operation_try(operation, result, &error);
 
     operation->completion.system_error = error;
+    if (error == EFAULT)
+        sl_loop_late_write(operation->completion.loop);
     if (operation->kind == SL_OPERATION_RECEIVE) {
         /* Less than there was room for means drained: the next edge tells. */
         if (status == SL_AGAIN ||

@@ -113,6 +113,8 @@ static enum sl_status fail(struct stream *self, int error)
 {
     if (self->base.error == 0)
         self->base.error = error;
+    if (error == EFAULT)
+        sl_loop_late_write(self->base.loop);
     return SL_CLOSED;
 }
 

@@ -171,7 +171,7 @@ static void cancel(struct submitted *self, struct sl_operation *operation)
 {
     struct sl_backend *backend = self->base.socket.backend;
 
-    if (is_in_flight(operation))
+    if (is_in_flight(operation) && self->base.loop->backend_count > 0)
         backend->class->cancel(backend, operation);
 }
 

@@ -274,6 +274,8 @@ static void arrive(struct sl_post *post)
     operation->socket->backend->in_flight--;
     *place_of(operation) = NULL;
     operation->completion.system_error = operation->error;
+    if (operation->error == EFAULT)
+        sl_loop_late_write(operation->completion.loop);
     sl_completion_signal(&operation->completion, operation->status,
                          operation->result);
 }

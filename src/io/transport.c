@@ -19,7 +19,8 @@ void sl_socket_close(struct sl_loop *loop, struct sl_socket *socket,
     /* What is in flight is the parent's, and so is the descriptor's file. */
     if (is_forked)
         socket->receiving = socket->sending = NULL;
-    if (socket->backend != NULL)
+    /* A loop that has closed has none any more. */
+    if (socket->backend != NULL && loop->backend_count > 0)
         socket->backend->class->detach(socket->backend, socket);
     socket->fd = -1;
     if (is_abort && !is_forked) {

@@ -293,6 +293,8 @@ static void take_entry(struct uring_backend *self,
     uint64_t handle = entry->user_data;
     struct sl_operation *operation;
 
+    if (entry->res == -EFAULT)
+        sl_loop_late_write(self->base.loop);
     if (handle == UNASKED)
         return;
     if (handle >= WATCHED) {

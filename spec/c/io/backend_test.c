@@ -157,6 +157,37 @@ TEST("sends what was submitted though the loop closes before any step")
     each_backend(send_and_close);
 }
 
+static void outlives_its_loop(const struct sl_backend_class *class)
+{
+    struct manner manner = {SL_TRANSPORT_COMPLETION, class};
+    struct end end;
+    int ours;
+    int theirs;
+    size_t received;
+
+    for (int is_waiting = 0; is_waiting < 2; is_waiting++) {
+        world_init(&world, NULL);
+        peer_tcp(&ours, &theirs);
+        end_init(&end, &world, &manner, ours);
+        if (is_waiting)
+            CHECK_INT(
+                sl_transport_receive(end.transport, &end.buffer, 9, &received),
+                SL_AGAIN);
+        sl_resolver_destroy(world.resolver);
+        CHECK(sl_loop_close(&world.loop, PATIENCE));
+        end_fini(&end);
+        CHECK_INT(world.loop.descriptors, 0);
+        close(theirs);
+        CHECK_INT(sl_pool_fini(&world.pool), 0);
+        test_allocator_fini(&world.own);
+    }
+}
+
+TEST("a transport may be closed after its loop")
+{
+    each_backend(outlives_its_loop);
+}
+
 static void cancel_states(const struct sl_backend_class *class)
 {
     for (int steps = 0; steps < 4; steps++) {

@@ -72,6 +72,7 @@ static inline void world_close(struct world *world)
     CHECK(sl_loop_close(&world->loop, SL_SECOND));
     CHECK_INT(world->loop.operations, 0);
     CHECK_INT(world->loop.descriptors, 0);
+    CHECK_INT(world->loop.late_writes, 0);
     CHECK_INT(world->loop.timers.count, 0);
     CHECK_INT(sl_pool_outstanding(&world->pool), 0);
     CHECK_INT(sl_pool_fini(&world->pool), 0);
