@@ -107,7 +107,8 @@ describe("a transport", function()
       end,
       function(transport) return transport:receive(100, 0.01) end,
     } do
-      local p <close> = peer.listen { script = { { { "hold" }, { "send", "whole" }, { "stall" } } } }
+      local p <close> =
+        peer.listen { script = { { { "hold" }, { "send", "whole" }, { "stall" } } } }
       local transport <close> = connect(p)
       local got, _, err = give_up(transport)
       assert.is_nil(got)

@@ -220,8 +220,8 @@ static void send_delivered(struct sl_completion *completion)
     if (!is_over && !self->base.loop->is_closing) {
         submit_rest(self);
         if (is_busy(&self->sending)) {
-            sl_completion_set_background(completion, self->is_closed ||
-                                                         self->sends_behind);
+            sl_completion_set_background(completion,
+                                         self->is_closed || self->sends_behind);
             return;
         }
     }
