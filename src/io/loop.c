@@ -250,7 +250,8 @@ void sl_loop_take_posts(struct sl_loop *loop)
 void sl_loop_late_write(struct sl_loop *loop)
 {
     loop->late_writes++;
-    sl_assert(!"memory was given back before its operation had ended");
+    sl_assert(loop->late_writes == 0 &&
+              "memory was given back before its operation had ended");
 }
 
 /* ---- backends ---- */
