@@ -928,7 +928,7 @@ describe("a client", function()
     assert.same({ 1, 1 }, { client:stats().requests, other:stats().requests })
   end)
 
-  it("takes no more memory the more it has done", function()
+  it("takes no more memory the more it has done #slabs", function()
     local p <close> = peer.listen { script = { { request_head, good, { "loop" } } },
       records = false }
     local url = p.url .. "/"

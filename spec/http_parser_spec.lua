@@ -10,31 +10,6 @@ local function escape(bytes)
   end))
 end
 
--- What a fixture's context asks for: options of the parser, and how the input ends.
-local function read_context(lines)
-  local options, ending = { decompress = false }, nil
-  for _, line in ipairs(lines or {}) do
-    local key, value = line:match("^(%w+_?%w*): (.*)$")
-    if key == "request" then
-      if value == "upgrade" or value == "close" then
-        options[value] = true
-      else
-        options.method = value
-      end
-    elseif key == "decode" then
-      options.decompress = true
-    elseif key == "lenient_lf" then
-      options.lenient_lf = true
-    elseif key == "limit" then
-      local name, number = value:match("^(%l+) (%d+)$")
-      options[name] = tonumber(number)
-    elseif key == "eof" then
-      ending = value
-    end
-  end
-  return options, ending
-end
-
 local function add_fields(lines, label, fields)
   for _, field in ipairs(fields) do
     lines[#lines + 1] = ("%s %s: %s"):format(label, escape(field[1]), escape(field[2]))
@@ -105,7 +80,7 @@ describe("a fixture", function()
   local before = sluice.stats().outstanding
 
   for fixture in fixtures.each("http") do
-    local options, ending = read_context(fixture.blocks.context)
+    local options, ending = fixtures.context(fixture)
     local expected = table.concat(fixture.events, "\n")
 
     it("says the same wherever it is cut: " .. fixture.title, function()

@@ -59,7 +59,7 @@ heap = collectgarbage "count" * 1024 - heap * 1024
 print(("%.4f %.4f"):format((highest() - before) / size, heap / size))
 ]]
 
-describe("a body of 256 MiB", function()
+describe("a body of 256 MiB #slabs", function()
   local web
 
   setup(function()

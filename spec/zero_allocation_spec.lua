@@ -73,7 +73,7 @@ end
 
 local NOTHING = { calls = 0, own = 0, heap = 0 }
 
-describe("after a warm-up", function()
+describe("after a warm-up #slabs", function()
   local before
 
   before_each(function() before = support.snapshot(sluice) end)

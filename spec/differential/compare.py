@@ -1,19 +1,15 @@
 #!/usr/bin/python3
-"""compare.py [-v] h11 | llhttp ... - verdicts on spec/fixtures/http beside those of other parsers
+"""compare.py [-v] - verdicts on spec/fixtures/http beside those of h11
 
-h11 (Debian's python3-h11) and node's llhttp (version 9, strict) read the bytes of every fixture.
-Where one of them sees another verdict, status or body than the fixture's events say (which the C
-tests show to be sluice's), the fixture must explain it on a line "h11: ..." or "llhttp: ..." of its
-context; a line that explains nothing is an error as well.
+h11 (Debian's python3-h11) reads the bytes of every fixture. Where it sees another verdict, status
+or body than the fixture's events say (which the C tests show to be sluice's), the fixture must
+explain it on a line "h11: ..." of its context; a line that explains nothing is an error as well.
 
 Run from the root of the tree. Prints the disagreements with -v, and "N passed, M failed".
 """
 
-import base64
 import glob
-import json
 import re
-import subprocess
 import sys
 
 import h11
@@ -44,7 +40,7 @@ class Fixture:
         self.bytes = decode(blocks["bytes"].replace("\n", ""))
         self.request = [value for key, value in context if key == "request"]
         self.eof = any(key == "eof" for key, _ in context)
-        self.explained = {key: value for key, value in context if key in ("h11", "llhttp")}
+        self.explained = "".join(value for key, value in context if key == "h11")
         self.is_decoding = ("decode", "yes") in context
         self.events = blocks["events"].splitlines()
 
@@ -62,11 +58,7 @@ class Fixture:
         return "accept", status, None if self.is_decoding else body
 
 
-def judge_by_h11(fixtures):
-    return [judge_one_by_h11(fixture) for fixture in fixtures]
-
-
-def judge_one_by_h11(fixture):
+def judge(fixture):
     """(verdict, status, body, detail); verdict is accept, refuse or wait."""
     connection = h11.Connection(h11.CLIENT, max_incomplete_event_size=65536)
     method = "HEAD" if "HEAD" in fixture.request else "GET"
@@ -106,15 +98,6 @@ def judge_one_by_h11(fixture):
         return "refuse", status, body, str(error)
 
 
-def judge_by_llhttp(fixtures):
-    cases = [{"bytes": base64.b64encode(f.bytes).decode(), "request": f.request, "eof": f.eof}
-             for f in fixtures]
-    done = subprocess.run(["node", "spec/differential/llhttp.js"], input=json.dumps(cases),
-                          stdout=subprocess.PIPE, check=True, text=True)
-    return [(r["verdict"], r["status"], base64.b64decode(r["body"]), r["detail"])
-            for r in json.loads(done.stdout)]
-
-
 def disagreement(ours, theirs):
     """None when they agree. Bodies count only where both accept."""
     verdict, status, body = ours
@@ -131,21 +114,19 @@ def disagreement(ours, theirs):
 
 def main():
     is_verbose = "-v" in sys.argv[1:]
-    judges = {"h11": judge_by_h11, "llhttp": judge_by_llhttp}
     fixtures = [Fixture(path) for path in sorted(glob.glob("spec/fixtures/http/*.md"))]
     passed = failed = 0
-    for name in [argument for argument in sys.argv[1:] if argument in judges]:
-        for fixture, their in zip(fixtures, judges[name](fixtures)):
-            found = disagreement(fixture.verdict(), their)
-            explained = fixture.explained.get(name)
-            if found and is_verbose:
-                print(f"{fixture.path}: {name}: {found} [{explained or 'unexplained'}]")
-            if bool(found) == bool(explained):
-                passed += 1
-                continue
-            failed += 1
-            print(f"{fixture.path}: {name}: " +
-                  (f"not explained: {found}" if found else "explained, but they agree"))
+    for fixture in fixtures:
+        found = disagreement(fixture.verdict(), judge(fixture))
+        explained = fixture.explained
+        if found and is_verbose:
+            print(f"{fixture.path}: {found} [{explained or 'unexplained'}]")
+        if bool(found) == bool(explained):
+            passed += 1
+            continue
+        failed += 1
+        print(f"{fixture.path}: " +
+              (f"not explained: {found}" if found else "explained, but they agree"))
     print(f"{passed} passed, {failed} failed")
     return 1 if failed or not passed else 0
 

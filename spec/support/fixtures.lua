@@ -64,6 +64,30 @@ function fixtures.parse(text, path)
   return document
 end
 
+--- What the context of an http document asks for: options of sluice.http_parser, and how the input
+-- ends ("clean", "truncated" or nil).
+function fixtures.context(document)
+  local options, ending = { decompress = false }, nil
+  for _, line in ipairs(document.blocks.context or {}) do
+    local key, value = line:match("^(%w+_?%w*): (.*)$")
+    if key == "request" and (value == "upgrade" or value == "close") then
+      options[value] = true
+    elseif key == "request" then
+      options.method = value
+    elseif key == "decode" then
+      options.decompress = true
+    elseif key == "lenient_lf" then
+      options.lenient_lf = true
+    elseif key == "limit" then
+      local name, number = value:match("^(%l+) (%d+)$")
+      options[name] = tonumber(number)
+    elseif key == "eof" then
+      ending = value
+    end
+  end
+  return options, ending
+end
+
 --- for document in fixtures.each("http"): spec/fixtures/http/*.md, in the order of their names.
 function fixtures.each(folder)
   local names = {}
