@@ -1,12 +1,21 @@
 --- Credentials as header fields.
 
 local core = require "sluice.core"
+local failure = require "sluice.failure"
 
 local auth = {}
+
+-- RFC 7617 2: the first colon ends the user; controls are in neither.
+local function is_basic(user, password)
+  return not user:find("[:%c]") and not password:find("%c")
+end
 
 --- The value of Authorization for basic credentials (RFC 7617).
 -- Returns the value | nil, message, err
 function auth.basic(user, password)
+  if not is_basic(user, password) then
+    return failure.new("invalid", "credentials", "colon in the user, or a control character")
+  end
   local text, message, err = core.base64(user .. ":" .. password)
   if not text then return nil, message, err end
   return "Basic " .. text
@@ -45,7 +54,8 @@ function auth.check(option)
     if option.bearer ~= nil then
       if has_only(option, "bearer", "bearer") then return nil end
     elseif option[1] ~= nil and has_only(option, 1, 2) then
-      return nil
+      if is_basic(option[1], option[2] or "") then return nil end
+      return "user without colon, no control characters"
     end
   end
   return "{ user, password } or { bearer = token }"

@@ -98,6 +98,7 @@ function Client.new(options)
     backend = backend,
     connections = connections,
     serializer = serializer,
+    home = options.base_url and plan.parse(options.base_url),
     fields = own,
     secrets = secrets,
     interceptors = {},
@@ -120,6 +121,10 @@ function Client:use(interceptor)
   self.interceptors[#self.interceptors + 1] = interceptor
   return self
 end
+
+--- Whether a parsed URL leads to the origin of the client's base_url, if it has one:
+-- credentials given to the client go nowhere else.
+function Client:is_home(url) return not self.home or plan.same_origin(self.home, url) end
 
 --- The URL against the client's base_url.
 function Client:absolute(url)
@@ -229,12 +234,25 @@ end
 local function send(self, method, url, options)
   local request, message, err = Request.new(self, method, url, options, 2)
   if not request then return nil, message, err end
-  local body <close> = transmit.closing(request.body) -- luacheck: ignore
+  local closing <close> = request -- luacheck: ignore
   return run_pipeline(self, request, 1)
 end
 
---- Sends a request. Returns response | nil, message, err. Yields.
+-- Of request { method =, url =, ... }: both, and the other options.
+local function split_options(all)
+  local options = {}
+  for key, value in pairs(all) do options[key] = value end
+  options.method, options.url = nil, nil
+  return all.method == nil and "GET" or all.method, all.url, options
+end
+
+--- Sends a request, of arguments or of one table of options that has `url` and, unless
+-- it is GET, `method`.
+-- Returns response | nil, message, err. Yields.
 function Client:request(method, url, options)
+  if type(method) == "table" and url == nil and options == nil then
+    method, url, options = split_options(method)
+  end
   if type(method) ~= "string" then
     error("request: method: string expected, got " .. type(method), 2)
   end

@@ -128,13 +128,69 @@ function fields.default(list, more)
   end
 end
 
---- Refuses fields that frame the message: those are the client's.
+-- Credentials: never sent to another origin than the one they were given for.
+local secrets = { "Authorization", "Cookie", "Proxy-Authorization" }
+
+--- Removes credentials, and fields of those names (nil: none).
+function fields.remove_secrets(list, names)
+  for _, name in ipairs(secrets) do fields.remove(list, name) end
+  for _, name in ipairs(names or {}) do fields.remove(list, name) end
+end
+
+local function set_of(...)
+  local set = {}
+  for _, name in ipairs { ... } do set[name] = true end
+  return set
+end
+
+-- RFC 9110 5.3: no list, so there is one at most.
+local single = set_of("authorization", "content-language", "content-location",
+  "content-range", "content-type", "cookie", "date", "from", "if-modified-since", "if-range",
+  "if-unmodified-since", "max-forwards", "origin", "proxy-authorization", "range", "referer",
+  "user-agent")
+
+local function refuse(kind, name, reason)
+  return failure.new("invalid", ("%s '%s'"):format(kind, name), reason)
+end
+
+--- Refuses fields that frame the message, which are the client's, and a second one
+-- where one is all there can be.
 -- Returns true | nil, message, err (invalid)
 function fields.check(list)
+  local seen
   for i = 1, #list, 2 do
-    if core.is_framing_field(list[i]) then
-      return failure.new("invalid", ("header '%s'"):format(list[i]),
-        "set by the client itself")
+    local name = list[i]:lower()
+    if name == "expect" then
+      return refuse("header", list[i], "set by the option expect_continue")
+    elseif core.is_framing_field(name) then
+      return refuse("header", list[i], "set by the client itself")
+    elseif single[name] then
+      seen = seen or {}
+      if seen[name] then return refuse("header", list[i], "given twice") end
+      seen[name] = true
+    end
+  end
+  return true
+end
+
+-- RFC 9110 6.5.1: what frames, routes, modifies or authenticates a request, or says
+-- how its content is to be read, would come too late behind it.
+local not_behind = set_of("authorization", "proxy-authorization", "proxy-authenticate",
+  "www-authenticate", "cookie", "set-cookie", "expect", "range", "max-forwards",
+  "cache-control", "pragma", "age", "date", "expires", "location", "retry-after", "vary",
+  "warning", "origin", "referer", "user-agent", "from")
+
+local function belongs_before(name)
+  return core.is_framing_field(name) or not_behind[name] or name:find("^if%-")
+    or name:find("^accept") or name:find("^content%-") and name ~= "content-digest"
+end
+
+--- Refuses fields that cannot stand behind a body.
+-- Returns true | nil, message, err (invalid)
+function fields.check_trailers(list)
+  for i = 1, #list, 2 do
+    if belongs_before(list[i]:lower()) then
+      return refuse("trailer", list[i], "not allowed behind the body")
     end
   end
   return true

@@ -57,6 +57,17 @@ function plan.parse(text)
   }
 end
 
+--- Whether two parsed URLs lead to the same origin.
+function plan.same_origin(a, b)
+  return a.scheme == b.scheme and a.host == b.host and a.port == b.port
+    and a.unix_path == b.unix_path
+end
+
+--- A URL without its user info, for messages.
+function plan.shown(text)
+  return (text:gsub("^([^/?#]*//)[^/?#]*@", "%1"))
+end
+
 local function escape_pair(name, value)
   return core.url.escape(tostring(name)) .. "=" .. core.url.escape(tostring(value))
 end

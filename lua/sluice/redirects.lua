@@ -11,7 +11,6 @@ local redirects = {}
 
 local limit = 10
 
-local secrets = { "Authorization", "Cookie", "Proxy-Authorization" }
 -- What described a body that is no longer sent.
 local of_content = { "Content-Type", "Content-Encoding", "Content-Language", "Content-Location" }
 
@@ -28,11 +27,6 @@ local function next_method(status, method)
   if status == 303 and method ~= "HEAD" then return "GET" end
   if (status == 301 or status == 302) and method == "POST" then return "GET" end
   return method
-end
-
-local function same_origin(a, b)
-  return a.scheme == b.scheme and a.host == b.host and a.port == b.port
-    and a.unix_path == b.unix_path
 end
 
 -- Where the response leads; a fragment is inherited.
@@ -59,17 +53,17 @@ local function derive(request, status, url, from, to)
     options = request.options,
     fields = table.move(request.fields, 1, #request.fields, 1, {}),
     secrets = request.secrets,
-    body = request.body,
-    is_foreign = request.is_foreign or not same_origin(from, to),
+    content = request.content,
+    trailers = request.trailers,
+    is_foreign = request.is_foreign or not plan.same_origin(from, to),
   }, getmetatable(request))
   if method ~= request.method then
-    next_request.body = false
+    next_request.content, next_request.trailers = false, nil
     for _, name in ipairs(of_content) do fields.remove(next_request.fields, name) end
   end
   if next_request.is_foreign then
-    for _, names in ipairs { secrets, request.secrets or {}, request.client.secrets or {} } do
-      for _, name in ipairs(names) do fields.remove(next_request.fields, name) end
-    end
+    fields.remove_secrets(next_request.fields, request.secrets)
+    fields.remove_secrets(next_request.fields, request.client.secrets)
   end
   return next_request
 end
@@ -88,11 +82,14 @@ local function step(request, response, seen)
   elseif from.scheme == "https" and to.scheme == "http" then
     return refuse(request, "from https to http")
   end
+  if from.userinfo and not to.userinfo and plan.same_origin(from, to) then
+    url = url:gsub("//", "//" .. from.userinfo:gsub("%%", "%%%%") .. "@", 1)
+  end
   local next_request = derive(request, response.status, url, from, to)
   local key = next_request.method .. " " .. to.text
   if seen[key] then return refuse(request, "loop at " .. to.text) end
   seen[key] = true
-  if next_request.body and not next_request.body:is_replayable() then
+  if not next_request:is_replayable() then
     return refuse(request, "the body cannot be sent again")
   end
   return next_request

@@ -1,6 +1,7 @@
 --- A request on its way through the interceptors, and the builder of one.
 -- Interceptors see `method`, `url`, `body` and the field methods; what they change
--- holds for the sendings after that.
+-- holds for the sendings after that. `body` is the value that was given; another one
+-- is assigned, or given to `set_body`, by the rules of the option.
 
 local auth = require "sluice.auth"
 local bodies = require "sluice.body"
@@ -9,8 +10,12 @@ local fields = require "sluice.fields"
 local plan = require "sluice.plan"
 
 local Request = {}
-Request.__index = Request
 Request.__name = "sluice.request"
+
+function Request:__index(key)
+  if key == "body" then return self.content and self.content.given or nil end
+  return Request[key]
+end
 
 local timeout_schema = {
   total = check.seconds,
@@ -61,43 +66,103 @@ local function json_body(request, value)
   local ok, message, err = request.client.serializer.encode(value, writer)
   if not ok then return nil, message, err end
   if not fields.find(request.fields, "Content-Type") then
-    fields.set(request.fields, "Content-Type", request.client.serializer.content_type)
+    fields.set(request.fields, "Content-Type",
+      request.client.serializer.content_type or "application/json")
   end
   return writer:detach()
+end
+
+-- The options of `request { url = }` beside arguments would say the same thing twice.
+local function check_options(url, options, level)
+  level = level + 1
+  if type(url) ~= "string" then
+    error(("request: url: string expected, got %s"):format(type(url)), level)
+  end
+  check.options("request", options, schema, level)
+  for _, name in ipairs { "method", "url" } do
+    if options[name] ~= nil then
+      error(("request: option '%s': given as an argument already"):format(name), level)
+    end
+  end
+end
+
+-- The client's fields: its secrets not for another origin than that of its base_url.
+local function add_client_fields(self, client)
+  local given = client.fields
+  local url = client.home and plan.parse(self.url)
+  if url and not client:is_home(url) then
+    given = table.move(given, 1, #given, 1, {})
+    fields.remove_secrets(given, client.secrets)
+  end
+  fields.default(self.fields, given)
 end
 
 --- Makes a request of checked options. Misuse raises at `level`.
 -- Returns a request | nil, message, err (invalid)
 function Request.new(client, method, url, options, level)
   level = level + 1
-  if type(url) ~= "string" then
-    error(("request: url: string expected, got %s"):format(type(url)), level)
-  end
   options = options or {}
-  check.options("request", options, schema, level)
+  check_options(url, options, level)
   local self = setmetatable({
     client = client,
-    method = options.method or method,
-    url = client:absolute(options.url or url),
+    method = method,
+    url = client:absolute(url),
     options = options,
+    content = false,
+    trailers = options.trailers and (fields.flatten("request", options.trailers, level)),
   }, Request)
   self.fields, self.secrets = fields.flatten("request", options.headers, level)
   local ok, message, err = fields.check(self.fields)
+  if ok and self.trailers then ok, message, err = fields.check_trailers(self.trailers) end
   if not ok then
     bodies.refuse(options.body)
     return nil, message, err
   end
   if options.query then self.url = plan.add_query(self.url, options.query) end
-  fields.default(self.fields, client.fields)
-  local content = options.body
+  add_client_fields(self, client)
+  local given = options.body
   if options.json ~= nil then
-    if content ~= nil then error("request: body and json: only one of them", level) end
-    content, message, err = json_body(self, options.json)
-    if content == nil then return nil, message, err end
+    if given ~= nil then error("request: body and json: only one of them", level) end
+    given, message, err = json_body(self, options.json)
+    if given == nil then return nil, message, err end
   end
-  self.body, message, err = bodies.new("request", content, level)
-  if self.body == nil then return nil, message, err end
+  self.content, message, err = bodies.new("request", given, level)
+  if self.content == nil then return nil, message, err end
   return self
+end
+
+-- Another body instead of the one it has, which has come to its end.
+local function replace_body(self, value, where, level)
+  if self.content and value == self.content.given then return true end
+  local made, message, err = bodies.new(where, value, level + 1)
+  if made == nil then return nil, message, err end
+  if self.content then self.content:dispose() end
+  self.content, self.refusal = made, nil
+  return true
+end
+
+--- Sets the body, by the rules of the option `body`; nil removes it. A lease that was
+-- the body before is disposed.
+-- Returns the request | nil, message, err (invalid)
+function Request:set_body(value)
+  local ok, message, err = replace_body(self, value, "set_body", 2)
+  if not ok then return nil, message, err end
+  return self
+end
+
+-- Assigning `body` is the same; what is refused fails the next sending.
+function Request:__newindex(key, value)
+  if key ~= "body" then
+    rawset(self, key, value)
+    return
+  end
+  local ok, _, err = replace_body(self, value, "request", 2)
+  if not ok then self.refusal = err end
+end
+
+--- The request has come to its end, and its body with it.
+function Request:__close()
+  if self.content then self.content:dispose() end
 end
 
 --- The value of a field of the request, or nil.
@@ -117,9 +182,11 @@ function Request:set_header(name, value)
 end
 
 --- Whether it can be sent again from the start.
-function Request:is_replayable() return not self.body or self.body:is_replayable() end
+function Request:is_replayable() return not self.content or self.content:is_replayable() end
 
-function Request:__tostring() return ("sluice.request (%s %s)"):format(self.method, self.url) end
+function Request:__tostring()
+  return ("sluice.request (%s %s)"):format(self.method, plan.shown(self.url))
+end
 
 -- ---- building one step by step ----
 
@@ -141,14 +208,20 @@ function Builder:header(name, value)
 end
 
 for _, name in ipairs { "query", "body", "json", "auth", "timeout", "stream", "limits",
-  "decompress", "expect_continue", "trailers", "on_progress" } do
+  "decompress", "redirects", "expect_continue", "trailers", "on_progress" } do
   Builder[name] = function(self, value)
     self.options[name] = value
     return self
   end
 end
 
---- Returns response | nil, message, err. Yields.
-function Builder:send() return self.client:request(self.verb, self.url, self.options) end
+--- Sends what was built; again, unless its body is a function, which gives its pieces
+-- once.
+-- Returns response | nil, message, err. Yields.
+function Builder:send()
+  local given = self.options.body
+  if bodies.is_pulled(given) then self.options.body = bodies.new("request", given, 2) end
+  return self.client:request(self.verb, self.url, self.options)
+end
 
 return Request

@@ -45,5 +45,7 @@ int luaopen_sluice_core(lua_State *L)
     slb_response_open(L);
     slb_transport_open(L);
     slb_parser_open(L);
+    slb_file_open(L);
+    slb_progress_open(L);
     return 1;
 }

@@ -7,8 +7,6 @@
 
 #include <fcntl.h>
 #include <stdio.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
 static void update_counters(struct slb_runtime *runtime,
                             struct sl_exchange *exchange)
@@ -56,32 +54,32 @@ int slb_push_exchange_failure(lua_State *L, int index,
 
 /* ---- bodies ---- */
 
-/* A regular file behind a Lua file handle, from its position to its end. */
-static void set_file(lua_State *L, int index, struct sl_upload *upload)
+/* The bytes that were declared of a file, from its position. A few are read at
+ * once, to go with the head. */
+static enum sl_status set_file(lua_State *L, int index,
+                               struct sl_upload *upload)
 {
     luaL_Stream *stream = luaL_checkudata(L, index, LUA_FILEHANDLE);
-    struct stat info;
+    lua_Integer size = luaL_checkinteger(L, index + 2);
+    const char *name = luaL_checkstring(L, index + 3);
     off_t offset;
     int fd;
 
-    if (stream->closef == NULL)
-        luaL_argerror(L, index, "file is closed");
-    offset = ftello(stream->f);
+    if (stream->closef == NULL || (offset = ftello(stream->f)) < 0)
+        return SL_INVALID;
+    if (size <= (lua_Integer)SL_SEND_AT_ONCE)
+        return sl_upload_read_file(upload, fileno(stream->f), offset,
+                                   (size_t)size);
     fd = fcntl(fileno(stream->f), F_DUPFD_CLOEXEC, 3);
-    if (fd < 0 || offset < 0 || fstat(fd, &info) != 0 ||
-        !S_ISREG(info.st_mode)) {
-        if (fd >= 0)
-            close(fd);
-        luaL_argerror(L, index, "regular file expected");
-    }
-    sl_upload_set_file(upload, fd, offset,
-                       info.st_size > offset ? (uint64_t)(info.st_size - offset)
-                                             : 0);
+    if (fd < 0)
+        return SL_LIMIT;
+    sl_upload_set_file(upload, fd, offset, (uint64_t)size, name);
+    return SL_OK;
 }
 
 /* nil | string | sequence | lease (moved) | file | number (pushed, of that
- * length) | true (pushed, chunked). A string is kept alive by being on the stack
- * or, for as long as the exchange sends, by the response. */
+ * length) | true (pushed, chunked). A string, and a file's name, are kept alive by
+ * being on the stack or, for as long as the exchange sends, by the response. */
 static enum sl_status set_body(lua_State *L, int index,
                                struct sl_upload *upload)
 {
@@ -125,12 +123,23 @@ static enum sl_status set_body(lua_State *L, int index,
         sl_sequence_fini(&shown);
         return status;
     }
-    set_file(L, index, upload);
-    return SL_OK;
+    return set_file(L, index, upload);
 }
 
-/* origin, head, options, info, body -> response on top of the stack, its
- * exchange created but not started */
+/* What the response keeps alive for the body that it sends. */
+static void keep_body(lua_State *L, struct slb_response *response)
+{
+    int kept = lua_type(L, 5) == LUA_TSTRING ? 5 : 8;
+
+    if (lua_isnil(L, kept))
+        return;
+    lua_pushvalue(L, kept);
+    lua_setiuservalue(L, -2, RESPONSE_TEXT); /* until the answer's */
+    response->keeps_body = true;
+}
+
+/* origin, head, options, info, body, is_stream, size, name (the last two of a
+ * file) -> response on top of the stack, its exchange created but not started */
 static struct slb_response *create(lua_State *L, enum sl_status *status)
 {
     struct slb_origin *origin = slb_check(L, 1, slb_origin_type);
@@ -144,11 +153,7 @@ static struct slb_response *create(lua_State *L, enum sl_status *status)
     response = slb_new(L, slb_response_type, sizeof *response, RESPONSE_VALUES);
     lua_pushvalue(L, 4);
     lua_setiuservalue(L, -2, RESPONSE_INFO);
-    if (lua_type(L, 5) == LUA_TSTRING) {
-        lua_pushvalue(L, 5);
-        lua_setiuservalue(L, -2, RESPONSE_TEXT); /* until the answer's */
-        response->keeps_body = true;
-    }
+    keep_body(L, response);
     *status = sl_exchange_create(origin->origin, &options->options, head,
                                  &response->exchange);
     if (*status != SL_OK)
@@ -156,6 +161,8 @@ static struct slb_response *create(lua_State *L, enum sl_status *status)
     response->runtime = origin->runtime;
     slb_runtime_retain(response->runtime);
     *status = set_body(L, 5, &response->exchange->upload);
+    if (*status != SL_OK)
+        slb_abandon_response(response);
     return response;
 }
 
@@ -204,7 +211,21 @@ static int answer(lua_State *L, int status, lua_KContext context)
     return settle(L, slb_check_response(L, 1));
 }
 
-/* origin:send(head, options, info, body, is_stream)
+/* What became of a body that could not be taken; a file may have changed since it
+ * was measured. */
+static int push_refusal(lua_State *L, enum sl_status status)
+{
+    struct sl_failure failure;
+
+    if (status != SL_END && status != SL_INVALID)
+        return slb_push_outcome(L, status, "request body");
+    sl_fail(&failure, SL_INVALID, SL_STAGE_QUEUE,
+            status == SL_END ? "shorter than it was" : "cannot be read");
+    lua_pushfstring(L, "request body %s", luaL_tolstring(L, 8, NULL));
+    return slb_push_failure(L, &failure, lua_tostring(L, -1));
+}
+
+/* origin:send(head, options, info, body, is_stream, size, name)
  *   -> response | response, "redirect" (to be followed) | nil, message, err
  * Sends and waits for the whole response, or its head; yields. */
 static int origin_send(lua_State *L)
@@ -213,10 +234,10 @@ static int origin_send(lua_State *L)
     enum sl_status status;
     bool is_stream = lua_toboolean(L, 6);
 
-    lua_settop(L, 5);
+    lua_settop(L, 8);
     response = create(L, &status);
     if (status != SL_OK)
-        return slb_push_outcome(L, status, "request");
+        return push_refusal(L, status);
     response->is_stream = is_stream;
     lua_replace(L, 1);
     lua_settop(L, 1);
@@ -224,7 +245,7 @@ static int origin_send(lua_State *L)
     return settle(L, response);
 }
 
-/* origin:begin(head, options, info, body, is_stream)
+/* origin:begin(head, options, info, body, is_stream, size, name)
  *   -> response | nil, message, err
  * The same without waiting: for bodies that are pushed. */
 static int origin_begin(lua_State *L)
@@ -233,10 +254,10 @@ static int origin_begin(lua_State *L)
     enum sl_status status;
     bool is_stream = lua_toboolean(L, 6);
 
-    lua_settop(L, 5);
+    lua_settop(L, 8);
     response = create(L, &status);
     if (status != SL_OK)
-        return slb_push_outcome(L, status, "request");
+        return push_refusal(L, status);
     response->is_stream = is_stream;
     sl_exchange_start(response->exchange);
     return 1;
@@ -316,6 +337,25 @@ static bool is_taken(struct sl_exchange *exchange, enum sl_status status,
     return false;
 }
 
+/* response:await_room() -> true | false (no more is wanted)
+ * Waits until pieces of the body can be sent; yields. */
+static int response_await_room(lua_State *L)
+{
+    struct slb_response *response = live_response(L);
+
+    lua_settop(L, 1);
+    if (response != NULL)
+        return await_room(L, response);
+    lua_pushboolean(L, false);
+    return 1;
+}
+
+/* Whether bytes are wanted, if only to say that they are too many. */
+static bool takes_more(const struct sl_exchange *exchange)
+{
+    return exchange->phase < SL_EXCHANGE_DONE && !exchange->was_cut;
+}
+
 /* response:push(bytes) -> true | false (no more is wanted)
  * Sends a piece of the body and waits for room for the next; yields. What goes
  * wrong ends the exchange, so that whoever waits for the response is told. */
@@ -328,7 +368,7 @@ static int response_push(lua_State *L)
     enum sl_status status;
 
     slb_check_bytes(L, 2, &bytes);
-    if (response == NULL || response->exchange->is_upload_over) {
+    if (response == NULL || !takes_more(response->exchange)) {
         lua_pushboolean(L, false);
         return 1;
     }
@@ -372,25 +412,6 @@ static int response_fail(lua_State *L)
     return 0;
 }
 
-/* response:progress(total) -> body bytes sent, received, total to be sent and to
- * be received (nil: unknown)
- * As they travel: without framing, before decoding. */
-static int response_progress(lua_State *L)
-{
-    const struct sl_exchange *exchange = slb_check_response(L, 1)->exchange;
-    uint64_t expected = sl_response_expected(&exchange->response);
-
-    lua_settop(L, 2);
-    lua_pushinteger(L, (lua_Integer)sl_exchange_uploaded(exchange));
-    lua_pushinteger(L, (lua_Integer)exchange->response.received);
-    lua_pushvalue(L, 2);
-    if (exchange->response.phase == SL_PHASE_HEAD || expected == UINT64_MAX)
-        lua_pushnil(L);
-    else
-        lua_pushinteger(L, (lua_Integer)expected);
-    return 4;
-}
-
 /* origin:is_old() -> whether its last answer was HTTP/1.0 */
 static int origin_is_old(lua_State *L)
 {
@@ -416,9 +437,9 @@ static const luaL_Reg origin_methods[] = {{"is_old", origin_is_old},
                                           {NULL, NULL}};
 
 static const luaL_Reg response_methods[] = {
-    {"wait", response_wait},         {"push", response_push},
-    {"finish", response_finish},     {"fail", response_fail},
-    {"progress", response_progress}, {NULL, NULL}};
+    {"wait", response_wait}, {"await_room", response_await_room},
+    {"push", response_push}, {"finish", response_finish},
+    {"fail", response_fail}, {NULL, NULL}};
 
 /* After the types of origin and response are open. */
 void slb_exchange_open(lua_State *L)

@@ -169,6 +169,7 @@ static int push_body(lua_State *L, struct sl_buffer *body)
 
     push_type(L, "body");
     sequence = slb_new_sequence(L);
+    sl_buffer_compact(body); /* it may be kept for long */
     if (sl_sequence_take(sequence, body) != SL_OK)
         return luaL_error(L, "out of memory");
     lua_setfield(L, -2, "body");

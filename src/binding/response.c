@@ -8,6 +8,10 @@
 /* Read at once when no size is given. */
 #define CHUNK ((size_t)64 * 1024)
 
+/* Read at most before others get their turn. */
+#define TURN_BYTES  ((uint32_t)256 * 1024)
+#define TURN_PIECES 64
+
 /* What an exchange takes beside its body, about. */
 #define EXCHANGE_SIZE ((size_t)2 * 1024)
 
@@ -135,6 +139,40 @@ static int push_stream_end(lua_State *L, struct slb_response *response,
     return slb_push_exchange_failure(L, 1, response->exchange);
 }
 
+/* A body whose bytes are always there before they are asked for must not keep
+ * everybody else from running, timers neither. */
+static bool is_turn_over(lua_State *L, struct slb_response *response)
+{
+    if (response->given < TURN_BYTES)
+        return false;
+    response->given = 0;
+    return slb_can_take_turn(L, response->runtime);
+}
+
+static void count_piece(struct slb_response *response, size_t size)
+{
+    if (size < TURN_BYTES / TURN_PIECES)
+        size = TURN_BYTES / TURN_PIECES;
+    response->given += size < TURN_BYTES ? (uint32_t)size : TURN_BYTES;
+}
+
+/* First thing in a continuation of slb_wait or slb_wait_turn: whether to go on. */
+static bool may_go_on(lua_State *L, lua_KContext context)
+{
+    enum sl_status status = slb_waited(L, context);
+    struct slb_response *response = slb_check(L, 1, slb_response_type);
+
+    response->given = 0;
+    if (response->exchange == NULL)
+        return true;
+    if (status == SL_TIMEOUT) /* the turn has come */
+        sl_exchange_check_deadline(response->exchange);
+    if (status != SL_CANCELLED)
+        return true;
+    sl_exchange_abort(response->exchange, SL_CANCELLED, "cancelled");
+    return false;
+}
+
 static int read_more(lua_State *L, int status, lua_KContext context);
 
 /* stack: response, wanted */
@@ -142,22 +180,29 @@ static int read_body(lua_State *L, struct slb_response *response)
 {
     size_t wanted = (size_t)lua_tointeger(L, 2);
     struct sl_buffer *body = body_of(response);
-    enum sl_status status =
-        sl_exchange_want(response->exchange, SL_WANT_BODY, wanted);
+    enum sl_status status;
 
+    if (is_turn_over(L, response))
+        return slb_wait_turn(L, response->runtime, slb_abandon_response,
+                             response, read_more);
+    status = sl_exchange_want(response->exchange, SL_WANT_BODY, wanted);
     if (status == SL_AGAIN)
         return slb_wait(L, response->runtime, &response->exchange->completion,
                         slb_abandon_response, response, read_more);
     if (status != SL_OK)
         return push_stream_end(L, response, status);
-    push_bytes(L, body, body->length < wanted ? body->length : wanted);
+    if (wanted > body->length)
+        wanted = body->length;
+    count_piece(response, wanted);
+    push_bytes(L, body, wanted);
     return 1;
 }
 
 static int read_more(lua_State *L, int status, lua_KContext context)
 {
     (void)status;
-    slb_waited(L, context);
+    if (!may_go_on(L, context))
+        return slb_push_exchange_failure(L, 1, check_body(L)->exchange);
     return read_body(L, check_body(L));
 }
 
@@ -179,16 +224,21 @@ static int next_ready(lua_State *L, int status, lua_KContext context);
 
 static int next_chunk(lua_State *L, struct slb_response *response)
 {
-    enum sl_status status =
-        sl_exchange_want(response->exchange, SL_WANT_BODY, 1);
+    enum sl_status status;
     struct sl_sequence *sequence;
 
+    if (is_turn_over(L, response))
+        return slb_wait_turn(L, response->runtime, slb_abandon_response,
+                             response, next_ready);
+    status = sl_exchange_want(response->exchange, SL_WANT_BODY, 1);
     if (status == SL_AGAIN)
         return slb_wait(L, response->runtime, &response->exchange->completion,
                         slb_abandon_response, response, next_ready);
     if (status != SL_OK)
         return push_stream_end(L, response, status);
     sequence = slb_new_sequence(L);
+    sl_buffer_compact(body_of(response)); /* it may be kept for long */
+    count_piece(response, body_of(response)->length);
     slb_note_bytes(L, response->runtime, body_of(response)->length);
     if (sl_sequence_take(sequence, body_of(response)) != SL_OK)
         return luaL_error(L, "out of memory");
@@ -198,7 +248,8 @@ static int next_chunk(lua_State *L, struct slb_response *response)
 static int next_ready(lua_State *L, int status, lua_KContext context)
 {
     (void)status;
-    slb_waited(L, context);
+    if (!may_go_on(L, context))
+        return slb_push_exchange_failure(L, 1, check_body(L)->exchange);
     return next_chunk(L, check_body(L));
 }
 

@@ -16,6 +16,7 @@ struct slb_response {
     struct sl_exchange *exchange; /* NULL: disposed */
     struct sl_exchange *ending;   /* disposed, but coroutines wait for it */
     size_t noted;                 /* bytes told to the collector */
+    uint32_t given; /* bytes read since it last had to wait, about */
     bool is_stream;
     bool is_detached; /* the body was handed over */
     bool has_text;    /* value 1 is set, the body's segments are gone */

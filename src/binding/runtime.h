@@ -44,6 +44,7 @@ struct slb_runtime {
     lua_State *running;
     struct slb_task *running_task;
     size_t waiting;  /* tickets in use */
+    size_t endless;  /* of these, for a task and without a timeout */
     size_t debt;     /* bytes held by handles since the last collector step */
     uint64_t leaked; /* handles collected while they still held bytes */
     uint64_t requests;

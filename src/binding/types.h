@@ -21,6 +21,8 @@ void slb_request_open(lua_State *L);
 void slb_response_open(lua_State *L);
 void slb_transport_open(lua_State *L);
 void slb_parser_open(lua_State *L);
+void slb_file_open(lua_State *L);
+void slb_progress_open(lua_State *L);
 
 /* ---- handles that one type makes for another ---- */
 

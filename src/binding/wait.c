@@ -152,9 +152,13 @@ static void end_wait(struct slb_ticket *ticket)
     }
     runtime->waiting--;
     if (target == &ticket->own) {
+        if (ticket->is_endless)
+            runtime->endless--;
         leave_list(ticket);
         sl_timer_disarm(&runtime->loop.timers, &ticket->timer);
         sl_completion_fini(&ticket->own);
+        if (ticket->abandon != NULL)
+            ticket->abandon(ticket->subject);
     } else if (target->version == ticket->version &&
                target->waiter == (uint32_t)ticket->number) {
         target->waiter = 0;
@@ -202,11 +206,22 @@ static bool run_hook(lua_State *L)
            lua_pcall(L, 0, 0, 0) == LUA_OK;
 }
 
+/* Nothing is under way but waits for tasks, which nobody is left to end. */
+static bool is_deadlock(const struct slb_runtime *runtime)
+{
+    return runtime->loop.ready_first == NULL &&
+           runtime->loop.operations == runtime->endless;
+}
+
 /* Drives the loop until `completion` is DONE. False: the error is on top. */
 static bool drive(lua_State *L, struct slb_runtime *runtime,
                   const struct sl_completion *completion)
 {
     while (completion->state != SL_COMPLETION_DONE) {
+        if (is_deadlock(runtime)) {
+            lua_pushliteral(L, "deadlock: every task waits for another");
+            return false;
+        }
         if (slb_step(L, runtime, DRIVE_SLICE) == SL_MEMORY) {
             lua_pushliteral(L, "out of memory");
             return false;
@@ -234,6 +249,9 @@ static int wait_for(lua_State *L, struct slb_ticket *ticket,
     int index = lua_gettop(L);
 
     ticket->target = target;
+    ticket->is_endless = target == &ticket->own && !ticket->timer.is_armed;
+    if (ticket->is_endless)
+        runtime->endless++;
     ticket->waits++;
     ticket->version = target->version;
     target->waiter = (uint32_t)ticket->number;
@@ -264,7 +282,9 @@ static int wait_for(lua_State *L, struct slb_ticket *ticket,
         lua_pushthread(L);
         lua_setiuservalue(L, index, 1);
     }
-    return lua_yieldk(L, 0, index, k);
+    /* Whoever resumed this coroutine by hand can tell it from values. */
+    slb_push_waiting(L);
+    return lua_yieldk(L, 1, index, k);
 }
 
 int slb_wait(lua_State *L, struct slb_runtime *runtime,
@@ -290,6 +310,31 @@ int slb_wait_own(lua_State *L, struct slb_runtime *runtime,
     if (due != SL_NEVER)
         sl_timer_arm(&runtime->loop.timers, &ticket->timer, due);
     return wait_for(L, ticket, &ticket->own, k);
+}
+
+bool slb_can_take_turn(lua_State *L, const struct slb_runtime *runtime)
+{
+    return lua_isyieldable(L) || !runtime->loop.is_stepping;
+}
+
+int slb_wait_turn(lua_State *L, struct slb_runtime *runtime,
+                  void (*abandon)(void *subject), void *subject,
+                  lua_KFunction k)
+{
+    struct slb_ticket *ticket = push_ticket(L, runtime);
+
+    ticket->abandon = abandon;
+    ticket->subject = subject;
+    sl_completion_begin(&ticket->own);
+    sl_timer_arm(&runtime->loop.timers, &ticket->timer, runtime->loop.now);
+    return wait_for(L, ticket, &ticket->own, k);
+}
+
+void slb_push_waiting(lua_State *L)
+{
+    static const char waiting;
+
+    lua_pushlightuserdata(L, (void *)(uintptr_t)&waiting);
 }
 
 enum sl_status slb_waited(lua_State *L, lua_KContext context)
@@ -370,4 +415,6 @@ static const luaL_Reg ticket_meta[] = {{"__close", ticket_close}, {NULL, NULL}};
 void slb_wait_open(lua_State *L)
 {
     slb_type(L, TICKET, NULL, ticket_meta);
+    slb_push_waiting(L);
+    lua_setfield(L, -2, "waiting");
 }

@@ -31,6 +31,7 @@ struct slb_ticket {
     struct slb_task *task;        /* whose coroutine this is; NULL: a foreign */
     void (*abandon)(void *subject);
     void *subject;
+    bool is_endless;          /* waits for a task, however long it takes */
     struct sl_completion own; /* for waits on timers and tasks */
     struct sl_timer timer;
 };
@@ -48,6 +49,17 @@ int slb_wait(lua_State *L, struct slb_runtime *runtime,
  * or when whoever finds the ticket in `*list` (NULL: nobody) signals it. */
 int slb_wait_own(lua_State *L, struct slb_runtime *runtime,
                  struct slb_ticket **list, int64_t due, lua_KFunction k);
+
+/* The same until the loop's next step, so that a coroutine that never has to wait
+ * does not keep others from running: SL_TIMEOUT when that came, SL_CANCELLED. */
+int slb_wait_turn(lua_State *L, struct slb_runtime *runtime,
+                  void (*abandon)(void *subject), void *subject,
+                  lua_KFunction k);
+/* Whether this thread may do that. */
+bool slb_can_take_turn(lua_State *L, const struct slb_runtime *runtime);
+
+/* What a coroutine that begins to wait yields: `core.waiting`. */
+void slb_push_waiting(lua_State *L);
 
 /* First thing in a continuation: ends the ticket and removes it, with whatever
  * lies above it, from the stack. Raises when the operation is not finished

@@ -34,6 +34,7 @@ static bool has_room(const struct sl_exchange *exchange)
 {
     return exchange->is_upload_over ||
            (exchange->phase == SL_EXCHANGE_ACTIVE &&
+            exchange->continue_until == 0 &&
             exchange->upload.pushed.length < SL_UPLOAD_WINDOW);
 }
 
@@ -248,6 +249,8 @@ void sl_exchange_activate(struct sl_exchange *exchange)
     exchange->stage_began = exchange->last_activity = loop->now;
     if (exchange->options.expects_continue)
         exchange->continue_until = SL_NEVER; /* until the head is sent */
+    else
+        exchange->holds_head = !exchange->upload.is_complete;
 }
 
 static void advance_handshake(struct sl_exchange *exchange)
@@ -346,7 +349,11 @@ static void time_came(struct sl_timer *timer)
 
 static void turn_came(struct sl_completion *completion)
 {
-    sl_exchange_advance(FROM(turn, completion));
+    struct sl_exchange *exchange = FROM(turn, completion);
+
+    if (exchange->was_asked)
+        exchange->holds_head = false;
+    sl_exchange_advance(exchange);
 }
 
 static void cancel(struct sl_completion *completion)
@@ -510,8 +517,13 @@ enum sl_status sl_exchange_want_room(struct sl_exchange *exchange)
     if (room->state == SL_COMPLETION_PENDING ||
         room->state == SL_COMPLETION_READY)
         return SL_MISUSE;
-    if (has_room(exchange))
+    if (has_room(exchange)) {
+        if (exchange->holds_head) { /* what is given at once goes with it */
+            exchange->was_asked = true;
+            sl_exchange_take_turn(exchange);
+        }
         return SL_OK;
+    }
     exchange->last_activity = sl_loop_refresh(sl_exchange_loop(exchange));
     sl_completion_begin(room);
     sl_exchange_arm(exchange);
@@ -520,8 +532,16 @@ enum sl_status sl_exchange_want_room(struct sl_exchange *exchange)
 
 void sl_exchange_pushed(struct sl_exchange *exchange)
 {
-    if (exchange->phase == SL_EXCHANGE_ACTIVE)
-        sl_exchange_advance(exchange);
+    if (exchange->phase != SL_EXCHANGE_ACTIVE)
+        return;
+    if (!exchange->upload.is_complete &&
+        exchange->upload.pushed.length < SL_SEND_AT_ONCE) {
+        exchange->was_asked = true;
+        sl_exchange_take_turn(exchange);
+        return;
+    }
+    exchange->holds_head = false;
+    sl_exchange_advance(exchange);
 }
 
 uint64_t sl_exchange_uploaded(const struct sl_exchange *exchange)
@@ -529,6 +549,15 @@ uint64_t sl_exchange_uploaded(const struct sl_exchange *exchange)
     return sl_exchange_is_over(exchange)
                ? exchange->uploaded
                : sl_upload_delivered(&exchange->upload);
+}
+
+void sl_exchange_check_deadline(struct sl_exchange *exchange)
+{
+    if (exchange->phase != SL_EXCHANGE_ACTIVE ||
+        sl_exchange_loop(exchange)->now < exchange->deadline)
+        return;
+    sl_exchange_time_out(exchange);
+    sl_exchange_fail(exchange);
 }
 
 void sl_exchange_abort(struct sl_exchange *exchange, enum sl_status status,

@@ -105,7 +105,9 @@ struct sl_exchange {
     bool has_sent_bytes;
     bool is_upload_over; /* all sent, or no longer wanted */
     bool was_cut;        /* the upload was ended early */
-    uint64_t uploaded;   /* body bytes sent, once it is over */
+    bool holds_head; /* until the first pushed pieces are there to go with it */
+    bool was_asked;  /* whoever pushes has had the time to give some */
+    uint64_t uploaded; /* body bytes sent, once it is over */
     struct sl_exchange_times times;
     struct sl_failure failure;
     struct sl_peer *peer; /* of the connection; NULL: plain */
@@ -130,13 +132,19 @@ enum sl_status sl_exchange_want(struct sl_exchange *exchange,
                                 enum sl_interest interest, size_t wanted);
 
 /* SL_OK: pushed bytes can be taken, or will not be any more (`is_upload_over`).
- * SL_AGAIN: `room` will be signalled; call again then. */
+ * SL_AGAIN, also while there is no connection yet and while 100 is waited for:
+ * `room` will be signalled; call again then. */
 enum sl_status sl_exchange_want_room(struct sl_exchange *exchange);
-/* Tells that pushed bytes are there to be sent. */
+/* Tells that pushed bytes are there to be sent. They go with what follows in the
+ * same turn of the loop while that is little. */
 void sl_exchange_pushed(struct sl_exchange *exchange);
 
 /* Bytes of the request's body that were sent so far, without framing. */
 uint64_t sl_exchange_uploaded(const struct sl_exchange *exchange);
+
+/* For whoever reads without having to wait, now and then: a peer that is always
+ * faster must not outrun the total deadline. */
+void sl_exchange_check_deadline(struct sl_exchange *exchange);
 
 /* Ends it now with that status: the connection closes, waiters are told. */
 void sl_exchange_abort(struct sl_exchange *exchange, enum sl_status status,

@@ -1,12 +1,17 @@
 #include "conn/exchange_parts.h"
 
+#include <string.h>
 #include <unistd.h>
 
 /* Read at once from a file that has to pass through memory. */
 #define FILE_PIECE ((size_t)16 * 1024)
 
 #define CONTINUE_TIMEOUT SL_SECOND
-#define SEND_VIEWS       8
+#define SEND_VIEWS       16
+
+/* Views that are small are joined to as much as this before they are sent: a
+ * head and a body of SL_SEND_AT_ONCE. */
+#define SEND_JOINED (SL_SEND_AT_ONCE + (size_t)8 * 1024)
 
 static size_t gather(const struct sl_exchange *exchange, struct sl_view *views)
 {
@@ -19,6 +24,39 @@ static size_t gather(const struct sl_exchange *exchange, struct sl_view *views)
         count += sl_upload_views(&exchange->upload, views + count,
                                  SEND_VIEWS - count);
     return count;
+}
+
+/* Many small pieces leave as few large ones: what the transport is given it
+ * uses before it returns. */
+static enum sl_status send_joined(struct sl_exchange *exchange, size_t *count)
+{
+    char bytes[SEND_JOINED];
+    size_t size = 0;
+    struct sl_view view;
+
+    if (exchange->head != NULL) {
+        size = exchange->head->filled - exchange->head_sent;
+        memcpy(bytes, exchange->head->data + exchange->head_sent, size);
+    }
+    size += sl_upload_copy_out(&exchange->upload, bytes + size,
+                               sizeof bytes - size);
+    view = sl_view(bytes, size);
+    return sl_link_send(&exchange->connection->link, &view, 1, count,
+                        &exchange->failure);
+}
+
+static enum sl_status send_views(struct sl_exchange *exchange,
+                                 const struct sl_view *views, size_t view_count,
+                                 size_t *count)
+{
+    size_t size = 0;
+
+    for (size_t i = 0; i < view_count; i++)
+        size += views[i].size;
+    if (view_count == SEND_VIEWS && size < SEND_JOINED)
+        return send_joined(exchange, count);
+    return sl_link_send(&exchange->connection->link, views, view_count, count,
+                        &exchange->failure);
 }
 
 static void sent(struct sl_exchange *exchange, size_t size)
@@ -56,7 +94,7 @@ static enum sl_status send_file(struct sl_exchange *exchange, size_t *count)
                                         size, count);
         if (status == SL_END)
             return sl_fail(&exchange->failure, SL_INVALID, SL_STAGE_SEND,
-                           "the file is shorter than it was");
+                           "%s is shorter than it was", upload->file_name);
         if (status == SL_CLOSED)
             return sl_fail_system(&exchange->failure, status, SL_STAGE_SEND,
                                   sl_transport_error(link->transport));
@@ -73,10 +111,10 @@ static enum sl_status send_file(struct sl_exchange *exchange, size_t *count)
     sl_buffer_commit(&upload->pushed, got > 0 ? (size_t)got : 0);
     if (got < 0)
         return sl_fail(&exchange->failure, SL_INVALID, SL_STAGE_SEND,
-                       "the file cannot be read");
+                       "%s cannot be read", upload->file_name);
     if (got == 0)
         return sl_fail(&exchange->failure, SL_INVALID, SL_STAGE_SEND,
-                       "the file is shorter than it was");
+                       "%s is shorter than it was", upload->file_name);
     view = sl_buffer_peek(&upload->pushed);
     status = sl_link_send(link, &view, 1, count, &exchange->failure);
     sl_buffer_reset(&upload->pushed);
@@ -93,12 +131,14 @@ static bool is_file_next(const struct sl_exchange *exchange)
 static enum sl_status send_next(struct sl_exchange *exchange, size_t *count)
 {
     struct sl_view views[SEND_VIEWS];
-    size_t view_count = gather(exchange, views);
+    size_t view_count;
 
     *count = 0;
+    if (exchange->holds_head)
+        return SL_AGAIN; /* until there is a piece to go with it */
+    view_count = gather(exchange, views);
     if (view_count > 0)
-        return sl_link_send(&exchange->connection->link, views, view_count,
-                            count, &exchange->failure);
+        return send_views(exchange, views, view_count, count);
     if (is_file_next(exchange))
         return send_file(exchange, count);
     if (exchange->continue_until != 0 || !sl_upload_is_over(&exchange->upload))

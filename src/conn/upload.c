@@ -15,6 +15,7 @@ void sl_upload_init(struct sl_upload *upload, struct sl_allocator *allocator,
     sl_sequence_init(&upload->sequence, allocator);
     sl_buffer_init(&upload->pushed, pool, SIZE_MAX);
     upload->file = -1;
+    upload->file_name = NULL;
     upload->file_offset = 0;
     upload->size = 0;
     upload->pushed_size = 0;
@@ -57,12 +58,46 @@ enum sl_status sl_upload_set_sequence(struct sl_upload *upload,
 }
 
 void sl_upload_set_file(struct sl_upload *upload, int file, int64_t offset,
-                        uint64_t size)
+                        uint64_t size, const char *name)
 {
     upload->kind = SL_UPLOAD_FILE;
     upload->file = file;
+    upload->file_name = name;
     upload->file_offset = offset;
     upload->size = size;
+}
+
+enum sl_status sl_upload_read_file(struct sl_upload *upload, int file,
+                                   int64_t offset, size_t size)
+{
+    struct sl_buffer *buffer = &upload->pushed; /* empty until pushed to */
+    enum sl_status status = SL_OK;
+    size_t done = 0;
+
+    while (status == SL_OK && done < size) {
+        struct sl_room room;
+        ssize_t got;
+
+        status = sl_buffer_reserve(buffer, 1, &room);
+        if (status != SL_OK)
+            break;
+        if (room.size > size - done)
+            room.size = size - done;
+        got = pread(file, room.data, room.size, offset + (int64_t)done);
+        sl_buffer_commit(buffer, got > 0 ? (size_t)got : 0);
+        if (got > 0)
+            done += (size_t)got;
+        else
+            status = got == 0 ? SL_END : SL_INVALID;
+    }
+    if (status == SL_OK)
+        status = sl_sequence_take(&upload->sequence, buffer);
+    sl_buffer_reset(buffer);
+    if (status == SL_OK) {
+        upload->kind = SL_UPLOAD_SEQUENCE;
+        upload->size = size;
+    }
+    return status;
 }
 
 void sl_upload_set_pushed(struct sl_upload *upload, uint64_t size)
@@ -154,12 +189,26 @@ size_t sl_upload_views(const struct sl_upload *upload, struct sl_view *views,
                            upload->text.size - (size_t)upload->sent);
         return 1;
     case SL_UPLOAD_PUSHED:
-        if (upload->pushed.length == 0 || count == 0)
-            return 0;
-        views[0] = sl_buffer_peek(&upload->pushed);
-        return 1;
+        return sl_buffer_views(&upload->pushed, views, count);
     }
     return 0;
+}
+
+size_t sl_upload_copy_out(const struct sl_upload *upload, char *to, size_t size)
+{
+    size_t left = (size_t)(upload->size - upload->sent);
+
+    switch (upload->kind) {
+    case SL_UPLOAD_SEQUENCE:
+        if (size > left)
+            size = left;
+        sl_sequence_copy_out(&upload->sequence, (size_t)upload->sent, to, size);
+        return size;
+    case SL_UPLOAD_PUSHED:
+        return sl_buffer_copy_out(&upload->pushed, 0, to, size);
+    default:
+        return 0; /* one view, or none */
+    }
 }
 
 void sl_upload_advance(struct sl_upload *upload, size_t size)
@@ -181,7 +230,9 @@ uint64_t sl_upload_delivered(const struct sl_upload *upload)
 bool sl_upload_is_over(const struct sl_upload *upload)
 {
     if (upload->kind == SL_UPLOAD_PUSHED)
-        return upload->is_complete && upload->pushed.length == 0;
+        return upload->pushed.length == 0 &&
+               (upload->is_complete ||
+                (!upload->is_chunked && upload->pushed_size == upload->size));
     return upload->sent == upload->size;
 }
 

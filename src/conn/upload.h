@@ -22,6 +22,9 @@ enum sl_upload_kind {
     SL_UPLOAD_PUSHED
 };
 
+/* A head and a body up to this leave in one send (behaviour). */
+#define SL_SEND_AT_ONCE ((size_t)32 * 1024)
+
 /* Pushed bytes that may wait before the pusher has to. */
 #define SL_UPLOAD_WINDOW ((size_t)128 * 1024)
 
@@ -33,6 +36,7 @@ struct sl_upload {
     struct sl_sequence sequence;
     struct sl_buffer pushed; /* framed already */
     int file;
+    const char *file_name;
     int64_t file_offset;
     uint64_t size; /* of the whole body; PUSHED: declared, or pushed so far */
     uint64_t pushed_size; /* PUSHED: payload bytes so far */
@@ -48,9 +52,14 @@ void sl_upload_set_text(struct sl_upload *upload, struct sl_view text);
 /* Moves `content`; SL_MEMORY leaves it. */
 enum sl_status sl_upload_set_sequence(struct sl_upload *upload,
                                       struct sl_sequence *content);
-/* Adopts `file`. */
+/* Adopts `file`. All of `size` bytes from `offset` are sent, and no others; `name`
+ * is for messages, kept alive by the caller as text is. */
 void sl_upload_set_file(struct sl_upload *upload, int file, int64_t offset,
-                        uint64_t size);
+                        uint64_t size, const char *name);
+/* The same for a few bytes, which are read now; `file` stays the caller's.
+ * SL_END: there are fewer. SL_INVALID: it cannot be read. SL_MEMORY. */
+enum sl_status sl_upload_read_file(struct sl_upload *upload, int file,
+                                   int64_t offset, size_t size);
 /* `size` UINT64_MAX: chunked. */
 void sl_upload_set_pushed(struct sl_upload *upload, uint64_t size);
 
@@ -67,11 +76,15 @@ enum sl_status sl_upload_finish(struct sl_upload *upload,
  * gives none: it is sent by its descriptor. */
 size_t sl_upload_views(const struct sl_upload *upload, struct sl_view *views,
                        size_t count);
+/* Copies up to `size` of the bytes that those views show; the count. */
+size_t sl_upload_copy_out(const struct sl_upload *upload, char *to,
+                          size_t size);
 void sl_upload_advance(struct sl_upload *upload, size_t size);
 /* Bytes of the body that were sent; of chunks never too many, and all of them
  * once nothing waits. */
 uint64_t sl_upload_delivered(const struct sl_upload *upload);
-/* Everything was sent. */
+/* Everything was sent; of a declared length whether or not somebody has said that
+ * nothing follows. */
 bool sl_upload_is_over(const struct sl_upload *upload);
 
 /* Could be sent again from the start. */

@@ -366,6 +366,19 @@ size_t sl_buffer_copy_out(const struct sl_buffer *buffer, size_t offset,
     return copied;
 }
 
+size_t sl_buffer_views(const struct sl_buffer *buffer, struct sl_view *views,
+                       size_t count)
+{
+    size_t given = 0;
+
+    while (given < count && given < buffer->count) {
+        const struct sl_slice *slice = sl_slices_at(buffer, (uint32_t)given);
+
+        views[given++] = sl_view(slice->data, slice->size);
+    }
+    return given;
+}
+
 enum sl_status sl_buffer_gather(struct sl_buffer *buffer, size_t size,
                                 struct sl_view *view)
 {

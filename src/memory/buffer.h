@@ -115,6 +115,10 @@ static inline struct sl_view sl_buffer_peek(const struct sl_buffer *buffer)
                               : sl_view(front->data, front->size);
 }
 
+/* Up to `count` views from the head, in order; how many there are. */
+size_t sl_buffer_views(const struct sl_buffer *buffer, struct sl_view *views,
+                       size_t count);
+
 /* The same bytes, writable, with their segment: for decoding in place. */
 static inline struct sl_slice sl_buffer_front(const struct sl_buffer *buffer)
 {

@@ -144,7 +144,7 @@ TEST("closes its file when it is disposed")
     fd = dup(fileno(file));
     REQUIRE(fd >= 0);
     open_upload();
-    sl_upload_set_file(&upload, fd, 0, 10);
+    sl_upload_set_file(&upload, fd, 0, 10, "body");
     CHECK(!sl_upload_is_over(&upload));
     sl_upload_advance(&upload, 10);
     CHECK(sl_upload_is_over(&upload));

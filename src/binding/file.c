@@ -1,0 +1,76 @@
+/* Regular files as request bodies, whose size is known and whose reading does
+ * not wait for anybody. */
+#include "binding/types.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <lauxlib.h>
+#include <lualib.h>
+
+static int push_reason(lua_State *L, const char *reason)
+{
+    lua_pushnil(L);
+    lua_pushstring(L, reason);
+    return 2;
+}
+
+static int close_file(lua_State *L)
+{
+    luaL_Stream *stream = luaL_checkudata(L, 1, LUA_FILEHANDLE);
+
+    return luaL_fileresult(L, fclose(stream->f) == 0, NULL);
+}
+
+/* open_file(path) -> file for reading | nil, reason
+ * Of regular files alone; never waits, for the writer of a FIFO for example. */
+static int open_file(lua_State *L)
+{
+    const char *path = luaL_checkstring(L, 1);
+    luaL_Stream *stream = lua_newuserdatauv(L, sizeof *stream, 0);
+    struct stat info;
+    int fd;
+
+    stream->closef = NULL; /* closed, until it is open */
+    luaL_setmetatable(L, LUA_FILEHANDLE);
+    fd = open(path, O_RDONLY | O_NONBLOCK | O_CLOEXEC | O_NOCTTY);
+    if (fd < 0)
+        return push_reason(L, strerror(errno));
+    if (fstat(fd, &info) != 0 || !S_ISREG(info.st_mode)) {
+        close(fd);
+        return push_reason(L, "regular file expected");
+    }
+    stream->f = fdopen(fd, "rb");
+    if (stream->f == NULL) {
+        close(fd);
+        return push_reason(L, strerror(errno));
+    }
+    stream->closef = close_file;
+    return 1;
+}
+
+/* file_size(file) -> bytes | nil, reason */
+static int file_size(lua_State *L)
+{
+    luaL_Stream *stream = luaL_checkudata(L, 1, LUA_FILEHANDLE);
+    struct stat info;
+
+    if (stream->closef == NULL)
+        return luaL_argerror(L, 1, "file is closed");
+    if (fstat(fileno(stream->f), &info) != 0 || !S_ISREG(info.st_mode))
+        return push_reason(L, "regular file expected");
+    lua_pushinteger(L, (lua_Integer)info.st_size);
+    return 1;
+}
+
+static const luaL_Reg functions[] = {
+    {"open_file", open_file}, {"file_size", file_size}, {NULL, NULL}};
+
+void slb_file_open(lua_State *L)
+{
+    luaL_setfuncs(L, functions, 0);
+}
