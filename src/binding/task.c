@@ -307,8 +307,33 @@ static int run_ended(lua_State *L, int status, lua_KContext context)
     return awaited(L, status, context);
 }
 
+/* A task that goes on no more: its variables that are to be closed are closed.
+ * stack: task at index 1 */
+static void stop(lua_State *L, struct slb_task *task)
+{
+    lua_State *coroutine;
+
+    lua_getiuservalue(L, 1, TASK_COROUTINE); /* stays until it is closed */
+    coroutine = lua_tothread(L, -1);
+    sl_completion_fini(&task->start);
+    slb_close_thread(coroutine, L);
+    forget(L, task, coroutine);
+    task->status = SLB_TASK_FAILED;
+    task->is_observed = true;
+    lua_pop(L, 2);
+    slb_signal_all(&task->waiters, SL_CANCELLED);
+}
+
+static int await_main(lua_State *L)
+{
+    struct slb_task *task = check_task(L, 1);
+
+    return slb_wait_own(L, task->runtime, &task->waiters, SL_NEVER, run_ended);
+}
+
 /* run(f, ...) -> results of f; raises its error
- * Drives the loop until f returns; raises inside a task. */
+ * Drives the loop until f returns; raises inside a task, and when every task waits
+ * for another. */
 static int run(lua_State *L)
 {
     struct slb_runtime *runtime = slb_runtime(L);
@@ -318,8 +343,15 @@ static int run(lua_State *L)
         return luaL_error(L, "run: already inside a coroutine: call the "
                              "function, or spawn it");
     spawn(L);
+    lua_settop(L, 1);
+    lua_pushcfunction(L, await_main);
+    lua_pushvalue(L, 1);
+    if (lua_pcall(L, 1, LUA_MULTRET, 0) == LUA_OK)
+        return lua_gettop(L) - 1;
     task = check_task(L, 1);
-    return slb_wait_own(L, runtime, &task->waiters, SL_NEVER, run_ended);
+    if (!is_over(task))
+        stop(L, task);
+    return lua_error(L);
 }
 
 static int slept(lua_State *L, int status, lua_KContext context)
