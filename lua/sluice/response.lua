@@ -2,10 +2,17 @@
 -- sequence, detach, dispose, info. The methods are added to the core's own type.
 
 local BodyReader = require "sluice.body_reader"
+local check = require "sluice.check"
 local core = require "sluice.core"
 local failure = require "sluice.failure"
+local json = require "sluice.json"
 
 local methods = core.response_methods
+
+-- Misuse is told where the caller's line is known.
+local function check_live(response)
+  if not response:is_live() then error("use of disposed response", 3) end
+end
 
 -- The values of a generic `for` over the body: leaving it early lets go of the
 -- response; at its end the response stays, with its trailers.
@@ -30,12 +37,14 @@ end
 --- Iterates over the body's pieces as sequences; they stay valid while they are
 -- held. A failure is raised. Leaving the loop early lets go of the response. Yields.
 function methods:chunks()
+  check_live(self)
   return iterate(self, function() return self:next_chunk() end)
 end
 
 --- Iterates over the body's lines, without their ends (LF or CRLF). A failure is
 -- raised. Leaving the loop early lets go of the response. Yields.
 function methods:lines()
+  check_live(self)
   local reader, _, failed = BodyReader.new(self)
   if not reader then error(failed, 2) end
   return iterate(self, function()
@@ -45,19 +54,30 @@ function methods:lines()
   end, reader)
 end
 
---- The body's value by the client's serializer, made once.
+--- The body's value by the client's serializer. The body is received once; each call
+-- decodes it anew.
 -- Returns the value | nil, message, err (decode and what reading can give)
 function methods:json()
+  check_live(self)
   local serializer = self.serializer
-  local text, message, err = self:text()
-  if not text then return nil, message, err end
-  return serializer.decode(text)
+  if serializer == json then -- which needs a string: one is made once
+    local text, message, err = self:text()
+    if not text then return nil, message, err end
+    return json.decode(text)
+  end
+  local sequence, message, err = self:sequence()
+  if not sequence then return nil, message, err end
+  local shown <close> = sequence
+  return serializer.decode(shown)
 end
 
 --- A file-like reader over the body: of one on its way forward only, pulling pieces
 -- as they are needed; of a whole one with `seek`. To be closed, like a file.
 -- Returns a reader | nil, message, err; its methods yield when streamed.
-function methods:reader() return BodyReader.new(self) end
+function methods:reader()
+  check_live(self)
+  return BodyReader.new(self)
+end
 
 local function temporary_name(path) return ("%s.%s.part"):format(path, core.random_name()) end
 
@@ -84,12 +104,14 @@ local function write_body(response, file)
 end
 
 --- Writes the body to a file: to a temporary name beside it, then renamed, so that
--- a file of that name is always whole. Yields.
+-- a file of that name is always whole. There are no options yet. Yields.
 -- Returns the count of bytes | nil, message, err
-function methods:save(path)
+function methods:save(path, options)
   if type(path) ~= "string" then
     error("save: path: string expected, got " .. type(path), 2)
   end
+  if options ~= nil then check.options("save", options, {}, 2) end
+  check_live(self)
   local temporary = temporary_name(path)
   local file, reason = io.open(temporary, "wb")
   if not file then return failure.new("invalid", "save", reason, "body") end
