@@ -25,7 +25,9 @@ build = {
   modules = {
     ["sluice.core"] = {
       sources = {
+        "src/base/address.c",
         "src/base/allocator.c",
+        "src/base/ascii.c",
         "src/base/clock.c",
         "src/base/debug.c",
         "src/base/status.c",
@@ -71,7 +73,6 @@ build = {
         "src/conn/receiving.c",
         "src/conn/sending.c",
         "src/conn/upload.c",
-        "src/http/address.c",
         "src/http/chunked.c",
         "src/http/framing.c",
         "src/http/head.c",
@@ -79,6 +80,7 @@ build = {
         "src/http/response.c",
         "src/http/token.c",
         "src/http/url.c",
+        "src/http/url_write.c",
         "src/io/backend.c",
         "src/io/completion.c",
         "src/io/connect.c",
@@ -145,7 +147,9 @@ build = {
       modules = {
         ["sluice.core"] = {
           sources = {
+            "src/base/address.c",
             "src/base/allocator.c",
+            "src/base/ascii.c",
             "src/base/clock.c",
             "src/base/debug.c",
             "src/base/status.c",
@@ -191,7 +195,6 @@ build = {
             "src/conn/receiving.c",
             "src/conn/sending.c",
             "src/conn/upload.c",
-            "src/http/address.c",
             "src/http/chunked.c",
             "src/http/framing.c",
             "src/http/head.c",
@@ -199,6 +202,7 @@ build = {
             "src/http/response.c",
             "src/http/token.c",
             "src/http/url.c",
+            "src/http/url_write.c",
             "src/io/backend.c",
             "src/io/completion.c",
             "src/io/connect.c",

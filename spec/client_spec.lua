@@ -145,6 +145,44 @@ describe("a client", function()
       assert.same({ "/a/b?q", "/a/c", "/c", "/c", "/a/b?r", "/a/c/", "/z", "/y" }, targets)
     end)
 
+    it("to paths and queries octet by octet, whichever way they came", function()
+      local own <close> = support.client { base_url = server.url .. "/{b}/" }
+      local odd = "/[p]|^`{}?f[]=1|2&g={%7B}^`"
+      text(client:get(server.url .. odd))
+      text(own:get(server.url .. odd))
+      text(own:get(odd:sub(2)))
+      local targets = {}
+      for target in server:received(1):gmatch "GET (%S+) HTTP" do targets[#targets + 1] = target end
+      for target in (server:received(2) or ""):gmatch "GET (%S+) HTTP" do
+        targets[#targets + 1] = target
+      end
+      assert.same({ odd, odd, "/{b}" .. odd }, targets)
+    end)
+
+    it("to nothing that must be percent-encoded, whichever way it came", function()
+      local own <close> = support.client { base_url = server.url .. "/b/" }
+      local cases = {
+        ["x y"] = "a space in the path must be percent-encoded",
+        ["x\u{e9}"] = "a byte outside ASCII in the path must be percent-encoded",
+        ["?<"] = "'<' in the query must be percent-encoded",
+        ["?%x"] = "'%' without two hexadecimal digits in the query",
+        ["x\\y"] = "'\\' in the path must be percent-encoded",
+      }
+      for reference, reason in pairs(cases) do
+        for _, answers in ipairs {
+          { client:get(server.url .. "/b/" .. reference) }, { own:get(reference) },
+        } do
+          assert.is_nil(answers[1])
+          assert.truthy(answers[2]:find(reason, 1, true), answers[2])
+          assert.equal("invalid", answers[3].code)
+        end
+      end
+      local _, message, err = client:get "http://127.0.0.1:99999/"
+      assert.truthy(message:find("the port is larger than 65535", 1, true), message)
+      assert.equal("invalid", err.code)
+      assert.equal(0, (server:connections()))
+    end)
+
     it("bodies of every kind, with their length where it is known", function()
       local directory = system.temporary_directory()
       local path = directory .. "/body"

@@ -115,6 +115,15 @@ describe("a redirect", function()
     assert.equal("head", err.stage)
   end)
 
+  it("is followed octet by octet, but for what could not be sent", function()
+    local p <close> = server(answer(302, "/[a]|{b}^`?f[]=1|2&s=%2Fx%7C"),
+      answer(302, "/a b?\xc3\xa9=\"%zz\""), DONE)
+    local response <close> = assert(client:get(p.url .. "/"))
+    assert.equal("GET /, GET /[a]|{b}^`?f[]=1|2&s=%2Fx%7C, GET /a%20b?%C3%A9=%22%25zz%22",
+      lines_of(p))
+    assert.equal(200, response.status)
+  end)
+
   it("without a Location is a response", function()
     local p <close> = server "HTTP/1.1 302 Found\r\nContent-Length: 0\r\n\r\n"
     local response <close> = assert(client:get(p.url .. "/"))

@@ -31,7 +31,7 @@ end
 
 -- Where the response leads; a fragment is inherited.
 local function target_of(request, location)
-  local url, message, err = core.url.resolve(request.url, location)
+  local url, message, err = core.url.follow(request.url, location)
   if not url then return nil, message, err end
   local fragment = request.url:match("#.*$")
   if fragment and not url:find("#", 1, true) then url = url .. fragment end

@@ -1,6 +1,6 @@
 #include "binding/response.h"
 #include "binding/types.h"
-#include "http/token.h"
+#include "base/ascii.h"
 
 #define HEADERS "sluice.headers"
 

@@ -4,7 +4,7 @@
 #include "codec/base64.h"
 #include "codec/decoder.h"
 #include "http/request.h"
-#include "http/url.h"
+#include "http/url_write.h"
 
 #define HEAD_MAX ((size_t)1024 * 1024)
 
@@ -209,8 +209,10 @@ static int url_target(lua_State *L)
     return 1;
 }
 
-/* url.resolve(base, reference) -> text | nil, message, err (RFC 3986 5.2) */
-static int url_resolve(lua_State *L)
+static int push_resolved(lua_State *L,
+                         enum sl_status (*resolve)(const struct sl_url *base,
+                                                   const struct sl_url *other,
+                                                   struct sl_writer *writer))
 {
     struct sl_url base;
     struct sl_url reference;
@@ -222,10 +224,23 @@ static int url_resolve(lua_State *L)
         sl_url_parse(&reference, check_view(L, 2), &error) != SL_OK)
         return push_url_error(L, error);
     writer = push_scratch(L, HEAD_MAX);
-    status = sl_url_resolve(&base, &reference, writer);
+    status = resolve(&base, &reference, writer);
     if (status != SL_OK)
         return push_invalid(L, writer, status, "url", "base is not absolute");
     return push_written(L, writer);
+}
+
+/* url.resolve(base, reference) -> text | nil, message, err (RFC 3986 5.2) */
+static int url_resolve(lua_State *L)
+{
+    return push_resolved(L, sl_url_resolve);
+}
+
+/* url.follow(base, location) -> the same for what a server wrote, with %xx for
+ * what could not be sent | nil, message, err */
+static int url_follow(lua_State *L)
+{
+    return push_resolved(L, sl_url_follow);
 }
 
 /* url.escape(text) -> text with everything but unreserved bytes as %xx */
@@ -234,7 +249,7 @@ static int url_escape(lua_State *L)
     struct sl_view text = check_view(L, 1);
     struct sl_writer *writer = push_scratch(L, text.size * 3 + 512);
 
-    if (sl_url_escape(writer, text, true) != SL_OK)
+    if (sl_url_escape(writer, text) != SL_OK)
         return slb_push_outcome(L, SL_MEMORY, "escape");
     return push_written(L, writer);
 }
@@ -271,10 +286,13 @@ static const luaL_Reg functions[] = {{"base64", base64},
                                      {"accepted_codings", accepted_codings},
                                      {NULL, NULL}};
 
-static const luaL_Reg url_functions[] = {
-    {"parse", url_parse},       {"target", url_target},
-    {"resolve", url_resolve},   {"escape", url_escape},
-    {"unescape", url_unescape}, {NULL, NULL}};
+static const luaL_Reg url_functions[] = {{"parse", url_parse},
+                                         {"target", url_target},
+                                         {"resolve", url_resolve},
+                                         {"follow", url_follow},
+                                         {"escape", url_escape},
+                                         {"unescape", url_unescape},
+                                         {NULL, NULL}};
 
 static const luaL_Reg scratch_meta[] = {{"__gc", scratch_gc}, {NULL, NULL}};
 

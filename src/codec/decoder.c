@@ -1,5 +1,6 @@
 #include "codec/decoder.h"
 
+#include "base/ascii.h"
 #include "codec/codings.h"
 #include "codec/engine.h"
 
@@ -34,21 +35,9 @@ const char *sl_decoder_accepted(void)
     return "gzip, deflate" ACCEPTED_BROTLI ACCEPTED_ZSTD;
 }
 
-/* Not tolower: content codings are ASCII whatever the locale says. */
-static char lower(char c)
-{
-    return c >= 'A' && c <= 'Z' ? (char)(c - 'A' + 'a') : c;
-}
-
 static bool is_name(struct sl_view coding, const char *name)
 {
-    size_t i;
-
-    for (i = 0; i < coding.size; i++) {
-        if (name[i] == '\0' || lower(coding.data[i]) != name[i])
-            return false;
-    }
-    return name[i] == '\0';
+    return sl_equal_ignoring_case(coding, sl_view(name, strlen(name)));
 }
 
 static bool is_named(struct sl_view coding,

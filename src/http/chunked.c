@@ -1,5 +1,6 @@
 #include "http/chunked.h"
 
+#include "base/ascii.h"
 #include "http/scan.h"
 #include "http/token.h"
 
@@ -63,20 +64,6 @@ static void fail(struct sl_chunked *chunked, enum sl_status status,
     chunked->error = error;
 }
 
-/* One more than the value, so that 0 is everything else. */
-static const unsigned char hex_digits[256] = {
-    ['0'] = 1,  ['1'] = 2,  ['2'] = 3,  ['3'] = 4,  ['4'] = 5,  ['5'] = 6,
-    ['6'] = 7,  ['7'] = 8,  ['8'] = 9,  ['9'] = 10, ['a'] = 11, ['b'] = 12,
-    ['c'] = 13, ['d'] = 14, ['e'] = 15, ['f'] = 16, ['A'] = 11, ['B'] = 12,
-    ['C'] = 13, ['D'] = 14, ['E'] = 15, ['F'] = 16,
-};
-
-/* 0 to 15; anything above is no digit. */
-static unsigned hex_value(char c)
-{
-    return hex_digits[(unsigned char)c] - 1u;
-}
-
 /* ---- one byte of framing at a time ---- */
 
 static void take_digit(struct sl_chunked *chunked, unsigned digit)
@@ -116,11 +103,6 @@ static bool take_separator(struct sl_chunked *chunked, char c)
     return true;
 }
 
-static bool is_blank(char c)
-{
-    return c == ' ' || c == '\t';
-}
-
 static void fail_extension(struct sl_chunked *chunked)
 {
     fail(chunked, SL_PROTOCOL, "malformed chunk extension");
@@ -136,19 +118,19 @@ static void take_extension(struct sl_chunked *chunked, char c)
     case AFTER_SIZE:
         if (c == ';')
             chunked->state = NAME;
-        else if (!is_blank(c))
+        else if (!sl_is_blank(c))
             fail_extension(chunked);
         break;
     case NAME:
         if (is_token)
             chunked->state = IN_NAME;
-        else if (!is_blank(c))
+        else if (!sl_is_blank(c))
             fail_extension(chunked);
         break;
     case IN_NAME:
         if (c == '=')
             chunked->state = VALUE;
-        else if (is_blank(c))
+        else if (sl_is_blank(c))
             chunked->state = AFTER_NAME;
         else if (!is_token && !take_separator(chunked, c))
             fail_extension(chunked);
@@ -158,7 +140,7 @@ static void take_extension(struct sl_chunked *chunked, char c)
             chunked->state = VALUE;
         else if (c == ';')
             chunked->state = NAME;
-        else if (!is_blank(c))
+        else if (!sl_is_blank(c))
             fail_extension(chunked);
         break;
     case VALUE:
@@ -166,7 +148,7 @@ static void take_extension(struct sl_chunked *chunked, char c)
             chunked->state = QUOTED;
         else if (is_token)
             chunked->state = IN_VALUE;
-        else if (!is_blank(c))
+        else if (!sl_is_blank(c))
             fail_extension(chunked);
         break;
     case IN_VALUE:
@@ -174,7 +156,7 @@ static void take_extension(struct sl_chunked *chunked, char c)
             break;
         /* fall through */
     case AFTER_QUOTED:
-        if (is_blank(c))
+        if (sl_is_blank(c))
             chunked->state = AFTER_SIZE;
         else if (!take_separator(chunked, c))
             fail_extension(chunked);
@@ -200,15 +182,15 @@ static void take_framing(struct sl_chunked *chunked, char c)
     switch ((enum state)chunked->state) {
     case SIZE:
         chunked->line = 0;
-        take_digit(chunked, hex_value(c));
+        take_digit(chunked, sl_hex_value(c));
         break;
     case DIGITS:
-        if (hex_value(c) <= 15) {
-            take_digit(chunked, hex_value(c));
+        if (sl_hex_value(c) <= 15) {
+            take_digit(chunked, sl_hex_value(c));
             break;
         }
         chunked->line = 1; /* from here on the extension's bytes */
-        if (is_blank(c))
+        if (sl_is_blank(c))
             chunked->state = AFTER_SIZE;
         else if (!take_separator(chunked, c))
             fail(chunked, SL_PROTOCOL,
@@ -278,7 +260,8 @@ static char *take_plain_chunks(struct sl_chunked *chunked, struct run *run,
         unsigned digit;
         char *data = at;
 
-        while ((digit = hex_value(*data)) <= 15 && data - at < PLAIN_DIGITS) {
+        while ((digit = sl_hex_value(*data)) <= 15 &&
+               data - at < PLAIN_DIGITS) {
             size = size << 4 | digit;
             data++;
         }

@@ -1,5 +1,6 @@
 #include "http/framing.h"
 
+#include "base/ascii.h"
 #include "http/token.h"
 
 /* What the framing fields say, before it is weighed. */

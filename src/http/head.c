@@ -1,5 +1,6 @@
 #include "http/head.h"
 
+#include "base/ascii.h"
 #include "http/scan.h"
 #include "http/token.h"
 #include "memory/pool.h"
@@ -175,16 +176,6 @@ static enum sl_status find_line(struct sl_head *head, struct cursor *cursor,
     return need_more(head, available);
 }
 
-static bool is_blank(char c)
-{
-    return c == ' ' || c == '\t';
-}
-
-static bool is_digit(char c)
-{
-    return c >= '0' && c <= '9';
-}
-
 /* Whether `c` may stand at `offset` of a status line. */
 static bool fits_status_line(const struct sl_head *head, size_t offset, char c)
 {
@@ -196,7 +187,7 @@ static bool fits_status_line(const struct sl_head *head, size_t offset, char c)
     case 'x':
         return c == '0' || c == '1';
     case 'd':
-        return is_digit(c) && (offset != 9 || c != '0');
+        return sl_is_digit(c) && (offset != 9 || c != '0');
     default:
         return c == pattern[offset];
     }
@@ -297,7 +288,7 @@ static enum sl_status parse_field(struct sl_head *head, struct sl_view text,
         return fail(head, SL_PROTOCOL, "field line without a colon");
     if (text.data[name_size] != ':') {
         /* RFC 9112 5.1: no whitespace between name and colon */
-        if (is_blank(text.data[name_size]))
+        if (sl_is_blank(text.data[name_size]))
             return fail(head, SL_PROTOCOL, "whitespace in a field name");
         return fail(head, SL_PROTOCOL, "invalid character in a field name");
     }
@@ -339,14 +330,14 @@ static enum sl_status take_plain_lines(struct sl_head *head,
             break;
         if (*value == ' ')
             value++;
-        if (is_blank(*value))
+        if (sl_is_blank(*value))
             break;
         value_end = line_end = sl_scan_control(value, end);
         if (end - line_end < 2 || line_end[0] != '\r' || line_end[1] != '\n' ||
             (size_t)(line_end - line) > head->limits->line ||
             name_end - line > UINT16_MAX)
             break;
-        while (value_end > value && is_blank(value_end[-1]))
+        while (value_end > value && sl_is_blank(value_end[-1]))
             value_end--;
         status = reserve_field(head);
         if (status != SL_OK)
@@ -375,7 +366,7 @@ static enum sl_status parse_line(struct sl_head *head, struct sl_view text,
         return fail(head, SL_LIMIT,
                     head->is_trailers ? "too many trailer lines"
                                       : "too many lines in the response head");
-    if (is_blank(text.data[0]))
+    if (sl_is_blank(text.data[0]))
         return parse_fold(head, text, offset);
     return parse_field(head, text, offset);
 }

@@ -1,5 +1,6 @@
 #include "http/request.h"
 
+#include "base/ascii.h"
 #include "http/token.h"
 
 static char *put(char *to, struct sl_view bytes)

@@ -1,5 +1,6 @@
 #include "http/token.h"
 
+#include "base/ascii.h"
 #include "http/scan.h"
 
 #include <stdio.h>
@@ -52,39 +53,13 @@ bool sl_is_field_value(struct sl_view text)
                text.data + text.size;
 }
 
-static unsigned char lower(unsigned char byte)
-{
-    return byte >= 'A' && byte <= 'Z' ? (unsigned char)(byte + 32) : byte;
-}
-
-bool sl_equal_ignoring_case(struct sl_view a, struct sl_view b)
-{
-    size_t i;
-
-    if (a.size != b.size)
-        return false;
-    if (sl_view_equal(a, b))
-        return true;
-    for (i = 0; i < a.size; i++) {
-        if (a.data[i] != b.data[i] &&
-            lower((unsigned char)a.data[i]) != lower((unsigned char)b.data[i]))
-            return false;
-    }
-    return true;
-}
-
-static bool is_blank(char c)
-{
-    return c == ' ' || c == '\t';
-}
-
 struct sl_view sl_trim(struct sl_view text)
 {
-    while (text.size > 0 && is_blank(text.data[0])) {
+    while (text.size > 0 && sl_is_blank(text.data[0])) {
         text.data++;
         text.size--;
     }
-    while (text.size > 0 && is_blank(text.data[text.size - 1]))
+    while (text.size > 0 && sl_is_blank(text.data[text.size - 1]))
         text.size--;
     return text;
 }

@@ -13,8 +13,6 @@ bool sl_is_token_byte(unsigned char byte);
 size_t sl_token_length(struct sl_view text);
 /* Field content: visible, space, tab, obs-text; no other control, no DEL. */
 bool sl_is_field_value(struct sl_view text);
-/* ASCII only, whatever the locale. */
-bool sl_equal_ignoring_case(struct sl_view a, struct sl_view b);
 /* Without leading and trailing spaces and tabs. */
 struct sl_view sl_trim(struct sl_view text);
 

@@ -1,99 +1,10 @@
 #include "tls/peer.h"
 
-#include <stdint.h>
+#include "base/address.h"
+#include "base/ascii.h"
 
 /* RFC 1035 2.3.4 */
 #define MOST_HOST_BYTES 255
-
-/* ---- literal addresses ---- */
-
-static bool parse_ipv4(struct sl_view text, unsigned char *address)
-{
-    size_t at = 0;
-
-    for (int i = 0; i < 4; i++) {
-        unsigned value = 0;
-        size_t start;
-
-        if (i > 0 && (at >= text.size || text.data[at++] != '.'))
-            return false;
-        start = at;
-        while (at < text.size && text.data[at] >= '0' && text.data[at] <= '9' &&
-               at - start < 4)
-            value = value * 10 + (unsigned)(text.data[at++] - '0');
-        /* A leading zero has meant octal: nobody knows any more. */
-        if (at == start || value > 255 ||
-            (at - start > 1 && text.data[start] == '0'))
-            return false;
-        address[i] = (unsigned char)value;
-    }
-    return at == text.size;
-}
-
-static int hex_value(char digit)
-{
-    if (digit >= '0' && digit <= '9')
-        return digit - '0';
-    if (digit >= 'a' && digit <= 'f')
-        return digit - 'a' + 10;
-    if (digit >= 'A' && digit <= 'F')
-        return digit - 'A' + 10;
-    return -1;
-}
-
-/* RFC 4291 2.2, all three forms */
-static bool parse_ipv6(struct sl_view text, unsigned char address[16])
-{
-    unsigned char groups[16] = {0};
-    size_t used = 0;
-    size_t gap = SIZE_MAX; /* bytes before "::" */
-    size_t at = 0;
-
-    if (text.size >= 2 && text.data[0] == ':' && text.data[1] == ':') {
-        gap = 0;
-        at = 2;
-    }
-    while (at < text.size) {
-        size_t start = at;
-        unsigned value = 0;
-
-        while (at < text.size && at - start < 4 &&
-               hex_value(text.data[at]) >= 0)
-            value = value << 4 | (unsigned)hex_value(text.data[at++]);
-        if (at < text.size && text.data[at] == '.') {
-            if (used > 12 ||
-                !parse_ipv4(sl_view(text.data + start, text.size - start),
-                            groups + used))
-                return false;
-            used += 4;
-            break;
-        }
-        if (at == start || used > 14)
-            return false;
-        groups[used++] = (unsigned char)(value >> 8);
-        groups[used++] = (unsigned char)value;
-        if (at == text.size)
-            break;
-        if (text.data[at++] != ':' || at == text.size)
-            return false;
-        if (text.data[at] == ':') {
-            if (gap != SIZE_MAX)
-                return false;
-            gap = used;
-            at++;
-        }
-    }
-    if (gap == SIZE_MAX ? used != 16 : used > 14)
-        return false;
-    memset(address, 0, 16);
-    if (gap == SIZE_MAX)
-        gap = used;
-    memcpy(address, groups, gap);
-    memcpy(address + 16 - (used - gap), groups + gap, used - gap);
-    return true;
-}
-
-/* ---- names ---- */
 
 static bool is_name_byte(char byte)
 {
@@ -129,29 +40,14 @@ enum sl_status sl_tls_peer_parse(const char *host, struct sl_tls_peer *peer,
     peer->host = host;
     peer->host_size = text.size;
     peer->address_size = 0;
-    if (parse_ipv4(text, peer->address))
+    if (sl_address_parse_ipv4(text, peer->address))
         peer->address_size = 4;
-    else if (parse_ipv6(text, peer->address))
+    else if (sl_address_parse_ipv6(text, peer->address))
         peer->address_size = 16;
     else if (!is_name(text))
         return sl_fail(failure, SL_INVALID, SL_STAGE_TLS,
                        "host is neither a name nor an address");
     return SL_OK;
-}
-
-static char lower(char byte)
-{
-    return byte >= 'A' && byte <= 'Z' ? (char)(byte + ('a' - 'A')) : byte;
-}
-
-static bool is_same(struct sl_view a, struct sl_view b)
-{
-    if (a.size != b.size)
-        return false;
-    for (size_t i = 0; i < a.size; i++)
-        if (lower(a.data[i]) != lower(b.data[i]))
-            return false;
-    return true;
 }
 
 bool sl_tls_peer_has_name(const struct sl_tls_peer *peer, struct sl_view name)
@@ -163,7 +59,7 @@ bool sl_tls_peer_has_name(const struct sl_tls_peer *peer, struct sl_view name)
     if (peer->address_size > 0 || name.size == 0)
         return false;
     if (name.size < 2 || name.data[0] != '*' || name.data[1] != '.')
-        return is_same(host, name);
+        return sl_equal_ignoring_case(host, name);
     /* RFC 6125 6.4.3: "*" is the whole leftmost label. "*.test" would be every
      * name of a registry. */
     name = sl_view(name.data + 1, name.size - 1);
@@ -172,7 +68,7 @@ bool sl_tls_peer_has_name(const struct sl_tls_peer *peer, struct sl_view name)
         memchr(name.data + 1, '.', name.size - 1) == NULL)
         return false;
     label = (size_t)(dot - host.data);
-    return is_same(sl_view(dot, host.size - label), name);
+    return sl_equal_ignoring_case(sl_view(dot, host.size - label), name);
 }
 
 bool sl_tls_peer_has_address(const struct sl_tls_peer *peer,

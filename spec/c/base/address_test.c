@@ -1,13 +1,15 @@
 #include "spec/c/support/test.h"
 
-#include "http/address.h"
+#include "base/address.h"
 
-static bool holds(bool (*is)(struct sl_view text), const char *text)
+static bool holds(bool (*parse)(struct sl_view text, unsigned char *address),
+                  const char *text)
 {
+    unsigned char address[16];
     size_t size = strlen(text);
 
     test_note("%s", text);
-    return is(sl_view(guard_copy(text, size), size));
+    return parse(sl_view(guard_copy(text, size), size), address);
 }
 
 TEST("takes four decimal octets for an IPv4 address and nothing else")
@@ -23,9 +25,9 @@ TEST("takes four decimal octets for an IPv4 address and nothing else")
     size_t i;
 
     for (i = 0; i < sizeof(good) / sizeof(good[0]); i++)
-        CHECK(holds(sl_is_ipv4, good[i]));
+        CHECK(holds(sl_address_parse_ipv4, good[i]));
     for (i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)
-        CHECK(!holds(sl_is_ipv4, bad[i]));
+        CHECK(!holds(sl_address_parse_ipv4, bad[i]));
 }
 
 TEST("takes eight groups, or fewer around a gap, for an IPv6 address")
@@ -62,9 +64,25 @@ TEST("takes eight groups, or fewer around a gap, for an IPv6 address")
     size_t i;
 
     for (i = 0; i < sizeof(good) / sizeof(good[0]); i++)
-        CHECK(holds(sl_is_ipv6, good[i]));
+        CHECK(holds(sl_address_parse_ipv6, good[i]));
     for (i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)
-        CHECK(!holds(sl_is_ipv6, bad[i]));
+        CHECK(!holds(sl_address_parse_ipv6, bad[i]));
+}
+
+TEST("gives the bytes in the order of the network")
+{
+    unsigned char address[16];
+
+    REQUIRE(sl_address_parse_ipv4(SL_VIEW("1.20.255.0"), address));
+    CHECK_BYTES(address, 4, "\1\x14\xff\0", 4);
+    REQUIRE(
+        sl_address_parse_ipv6(SL_VIEW("2001:DB8::8:800:200c:417a"), address));
+    CHECK_BYTES(address, 16,
+                "\x20\x01\x0d\xb8\0\0\0\0\0\x08\x08\0\x20\x0c\x41\x7a", 16);
+    REQUIRE(sl_address_parse_ipv6(SL_VIEW("1::1.2.3.4"), address));
+    CHECK_BYTES(address, 16, "\0\1\0\0\0\0\0\0\0\0\0\0\1\2\3\4", 16);
+    REQUIRE(sl_address_parse_ipv6(SL_VIEW("1:2:3:4:5:6:7::"), address));
+    CHECK_BYTES(address, 16, "\0\1\0\2\0\3\0\4\0\5\0\6\0\7\0\0", 16);
 }
 
 int main(void)

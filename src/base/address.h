@@ -1,0 +1,19 @@
+/* base/address.h - IP addresses from their texts
+ *
+ * The grammar of RFC 3986 3.2.2, which is that of RFC 4291 2.2 without rarer
+ * forms: nobody may take for one address what somebody else takes for another.
+ */
+#ifndef SL_BASE_ADDRESS_H
+#define SL_BASE_ADDRESS_H
+
+#include "base/view.h"
+
+#include <stdbool.h>
+
+/* Four decimal octets without leading zeros. False leaves `address` as it may
+ * be. */
+bool sl_address_parse_ipv4(struct sl_view text, unsigned char address[4]);
+/* Without brackets and zone. False: the same. */
+bool sl_address_parse_ipv6(struct sl_view text, unsigned char address[16]);
+
+#endif
