@@ -45,7 +45,7 @@ OPTIONAL += src/io/epoll.c
 DEFINES  += -DSL_HAVE_EPOLL=1
 ifneq ($(wildcard src/io/uring.c),)
 ifeq ($(call has_header,liburing.h),yes)
-OPTIONAL += src/io/uring.c
+OPTIONAL += src/io/uring.c src/io/uring_buffers.c
 DEFINES  += -DSL_HAVE_URING=1
 LIBS     += -luring
 endif
@@ -89,8 +89,8 @@ tls_libs = $(if $(filter openssl,$(1)),-lssl -lcrypto) \
 	$(if $(filter gnutls,$(1)),-lgnutls)
 OPTIONAL += $(call tls_sources,$(TLS))
 
-CHOSEN_BY_MACHINE := src/io/epoll.c src/io/uring.c src/io/kqueue.c \
-	src/io/iocp.c src/codec/brotli.c src/codec/zstd.c src/codec/isal.c \
+CHOSEN_BY_MACHINE := src/io/epoll.c src/io/uring.c src/io/uring_buffers.c \
+	src/io/kqueue.c src/io/iocp.c src/codec/brotli.c src/codec/zstd.c src/codec/isal.c \
 	$(call tls_sources,openssl gnutls)
 
 # ---- what there is to build ----

@@ -12,6 +12,7 @@ local chosen_by_machine = {
   ["src/tls/gnutls_context.c"] = true, ["src/tls/gnutls_engine.c"] = true,
   ["src/tls/gnutls_session.c"] = true, ["src/tls/gnutls_verify.c"] = true,
   ["src/io/epoll.c"] = true, ["src/io/kqueue.c"] = true, ["src/io/uring.c"] = true,
+  ["src/io/uring_buffers.c"] = true,
   ["src/io/iocp.c"] = true, ["src/codec/brotli.c"] = true, ["src/codec/zstd.c"] = true,
   ["src/codec/isal.c"] = true,
 }

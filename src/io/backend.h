@@ -39,6 +39,11 @@ struct sl_operation {
     const struct sockaddr *address; /* of connect */
     socklen_t address_size;
     struct msghdr message; /* of send and receive: msg_iov, msg_iovlen */
+    /* Of a receive, see sl_backend_class.can_provide: `provided` is then a chain
+     * of segments that belong to whoever submitted, and the bytes lie in them;
+     * NULL when they lie in what was lent after all. */
+    bool takes_provided;
+    struct sl_segment *provided;
     /* Of the thread backend: where it is while a worker has it, and what came
      * of it. */
     struct sl_post post;
@@ -68,6 +73,9 @@ struct sl_socket {
     bool wants_in;   /* poll asks only for what somebody waits for */
     bool wants_out;
 };
+
+/* Segments of the longest chain that is provided. */
+#define SL_PROVIDED_MOST 4
 
 struct sl_backend {
     const struct sl_backend_class *class;
@@ -100,6 +108,10 @@ struct sl_backend_class {
     /* The completion was begun. It is finished when the result is there at
      * once, failures too; else it will be signalled. */
     void (*submit)(struct sl_backend *backend, struct sl_operation *operation);
+    /* Optional. Whether it has memory of its own for receives that take it, from
+     * the loop's pool, chosen when bytes are there and not before: a receive that
+     * waits holds none of it. For want of memory what was lent is used. */
+    bool (*can_provide)(struct sl_backend *backend);
     /* A request: the operation still ends by its own completion. */
     void (*cancel)(struct sl_backend *backend, struct sl_operation *operation);
     void (*cancel_all)(struct sl_backend *backend);

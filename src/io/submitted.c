@@ -4,6 +4,7 @@
  *   receive   kernel -> 8 KiB block -> buffer       small ones, copied
  *             kernel -> segments => buffer          large ones, linked
  *
+ * The segments are lent with the operation, or the backend's until it has bytes.
  * Both blocks are rented with the transport and live as long. Whatever is lent
  * stays pinned until its operation's own completion; closed while something is
  * in flight, the transport lives on until the last of them. */
@@ -15,7 +16,7 @@
 #include <errno.h>
 #include <string.h>
 
-#define LENT_MOST 4
+#define LENT_MOST SL_PROVIDED_MOST
 
 /* An orderly close waits this long for accepted bytes to leave: as long as a
  * peer may be silent. */
@@ -103,6 +104,35 @@ static void unpin(struct submitted *self)
         sl_segment_unpin(self->lent[i]);
 }
 
+static void lend_segment(struct submitted *self, struct sl_segment *segment)
+{
+    struct iovec *piece = &self->receive_pieces[self->lent_count];
+
+    piece->iov_base = segment->data;
+    piece->iov_len = segment->capacity;
+    self->lent[self->lent_count++] = segment;
+}
+
+/* What was lent is the transport's again. Memory that the backend chose instead
+ * counts as lent from here on. */
+static void end_lending(struct submitted *self)
+{
+    struct sl_segment *segment = self->receiving.provided;
+
+    unpin(self);
+    if (segment == NULL)
+        return;
+    self->receiving.provided = NULL;
+    while (segment != NULL) {
+        struct sl_segment *next = segment->next;
+
+        segment->next = NULL;
+        lend_segment(self, segment);
+        segment = next;
+    }
+    self->receiving.message.msg_iovlen = self->lent_count;
+}
+
 /* Segments for about `want` bytes; without any the block will do. */
 static void lend_segments(struct submitted *self, struct sl_pool *pool,
                           size_t want)
@@ -114,22 +144,31 @@ static void lend_segments(struct submitted *self, struct sl_pool *pool,
 
         if (sl_pool_rent(pool, &segment) != SL_OK)
             return;
-        self->receive_pieces[self->lent_count].iov_base = segment->data;
-        self->receive_pieces[self->lent_count].iov_len = segment->capacity;
-        self->lent[self->lent_count++] = segment;
+        lend_segment(self, segment);
         room += segment->capacity;
     }
+}
+
+static bool can_provide(const struct submitted *self)
+{
+    struct sl_backend *backend = self->base.socket.backend;
+
+    return backend->class->can_provide != NULL &&
+           backend->class->can_provide(backend);
 }
 
 /* `pool` is that of the buffer which the segments are for. */
 static void lend(struct submitted *self, struct sl_pool *pool, size_t want)
 {
     struct msghdr *message = &self->receiving.message;
+    bool is_large = want > SL_TRANSPORT_BUFFER_SIZE &&
+                    (self->low_water.is_flowing ||
+                     self->expected > SL_TRANSPORT_BUFFER_SIZE);
 
     sl_assert(self->held == 0 && self->lent_count == 0);
-    if (want > SL_TRANSPORT_BUFFER_SIZE &&
-        (self->low_water.is_flowing ||
-         self->expected > SL_TRANSPORT_BUFFER_SIZE))
+    self->receiving.takes_provided =
+        is_large && pool == self->base.loop->pool && can_provide(self);
+    if (is_large && !self->receiving.takes_provided)
         lend_segments(self, pool, want);
     if (self->lent_count == 0) {
         self->receive_pieces[0].iov_base = self->receive_block->data;
@@ -316,7 +355,7 @@ static void take_result(struct submitted *self)
 {
     const struct sl_completion *completion = &self->receiving.completion;
 
-    unpin(self);
+    end_lending(self);
     if (completion->status == SL_OK) {
         self->held = completion->result;
         sl_low_water_note(&self->low_water, self->held == room_of(self));
@@ -565,7 +604,7 @@ static void settle(struct submitted *self)
         sl_completion_fini(&self->sending.completion);
     }
     if (self->receiving.completion.state == SL_COMPLETION_READY) {
-        unpin(self);
+        end_lending(self);
         sl_completion_fini(&self->receiving.completion);
     }
 }

@@ -5,6 +5,7 @@
 #include "base/debug.h"
 #include "io/backend.h"
 #include "io/slots.h"
+#include "io/uring_buffers.h"
 
 #include <errno.h>
 #include <liburing.h>
@@ -23,6 +24,7 @@
 struct uring_backend {
     struct sl_backend base;
     struct sl_slots slots; /* operations in flight */
+    struct sl_uring_buffers buffers;
     struct io_uring ring;
     /* For an outer loop; -1 until it asks. The ring itself does not wake who
      * polls it: its work is left to our own waits. */
@@ -100,6 +102,7 @@ static enum sl_status uring_open(struct sl_loop *loop,
     self->base.loop = loop;
     self->event_fd = -1;
     sl_slots_init(&self->slots, loop->allocator);
+    sl_uring_buffers_init(&self->buffers, &self->ring, loop->pool);
     *backend = &self->base;
     return SL_OK;
 }
@@ -111,6 +114,7 @@ static void uring_close(struct sl_backend *backend)
     io_uring_queue_exit(&self->ring);
     if (self->event_fd >= 0)
         close(self->event_fd);
+    sl_uring_buffers_fini(&self->buffers);
     sl_slots_fini(&self->slots);
     sl_free(backend->loop->allocator, self, sizeof *self);
 }
@@ -149,18 +153,22 @@ static struct io_uring_sqe *next_entry(struct uring_backend *self)
     return io_uring_get_sqe(&self->ring);
 }
 
-static void prepare(const struct uring_backend *self,
-                    struct io_uring_sqe *entry, struct sl_operation *operation)
+static void prepare(struct uring_backend *self, struct io_uring_sqe *entry,
+                    struct sl_operation *operation)
 {
     int fd = operation->socket->fd;
     struct iovec *first = operation->message.msg_iov;
 
+    if (operation->takes_provided)
+        operation->takes_provided = sl_uring_buffers_begin(&self->buffers);
     if (operation->kind == SL_OPERATION_CONNECT)
         io_uring_prep_connect(entry, fd, operation->address,
                               operation->address_size);
     else if (operation->kind == SL_OPERATION_SEND)
         io_uring_prep_send(entry, fd, first->iov_base, first->iov_len,
                            MSG_NOSIGNAL);
+    else if (operation->takes_provided)
+        sl_uring_buffers_prepare(entry, fd);
     else if (operation->message.msg_iovlen == 1)
         io_uring_prep_recv(entry, fd, first->iov_base, first->iov_len, 0);
     else
@@ -178,6 +186,11 @@ static struct sl_operation **place_of(struct sl_operation *operation)
 
     return operation->kind == SL_OPERATION_RECEIVE ? &socket->receiving
                                                    : &socket->sending;
+}
+
+static bool uring_can_provide(struct sl_backend *backend)
+{
+    return sl_uring_buffers_are_open(&self_of(backend)->buffers);
 }
 
 static void uring_submit(struct sl_backend *backend,
@@ -246,18 +259,32 @@ static enum sl_status outcome(const struct sl_operation *operation, int result)
     return operation->kind == SL_OPERATION_CONNECT ? SL_CONNECT : SL_CLOSED;
 }
 
+/* Whether that was no end of it: it was interrupted, or there was nothing to
+ * choose from, and what was lent will do. */
+static bool is_to_be_repeated(struct sl_operation *operation, int result)
+{
+    if (result == -ENOBUFS && operation->takes_provided) {
+        operation->takes_provided = false;
+        return true;
+    }
+    return result == -EINTR || result == -EAGAIN;
+}
+
 /* The one place where an operation leaves the kernel's hands. */
 static void retire(struct uring_backend *self, struct sl_operation *operation,
-                   int result)
+                   const struct io_uring_cqe *entry)
 {
     struct sl_completion *completion = &operation->completion;
+    int result = entry->res;
 
     sl_slots_remove(&self->slots, operation->handle);
     operation->handle = 0;
     *place_of(operation) = NULL;
     self->base.in_flight--;
-    if (result == -EINTR || result == -EAGAIN) {
-        /* Not its end; unless it was asked to end. */
+    if (operation->takes_provided)
+        operation->provided = sl_uring_buffers_end(&self->buffers, entry);
+    if (is_to_be_repeated(operation, result)) {
+        /* Unless it was asked to end. */
         if (!operation->is_cancelling) {
             uring_submit(&self->base, operation);
             /* Signalled and not finished: nobody is in the midst of submit. */
@@ -309,7 +336,7 @@ static void take_entry(struct uring_backend *self,
     if (operation == NULL)
         self->base.loop->stale_events++;
     else
-        retire(self, operation, entry->res);
+        retire(self, operation, entry);
 }
 
 static void take_entries(struct uring_backend *self)
@@ -414,6 +441,7 @@ const struct sl_backend_class sl_backend_uring = {
     .detach = uring_detach,
     .move = uring_move,
     .submit = uring_submit,
+    .can_provide = uring_can_provide,
     .cancel = uring_cancel,
     .cancel_all = uring_cancel_all,
     .wait = uring_wait,
