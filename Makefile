@@ -117,7 +117,8 @@ LUA_FILES := $(sort $(shell find lua -name '*.lua' 2>/dev/null))
 MODULE := $(BUILD)/sluice/core.so
 UNITS  := $(UNIT_SOURCES:%.c=$(BUILD)/unit/%)
 FUZZES := $(FUZZ_SOURCES:%.c=$(BUILD)/fuzz/%)
-SPEC_MODULES := $(SPEC_SOURCES:spec/%.c=$(BUILD)/%.so)
+SPEC_MODULES := $(SPEC_SOURCES:spec/%.c=$(BUILD)/%.so) \
+	$(if $(filter openssl,$(TLS_HERE)),$(BUILD)/support/tls_peer)
 
 WARNINGS := -Wall -Wextra -Wshadow -Wconversion -Wstrict-prototypes \
 	-Wmissing-prototypes -Wundef
@@ -208,6 +209,10 @@ $(BUILD)/support/llhttp.so: spec/support/llhttp.c $(BUILD)/module.flags
 	$(call run,cc)$(CC) $(COMMON) -w -DLLHTTP_STRICT_MODE=1 $(LLHTTP_FLAGS) \
 		$(LUA_CFLAGS) $(CFLAGS) $(SHARED) -o $@ $< \
 		$(LLHTTP)/api.c $(LLHTTP)/http.c $(LLHTTP)/llhttp.c
+
+$(BUILD)/support/tls_peer: spec/support/program/tls_peer.c $(BUILD)/module.flags
+	@mkdir -p $(@D)
+	$(call run,cc)$(CC) $(COMMON) $(CFLAGS) -o $@ $< -lssl -lcrypto
 
 # Under the thread sanitizer: the resolver, workers, several states. A ring's memory
 # comes and goes by calls that the sanitizer does not see.
