@@ -5,8 +5,9 @@
  *   find(coding) -> rent -> decode* -> finish -> release
  *
  * A coding is a format over an engine: one file for each format and each
- * library; the table in decoder.c is what this build offers. Decoders are made once and
- * reset for the next body; idle ones hang on the pool they were made for.
+ * library; the table in decoder.c is what this build offers. Decoders are made
+ * once and reset for the next body; idle ones hang on the pool they were made
+ * for.
  */
 #ifndef SL_CODEC_DECODER_H
 #define SL_CODEC_DECODER_H

@@ -77,7 +77,8 @@ void sl_engine_unread(struct sl_engine *engine, struct sl_view bytes);
  * `limit` bytes (at least 1). `produced` shows what it wrote there; look at it
  * and then call sl_engine_commit, whatever the answer. SL_OK: go on. SL_AGAIN:
  * `input` is empty and nothing is left inside. SL_END: as in run. Failures as
- * in run; SL_LIMIT, SL_MEMORY also when `output` cannot grow by another byte. */
+ * in run, where `*error` is set; SL_LIMIT, SL_MEMORY also when `output` cannot
+ * grow by another byte, and then it is left alone. */
 enum sl_status sl_engine_step(struct sl_engine *engine, struct sl_buffer *input,
                               struct sl_buffer *output, size_t limit,
                               struct sl_view *produced, const char **error);

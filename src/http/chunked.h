@@ -20,7 +20,8 @@
 struct sl_chunked {
     int state;     /* see chunked.c */
     uint64_t left; /* payload bytes missing from this chunk */
-    uint32_t line; /* bytes of the current size line's extension */
+    uint32_t
+        line; /* of the size line: its digits, then its extension's bytes */
     bool lenient_lf;
     bool keeps_input; /* others see the bytes too: leave them as they are */
     const char *error;

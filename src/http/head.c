@@ -419,7 +419,6 @@ static enum sl_status complete(struct sl_head *head, struct sl_buffer *input,
     head->size = size;
     if (head->is_trailers && head->count == 0) {
         head->text = "\r\n";
-        head->size = size;
         sl_buffer_consume(input, size);
         return SL_OK;
     }

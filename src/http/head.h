@@ -40,7 +40,7 @@ struct sl_head {
     struct sl_segment *block; /* while parsing: the table alone */
     struct sl_field *fields;
     const char *text;  /* NULL until complete */
-    size_t size;       /* of the text, also bytes scanned so far */
+    size_t size;       /* of the text; while parsing: bytes scanned so far */
     size_t count;      /* fields */
     int status;        /* 100 to 999 */
     int minor_version; /* 0 or 1 */

@@ -82,9 +82,10 @@ enum sl_status sl_response_step(struct sl_response *response,
                                 enum sl_response_event *event);
 
 /* The input has ended and step has answered SL_AGAIN to the last of it (a
- * close-delimited body may still wait for its window). `is_clean` is false when the end cannot be trusted (TLS
- * without close_notify). SL_OK: that completed a body delimited by it; go on
- * with step. SL_CLOSED, SL_PROTOCOL: the message is truncated. */
+ * close-delimited body may still wait for its window). `is_clean` is false when
+ * the end cannot be trusted (TLS without close_notify). SL_OK: that completed a
+ * body delimited by it; go on with step. SL_CLOSED, SL_PROTOCOL: the message is
+ * truncated. */
 enum sl_status sl_response_end_input(struct sl_response *response,
                                      bool is_clean);
 

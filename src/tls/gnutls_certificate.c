@@ -28,7 +28,7 @@ static void put_string(struct text *text, const char *string)
     put(text, string, strlen(string));
 }
 
-/* `plain`: bytes below the first letter that need no escape. */
+/* As \\xHH what is not visible ASCII, and the bytes of `escaped`. */
 static void put_escaped(struct text *text, const unsigned char *bytes,
                         size_t size, const char *escaped)
 {

@@ -4,8 +4,8 @@
  *   `out` <- BIO write <- [ SSL ] <- SSL_write <- view of the caller
  *
  * The buffers are known to the BIO for the length of one call only. OpenSSL has
- * record buffers of its own, into and out of which everything is copied; they
- * are let go whenever they are empty, so that an idle engine holds none.
+ * record buffers of its own, into and out of which everything is copied; it
+ * holds them until the connection rests.
  *
  * With TLS 1.3 the SSL makes the connection and serves the first request, with
  * the tickets before its answer. When another request follows, much content

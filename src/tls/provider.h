@@ -123,9 +123,9 @@ struct sl_tls_provider {
     /* Appends close_notify; nothing may be encrypted afterwards. */
     void (*close)(struct sl_tls_engine *engine, struct sl_buffer *out);
 
-    /* Nothing is under way for a while: gives back what the next call takes
-     * again, 33 KiB of record buffers with OpenSSL, and what `peer` showed.
-     * NULL: there is nothing to give. */
+    /* Nothing is under way for a while: gives back what the next call can take
+     * again, with OpenSSL the whole SSL or 33 KiB of its record buffers. NULL:
+     * there is nothing to give. */
     void (*rest)(struct sl_tls_engine *engine);
 
     void (*info)(const struct sl_tls_engine *engine, struct sl_tls_info *info);
