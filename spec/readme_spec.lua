@@ -95,6 +95,10 @@ describe("the README", function()
     assert.equal(server.read(web.directory .. "/root/json"), run(streamed))
   end)
 
+  it("shows a parser for hosts", function()
+    assert.equal("200\tContent-Length\nslu\nice\nend\ttrue\n", run(block_with "http_parser"))
+  end)
+
   it("shows options", function()
     local output = run(block_with "base_url" .. "\nprint(response.status, response:text())")
     assert.equal("201\tmade\n", output)

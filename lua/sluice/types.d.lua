@@ -1,5 +1,7 @@
 ---@meta sluice
--- Types for language servers (LuaCATS); nothing requires this file.
+-- Types for language servers (LuaCATS); nothing requires this file. Durations are seconds, sizes
+-- bytes. "Yields": inside a coroutine; outside of one the loop is driven until the result is there.
+-- What can fail for reasons of the world returns nil, message, err; misuse raises.
 
 ---@alias sluice.code
 ---| "timeout" | "cancelled" | "resolve" | "connect" | "tls" | "closed" | "protocol" | "decode"
@@ -10,23 +12,25 @@
 ---@field code sluice.code
 ---@field stage? "queue" | "resolve" | "connect" | "tls" | "send" | "head" | "body"
 ---@field retryable boolean sending again cannot do the work twice
----@field errno? integer
+---@field errno? integer of the system
+
+-- ---- options ----
 
 ---@class sluice.timeouts
----@field total? number
----@field resolve? number
----@field connect? number
----@field tls? number
----@field first_byte? number
----@field idle? number
----@field queue? number
+---@field total? number 300; none when streamed
+---@field resolve? number 5
+---@field connect? number 10
+---@field tls? number 10
+---@field first_byte? number 30
+---@field idle? number 30
+---@field queue? number 10
 
 ---@class sluice.limits
----@field head? integer
----@field lines? integer
----@field line? integer
----@field interim? integer
----@field body? integer
+---@field head? integer 65536 bytes
+---@field lines? integer 256
+---@field line? integer 16384 bytes
+---@field interim? integer 8 responses
+---@field body? integer 64 MiB after decoding; none when streamed
 ---@field lenient_lf? boolean
 
 ---@alias sluice.bytes string | sluice.sequence | sluice.lease
@@ -34,33 +38,39 @@
 ---| sluice.bytes
 ---| file*
 ---| { path: string }
----| (fun(): string?, string?)
----| { read: fun(): string?, length?: integer }
+---| (fun(): string?, string?) the next piece; nil at the end; nil and a reason fails
+---| { read: (fun(): string?, string?), length?: integer }
 
----@alias sluice.auth { [1]: string, [2]: string } | { bearer: string }
+---@alias sluice.auth { [1]: string, [2]?: string } | { bearer: string }
+
+--- A map is sent in the order of its names, an array in its own. A secret is dropped by a redirect
+--- to another origin.
+---@alias sluice.header_fields
+---| table<string, string | number | (string | number)[]>
+---| { [1]: string, [2]: string | number | (string | number)[], secret?: boolean }[]
 
 ---@class sluice.request_options
----@field method? string
----@field url? string
----@field headers? table<string, string | string[]> | { [1]: string, [2]: string }[]
+---@field method? string of request { url = }, "GET"
+---@field url? string of request { url = }
+---@field headers? sluice.header_fields
 ---@field query? string | table<string, any>
 ---@field body? sluice.body
----@field json? any
+---@field json? any encoded by the client's serializer; instead of body
 ---@field auth? sluice.auth
----@field timeout? number | sluice.timeouts
----@field stream? boolean
----@field redirects? false | integer
----@field decompress? boolean
+---@field timeout? number | sluice.timeouts a number sets total
+---@field stream? boolean the response comes with its head
+---@field redirects? false | integer 10
+---@field decompress? boolean true
 ---@field limits? sluice.limits
 ---@field expect_continue? boolean
----@field trailers? table<string, string>
+---@field trailers? sluice.header_fields behind a body of unknown length
 ---@field on_progress? fun(sent: integer, received: integer, to_send?: integer, to_get?: integer)
 
 ---@class sluice.tls_options
----@field verify? boolean | fun(certificate: table): boolean, string?
+---@field verify? boolean | fun(certificate: sluice.certificate): boolean, string?
 ---@field ca_file? string
 ---@field ca_path? string
----@field ca? string
+---@field ca? string PEM
 ---@field crl_file? string
 ---@field cert_file? string
 ---@field key_file? string
@@ -70,75 +80,145 @@
 ---@field max_version? "1.2" | "1.3"
 ---@field ciphers? string
 ---@field alpn? string[]
----@field pins? string[]
----@field resume? boolean
+---@field pins? string[] SHA-256 of the leaf's public key, 32 bytes each
+---@field resume? boolean true
 ---@field own_records? boolean
----@field key_log? string
----@field provider? string
+---@field key_log? string path
+---@field provider? string one of sluice.platform().tls_providers
 
----@alias sluice.transport_option
----| "stream" | "completion"
----| { mode?: "stream" | "completion", backend?: "epoll" | "poll" | "io_uring" | "threads" }
+---@class sluice.certificate
+---@field subject? string
+---@field issuer? string
+---@field names? string
+---@field not_before? string
+---@field not_after? string
+---@field sha256? string
+---@field spki_sha256? string
+
+---@class sluice.tls_info
+---@field version? string
+---@field cipher? string
+---@field alpn? string
+---@field resumed boolean
+---@field verified boolean
+---@field peer? sluice.certificate
+
+---@class sluice.transport_choice
+---@field mode? "stream" | "completion"
+---@field backend? "epoll" | "poll" | "kqueue" | "io_uring" | "threads" the last two: completion
+
+---@alias sluice.transport_option "stream" | "completion" | sluice.transport_choice
+
+---@class sluice.pool_options
+---@field per_origin? integer 16 connections
+---@field total? integer 256 connections
+---@field idle? number 90
+---@field lifetime? number 600
+
+--- content_type: of what `encode` writes
+---@class sluice.serializer
+---@field content_type? string
+---@field encode fun(value: any, writer: sluice.writer): any, string?, sluice.error?
+---@field decode fun(input: sluice.sequence | string): any, string?, sluice.error?
 
 ---@class sluice.client_options
 ---@field base_url? string
----@field headers? table
+---@field headers? sluice.header_fields for each request
 ---@field auth? sluice.auth
 ---@field timeout? number | sluice.timeouts
 ---@field redirects? false | integer
 ---@field limits? sluice.limits
 ---@field decompress? boolean
----@field pool? false | { per_origin?: integer, total?: integer, idle?: number, lifetime?: number }
----@field pooling? boolean
+---@field pool? false | sluice.pool_options
+---@field pooling? boolean true; false rents straight from the allocator
 ---@field transport? sluice.transport_option
 ---@field tls? sluice.tls_options
----@field serializer? table encode(value, writer) and decode(sequence)
----@field resolver? fun(host: string, port: integer): string?, string?
+---@field serializer? sluice.serializer
+---@field resolver? fun(host: string, port: integer): string?, string? may yield
 ---@field logger? fun(level: string, text: string)
+
+---@class sluice.connect_options
+---@field host? string
+---@field port? integer 1 to 65535
+---@field unix_path? string instead of host and port
+---@field tls? boolean | sluice.tls_options
+---@field transport? sluice.transport_option
+---@field timeout? number | { resolve?: number, connect?: number, tls?: number }
+
+---@class sluice.parser_options
+---@field method? string of the request; "GET"
+---@field upgrade? boolean the request asked for an upgrade: 101 is an answer
+---@field close? boolean the request said `Connection: close`
+---@field decompress? boolean true
+---@field head? integer
+---@field lines? integer
+---@field line? integer
+---@field interim? integer
+---@field body? integer
+---@field lenient_lf? boolean
+
+-- ---- responses ----
 
 ---@class sluice.response
 ---@field status integer
 ---@field reason string
 ---@field version "1.0" | "1.1"
----@field ok boolean
+---@field ok boolean status 200 to 299
 ---@field url string
 ---@field method string
----@field body string
+---@field body string text() of a whole body
 ---@field headers sluice.headers
 ---@field trailers sluice.headers
----@field timings table<string, number | boolean>
+---@field timings table<string, number | boolean> queue resolve connect tls first_byte total; reused
 ---@field redirects? { status: integer, url: string }[]
----@field tls? table
+---@field tls? sluice.tls_info
 local response = {}
+--- The body as one string, made once. Yields when streamed.
 ---@return string? text
 ---@return string? message
 ---@return sluice.error? err
 function response:text() end
+--- The body's value by the client's serializer. Yields when streamed.
 ---@return any value
 ---@return string? message
 ---@return sluice.error? err
 function response:json() end
+--- The body without a copy; good after the response is gone. Yields when streamed.
 ---@return sluice.sequence?, string?, sluice.error?
 function response:sequence() end
+--- A file-like reader. Yields when streamed, and so do its methods.
 ---@return sluice.body_reader?, string?, sluice.error?
 function response:reader() end
+--- The body with its ownership. Yields when streamed.
 ---@return sluice.lease?, string?, sluice.error?
 function response:detach() end
+--- Iterates over pieces; raises failures. Yields.
 ---@return fun(): sluice.sequence?
 function response:chunks() end
+--- The next piece; nil at the end. Yields.
+---@return sluice.sequence?, string?, sluice.error?
+function response:next_chunk() end
+--- Iterates over lines without their ends; raises failures. Yields.
 ---@return fun(): string?
 function response:lines() end
----@param n? integer
+--- n bytes, fewer before the end; nil at the end. Yields.
+---@param n? integer 65536
 ---@return string?, string?, sluice.error?
 function response:read(n) end
+--- Writes the body to a file of that name, whole or not at all; returns its size. Yields.
 ---@param path string
 ---@return integer?, string?, sluice.error?
 function response:save(path) end
+--- Whether the whole body has come.
+---@return boolean
+function response:is_complete() end
+--- Gives everything back; idempotent.
 function response:dispose() end
 
 ---@class sluice.headers
 ---@field [string] string
 local headers = {}
+--- Lines of that name joined by ", "; of Set-Cookie the first.
 ---@param name string
 ---@return string?
 function headers:get(name) end
@@ -146,13 +226,16 @@ function headers:get(name) end
 ---@return string[]
 function headers:all(name) end
 
+-- ---- bytes ----
+
 ---@class sluice.sequence
 local sequence = {}
+--- Copies nothing.
 ---@param i integer
----@param j? integer
+---@param j? integer -1
 ---@return sluice.sequence
 function sequence:sub(i, j) end
----@param i? integer
+---@param i? integer 1
 ---@return integer?
 function sequence:byte(i) end
 ---@return string
@@ -161,13 +244,17 @@ function sequence:tostring() end
 function sequence:segments() end
 ---@return sluice.reader
 function sequence:reader() end
+--- Gives its segments back; idempotent.
 function sequence:dispose() end
 
+--- Of a whole body, or of one on its way, which only goes forward.
 ---@class sluice.body_reader
 local body_reader = {}
+--- By the formats of Lua's files. Yields while the body is on its way.
 ---@param ... string | integer
 ---@return string | number | nil ...
 function body_reader:read(...) end
+--- Yields while the body is on its way; raises failures.
 ---@param ... string | integer
 ---@return fun(): string | number | nil ...
 function body_reader:lines(...) end
@@ -181,27 +268,36 @@ function body_reader:close() end
 
 ---@class sluice.reader
 local reader = {}
+---@param ... string | integer
 ---@return string | number | nil ...
 function reader:read(...) end
----@return fun(): string?
-function reader:lines() end
+---@param ... string | integer
+---@return fun(): string | number | nil ...
+function reader:lines(...) end
 ---@param whence? "set" | "cur" | "end"
 ---@param offset? integer
 ---@return integer?, string?, sluice.error?
 function reader:seek(whence, offset) end
 ---@return integer
 function reader:position() end
+---@return true
+function reader:close() end
 
+--- The single owner of finished bytes.
 ---@class sluice.lease
 local lease = {}
 ---@return sluice.sequence
 function lease:sequence() end
 ---@return string
 function lease:tostring() end
+--- Gives the bytes back; raises when they are gone already.
 function lease:dispose() end
 
+--- One block that grows.
 ---@class sluice.writer
 local writer = {}
+--- Fails with limit or memory.
+---@param ... string | number | sluice.sequence | sluice.lease
 ---@return sluice.writer?, string?, sluice.error?
 function writer:write(...) end
 ---@return string
@@ -212,8 +308,10 @@ function writer:detach() end
 function writer:reset() end
 function writer:dispose() end
 
+--- Segments, growing at the tail.
 ---@class sluice.buffer
 local buffer = {}
+--- A string is copied, others are linked. Fails with limit or memory.
 ---@param bytes sluice.bytes
 ---@return sluice.buffer?, string?, sluice.error?
 function buffer:append(bytes) end
@@ -225,55 +323,421 @@ function buffer:reset() end
 function buffer:detach() end
 function buffer:dispose() end
 
+-- ---- tasks and the loop ----
+
 ---@class sluice.task
 local task = {}
+--- Its results; raises its error. Fails with timeout or cancelled. Yields.
 ---@param timeout? number
+---@return any ...
 function task:await(timeout) end
+--- Returns whether there was something to cancel.
 ---@param reason? string
 ---@return boolean
 function task:cancel(reason) end
 ---@return "ready" | "running" | "waiting" | "done" | "failed"
 function task:status() end
 
+---@class sluice.loop
+local loop = {}
+--- Delivers what is ready, waiting at most that long. Never yields.
+---@param max_seconds? number 0
+---@return boolean somebody still waits
+function loop:step(max_seconds) end
+--- Steps until nobody waits.
+function loop:run() end
+--- A descriptor, constant for life, readable when there is work.
+---@return integer?, string?, sluice.error?
+function loop:pollfd() end
+---@return "r"
+function loop:events() end
+--- After how long to step without an event; nil: never.
+---@return number?
+function loop:timeout() end
+
+-- ---- for hosts that speak a protocol themselves ----
+
+---@class sluice.transport
+local transport = {}
+--- All of the bytes; returns their count. Yields.
+---@param bytes sluice.bytes
+---@param timeout? number 30
+---@return integer?, string?, sluice.error?
+function transport:send(bytes, timeout) end
+--- Up to n bytes, or into a buffer, then returns their count; nil at the end. Yields.
+---@param n? integer | sluice.buffer 65536
+---@param ... number up to how many into a buffer; timeout, 30
+---@return string | integer | nil, string?, sluice.error?
+function transport:receive(n, ...) end
+---@param bytes sluice.bytes
+---@param timeout? number
+---@return sluice.completion
+---@return integer version
+function transport:begin_send(bytes, timeout) end
+---@param n? integer | sluice.buffer
+---@param ... number
+---@return sluice.completion
+---@return integer version
+function transport:begin_receive(n, ...) end
+--- What the handshake agreed on; nil: plain.
+---@return sluice.tls_info?
+function transport:tls() end
+--- What is under way ends with cancelled; idempotent.
+function transport:close() end
+
+---@class sluice.completion
+---@field version integer
+---@field state "idle" | "pending" | "done" | "closed"
+local completion = {}
+--- The operation's results. Yields.
+---@param version? integer
+---@return any ...
+function completion:await(version) end
+function completion:cancel() end
+
+---@class sluice.parser_event
+---@field type "interim" | "head" | "body" | "end"
+---@field status? integer of heads
+---@field reason? string
+---@field version? "1.0" | "1.1"
+---@field headers? { [1]: string, [2]: string }[] in wire order
+---@field body? sluice.sequence a piece, yours to dispose
+---@field trailers? { [1]: string, [2]: string }[] of the end
+---@field keep_alive? boolean
+---@field upgrade? true behind 101: the surplus is of the other protocol
+
+---@class sluice.http_parser
+local http_parser = {}
+--- A string is copied, others are linked. Fails with memory.
+---@param bytes sluice.bytes
+---@return sluice.http_parser?, string?, sluice.error?
+function http_parser:feed(bytes) end
+--- The input has ended; not clean: by an end that cannot be trusted.
+---@param is_clean? boolean true
+---@return sluice.http_parser
+function http_parser:finish(is_clean) end
+--- false: more bytes are needed; nil: it is over. Fails with protocol, decode, limit, closed.
+---@return sluice.parser_event | false | nil, string?, sluice.error?
+function http_parser:next() end
+--- What was fed and is not of this response.
+---@return string
+function http_parser:surplus() end
+--- Ready for the next response; surplus stays its input.
+---@return sluice.http_parser
+function http_parser:reset() end
+function http_parser:dispose() end
+
+---@class sluice.url_parts
+---@field scheme? string
+---@field userinfo? string
+---@field host? string
+---@field port? integer
+---@field path? string
+---@field query? string
+---@field fragment? string
+---@field is_ipv6? boolean
+
+---@class sluice.url
+local url = {}
+---@param text string
+---@return sluice.url_parts?, string?, sluice.error?
+function url.parse(text) end
+--- The same, for one that a request can be sent to: `host` in lower case.
+---@param text string
+---@return sluice.url_parts?, string?, sluice.error?
+function url.target(text) end
+---@param base string
+---@param reference string
+---@return string?, string?, sluice.error?
+function url.resolve(base, reference) end
+---@param text string
+---@return string
+function url.escape(text) end
+---@param text string
+---@return string?, string?, sluice.error?
+function url.unescape(text) end
+
+---@class sluice.json: sluice.serializer
+---@field null any
+local json = {}
+---@param value any
+---@param to sluice.writer
+---@return sluice.writer?, string?, sluice.error?
+function json.encode(value, to) end
+---@param input sluice.sequence | string
+---@return any, string?, sluice.error?
+function json.decode(input) end
+---@param value any
+---@return string?, string?, sluice.error?
+function json.text(value) end
+
+-- ---- clients ----
+
+--- What interceptors see.
+---@class sluice.request
+---@field method string
+---@field url string
+---@field body? sluice.body what was given; assigning is set_body
+local request = {}
+--- By the rules of the option; nil removes it. A lease that was the body is disposed.
+---@param value? sluice.body
+---@return sluice.request?, string?, sluice.error?
+function request:set_body(value) end
+---@param name string
+---@return string?
+function request:get_header(name) end
+--- Replaces fields of that name; nil removes them.
+---@param name string
+---@param value? string | number
+---@return sluice.request
+function request:set_header(name, value) end
+--- Whether it can be sent again from the start.
+---@return boolean
+function request:is_replayable() end
+
+---@alias sluice.forward fun(request?: sluice.request): sluice.response?, string?, sluice.error?
+---@alias sluice.interceptor
+---| fun(request: sluice.request, forward: sluice.forward): sluice.response?, string?, sluice.error?
+
+--- A request that is completed by chained calls.
+---@class sluice.request_builder
+local request_builder = {}
+---@param name string
+---@param value string | number
+---@return sluice.request_builder
+function request_builder:header(name, value) end
+---@param value string | table<string, any>
+---@return sluice.request_builder
+function request_builder:query(value) end
+---@param value sluice.body
+---@return sluice.request_builder
+function request_builder:body(value) end
+---@param value any
+---@return sluice.request_builder
+function request_builder:json(value) end
+---@param value sluice.auth
+---@return sluice.request_builder
+function request_builder:auth(value) end
+---@param value number | sluice.timeouts
+---@return sluice.request_builder
+function request_builder:timeout(value) end
+---@param value boolean
+---@return sluice.request_builder
+function request_builder:stream(value) end
+---@param value false | integer
+---@return sluice.request_builder
+function request_builder:redirects(value) end
+---@param value sluice.limits
+---@return sluice.request_builder
+function request_builder:limits(value) end
+---@param value boolean
+---@return sluice.request_builder
+function request_builder:decompress(value) end
+---@param value boolean
+---@return sluice.request_builder
+function request_builder:expect_continue(value) end
+---@param value sluice.header_fields
+---@return sluice.request_builder
+function request_builder:trailers(value) end
+---@param value fun(sent: integer, received: integer, to_send?: integer, to_get?: integer)
+---@return sluice.request_builder
+function request_builder:on_progress(value) end
+--- Sends it, each time anew. Yields.
+---@return sluice.response?, string?, sluice.error?
+function request_builder:send() end
+
+---@class sluice.client_stats
+---@field idle integer connections
+---@field active integer lent or being made
+---@field dialing integer being made
+---@field queued integer requests that wait for a connection
+---@field made integer connections ever
+---@field requests integer
+---@field resends integer
+---@field outstanding integer segments and blocks of the pool it rents from
+---@field rented integer
+---@field returned integer
+---@field high_water integer
+---@field bytes integer
+---@field transport "stream" | "completion"
+---@field backend? string nil: the best for the transport
+
 ---@class sluice.client
 local client = {}
----@param url string
+--- Yields.
+---@param method string | sluice.request_options all of it, with url
+---@param to? string URL, against base_url
 ---@param options? sluice.request_options
 ---@return sluice.response?, string?, sluice.error?
-function client:get(url, options) end
+function client:request(method, to, options) end
+--- Yields.
+---@param to string
+---@param options? sluice.request_options
+---@return sluice.response?, string?, sluice.error?
+function client:get(to, options) end
+--- Yields.
+---@param to string
+---@param options? sluice.request_options
+---@return sluice.response?, string?, sluice.error?
+function client:head(to, options) end
+--- Yields.
+---@param to string
+---@param options? sluice.request_options
+---@return sluice.response?, string?, sluice.error?
+function client:post(to, options) end
+--- Yields.
+---@param to string
+---@param options? sluice.request_options
+---@return sluice.response?, string?, sluice.error?
+function client:put(to, options) end
+--- Yields.
+---@param to string
+---@param options? sluice.request_options
+---@return sluice.response?, string?, sluice.error?
+function client:patch(to, options) end
+--- Yields.
+---@param to string
+---@param options? sluice.request_options
+---@return sluice.response?, string?, sluice.error?
+function client:delete(to, options) end
+--- Yields.
+---@param to string
+---@param options? sluice.request_options
+---@return sluice.response?, string?, sluice.error?
+function client:options(to, options) end
 ---@param method string
----@param url string
----@param options? sluice.request_options
----@return sluice.response?, string?, sluice.error?
-function client:request(method, url, options) end
----@param interceptor fun(request: table, forward: fun(request?: table)): any
+---@param to string
+---@return sluice.request_builder
+function client:build(method, to) end
+--- The first one added is outermost.
+---@param interceptor sluice.interceptor
 ---@return sluice.client
 function client:use(interceptor) end
----@return table
+---@return sluice.client_stats
 function client:stats() end
+--- Idle connections close, waiting requests fail; returns at once. Idempotent.
 function client:close() end
 
+-- ---- the module ----
+
+---@class sluice.stats
+---@field outstanding integer segments and blocks rented now
+---@field rented integer ever
+---@field returned integer ever
+---@field high_water integer most outstanding at once
+---@field bytes integer capacity rented now
+---@field spare integer capacity kept free
+---@field quarantined integer abandoned, because something could still write
+---@field late_writes integer into what a guarding pool had got back
+---@field leaked integer objects collected that were not disposed
+---@field allocations integer calls of the allocator
+---@field operations integer under way
+---@field timers integer
+---@field descriptors integer
+---@field waiting integer coroutines
+---@field connections integer
+---@field idle integer connections
+---@field active integer connections
+---@field requests integer
+---@field resends integer
+
+---@class sluice.platform
+---@field supported boolean completion transport
+---@field completion_model string its best backend, or "none"
+---@field expected_benefit "full" | "reduced" | "none"
+---@field backends string[] best first
+---@field tls_providers string[] the default first
+
 ---@class sluice
+---@field url sluice.url
+---@field json sluice.json
 local sluice = {}
+--- Fails with memory or unsupported.
 ---@param options? sluice.client_options
----@return sluice.client
+---@return sluice.client?, string?, sluice.error?
 function sluice.client(options) end
----@param url string
+--- With a client of the module's own, as all that follow. Yields.
+---@param method string | sluice.request_options all of it, with url
+---@param to? string
 ---@param options? sluice.request_options
 ---@return sluice.response?, string?, sluice.error?
-function sluice.get(url, options) end
+function sluice.request(method, to, options) end
+--- Yields.
+---@param to string
+---@param options? sluice.request_options
+---@return sluice.response?, string?, sluice.error?
+function sluice.get(to, options) end
+--- Yields.
+---@param to string
+---@param options? sluice.request_options
+---@return sluice.response?, string?, sluice.error?
+function sluice.head(to, options) end
+--- Yields.
+---@param to string
+---@param options? sluice.request_options
+---@return sluice.response?, string?, sluice.error?
+function sluice.post(to, options) end
+--- Yields.
+---@param to string
+---@param options? sluice.request_options
+---@return sluice.response?, string?, sluice.error?
+function sluice.put(to, options) end
+--- Yields.
+---@param to string
+---@param options? sluice.request_options
+---@return sluice.response?, string?, sluice.error?
+function sluice.patch(to, options) end
+--- Yields.
+---@param to string
+---@param options? sluice.request_options
+---@return sluice.response?, string?, sluice.error?
+function sluice.delete(to, options) end
+--- Yields.
+---@param to string
+---@param options? sluice.request_options
+---@return sluice.response?, string?, sluice.error?
+function sluice.options(to, options) end
+--- A connected stream; with `tls` verified before it returns. Yields.
+---@param options sluice.connect_options
+---@return sluice.transport?, string?, sluice.error?
+function sluice.connect(options) end
+---@param options? sluice.parser_options
+---@return sluice.http_parser
+function sluice.http_parser(options) end
+---@param options? { segment_size?: integer, max_size?: integer }
+---@return sluice.buffer
+function sluice.buffer(options) end
+---@param options? { initial_size?: integer, max_size?: integer }
+---@return sluice.writer
+function sluice.writer(options) end
+--- Runs f as a task and drives the loop until it returns; raises its error.
 ---@generic T
 ---@param f fun(...): T
+---@param ... any
 ---@return T
 function sluice.run(f, ...) end
+---@param f function
+---@param ... any
 ---@return sluice.task
 function sluice.spawn(f, ...) end
+--- Fails with cancelled. Yields.
 ---@param seconds number
+---@return true?, string?, sluice.error?
 function sluice.sleep(seconds) end
----@param tasks sluice.task[]
----@return any[]
+--- The first results of all; raises an error of one once all are over. Yields.
+---@param tasks (sluice.task | sluice.completion)[]
+---@return any[]?, string?, sluice.error?
 function sluice.all(tasks) end
----@return table<string, integer>
+--- Whatever has a method await. Yields.
+---@param awaitable sluice.task | sluice.completion
+---@param ... any
+---@return any ...
+function sluice.await(awaitable, ...) end
+---@return sluice.loop
+function sluice.loop() end
+---@return sluice.stats
 function sluice.stats() end
+---@return sluice.platform
+function sluice.platform() end
 
 return sluice

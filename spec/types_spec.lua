@@ -1,0 +1,185 @@
+-- types.d.lua names what there is, all of it and nothing else.
+
+local Client = require "sluice.client"
+local Request = require "sluice.request"
+local server = require "spec.support.server"
+local sluice = require "sluice"
+local support = require "spec.support"
+local transports = require "sluice.transports"
+
+--- { class = { fields = { name = true }, methods = { name = true } } }
+local function read_types()
+  local classes, class, variables = {}, nil, {}
+  for line in (server.read "lua/sluice/types.d.lua" .. "\n"):gmatch "(.-)\n" do
+    local name = line:match "^%-%-%-@class ([%w_.]+)"
+    local field = line:match "^%-%-%-@field ([%w_]+)%??"
+    local variable = line:match "^local ([%w_]+) = {}$"
+    local of, method = line:match "^function ([%w_]+)[.:]([%w_]+)%("
+    if name then
+      class = { fields = {}, methods = {} }
+      assert(not classes[name], "two classes " .. name)
+      classes[name] = class
+    elseif field and not line:find "@field %[" then
+      class.fields[field] = true
+    elseif variable then
+      variables[variable] = class
+    elseif method then
+      assert(variables[of], line).methods[method] = true
+    end
+  end
+  return classes
+end
+
+local types = read_types()
+
+local function names_of(set)
+  local names = {}
+  for name in pairs(set) do names[#names + 1] = name end
+  table.sort(names)
+  return names
+end
+
+local function set_of(map, ...)
+  local hidden, set = {}, {}
+  for _, name in ipairs { ... } do hidden[name] = true end
+  for name in pairs(map) do
+    if type(name) == "string" and not name:find "^__" and not hidden[name] then set[name] = true end
+  end
+  return set
+end
+
+local function check_methods(class, there)
+  assert.same(names_of(there), names_of(types[class].methods), class)
+end
+
+local function check_fields(class, there)
+  assert.same(names_of(there), names_of(types[class].fields), class)
+end
+
+--- The variable of that name that a function sees.
+local function upvalue(f, name)
+  for i = 1, math.huge do
+    local found, value = debug.getupvalue(f, i)
+    assert(found, "no upvalue " .. name)
+    if found == name then return value end
+  end
+end
+
+local function methods_of(class) return set_of(debug.getregistry()[class].__index) end
+
+describe("types.d.lua", function()
+  local client
+
+  before_each(function() client = support.client() end)
+  after_each(function() client:close() end)
+
+  it("is Lua", function() assert(loadfile "lua/sluice/types.d.lua") end)
+
+  it("names what the module has", function()
+    local functions, values = {}, {}
+    for name, value in pairs(sluice) do
+      local set = type(value) == "table" and values or functions
+      set[name] = true
+    end
+    check_methods("sluice", functions)
+    check_fields("sluice", values)
+    check_methods("sluice.url", set_of(sluice.url))
+    check_methods("sluice.json", set_of(sluice.json, "content_type"))
+  end)
+
+  it("names the methods of what the core makes", function()
+    for _, class in ipairs { "sluice.sequence", "sluice.reader", "sluice.lease", "sluice.writer",
+      "sluice.buffer", "sluice.task", "sluice.loop", "sluice.transport",
+      "sluice.http_parser" } do
+      check_methods(class, methods_of(class))
+    end
+    local completion = upvalue(debug.getregistry()["sluice.completion"].__index, "")
+    check_methods("sluice.completion", set_of(completion))
+    assert.same({ get = true, all = true }, types["sluice.headers"].methods)
+  end)
+
+  it("names the methods of what Lua makes", function()
+    check_methods("sluice.client", set_of(Client, "absolute", "is_home", "new", "origin",
+      "tls_context"))
+    check_methods("sluice.request", set_of(Request, "new", "build", "shared_schema"))
+    check_methods("sluice.request_builder", set_of(getmetatable(client:build("GET", "x"))))
+    check_methods("sluice.body_reader", set_of(require "sluice.body_reader", "new"))
+    -- What a request body is pushed by, and what makes a response, is nobody else's.
+    check_methods("sluice.response", set_of(require "sluice.response", "info", "is_live", "wait",
+      "push", "finish", "fail", "progress"))
+  end)
+
+  it("names the options", function()
+    check_fields("sluice.client_options", set_of(upvalue(Client.new, "schema")))
+    local of_request = upvalue(Request.new, "check_options")
+    check_fields("sluice.request_options", set_of(upvalue(of_request, "schema")))
+    check_fields("sluice.connect_options", set_of(upvalue(sluice.connect, "schema")))
+    local of_tls = upvalue(transports.check_tls, "check_tls_fields")
+    check_fields("sluice.tls_options", set_of(upvalue(of_tls, "schema")))
+  end)
+
+  it("names the options that the README names", function()
+    local of_request, of_client = server.read "README.md"
+      :match "Of one request: `(.-)`.-Of a client: `(.-)`"
+    local function set(text)
+      local names = {}
+      for name in text:gmatch "[%w_]+" do names[name] = true end
+      return names
+    end
+    check_fields("sluice.request_options", set(of_request))
+    check_fields("sluice.client_options", set(of_client))
+  end)
+
+  it("names options within options", function()
+    local function is_taken(class, outer)
+      for name in pairs(types[class].fields) do
+        local _, message = pcall(sluice.client, { [outer] = { [name] = print } })
+        assert.is_nil(tostring(message):find("unknown option", 1, true), name)
+      end
+    end
+    is_taken("sluice.timeouts", "timeout")
+    is_taken("sluice.limits", "limits")
+    is_taken("sluice.pool_options", "pool")
+    is_taken("sluice.transport_choice", "transport")
+    for name in pairs(types["sluice.parser_options"].fields) do
+      local _, message = pcall(sluice.http_parser, { [name] = {} })
+      assert.matches(name .. ": ", message, 1, true)
+    end
+  end)
+
+  it("names the counters, and what a platform has", function()
+    check_fields("sluice.stats", set_of(sluice.stats()))
+    check_fields("sluice.platform", set_of(sluice.platform()))
+    local stats = client:stats()
+    stats.backend = "any"
+    check_fields("sluice.client_stats", set_of(stats))
+  end)
+
+  it("names the fields of a response, and each is there", function()
+    local answer = "HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\ngood"
+    local p <close> = support.peer.listen {
+      script = { { { "expect_until", "\r\n\r\n" }, { "send", answer }, { "stall" } } } }
+    local response <close> = assert(client:get(p.url .. "/"))
+    for name in pairs(types["sluice.response"].fields) do
+      local value = response[name]
+      assert.is_true(value ~= nil or name == "redirects" or name == "tls", name)
+    end
+  end)
+
+  it("names the parts of a URL", function()
+    local parts = assert(sluice.url.parse "http://user@[::1]:80/path?query#fragment")
+    check_fields("sluice.url_parts", set_of(parts))
+  end)
+
+  it("names the codes and the stages", function()
+    local text = server.read "lua/sluice/types.d.lua"
+    local readme = server.read "README.md"
+    local codes = text:match "@alias sluice.code\n(.-)\n\n"
+    for code in readme:match "`err.code` is one of ([%a%s]+);":gmatch "%a+" do
+      assert.is_truthy(codes:find('"' .. code .. '"', 1, true), code)
+    end
+    for code in codes:gmatch '"(%a+)"' do
+      assert.is_truthy(readme:find("%f[%a]" .. code .. "%f[%A]"), code)
+    end
+  end)
+end)
