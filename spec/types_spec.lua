@@ -106,7 +106,7 @@ describe("types.d.lua", function()
     check_methods("sluice.body_reader", set_of(require "sluice.body_reader", "new"))
     -- What a request body is pushed by, and what makes a response, is nobody else's.
     check_methods("sluice.response", set_of(require "sluice.response", "info", "is_live", "wait",
-      "push", "finish", "fail", "progress"))
+      "push", "finish", "fail", "progress", "await_room", "watch"))
   end)
 
   it("names the options", function()
