@@ -450,6 +450,11 @@ function url.target(text) end
 ---@param reference string
 ---@return string?, string?, sluice.error?
 function url.resolve(base, reference) end
+--- The same for a server's Location: what cannot travel is percent-encoded first.
+---@param base string
+---@param reference string
+---@return string?, string?, sluice.error?
+function url.follow(base, reference) end
 ---@param text string
 ---@return string
 function url.escape(text) end
