@@ -242,6 +242,16 @@ plain:
 	@SPECS='spec/get_spec.lua spec/decode_spec.lua' $(MAKE) --no-print-directory \
 		CODECS= BUILD='$(BUILD)/plain' SPEC_MODES=stream+epoll spec
 
+# With the other TLS library.
+GNUTLS_SPECS ?= spec/tls_spec.lua spec/certificates_spec.lua spec/tls_ends_spec.lua
+GNUTLS_MODES ?= stream+epoll
+
+.PHONY: gnutls
+gnutls:
+	@$(if $(filter gnutls,$(TLS_HERE)),SPECS='$(GNUTLS_SPECS)' $(MAKE) \
+		--no-print-directory TLS=gnutls BUILD='$(BUILD)/gnutls' \
+		SPEC_MODES='$(GNUTLS_MODES)' spec,echo '0 passed, 0 failed')
+
 .PHONY: poison direct sanitized guard
 direct: MEMORY_MODES := stream+epoll
 poison direct: $(MODULE) $(SPEC_MODULES)
@@ -368,8 +378,8 @@ rockspec:
 # ---- all of it ----
 
 # What a sanitized module cannot be loaded by, or has been part of, is left out there.
-TEST_TARGETS ?= lint unit spec fuzz-short $(if $(SAN),,plain poison direct sanitized \
-	tsan-short soak-short installed rock demo)
+TEST_TARGETS ?= lint unit spec fuzz-short $(if $(SAN),,plain gnutls poison direct \
+	sanitized tsan-short soak-short installed rock demo)
 
 .PHONY: test
 test:
@@ -412,8 +422,9 @@ help:
 	@echo 'make soak        SOAK_REQUESTS requests in each mode, nothing may stay'
 	@echo 'make tsan        specs of what crosses threads, under the thread sanitizer'
 	@echo 'make guard       all specs over io_uring, pages vanish when a block is given back'
-	@echo 'make plain, poison, direct, sanitized'
-	@echo '                 some specs: without codecs, in other pools, under sanitizers'
+	@echo 'make plain, gnutls, poison, direct, sanitized'
+	@echo '                 some specs: without codecs, over GnuTLS, in other pools,'
+	@echo '                 under sanitizers'
 	@echo 'make rock        specs on what luarocks builds'
 	@echo 'make installed   what `make install` puts where'
 	@echo 'make fuzz        each fuzz target for FUZZ_SECONDS'

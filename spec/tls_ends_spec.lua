@@ -6,6 +6,9 @@ local sluice = require "sluice"
 local support = require "spec.support"
 local tls_peer = require "spec.support.tls_peer"
 
+-- GnuTLS takes eight key updates a second and no more.
+local rounds = sluice.platform().tls_providers[1] == "gnutls" and 1 or 3
+
 -- How far the client has come: OpenSSL's records, its own, or OpenSSL's for good.
 local states = {
   { name = "TLS 1.2", version = "1.2", requests = 0 },
@@ -141,7 +144,7 @@ for _, state in ipairs(states) do
     for _, steps in ipairs(state.version == "1.3" and between or {}) do
       it(("says %s in the middle of a body"):format(steps), function()
         local path = ("/length-15/body-begin%s/body-middl%s/flush/body-whole"):format(steps, steps)
-        for _ = 1, 3 do
+        for _ = 1, rounds do
           assert.equal("beginmiddlwhole", (fetch(path)))
           assert.equal("beginmiddlwhole", (fetch(path, true)))
           local response <close> =

@@ -210,6 +210,37 @@ static enum sl_status load_roots(struct sl_tls_context *context,
 
 /* ---- the client's own certificate ---- */
 
+/* Locked by a password, which is missing or another one. */
+static enum sl_status fail_locked(struct sl_failure *failure,
+                                  const char *option, const char *path,
+                                  const char *password)
+{
+    return sl_fail(failure, SL_TLS, SL_STAGE_TLS, "%s %.120s: %s", option, path,
+                   password == NULL ? "is encrypted; give key_password"
+                                    : "key_password does not open it");
+}
+
+static bool is_locked(int result)
+{
+    return result == GNUTLS_E_DECRYPTION_FAILED ||
+           result == GNUTLS_E_MAC_VERIFY_FAILED;
+}
+
+static enum sl_status fail_key(struct sl_failure *failure,
+                               const struct sl_tls_options *options, int result)
+{
+    bool is_apart = options->key_file != NULL;
+    const char *option = is_apart ? "key_file" : "cert_file";
+    const char *path = is_apart ? options->key_file : options->cert_file;
+
+    if (is_locked(result))
+        return fail_locked(failure, option, path, options->key_password);
+    if (is_apart || result == GNUTLS_E_MEMORY_ERROR)
+        return fail(failure, option, path, result);
+    return sl_fail(failure, SL_TLS, SL_STAGE_TLS,
+                   "cert_file %.120s: holds no key; give key_file", path);
+}
+
 static enum sl_status use_pem(struct sl_tls_context *context,
                               const struct sl_tls_options *options,
                               struct sl_failure *failure)
@@ -227,7 +258,7 @@ static enum sl_status use_pem(struct sl_tls_context *context,
     result = gnutls_certificate_set_x509_key_file2(
         context->credentials, options->cert_file, key, GNUTLS_X509_FMT_PEM,
         options->key_password, 0);
-    return result < 0 ? fail(failure, "key_file", key, result) : SL_OK;
+    return result < 0 ? fail_key(failure, options, result) : SL_OK;
 }
 
 static enum sl_status use_certificate(struct sl_tls_context *context,
@@ -251,6 +282,9 @@ static enum sl_status use_certificate(struct sl_tls_context *context,
     result = gnutls_certificate_set_x509_simple_pkcs12_file(
         context->credentials, bundle, GNUTLS_X509_FMT_DER,
         options->key_password);
+    if (is_locked(result))
+        return fail_locked(failure, "pkcs12_file", bundle,
+                           options->key_password);
     return result < 0 ? fail(failure, "pkcs12_file", bundle, result) : SL_OK;
 }
 
