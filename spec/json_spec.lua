@@ -25,7 +25,14 @@ function plain.decode(input)
   return text:sub(2)
 end
 
+-- The same as an object of a class, with what it was made of, which has no content type.
+local Class = { encode = plain.encode, decode = plain.decode }
+Class.__index = Class
+local object = setmetatable({ count = 0 }, Class)
+object.itself = object
+
 local serializers = {
+  object = { is = object, good = "any text", bad_value = 5, bad_text = "?" },
   json = { is = json, good = { name = "sluice", list = { 1, 2.5, "three" }, nested = { { {} } } },
     bad_value = print, bad_text = "{" },
   plain = { is = plain, good = "any text", bad_value = 5, bad_text = "?" },
@@ -38,8 +45,8 @@ for name, case in pairs(serializers) do
     before_each(function() before = support.snapshot(sluice) end)
     after_each(function() support.verify(sluice, before) end)
 
-    it("has a content type", function()
-      assert.matches("^%l+/%l+", case.is.content_type)
+    it("has a content type, or is one of JSON", function()
+      assert.matches("^%l+/%l+", case.is.content_type or "application/json")
     end)
 
     it("gives back what it was given, from any segments", function()
@@ -109,7 +116,8 @@ for name, case in pairs(serializers) do
       assert.same(case.good, response:json())
       assert.same(case.good, response:json())
       local sent = p:received(1)
-      assert.is_truthy(sent:find("\r\nContent-Type: " .. case.is.content_type .. "\r\n", 1, true))
+      local content_type = case.is.content_type or "application/json"
+      assert.is_truthy(sent:find("\r\nContent-Type: " .. content_type .. "\r\n", 1, true))
       assert.equal(text, sent:sub(-#text))
     end)
 
@@ -135,6 +143,60 @@ for name, case in pairs(serializers) do
     end)
   end)
 end
+
+describe("a serializer of one's own", function()
+  local before
+
+  before_each(function() before = support.snapshot(sluice) end)
+  after_each(function() support.verify(sluice, before) end)
+
+  local function answer(bytes)
+    return support.peer.listen { script = { { { "expect_until", "\r\n\r\n" },
+      { "send", ("HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%s"):format(#bytes, bytes) },
+      { "stall" } } } }
+  end
+
+  it("is given sequences, each time anew, in every way of having read before", function()
+    for _, is_stream in ipairs { false, true } do
+      for _, has_text in ipairs { false, true } do
+        local inputs = {}
+        local client <close> = support.client { serializer = {
+          encode = plain.encode,
+          decode = function(input)
+            inputs[#inputs + 1] = input
+            assert.matches("^sluice%.sequence", tostring(input))
+            return { input:tostring() }
+          end,
+        } }
+        local bytes = support.pattern(40000)
+        local p <close> = answer(bytes)
+        local response <close> = assert(client:get(p.url .. "/", { stream = is_stream }))
+        if has_text then assert.equal(bytes, response:text()) end
+        local first, second = response:json(), response:json()
+        assert.are_not_equal(first, second)
+        assert.is_true(first[1] == bytes and second[1] == bytes)
+        assert.error(function() return #inputs[1] end) -- good while it is decoded
+      end
+    end
+  end)
+
+  it("may raise: nothing is left behind", function()
+    local thrown = { "a table" }
+    local client <close> = support.client { serializer = {
+      encode = function() error(thrown) end, decode = function() error(thrown) end,
+    } }
+    local p <close> = answer "x"
+    local response <close> = assert(client:get(p.url .. "/"))
+    for _, f in ipairs {
+      function() return response:json() end,
+      function() return client:post(p.url .. "/", { json = 1 }) end,
+    } do
+      local ok, raised = pcall(f)
+      assert.is_false(ok)
+      assert.equal(thrown, raised)
+    end
+  end)
+end)
 
 describe("JSON", function()
   local before

@@ -184,6 +184,39 @@ describe("a redirect", function()
     end
   end)
 
+  it("of 303 leaves the trailers behind with the body", function()
+    local p <close> = peer.listen { script = { {
+      { "expect_until", "0\r\nX-Sum: 1\r\n\r\n" }, { "send", answer(303, "/next") }, request_head,
+      { "send", DONE }, { "read_all" },
+    } } }
+    local given = false
+    local response <close> = assert(client:post(p.url .. "/", {
+      trailers = { ["X-Sum"] = "1" },
+      body = function()
+        given = not given
+        return given and "piece" or nil
+      end,
+    }))
+    assert.equal("done", response:text())
+    assert.equal("POST /, GET /next", lines_of(p))
+    assert.equal(1, select(2, p:received(1):gsub("Trailer:", "")))
+  end)
+
+  it("keeps the user info of its origin, however its target is written", function()
+    for _, way in ipairs { "relative", "absolute" } do
+      local port = support.system.free_port()
+      local origin = way == "absolute" and ("http://127.0.0.1:%d"):format(port) or ""
+      local p <close> = peer.listen { port = port, script = { {
+        request_head, { "send", answer(302, origin .. "/next") }, request_head, { "send", DONE },
+        { "read_all" },
+      } } }
+      local response <close> = assert(client:get(("http://a%%25:b@127.0.0.1:%d/"):format(port)))
+      assert.equal("done", response:text())
+      local _, count = p:received(1):gsub("Authorization: Basic YSU6Yg==\r\n", "")
+      assert.equal(2, count)
+    end
+  end)
+
   it("takes no field marked secret to another origin, and none back", function()
     local port = support.system.free_port()
     local home <close> = server(answer(302, "/near"),

@@ -56,6 +56,43 @@ describe("a request", function()
     assert.truthy(sent:find("a: 1\r\na: 0\r\nb: 2\r\nc: 3\r\n", 1, true))
   end)
 
+  it("may be one table of options", function()
+    local sent = head(client:request { method = "PUT", url = server.url .. "/a", body = "four" })
+    assert.truthy(sent:find "^PUT /a HTTP/1.1\r\n")
+    assert.truthy(sent:find("Content-Length: 4\r\n", 1, true))
+    assert.truthy(head(client:request { url = server.url .. "/b" }):find "^GET /b ")
+    assert.error_matches(function() client:request { method = "GET" } end, "request: url: string")
+    assert.error_matches(function() client:request { method = 5, url = "x" } end,
+      "request: method: string expected, got number")
+  end)
+
+  it("says nothing twice that is an argument already", function()
+    for name, value in pairs { url = server.url .. "/b", method = "PUT" } do
+      local wrong = ("request: option '%s': given as an argument already"):format(name)
+      assert.error_matches(function() client:get(server.url, { [name] = value }) end, wrong)
+      assert.error_matches(function() client:request("GET", server.url, { [name] = value }) end,
+        wrong)
+    end
+  end)
+
+  it("is built with every option", function()
+    local built = client:build("GET", server.url .. "/")
+    for _, name in ipairs { "query", "body", "json", "auth", "timeout", "stream", "limits",
+      "decompress", "redirects", "expect_continue", "trailers", "on_progress" } do
+      assert.equal(built, built[name](built, nil), name)
+    end
+    local p <close> = peer.listen { script = { { request_head,
+      { "send", "HTTP/1.1 302 F\r\nLocation: /b\r\nContent-Length: 0\r\n\r\n" }, { "stall" } } } }
+    local response <close> = assert(client:build("GET", p.url .. "/"):redirects(false):send())
+    assert.equal(302, response.status)
+  end)
+
+  it("is none for a tunnel", function()
+    assert.equal("CONNECT request: tunnels are not offered",
+      refused(client:request("CONNECT", server.url .. "/")))
+    assert.equal(0, (server:connections()))
+  end)
+
   it("of JSON alone is the same as one with options, whatever its length", function()
     for _, size in ipairs { 1, 100, 10, 1 } do
       local value = { ("x"):rep(size) }

@@ -75,7 +75,72 @@ describe("sluice.all", function()
   it("refuses what is no array of tasks", function()
     assert.error_matches(function() sluice.all() end, "array of tasks expected, got nil")
     assert.error_matches(function() sluice.all "x" end, "array of tasks expected, got string")
-    assert.error(function() sluice.all { 5 } end)
+    for _, value in ipairs { 5, true, {}, print } do
+      assert.error_matches(function() sluice.all { sluice.spawn(print), value } end,
+        "all: %[2%]: task or completion expected, got " .. type(value))
+    end
+  end)
+
+  it("waits for completions, too, whose end without a value is one", function()
+    local p <close> = support.peer.listen { script = { { { "send", "x" }, { "close" } } } }
+    local transport <close> = assert(sluice.connect {
+      host = "127.0.0.1", port = p.port, transport = support.transport(),
+    })
+    assert.same({ "x", "done" },
+      sluice.all { transport:begin_receive(), sluice.spawn(function() return "done" end) })
+    assert.same({ nil, "done" },
+      sluice.all { transport:begin_receive(), sluice.spawn(function() return "done" end) })
+  end)
+end)
+
+describe("sluice.run", function()
+  local before
+
+  before_each(function() before = support.snapshot(sluice) end)
+  after_each(function() support.verify(sluice, before) end)
+
+  it("raises when every task waits for another", function()
+    local first, second
+    local closed = 0
+    local function wait_for_each_other(before_that)
+      sluice.run(function()
+        local closing <close> = setmetatable({}, { __close = function() closed = closed + 1 end })
+        first = sluice.spawn(function()
+          before_that()
+          second:await()
+        end)
+        second = sluice.spawn(function() first:await() end)
+        second:await()
+        return closing
+      end)
+    end
+    for _, before_that in ipairs { function() end, function() sluice.sleep(0.01) end } do
+      closed = 0
+      assert.error_matches(function() wait_for_each_other(before_that) end,
+        "^deadlock: every task waits for another$")
+      assert.equal(1, closed)
+      assert.equal("again", sluice.run(function()
+        sluice.sleep(0.001)
+        return "again"
+      end))
+      first:cancel()
+      second:await()
+    end
+  end)
+
+  it("waits for a task that waits for anything else, however long", function()
+    local p <close> = support.peer.listen { script = {
+      { { "expect_until", "\r\n\r\n" }, { "pause", 0.05 },
+        { "send", "HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\ndone" }, { "stall" } },
+    } }
+    local client <close> = support.client()
+    assert.equal("done", sluice.run(function()
+      local inner = sluice.spawn(function()
+        local response <close> = assert(client:get(p.url .. "/"))
+        return response:text()
+      end)
+      return (sluice.spawn(function() return (inner:await()) end):await())
+    end))
   end)
 end)
 

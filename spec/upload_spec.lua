@@ -359,16 +359,59 @@ describe("an upload", function()
     assert.equal(413, response.status)
   end)
 
-  it("goes on to its end behind an answer of 2xx", function()
-    local body = pattern(1 << 20)
-    local p <close> = peer.listen {
-      script = { { request_head, { "send", DONE }, { "read", #body }, { "stall" } } },
-    }
-    local response <close> = assert(client:post(p.url .. "/", { body = body, stream = true }))
-    assert.equal(200, response.status)
-    assert.equal("done", response:text())
-    p:wait("bytes", #body, 5)
-  end)
+  local size = 8 << 20
+
+  --- 8 MiB in pieces.
+  local function all_of_it()
+    local left = size
+    return function()
+      left = left - 65536
+      return left >= 0 and pattern(65536) or nil
+    end
+  end
+
+  local wholes = {
+    ["a string"] = function() return pattern(size) end,
+    ["a function"] = all_of_it,
+    ["a function of known length"] = function() return { read = all_of_it(), length = size } end,
+  }
+
+  for name, make in pairs(wholes) do
+    for _, is_stream in ipairs { false, true } do
+      local way = is_stream and "streamed" or "buffered"
+
+      it(("goes on behind an answer of 2xx that is not complete: %s, %s"):format(name, way),
+        function()
+          local wire = name == "a function" and size + size // 65536 * 9 + 5 or size
+          local p <close> = peer.listen { records = false, script = { {
+            request_head, { "send", "HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\n" },
+            { "read", wire }, { "send", "done" }, request_head, { "send", DONE }, { "stall" },
+          } } }
+          local response <close> = assert(client:post(p.url .. "/",
+            { body = make(), stream = is_stream }))
+          assert.equal(200, response.status)
+          assert.equal("done", response:text())
+          local other <close> = assert(client:get(p.url .. "/"))
+          assert.equal("done", other:text())
+          assert.equal(1, (p:connections()))
+        end)
+
+      it(("ends where an answer of 2xx is complete: %s, %s"):format(name, way), function()
+        local p <close> = peer.listen { records = false, receive_buffer = 65536, script = {
+          { request_head, { "send", DONE }, { "stall" } },
+          { request_head, { "send", DONE }, { "stall" } },
+        } }
+        local response <close> = assert(client:post(p.url .. "/",
+          { body = make(), stream = is_stream }))
+        assert.equal(200, response.status)
+        assert.equal("done", response:text())
+        assert.equal(0, client:stats().idle)
+        local other <close> = assert(client:get(p.url .. "/"))
+        assert.equal("done", other:text())
+        assert.equal(2, (p:connections()))
+      end)
+    end
+  end
 
   -- ---- 100-continue ----
 
@@ -439,11 +482,43 @@ describe("an upload", function()
     assert.equal("body", body_of(request))
   end)
 
-  it("does not say that it expects anything without a body", function()
-    local p <close> = peer.listen { script = { { request_head, { "send", DONE }, { "stall" } } } }
-    local response <close> = assert(client:get(p.url .. "/", { expect_continue = true }))
-    assert.equal(200, response.status)
-    assert.is_nil(field_of(p:received(1), "Expect"))
+  it("waits for 100 whatever was sent before", function()
+    local p <close> = peer.listen { script = { { request_head, { "send", DONE }, { "loop" } } } }
+    assert(client:post(p.url .. "/", { expect_continue = true })):dispose()
+    local _, _, request = expect_continue {
+      request_head, { "send", "HTTP/1.1 417 No\r\nContent-Length: 0\r\n\r\n" }, { "expect_end" },
+    }
+    assert.equal("", body_of(request))
+  end)
+
+  it("does not ask a function for a body that is not wanted", function()
+    local asked = 0
+    local status = expect_continue({
+      request_head, { "send", "HTTP/1.1 417 No\r\nContent-Length: 2\r\n\r\nno" }, { "expect_end" },
+    }, { body = function()
+      asked = asked + 1
+      return "piece"
+    end })
+    assert.equal(417, status)
+    assert.equal(0, asked)
+  end)
+
+  -- RFC 9110 10.1.1
+  it("does not say that it expects anything without content", function()
+    local writer <close> = sluice.writer()
+    local buffer <close> = sluice.buffer()
+    local sequence <close> = buffer:sequence()
+    local empty = os.tmpname()
+    finally(function() os.remove(empty) end)
+    local function nothing() end
+    for _, body in ipairs { false, "", writer:detach(), sequence, { path = empty },
+      { read = nothing, length = 0 } } do
+      local p <close> = peer.listen { script = { { request_head, { "send", DONE }, { "stall" } } } }
+      local response <close> = assert(client:post(p.url .. "/",
+        { body = body or nil, expect_continue = true }))
+      assert.equal(200, response.status)
+      assert.is_nil(field_of(p:received(1), "Expect"))
+    end
   end)
 
   -- ---- progress ----
@@ -504,21 +579,104 @@ describe("an upload", function()
   end)
 
   it("tells how far a response has come", function()
-    local size = 1 << 20
+    local whole = 1 << 20
     local p <close> = peer.listen {
       script = { {
-        request_head, { "send", ("HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n"):format(size) },
-        { "dribble", pattern(size), 65536, 0.02 }, { "stall" },
+        request_head, { "send", ("HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n"):format(whole) },
+        { "dribble", pattern(whole), 65536, 0.02 }, { "stall" },
       } },
     }
     local calls, tell = recorder()
     local from = system.clock()
     local response <close> = assert(client:get(p.url .. "/", { on_progress = tell }))
-    assert.equal(size, #response:text())
+    assert.equal(whole, #response:text())
     assert.is_true(#calls >= 2)
-    assert.equal(size, calls[#calls].received)
-    assert.equal(size, calls[#calls].to_receive)
+    assert.equal(whole, calls[#calls].received)
+    assert.equal(whole, calls[#calls].to_receive)
     check_steps(calls, system.clock() - from)
+  end)
+
+  it("tells nothing that is not known", function()
+    local p <close> = peer.listen { script = { {
+      request_head, { "send", "HTTP/1.1 200 OK\r\n\r\ndone" }, { "close" },
+    } } }
+    local given
+    local response <close> = assert(client:get(p.url .. "/",
+      { on_progress = function(...) given = table.pack(...) end }))
+    assert.equal("done", response:text())
+    assert.same({ 0, 4, nil, nil, n = 4 }, given)
+  end)
+
+  for _, is_stream in ipairs { false, true } do
+    local way = is_stream and "streamed" or "buffered"
+
+    it("raises what on_progress raises at the end: " .. way, function()
+      local p <close> = peer.listen { script = { { request_head, { "send", DONE }, { "stall" } } } }
+      local thrown = { "a table" }
+      local ok, raised = pcall(function()
+        assert(client:get(p.url .. "/", {
+          stream = is_stream, on_progress = function() error(thrown) end,
+        })):dispose()
+        assert.is_true(is_stream)
+        error(thrown) -- nobody is left to be told
+      end)
+      assert.is_false(ok)
+      assert.equal(thrown, raised)
+    end)
+
+    it("fails where on_progress raises: " .. way, function()
+      local p <close> = peer.listen { script = { {
+        request_head, { "send", "HTTP/1.1 200 OK\r\nContent-Length: 8\r\n\r\ngood" }, { "stall" },
+      } } }
+      local ok, raised = pcall(function()
+        local response <close> = assert(client:get(p.url .. "/", {
+          stream = is_stream, on_progress = function() error("oops", 0) end,
+        }))
+        local text, message, err = response:text()
+        assert.is_nil(text)
+        assert.equal("invalid", err.code)
+        error((message:match "on_progress: (.*)$"), 0)
+      end)
+      assert.is_false(ok)
+      assert.equal("oops", raised)
+    end)
+  end
+
+  it("keeps no streamed response that was forgotten", function()
+    local p <close> = peer.listen { script = { {
+      request_head, { "send", "HTTP/1.1 200 OK\r\nContent-Length: 8\r\n\r\ngood" }, { "stall" },
+    } } }
+    local leaked = sluice.stats().leaked
+    local calls = 0
+    local function forget()
+      assert(client:get(p.url .. "/",
+        { stream = true, on_progress = function() calls = calls + 1 end }))
+    end
+    forget()
+    collectgarbage()
+    collectgarbage()
+    assert.equal(leaked + 1, sluice.stats().leaked)
+    before.leaked = before.leaked + 1 -- for the sake of the test
+    assert.is_true(support.settle(sluice))
+    assert.equal(0, calls)
+  end)
+
+  it("tells the end of a streamed response that is disposed right then", function()
+    local p <close> = peer.listen { script = { { request_head, { "send", DONE }, { "stall" } } } }
+    local calls, tell = recorder()
+    do
+      local response <close> = assert(client:get(p.url .. "/",
+        { stream = true, on_progress = tell }))
+      assert.equal("done", response:text())
+    end
+    collectgarbage()
+    sluice.run(function()
+      while #calls == 0 do sluice.sleep(0.01) end
+    end)
+    assert.same({ 0, 4, 4 }, { calls[1].sent, calls[1].received, calls[1].to_receive })
+    client:close()
+    assert.is_true(support.settle(sluice))
+    assert.equal(1, #calls)
   end)
 
   it("tells the end of a streamed response while the loop runs", function()

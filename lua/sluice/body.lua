@@ -46,20 +46,21 @@ local function check_fields(where, value, one, other, level)
   end
 end
 
+-- In place of its caller: `level` is that of both.
 local function from_table(where, value, level)
   if type(value.path) == "string" then
-    check_fields(where, value, "path", "path", level + 1)
+    check_fields(where, value, "path", "path", level)
     return from_path(value.path)
   end
   if type(value.read) == "function" then
-    check_fields(where, value, "read", "length", level + 1)
+    check_fields(where, value, "read", "length", level)
     local length = value.length
     if length ~= nil and (math.type(length) ~= "integer" or length < 0) then
-      error(where .. ": body.length: integer expected, not negative", level + 1)
+      error(where .. ": body.length: integer expected, not negative", level)
     end
     return setmetatable({ kind = "pushed", value = value.read, length = length }, Body)
   end
-  error(where .. ": body: table with path or read expected", level + 1)
+  error(where .. ": body: table with path or read expected", level)
 end
 
 -- A body of that value, which is none yet.
@@ -78,8 +79,10 @@ local function make(where, value, level)
     local meta = getmetatable(value)
     local name = type(meta) == "table" and meta.__name
     if name == "sluice.lease" or name == "sluice.sequence" then
+      local ok, length = pcall(meta.__len, value)
+      if not ok then error(length, level) end -- disposed
       return setmetatable({ kind = name == "sluice.lease" and "lease" or "sequence",
-        value = value, length = #value }, Body)
+        value = value, length = length }, Body)
     end
   end
   error(("%s: body: string, lease, sequence, file, table or function expected, got %s")

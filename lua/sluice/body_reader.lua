@@ -16,10 +16,18 @@ local WholeReader = {}
 WholeReader.__index = WholeReader
 WholeReader.__name = "sluice.body_reader"
 
+-- Results as they are; misuse names the caller's line.
+local function relay(name, ok, ...)
+  if ok then return ... end
+  local raised = ...
+  local reason = type(raised) == "string" and raised:match("^bad argument #%d+ to '.-' %((.*)%)$")
+  error(reason and name .. ": " .. reason or raised, 2)
+end
+
 for _, name in ipairs { "read", "lines", "seek", "position" } do
   WholeReader[name] = function(self, ...)
     if not self.reader then error("use of closed body reader", 2) end
-    return self.reader[name](self.reader, ...)
+    return relay(name, pcall(self.reader[name], self.reader, ...))
   end
 end
 
@@ -148,43 +156,55 @@ local function read_number(self)
   return number
 end
 
-local function read_format(self, format)
-  if math.type(format) == "integer" and format >= 0 then return read_count(self, format) end
-  local name = type(format) == "string" and format:gsub("^%*", ""):sub(1, 1)
-  if name == "l" then return read_line(self, false) end
-  if name == "L" then return read_line(self, true) end
-  if name == "a" then return read_all(self) end
-  if name == "n" then return read_number(self) end
-  error("read: invalid format", 3)
+local readers = {
+  l = function(self) return read_line(self, false) end,
+  L = function(self) return read_line(self, true) end,
+  a = read_all,
+  n = read_number,
+}
+
+-- What reads by that format; nil: it is none.
+local function reader_of(format)
+  if math.type(format) == "integer" then return format >= 0 and read_count or nil end
+  return type(format) == "string" and readers[format:gsub("^%*", ""):sub(1, 1)] or nil
 end
 
-local function check(self)
+-- Raises in the name of who called the caller.
+local function check(self, name, formats)
   if not self.response then error("use of closed body reader", 3) end
+  for i = 1, formats and formats.n or 0 do
+    if not reader_of(formats[i]) then error(name .. ": invalid format", 3) end
+  end
 end
 
---- Reads by the formats of Lua's files: "l" (the default), "L", "n", "a", counts.
--- Returns what each gives, nil for the first that cannot be had | nil, message, err
--- Yields.
-function BodyReader:read(...)
-  check(self)
-  local formats = table.pack(...)
+local function read_formats(self, formats)
   if formats.n == 0 then return read_line(self, false) end
   local results = {}
   for i = 1, formats.n do
     local message, err
-    results[i], message, err = read_format(self, formats[i])
+    results[i], message, err = reader_of(formats[i])(self, formats[i])
     if err then return nil, message, err end
     if results[i] == nil then return table.unpack(results, 1, i) end
   end
   return table.unpack(results, 1, formats.n)
 end
 
+--- Reads by the formats of Lua's files: "l" (the default), "L", "n", "a", counts.
+-- Returns what each gives, nil for the first that cannot be had | nil, message, err
+-- Yields.
+function BodyReader:read(...)
+  local formats = table.pack(...)
+  check(self, "read", formats)
+  return read_formats(self, formats)
+end
+
 --- Iterates over what `read` gives; a failure is raised. Yields.
 function BodyReader:lines(...)
-  check(self)
   local formats = table.pack(...)
+  check(self, "lines", formats)
   return function()
-    local results = table.pack(self:read(table.unpack(formats, 1, formats.n)))
+    if not self.response then error("use of closed body reader", 2) end
+    local results = table.pack(read_formats(self, formats))
     if results[1] == nil and results[3] then error(results[3], 2) end
     return table.unpack(results, 1, results.n)
   end

@@ -56,10 +56,13 @@ for name, checker in pairs(Request.shared_schema) do schema[name] = checker end
 -- By method and URL.
 local function no_plans() return { GET = {}, POST = {}, PUT = {}, PATCH = {} } end
 
+-- A serializer is an object of somebody's, perhaps, and stays that one.
 local function copy(value)
   if type(value) ~= "table" then return value end
   local copied = {}
-  for key, inner in pairs(value) do copied[key] = copy(inner) end
+  for key, inner in pairs(value) do
+    copied[key] = key == "serializer" and inner or copy(inner)
+  end
   return copied
 end
 
@@ -83,7 +86,7 @@ function Client.new(options)
   local where = "client"
   options = options or {}
   check.options(where, options, schema, 2)
-  local serializer = options.serializer or json -- an object, perhaps, not to be copied
+  local serializer = options.serializer or json
   options = copy(options)
   local mode, backend, refusal = transports.choose(options.transport, where, options.logger, 2)
   if not mode then return nil, backend, refusal end

@@ -49,12 +49,14 @@ static int progress_counts(lua_State *L)
     return push_counts(L, check_exchange(L));
 }
 
-/* progress:is_over() -> whether it ended, whether the whole body has come */
+/* progress:is_over() -> whether it ended, whether the whole body has come
+ * What is only drained nobody wants to hear of. */
 static int progress_is_over(lua_State *L)
 {
     const struct sl_exchange *exchange = check_exchange(L);
 
-    lua_pushboolean(L, exchange->phase >= SL_EXCHANGE_DONE);
+    lua_pushboolean(L, exchange->phase >= SL_EXCHANGE_DONE ||
+                           exchange->drain_until != 0);
     lua_pushboolean(L, exchange->phase == SL_EXCHANGE_DONE);
     return 2;
 }

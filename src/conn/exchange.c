@@ -223,11 +223,22 @@ void sl_exchange_lose(struct sl_exchange *exchange)
         sl_exchange_take_turn(exchange);
 }
 
+/* An answer may be complete before anybody has noticed that its request is. */
+static bool has_sent_all(const struct sl_exchange *exchange)
+{
+    const struct sl_link *link = &exchange->connection->link;
+
+    return exchange->is_upload_over ||
+           (exchange->head_sent == exchange->head->filled &&
+            sl_upload_is_over(&exchange->upload) &&
+            (link->tls == NULL || link->tls->out.length == 0));
+}
+
 void sl_exchange_finish(struct sl_exchange *exchange)
 {
     struct sl_connection *connection = exchange->connection;
     bool can_reuse = exchange->response.framing.keeps_alive &&
-                     exchange->is_upload_over && !exchange->was_cut;
+                     has_sent_all(exchange) && !exchange->was_cut;
 
     exchange->connection = NULL;
     connection->exchange = NULL;
