@@ -643,6 +643,44 @@ describe("a transport", function()
       transport:close()
     end)
 
+    it("TLS: the sessions of one that has the same settings", function()
+      local echo <close> = server.python(TLS_ECHO, certificates.chain "good",
+        certificates.key "good")
+      local asked = 0
+      local function accept() return true end
+      local function password()
+        asked = asked + 1
+        return "secret"
+      end
+      local function resumes(tls)
+        tls.ca_file = certificates.file "root.pem"
+        local transport = assert(sluice.connect {
+          host = "localhost", port = echo.port, transport = support.transport(), tls = tls,
+        })
+        open[#open + 1] = transport
+        both_ways(transport, 1) -- behind the tickets
+        return transport:tls().resumed
+      end
+      local function own_certificate()
+        return { cert_file = certificates.chain "client", key_password = password,
+          key_file = certificates.file "client_encrypted.key" }
+      end
+      assert.is_false(resumes {})
+      assert.is_true(resumes {})
+      assert.is_false(resumes { alpn = { "x" } })
+      assert.is_true(resumes { alpn = { "x" } })
+      assert.is_false(resumes { alpn = { "x", "y" } })
+      assert.is_false(resumes { verify = accept })
+      assert.is_true(resumes { verify = accept })
+      assert.is_false(resumes { verify = function() return true end })
+      assert.is_false(resumes { resume = false })
+      assert.is_false(resumes { resume = false })
+      assert.is_false(resumes(own_certificate()))
+      assert.is_true(resumes(own_certificate()))
+      assert.equal(1, asked)
+      assert.is_true(resumes {})
+    end)
+
     it("TLS: nothing to a peer that is not who it should be", function()
       local wrong <close> = certificates.serve "wrong_name"
       local transport, message, err = sluice.connect {

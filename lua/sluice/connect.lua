@@ -32,18 +32,24 @@ return function(options)
     timeout = { connect = timeout, resolve = timeout, tls = timeout }
   end
   timeout = timeout or {}
-  local tls, identity
+  local tls, identity, message, err
   if options.tls then
     local settings = options.tls == true and {} or options.tls
-    local ok, message, err = transports.has_provider(settings, "connect")
+    local ok
+    ok, message, err = transports.has_provider(settings, "connect")
     if not ok then return nil, message, err end
-    tls, message, err = transports.tls_context(settings, {})
+    tls, message, err = transports.shared_context(settings)
     if not tls then return nil, message, err end
     identity = ("%s:%s"):format(host or options.unix_path, options.port)
   end
-  return core.connect {
+  local transport
+  transport, message, err = core.connect {
     host = host or options.unix_path, port = options.port, unix_path = options.unix_path,
-    completion = mode == "completion", backend = backend, tls = tls, identity = identity,
-    resolve = timeout.resolve, connect = timeout.connect, tls_timeout = timeout.tls,
+    completion = mode == "completion", backend = backend, tls = tls and tls.context,
+    identity = identity, resolve = timeout.resolve, connect = timeout.connect,
+    tls_timeout = timeout.tls,
   }
+  if not transport then return nil, message, err end
+  if tls then transports.hold(transport, tls) end
+  return transport
 end

@@ -165,4 +165,47 @@ function transports.tls_context(options, alpn)
   return core.tls_context(copy)
 end
 
+-- ---- contexts of bare connections ----
+
+-- { options = copy, alpn =, context = }, as long as somebody holds one.
+local kept = setmetatable({}, { __mode = "k" })
+-- By the transports that use them.
+local holders = setmetatable({}, { __mode = "k" })
+
+local function copy_of(options)
+  local copied = {}
+  for key, value in pairs(options) do
+    copied[key] = type(value) == "table" and table.move(value, 1, #value, 1, {}) or value
+  end
+  return copied
+end
+
+local function is_same(a, b)
+  if type(a) ~= "table" or type(b) ~= "table" then return a == b end
+  for key, value in pairs(a) do
+    if not is_same(value, b[key]) then return false end
+  end
+  for key in pairs(b) do
+    if a[key] == nil then return false end
+  end
+  return true
+end
+
+--- The context of earlier connections with the same checked options, their sessions and roots
+-- with it, else a new one: a table with `context`, to be passed to transports.hold.
+-- Returns it | nil, message, err
+function transports.shared_context(options)
+  for entry in pairs(kept) do
+    if is_same(entry.options, options) then return entry end
+  end
+  local context, message, err = transports.tls_context(options, {})
+  if not context then return nil, message, err end
+  local entry = { options = copy_of(options), context = context }
+  kept[entry] = true
+  return entry
+end
+
+--- The transport uses it: it is found again at least as long as that lives.
+function transports.hold(transport, entry) holders[transport] = entry end
+
 return transports
