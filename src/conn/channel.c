@@ -71,7 +71,8 @@ static void stop(struct sl_channel_operation *operation, enum sl_status status,
         if (channel->connector != NULL)
             sl_connect_destroy(channel->connector);
         channel->connector = NULL;
-        sl_link_close(&channel->link, true);
+        if (!channel->is_in_engine)
+            sl_link_close(&channel->link, true);
     }
 }
 
@@ -198,14 +199,25 @@ static void advance_receive(struct sl_channel *channel, bool is_inside)
     end(operation, status, is_inside);
 }
 
-static void advance_opening(struct sl_channel *channel)
+/* The owner's verify runs in there and may close this channel; the caller holds
+ * it. */
+static enum sl_status handshake(struct sl_channel *channel)
+{
+    struct sl_failure failure;
+    enum sl_status status;
+
+    channel->is_in_engine = true;
+    status = sl_link_handshake(&channel->link, &failure);
+    channel->is_in_engine = false;
+    if (channel->phase == SL_CHANNEL_OPENING && sl_is_failure(status))
+        channel->opening.failure = failure;
+    return status;
+}
+
+static void end_opening(struct sl_channel *channel, enum sl_status status)
 {
     struct sl_channel_operation *operation = &channel->opening;
-    enum sl_status status =
-        sl_link_handshake(&channel->link, &operation->failure);
 
-    if (status == SL_AGAIN)
-        return;
     if (status == SL_OK) {
         status = sl_peer_create(channel->allocator, channel->provider,
                                 channel->link.tls->engine, &channel->peer);
@@ -222,13 +234,27 @@ static void advance_opening(struct sl_channel *channel)
     end(operation, status, false);
 }
 
+static void advance_opening(struct sl_channel *channel)
+{
+    enum sl_status status;
+
+    sl_channel_retain(channel);
+    status = handshake(channel);
+    if (channel->phase == SL_CHANNEL_CLOSED)
+        sl_link_close(&channel->link, true);
+    else if (status != SL_AGAIN)
+        end_opening(channel, status);
+    sl_channel_release(channel);
+}
+
 /* With TLS either event may serve either direction. */
 static void can_move(void *owner)
 {
     struct sl_channel *channel = owner;
 
     if (channel->phase == SL_CHANNEL_OPENING) {
-        advance_opening(channel);
+        if (!channel->is_in_engine)
+            advance_opening(channel);
         return;
     }
     advance_send(channel, false);
@@ -365,7 +391,8 @@ void sl_channel_close(struct sl_channel *channel)
     stop(&channel->sending, SL_CANCELLED, "transport is closed");
     stop(&channel->receiving, SL_CANCELLED, "transport is closed");
     channel->phase = SL_CHANNEL_CLOSED;
-    sl_link_close(&channel->link, is_busy);
+    if (!channel->is_in_engine)
+        sl_link_close(&channel->link, is_busy);
 }
 
 enum sl_status sl_channel_begin_send(struct sl_channel *channel,

@@ -62,6 +62,7 @@ struct sl_channel {
     struct sl_buffer *target;    /* of the receive */
     size_t wanted;
     bool is_broken; /* a send ended in the middle: nothing more can follow */
+    bool is_in_engine; /* inside the handshake: the link is closed after it */
 };
 
 /* Begins to connect; `opening` tells. One reference. SL_MEMORY, SL_INVALID, SL_TLS:
@@ -90,7 +91,8 @@ enum sl_status sl_channel_begin_receive(struct sl_channel *channel,
                                         int64_t due);
 
 /* Ends what is under way with SL_CANCELLED and closes; orderly where nothing is
- * under way. Idempotent. */
+ * under way. Idempotent; also from inside its own handshake (the owner's
+ * verify). */
 void sl_channel_close(struct sl_channel *channel);
 
 #endif

@@ -264,11 +264,28 @@ void sl_exchange_activate(struct sl_exchange *exchange)
         exchange->holds_head = !exchange->upload.is_complete;
 }
 
+/* The owner's verify runs in there and may end this exchange, which has to wait:
+ * the engine is at work. */
+static enum sl_status handshake(struct sl_exchange *exchange)
+{
+    struct sl_failure failure;
+    enum sl_status status;
+
+    exchange->is_in_engine = true;
+    status = sl_link_handshake(&exchange->connection->link, &failure);
+    exchange->is_in_engine = false;
+    if (exchange->must_fail)
+        return exchange->failure.status;
+    if (sl_is_failure(status))
+        exchange->failure = failure;
+    return status;
+}
+
 static void advance_handshake(struct sl_exchange *exchange)
 {
     struct sl_connection *connection = exchange->connection;
     struct sl_link *link = &connection->link;
-    enum sl_status status = sl_link_handshake(link, &exchange->failure);
+    enum sl_status status = handshake(exchange);
 
     if (status == SL_AGAIN)
         return;
@@ -317,7 +334,7 @@ void sl_exchange_advance(struct sl_exchange *exchange)
 {
     /* Ending a drain lets go of the last reference. */
     sl_exchange_retain(exchange);
-    if (exchange->phase == SL_EXCHANGE_SECURING)
+    if (exchange->phase == SL_EXCHANGE_SECURING && !exchange->is_in_engine)
         advance_handshake(exchange);
     if (exchange->phase == SL_EXCHANGE_ACTIVE)
         advance_message(exchange);
@@ -500,9 +517,10 @@ enum sl_status sl_exchange_want(struct sl_exchange *exchange,
     exchange->wanted = wanted;
     if (!sl_exchange_is_satisfied(exchange)) {
         exchange->last_activity = sl_loop_refresh(sl_exchange_loop(exchange));
+        /* A handshake goes on by what comes from the peer, inside a step. */
         if (may_gather(exchange))
             sl_exchange_take_turn(exchange);
-        else
+        else if (exchange->phase != SL_EXCHANGE_SECURING)
             sl_exchange_advance(exchange);
     }
     if (!sl_exchange_is_satisfied(exchange)) {
@@ -574,8 +592,14 @@ void sl_exchange_check_deadline(struct sl_exchange *exchange)
 void sl_exchange_abort(struct sl_exchange *exchange, enum sl_status status,
                        const char *reason)
 {
-    if (!sl_exchange_is_over(exchange))
-        sl_exchange_fail_with(exchange, status, reason);
+    if (sl_exchange_is_over(exchange) || exchange->must_fail)
+        return;
+    if (exchange->is_in_engine) {
+        exchange->must_fail = true;
+        sl_fail(&exchange->failure, status, SL_STAGE_TLS, "%s", reason);
+        return;
+    }
+    sl_exchange_fail_with(exchange, status, reason);
 }
 
 void sl_exchange_drop(struct sl_exchange *exchange)

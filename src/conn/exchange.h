@@ -107,7 +107,9 @@ struct sl_exchange {
     bool was_cut;        /* the upload was ended early */
     bool holds_head; /* until the first pushed pieces are there to go with it */
     bool was_asked;  /* whoever pushes has had the time to give some */
-    uint64_t uploaded; /* body bytes sent, once it is over */
+    bool is_in_engine;   /* inside the handshake, which may ask its owner */
+    bool must_fail;      /* ended from there, `failure` says how */
+    uint64_t uploaded;   /* body bytes sent, once it is over */
     struct sl_exchange_times times;
     struct sl_failure failure;
     struct sl_peer *peer; /* of the connection; NULL: plain */
@@ -146,7 +148,8 @@ uint64_t sl_exchange_uploaded(const struct sl_exchange *exchange);
  * faster must not outrun the total deadline. */
 void sl_exchange_check_deadline(struct sl_exchange *exchange);
 
-/* Ends it now with that status: the connection closes, waiters are told. */
+/* Ends it now with that status: the connection closes, waiters are told. From
+ * inside its own handshake (the owner's verify): as soon as that returns. */
 void sl_exchange_abort(struct sl_exchange *exchange, enum sl_status status,
                        const char *reason);
 

@@ -348,6 +348,8 @@ enum sl_status sl_gnutls_context_create(struct sl_allocator *allocator,
         sl_gnutls_context_release(made);
         return status;
     }
+    made->forget = options->forget;
+    made->forgotten = options->forgotten;
     *context = made;
     return SL_OK;
 }
@@ -372,5 +374,7 @@ void sl_gnutls_context_release(struct sl_tls_context *context)
     sl_free(context->allocator, context->alpn, context->alpn_size);
     if (context->key_log >= 0)
         close(context->key_log);
+    if (context->forget != NULL)
+        context->forget(context->forgotten);
     sl_free(context->allocator, context, sizeof *context);
 }

@@ -31,6 +31,8 @@ struct sl_tls_context {
     bool has_own_records;
     bool (*verify)(void *owner, const struct sl_tls_certificate *peer,
                    char *reason, size_t reason_size);
+    void (*forget)(void *forgotten);
+    void *forgotten;
     size_t pin_count;
     unsigned char pins[SL_TLS_PINS][SL_TLS_PIN_SIZE];
 };

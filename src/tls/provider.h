@@ -45,9 +45,14 @@ struct sl_tls_options {
                                * told otherwise */
     const char *key_log_file; /* secrets are written there, NSS format */
     /* May refuse what passed every other check, never accept what did not:
-     * called after verification, before any byte is sent. NULL: none. */
+     * called after verification, before any byte is sent. It must leave the
+     * engine alone. NULL: none. */
     bool (*verify)(void *owner, const struct sl_tls_certificate *peer,
                    char *reason, size_t reason_size);
+    /* Told when the context is gone, and with it every engine that might have
+     * called verify; not when it could not be made. NULL: nobody. */
+    void (*forget)(void *forgotten);
+    void *forgotten;
 };
 
 /* The peer's certificate, as text; strings live as long as the engine. */

@@ -9,6 +9,8 @@ struct talk {
     struct sl_tls_context *context;
     struct sl_channel *channel;
     struct sl_buffer buffer; /* what the channel receives into */
+    bool (*verify)(void *owner, const struct sl_tls_certificate *peer,
+                   char *reason, size_t reason_size);
     int listener;
     int peer;
 };
@@ -27,7 +29,7 @@ static enum sl_status talk_open(struct talk *talk,
                                          .connect.backend = manner->backend,
                                          .tls_timeout = SL_SECOND,
                                          .identity = "x"};
-    struct sl_tls_options tls = {.verifies = true};
+    struct sl_tls_options tls = {.verifies = true, .verify = talk->verify};
     struct sl_failure failure;
     enum sl_status status = SL_OK;
 
@@ -158,7 +160,7 @@ static void check_buffer(struct talk *talk, const char *expected)
 
 static void both_ways(const struct manner *manner)
 {
-    struct talk talk;
+    struct talk talk = {0};
     uint32_t version;
 
     talk_init(&talk, manner);
@@ -187,7 +189,7 @@ TEST("sends and receives at once, with the same two completions each time")
 
 static void second_one(const struct manner *manner)
 {
-    struct talk talk;
+    struct talk talk = {0};
     struct sl_sequence none;
 
     talk_init(&talk, manner);
@@ -216,7 +218,7 @@ TEST("refuses a second operation in a direction, and any once closed")
 
 static void cancelled(const struct manner *manner)
 {
-    struct talk talk;
+    struct talk talk = {0};
     struct sl_completion *completion;
 
     talk_init(&talk, manner);
@@ -248,7 +250,7 @@ TEST("loses nothing to a receive that was cancelled or too late")
 
 static void closed(const struct manner *manner)
 {
-    struct talk talk;
+    struct talk talk = {0};
 
     talk_init(&talk, manner);
     begin_receive(&talk, SL_NEVER);
@@ -267,7 +269,7 @@ TEST("ends what is under way with cancelled when it is closed")
 
 static void peer_ends(const struct manner *manner)
 {
-    struct talk talk;
+    struct talk talk = {0};
 
     talk_init(&talk, manner);
     peer_send(talk.peer, "last");
@@ -316,7 +318,7 @@ static void peer_frame(struct talk *talk, char kind, const char *content)
 
 static void secure(const struct manner *manner)
 {
-    struct talk talk;
+    struct talk talk = {0};
 
     test_allocator_init(&talk.world.own);
     REQUIRE(talk_open(&talk, &talk.world.own.base, manner, true) == SL_OK);
@@ -355,7 +357,7 @@ TEST("speaks TLS, and takes no cut for an end")
 
 static void refused(const struct manner *manner)
 {
-    struct talk talk;
+    struct talk talk = {0};
 
     for (int is_silent = 0; is_silent < 2; is_silent++) {
         test_allocator_init(&talk.world.own);
@@ -376,6 +378,77 @@ static void refused(const struct manner *manner)
 TEST("tells of a handshake that fails or takes too long")
 {
     each_manner(refused);
+}
+
+static struct talk asked;
+
+/* The engine that calls this must still be there when it returns. */
+static bool close_it(void *owner, const struct sl_tls_certificate *peer,
+                     char *reason, size_t reason_size)
+{
+    (void)owner;
+    (void)peer;
+    (void)reason;
+    (void)reason_size;
+    sl_channel_close(asked.channel);
+    return true;
+}
+
+static bool cancel_it(void *owner, const struct sl_tls_certificate *peer,
+                      char *reason, size_t reason_size)
+{
+    struct sl_completion *opening = &asked.channel->opening.completion;
+
+    (void)owner;
+    (void)peer;
+    (void)reason;
+    (void)reason_size;
+    opening->cancel(opening);
+    return true;
+}
+
+static bool release_it(void *owner, const struct sl_tls_certificate *peer,
+                       char *reason, size_t reason_size)
+{
+    struct sl_channel *channel = asked.channel;
+
+    close_it(owner, peer, reason, reason_size);
+    asked.channel = NULL;
+    sl_channel_release(channel);
+    return false;
+}
+
+static void ended_inside(const struct manner *manner)
+{
+    asked.verify = close_it;
+    for (int i = 0; i < 2; i++) {
+        test_allocator_init(&asked.world.own);
+        REQUIRE(talk_open(&asked, &asked.world.own.base, manner, true) ==
+                SL_OK);
+        accept_peer(&asked);
+        peer_frame(&asked, 'W', "");
+        CHECK_INT(result_of(&asked, &asked.channel->opening), SL_CANCELLED);
+        CHECK_INT(asked.channel->phase, SL_CHANNEL_CLOSED);
+        CHECK(asked.channel->link.transport == NULL);
+        talk_fini(&asked);
+        asked.verify = cancel_it;
+    }
+
+    asked.verify = release_it;
+    test_allocator_init(&asked.world.own);
+    REQUIRE(talk_open(&asked, &asked.world.own.base, manner, true) == SL_OK);
+    accept_peer(&asked);
+    peer_frame(&asked, 'W', "");
+    for (int64_t until = sl_clock_now() + PATIENCE;
+         asked.channel != NULL && sl_clock_now() < until;)
+        CHECK_INT(sl_loop_step(&asked.world.loop, SL_MILLISECOND), SL_OK);
+    CHECK(asked.channel == NULL);
+    talk_fini(&asked);
+}
+
+TEST("may be ended by whom its handshake asks")
+{
+    each_manner(ended_inside);
 }
 
 int main(void)

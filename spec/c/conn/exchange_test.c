@@ -1,6 +1,7 @@
 #include "conn/exchange.h"
 
 #include "spec/c/conn/scene.h"
+#include "spec/c/tls/framed.h"
 
 #define HELLO "HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello"
 #define POST  "POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 4\r\n\r\n"
@@ -503,6 +504,60 @@ static void whole_life(struct sl_allocator *allocator, void *argument)
 TEST("gives back everything whichever allocation fails")
 {
     test_each_failure(whole_life, NULL);
+}
+
+/* The engine that calls this must still be there when it returns. */
+static bool abort_it(void *owner, const struct sl_tls_certificate *peer,
+                     char *reason, size_t reason_size)
+{
+    struct sl_exchange **exchange = owner;
+
+    (void)peer;
+    (void)reason;
+    (void)reason_size;
+    sl_exchange_abort(*exchange, SL_CANCELLED, "asked for");
+    sl_exchange_drop(*exchange);
+    return true;
+}
+
+static void secure_scene(struct sl_exchange **asked)
+{
+    struct sl_tls_options tls = {.verifies = true, .verify = abort_it};
+    struct sl_origin_options origin = {.host = "127.0.0.1",
+                                       .identity = "x",
+                                       .provider = &framed_provider,
+                                       .verify_owner = asked};
+    struct sl_failure failure;
+
+    scene_init(&scene);
+    sl_origin_release(scene.origin);
+    origin.port = scene.port;
+    REQUIRE(framed_provider.context_create(scene.world.allocator, &tls,
+                                           &origin.context,
+                                           &failure) == SL_OK);
+    REQUIRE(sl_origin_create(scene.connections, &origin, &scene.origin) ==
+            SL_OK);
+    framed_provider.context_release(origin.context);
+}
+
+TEST("may be ended by whom its handshake asks")
+{
+    struct sl_exchange *exchange;
+    int peer;
+
+    secure_scene(&exchange);
+    exchange = scene_begin(&scene, GET);
+    CHECK_INT(sl_exchange_want(exchange, SL_WANT_WHOLE, 0), SL_AGAIN);
+    peer = scene_accept(&scene);
+    /* "W", no bytes: welcome */
+    REQUIRE(send(peer, "W\0\0", 3, MSG_NOSIGNAL) == 3);
+    CHECK_INT(scene_want(&scene, exchange, SL_WANT_WHOLE, 0), SL_CANCELLED);
+    CHECK_INT(exchange->failure.stage, SL_STAGE_TLS);
+    CHECK_STR(exchange->failure.reason, "asked for");
+    CHECK_INT(scene.connections->stats.active, 0);
+    sl_exchange_release(exchange);
+    close(peer);
+    scene_fini(&scene);
 }
 
 int main(void)

@@ -8,6 +8,8 @@ struct sl_tls_context {
     struct sl_allocator *allocator;
     size_t refs;
     bool verifies;
+    bool (*verify)(void *owner, const struct sl_tls_certificate *peer,
+                   char *reason, size_t reason_size);
 };
 
 struct sl_tls_engine {
@@ -21,6 +23,7 @@ struct sl_tls_engine {
     bool is_closed;
     bool has_ended;
     struct sl_failure failure;
+    void *owner;
     size_t size;
     char host[];
 };
@@ -93,6 +96,7 @@ static enum sl_status context_create(struct sl_allocator *allocator,
     made->allocator = allocator;
     made->refs = 1;
     made->verifies = options->verifies;
+    made->verify = options->verify;
     *context = made;
     return SL_OK;
 }
@@ -121,13 +125,13 @@ static enum sl_status engine_create(struct sl_tls_context *context,
 
     (void)pool;
     (void)identity;
-    (void)owner;
     if (length == 0)
         return sl_fail(failure, SL_INVALID, SL_STAGE_TLS, "no host");
     made = sl_allocate_zeroed(context->allocator, sizeof *made + length + 1);
     if (made == NULL)
         return sl_fail(failure, SL_MEMORY, SL_STAGE_TLS, "out of memory");
     made->context = context;
+    made->owner = owner;
     made->size = sizeof *made + length + 1;
     memcpy(made->host, host, length + 1);
     context_retain(context);
@@ -181,6 +185,12 @@ static enum sl_status handshake(struct sl_tls_engine *engine,
     if (status == SL_AGAIN)
         return SL_AGAIN;
     if (status == SL_OK && kind == 'W') {
+        struct sl_tls_certificate peer = {.subject = engine->host};
+
+        if (engine->context->verify != NULL &&
+            !engine->context->verify(engine->owner, &peer, reason,
+                                     sizeof reason))
+            return break_down(engine, SL_TLS, "refused by its owner", failure);
         engine->is_ready = true;
         return SL_OK;
     }
