@@ -616,7 +616,8 @@ void sl_exchange_drop(struct sl_exchange *exchange)
     if (exchange->phase != SL_EXCHANGE_ACTIVE ||
         response->phase == SL_PHASE_HEAD || !exchange->is_upload_over ||
         exchange->was_cut || !response->framing.keeps_alive || !is_short ||
-        exchange->completion.state == SL_COMPLETION_PENDING) {
+        exchange->completion.state == SL_COMPLETION_PENDING ||
+        sl_loop_is_forked(sl_exchange_loop(exchange))) {
         sl_exchange_abort(exchange, SL_CANCELLED, "let go before its end");
         sl_buffer_reset(&response->body);
         return;

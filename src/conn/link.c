@@ -253,7 +253,7 @@ void sl_link_close(struct sl_link *link, bool is_abort)
     struct sl_link_tls *tls = link->tls;
 
     if (tls != NULL) {
-        if (!is_abort) {
+        if (!is_abort && !sl_transport_is_forked(link->transport)) {
             struct sl_failure ignored;
 
             /* RFC 9112 9.8: a closure alert before the connection is closed,

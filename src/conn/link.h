@@ -66,7 +66,8 @@ enum sl_status sl_link_receive(struct sl_link *link, struct sl_buffer *buffer,
 /* Nothing moves for a while: what TLS keeps to be quick is given back. */
 void sl_link_rest(struct sl_link *link);
 
-/* Orderly close (with close_notify where it fits into the socket), or abort. */
+/* Orderly close (with close_notify where it fits into the socket), or abort. In
+ * a child of fork the peer is told nothing. */
 void sl_link_close(struct sl_link *link, bool is_abort);
 
 #endif

@@ -368,7 +368,7 @@ static void serve_queue(struct sl_connections *all)
 {
     struct sl_exchange *exchange = all->first_waiting;
 
-    if (all->is_serving)
+    if (all->is_serving || sl_loop_is_forked(all->loop))
         return;
     all->is_serving = true;
     while (exchange != NULL) {

@@ -149,6 +149,11 @@ void sl_transport_abort(struct sl_transport *transport)
     transport->class->close(transport, true);
 }
 
+bool sl_transport_is_forked(const struct sl_transport *transport)
+{
+    return sl_loop_is_forked(transport->loop);
+}
+
 int sl_transport_error(const struct sl_transport *transport)
 {
     return transport->error;

@@ -92,6 +92,10 @@ void sl_transport_unwait(struct sl_transport *transport,
 void sl_transport_close(struct sl_transport *transport);
 void sl_transport_abort(struct sl_transport *transport);
 
+/* In a child of fork: the connection is the parent's, and nothing but giving it
+ * up may be done with it. */
+bool sl_transport_is_forked(const struct sl_transport *transport);
+
 int sl_transport_error(const struct sl_transport *transport);
 int sl_transport_fd(const struct sl_transport *transport);
 enum sl_transport_mode sl_transport_mode(const struct sl_transport *transport);
