@@ -207,6 +207,81 @@ describe("https", function()
     assert.equal("tls", refusal.code)
   end)
 
+  it("may be ended by its own verify callback", function()
+    local task
+    local client <close> = support.client { tls = with_root { verify = function()
+      task:cancel "seen enough"
+      return true
+    end } }
+    task = sluice.spawn(client.get, client, web.tls_url .. "/json")
+    local response, message, err = task:await()
+    assert.is_nil(response)
+    assert.equal("cancelled", err.code)
+    assert.equal("tls", err.stage)
+    assert.is_truthy(message:find("seen enough", 1, true))
+    assert.equal(0, client:stats().active)
+  end)
+
+  it("may lose its coroutine to its own verify callback", function()
+    local waiting, closed
+    local tls = with_root { verify = function()
+      closed = coroutine.close(waiting)
+      waiting = nil
+      collectgarbage()
+      collectgarbage()
+      return true
+    end }
+    local client <close> = support.client { tls = tls }
+    local port = tonumber(web.tls_url:match "%d+$")
+    for _, wait in ipairs {
+      function() client:get(web.tls_url .. "/json") end,
+      function()
+        sluice.connect { host = "localhost", port = port, tls = tls,
+          transport = support.transport() }
+      end,
+    } do
+      waiting, closed = coroutine.create(wait), nil
+      assert(coroutine.resume(waiting))
+      local deadline = support.system.clock() + 10
+      while closed == nil and support.system.clock() < deadline do sluice.loop():step(0.05) end
+      assert.is_true(closed)
+    end
+  end)
+
+  it("lets nobody wait or step in its verify callback", function()
+    local outcomes = {}
+    local client <close> = support.client { tls = with_root() }
+    assert.truthy(ask { verify = function()
+      outcomes = { pcall(sluice.sleep, 0), pcall(client.get, client, web.tls_url .. "/json") }
+      outcomes[#outcomes + 1] = pcall(sluice.loop().step, sluice.loop(), 0)
+      return true
+    end })
+    assert.same({ false, false }, { outcomes[1], outcomes[#outcomes] })
+  end)
+
+  it("keeps nothing of a context that is gone", function()
+    local function count()
+      collectgarbage()
+      collectgarbage()
+      local entries = 0
+      for _ in pairs(debug.getregistry()) do entries = entries + 1 end
+      return entries
+    end
+    local function fail()
+      local client <close> = support.client {
+        tls = { ca_file = "/no/such/file", verify = function() return true end },
+      }
+      assert.is_nil((client:get "https://127.0.0.1:1/"))
+    end
+    local entries
+    for i = 1, 50 do
+      for _ = 1, 4 do fail() end
+      local now = count()
+      if i == 2 then entries = now end
+      if entries then assert.is_true(now < entries + 10, now) end
+    end
+  end)
+
   it("offers the protocols it is told to", function()
     local seen, tls = ask { alpn = { "http/1.1", "x" } }
     assert.equal("http/1.1", tls.alpn)

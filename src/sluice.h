@@ -30,7 +30,8 @@ SLUICE_API int sluice_pollfd(lua_State *L);
 /* Seconds after which to step without an event; negative: never. */
 SLUICE_API double sluice_timeout(lua_State *L);
 /* Delivers what is ready, waiting at most `max_seconds` for it; 0 never blocks.
- * 1: somebody still waits; 0: nobody does. Raises inside a step. */
+ * 1: somebody still waits; 0: nobody does. Raises inside a step and out of memory.
+ */
 SLUICE_API int sluice_step(lua_State *L, double max_seconds);
 
 /* ---- sequences: bytes without a Lua string ---- */

@@ -4,7 +4,7 @@
 #include "binding/types.h"
 #include "memory/lease.h"
 
-#define BUFFER "sluice.buffer"
+static const char buffer_type[] = "sluice.buffer";
 
 enum buffer_state { BUFFER_DISPOSED, BUFFER_LIVE, BUFFER_DETACHED };
 
@@ -16,10 +16,11 @@ struct slb_buffer {
 
 static struct slb_buffer *check_handle(lua_State *L, int index)
 {
-    struct slb_buffer *handle = luaL_checkudata(L, index, BUFFER);
+    struct slb_buffer *handle = slb_check(L, index, buffer_type);
 
     if (handle->state == BUFFER_DISPOSED)
         slb_raise_disposed(L, "buffer");
+    slb_check_usable(L, handle->runtime);
     return handle;
 }
 
@@ -48,6 +49,7 @@ static int new_buffer(lua_State *L)
 {
     struct slb_runtime *runtime = slb_runtime(L);
     struct slb_buffer *handle;
+    struct sl_pool *pool;
     uint64_t max_size = SIZE_MAX;
     uint64_t segment_size = SL_SEGMENT_SIZE;
 
@@ -64,13 +66,14 @@ static int new_buffer(lua_State *L)
     }
     if (segment_size == 0)
         return luaL_error(L, "buffer: segment_size: positive size expected");
-    handle = slb_new(L, BUFFER, sizeof *handle, 0);
-    handle->state = BUFFER_LIVE;
-    sl_buffer_init(&handle->content,
-                   slb_pool_of_size(L, runtime, (size_t)segment_size),
-                   (size_t)max_size);
+    handle = slb_new(L, buffer_type, sizeof *handle, 0);
+    pool = slb_pool_of_size(runtime, (size_t)segment_size);
+    if (pool == NULL)
+        return luaL_error(L, "out of memory");
+    sl_buffer_init(&handle->content, pool, (size_t)max_size);
     handle->runtime = runtime;
     slb_runtime_retain(runtime);
+    handle->state = BUFFER_LIVE;
     return 1;
 }
 
@@ -96,10 +99,11 @@ static int buffer_append(lua_State *L)
 /* buffer:sequence() -> sequence over what it holds now; copies nothing */
 static int buffer_sequence(lua_State *L)
 {
-    struct sl_buffer *buffer = check_live(L);
-    struct sl_sequence *sequence = slb_new_sequence(L);
+    struct sl_sequence *sequence;
 
-    if (sl_sequence_show(sequence, buffer) != SL_OK)
+    check_live(L);
+    sequence = slb_new_sequence(L);
+    if (sl_sequence_show(sequence, check_live(L)) != SL_OK)
         return luaL_error(L, "out of memory");
     return 1;
 }
@@ -124,10 +128,11 @@ static int buffer_reset(lua_State *L)
 /* buffer:detach() -> lease over all it holds; refuses use until reset */
 static int buffer_detach(lua_State *L)
 {
-    struct sl_buffer *buffer = check_live(L);
-    struct sl_lease *lease = slb_new_lease(L);
+    struct sl_lease *lease;
 
-    if (sl_lease_take(lease, buffer) != SL_OK)
+    check_live(L);
+    lease = slb_new_lease(L);
+    if (sl_lease_take(lease, check_live(L)) != SL_OK)
         return luaL_error(L, "out of memory");
     check_buffer(L)->state = BUFFER_DETACHED;
     return 1;
@@ -136,19 +141,20 @@ static int buffer_detach(lua_State *L)
 /* buffer:dispose() - gives every segment back; idempotent */
 static int buffer_dispose(lua_State *L)
 {
-    struct slb_buffer *handle = luaL_checkudata(L, 1, BUFFER);
+    struct slb_buffer *handle = slb_check(L, 1, buffer_type);
 
     if (handle->state == BUFFER_DISPOSED)
         return 0;
-    sl_buffer_fini(&handle->content);
     handle->state = BUFFER_DISPOSED;
+    sl_buffer_fini(&handle->content);
+    slb_pool_release(handle->runtime, handle->content.pool);
     slb_runtime_release(handle->runtime);
     return 0;
 }
 
 static int buffer_gc(lua_State *L)
 {
-    struct slb_buffer *handle = luaL_checkudata(L, 1, BUFFER);
+    struct slb_buffer *handle = slb_check(L, 1, buffer_type);
 
     if (handle->state == BUFFER_LIVE && handle->content.length > 0)
         handle->runtime->leaked++;
@@ -157,14 +163,14 @@ static int buffer_gc(lua_State *L)
 
 static int buffer_describe(lua_State *L)
 {
-    struct slb_buffer *handle = luaL_checkudata(L, 1, BUFFER);
+    struct slb_buffer *handle = slb_check(L, 1, buffer_type);
 
     if (handle->state == BUFFER_DISPOSED)
-        lua_pushliteral(L, BUFFER " (disposed)");
+        lua_pushliteral(L, "sluice.buffer (disposed)");
     else if (handle->state == BUFFER_DETACHED)
-        lua_pushliteral(L, BUFFER " (detached)");
+        lua_pushliteral(L, "sluice.buffer (detached)");
     else
-        lua_pushfstring(L, BUFFER " (%I bytes)",
+        lua_pushfstring(L, "sluice.buffer (%I bytes)",
                         (LUAI_UACINT)handle->content.length);
     return 1;
 }
@@ -184,6 +190,6 @@ static const luaL_Reg meta[] = {{"__len", buffer_length},
 
 void slb_buffer_open(lua_State *L)
 {
-    slb_type(L, BUFFER, methods, meta);
+    slb_type(L, buffer_type, methods, meta);
     luaL_setfuncs(L, functions, 0);
 }

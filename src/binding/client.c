@@ -18,12 +18,13 @@ struct slb_connections {
 
 /* ---- connections ---- */
 
-static struct slb_connections *check_connections(lua_State *L)
+static struct slb_connections *check_connections(lua_State *L, int index)
 {
-    struct slb_connections *handle = luaL_checkudata(L, 1, CONNECTIONS);
+    struct slb_connections *handle = luaL_checkudata(L, index, CONNECTIONS);
 
     if (handle->connections == NULL)
         slb_raise_disposed(L, "client");
+    slb_check_usable(L, handle->runtime);
     return handle;
 }
 
@@ -94,7 +95,7 @@ static int connections_close(lua_State *L)
  * `active` that is being made), requests, and the client's pool */
 static int connections_stats(lua_State *L)
 {
-    const struct sl_connections *all = check_connections(L)->connections;
+    const struct sl_connections *all = check_connections(L, 1)->connections;
     const struct sl_connections_stats *stats = &all->stats;
     const struct sl_pool_stats *pool = &all->pool->stats;
     const struct {
@@ -139,40 +140,44 @@ static int connections_gc(lua_State *L)
 
 /* ---- origins ---- */
 
+static void read_origin(lua_State *L, struct sl_origin_options *options)
+{
+    memset(options, 0, sizeof *options);
+    options->host = slb_field_string(L, "host");
+    options->port = (int)slb_field_size(L, "port", 0);
+    options->address = slb_field_string(L, "address");
+    options->unix_path = slb_field_string(L, "unix_path");
+    options->local_address = slb_field_string(L, "local_address");
+    options->identity = slb_field_string(L, "identity");
+    if (options->host == NULL || options->host[0] == '\0')
+        luaL_error(L, "host: missing");
+}
+
 /* connections:origin{ host, port, address, unix_path, local_address, tls, identity }
  *   -> origin | nil, message, err
  * `tls` is a context; `identity` keys its sessions. */
 static int connections_origin(lua_State *L)
 {
-    struct slb_connections *connections = check_connections(L);
-    struct sl_origin_options options = {0};
+    struct slb_connections *connections;
+    struct sl_origin_options options;
     struct slb_tls_context *tls = NULL;
     struct slb_origin *handle;
     enum sl_status status;
 
     luaL_checktype(L, 2, LUA_TTABLE);
     lua_settop(L, 2);
-    lua_remove(L, 1); /* the option readers look at index 1 */
-    options.host = slb_field_string(L, "host");
-    options.port = (int)slb_field_size(L, "port", 0);
-    options.address = slb_field_string(L, "address");
-    options.unix_path = slb_field_string(L, "unix_path");
-    options.local_address = slb_field_string(L, "local_address");
-    options.identity = slb_field_string(L, "identity");
-    if (lua_getfield(L, 1, "tls") != LUA_TNIL)
+    lua_insert(L, 1); /* the option readers look at index 1 */
+    read_origin(L, &options);
+    handle = slb_new(L, slb_origin_type, sizeof *handle, 1);
+    /* The verify callback lives as long as origins that may call it. */
+    if (lua_getfield(L, 1, "tls") != LUA_TNIL) {
         tls = slb_check_tls_context(L, -1);
-    if (options.host == NULL || options.host[0] == '\0')
-        return luaL_error(L, "host: missing");
-    if (tls != NULL) {
         options.provider = tls->provider;
         options.context = tls->context;
         options.verify_owner = tls->verifier;
     }
-
-    handle = slb_new(L, slb_origin_type, sizeof *handle, 1);
-    /* The verify callback lives as long as origins that may call it. */
-    lua_getfield(L, 1, "tls");
     lua_setiuservalue(L, -2, 1);
+    connections = check_connections(L, 2);
     status =
         sl_origin_create(connections->connections, &options, &handle->origin);
     if (status != SL_OK)
@@ -180,6 +185,16 @@ static int connections_origin(lua_State *L)
     handle->runtime = connections->runtime;
     slb_runtime_retain(handle->runtime);
     return 1;
+}
+
+struct slb_origin *slb_check_origin(lua_State *L, int index)
+{
+    struct slb_origin *handle = slb_check(L, index, slb_origin_type);
+
+    if (handle->origin == NULL)
+        slb_raise_disposed(L, "origin");
+    slb_check_usable(L, handle->runtime);
+    return handle;
 }
 
 static int origin_gc(lua_State *L)

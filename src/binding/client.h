@@ -15,6 +15,9 @@ struct slb_options {
     struct sl_exchange_options options;
 };
 
+/* The live origin at `index`; raises when it is none or finalised. */
+struct slb_origin *slb_check_origin(lua_State *L, int index);
+
 extern const char slb_origin_type[];
 extern const char slb_options_type[];
 

@@ -24,6 +24,7 @@ static const char *push_attempt(lua_State *L, int index,
 {
     const struct sl_origin *origin = exchange->origin;
 
+    /* Nothing allocates before what is made of the origin. */
     switch (exchange->failure.stage) {
     case SL_STAGE_CONNECT:
         return lua_pushfstring(L, "connect %s:%d", origin->host, origin->port);
@@ -42,14 +43,14 @@ static const char *push_attempt(lua_State *L, int index,
 int slb_push_exchange_failure(lua_State *L, int index,
                               const struct sl_exchange *exchange)
 {
+    const struct sl_failure failure = exchange->failure;
+
     luaL_checkstack(L, 12, NULL);
-    if (exchange->failure.stage == SL_STAGE_CONNECT &&
-        exchange->failure.status != SL_CANCELLED)
-        return slb_push_failure(L, &exchange->failure, "connect");
-    if (exchange->failure.stage == SL_STAGE_RESOLVE)
-        return slb_push_failure(L, &exchange->failure, "resolve");
-    return slb_push_failure(L, &exchange->failure,
-                            push_attempt(L, index, exchange));
+    if (failure.stage == SL_STAGE_CONNECT && failure.status != SL_CANCELLED)
+        return slb_push_failure(L, &failure, "connect");
+    if (failure.stage == SL_STAGE_RESOLVE)
+        return slb_push_failure(L, &failure, "resolve");
+    return slb_push_failure(L, &failure, push_attempt(L, index, exchange));
 }
 
 /* ---- bodies ---- */
@@ -142,18 +143,19 @@ static void keep_body(lua_State *L, struct slb_response *response)
  * file) -> response on top of the stack, its exchange created but not started */
 static struct slb_response *create(lua_State *L, enum sl_status *status)
 {
-    struct slb_origin *origin = slb_check(L, 1, slb_origin_type);
     struct slb_options *options = slb_check(L, 3, slb_options_type);
+    struct slb_origin *origin;
     struct slb_response *response;
     struct sl_view head;
 
-    slb_check_usable(L, origin->runtime);
+    slb_reserve_wait(L, slb_check_origin(L, 1)->runtime);
     head.data = luaL_checklstring(L, 2, &head.size);
     luaL_checktype(L, 4, LUA_TTABLE);
     response = slb_new(L, slb_response_type, sizeof *response, RESPONSE_VALUES);
     lua_pushvalue(L, 4);
     lua_setiuservalue(L, -2, RESPONSE_INFO);
     keep_body(L, response);
+    origin = slb_check_origin(L, 1);
     *status = sl_exchange_create(origin->origin, &options->options, head,
                                  &response->exchange);
     if (*status != SL_OK)
@@ -174,6 +176,7 @@ static int answer(lua_State *L, int status, lua_KContext context);
 static int settle(lua_State *L, struct slb_response *response)
 {
     struct sl_exchange *exchange = response->exchange;
+    bool is_redirect;
     enum sl_status status = sl_exchange_want(
         exchange, response->is_stream ? SL_WANT_HEAD : SL_WANT_WHOLE, 0);
 
@@ -194,11 +197,12 @@ static int settle(lua_State *L, struct slb_response *response)
         lua_setiuservalue(L, 1, RESPONSE_TEXT);
         response->keeps_body = false;
     }
+    is_redirect = exchange->options.traits.follows_redirects &&
+                  sl_is_redirect(&exchange->response.head);
     if (!response->is_stream)
         slb_note_body(L, response);
     lua_settop(L, 1);
-    if (!exchange->options.traits.follows_redirects ||
-        !sl_is_redirect(&exchange->response.head))
+    if (!is_redirect)
         return 1;
     lua_pushliteral(L, "redirect");
     return 2;
@@ -266,23 +270,24 @@ static int origin_begin(lua_State *L)
 /* response:wait() -> as origin:send; yields */
 static int response_wait(lua_State *L)
 {
-    struct slb_response *response = slb_check_response(L, 1);
-
+    slb_reserve_wait(L, slb_check_response(L, 1)->runtime);
     lua_settop(L, 1);
-    return settle(L, response);
+    return settle(L, slb_check_response(L, 1));
 }
 
 /* ---- pushed bodies: by a task of their own, beside whoever reads ---- */
 
 static int has_room(lua_State *L, int status, lua_KContext context);
 
-/* The response at index 1; NULL once it was disposed. */
+/* The response at index 1, with a wait reserved; NULL once it was disposed. */
 static struct slb_response *live_response(lua_State *L)
 {
     struct slb_response *response = slb_check(L, 1, slb_response_type);
 
     if (response->exchange != NULL)
-        return slb_check_response(L, 1);
+        slb_reserve_wait(L, slb_check_response(L, 1)->runtime);
+    if (response->exchange != NULL)
+        return response;
     slb_end_response(response);
     return NULL;
 }
@@ -367,7 +372,7 @@ static int response_push(lua_State *L)
     struct sl_buffer piece;
     enum sl_status status;
 
-    slb_check_bytes(L, 2, &bytes);
+    slb_check_bytes(L, 2, &bytes); /* allocates nothing */
     if (response == NULL || !takes_more(response->exchange)) {
         lua_pushboolean(L, false);
         return 1;
@@ -389,11 +394,12 @@ static int response_push(lua_State *L)
  * The body is complete; `trailers` are complete field lines. */
 static int response_finish(lua_State *L)
 {
-    struct slb_response *response = live_response(L);
+    struct slb_response *response;
     struct sl_view trailers = {"", 0};
 
     if (!lua_isnoneornil(L, 2))
         trailers.data = luaL_checklstring(L, 2, &trailers.size);
+    response = live_response(L);
     if (response != NULL && !response->exchange->is_upload_over)
         is_taken(response->exchange,
                  sl_upload_finish(&response->exchange->upload, trailers),
@@ -404,8 +410,8 @@ static int response_finish(lua_State *L)
 /* response:fail(reason) - the body cannot be had: the exchange ends with it */
 static int response_fail(lua_State *L)
 {
-    struct slb_response *response = live_response(L);
     const char *reason = luaL_checkstring(L, 2);
+    struct slb_response *response = live_response(L);
 
     if (response != NULL)
         sl_exchange_abort(response->exchange, SL_INVALID, reason);
@@ -415,18 +421,14 @@ static int response_fail(lua_State *L)
 /* origin:is_old() -> whether its last answer was HTTP/1.0 */
 static int origin_is_old(lua_State *L)
 {
-    struct slb_origin *origin = slb_check(L, 1, slb_origin_type);
-
-    lua_pushboolean(L, origin->origin->speaks_1_0);
+    lua_pushboolean(L, slb_check_origin(L, 1)->origin->speaks_1_0);
     return 1;
 }
 
 /* origin:is_busy() -> whether connections or requests lead there */
 static int origin_is_busy(lua_State *L)
 {
-    struct slb_origin *origin = slb_check(L, 1, slb_origin_type);
-
-    lua_pushboolean(L, sl_origin_is_shared(origin->origin));
+    lua_pushboolean(L, sl_origin_is_shared(slb_check_origin(L, 1)->origin));
     return 1;
 }
 

@@ -2,6 +2,8 @@
 #include "binding/types.h"
 #include "base/ascii.h"
 
+#include <string.h>
+
 #define HEADERS "sluice.headers"
 
 /* values: the response, whose head it shows */
@@ -47,11 +49,14 @@ static struct sl_view check_name(lua_State *L, int index)
     return name;
 }
 
+/* Making a string may run finalisers: the head at index 1 is looked up again for
+ * each. */
+
 /* Lines of one name count as one list, but for Set-Cookie, whose values hold
  * commas of their own (RFC 9110 5.3): there it is the first. */
-static int push_joined(lua_State *L, const struct sl_head *head,
-                       struct sl_view name)
+static int push_joined(lua_State *L, struct sl_view name)
 {
+    const struct sl_head *head = check_head(L, 1);
     size_t index = sl_head_find(head, 0, name);
     luaL_Buffer joined;
 
@@ -66,12 +71,15 @@ static int push_joined(lua_State *L, const struct sl_head *head,
     }
     luaL_buffinit(L, &joined);
     while (index != SIZE_MAX) {
-        struct sl_view value = sl_head_value(head, index);
+        size_t size = sl_head_value(check_head(L, 1), index).size;
+        char *room = luaL_prepbuffsize(&joined, size + 2);
 
-        luaL_addlstring(&joined, value.data, value.size);
+        head = check_head(L, 1);
+        memcpy(room, sl_head_value(head, index).data, size);
         index = sl_head_find(head, index + 1, name);
         if (index != SIZE_MAX)
-            luaL_addstring(&joined, ", ");
+            memcpy(room + size, ", ", 2);
+        luaL_addsize(&joined, index != SIZE_MAX ? size + 2 : size);
     }
     luaL_pushresult(&joined);
     return 1;
@@ -81,39 +89,36 @@ static int push_joined(lua_State *L, const struct sl_head *head,
  * joined by ", ", but the first Set-Cookie */
 static int headers_get(lua_State *L)
 {
-    const struct sl_head *head = check_head(L, 1);
-
-    return push_joined(L, head, check_name(L, 2));
+    return push_joined(L, check_name(L, 2));
 }
 
 /* headers:all(name) -> array of the values, in wire order */
 static int headers_all(lua_State *L)
 {
-    const struct sl_head *head = check_head(L, 1);
     struct sl_view name = check_name(L, 2);
-    size_t index = sl_head_find(head, 0, name);
+    size_t index = 0;
     lua_Integer count = 0;
 
     lua_newtable(L);
-    while (index != SIZE_MAX) {
-        push_value(L, head, index);
+    for (;;) {
+        const struct sl_head *head = check_head(L, 1);
+
+        index = sl_head_find(head, index, name);
+        if (index == SIZE_MAX)
+            return 1;
+        push_value(L, head, index++);
         lua_rawseti(L, -2, ++count);
-        index = sl_head_find(head, index + 1, name);
     }
-    return 1;
 }
 
 static int headers_index(lua_State *L)
 {
-    const struct sl_head *head;
-
     lua_settop(L, 2);
     lua_pushvalue(L, 2);
     if (lua_rawget(L, lua_upvalueindex(1)) != LUA_TNIL)
         return 1;
     lua_settop(L, 2);
-    head = check_head(L, 1);
-    return push_joined(L, head, check_name(L, 2));
+    return push_joined(L, check_name(L, 2));
 }
 
 /* stack: headers, (ignored); upvalue 1 counts */
@@ -133,7 +138,7 @@ static int headers_next(lua_State *L)
     lua_replace(L, lua_upvalueindex(1));
     name = sl_head_name(head, index);
     lua_pushlstring(L, name.data, name.size);
-    push_value(L, head, index);
+    push_value(L, check_head(L, 1), index);
     return 2;
 }
 

@@ -19,9 +19,13 @@ double sluice_timeout(lua_State *L)
 int sluice_step(lua_State *L, double max_seconds)
 {
     struct slb_runtime *runtime = slb_runtime(L);
+    enum sl_status status =
+        slb_step(L, runtime, sl_clock_from_seconds(max_seconds));
 
-    if (slb_step(L, runtime, sl_clock_from_seconds(max_seconds)) == SL_MISUSE)
+    if (status == SL_MISUSE)
         luaL_error(L, "step: already inside a step of this loop");
+    if (status == SL_MEMORY)
+        luaL_error(L, "out of memory");
     return runtime->waiting > 0 || runtime->loop.operations > 0;
 }
 

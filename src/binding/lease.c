@@ -2,7 +2,7 @@
 
 #include "binding/types.h"
 
-#define LEASE "sluice.lease"
+static const char lease_type[] = "sluice.lease";
 
 struct slb_lease {
     struct slb_runtime *runtime;
@@ -12,7 +12,7 @@ struct slb_lease {
 struct sl_lease *slb_new_lease(lua_State *L)
 {
     struct slb_runtime *runtime = slb_runtime(L);
-    struct slb_lease *handle = slb_new(L, LEASE, sizeof *handle, 0);
+    struct slb_lease *handle = slb_new(L, lease_type, sizeof *handle, 0);
 
     sl_lease_init(&handle->lease, &runtime->allocator);
     handle->runtime = runtime;
@@ -22,29 +22,37 @@ struct sl_lease *slb_new_lease(lua_State *L)
 
 struct sl_lease *slb_test_lease(lua_State *L, int index)
 {
-    struct slb_lease *handle = luaL_testudata(L, index, LEASE);
+    struct slb_lease *handle = slb_test(L, index, lease_type);
 
     if (handle == NULL)
         return NULL;
     if (!handle->lease.is_live)
         slb_raise_disposed(L, "lease");
+    slb_check_usable(L, handle->runtime);
     return &handle->lease;
 }
 
 struct sl_lease *slb_check_lease(lua_State *L, int index)
 {
-    luaL_checkudata(L, index, LEASE);
+    slb_check(L, index, lease_type);
     return slb_test_lease(L, index);
+}
+
+static const struct sl_sequence *check_content(lua_State *L)
+{
+    return &slb_check_lease(L, 1)->content;
 }
 
 /* lease:sequence() -> sequence over its bytes; copies nothing */
 static int lease_sequence(lua_State *L)
 {
-    struct sl_lease *lease = slb_check_lease(L, 1);
-    struct sl_sequence *sequence = slb_new_sequence(L);
+    const struct sl_sequence *content;
+    struct sl_sequence *sequence;
 
-    if (sl_sequence_sub(sequence, &lease->content, 0, lease->content.size) !=
-        SL_OK)
+    check_content(L);
+    sequence = slb_new_sequence(L);
+    content = check_content(L);
+    if (sl_sequence_sub(sequence, content, 0, content->size) != SL_OK)
         return luaL_error(L, "out of memory");
     return 1;
 }
@@ -52,7 +60,7 @@ static int lease_sequence(lua_State *L)
 /* lease:tostring() -> string */
 static int lease_tostring(lua_State *L)
 {
-    slb_push_sequence_string(L, &slb_check_lease(L, 1)->content);
+    slb_push_sequence_string(L, check_content);
     return 1;
 }
 
@@ -72,7 +80,7 @@ static int lease_dispose(lua_State *L)
 /* Closing is silent when the bytes went elsewhere. */
 static int lease_close(lua_State *L)
 {
-    struct slb_lease *handle = luaL_checkudata(L, 1, LEASE);
+    struct slb_lease *handle = slb_check(L, 1, lease_type);
 
     sl_lease_dispose(&handle->lease);
     return 0;
@@ -80,7 +88,7 @@ static int lease_close(lua_State *L)
 
 static int lease_gc(lua_State *L)
 {
-    struct slb_lease *handle = luaL_checkudata(L, 1, LEASE);
+    struct slb_lease *handle = slb_check(L, 1, lease_type);
     struct slb_runtime *runtime = handle->runtime;
 
     if (runtime == NULL)
@@ -94,12 +102,12 @@ static int lease_gc(lua_State *L)
 
 static int lease_describe(lua_State *L)
 {
-    struct slb_lease *handle = luaL_checkudata(L, 1, LEASE);
+    struct slb_lease *handle = slb_check(L, 1, lease_type);
 
     if (!handle->lease.is_live)
-        lua_pushliteral(L, LEASE " (disposed)");
+        lua_pushliteral(L, "sluice.lease (disposed)");
     else
-        lua_pushfstring(L, LEASE " (%I bytes)",
+        lua_pushfstring(L, "sluice.lease (%I bytes)",
                         (LUAI_UACINT)handle->lease.content.size);
     return 1;
 }
@@ -117,5 +125,5 @@ static const luaL_Reg meta[] = {{"__len", lease_length},
 
 void slb_lease_open(lua_State *L)
 {
-    slb_type(L, LEASE, methods, meta);
+    slb_type(L, lease_type, methods, meta);
 }

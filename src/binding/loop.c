@@ -41,8 +41,25 @@ static int loop_run(lua_State *L)
 {
     struct slb_runtime *runtime = check_loop(L);
 
-    while (runtime->waiting > 0 || runtime->loop.ready_first != NULL)
-        step(L, runtime, 200 * SL_MILLISECOND, "run");
+    while (runtime->waiting > 0 || runtime->loop.ready_first != NULL) {
+        step(L, runtime, SLB_DRIVE_SLICE, "run");
+        if (!slb_run_hook(L))
+            return lua_error(L);
+    }
+    return 0;
+}
+
+/* loop:spin(seconds) - how long a step polls before it sleeps, where answers tend
+ * to come sooner than a process wakes up; 0, as it begins: never */
+static int loop_spin(lua_State *L)
+{
+    struct slb_runtime *runtime = check_loop(L);
+    int64_t spin = slb_check_seconds(L, 2);
+
+    luaL_argcheck(L, spin <= SL_MILLISECOND, 2,
+                  "at most 0.001 seconds expected");
+    runtime->loop.spin = spin;
+    runtime->loop.usual_wait = 0;
     return 0;
 }
 
@@ -93,14 +110,15 @@ static int get_loop(lua_State *L)
     return 1;
 }
 
-static void add_stats(struct sl_pool_stats *sum, const struct sl_pool *pool)
+static void add_stats(struct sl_pool_stats *sum,
+                      const struct sl_pool_stats *stats)
 {
-    sum->rented += pool->stats.rented;
-    sum->returned += pool->stats.returned;
-    sum->high_water += pool->stats.high_water;
-    sum->bytes += pool->stats.bytes;
-    sum->spare += pool->stats.spare;
-    sum->quarantined += pool->stats.quarantined;
+    sum->rented += stats->rented;
+    sum->returned += stats->returned;
+    sum->high_water += stats->high_water;
+    sum->bytes += stats->bytes;
+    sum->spare += stats->spare;
+    sum->quarantined += stats->quarantined;
 }
 
 /* stats() -> counters of this Lua state, see doc/memory.md */
@@ -110,10 +128,11 @@ static int get_stats(lua_State *L)
     struct sl_pool_stats pools = {0};
     struct slb_sized_pool *sized;
 
-    add_stats(&pools, &runtime->pool);
-    add_stats(&pools, &runtime->direct);
+    add_stats(&pools, &runtime->pool.stats);
+    add_stats(&pools, &runtime->direct.stats);
+    add_stats(&pools, &runtime->gone);
     for (sized = runtime->sized; sized != NULL; sized = sized->next)
-        add_stats(&pools, &sized->pool);
+        add_stats(&pools, &sized->pool.stats);
 
     const struct {
         const char *name;
@@ -152,9 +171,13 @@ static int get_stats(lua_State *L)
 static const luaL_Reg functions[] = {
     {"loop", get_loop}, {"stats", get_stats}, {NULL, NULL}};
 
-static const luaL_Reg methods[] = {
-    {"step", loop_step},     {"run", loop_run},         {"pollfd", loop_pollfd},
-    {"events", loop_events}, {"timeout", loop_timeout}, {NULL, NULL}};
+static const luaL_Reg methods[] = {{"step", loop_step},
+                                   {"run", loop_run},
+                                   {"pollfd", loop_pollfd},
+                                   {"events", loop_events},
+                                   {"timeout", loop_timeout},
+                                   {"spin", loop_spin},
+                                   {NULL, NULL}};
 
 static const luaL_Reg meta[] = {{NULL, NULL}};
 

@@ -27,6 +27,7 @@ static struct slb_parser *check_parser(lua_State *L)
 
     if (parser->runtime == NULL)
         slb_raise_disposed(L, "http_parser");
+    slb_check_usable(L, parser->runtime);
     return parser;
 }
 
@@ -120,23 +121,30 @@ static void set_view(lua_State *L, const char *name, struct sl_view view)
     lua_setfield(L, -2, name);
 }
 
+/* Making values may run finalisers: what is shown is looked up again for each. */
+static const struct sl_head *check_head(lua_State *L, bool is_trailers)
+{
+    const struct sl_response *response = &check_parser(L)->response;
+
+    return is_trailers ? &response->trailers : &response->head;
+}
+
 /* An array of { name, value }, in wire order. */
-static void set_fields(lua_State *L, const char *name,
-                       const struct sl_head *head)
+static void set_fields(lua_State *L, const char *name, bool is_trailers)
 {
     lua_Integer count = 0;
 
-    lua_createtable(L, (int)head->count, 0);
-    for (size_t i = 0; i < head->count; i++) {
+    lua_createtable(L, (int)check_head(L, is_trailers)->count, 0);
+    for (size_t i = 0; i < check_head(L, is_trailers)->count; i++) {
         struct sl_view part;
 
-        if (head->fields[i].is_hidden)
+        if (check_head(L, is_trailers)->fields[i].is_hidden)
             continue;
         lua_createtable(L, 2, 0);
-        part = sl_head_name(head, i);
+        part = sl_head_name(check_head(L, is_trailers), i);
         lua_pushlstring(L, part.data, part.size);
         lua_rawseti(L, -2, 1);
-        part = sl_head_value(head, i);
+        part = sl_head_value(check_head(L, is_trailers), i);
         lua_pushlstring(L, part.data, part.size);
         lua_rawseti(L, -2, 2);
         lua_rawseti(L, -2, ++count);
@@ -151,24 +159,26 @@ static void push_type(lua_State *L, const char *type)
     lua_setfield(L, -2, "type");
 }
 
-static int push_head(lua_State *L, const char *type, const struct sl_head *head)
+static int push_head(lua_State *L, const char *type)
 {
     push_type(L, type);
-    lua_pushinteger(L, head->status);
+    lua_pushinteger(L, check_head(L, false)->status);
     lua_setfield(L, -2, "status");
-    set_view(L, "reason", sl_head_reason(head));
-    lua_pushstring(L, head->minor_version == 0 ? "1.0" : "1.1");
+    set_view(L, "reason", sl_head_reason(check_head(L, false)));
+    lua_pushstring(L, check_head(L, false)->minor_version == 0 ? "1.0" : "1.1");
     lua_setfield(L, -2, "version");
-    set_fields(L, "headers", head);
+    set_fields(L, "headers", false);
     return 1;
 }
 
-static int push_body(lua_State *L, struct sl_buffer *body)
+static int push_body(lua_State *L)
 {
     struct sl_sequence *sequence;
+    struct sl_buffer *body;
 
     push_type(L, "body");
     sequence = slb_new_sequence(L);
+    body = &check_parser(L)->response.body;
     sl_buffer_compact(body); /* it may be kept for long */
     if (sl_sequence_take(sequence, body) != SL_OK)
         return luaL_error(L, "out of memory");
@@ -176,13 +186,13 @@ static int push_body(lua_State *L, struct sl_buffer *body)
     return 1;
 }
 
-static int push_end(lua_State *L, const struct sl_response *response)
+static int push_end(lua_State *L)
 {
     push_type(L, "end");
-    set_fields(L, "trailers", &response->trailers);
-    lua_pushboolean(L, response->framing.keeps_alive);
+    set_fields(L, "trailers", true);
+    lua_pushboolean(L, check_parser(L)->response.framing.keeps_alive);
     lua_setfield(L, -2, "keep_alive");
-    if (response->framing.is_upgrade) {
+    if (check_parser(L)->response.framing.is_upgrade) {
         lua_pushboolean(L, true);
         lua_setfield(L, -2, "upgrade");
     }
@@ -214,7 +224,7 @@ static int parser_next(lua_State *L)
 
     status = sl_response_step(response, &parser->input, WINDOW, &event);
     if (status == SL_AGAIN && response->body.length > 0)
-        return push_body(L, &response->body);
+        return push_body(L);
     if (status == SL_AGAIN && parser->has_ended) {
         status = sl_response_end_input(response, parser->is_clean);
         if (status == SL_OK)
@@ -226,13 +236,13 @@ static int parser_next(lua_State *L)
         return slb_push_outcome(L, status, "response");
     switch (event) {
     case SL_EVENT_INTERIM:
-        return push_head(L, "interim", &response->head);
+        return push_head(L, "interim");
     case SL_EVENT_HEAD:
-        return push_head(L, "head", &response->head);
+        return push_head(L, "head");
     case SL_EVENT_BODY:
-        return push_body(L, &response->body);
+        return push_body(L);
     case SL_EVENT_END:
-        return push_end(L, response);
+        return push_end(L);
     }
     return 0;
 }

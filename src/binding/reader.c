@@ -2,7 +2,7 @@
 
 #include "binding/types.h"
 
-#define READER "sluice.reader"
+static const char reader_type[] = "sluice.reader";
 
 /* The upvalues that a closure may have. */
 #define FORMATS_MAX 250
@@ -16,7 +16,7 @@ struct slb_reader {
 /* Raises when it was closed or the sequence disposed. */
 static struct sl_reader *check_reader(lua_State *L)
 {
-    struct slb_reader *handle = luaL_checkudata(L, 1, READER);
+    struct slb_reader *handle = slb_check(L, 1, reader_type);
 
     if (handle->is_closed)
         luaL_error(L, "use of closed reader");
@@ -30,7 +30,7 @@ static struct sl_reader *check_reader(lua_State *L)
 int slb_sequence_reader(lua_State *L)
 {
     struct sl_sequence *sequence = slb_check_sequence(L, 1);
-    struct slb_reader *handle = slb_new(L, READER, sizeof *handle, 1);
+    struct slb_reader *handle = slb_new(L, reader_type, sizeof *handle, 1);
 
     sl_reader_init(&handle->reader, sequence);
     lua_pushvalue(L, 1);
@@ -40,15 +40,21 @@ int slb_sequence_reader(lua_State *L)
 
 /* ---- reading, by the formats of Lua's files ---- */
 
-static void push_rest(lua_State *L, struct sl_reader *reader, size_t size)
+/* At most `size` bytes, then `skipped` more are passed over. Making room may run
+ * finalisers: the sequence may be disposed after that. */
+static void push_rest(lua_State *L, struct sl_reader *reader, size_t size,
+                      size_t skipped)
 {
     luaL_Buffer text;
     size_t count = sl_reader_left(reader);
+    char *room;
 
     if (count > size)
         count = size;
-    luaL_buffinitsize(L, &text, count);
-    sl_reader_read(reader, luaL_buffaddr(&text), count);
+    room = luaL_buffinitsize(L, &text, count);
+    check_reader(L);
+    sl_reader_read(reader, room, count);
+    sl_reader_skip(reader, skipped);
     luaL_pushresultsize(&text, count);
 }
 
@@ -61,9 +67,9 @@ static bool push_line(lua_State *L, struct sl_reader *reader, bool keeps_end)
         size = sl_reader_left(reader);
     if (!has_end && size == 0)
         return false;
-    push_rest(L, reader, has_end && keeps_end ? size + 1 : size);
-    if (has_end && !keeps_end)
-        sl_reader_skip(reader, 1);
+    if (has_end && keeps_end)
+        size++;
+    push_rest(L, reader, size, has_end && !keeps_end);
     return true;
 }
 
@@ -149,7 +155,7 @@ static bool push_format(lua_State *L, struct sl_reader *reader, int index)
         luaL_argcheck(L, size >= 0, index, "count is negative");
         if (sl_reader_left(reader) == 0)
             return false;
-        push_rest(L, reader, (size_t)size);
+        push_rest(L, reader, (size_t)size, 0);
         return true;
     }
     format = luaL_checkstring(L, index);
@@ -163,7 +169,7 @@ static bool push_format(lua_State *L, struct sl_reader *reader, int index)
     case 'L':
         return push_line(L, reader, true);
     case 'a':
-        push_rest(L, reader, SIZE_MAX);
+        push_rest(L, reader, SIZE_MAX, 0);
         return true;
     default:
         return luaL_argerror(L, index, "invalid format") != 0;
@@ -183,7 +189,7 @@ static int reader_read(lua_State *L)
     }
     luaL_checkstack(L, count + LUA_MINSTACK, "too many formats");
     for (int i = 2; i <= count; i++) {
-        if (!push_format(L, reader, i)) {
+        if (!push_format(L, check_reader(L), i)) {
             lua_pushnil(L);
             return i - 1;
         }
@@ -246,7 +252,7 @@ static int reader_length(lua_State *L)
 /* reader:close() -> true; the segments stay with their sequence. Idempotent. */
 static int reader_close(lua_State *L)
 {
-    struct slb_reader *handle = luaL_checkudata(L, 1, READER);
+    struct slb_reader *handle = slb_check(L, 1, reader_type);
 
     handle->is_closed = true;
     lua_pushboolean(L, true);
@@ -255,12 +261,12 @@ static int reader_close(lua_State *L)
 
 static int reader_describe(lua_State *L)
 {
-    struct slb_reader *handle = luaL_checkudata(L, 1, READER);
+    struct slb_reader *handle = slb_check(L, 1, reader_type);
 
     if (handle->is_closed)
-        lua_pushliteral(L, READER " (closed)");
+        lua_pushliteral(L, "sluice.reader (closed)");
     else
-        lua_pushfstring(L, READER " (at %I)",
+        lua_pushfstring(L, "sluice.reader (at %I)",
                         (LUAI_UACINT)handle->reader.position);
     return 1;
 }
@@ -277,5 +283,5 @@ static const luaL_Reg meta[] = {{"__len", reader_length},
 
 void slb_reader_open(lua_State *L)
 {
-    slb_type(L, READER, methods, meta);
+    slb_type(L, reader_type, methods, meta);
 }

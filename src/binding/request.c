@@ -8,21 +8,32 @@
 
 #define HEAD_MAX ((size_t)1024 * 1024)
 
-/* A writer that lives in a userdata, so that an error gives its block back. */
-#define SCRATCH "sluice.scratch"
+/* A writer that lives in a userdata, so that an error gives its block back. Its
+ * pool is the runtime's: NULL once finalised. */
+static const char scratch_type[] = "sluice.scratch";
 
 static struct sl_writer *push_scratch(lua_State *L, size_t max_size)
 {
     struct slb_runtime *runtime = slb_runtime(L);
-    struct sl_writer *writer = slb_new(L, SCRATCH, sizeof *writer, 0);
+    struct sl_writer *writer = slb_new(L, scratch_type, sizeof *writer, 0);
 
     sl_writer_init(writer, &runtime->pool, 512, max_size);
+    slb_runtime_retain(runtime);
     return writer;
 }
 
 static int scratch_gc(lua_State *L)
 {
-    sl_writer_dispose(luaL_checkudata(L, 1, SCRATCH));
+    struct sl_writer *writer = slb_check(L, 1, scratch_type);
+    struct sl_pool *pool = writer->pool;
+
+    if (pool == NULL)
+        return 0;
+    sl_writer_dispose(writer);
+    writer->pool = NULL;
+    slb_runtime_release(
+        (struct slb_runtime *)(void *)((char *)pool -
+                                       offsetof(struct slb_runtime, pool)));
     return 0;
 }
 
@@ -298,7 +309,7 @@ static const luaL_Reg scratch_meta[] = {{"__gc", scratch_gc}, {NULL, NULL}};
 
 void slb_request_open(lua_State *L)
 {
-    slb_type(L, SCRATCH, NULL, scratch_meta);
+    slb_type(L, scratch_type, NULL, scratch_meta);
     luaL_setfuncs(L, functions, 0);
     luaL_newlib(L, url_functions);
     lua_setfield(L, -2, "url");

@@ -84,6 +84,13 @@ static struct slb_response *check_body(lua_State *L)
     return response;
 }
 
+/* For what may have to wait: the wait is reserved. */
+static struct slb_response *check_waiting(lua_State *L)
+{
+    slb_reserve_wait(L, check_body(L)->runtime);
+    return check_body(L);
+}
+
 static void let_go(struct slb_response *response)
 {
     struct sl_exchange *exchange = response->exchange;
@@ -113,7 +120,7 @@ void slb_abandon_response(void *subject)
 
 /* The first `size` body bytes as a string; the body shrinks afterwards, so that
  * an error while the string is made loses nothing. */
-static void push_bytes(lua_State *L, struct sl_buffer *body, size_t size)
+static void push_bytes(lua_State *L, struct slb_response *response, size_t size)
 {
     struct sl_view view;
 
@@ -121,10 +128,12 @@ static void push_bytes(lua_State *L, struct sl_buffer *body, size_t size)
         lua_pushliteral(L, "");
         return;
     }
-    if (sl_buffer_gather(body, size, &view) != SL_OK)
+    if (sl_buffer_gather(body_of(response), size, &view) != SL_OK)
         luaL_error(L, "out of memory");
     lua_pushlstring(L, view.data, size);
-    sl_buffer_consume(body, size);
+    /* A finaliser may have disposed it, or read on. */
+    if (response->exchange != NULL && body_of(response)->length >= size)
+        sl_buffer_consume(body_of(response), size);
 }
 
 static int push_stream_end(lua_State *L, struct slb_response *response,
@@ -194,7 +203,7 @@ static int read_body(lua_State *L, struct slb_response *response)
     if (wanted > body->length)
         wanted = body->length;
     count_piece(response, wanted);
-    push_bytes(L, body, wanted);
+    push_bytes(L, response, wanted);
     return 1;
 }
 
@@ -211,8 +220,8 @@ static int read_more(lua_State *L, int status, lua_KContext context)
  * Yields. After text() or detach() there is nothing left to read. */
 static int response_read(lua_State *L)
 {
-    struct slb_response *response = check_body(L);
     lua_Integer wanted = luaL_optinteger(L, 2, (lua_Integer)CHUNK);
+    struct slb_response *response = check_waiting(L);
 
     luaL_argcheck(L, wanted > 0, 2, "positive count expected");
     lua_settop(L, 1);
@@ -226,6 +235,7 @@ static int next_chunk(lua_State *L, struct slb_response *response)
 {
     enum sl_status status;
     struct sl_sequence *sequence;
+    struct sl_buffer *body;
 
     if (is_turn_over(L, response))
         return slb_wait_turn(L, response->runtime, slb_abandon_response,
@@ -237,11 +247,12 @@ static int next_chunk(lua_State *L, struct slb_response *response)
     if (status != SL_OK)
         return push_stream_end(L, response, status);
     sequence = slb_new_sequence(L);
-    sl_buffer_compact(body_of(response)); /* it may be kept for long */
-    count_piece(response, body_of(response)->length);
-    slb_note_bytes(L, response->runtime, body_of(response)->length);
-    if (sl_sequence_take(sequence, body_of(response)) != SL_OK)
+    body = body_of(check_body(L));
+    sl_buffer_compact(body); /* it may be kept for long */
+    count_piece(response, body->length);
+    if (sl_sequence_take(sequence, body) != SL_OK)
         return luaL_error(L, "out of memory");
+    slb_note_bytes(L, response->runtime, sequence->size);
     return 1;
 }
 
@@ -256,7 +267,7 @@ static int next_ready(lua_State *L, int status, lua_KContext context)
 /* response:next_chunk() -> sequence | nil (end) | nil, message, err; yields */
 static int response_next_chunk(lua_State *L)
 {
-    struct slb_response *response = check_body(L);
+    struct slb_response *response = check_waiting(L);
 
     lua_settop(L, 1);
     return next_chunk(L, response);
@@ -267,7 +278,6 @@ static int text_ready(lua_State *L, int status, lua_KContext context);
 /* The whole body as a string, made once. */
 static int push_text(lua_State *L, struct slb_response *response)
 {
-    struct sl_buffer *body = body_of(response);
     enum sl_status status;
 
     if (response->has_text) {
@@ -280,7 +290,7 @@ static int push_text(lua_State *L, struct slb_response *response)
                         slb_abandon_response, response, text_ready);
     if (status != SL_OK)
         return push_stream_end(L, response, status);
-    push_bytes(L, body, body->length);
+    push_bytes(L, response, body_of(response)->length);
     forget_bytes(response, EXCHANGE_SIZE);
     lua_pushvalue(L, -1);
     lua_setiuservalue(L, 1, RESPONSE_TEXT);
@@ -299,7 +309,7 @@ static int text_ready(lua_State *L, int status, lua_KContext context)
  * Flattens once and keeps it; the segments go back. Yields when streamed. */
 static int response_text(lua_State *L)
 {
-    struct slb_response *response = check_body(L);
+    struct slb_response *response = check_waiting(L);
 
     lua_settop(L, 1);
     return push_text(L, response);
@@ -309,7 +319,7 @@ static int sequence_ready(lua_State *L, int status, lua_KContext context);
 
 static int push_sequence(lua_State *L, struct slb_response *response)
 {
-    struct sl_buffer *body = body_of(response);
+    struct sl_buffer *body;
     struct sl_sequence *sequence;
     enum sl_status status =
         sl_exchange_want(response->exchange, SL_WANT_WHOLE, 0);
@@ -320,6 +330,7 @@ static int push_sequence(lua_State *L, struct slb_response *response)
     if (status != SL_OK)
         return push_stream_end(L, response, status);
     sequence = slb_new_sequence(L);
+    body = body_of(check_body(L));
     if (response->has_text && body->length == 0) {
         struct sl_view text;
 
@@ -348,7 +359,7 @@ static int sequence_ready(lua_State *L, int status, lua_KContext context)
  * streamed. */
 static int response_sequence(lua_State *L)
 {
-    struct slb_response *response = check_body(L);
+    struct slb_response *response = check_waiting(L);
 
     lua_settop(L, 1);
     return push_sequence(L, response);
@@ -368,7 +379,7 @@ static int detach(lua_State *L, struct slb_response *response)
     if (status != SL_OK)
         return push_stream_end(L, response, status);
     lease = slb_new_lease(L);
-    status = sl_lease_take(lease, body_of(response));
+    status = sl_lease_take(lease, body_of(check_body(L)));
     if (status != SL_OK)
         return slb_push_outcome(L, status, "detach body");
     response->is_detached = true;
@@ -388,7 +399,7 @@ static int detach_ready(lua_State *L, int status, lua_KContext context)
  * then, and when part of the body was read. Yields when streamed. */
 static int response_detach(lua_State *L)
 {
-    struct slb_response *response = check_body(L);
+    struct slb_response *response = check_waiting(L);
 
     if (response->has_text ||
         response->exchange->response.delivered != body_of(response)->length)
@@ -419,10 +430,7 @@ static int response_gc(lua_State *L)
             response->runtime->leaked++;
         let_go(response);
     }
-    if (response->ending != NULL) { /* whoever waits is collected with it */
-        response->ending->completion.waiter = 0;
-        response->ending->room.waiter = 0;
-    }
+    /* Where somebody waits for it still, the end of that wait ends it. */
     slb_end_response(response);
     return 0;
 }
@@ -431,18 +439,19 @@ static int response_gc(lua_State *L)
 
 static int push_timings(lua_State *L, const struct sl_exchange *exchange)
 {
-    const struct sl_exchange_times *times = &exchange->times;
+    const struct sl_exchange_times times = exchange->times;
+    bool is_reused = exchange->is_reused;
     const struct {
         const char *name;
         int64_t from;
         int64_t to;
     } spans[] = {
-        {"queue", times->started, times->placed},
-        {"resolve", times->placed, times->resolved},
-        {"connect", times->resolved, times->connected},
-        {"tls", times->connected, times->secured},
-        {"first_byte", times->started, times->first_byte},
-        {"total", times->started, times->ended},
+        {"queue", times.started, times.placed},
+        {"resolve", times.placed, times.resolved},
+        {"connect", times.resolved, times.connected},
+        {"tls", times.connected, times.secured},
+        {"first_byte", times.started, times.first_byte},
+        {"total", times.started, times.ended},
     };
 
     lua_createtable(L, 0, 7);
@@ -452,7 +461,7 @@ static int push_timings(lua_State *L, const struct sl_exchange *exchange)
         lua_pushnumber(L, (lua_Number)(spans[i].to - spans[i].from) / 1e9);
         lua_setfield(L, -2, spans[i].name);
     }
-    lua_pushboolean(L, exchange->is_reused);
+    lua_pushboolean(L, is_reused);
     lua_setfield(L, -2, "reused");
     return 1;
 }
@@ -491,7 +500,9 @@ static int push_property(lua_State *L, struct slb_response *response,
     } else if (strcmp(name, "timings") == 0) {
         return push_timings(L, response->exchange);
     } else if (strcmp(name, "tls") == 0) {
-        slb_push_peer(L, response->exchange->peer);
+        struct slb_peer *held = slb_new_peer(L);
+
+        slb_push_peer(L, held, slb_check_response(L, 1)->exchange->peer);
     } else {
         lua_getiuservalue(L, 1, RESPONSE_INFO);
         lua_pushvalue(L, 2);
@@ -503,16 +514,15 @@ static int push_property(lua_State *L, struct slb_response *response,
 /* response[name]: a method (upvalue 1 has them), else a property */
 static int response_index(lua_State *L)
 {
-    struct slb_response *response = lua_touserdata(L, 1);
+    const char *name;
 
     lua_settop(L, 2);
     lua_pushvalue(L, 2);
     if (lua_rawget(L, lua_upvalueindex(1)) != LUA_TNIL)
         return 1;
     lua_settop(L, 2);
-    if (response->exchange == NULL)
-        return slb_raise_disposed(L, "response");
-    return push_property(L, response, luaL_checkstring(L, 2));
+    name = luaL_checkstring(L, 2);
+    return push_property(L, slb_check_response(L, 1), name);
 }
 
 /* #response -> bytes of the body that are there */
@@ -580,16 +590,28 @@ static const luaL_Reg meta[] = {{"__gc", response_gc},
                                 {"__tostring", response_tostring},
                                 {NULL, NULL}};
 
+/* A module that is opened again finds the methods of the first time, with what
+ * the Lua layer added to them. stack: module, metatable -> the same */
+static void set_methods(lua_State *L)
+{
+    if (lua_getfield(L, -1, "methods") == LUA_TNIL) {
+        lua_pop(L, 1);
+        lua_newtable(L);
+        luaL_setfuncs(L, methods, 0);
+        lua_pushvalue(L, -1);
+        lua_setfield(L, -3, "methods");
+        lua_pushvalue(L, -1);
+        lua_pushcclosure(L, response_index, 1);
+        lua_setfield(L, -3, "__index");
+    }
+    lua_setfield(L, -3, "response_methods"); /* the Lua layer adds its own */
+}
+
 void slb_response_open(lua_State *L)
 {
     slb_type(L, slb_response_type, NULL, meta);
     luaL_getmetatable(L, slb_response_type);
-    lua_newtable(L);
-    luaL_setfuncs(L, methods, 0);
-    lua_pushvalue(L, -1);
-    lua_setfield(L, -4, "response_methods"); /* the Lua layer adds its own */
-    lua_pushcclosure(L, response_index, 1);
-    lua_setfield(L, -2, "__index");
+    set_methods(L);
     lua_pop(L, 1);
     slb_exchange_open(L);
 }

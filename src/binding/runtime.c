@@ -21,6 +21,8 @@ static const char registry_key;
 
 void slb_check_usable(lua_State *L, const struct slb_runtime *runtime)
 {
+    if (runtime->is_closing)
+        luaL_error(L, "sluice is closed in this state");
     if (sl_loop_check(&runtime->loop) != SL_OK)
         luaL_error(L,
                    "sluice cannot be used after fork or from another thread");
@@ -35,10 +37,24 @@ struct slb_runtime *slb_runtime(lua_State *L)
     box = lua_touserdata(L, -1);
     runtime = box != NULL ? *box : NULL;
     lua_pop(L, 1);
-    if (runtime == NULL || runtime->is_closing)
+    if (runtime == NULL)
         luaL_error(L, "sluice is closed in this state");
     slb_check_usable(L, runtime);
     return runtime;
+}
+
+static void drop_sized(struct slb_runtime *runtime,
+                       struct slb_sized_pool **place)
+{
+    struct slb_sized_pool *sized = *place;
+    const struct sl_pool_stats *stats = &sized->pool.stats;
+
+    *place = sized->next;
+    runtime->gone.rented += stats->rented;
+    runtime->gone.returned += stats->returned;
+    runtime->gone.high_water += stats->high_water;
+    sl_pool_fini(&sized->pool);
+    sl_free(&runtime->allocator, sized, sizeof *sized);
 }
 
 void slb_runtime_retain(struct slb_runtime *runtime)
@@ -50,19 +66,8 @@ void slb_runtime_release(struct slb_runtime *runtime)
 {
     if (--runtime->refs > 0)
         return;
-    while (runtime->verifiers != NULL) {
-        struct slb_verifier *verifier = runtime->verifiers;
-
-        runtime->verifiers = verifier->next;
-        sl_free(&runtime->allocator, verifier, sizeof *verifier);
-    }
-    while (runtime->sized != NULL) {
-        struct slb_sized_pool *sized = runtime->sized;
-
-        runtime->sized = sized->next;
-        sl_pool_fini(&sized->pool);
-        sl_free(&runtime->allocator, sized, sizeof *sized);
-    }
+    while (runtime->sized != NULL)
+        drop_sized(runtime, &runtime->sized);
     sl_decoder_drop_idle(&runtime->direct);
     sl_decoder_drop_idle(&runtime->pool);
     sl_pool_fini(&runtime->direct);
@@ -149,12 +154,28 @@ void slb_runtime_open(lua_State *L)
         luaL_error(L, "out of memory");
     }
     *box = runtime;
-    runtime->stepping = L;
+    /* Whatever coroutine opens the module may be gone soon. */
+    lua_rawgeti(L, LUA_REGISTRYINDEX, LUA_RIDX_MAINTHREAD);
+    runtime->stepping = lua_tothread(L, -1);
+    lua_pop(L, 1);
     runtime->tasks = new_registry_table(L);
     lua_rawsetp(L, LUA_REGISTRYINDEX, &registry_key);
 }
 
-struct sl_pool *slb_pool_of_size(lua_State *L, struct slb_runtime *runtime,
+/* Those that nobody uses any more, but for segments that were still out. */
+static void drop_unused(struct slb_runtime *runtime)
+{
+    struct slb_sized_pool **place = &runtime->sized;
+
+    while (*place != NULL) {
+        if ((*place)->users == 0 && sl_pool_outstanding(&(*place)->pool) == 0)
+            drop_sized(runtime, place);
+        else
+            place = &(*place)->next;
+    }
+}
+
+struct sl_pool *slb_pool_of_size(struct slb_runtime *runtime,
                                  size_t segment_size)
 {
     struct sl_pool_options options = runtime->pool.options;
@@ -163,18 +184,47 @@ struct sl_pool *slb_pool_of_size(lua_State *L, struct slb_runtime *runtime,
     if (segment_size == SL_SEGMENT_SIZE)
         return &runtime->pool;
     for (sized = runtime->sized; sized != NULL; sized = sized->next) {
-        if (sized->pool.options.segment_size == segment_size)
+        if (sized->pool.options.segment_size == segment_size) {
+            sized->users++;
             return &sized->pool;
+        }
     }
     sized = sl_allocate(&runtime->allocator, sizeof *sized);
     if (sized == NULL)
-        luaL_error(L, "out of memory");
+        return NULL;
     options.mode = SL_POOL_DIRECT;
     options.segment_size = segment_size;
     sl_pool_init(&sized->pool, &runtime->allocator, &options);
+    sized->users = 1;
     sized->next = runtime->sized;
     runtime->sized = sized;
     return &sized->pool;
+}
+
+static struct slb_sized_pool *sized_of(struct slb_runtime *runtime,
+                                       struct sl_pool *pool)
+{
+    if (pool == &runtime->pool || pool == &runtime->direct)
+        return NULL;
+    return (
+        struct slb_sized_pool *)(void *)((char *)pool -
+                                         offsetof(struct slb_sized_pool, pool));
+}
+
+void slb_pool_retain(struct slb_runtime *runtime, struct sl_pool *pool)
+{
+    struct slb_sized_pool *sized = sized_of(runtime, pool);
+
+    if (sized != NULL)
+        sized->users++;
+}
+
+void slb_pool_release(struct slb_runtime *runtime, struct sl_pool *pool)
+{
+    struct slb_sized_pool *sized = sized_of(runtime, pool);
+
+    if (sized != NULL && --sized->users == 0)
+        drop_unused(runtime);
 }
 
 void slb_note_bytes(lua_State *L, struct slb_runtime *runtime, size_t bytes)

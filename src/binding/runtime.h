@@ -3,6 +3,10 @@
  * One runtime per Lua state, found in the registry. It is reference-counted by
  * the userdata that need it, because a closing state finalises objects in an
  * order of its own: whatever is finalised last takes the pool with it.
+ *
+ * Whatever allocates in Lua may run finalisers, and those may dispose, close or
+ * finalise any handle: what a handle was checked for is checked again after it.
+ * Each type has one function for that.
  */
 #ifndef SLB_RUNTIME_H
 #define SLB_RUNTIME_H
@@ -19,11 +23,12 @@
 
 struct slb_task;
 struct slb_ticket;
-struct slb_verifier;
 
-/* A pool whose segments have a size that somebody asked for. */
+/* A pool whose segments have a size that somebody asked for. Goes with its last
+ * user, or later with the last of its segments. */
 struct slb_sized_pool {
     struct slb_sized_pool *next;
+    size_t users;
     struct sl_pool pool;
 };
 
@@ -33,10 +38,10 @@ struct slb_runtime {
     struct sl_pool pool;
     struct sl_pool direct;        /* for clients with pooling = false */
     struct slb_sized_pool *sized; /* pools of other segment sizes */
+    struct sl_pool_stats gone;    /* sums over those that went */
     struct sl_loop loop;
-    struct sl_resolver *resolver;   /* NULL until the first client */
-    lua_State *stepping;            /* who called step; resumes come from it */
-    struct slb_verifier *verifiers; /* of TLS contexts, see binding/tls.h */
+    struct sl_resolver *resolver; /* NULL until the first client */
+    lua_State *stepping;          /* who called step; resumes come from it */
     struct slb_ticket *free_tickets;
     int tasks; /* registry reference of task by coroutine */
     /* The coroutine that runs and its task (NULL: none), so that a wait need
@@ -55,8 +60,8 @@ struct slb_runtime {
 /* Raises when the module was not opened in this state, or after fork. */
 struct slb_runtime *slb_runtime(lua_State *L);
 
-/* Raises after fork and on another thread: for handles that know their runtime
- * and would touch what both processes share. */
+/* Raises after fork, on another thread and once the state closes: for handles
+ * that know their runtime. */
 void slb_check_usable(lua_State *L, const struct slb_runtime *runtime);
 
 void slb_runtime_retain(struct slb_runtime *runtime);
@@ -65,10 +70,13 @@ void slb_runtime_release(struct slb_runtime *runtime);
 /* Creates this state's runtime, at luaopen. */
 void slb_runtime_open(lua_State *L);
 
-/* The pool whose segments have that size: the runtime's own, or one that is
- * made for it and lives as long as the runtime. Raises out of memory. */
-struct sl_pool *slb_pool_of_size(lua_State *L, struct slb_runtime *runtime,
+/* The pool whose segments have that size, with one user more: the runtime's own,
+ * or one that is made for it. NULL out of memory. */
+struct sl_pool *slb_pool_of_size(struct slb_runtime *runtime,
                                  size_t segment_size);
+/* One user more, one fewer; of any pool of the runtime's. */
+void slb_pool_retain(struct slb_runtime *runtime, struct sl_pool *pool);
+void slb_pool_release(struct slb_runtime *runtime, struct sl_pool *pool);
 
 /* A handle now holds that many bytes which the collector cannot see: it is
  * stepped in proportion. May run finalisers. */

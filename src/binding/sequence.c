@@ -28,6 +28,7 @@ struct sl_sequence *slb_test_sequence(lua_State *L, int index)
         return NULL;
     if (handle->runtime == NULL)
         slb_raise_disposed(L, "sequence");
+    slb_check_usable(L, handle->runtime);
     return &handle->content;
 }
 
@@ -37,14 +38,19 @@ struct sl_sequence *slb_check_sequence(lua_State *L, int index)
 
     if (handle->runtime == NULL)
         slb_raise_disposed(L, "sequence");
+    slb_check_usable(L, handle->runtime);
     return &handle->content;
 }
 
 /* One slice is copied once, into the string. Several are gathered first, because
  * Lua 5.4 cannot fill a string in place. */
-void slb_push_sequence_string(lua_State *L, const struct sl_sequence *sequence)
+void slb_push_sequence_string(lua_State *L,
+                              const struct sl_sequence *(*check)(lua_State *L))
 {
+    const struct sl_sequence *sequence = check(L);
+    size_t size = sequence->size;
     luaL_Buffer text;
+    char *room;
 
     if (sequence->count <= 1) {
         struct sl_view view = sl_sequence_at(sequence, 0);
@@ -52,10 +58,14 @@ void slb_push_sequence_string(lua_State *L, const struct sl_sequence *sequence)
         lua_pushlstring(L, view.data, view.size);
         return;
     }
-    sl_sequence_copy_out(sequence, 0,
-                         luaL_buffinitsize(L, &text, sequence->size),
-                         sequence->size);
-    luaL_pushresultsize(&text, sequence->size);
+    room = luaL_buffinitsize(L, &text, size);
+    sl_sequence_copy_out(check(L), 0, room, size);
+    luaL_pushresultsize(&text, size);
+}
+
+static const struct sl_sequence *check_first(lua_State *L)
+{
+    return slb_check_sequence(L, 1);
 }
 
 /* Byte positions as in string.sub: from 1, negative from the end. */
@@ -89,6 +99,7 @@ static int sequence_sub(lua_State *L)
 
     if (first > last)
         return 1;
+    from = slb_check_sequence(L, 1);
     if (sl_sequence_sub(sub, from, first - 1, last - first + 1) != SL_OK)
         return luaL_error(L, "out of memory");
     return 1;
@@ -115,7 +126,7 @@ static int sequence_byte(lua_State *L)
 /* sequence:tostring() -> string; the one copy */
 static int sequence_tostring(lua_State *L)
 {
-    slb_push_sequence_string(L, slb_check_sequence(L, 1));
+    slb_push_sequence_string(L, check_first);
     return 1;
 }
 
@@ -131,9 +142,9 @@ static int next_segment(lua_State *L)
         return 1;
     }
     view = sl_sequence_at(sequence, offset);
+    lua_pushlstring(L, view.data, view.size);
     lua_pushinteger(L, (lua_Integer)(offset + view.size));
     lua_replace(L, lua_upvalueindex(1));
-    lua_pushlstring(L, view.data, view.size);
     return 1;
 }
 

@@ -1,13 +1,18 @@
 #include "binding/task.h"
 
-#define TASK "sluice.task"
+static const char task_type[] = "sluice.task";
 
 /* values of a task: its coroutine, its results (or error) */
 enum { TASK_COROUTINE = 1, TASK_RESULTS = 2, TASK_REASON = 3, TASK_VALUES = 3 };
 
-static struct slb_task *check_task(lua_State *L, int index)
+static struct slb_task *check_task(lua_State *L)
 {
-    return luaL_checkudata(L, index, TASK);
+    struct slb_task *task = slb_check(L, 1, task_type);
+
+    if (task->runtime == NULL)
+        slb_raise_disposed(L, "task");
+    slb_check_usable(L, task->runtime);
+    return task;
 }
 
 struct slb_task *slb_task_of(lua_State *L, struct slb_runtime *runtime)
@@ -59,7 +64,8 @@ static int keep_results(lua_State *L)
     lua_createtable(L, ending->count, 1);
     lua_pushinteger(L, ending->count);
     lua_setfield(L, -2, "n");
-    luaL_checkstack(coroutine, 1, NULL);
+    if (!lua_checkstack(coroutine, 1))
+        luaL_error(L, "out of memory");
     for (int i = 1; i <= ending->count; i++) {
         lua_pushvalue(coroutine, first + i);
         lua_xmove(coroutine, L, 1);
@@ -74,9 +80,10 @@ static int keep_results(lua_State *L)
 
 /* The task is no longer held by the loop. stack: tasks[coroutine], the task, is
  * left on top of L */
-static void forget(lua_State *L, struct slb_task *task, lua_State *coroutine)
+static void forget(lua_State *L, struct slb_runtime *runtime,
+                   struct slb_task *task, lua_State *coroutine)
 {
-    lua_rawgeti(L, LUA_REGISTRYINDEX, task->runtime->tasks);
+    lua_rawgeti(L, LUA_REGISTRYINDEX, runtime->tasks);
     lua_pushthread(coroutine);
     lua_xmove(coroutine, L, 1);
     lua_pushvalue(L, -1);
@@ -91,12 +98,14 @@ static void forget(lua_State *L, struct slb_task *task, lua_State *coroutine)
     lua_setiuservalue(L, -2, TASK_COROUTINE);
 }
 
-void slb_task_ended(lua_State *from, struct slb_task *task,
-                    lua_State *coroutine, bool is_error, int count)
+void slb_task_ended(lua_State *from, struct slb_runtime *runtime,
+                    struct slb_task *task, lua_State *coroutine, bool is_error,
+                    int count)
 {
     struct ending ending = {coroutine, is_error, is_error ? 1 : count};
 
-    forget(from, task, coroutine); /* the task stays below until the end */
+    forget(from, runtime, task,
+           coroutine); /* the task stays below until the end */
     lua_pushcfunction(from, keep_results);
     lua_pushvalue(from, -2);
     lua_pushlightuserdata(from, &ending);
@@ -114,11 +123,31 @@ void slb_task_ended(lua_State *from, struct slb_task *task,
 
 void slb_task_again(struct slb_task *task)
 {
+    if (task->runtime == NULL)
+        return;
     task->argument_count = 0;
     sl_completion_begin(&task->start);
     sl_completion_signal(&task->start, SL_OK, 0);
 }
 
+/* The thread on top of the stack and the task below it, for each other, for as
+ * long as the coroutine runs. */
+static void link_task(lua_State *L, struct slb_task *task)
+{
+    int coroutine = lua_gettop(L);
+
+    lua_pushvalue(L, coroutine);
+    lua_setiuservalue(L, coroutine - 1, TASK_COROUTINE);
+    lua_rawgeti(L, LUA_REGISTRYINDEX, task->runtime->tasks);
+    lua_pushvalue(L, coroutine);
+    lua_pushvalue(L, coroutine - 1);
+    lua_rawset(L, -3); /* tasks[coroutine] = task */
+    lua_pushvalue(L, coroutine);
+    lua_rawsetp(L, -2, task); /* tasks[address] = coroutine */
+    lua_settop(L, coroutine);
+}
+
+/* spawn(f, ...) -> task; f runs with the next step of the loop */
 static int spawn(lua_State *L)
 {
     struct slb_runtime *runtime = slb_runtime(L);
@@ -127,23 +156,18 @@ static int spawn(lua_State *L)
     lua_State *coroutine;
 
     luaL_checktype(L, 1, LUA_TFUNCTION);
-    task = slb_new(L, TASK, sizeof *task, TASK_VALUES);
+    task = slb_new(L, task_type, sizeof *task, TASK_VALUES);
+    sl_completion_init(&task->start, &runtime->loop, start);
     task->runtime = runtime;
     slb_runtime_retain(runtime);
-    sl_completion_init(&task->start, &runtime->loop, start);
     coroutine = lua_newthread(L);
-    lua_pushvalue(L, -1);
-    lua_setiuservalue(L, -3, TASK_COROUTINE);
+    /* An error must not be raised in there: nobody runs it. */
+    if (!lua_checkstack(coroutine, count + 1))
+        return luaL_error(L, "too many arguments, or out of memory");
+    link_task(L, task);
     /* stack: f, arguments..., task, coroutine */
-    lua_rawgeti(L, LUA_REGISTRYINDEX, runtime->tasks);
-    lua_pushvalue(L, -2);
-    lua_pushvalue(L, -4);
-    lua_rawset(L, -3); /* tasks[coroutine] = task */
-    lua_pushvalue(L, -2);
-    lua_rawsetp(L, -2, task); /* tasks[address] = coroutine */
-    lua_pop(L, 2);
+    lua_pop(L, 1);
     lua_insert(L, 1);
-    luaL_checkstack(coroutine, count + 1, "too many arguments");
     lua_xmove(L, coroutine, count + 1);
     slb_task_again(task);
     task->argument_count = count;
@@ -176,13 +200,12 @@ static int push_results(lua_State *L, struct slb_task *task)
 
 static int awaited(lua_State *L, int status, lua_KContext context)
 {
-    struct slb_task *task = check_task(L, 1);
     enum sl_status outcome = slb_waited(L, context);
 
     (void)status;
     if (outcome == SL_OK) {
         lua_settop(L, 1);
-        return push_results(L, task);
+        return push_results(L, check_task(L));
     }
     return slb_push_outcome(L, outcome, "await task");
 }
@@ -196,9 +219,12 @@ static bool is_over(const struct slb_task *task)
  * raises the task's error; yields */
 static int task_await(lua_State *L)
 {
-    struct slb_task *task = check_task(L, 1);
+    struct slb_task *task = check_task(L);
     struct slb_runtime *runtime = task->runtime;
     int64_t due = SL_NEVER;
+
+    slb_reserve_wait(L, runtime);
+    check_task(L);
 
     if (!lua_isnoneornil(L, 2)) {
         int64_t timeout = slb_check_seconds(L, 2);
@@ -220,9 +246,10 @@ static int task_await(lua_State *L)
  * reason, a string, in the message. */
 static int task_cancel(lua_State *L)
 {
-    struct slb_task *task = check_task(L, 1);
+    struct slb_task *task = check_task(L);
 
-    luaL_optstring(L, 2, NULL);
+    luaL_optstring(L, 2, NULL); /* a number becomes a string */
+    check_task(L);
     lua_settop(L, 2);
     if (is_over(task)) {
         lua_pushboolean(L, false);
@@ -256,43 +283,52 @@ bool slb_push_cancel_reason(lua_State *L)
     return true;
 }
 
+static const char *status_name(const struct slb_task *task)
+{
+    static const char *const names[] = {"ready", "running", "done", "failed"};
+
+    if (task->status == SLB_TASK_RUNNING && task->ticket != NULL)
+        return "waiting";
+    return names[task->status];
+}
+
 /* task:status() -> "ready" | "running" | "waiting" | "done" | "failed" */
 static int task_status(lua_State *L)
 {
-    static const char *const names[] = {"ready", "running", "done", "failed"};
-    struct slb_task *task = check_task(L, 1);
-
-    if (task->status == SLB_TASK_RUNNING && task->ticket != NULL)
-        lua_pushliteral(L, "waiting");
-    else
-        lua_pushstring(L, names[task->status]);
+    lua_pushstring(L, status_name(check_task(L)));
     return 1;
 }
 
 static int task_tostring(lua_State *L)
 {
-    task_status(L);
-    lua_pushfstring(L, TASK " (%s)", lua_tostring(L, -1));
+    const struct slb_task *task = slb_check(L, 1, task_type);
+
+    lua_pushfstring(L, "sluice.task (%s)",
+                    task->runtime != NULL ? status_name(task) : "disposed");
     return 1;
 }
 
+static void warn_unobserved(lua_State *L)
+{
+    lua_getiuservalue(L, 1, TASK_RESULTS);
+    if (lua_istable(L, -1)) {
+        bool is_text = lua_rawgeti(L, -1, 1) == LUA_TSTRING;
+
+        lua_warning(L, "sluice: error in a task that nobody awaited: ", 1);
+        lua_warning(L, is_text ? lua_tostring(L, -1) : luaL_typename(L, -1), 0);
+    }
+}
+
+/* What its coroutine waits for goes on; there is nobody to be told. */
 static int task_gc(lua_State *L)
 {
-    struct slb_task *task = check_task(L, 1);
+    struct slb_task *task = slb_check(L, 1, task_type);
     struct slb_runtime *runtime = task->runtime;
 
     if (runtime == NULL)
         return 0;
-    if (task->status == SLB_TASK_FAILED && !task->is_observed) {
-        lua_getiuservalue(L, 1, TASK_RESULTS);
-        if (lua_istable(L, -1)) {
-            bool is_text = lua_rawgeti(L, -1, 1) == LUA_TSTRING;
-
-            lua_warning(L, "sluice: error in a task that nobody awaited: ", 1);
-            lua_warning(L, is_text ? lua_tostring(L, -1) : luaL_typename(L, -1),
-                        0);
-        }
-    }
+    if (task->status == SLB_TASK_FAILED && !task->is_observed)
+        warn_unobserved(L);
     slb_signal_all(&task->waiters, SL_CANCELLED);
     sl_completion_fini(&task->start);
     task->runtime = NULL;
@@ -317,7 +353,7 @@ static void stop(lua_State *L, struct slb_task *task)
     coroutine = lua_tothread(L, -1);
     sl_completion_fini(&task->start);
     slb_close_thread(coroutine, L);
-    forget(L, task, coroutine);
+    forget(L, task->runtime, task, coroutine);
     task->status = SLB_TASK_FAILED;
     task->is_observed = true;
     lua_pop(L, 2);
@@ -326,7 +362,7 @@ static void stop(lua_State *L, struct slb_task *task)
 
 static int await_main(lua_State *L)
 {
-    struct slb_task *task = check_task(L, 1);
+    struct slb_task *task = check_task(L);
 
     return slb_wait_own(L, task->runtime, &task->waiters, SL_NEVER, run_ended);
 }
@@ -342,13 +378,14 @@ static int run(lua_State *L)
     if (runtime->loop.is_stepping || lua_isyieldable(L))
         return luaL_error(L, "run: already inside a coroutine: call the "
                              "function, or spawn it");
+    slb_reserve_wait(L, runtime);
     spawn(L);
     lua_settop(L, 1);
     lua_pushcfunction(L, await_main);
     lua_pushvalue(L, 1);
     if (lua_pcall(L, 1, LUA_MULTRET, 0) == LUA_OK)
         return lua_gettop(L) - 1;
-    task = check_task(L, 1);
+    task = check_task(L);
     if (!is_over(task))
         stop(L, task);
     return lua_error(L);
@@ -389,6 +426,6 @@ static const luaL_Reg meta[] = {
 
 void slb_task_open(lua_State *L)
 {
-    slb_type(L, TASK, methods, meta);
+    slb_type(L, task_type, methods, meta);
     luaL_setfuncs(L, functions, 0);
 }

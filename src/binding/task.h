@@ -12,7 +12,7 @@ enum slb_task_status {
 };
 
 struct slb_task {
-    struct slb_runtime *runtime;
+    struct slb_runtime *runtime; /* NULL: finalised; its coroutine may go on */
     struct sl_completion start;
     struct slb_ticket *waiters; /* who awaits it */
     struct slb_ticket *ticket;  /* what it waits for itself */
@@ -26,8 +26,9 @@ struct slb_task {
 struct slb_task *slb_task_of(lua_State *L, struct slb_runtime *runtime);
 
 /* Its coroutine ended with `count` results, or an error, on its stack. */
-void slb_task_ended(lua_State *from, struct slb_task *task,
-                    lua_State *coroutine, bool is_error, int count);
+void slb_task_ended(lua_State *from, struct slb_runtime *runtime,
+                    struct slb_task *task, lua_State *coroutine, bool is_error,
+                    int count);
 
 /* Its coroutine yielded without waiting for anything: it goes on in the next
  * step. */

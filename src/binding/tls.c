@@ -4,6 +4,7 @@
 #include "http/token.h"
 
 #define CONTEXT "sluice.tls"
+#define PEER    "sluice.peer"
 
 /* ---- peers ---- */
 
@@ -28,12 +29,31 @@ void slb_push_certificate(lua_State *L,
     set_text(L, "spki_sha256", certificate->spki_sha256);
 }
 
-void slb_push_peer(lua_State *L, const struct sl_peer *peer)
+struct slb_peer *slb_new_peer(lua_State *L)
+{
+    return slb_new(L, PEER, sizeof(struct slb_peer), 0);
+}
+
+static void let_go(struct slb_peer *held)
+{
+    sl_peer_release(held->peer);
+    held->peer = NULL;
+}
+
+static int peer_gc(lua_State *L)
+{
+    let_go(luaL_checkudata(L, 1, PEER));
+    return 0;
+}
+
+void slb_push_peer(lua_State *L, struct slb_peer *held, struct sl_peer *peer)
 {
     if (peer == NULL) {
+        lua_pop(L, 1);
         lua_pushnil(L);
         return;
     }
+    held->peer = sl_peer_retain(peer);
     lua_createtable(L, 0, 6);
     set_text(L, "version", peer->info.version);
     set_text(L, "cipher", peer->info.cipher);
@@ -46,6 +66,8 @@ void slb_push_peer(lua_State *L, const struct sl_peer *peer)
         slb_push_certificate(L, &peer->certificate);
         lua_setfield(L, -2, "peer");
     }
+    let_go(held);
+    lua_remove(L, -2);
 }
 
 /* ---- the verify callback ---- */
@@ -88,28 +110,43 @@ static bool verify(void *owner, const struct sl_tls_certificate *peer,
     return is_accepted;
 }
 
-/* The function on top of the stack, which it takes. */
-static struct slb_verifier *new_verifier(lua_State *L,
-                                         struct slb_runtime *runtime)
+/* The context is gone, and with it whoever might have asked. */
+static void forget(void *forgotten)
 {
-    struct slb_verifier *verifier =
-        sl_allocate(&runtime->allocator, sizeof *verifier);
+    struct slb_verifier *verifier = forgotten;
 
-    if (verifier == NULL)
+    sl_free(&verifier->runtime->allocator, verifier, sizeof *verifier);
+}
+
+/* The function on top of the stack, which it takes, for a context that is still
+ * to be made. */
+static void set_verifier(lua_State *L, struct slb_runtime *runtime,
+                         struct slb_tls_context *handle,
+                         struct sl_tls_options *options)
+{
+    luaL_checktype(L, -1, LUA_TFUNCTION);
+    handle->verifier =
+        sl_allocate(&runtime->allocator, sizeof *handle->verifier);
+    if (handle->verifier == NULL)
         luaL_error(L, "out of memory");
-    verifier->runtime = runtime;
-    verifier->function = LUA_NOREF;
-    verifier->next = runtime->verifiers;
-    runtime->verifiers = verifier;
-    verifier->function = luaL_ref(L, LUA_REGISTRYINDEX);
-    return verifier;
+    handle->verifier->runtime = runtime;
+    handle->verifier->function = LUA_NOREF;
+    handle->verifier->function = luaL_ref(L, LUA_REGISTRYINDEX);
+    options->verify = verify;
+    options->forget = forget;
+    options->forgotten = handle->verifier;
 }
 
 /* ---- contexts ---- */
 
 struct slb_tls_context *slb_check_tls_context(lua_State *L, int index)
 {
-    return luaL_checkudata(L, index, CONTEXT);
+    struct slb_tls_context *handle = luaL_checkudata(L, index, CONTEXT);
+
+    if (handle->context == NULL)
+        slb_raise_disposed(L, "tls context");
+    slb_check_usable(L, handle->runtime);
+    return handle;
 }
 
 static enum sl_tls_version read_version(lua_State *L, const char *name)
@@ -193,13 +230,12 @@ static int new_context(lua_State *L)
 
     name = slb_field_string(L, "provider");
     handle = slb_new(L, CONTEXT, sizeof *handle, 0);
-    if (lua_getfield(L, 1, "verifier") != LUA_TNIL) {
-        luaL_checktype(L, -1, LUA_TFUNCTION);
-        handle->verifier = new_verifier(L, runtime);
-        options.verify = verify;
-    } else {
+    handle->runtime = runtime;
+    slb_runtime_retain(runtime);
+    if (lua_getfield(L, 1, "verifier") != LUA_TNIL)
+        set_verifier(L, runtime, handle, &options);
+    else
         lua_pop(L, 1);
-    }
     handle->provider =
         name != NULL ? sl_tls_provider_find(name) : sl_tls_providers[0];
     if (handle->provider == NULL)
@@ -208,24 +244,28 @@ static int new_context(lua_State *L)
     if (handle->provider->context_create(&runtime->allocator, &options,
                                          &handle->context, &failure) != SL_OK)
         return slb_push_failure(L, &failure, "tls");
-    handle->runtime = runtime;
-    slb_runtime_retain(runtime);
     return 1;
 }
 
 static int context_gc(lua_State *L)
 {
-    struct slb_tls_context *handle = slb_check_tls_context(L, 1);
+    struct slb_tls_context *handle = luaL_checkudata(L, 1, CONTEXT);
+    struct slb_runtime *runtime = handle->runtime;
 
-    if (handle->context == NULL)
+    if (runtime == NULL)
         return 0;
-    handle->provider->context_release(handle->context);
-    handle->context = NULL;
+    handle->runtime = NULL;
     if (handle->verifier != NULL) {
         luaL_unref(L, LUA_REGISTRYINDEX, handle->verifier->function);
         handle->verifier->function = LUA_NOREF;
     }
-    slb_runtime_release(handle->runtime);
+    if (handle->context != NULL)
+        handle->provider->context_release(handle->context);
+    else if (handle->verifier != NULL)
+        forget(handle->verifier);
+    handle->context = NULL;
+    handle->verifier = NULL;
+    slb_runtime_release(runtime);
     return 0;
 }
 
@@ -234,8 +274,11 @@ static const luaL_Reg functions[] = {{"tls_context", new_context},
 
 static const luaL_Reg meta[] = {{"__gc", context_gc}, {NULL, NULL}};
 
+static const luaL_Reg peer_meta[] = {{"__gc", peer_gc}, {NULL, NULL}};
+
 void slb_tls_open(lua_State *L)
 {
+    slb_type(L, PEER, NULL, peer_meta);
     slb_type(L, CONTEXT, NULL, meta);
     luaL_setfuncs(L, functions, 0);
 }

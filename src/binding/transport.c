@@ -7,7 +7,8 @@
 
 #include <stdio.h>
 
-#define TRANSPORT  "sluice.transport"
+static const char transport_type[] = "sluice.transport";
+
 #define COMPLETION "sluice.completion"
 
 /* values of a transport: its two completions once asked for; the string that is
@@ -17,13 +18,16 @@ enum { VALUE_SENDING = 1, VALUE_RECEIVING, VALUE_TEXT, VALUE_TARGET };
 struct slb_transport {
     struct slb_runtime *runtime;
     struct sl_channel *channel; /* NULL: never made, or finalised */
+    struct sl_channel *ending;  /* finalised, but somebody waits for it */
     /* What a receive fills: a script may do with its own buffer what it wants
      * meanwhile. */
     struct sl_buffer incoming;
+    size_t wanted; /* of it at once */
     bool is_closed;
     bool fills_target;  /* the receive goes into a buffer handle */
     bool sending_taken; /* the results have been given out */
     bool receiving_taken;
+    bool was_asked; /* for them, though they may not have been taken */
     char host[256]; /* for messages */
     int port;
 };
@@ -33,24 +37,59 @@ struct slb_completion {
     bool is_send;
 };
 
-static struct slb_transport *check_transport(lua_State *L, int index)
+static bool is_awaited(const struct sl_channel *channel)
 {
-    struct slb_transport *handle = luaL_checkudata(L, index, TRANSPORT);
+    return channel->opening.completion.waiter != 0 ||
+           channel->sending.completion.waiter != 0 ||
+           channel->receiving.completion.waiter != 0;
+}
 
-    if (handle->channel == NULL || handle->is_closed)
+/* Lets go of a finalised one's channel once nobody waits for it. */
+static void end_channel(struct slb_transport *handle)
+{
+    struct sl_channel *channel = handle->ending;
+
+    if (channel == NULL || is_awaited(channel))
+        return;
+    handle->ending = NULL;
+    sl_channel_release(channel);
+    slb_runtime_release(handle->runtime);
+}
+
+/* Raises when it was finalised. Its results are there though it was closed while
+ * somebody waited. */
+static struct slb_transport *check_waited(lua_State *L, int index)
+{
+    struct slb_transport *handle = slb_check(L, index, transport_type);
+
+    if (handle->channel == NULL) {
+        end_channel(handle);
+        luaL_error(L, "use of closed transport");
+    }
+    slb_check_usable(L, handle->runtime);
+    return handle;
+}
+
+static struct slb_transport *check_transport(lua_State *L)
+{
+    struct slb_transport *handle = check_waited(L, 1);
+
+    if (handle->is_closed)
         luaL_error(L, "use of closed transport");
     return handle;
 }
 
-/* The transport at index 1 of a wait that is over: its result is there though
- * the transport was closed meanwhile. */
-static struct slb_transport *check_waited(lua_State *L)
+static struct sl_completion *core_of(struct slb_transport *handle, bool is_send)
 {
-    struct slb_transport *handle = luaL_checkudata(L, 1, TRANSPORT);
+    return is_send ? &handle->channel->sending.completion
+                   : &handle->channel->receiving.completion;
+}
 
-    if (handle->channel == NULL)
-        luaL_error(L, "use of closed transport");
-    return handle;
+/* For what may have to wait: the wait is reserved. */
+static struct slb_transport *check_waiting(lua_State *L)
+{
+    slb_reserve_wait(L, check_transport(L)->runtime);
+    return check_transport(L);
 }
 
 /* The channel stays until the handle goes: somebody may wait for it. */
@@ -66,21 +105,23 @@ static void close_handle(struct slb_transport *handle)
 static void abandon(void *subject)
 {
     close_handle(subject);
+    end_channel(subject);
 }
 
+/* `failure` is a copy: making values may finalise the channel. */
 static int push_failure(lua_State *L, const struct slb_transport *handle,
-                        const struct sl_failure *failure, const char *verb)
+                        struct sl_failure failure, const char *verb)
 {
     const char *attempt;
 
-    if (failure->stage == SL_STAGE_CONNECT)
-        return slb_push_failure(L, failure, "connect");
-    if (failure->stage == SL_STAGE_RESOLVE)
-        return slb_push_failure(L, failure, "resolve");
+    if (failure.stage == SL_STAGE_CONNECT)
+        return slb_push_failure(L, &failure, "connect");
+    if (failure.stage == SL_STAGE_RESOLVE)
+        return slb_push_failure(L, &failure, "resolve");
     attempt = lua_pushfstring(L, "%s %s:%d",
-                              failure->stage == SL_STAGE_TLS ? "tls" : verb,
+                              failure.stage == SL_STAGE_TLS ? "tls" : verb,
                               handle->host, handle->port);
-    return slb_push_failure(L, failure, attempt);
+    return slb_push_failure(L, &failure, attempt);
 }
 
 /* ---- connecting ---- */
@@ -91,9 +132,9 @@ static int opened(lua_State *L, int status, lua_KContext context)
 
     (void)status;
     slb_waited(L, context);
-    handle = check_transport(L, -1);
+    handle = check_waited(L, -1);
     if (handle->channel->opening.completion.status != SL_OK) {
-        int count = push_failure(L, handle, &handle->channel->opening.failure,
+        int count = push_failure(L, handle, handle->channel->opening.failure,
                                  "connect");
 
         close_handle(handle);
@@ -124,6 +165,10 @@ static void read_options(lua_State *L, struct sl_channel_options *options)
         if (options->connect.backend == NULL)
             luaL_error(L, "backend: '%s' is not in this build", backend);
     }
+}
+
+static void read_tls(lua_State *L, struct sl_channel_options *options)
+{
     if (lua_getfield(L, 1, "tls") != LUA_TNIL) {
         struct slb_tls_context *tls = slb_check_tls_context(L, -1);
 
@@ -131,6 +176,7 @@ static void read_options(lua_State *L, struct sl_channel_options *options)
         options->context = tls->context;
         options->verify_owner = tls->verifier;
     }
+    lua_pop(L, 1); /* stays in the options, which stay at index 1 */
 }
 
 /* connect{ host, port, unix_path, completion, backend, tls, identity, resolve,
@@ -146,7 +192,9 @@ static int connect_transport(lua_State *L)
     luaL_checktype(L, 1, LUA_TTABLE);
     lua_settop(L, 1);
     read_options(L, &options);
-    handle = slb_new(L, TRANSPORT, sizeof *handle, 4);
+    slb_reserve_wait(L, runtime);
+    handle = slb_new(L, transport_type, sizeof *handle, 4);
+    read_tls(L, &options);
     snprintf(handle->host, sizeof handle->host, "%s",
              options.connect.host != NULL ? options.connect.host
                                           : options.connect.unix_path);
@@ -157,7 +205,7 @@ static int connect_transport(lua_State *L)
     sl_loop_refresh(&runtime->loop);
     if (sl_channel_create(&runtime->loop, &runtime->pool, runtime->resolver,
                           &options, &handle->channel, &failure) != SL_OK)
-        return push_failure(L, handle, &failure, "connect");
+        return push_failure(L, handle, failure, "connect");
     handle->runtime = runtime;
     slb_runtime_retain(runtime);
     sl_buffer_init(&handle->incoming, &runtime->pool, SIZE_MAX);
@@ -176,48 +224,73 @@ static int push_sent(lua_State *L, struct slb_transport *handle)
     lua_pushnil(L);
     lua_setiuservalue(L, 1, VALUE_TEXT);
     if (operation->completion.status != SL_OK)
-        return push_failure(L, handle, &operation->failure, "send to");
+        return push_failure(L, handle, operation->failure, "send to");
     lua_pushinteger(L, (lua_Integer)operation->completion.result);
     return 1;
 }
 
-/* Into the buffer handle, whose limit may be nearer by now. */
+/* Not a byte is lost when it cannot be given out: what is left is the beginning
+ * of the next receive. */
+static void receive_taken(lua_State *L, struct slb_transport *handle)
+{
+    handle->receiving_taken = true;
+    lua_pushnil(L);
+    lua_setiuservalue(L, 1, VALUE_TARGET);
+}
+
+/* Into the buffer handle, which may be gone by now, or its limit nearer. */
 static int fill_target(lua_State *L, struct slb_transport *handle, size_t size)
 {
+    struct sl_buffer *target;
     enum sl_status status;
 
     lua_getiuservalue(L, 1, VALUE_TARGET);
-    status = sl_buffer_take(slb_check_buffer(L, -1), &handle->incoming);
-    lua_pushnil(L);
-    lua_setiuservalue(L, 1, VALUE_TARGET);
-    if (status != SL_OK) {
-        sl_buffer_reset(&handle->incoming);
+    receive_taken(L, handle);
+    target = slb_check_buffer(L, -1);
+    if (size == handle->incoming.length)
+        status = sl_buffer_take(target, &handle->incoming);
+    else
+        status = sl_buffer_move(target, &handle->incoming, size);
+    if (status != SL_OK)
         return slb_push_outcome(L, status, "receive into buffer");
-    }
     lua_pushinteger(L, (lua_Integer)size);
+    return 1;
+}
+
+static int push_bytes(lua_State *L, struct slb_transport *handle, size_t size)
+{
+    struct sl_view view;
+
+    if (sl_buffer_gather(&handle->incoming, size, &view) != SL_OK)
+        return luaL_error(L, "out of memory");
+    lua_pushlstring(L, view.data, size);
+    /* A finaliser may have closed it. */
+    if (handle->incoming.length >= size)
+        sl_buffer_consume(&handle->incoming, size);
+    receive_taken(L, handle);
     return 1;
 }
 
 static int push_received(lua_State *L, struct slb_transport *handle)
 {
     struct sl_channel_operation *operation = &handle->channel->receiving;
-    size_t size = operation->completion.result;
-    struct sl_view view;
+    size_t size = handle->incoming.length;
 
-    handle->receiving_taken = true;
+    handle->was_asked = true;
+    if (operation->completion.status != SL_OK)
+        receive_taken(L, handle);
     if (operation->completion.status == SL_END) {
         lua_pushnil(L);
         return 1;
     }
     if (operation->completion.status != SL_OK)
-        return push_failure(L, handle, &operation->failure, "receive from");
-    if (handle->fills_target)
-        return fill_target(L, handle, size);
-    if (sl_buffer_gather(&handle->incoming, size, &view) != SL_OK)
-        return luaL_error(L, "out of memory");
-    lua_pushlstring(L, view.data, size);
-    sl_buffer_consume(&handle->incoming, size);
-    return 1;
+        return push_failure(L, handle, operation->failure, "receive from");
+    if (size == 0)
+        return luaL_error(L, "use of closed transport");
+    if (size > handle->wanted)
+        size = handle->wanted;
+    return handle->fills_target ? fill_target(L, handle, size)
+                                : push_bytes(L, handle, size);
 }
 
 /* The transport is at index 1. */
@@ -228,7 +301,7 @@ static int sent(lua_State *L, int status, lua_KContext context)
 {
     (void)status;
     slb_waited(L, context);
-    return await_send(L, check_waited(L));
+    return await_send(L, check_waited(L, 1));
 }
 
 static int await_send(lua_State *L, struct slb_transport *handle)
@@ -244,7 +317,7 @@ static int received(lua_State *L, int status, lua_KContext context)
 {
     (void)status;
     slb_waited(L, context);
-    return await_receive(L, check_waited(L));
+    return await_receive(L, check_waited(L, 1));
 }
 
 static int await_receive(lua_State *L, struct slb_transport *handle)
@@ -305,64 +378,107 @@ static void begin_send(lua_State *L, struct slb_transport *handle)
 }
 
 /* Empty, with segments of that pool, and no larger than what it is for. */
-static void prepare(struct sl_buffer *incoming, struct sl_pool *pool,
+static void prepare(struct slb_transport *handle, struct sl_pool *pool,
                     size_t room)
 {
-    if (incoming->pool == pool && incoming->max_size == room) {
+    struct sl_buffer *incoming = &handle->incoming;
+    struct sl_pool *before = incoming->pool;
+
+    if (before == pool && incoming->max_size == room) {
         sl_buffer_reset(incoming);
         return;
     }
     sl_buffer_fini(incoming);
     sl_buffer_init(incoming, pool, room);
+    slb_pool_retain(handle->runtime, pool);
+    slb_pool_release(handle->runtime, before);
 }
 
-/* stack: transport, count or buffer, timeout or count, timeout */
-static void begin_receive(lua_State *L, struct slb_transport *handle)
-{
-    struct sl_pool *pool = &handle->runtime->pool;
-    bool fills_target = lua_isuserdata(L, 2);
-    size_t room = SIZE_MAX;
-    lua_Integer wanted;
+struct receive {
+    struct sl_pool *pool;
+    size_t room;
+    size_t wanted;
     int64_t due;
+    bool fills_target;
+};
 
-    if (fills_target) {
+/* stack: transport, count or buffer, timeout or count, timeout */
+static void read_receive(lua_State *L, struct slb_transport *handle,
+                         struct receive *receive)
+{
+    lua_Integer wanted;
+
+    receive->pool = &handle->runtime->pool;
+    receive->room = SIZE_MAX;
+    receive->fills_target = lua_isuserdata(L, 2);
+    if (receive->fills_target) {
         const struct sl_buffer *target = slb_check_buffer(L, 2);
+        size_t room = target->max_size - target->length;
 
-        pool = target->pool;
-        room = target->max_size - target->length;
+        receive->pool = target->pool;
+        receive->room = room;
         wanted = luaL_optinteger(L, 3, 64 * 1024);
         if (room > 0 && wanted > 0 && (size_t)wanted > room)
             wanted = (lua_Integer)room;
-        due = read_due(L, handle->runtime, 4);
+        receive->due = read_due(L, handle->runtime, 4);
     } else {
         wanted = luaL_optinteger(L, 2, 64 * 1024);
-        due = read_due(L, handle->runtime, 3);
+        receive->due = read_due(L, handle->runtime, 3);
     }
-    luaL_argcheck(L, wanted > 0, fills_target ? 3 : 2,
+    luaL_argcheck(L, wanted > 0, receive->fills_target ? 3 : 2,
                   "positive count expected");
-    if (handle->channel->receiving.completion.state == SL_COMPLETION_PENDING)
+    receive->wanted = (size_t)wanted;
+}
+
+/* There is something: given to somebody who could not take it, or left over. */
+static bool has_left(const struct slb_transport *handle)
+{
+    return handle->incoming.length > 0 &&
+           (handle->receiving_taken || handle->was_asked);
+}
+
+static void begin_with_left(struct slb_transport *handle)
+{
+    struct sl_completion *core = &handle->channel->receiving.completion;
+
+    sl_completion_begin(core);
+    sl_completion_finish(core, SL_OK, handle->incoming.length);
+}
+
+/* With the same stack. */
+static void begin_receive(lua_State *L, struct slb_transport *handle)
+{
+    const struct sl_completion *core = &handle->channel->receiving.completion;
+    struct receive receive;
+
+    read_receive(L, handle, &receive);
+    if (core->state == SL_COMPLETION_PENDING ||
+        core->state == SL_COMPLETION_READY)
         raise_busy(L, "receive");
-    if (!handle->receiving_taken &&
-        handle->channel->receiving.completion.status == SL_OK)
+    if (!handle->receiving_taken && core->status == SL_OK && !has_left(handle))
         luaL_error(L, "receive: what came in last was not taken");
-    if (fills_target) {
+    if (receive.fills_target) {
         lua_pushvalue(L, 2);
         lua_setiuservalue(L, 1, VALUE_TARGET);
     }
-    handle->fills_target = fills_target;
-    prepare(&handle->incoming, pool, room);
-    if (sl_channel_begin_receive(handle->channel, &handle->incoming,
-                                 (size_t)wanted, due) != SL_OK)
-        raise_busy(L, "receive");
+    handle->fills_target = receive.fills_target;
+    handle->wanted = receive.wanted;
+    if (has_left(handle)) {
+        begin_with_left(handle);
+    } else {
+        prepare(handle, receive.pool, receive.room);
+        if (sl_channel_begin_receive(handle->channel, &handle->incoming,
+                                     receive.wanted, receive.due) != SL_OK)
+            raise_busy(L, "receive");
+    }
     handle->receiving_taken = false;
+    handle->was_asked = false;
 }
 
 /* The completion of a direction, made once, and its version. */
-static int push_completion(lua_State *L, struct slb_transport *handle,
-                           bool is_send)
+static int push_completion(lua_State *L, bool is_send)
 {
     int value = is_send ? VALUE_SENDING : VALUE_RECEIVING;
-    struct sl_channel *channel = handle->channel;
 
     if (lua_getiuservalue(L, 1, value) == LUA_TNIL) {
         struct slb_completion *completion;
@@ -374,8 +490,7 @@ static int push_completion(lua_State *L, struct slb_transport *handle,
         lua_pushvalue(L, -1);
         lua_setiuservalue(L, 1, value);
     }
-    lua_pushinteger(L, is_send ? channel->sending.completion.version
-                               : channel->receiving.completion.version);
+    lua_pushinteger(L, core_of(check_waited(L, 1), is_send)->version);
     return 2;
 }
 
@@ -383,7 +498,7 @@ static int push_completion(lua_State *L, struct slb_transport *handle,
  * All of a string, sequence or lease; yields. */
 static int transport_send(lua_State *L)
 {
-    struct slb_transport *handle = check_transport(L, 1);
+    struct slb_transport *handle = check_waiting(L);
 
     begin_send(L, handle);
     lua_settop(L, 1);
@@ -395,7 +510,7 @@ static int transport_send(lua_State *L)
  *   | nil (end) | nil, message, err; yields */
 static int transport_receive(lua_State *L)
 {
-    struct slb_transport *handle = check_transport(L, 1);
+    struct slb_transport *handle = check_waiting(L);
 
     begin_receive(L, handle);
     lua_settop(L, 1);
@@ -405,61 +520,62 @@ static int transport_receive(lua_State *L)
 /* transport:begin_send(bytes, timeout) -> completion, version */
 static int transport_begin_send(lua_State *L)
 {
-    struct slb_transport *handle = check_transport(L, 1);
-
-    begin_send(L, handle);
+    begin_send(L, check_transport(L));
     lua_settop(L, 1);
-    return push_completion(L, handle, true);
+    return push_completion(L, true);
 }
 
 /* transport:begin_receive(n or buffer, ...) -> completion, version */
 static int transport_begin_receive(lua_State *L)
 {
-    struct slb_transport *handle = check_transport(L, 1);
-
-    begin_receive(L, handle);
+    begin_receive(L, check_transport(L));
     lua_settop(L, 1);
-    return push_completion(L, handle, false);
+    return push_completion(L, false);
 }
 
 /* transport:close() - what is under way ends with `cancelled`; idempotent */
 static int transport_close(lua_State *L)
 {
-    close_handle(luaL_checkudata(L, 1, TRANSPORT));
+    close_handle(slb_check(L, 1, transport_type));
     return 0;
 }
 
 static int transport_gc(lua_State *L)
 {
-    struct slb_transport *handle = luaL_checkudata(L, 1, TRANSPORT);
+    struct slb_transport *handle = slb_check(L, 1, transport_type);
 
     if (handle->channel == NULL)
         return 0;
     if (!handle->is_closed)
         handle->runtime->leaked++;
     close_handle(handle);
-    sl_channel_release(handle->channel);
+    handle->ending = handle->channel;
     handle->channel = NULL;
     sl_buffer_fini(&handle->incoming);
-    slb_runtime_release(handle->runtime);
+    slb_pool_release(handle->runtime, handle->incoming.pool);
+    /* Where somebody waits for it still, the end of that wait ends it. */
+    end_channel(handle);
     return 0;
 }
 
 /* transport:tls() -> what the handshake agreed on | nil: plain */
 static int transport_tls(lua_State *L)
 {
-    slb_push_peer(L, check_transport(L, 1)->channel->peer);
+    struct slb_peer *held = slb_new_peer(L);
+
+    slb_push_peer(L, held, check_transport(L)->channel->peer);
     return 1;
 }
 
 static int transport_tostring(lua_State *L)
 {
-    struct slb_transport *handle = luaL_checkudata(L, 1, TRANSPORT);
+    struct slb_transport *handle = slb_check(L, 1, transport_type);
 
     if (handle->channel == NULL || handle->is_closed)
-        lua_pushliteral(L, TRANSPORT " (closed)");
+        lua_pushliteral(L, "sluice.transport (closed)");
     else
-        lua_pushfstring(L, TRANSPORT " (%s:%d)", handle->host, handle->port);
+        lua_pushfstring(L, "sluice.transport (%s:%d)", handle->host,
+                        handle->port);
     return 1;
 }
 
@@ -475,22 +591,18 @@ static struct slb_completion *check_completion(lua_State *L)
     return completion;
 }
 
-static struct sl_completion *core_of(struct slb_transport *handle, bool is_send)
-{
-    return is_send ? &handle->channel->sending.completion
-                   : &handle->channel->receiving.completion;
-}
-
 /* completion:await(version) -> the operation's results; yields when it is not
  * done. Raises for a version that is over, results that were taken, and while
  * somebody else waits. */
 static int completion_await(lua_State *L)
 {
-    struct slb_completion *completion = check_completion(L);
-    struct slb_transport *handle = check_waited(L);
-    bool is_send = completion->is_send;
-    struct sl_completion *core = core_of(handle, is_send);
+    bool is_send = check_completion(L)->is_send;
+    struct slb_transport *handle;
+    struct sl_completion *core;
 
+    slb_reserve_wait(L, check_waited(L, 1)->runtime);
+    handle = check_waited(L, 1);
+    core = core_of(handle, is_send);
     if (!lua_isnoneornil(L, 3) && luaL_checkinteger(L, 3) != core->version)
         return luaL_error(L, "await: version is over, the completion was used "
                              "again");
@@ -507,7 +619,7 @@ static int completion_cancel(lua_State *L)
 {
     struct slb_completion *completion = check_completion(L);
     struct sl_completion *core =
-        core_of(check_transport(L, 1), completion->is_send);
+        core_of(check_transport(L), completion->is_send);
 
     if (core->state == SL_COMPLETION_PENDING)
         core->cancel(core);
@@ -531,14 +643,14 @@ static void push_state(lua_State *L, struct slb_transport *handle, bool is_send)
 static int completion_index(lua_State *L)
 {
     struct slb_completion *completion = check_completion(L);
-    struct slb_transport *handle = lua_touserdata(L, 1);
+    struct slb_transport *handle = slb_check(L, 1, transport_type);
     const char *name = luaL_checkstring(L, 3);
 
     if (strcmp(name, "state") == 0) {
         push_state(L, handle, completion->is_send);
     } else if (strcmp(name, "version") == 0) {
-        lua_pushinteger(L,
-                        core_of(check_waited(L), completion->is_send)->version);
+        lua_pushinteger(
+            L, core_of(check_waited(L, 1), completion->is_send)->version);
     } else {
         lua_pushvalue(L, 3);
         lua_rawget(L, lua_upvalueindex(1));
@@ -569,7 +681,7 @@ static const luaL_Reg completion_meta[] = {{NULL, NULL}};
 
 void slb_transport_open(lua_State *L)
 {
-    slb_type(L, TRANSPORT, methods, meta);
+    slb_type(L, transport_type, methods, meta);
     slb_type(L, COMPLETION, NULL, completion_meta);
     luaL_getmetatable(L, COMPLETION);
     lua_newtable(L);

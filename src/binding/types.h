@@ -48,7 +48,9 @@ struct sl_buffer *slb_check_buffer(lua_State *L, int index);
 struct sl_writer *slb_check_writer(lua_State *L, int index);
 
 /* The content as a new Lua string: one segment without a detour, several
- * through one copy. */
-void slb_push_sequence_string(lua_State *L, const struct sl_sequence *sequence);
+ * through one copy. `check` gives the sequence of the live handle at index 1, or
+ * raises. */
+void slb_push_sequence_string(lua_State *L,
+                              const struct sl_sequence *(*check)(lua_State *L));
 
 #endif

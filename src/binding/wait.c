@@ -2,11 +2,7 @@
 
 #include "binding/task.h"
 
-#define TICKET "sluice.ticket"
-
-/* How long a driven loop sleeps at most before it looks whether a debug hook,
- * which is how a host interrupts a script, wants to run. */
-#define DRIVE_SLICE (200 * SL_MILLISECOND)
+static const char ticket_type[] = "sluice.ticket";
 
 /* Slots that resuming a coroutine and keeping its results take. */
 #define DELIVERY_SLOTS 16
@@ -101,33 +97,41 @@ static void deliver(struct sl_completion *completion)
     lua_pop(L, 2);
 }
 
-/* A ticket on the stack of L, in a to-be-closed slot. */
-static struct slb_ticket *push_ticket(lua_State *L, struct slb_runtime *runtime)
+/* One that is not in use, made if need be. */
+static struct slb_ticket *find_ticket(lua_State *L, struct slb_runtime *runtime)
 {
     struct slb_ticket *ticket = runtime->free_tickets;
 
-    luaL_checkstack(L, 6, "too many values to wait");
-    if (ticket != NULL) {
-        lua_rawgeti(L, LUA_REGISTRYINDEX, ticket->number);
-    } else {
-        ticket = lua_newuserdatauv(L, sizeof *ticket, 1);
+    while (ticket != NULL && ticket->runtime == NULL)
+        ticket = ticket->next; /* finalised: the state closes */
+    if (ticket == NULL) {
+        ticket = slb_new(L, ticket_type, sizeof *ticket, 1);
         ticket->runtime = runtime;
-        ticket->next = ticket->previous = NULL;
-        ticket->list = NULL;
-        ticket->target = NULL;
-        ticket->waits = 0;
-        ticket->coroutine = NULL;
-        ticket->task = NULL;
-        ticket->abandon = NULL;
+        slb_runtime_retain(runtime);
         sl_completion_init(&ticket->own, &runtime->loop, deliver);
         ticket->own.cancel = own_cancelled;
         sl_timer_init(&ticket->timer, own_due);
-        luaL_setmetatable(L, TICKET);
-        lua_pushvalue(L, -1);
         ticket->number = luaL_ref(L, LUA_REGISTRYINDEX);
         ticket->next = runtime->free_tickets;
-        runtime->free_tickets = ticket;
     }
+    runtime->free_tickets = ticket;
+    return ticket;
+}
+
+void slb_reserve_wait(lua_State *L, struct slb_runtime *runtime)
+{
+    luaL_checkstack(L, 6, "too many values to wait");
+    find_ticket(L, runtime);
+}
+
+/* A ticket on the stack of L, in a to-be-closed slot. */
+static struct slb_ticket *push_ticket(lua_State *L, struct slb_runtime *runtime)
+{
+    struct slb_ticket *ticket;
+
+    luaL_checkstack(L, 6, "too many values to wait");
+    ticket = find_ticket(L, runtime);
+    lua_rawgeti(L, LUA_REGISTRYINDEX, ticket->number);
     lua_toclose(L, -1);
     /* Nothing raises from here to its use. */
     runtime->free_tickets = ticket->next;
@@ -171,9 +175,24 @@ static void end_wait(struct slb_ticket *ticket)
 
 static int ticket_close(lua_State *L)
 {
-    end_wait(lua_touserdata(L, 1));
+    end_wait(slb_check(L, 1, ticket_type));
     lua_pushnil(L);
     lua_setiuservalue(L, 1, 1);
+    return 0;
+}
+
+/* Only a closing state finalises tickets, in any order among what they waited
+ * for. */
+static int ticket_gc(lua_State *L)
+{
+    struct slb_ticket *ticket = slb_check(L, 1, ticket_type);
+    struct slb_runtime *runtime = ticket->runtime;
+
+    if (runtime == NULL)
+        return 0;
+    end_wait(ticket);
+    ticket->runtime = NULL;
+    slb_runtime_release(runtime);
     return 0;
 }
 
@@ -196,9 +215,7 @@ enum sl_status slb_step(lua_State *L, struct slb_runtime *runtime,
     return status;
 }
 
-/* Lets a hook run that was set meanwhile, by a signal handler for example. False
- * when it raised; the error is on top of the stack. */
-static bool run_hook(lua_State *L)
+bool slb_run_hook(lua_State *L)
 {
     if (lua_gethook(L) == NULL)
         return true;
@@ -213,20 +230,35 @@ static bool is_deadlock(const struct slb_runtime *runtime)
            runtime->loop.operations == runtime->endless;
 }
 
-/* Drives the loop until `completion` is DONE. False: the error is on top. */
-static bool drive(lua_State *L, struct slb_runtime *runtime,
-                  const struct sl_completion *completion)
+/* What keeps a loop from being driven on; NULL: nothing. */
+static const char *drive_once(lua_State *L, struct slb_runtime *runtime)
 {
-    while (completion->state != SL_COMPLETION_DONE) {
-        if (is_deadlock(runtime)) {
-            lua_pushliteral(L, "deadlock: every task waits for another");
+    if (is_deadlock(runtime))
+        return "deadlock: every task waits for another";
+    switch (slb_step(L, runtime, SLB_DRIVE_SLICE)) {
+    case SL_OK:
+        return NULL;
+    case SL_MEMORY:
+        return "out of memory";
+    default:
+        return "sluice cannot be used after fork or from another thread";
+    }
+}
+
+/* Drives the loop until what the ticket waits for is DONE. False: the error is on
+ * top. */
+static bool drive(lua_State *L, const struct slb_ticket *ticket)
+{
+    const struct sl_completion *target = ticket->target;
+
+    while (ticket->target == target && target->state != SL_COMPLETION_DONE) {
+        const char *error = drive_once(L, ticket->runtime);
+
+        if (error != NULL) {
+            lua_pushstring(L, error);
             return false;
         }
-        if (slb_step(L, runtime, DRIVE_SLICE) == SL_MEMORY) {
-            lua_pushliteral(L, "out of memory");
-            return false;
-        }
-        if (!run_hook(L))
+        if (!slb_run_hook(L))
             return false;
     }
     return true;
@@ -262,7 +294,7 @@ static int wait_for(lua_State *L, struct slb_ticket *ticket,
             return raise_unfinished(L, index,
                                     "attempt to wait where a "
                                     "coroutine cannot yield");
-        if (!drive(L, runtime, target)) {
+        if (!drive(L, ticket)) {
             end_wait(ticket);
             return lua_error(L);
         }
@@ -343,7 +375,7 @@ enum sl_status slb_waited(lua_State *L, lua_KContext context)
     struct slb_ticket *ticket = lua_touserdata(L, index);
     enum sl_status status;
 
-    if (!sl_completion_is_over(ticket->target))
+    if (ticket->target == NULL || !sl_completion_is_over(ticket->target))
         raise_unfinished(
             L, index, "coroutine resumed by another scheduler while it waited");
     status = ticket->target->status;
@@ -398,7 +430,7 @@ void slb_resume(struct slb_runtime *runtime, lua_State *coroutine,
         return;
     }
     if (task != NULL) {
-        slb_task_ended(L, task, coroutine, status != LUA_OK, count);
+        slb_task_ended(L, runtime, task, coroutine, status != LUA_OK, count);
         return;
     }
     if (status != LUA_OK) {
@@ -410,11 +442,12 @@ void slb_resume(struct slb_runtime *runtime, lua_State *coroutine,
     }
 }
 
-static const luaL_Reg ticket_meta[] = {{"__close", ticket_close}, {NULL, NULL}};
+static const luaL_Reg ticket_meta[] = {
+    {"__close", ticket_close}, {"__gc", ticket_gc}, {NULL, NULL}};
 
 void slb_wait_open(lua_State *L)
 {
-    slb_type(L, TICKET, NULL, ticket_meta);
+    slb_type(L, ticket_type, NULL, ticket_meta);
     slb_push_waiting(L);
     lua_setfield(L, -2, "waiting");
 }

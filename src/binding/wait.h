@@ -36,6 +36,14 @@ struct slb_ticket {
     struct sl_timer timer;
 };
 
+/* How long a driven loop sleeps at most before it looks whether a debug hook,
+ * which is how a host interrupts a script, wants to run. */
+#define SLB_DRIVE_SLICE (200 * SL_MILLISECOND)
+
+/* Makes sure that the next wait allocates nothing in Lua, and so runs no
+ * finaliser: to be called before what is waited for is looked at. May raise. */
+void slb_reserve_wait(lua_State *L, struct slb_runtime *runtime);
+
 /* Waits until `target` is DONE, then goes on in `k`, whose context is to be given
  * to slb_waited; to be returned from the C function: `return slb_wait(...)`. If
  * the wait is abandoned `abandon(subject)` is called; `subject` must be kept
@@ -76,6 +84,10 @@ void slb_cancel(struct slb_ticket *ticket);
  * done. */
 enum sl_status slb_step(lua_State *L, struct slb_runtime *runtime,
                         int64_t max_wait);
+
+/* Lets a hook run that was set meanwhile, by a signal handler for example. False
+ * when it raised; the error is on top of the stack. */
+bool slb_run_hook(lua_State *L);
 
 /* Runs a coroutine until it waits or ends; ends are told to its task. */
 void slb_resume(struct slb_runtime *runtime, lua_State *coroutine,

@@ -3,7 +3,7 @@
 #include "binding/options.h"
 #include "binding/types.h"
 
-#define WRITER "sluice.writer"
+static const char writer_type[] = "sluice.writer";
 
 #define INITIAL_SIZE ((size_t)512)
 #define MAX_SIZE     ((size_t)64 * 1024 * 1024)
@@ -15,10 +15,11 @@ struct slb_writer {
 
 static struct slb_writer *check_handle(lua_State *L, int index)
 {
-    struct slb_writer *handle = luaL_checkudata(L, index, WRITER);
+    struct slb_writer *handle = slb_check(L, index, writer_type);
 
     if (handle->runtime == NULL)
         slb_raise_disposed(L, "writer");
+    slb_check_usable(L, handle->runtime);
     return handle;
 }
 
@@ -63,7 +64,7 @@ static int new_writer(lua_State *L)
             initial_size = max_size;
         initial_size = slb_field_size(L, "initial_size", initial_size);
     }
-    handle = slb_new(L, WRITER, sizeof *handle, 0);
+    handle = slb_new(L, writer_type, sizeof *handle, 0);
     if (sl_writer_init(&handle->writer, &runtime->pool, (size_t)initial_size,
                        (size_t)max_size) != SL_OK)
         return luaL_error(L, "writer: initial_size: 1 to max_size expected");
@@ -92,16 +93,18 @@ static enum sl_status write_sequence(struct sl_writer *writer,
  * leaves the content as it was before it. */
 static int writer_write(lua_State *L)
 {
-    struct sl_writer *writer = check_live(L);
     int count = lua_gettop(L);
 
+    check_live(L);
     for (int i = 2; i <= count; i++) {
+        struct sl_writer *writer;
         struct slb_bytes bytes;
         enum sl_status status;
 
         if (lua_type(L, i) == LUA_TNUMBER)
             lua_tostring(L, i);
         slb_check_bytes(L, i, &bytes);
+        writer = check_live(L);
         status = bytes.sequence != NULL ? write_sequence(writer, bytes.sequence)
                                         : sl_writer_write(writer, bytes.text);
         if (status != SL_OK)
@@ -131,10 +134,11 @@ static int writer_length(lua_State *L)
  * The writer refuses use until reset. */
 static int writer_detach(lua_State *L)
 {
-    struct sl_writer *writer = check_live(L);
-    struct sl_lease *lease = slb_new_lease(L);
+    struct sl_lease *lease;
 
-    if (sl_writer_detach(writer, lease) != SL_OK)
+    check_live(L);
+    lease = slb_new_lease(L);
+    if (sl_writer_detach(check_live(L), lease) != SL_OK)
         return luaL_error(L, "out of memory");
     return 1;
 }
@@ -150,7 +154,7 @@ static int writer_reset(lua_State *L)
 /* writer:dispose() - gives its block back; idempotent */
 static int writer_dispose(lua_State *L)
 {
-    struct slb_writer *handle = luaL_checkudata(L, 1, WRITER);
+    struct slb_writer *handle = slb_check(L, 1, writer_type);
     struct slb_runtime *runtime = handle->runtime;
 
     if (runtime == NULL)
@@ -163,7 +167,7 @@ static int writer_dispose(lua_State *L)
 
 static int writer_gc(lua_State *L)
 {
-    struct slb_writer *handle = luaL_checkudata(L, 1, WRITER);
+    struct slb_writer *handle = slb_check(L, 1, writer_type);
 
     if (handle->runtime != NULL && handle->writer.block != NULL)
         handle->runtime->leaked++;
@@ -172,14 +176,14 @@ static int writer_gc(lua_State *L)
 
 static int writer_describe(lua_State *L)
 {
-    struct slb_writer *handle = luaL_checkudata(L, 1, WRITER);
+    struct slb_writer *handle = slb_check(L, 1, writer_type);
 
     if (handle->runtime == NULL)
-        lua_pushliteral(L, WRITER " (disposed)");
+        lua_pushliteral(L, "sluice.writer (disposed)");
     else if (handle->writer.state == SL_WRITER_DETACHED)
-        lua_pushliteral(L, WRITER " (detached)");
+        lua_pushliteral(L, "sluice.writer (detached)");
     else
-        lua_pushfstring(L, WRITER " (%I bytes)",
+        lua_pushfstring(L, "sluice.writer (%I bytes)",
                         (LUAI_UACINT)handle->writer.size);
     return 1;
 }
@@ -199,6 +203,6 @@ static const luaL_Reg meta[] = {{"__len", writer_length},
 
 void slb_writer_open(lua_State *L)
 {
-    slb_type(L, WRITER, methods, meta);
+    slb_type(L, writer_type, methods, meta);
     luaL_setfuncs(L, functions, 0);
 }

@@ -61,7 +61,7 @@ struct sl_channel {
     struct sl_view text;         /* bytes that the caller keeps alive */
     struct sl_buffer *target;    /* of the receive */
     size_t wanted;
-    bool is_broken; /* a send ended in the middle: nothing more can follow */
+    bool is_broken;    /* a send ended in the middle: nothing more can follow */
     bool is_in_engine; /* inside the handshake: the link is closed after it */
 };
 

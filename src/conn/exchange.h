@@ -107,9 +107,9 @@ struct sl_exchange {
     bool was_cut;        /* the upload was ended early */
     bool holds_head; /* until the first pushed pieces are there to go with it */
     bool was_asked;  /* whoever pushes has had the time to give some */
-    bool is_in_engine;   /* inside the handshake, which may ask its owner */
-    bool must_fail;      /* ended from there, `failure` says how */
-    uint64_t uploaded;   /* body bytes sent, once it is over */
+    bool is_in_engine; /* inside the handshake, which may ask its owner */
+    bool must_fail;    /* ended from there, `failure` says how */
+    uint64_t uploaded; /* body bytes sent, once it is over */
     struct sl_exchange_times times;
     struct sl_failure failure;
     struct sl_peer *peer; /* of the connection; NULL: plain */

@@ -533,8 +533,7 @@ static void secure_scene(struct sl_exchange **asked)
     sl_origin_release(scene.origin);
     origin.port = scene.port;
     REQUIRE(framed_provider.context_create(scene.world.allocator, &tls,
-                                           &origin.context,
-                                           &failure) == SL_OK);
+                                           &origin.context, &failure) == SL_OK);
     REQUIRE(sl_origin_create(scene.connections, &origin, &scene.origin) ==
             SL_OK);
     framed_provider.context_release(origin.context);
