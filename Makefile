@@ -243,7 +243,8 @@ plain:
 		CODECS= BUILD='$(BUILD)/plain' SPEC_MODES=stream+epoll spec
 
 # With the other TLS library.
-GNUTLS_SPECS ?= spec/tls_spec.lua spec/certificates_spec.lua spec/tls_ends_spec.lua
+GNUTLS_SPECS ?= spec/tls_spec.lua spec/certificates_spec.lua \
+	spec/tls_ends_spec.lua spec/tls_servers_spec.lua
 GNUTLS_MODES ?= stream+epoll
 
 .PHONY: gnutls
