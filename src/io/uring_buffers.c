@@ -28,38 +28,22 @@ static void unpin_run(struct sl_segment *run)
         sl_segment_unpin(run);
 }
 
-/* As many as adjoin, in order; the size of all of them, 0 without any. */
-static size_t rent_run(struct sl_pool *pool, struct sl_segment **run)
+static size_t size_of_run(const struct sl_segment *run)
 {
-    size_t unit = pool->options.segment_size;
-    size_t most =
-        RUN_MOST / unit < SL_PROVIDED_MOST ? RUN_MOST / unit : SL_PROVIDED_MOST;
-    struct sl_segment *first;
-    struct sl_segment *last;
-    size_t count = 1;
+    size_t size = 0;
 
-    if (sl_pool_rent(pool, &first) != SL_OK)
-        return 0;
-    last = first;
-    while (count < most) {
-        struct sl_segment *segment;
+    for (; run != NULL; run = run->next)
+        size += run->capacity;
+    return size;
+}
 
-        if (sl_pool_rent(pool, &segment) != SL_OK)
-            break;
-        if (segment->data + segment->capacity == first->data) {
-            segment->next = first;
-            first = segment;
-        } else if (last->data + last->capacity == segment->data) {
-            last->next = segment;
-            last = segment;
-        } else {
-            sl_segment_release(segment);
-            break;
-        }
-        count++;
-    }
-    *run = first;
-    return count * first->capacity;
+static enum sl_status rent_run(struct sl_pool *pool, struct sl_segment **run)
+{
+    size_t most = RUN_MOST / pool->options.segment_size;
+
+    if (most > SL_PROVIDED_MOST)
+        most = SL_PROVIDED_MOST;
+    return sl_pool_rent_run(pool, most > 0 ? most : 1, run);
 }
 
 /* ---- what is in the ring ---- */
@@ -70,19 +54,16 @@ static void fill(struct sl_uring_buffers *buffers)
            buffers->count < SL_URING_RUNS) {
         unsigned short number = buffers->tail & MASK;
         struct sl_segment *run;
-        size_t size;
 
-        if (buffers->runs[number] != NULL)
-            return;
-        size = rent_run(buffers->pool, &run);
-        if (size == 0)
+        if (buffers->runs[number] != NULL ||
+            rent_run(buffers->pool, &run) != SL_OK)
             return;
         pin_run(run);
         buffers->runs[number] = run;
         buffers->count++;
         buffers->tail++;
-        io_uring_buf_ring_add(buffers->entries, run->data, (unsigned)size,
-                              number, MASK, 0);
+        io_uring_buf_ring_add(buffers->entries, run->data,
+                              (unsigned)size_of_run(run), number, MASK, 0);
         io_uring_buf_ring_advance(buffers->entries, 1);
     }
 }

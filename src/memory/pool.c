@@ -1,45 +1,13 @@
-#include "memory/pool.h"
+#include "memory/poison.h"
+#include "memory/slab.h"
 
-#include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <unistd.h>
 
-#if defined(__SANITIZE_ADDRESS__)
-#define HAS_ASAN 1
-#elif defined(__has_feature)
-#if __has_feature(address_sanitizer)
-#define HAS_ASAN 1
-#endif
-#endif
-#ifndef HAS_ASAN
-#define HAS_ASAN 0
-#endif
-#if HAS_ASAN
-#include <sanitizer/asan_interface.h>
-#endif
-
-#define POISON          0xDB
-#define SLAB_SIZE       ((size_t)2 * 1024 * 1024)
-#define SLAB_SEGMENTS   512 /* at most, so that tiny ones keep few headers */
-#define ALIGNMENT       ((size_t)16)
 #define SMALLEST_BLOCK  ((size_t)256)
-#define NO_CLASS        255
 #define QUARANTINE_SIZE 256
-
-/* Headers stay apart from the data: a return touches no cold page, and an
- * overrun of one segment cannot damage another's counts. */
-struct sl_slab {
-    struct sl_slab *next;
-    struct sl_slab *previous;
-    struct sl_segment *free;
-    size_t used; /* segments rented */
-    size_t count;
-    char *data;
-    size_t mapped;
-    struct sl_segment segments[];
-};
+#define SLABS_SEARCHED  8 /* for a run */
 
 /* A segment with its own allocation, or in SL_POOL_GUARD its own mapping. */
 struct sl_block {
@@ -47,56 +15,6 @@ struct sl_block {
     struct sl_block *next;
     struct sl_block *previous;
 };
-
-static size_t round_up(size_t size, size_t unit)
-{
-    return (size + unit - 1) / unit * unit;
-}
-
-static inline void hide(char *data, size_t size)
-{
-#if HAS_ASAN
-    ASAN_POISON_MEMORY_REGION(data, size);
-#else
-    (void)data;
-    (void)size;
-#endif
-}
-
-static inline void unhide(char *data, size_t size)
-{
-#if HAS_ASAN
-    ASAN_UNPOISON_MEMORY_REGION(data, size);
-#else
-    (void)data;
-    (void)size;
-#endif
-}
-
-static void fill_poison(struct sl_segment *segment)
-{
-    memset(segment->data, POISON, segment->capacity);
-}
-
-static void verify_poison(const struct sl_segment *segment)
-{
-    const unsigned char *data = (const unsigned char *)segment->data;
-
-    if (segment->capacity == 0 ||
-        (data[0] == POISON &&
-         memcmp(data, data + 1, segment->capacity - 1) == 0))
-        return;
-
-    size_t offset = 0;
-
-    while (data[offset] == POISON)
-        offset++;
-    fprintf(stderr,
-            "sluice: a segment was written after its return: offset %zu of "
-            "%zu, generation %u\n",
-            offset, segment->capacity, segment->generation);
-    abort();
-}
 
 /* ---- counting ---- */
 
@@ -127,138 +45,25 @@ static inline void count_return(struct sl_pool *pool,
 
 /* ---- slabs ---- */
 
-static inline void slab_link(struct sl_slab **list, struct sl_slab *slab)
+/* After `count` segments have left its free list. */
+static inline void count_used(struct sl_pool *pool, struct sl_slab *slab,
+                              size_t count)
 {
-    slab->previous = NULL;
-    slab->next = *list;
-    if (slab->next != NULL)
-        slab->next->previous = slab;
-    *list = slab;
-}
-
-static inline void slab_unlink(struct sl_slab **list, struct sl_slab *slab)
-{
-    if (slab->previous != NULL)
-        slab->previous->next = slab->next;
-    else
-        *list = slab->next;
-    if (slab->next != NULL)
-        slab->next->previous = slab->previous;
-}
-
-static void *map_pages(size_t size)
-{
-    void *pages = mmap(NULL, size, PROT_READ | PROT_WRITE,
-                       MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-
-    return pages == MAP_FAILED ? NULL : pages;
-}
-
-/* Maps a multiple of SLAB_SIZE at a multiple of it, or NULL. */
-static char *map_aligned(size_t size)
-{
-    char *pages;
-    size_t before;
-
-    if (size > SIZE_MAX - SLAB_SIZE)
-        return NULL;
-    pages = map_pages(size + SLAB_SIZE);
-    if (pages == NULL)
-        return NULL;
-    before = (SLAB_SIZE - (uintptr_t)pages % SLAB_SIZE) % SLAB_SIZE;
-    if (before > 0)
-        munmap(pages, before);
-    munmap(pages + before + size, SLAB_SIZE - before);
-    return pages + before;
-}
-
-#ifdef MADV_HUGEPAGE
-/* Advice only: refused where the kernel was built without. */
-static void advise_slab(char *data, size_t size, bool is_first)
-{
-    madvise(data, size, is_first ? MADV_NOHUGEPAGE : MADV_HUGEPAGE);
-}
-#else
-static void advise_slab(char *data, size_t size, bool is_first)
-{
-    (void)data;
-    (void)size;
-    (void)is_first;
-}
-#endif
-
-static char *map_slab(size_t size, bool is_first)
-{
-    char *data;
-
-    if (size % SLAB_SIZE != 0)
-        return map_pages(size);
-    data = map_aligned(size);
-    if (data != NULL)
-        advise_slab(data, size, is_first);
-    return data;
-}
-
-static size_t slab_header_size(size_t count)
-{
-    return sizeof(struct sl_slab) + count * sizeof(struct sl_segment);
-}
-
-static void slab_destroy(struct sl_pool *pool, struct sl_slab *slab)
-{
-    pool->stats.spare -= slab->count * pool->options.segment_size;
-    pool->slab_count--;
-    unhide(slab->data, slab->mapped);
-    munmap(slab->data, slab->mapped);
-    sl_free(pool->allocator, slab, slab_header_size(slab->count));
-}
-
-static struct sl_slab *slab_create(struct sl_pool *pool)
-{
-    size_t size = pool->options.segment_size;
-    size_t stride, count, mapped;
-    struct sl_slab *slab;
-
-    if (size > SIZE_MAX / 2)
-        return NULL;
-    stride = round_up(size, ALIGNMENT);
-    count = stride < SLAB_SIZE ? SLAB_SIZE / stride : 1;
-    if (count > SLAB_SEGMENTS)
-        count = SLAB_SEGMENTS;
-    mapped = count * stride;
-    mapped = round_up(mapped, mapped > SLAB_SIZE / 2
-                                  ? SLAB_SIZE
-                                  : (size_t)sysconf(_SC_PAGESIZE));
-
-    slab = sl_allocate_zeroed(pool->allocator, slab_header_size(count));
-    if (slab == NULL)
-        return NULL;
-    slab->data = map_slab(mapped, pool->slab_count == 0);
-    if (slab->data == NULL) {
-        sl_free(pool->allocator, slab, slab_header_size(count));
-        return NULL;
+    slab->used += count;
+    if (slab->free == NULL) {
+        sl_slab_unlink(&pool->slabs, slab);
+        sl_slab_link(&pool->full_slabs, slab);
     }
-    slab->mapped = mapped;
-    slab->count = count;
-    for (size_t i = count; i-- > 0;) {
-        struct sl_segment *segment = &slab->segments[i];
+}
 
-        segment->pool = pool;
-        segment->slab = slab;
-        segment->data = slab->data + i * stride;
-        segment->capacity = size;
-        segment->size_class = NO_CLASS;
-        segment->is_free = true;
-        segment->next = slab->free;
-        slab->free = segment;
-        if (pool->options.poison)
-            fill_poison(segment);
-    }
-    hide(slab->data, mapped);
-    pool->stats.spare += count * size;
-    pool->slab_count++;
-    slab_link(&pool->slabs, slab);
-    return slab;
+static inline void open_segment(struct sl_pool *pool,
+                                struct sl_segment *segment)
+{
+    sl_unhide(segment->data, segment->capacity);
+    if (pool->options.poison)
+        sl_poison_verify(segment);
+    count_rent(pool, segment);
+    pool->stats.spare -= segment->capacity;
 }
 
 static inline enum sl_status rent_from_slab(struct sl_pool *pool,
@@ -267,21 +72,44 @@ static inline enum sl_status rent_from_slab(struct sl_pool *pool,
     struct sl_slab *slab = pool->slabs;
     struct sl_segment *segment;
 
-    if (slab == NULL && (slab = slab_create(pool)) == NULL)
+    if (slab == NULL && (slab = sl_slab_create(pool)) == NULL)
         return SL_MEMORY;
     segment = slab->free;
     slab->free = segment->next;
-    slab->used++;
-    if (slab->free == NULL) {
-        slab_unlink(&pool->slabs, slab);
-        slab_link(&pool->full_slabs, slab);
-    }
-    unhide(segment->data, segment->capacity);
-    if (pool->options.poison)
-        verify_poison(segment);
-    count_rent(pool, segment);
-    pool->stats.spare -= segment->capacity;
+    count_used(pool, slab, 1);
+    open_segment(pool, segment);
     *out = segment;
+    return SL_OK;
+}
+
+/* The longest run of up to `most` that a few slabs have. */
+static enum sl_status rent_run_from_slabs(struct sl_pool *pool, size_t most,
+                                          struct sl_segment **out)
+{
+    struct sl_segment *first = NULL;
+    struct sl_slab *slab = pool->slabs;
+    size_t longest = 0;
+
+    if (slab == NULL && (slab = sl_slab_create(pool)) == NULL)
+        return SL_MEMORY;
+    for (size_t i = 0; i < SLABS_SEARCHED && slab != NULL && longest < most;
+         i++) {
+        size_t count = most;
+        struct sl_segment *found = sl_slab_find_run(slab, &count);
+
+        if (count > longest) {
+            longest = count;
+            first = found;
+        }
+        slab = slab->next;
+    }
+    sl_slab_take_run(first->slab, first, longest);
+    count_used(pool, first->slab, longest);
+    for (size_t i = 0; i < longest; i++)
+        open_segment(pool, &first[i]);
+    for (size_t i = 1; i < longest; i++)
+        first[i - 1].next = &first[i];
+    *out = first;
     return SL_OK;
 }
 
@@ -292,21 +120,21 @@ static inline void return_to_slab(struct sl_pool *pool,
 
     /* What came back last goes out first: its bytes are in cache. */
     if (slab != pool->slabs) {
-        slab_unlink(slab->free == NULL ? &pool->full_slabs : &pool->slabs,
-                    slab);
-        slab_link(&pool->slabs, slab);
+        sl_slab_unlink(slab->free == NULL ? &pool->full_slabs : &pool->slabs,
+                       slab);
+        sl_slab_link(&pool->slabs, slab);
     }
     segment->next = slab->free;
     slab->free = segment;
     slab->used--;
     pool->stats.spare += segment->capacity;
     if (pool->options.poison)
-        fill_poison(segment);
-    hide(segment->data, segment->capacity);
+        sl_poison_fill(segment);
+    sl_hide(segment->data, segment->capacity);
     if (slab->used == 0 &&
         pool->stats.spare - pool->spare_blocks > pool->options.spare_limit) {
-        slab_unlink(&pool->slabs, slab);
-        slab_destroy(pool, slab);
+        sl_slab_unlink(&pool->slabs, slab);
+        sl_slab_destroy(pool, slab);
     }
 }
 
@@ -319,7 +147,7 @@ static struct sl_block *block_of(struct sl_segment *segment)
 
 static size_t block_header_size(void)
 {
-    return round_up(sizeof(struct sl_block), ALIGNMENT);
+    return sl_round_up(sizeof(struct sl_block), SL_ALIGNMENT);
 }
 
 /* Pages for the data of a guarded block, and one more that stays closed. */
@@ -327,7 +155,7 @@ static size_t guard_size(size_t capacity)
 {
     size_t page = (size_t)sysconf(_SC_PAGESIZE);
 
-    return round_up(capacity, page) + page;
+    return sl_round_up(capacity, page) + page;
 }
 
 /* The data ends where the closed page begins: one byte too many is a crash. */
@@ -335,7 +163,7 @@ static char *guard_map(size_t capacity)
 {
     size_t page = (size_t)sysconf(_SC_PAGESIZE);
     size_t size = guard_size(capacity);
-    char *pages = map_pages(size);
+    char *pages = sl_map_pages(size);
 
     if (pages == NULL)
         return NULL;
@@ -387,7 +215,7 @@ static void block_destroy(struct sl_pool *pool, struct sl_block *block)
     if (pool->options.mode == SL_POOL_GUARD) {
         munmap(guard_pages(segment), guard_size(segment->capacity));
     } else {
-        unhide(segment->data, segment->capacity);
+        sl_unhide(segment->data, segment->capacity);
         size += segment->capacity;
     }
     sl_free(pool->allocator, block, size);
@@ -400,16 +228,16 @@ static enum sl_status rent_new_block(struct sl_pool *pool, size_t capacity,
     struct sl_segment *segment = NULL;
     struct sl_block *block;
 
-    if (size_class != NO_CLASS)
+    if (size_class != SL_NO_CLASS)
         segment = pool->free_blocks[size_class];
     if (segment != NULL) {
         block = block_of(segment);
         pool->free_blocks[size_class] = segment->next;
         pool->stats.spare -= capacity;
         pool->spare_blocks -= capacity;
-        unhide(segment->data, capacity);
+        sl_unhide(segment->data, capacity);
         if (pool->options.poison)
-            verify_poison(segment);
+            sl_poison_verify(segment);
     } else {
         block = block_create(pool, capacity, size_class);
         if (block == NULL)
@@ -462,15 +290,15 @@ static void return_block(struct sl_pool *pool, struct sl_segment *segment)
         return;
     }
     if (pool->options.poison)
-        fill_poison(segment);
+        sl_poison_fill(segment);
     if (pool->options.mode == SL_POOL_DIRECT ||
-        segment->size_class == NO_CLASS ||
+        segment->size_class == SL_NO_CLASS ||
         segment->capacity >
             pool->options.spare_limit / 4 - pool->spare_blocks) {
         block_destroy(pool, block);
         return;
     }
-    hide(segment->data, segment->capacity);
+    sl_hide(segment->data, segment->capacity);
     segment->next = pool->free_blocks[segment->size_class];
     pool->free_blocks[segment->size_class] = segment;
     pool->stats.spare += segment->capacity;
@@ -537,14 +365,31 @@ enum sl_status sl_pool_rent(struct sl_pool *pool, struct sl_segment **segment)
         return SL_LIMIT;
     if (pool->options.mode == SL_POOL_SLABS)
         return rent_from_slab(pool, segment);
-    return rent_new_block(pool, size, NO_CLASS, segment);
+    return rent_new_block(pool, size, SL_NO_CLASS, segment);
+}
+
+enum sl_status sl_pool_rent_run(struct sl_pool *pool, size_t most,
+                                struct sl_segment **run)
+{
+    size_t size = pool->options.segment_size;
+    size_t left = (pool->options.max_bytes - pool->stats.bytes) / size;
+
+    sl_assert(most > 0);
+    if (most > left)
+        most = left;
+    /* Segments of an odd size do not adjoin, nor do those of one mapping or
+     * allocation each. */
+    if (most <= 1 || pool->options.mode != SL_POOL_SLABS ||
+        size % SL_ALIGNMENT != 0)
+        return sl_pool_rent(pool, run);
+    return rent_run_from_slabs(pool, most, run);
 }
 
 enum sl_status sl_pool_rent_block(struct sl_pool *pool, size_t size,
                                   struct sl_segment **block)
 {
     size_t capacity = size;
-    uint8_t size_class = NO_CLASS;
+    uint8_t size_class = SL_NO_CLASS;
 
     if (size <= SMALLEST_BLOCK) {
         size_class = 0;
@@ -568,7 +413,7 @@ enum sl_status sl_pool_rent_exact(struct sl_pool *pool, size_t size,
 {
     if (size > pool->options.max_bytes - pool->stats.bytes)
         return SL_LIMIT;
-    return rent_new_block(pool, size, NO_CLASS, block);
+    return rent_new_block(pool, size, SL_NO_CLASS, block);
 }
 
 void sl_pool_return(struct sl_segment *segment)
@@ -603,8 +448,8 @@ void sl_pool_trim(struct sl_pool *pool, size_t keep)
         struct sl_slab *next = slab->next;
 
         if (slab->used == 0) {
-            slab_unlink(&pool->slabs, slab);
-            slab_destroy(pool, slab);
+            sl_slab_unlink(&pool->slabs, slab);
+            sl_slab_destroy(pool, slab);
         }
         slab = next;
     }

@@ -86,6 +86,12 @@ size_t sl_pool_fini(struct sl_pool *pool);
  * `max_bytes` would be exceeded. */
 enum sl_status sl_pool_rent(struct sl_pool *pool, struct sl_segment **segment);
 
+/* One reference to each of up to `most` segments that adjoin: one piece of memory
+ * from the first one's data on. A chain by `next`, shorter where so many are not
+ * free side by side. Statuses as above. */
+enum sl_status sl_pool_rent_run(struct sl_pool *pool, size_t most,
+                                struct sl_segment **run);
+
 /* One reference to a block of at least `size` bytes: the next power of two,
  * above the largest class exactly the size. Statuses as above. */
 enum sl_status sl_pool_rent_block(struct sl_pool *pool, size_t size,

@@ -1,0 +1,260 @@
+#include "memory/slab.h"
+
+#include <string.h>
+
+#include "spec/c/support/test.h"
+
+#define MOST 600
+
+static struct test_allocator allocator;
+static struct sl_pool pool;
+static struct sl_segment *held[MOST];
+
+static void open_pool(enum sl_pool_mode mode, size_t segment_size,
+                      size_t max_bytes)
+{
+    const struct sl_pool_options options = {
+        .mode = mode,
+        .segment_size = segment_size,
+        .max_bytes = max_bytes,
+        .spare_limit = SIZE_MAX,
+    };
+
+    test_allocator_init(&allocator);
+    sl_pool_init(&pool, &allocator.base, &options);
+}
+
+static void close_pool(void)
+{
+    CHECK_INT(sl_pool_outstanding(&pool), 0);
+    CHECK_INT(pool.stats.bytes, 0);
+    sl_pool_trim(&pool, 0);
+    CHECK_INT(pool.stats.spare, 0);
+    CHECK_INT(pool.slab_count, 0);
+    CHECK_INT(sl_pool_fini(&pool), 0);
+    test_allocator_fini(&allocator);
+}
+
+/* How many segments the run has; all of them are written to as one piece. */
+static size_t check_run(struct sl_segment *run)
+{
+    size_t count = 0;
+    size_t size = 0;
+
+    for (struct sl_segment *segment = run; segment != NULL;
+         segment = segment->next) {
+        CHECK(segment->data == run->data + size);
+        CHECK_INT(segment->refs, 1);
+        CHECK_INT(segment->filled, 0);
+        CHECK(!segment->is_free);
+        size += segment->capacity;
+        count++;
+    }
+    memset(run->data, 7, size);
+    return count;
+}
+
+static struct sl_segment *rent_run(size_t most)
+{
+    struct sl_segment *run = NULL;
+
+    REQUIRE(sl_pool_rent_run(&pool, most, &run) == SL_OK);
+    REQUIRE(run != NULL);
+    return run;
+}
+
+/* Rents a run and counts it, then gives it back. */
+static size_t count_run(size_t most)
+{
+    struct sl_segment *run = rent_run(most);
+    size_t count = check_run(run);
+
+    sl_segment_release_chain(run);
+    return count;
+}
+
+static void hold(size_t count)
+{
+    for (size_t i = 0; i < count; i++)
+        REQUIRE(sl_pool_rent(&pool, &held[i]) == SL_OK);
+}
+
+static void release(size_t index)
+{
+    sl_segment_release(held[index]);
+    held[index] = NULL;
+}
+
+static void release_rest(size_t count)
+{
+    for (size_t i = 0; i < count; i++)
+        if (held[i] != NULL)
+            release(i);
+}
+
+TEST("a run is one piece of memory, and comes again when it was given back")
+{
+    struct sl_segment *run;
+    char *data;
+
+    open_pool(SL_POOL_SLABS, 0, 0);
+    run = rent_run(4);
+    data = run->data;
+    CHECK_INT(check_run(run), 4);
+    CHECK_INT(sl_pool_outstanding(&pool), 4);
+    CHECK_INT(pool.stats.bytes, 4 * SL_SEGMENT_SIZE);
+    sl_segment_release_chain(run);
+    run = rent_run(4);
+    CHECK(run->data == data);
+    CHECK_INT(check_run(run), 4);
+    /* In whatever order. */
+    for (size_t i = 0; i < 4; i++, run = run->next)
+        held[i] = run;
+    release(2);
+    release(0);
+    release(3);
+    release(1);
+    run = rent_run(4);
+    CHECK(run->data == data);
+    sl_segment_release_chain(run);
+    close_pool();
+}
+
+TEST("all of a slab can be had in runs, and then the next slab's")
+{
+    static struct sl_segment *runs[40];
+
+    open_pool(SL_POOL_SLABS, 0, 0);
+    for (int i = 0; i < 40; i++) {
+        runs[i] = rent_run(4);
+        CHECK_INT(check_run(runs[i]), 4);
+    }
+    CHECK_INT(pool.slab_count, 2);
+    CHECK_INT(pool.stats.spare, (256 - 160) * SL_SEGMENT_SIZE);
+    for (int i = 0; i < 40; i++)
+        sl_segment_release_chain(runs[i]);
+    close_pool();
+}
+
+TEST("is found however the free ones are strewn")
+{
+    static struct sl_segment *runs[32];
+    uint32_t random = 3;
+
+    open_pool(SL_POOL_SLABS, 0, 0);
+    hold(128);
+    for (size_t left = 128; left > 0;) {
+        random = random * 1664525u + 1013904223u;
+        if (held[(random >> 16) % 128] == NULL)
+            continue;
+        release((random >> 16) % 128);
+        left--;
+    }
+    for (int i = 0; i < 28; i++) {
+        runs[i] = rent_run(4);
+        CHECK(check_run(runs[i]) >= 1);
+    }
+    for (int i = 0; i < 28; i++)
+        sl_segment_release_chain(runs[i]);
+    CHECK_INT(count_run(4), 4);
+    /* One at a time, as a stream takes them, always. */
+    for (int i = 0; i < 1000; i++)
+        CHECK_INT(count_run(4), 4);
+    close_pool();
+}
+
+TEST("without so many side by side it is shorter")
+{
+    open_pool(SL_POOL_SLABS, 0, 0);
+    hold(128);
+    for (size_t i = 0; i < 128; i += 2)
+        release(i);
+    CHECK_INT(count_run(4), 1);
+    release(63);
+    CHECK_INT(count_run(4), 3);
+    CHECK_INT(count_run(2), 2);
+    /* At the very end, and past what was held in between. */
+    release(127);
+    release(125);
+    CHECK_INT(count_run(4), 4);
+    release_rest(128);
+    close_pool();
+}
+
+TEST("is taken from another slab when the first has none")
+{
+    struct sl_segment *run;
+
+    open_pool(SL_POOL_SLABS, 0, 0);
+    hold(256);
+    for (size_t i = 128; i < 136; i++)
+        release(i);
+    for (size_t i = 0; i < 128; i += 2)
+        release(i);
+    CHECK(pool.slabs->segments <= held[1] &&
+          held[1] < pool.slabs->segments + 128);
+    run = rent_run(4);
+    CHECK_INT(check_run(run), 4);
+    CHECK(run->slab != pool.slabs);
+    sl_segment_release_chain(run);
+    release_rest(256);
+    close_pool();
+}
+
+TEST("stays within the cap")
+{
+    struct sl_segment *run = NULL;
+
+    open_pool(SL_POOL_SLABS, 1024, 3 * 1024);
+    CHECK_INT(count_run(4), 3);
+    hold(2);
+    CHECK_INT(count_run(4), 1);
+    release_rest(2);
+    hold(3);
+    CHECK_INT(sl_pool_rent_run(&pool, 4, &run), SL_LIMIT);
+    CHECK(run == NULL);
+    release_rest(3);
+    close_pool();
+}
+
+TEST("where segments cannot adjoin it is one")
+{
+    open_pool(SL_POOL_DIRECT, 0, 0);
+    CHECK_INT(count_run(4), 1);
+    close_pool();
+    open_pool(SL_POOL_GUARD, 0, 0);
+    CHECK_INT(count_run(4), 1);
+    close_pool();
+    open_pool(SL_POOL_SLABS, 23, 0);
+    CHECK_INT(count_run(4), 1);
+    close_pool();
+    open_pool(SL_POOL_SLABS, 3 * 1024 * 1024, 0);
+    CHECK_INT(count_run(4), 1);
+    close_pool();
+}
+
+static void fail_somewhere(struct sl_allocator *failing, void *argument)
+{
+    struct sl_segment *run = NULL;
+
+    (void)argument;
+    sl_pool_init(&pool, failing, NULL);
+    if (sl_pool_rent_run(&pool, 4, &run) == SL_OK) {
+        CHECK_INT(check_run(run), 4);
+        sl_segment_release_chain(run);
+    } else {
+        CHECK(test_allocator_has_failed(failing));
+        CHECK(run == NULL);
+    }
+    CHECK_INT(sl_pool_fini(&pool), 0);
+}
+
+TEST("survives each failing allocation")
+{
+    test_each_failure(fail_somewhere, NULL);
+}
+
+int main(void)
+{
+    return test_main();
+}

@@ -1,0 +1,204 @@
+#include "memory/slab.h"
+
+#include "memory/poison.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#define SLAB_SIZE     ((size_t)2 * 1024 * 1024)
+#define SLAB_SEGMENTS 512 /* at most, so that tiny ones keep few headers */
+
+void sl_poison_verify(const struct sl_segment *segment)
+{
+    const unsigned char *data = (const unsigned char *)segment->data;
+
+    if (segment->capacity == 0 ||
+        (data[0] == SL_POISON &&
+         memcmp(data, data + 1, segment->capacity - 1) == 0))
+        return;
+
+    size_t offset = 0;
+
+    while (data[offset] == SL_POISON)
+        offset++;
+    fprintf(stderr,
+            "sluice: a segment was written after its return: offset %zu of "
+            "%zu, generation %u\n",
+            offset, segment->capacity, segment->generation);
+    abort();
+}
+
+void *sl_map_pages(size_t size)
+{
+    void *pages = mmap(NULL, size, PROT_READ | PROT_WRITE,
+                       MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+    return pages == MAP_FAILED ? NULL : pages;
+}
+
+/* Maps a multiple of SLAB_SIZE at a multiple of it, or NULL. */
+static char *map_aligned(size_t size)
+{
+    char *pages;
+    size_t before;
+
+    if (size > SIZE_MAX - SLAB_SIZE)
+        return NULL;
+    pages = sl_map_pages(size + SLAB_SIZE);
+    if (pages == NULL)
+        return NULL;
+    before = (SLAB_SIZE - (uintptr_t)pages % SLAB_SIZE) % SLAB_SIZE;
+    if (before > 0)
+        munmap(pages, before);
+    munmap(pages + before + size, SLAB_SIZE - before);
+    return pages + before;
+}
+
+#ifdef MADV_HUGEPAGE
+/* Advice only: refused where the kernel was built without. */
+static void advise_slab(char *data, size_t size, bool is_first)
+{
+    madvise(data, size, is_first ? MADV_NOHUGEPAGE : MADV_HUGEPAGE);
+}
+#else
+static void advise_slab(char *data, size_t size, bool is_first)
+{
+    (void)data;
+    (void)size;
+    (void)is_first;
+}
+#endif
+
+static char *map_slab(size_t size, bool is_first)
+{
+    char *data;
+
+    if (size % SLAB_SIZE != 0)
+        return sl_map_pages(size);
+    data = map_aligned(size);
+    if (data != NULL)
+        advise_slab(data, size, is_first);
+    return data;
+}
+
+static size_t slab_header_size(size_t count)
+{
+    return sizeof(struct sl_slab) + count * sizeof(struct sl_segment);
+}
+
+void sl_slab_destroy(struct sl_pool *pool, struct sl_slab *slab)
+{
+    pool->stats.spare -= slab->count * pool->options.segment_size;
+    pool->slab_count--;
+    sl_unhide(slab->data, slab->mapped);
+    munmap(slab->data, slab->mapped);
+    sl_free(pool->allocator, slab, slab_header_size(slab->count));
+}
+
+struct sl_slab *sl_slab_create(struct sl_pool *pool)
+{
+    size_t size = pool->options.segment_size;
+    size_t stride, count, mapped;
+    struct sl_slab *slab;
+
+    if (size > SIZE_MAX / 2)
+        return NULL;
+    stride = sl_round_up(size, SL_ALIGNMENT);
+    count = stride < SLAB_SIZE ? SLAB_SIZE / stride : 1;
+    if (count > SLAB_SEGMENTS)
+        count = SLAB_SEGMENTS;
+    mapped = count * stride;
+    mapped = sl_round_up(mapped, mapped > SLAB_SIZE / 2
+                                     ? SLAB_SIZE
+                                     : (size_t)sysconf(_SC_PAGESIZE));
+
+    slab = sl_allocate_zeroed(pool->allocator, slab_header_size(count));
+    if (slab == NULL)
+        return NULL;
+    slab->data = map_slab(mapped, pool->slab_count == 0);
+    if (slab->data == NULL) {
+        sl_free(pool->allocator, slab, slab_header_size(count));
+        return NULL;
+    }
+    slab->mapped = mapped;
+    slab->count = count;
+    for (size_t i = count; i-- > 0;) {
+        struct sl_segment *segment = &slab->segments[i];
+
+        segment->pool = pool;
+        segment->slab = slab;
+        segment->data = slab->data + i * stride;
+        segment->capacity = size;
+        segment->size_class = SL_NO_CLASS;
+        segment->is_free = true;
+        segment->next = slab->free;
+        slab->free = segment;
+        if (pool->options.poison)
+            sl_poison_fill(segment);
+    }
+    sl_hide(slab->data, mapped);
+    pool->stats.spare += count * size;
+    pool->slab_count++;
+    sl_slab_link(&pool->slabs, slab);
+    return slab;
+}
+
+/* ---- runs ---- */
+
+/* The run of free ones, at most `most`, that `index` is in. */
+static size_t extend_run(const struct sl_slab *slab, size_t index, size_t most,
+                         size_t *first)
+{
+    size_t begin = index;
+    size_t end = index + 1;
+
+    while (begin > 0 && end - begin < most && slab->segments[begin - 1].is_free)
+        begin--;
+    while (end < slab->count && end - begin < most &&
+           slab->segments[end].is_free)
+        end++;
+    *first = begin;
+    return end - begin;
+}
+
+struct sl_segment *sl_slab_find_run(struct sl_slab *slab, size_t *count)
+{
+    size_t most = *count;
+    size_t best;
+
+    /* Around what came back last, whose bytes are in cache. */
+    *count =
+        extend_run(slab, (size_t)(slab->free - slab->segments), most, &best);
+    for (size_t i = 0; *count < most && i + most <= slab->count;) {
+        size_t end = i;
+
+        while (end < slab->count && end - i < most &&
+               slab->segments[end].is_free)
+            end++;
+        if (end - i > *count) {
+            *count = end - i;
+            best = i;
+        }
+        i = end + 1;
+    }
+    return &slab->segments[best];
+}
+
+void sl_slab_take_run(struct sl_slab *slab, const struct sl_segment *first,
+                      size_t count)
+{
+    struct sl_segment **link = &slab->free;
+
+    for (size_t left = count; left > 0;) {
+        const struct sl_segment *segment = *link;
+
+        if (segment < first || segment >= first + count) {
+            link = &(*link)->next;
+            continue;
+        }
+        *link = segment->next;
+        left--;
+    }
+}
