@@ -346,6 +346,9 @@ local loop = {}
 function loop:step(max_seconds) end
 --- Steps until nobody waits.
 function loop:run() end
+--- How long a step polls before it sleeps, where answers come sooner than a process wakes up.
+---@param seconds number 0 to 0.001
+function loop:spin(seconds) end
 --- A descriptor, constant for life, readable when there is work.
 ---@return integer?, string?, sluice.error?
 function loop:pollfd() end
