@@ -1,14 +1,11 @@
 #include "tls/gnutls_context.h"
 
+#include "tls/file.h"
 #include "tls/gnutls_verify.h"
 #include "tls/roots.h"
 
-#include <errno.h>
-#include <fcntl.h>
 #include <limits.h>
 #include <stdio.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
 /* AES-128-GCM first, forward secrecy and authenticated records only, and keys
  * of at least 112 bits (RSA 2048). */
@@ -30,27 +27,6 @@ static enum sl_status fail(struct sl_failure *failure, const char *option,
                    path[0] != '\0' ? " " : "", path,
                    result == 0 ? "holds no certificate"
                                : gnutls_strerror(result));
-}
-
-static enum sl_status fail_system(struct sl_failure *failure,
-                                  const char *option, const char *path,
-                                  int system_error)
-{
-    struct sl_failure cause;
-
-    sl_fail_system(&cause, SL_TLS, SL_STAGE_TLS, system_error);
-    sl_fail(failure, SL_TLS, SL_STAGE_TLS, "%s %s: %s", option, path,
-            cause.reason);
-    failure->system_error = system_error;
-    return SL_TLS;
-}
-
-static enum sl_status check_file(struct sl_failure *failure, const char *option,
-                                 const char *path)
-{
-    if (access(path, R_OK) == 0)
-        return SL_OK;
-    return fail_system(failure, option, path, errno);
 }
 
 /* ---- versions, ciphers, protocol names ---- */
@@ -80,30 +56,21 @@ static enum sl_status set_priority(struct sl_tls_context *context,
 }
 
 static enum sl_status set_alpn(struct sl_tls_context *context,
-                               struct sl_view list, struct sl_failure *failure)
+                               struct sl_failure *failure)
 {
-    size_t at = 0;
+    char *name = context->policy.protocols;
 
-    if (list.size == 0)
-        return SL_OK;
-    context->alpn_size = list.size + 1;
-    context->alpn = sl_allocate_zeroed(context->allocator, context->alpn_size);
-    if (context->alpn == NULL)
-        return sl_fail(failure, SL_MEMORY, SL_STAGE_TLS, "out of memory");
-    while (at < list.size) {
-        size_t size = (unsigned char)list.data[at];
-        gnutls_datum_t *name = &context->protocols[context->protocol_count];
+    while (name != NULL && *name != '\0') {
+        size_t size = strlen(name);
+        gnutls_datum_t *to;
 
-        if (size == 0 || size > list.size - at - 1 ||
-            context->protocol_count == SL_GNUTLS_PROTOCOLS ||
-            memchr(list.data + at + 1, '\0', size) != NULL)
+        if (context->protocol_count == SL_GNUTLS_PROTOCOLS)
             return sl_fail(failure, SL_INVALID, SL_STAGE_TLS,
-                           "alpn: malformed list of protocols");
-        memcpy(context->alpn + at, list.data + at + 1, size);
-        name->data = (unsigned char *)context->alpn + at;
-        name->size = (unsigned)size;
-        context->protocol_count++;
-        at += size + 1;
+                           "alpn: more than %d protocols", SL_GNUTLS_PROTOCOLS);
+        to = &context->protocols[context->protocol_count++];
+        to->data = (unsigned char *)name;
+        to->size = (unsigned)size;
+        name += size + 1;
     }
     return SL_OK;
 }
@@ -114,7 +81,7 @@ static enum sl_status add_file(struct sl_tls_context *context,
                                const char *option, const char *path,
                                struct sl_failure *failure)
 {
-    enum sl_status status = check_file(failure, option, path);
+    enum sl_status status = sl_tls_file_check(option, path, failure);
     int count;
 
     if (status != SL_OK)
@@ -128,15 +95,11 @@ static enum sl_status add_directory(struct sl_tls_context *context,
                                     const char *option, const char *path,
                                     struct sl_failure *failure)
 {
-    enum sl_status status = check_file(failure, option, path);
-    struct stat found;
+    enum sl_status status = sl_tls_file_check_directory(option, path, failure);
     int count;
 
     if (status != SL_OK)
         return status;
-    if (stat(path, &found) != 0 || !S_ISDIR(found.st_mode))
-        return sl_fail(failure, SL_TLS, SL_STAGE_TLS, "%s %s: not a directory",
-                       option, path);
     count = gnutls_certificate_set_x509_trust_dir(context->credentials, path,
                                                   GNUTLS_X509_FMT_PEM);
     return count < 0 ? fail(failure, option, path, count) : SL_OK;
@@ -172,7 +135,7 @@ static enum sl_status add_system(struct sl_tls_context *context,
 static enum sl_status add_revoked(struct sl_tls_context *context,
                                   const char *path, struct sl_failure *failure)
 {
-    enum sl_status status = check_file(failure, "crl_file", path);
+    enum sl_status status = sl_tls_file_check("crl_file", path, failure);
     gnutls_datum_t text;
     int result;
 
@@ -248,11 +211,11 @@ static enum sl_status use_pem(struct sl_tls_context *context,
     const char *key =
         options->key_file != NULL ? options->key_file : options->cert_file;
     enum sl_status status =
-        check_file(failure, "cert_file", options->cert_file);
+        sl_tls_file_check("cert_file", options->cert_file, failure);
     int result;
 
     if (status == SL_OK)
-        status = check_file(failure, "key_file", key);
+        status = sl_tls_file_check("key_file", key, failure);
     if (status != SL_OK)
         return status;
     result = gnutls_certificate_set_x509_key_file2(
@@ -276,7 +239,7 @@ static enum sl_status use_certificate(struct sl_tls_context *context,
                        "key_file is given without cert_file");
     if (bundle == NULL)
         return SL_OK;
-    status = check_file(failure, "pkcs12_file", bundle);
+    status = sl_tls_file_check("pkcs12_file", bundle, failure);
     if (status != SL_OK)
         return status;
     result = gnutls_certificate_set_x509_simple_pkcs12_file(
@@ -305,19 +268,15 @@ static enum sl_status configure(struct sl_tls_context *context,
                                          MOST_CERTIFICATES);
     status = set_priority(context, options, failure);
     if (status == SL_OK)
-        status = set_alpn(context, options->alpn, failure);
+        status = set_alpn(context, failure);
     if (status == SL_OK)
         status = use_certificate(context, options, failure);
     if (status == SL_OK)
         status = load_roots(context, options, failure);
-    if (status != SL_OK || options->key_log_file == NULL)
-        return status;
-    context->key_log =
-        open(options->key_log_file, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC,
-             S_IRUSR | S_IWUSR);
-    if (context->key_log < 0)
-        return fail_system(failure, "key_log", options->key_log_file, errno);
-    return SL_OK;
+    if (status == SL_OK)
+        status = sl_tls_policy_open_log(&context->policy, options->key_log_file,
+                                        failure);
+    return status;
 }
 
 enum sl_status sl_gnutls_context_create(struct sl_allocator *allocator,
@@ -328,22 +287,15 @@ enum sl_status sl_gnutls_context_create(struct sl_allocator *allocator,
     struct sl_tls_context *made;
     enum sl_status status;
 
-    if (options->pin_count > SL_TLS_PINS)
-        return sl_fail(failure, SL_INVALID, SL_STAGE_TLS, "more than %d pins",
-                       SL_TLS_PINS);
     made = sl_allocate_zeroed(allocator, sizeof *made);
     if (made == NULL)
         return sl_fail(failure, SL_MEMORY, SL_STAGE_TLS, "out of memory");
     made->allocator = allocator;
     made->refs = 1;
-    made->key_log = -1;
-    made->verifies = options->verifies;
-    made->resumes = options->resumes;
-    made->verify = options->verify;
-    made->pin_count = options->pin_count;
-    memcpy(made->pins, options->pins, sizeof made->pins);
     sl_gnutls_sessions_init(&made->sessions, allocator);
-    status = configure(made, options, failure);
+    status = sl_tls_policy_init(&made->policy, allocator, options, failure);
+    if (status == SL_OK)
+        status = configure(made, options, failure);
     if (status != SL_OK) {
         sl_gnutls_context_release(made);
         return status;
@@ -371,9 +323,7 @@ void sl_gnutls_context_release(struct sl_tls_context *context)
     gnutls_free(context->lists);
     if (context->credentials != NULL)
         gnutls_certificate_free_credentials(context->credentials);
-    sl_free(context->allocator, context->alpn, context->alpn_size);
-    if (context->key_log >= 0)
-        close(context->key_log);
+    sl_tls_policy_fini(&context->policy);
     if (context->forget != NULL)
         context->forget(context->forgotten);
     sl_free(context->allocator, context, sizeof *context);

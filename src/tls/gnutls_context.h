@@ -7,7 +7,7 @@
 #define SL_TLS_GNUTLS_CONTEXT_H
 
 #include "tls/gnutls_session.h"
-#include "tls/provider.h"
+#include "tls/policy.h"
 
 #include <gnutls/gnutls.h>
 #include <gnutls/x509.h>
@@ -17,24 +17,16 @@
 struct sl_tls_context {
     struct sl_allocator *allocator;
     size_t refs;
+    struct sl_tls_policy policy;
     gnutls_certificate_credentials_t credentials;
     gnutls_priority_t priority;
     gnutls_x509_crl_t *lists; /* of what is revoked */
     unsigned list_count;
     struct sl_gnutls_sessions sessions;
-    char *alpn; /* the offered names, each ended by NUL */
-    size_t alpn_size;
-    gnutls_datum_t protocols[SL_GNUTLS_PROTOCOLS]; /* point into `alpn` */
+    gnutls_datum_t protocols[SL_GNUTLS_PROTOCOLS]; /* point into the policy */
     unsigned protocol_count;
-    int key_log; /* descriptor, or -1 */
-    bool verifies;
-    bool resumes;
-    bool (*verify)(void *owner, const struct sl_tls_certificate *peer,
-                   char *reason, size_t reason_size);
     void (*forget)(void *forgotten);
     void *forgotten;
-    size_t pin_count;
-    unsigned char pins[SL_TLS_PINS][SL_TLS_PIN_SIZE];
 };
 
 /* SL_INVALID, SL_TLS, SL_MEMORY. */

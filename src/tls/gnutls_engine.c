@@ -81,9 +81,7 @@ static int log_key(gnutls_session_t session, const char *label,
     for (unsigned i = 0; i < secret->size; i++)
         used += (size_t)snprintf(text + used, 3, "%02x", secret->data[i]);
     text[used++] = '\n';
-    /* One write per line: several processes may append to one file. */
-    while (write(engine->context->key_log, text, used) < 0 && errno == EINTR)
-        ;
+    sl_tls_policy_log(&engine->context->policy, sl_view(text, used));
     return 0;
 }
 
@@ -125,7 +123,7 @@ static int prepare(struct sl_tls_engine *engine)
     unsigned flags = GNUTLS_CLIENT | GNUTLS_NONBLOCK | GNUTLS_NO_SIGNAL;
     int result;
 
-    if (!context->resumes)
+    if (!context->policy.resumes)
         flags |= GNUTLS_NO_TICKETS;
     result = gnutls_init(&engine->session, flags);
     if (result < 0)
@@ -137,7 +135,7 @@ static int prepare(struct sl_tls_engine *engine)
     gnutls_transport_set_push_function(engine->session, push);
     gnutls_handshake_set_max_packet_length(engine->session,
                                            MOST_HANDSHAKE_BYTES);
-    if (context->key_log >= 0)
+    if (context->policy.key_log >= 0)
         gnutls_session_set_keylog_function(engine->session, log_key);
     gnutls_handshake_set_hook_function(engine->session,
                                        GNUTLS_HANDSHAKE_NEW_SESSION_TICKET,
@@ -169,7 +167,7 @@ enum sl_status sl_gnutls_engine_create(struct sl_tls_context *context,
     struct sl_tls_engine *made;
     enum sl_status status = sl_tls_peer_parse(host, &expected, failure);
     size_t identity_size =
-        identity != NULL && context->resumes ? strlen(identity) + 1 : 0;
+        identity != NULL && context->policy.resumes ? strlen(identity) + 1 : 0;
     size_t size;
 
     (void)pool;
@@ -315,32 +313,25 @@ static enum sl_status translate(struct sl_tls_engine *engine, int result)
 
 static enum sl_status ask_owner(struct sl_tls_engine *engine)
 {
+    const struct sl_tls_policy *policy = &engine->context->policy;
     struct sl_tls_certificate peer;
-    char reason[160] = "";
 
-    if (engine->context->verify == NULL)
+    if (policy->verify == NULL)
         return SL_OK;
     if (!sl_gnutls_engine_peer(engine, &peer))
         return fail(engine, SL_MEMORY, "out of memory");
-    if (engine->context->verify(engine->owner, &peer, reason, sizeof reason))
-        return SL_OK;
-    return sl_fail(&engine->failure, SL_TLS, SL_STAGE_TLS,
-                   "refused by the verify callback%s%s",
-                   reason[0] != '\0' ? ": " : "", reason);
+    return sl_tls_policy_ask(policy, engine->owner, &peer, &engine->failure);
 }
 
 static const char *chosen_protocol(const struct sl_tls_engine *engine)
 {
-    const struct sl_tls_context *context = engine->context;
     gnutls_datum_t chosen;
 
     if (gnutls_alpn_get_selected_protocol(engine->session, &chosen) < 0)
         return NULL;
-    for (unsigned i = 0; i < context->protocol_count; i++)
-        if (context->protocols[i].size == chosen.size &&
-            memcmp(context->protocols[i].data, chosen.data, chosen.size) == 0)
-            return (const char *)context->protocols[i].data;
-    return NULL;
+    return sl_tls_policy_protocol(
+        &engine->context->policy,
+        sl_view((const char *)chosen.data, chosen.size));
 }
 
 static enum sl_status accept_peer(struct sl_tls_engine *engine)
@@ -511,7 +502,7 @@ void sl_gnutls_engine_info(const struct sl_tls_engine *engine,
     info->cipher = gnutls_ciphersuite_get(engine->session);
     info->alpn = chosen_protocol(engine);
     info->is_resumed = gnutls_session_is_resumed(engine->session) != 0;
-    info->is_verified = engine->context->verifies;
+    info->is_verified = engine->context->policy.verifies;
 }
 
 bool sl_gnutls_engine_peer(struct sl_tls_engine *engine,

@@ -79,15 +79,11 @@ static enum sl_status check_pins(const struct sl_tls_context *context,
 {
     unsigned char pin[SL_TLS_PIN_SIZE];
 
-    if (context->pin_count == 0)
+    if (context->policy.pin_count == 0)
         return SL_OK;
     if (!sl_gnutls_certificate_pin(certificate, pin))
         return sl_fail(failure, SL_MEMORY, SL_STAGE_TLS, "out of memory");
-    for (size_t i = 0; i < context->pin_count; i++)
-        if (gnutls_memcmp(pin, context->pins[i], sizeof pin) == 0)
-            return SL_OK;
-    return sl_fail(failure, SL_TLS, SL_STAGE_TLS,
-                   "public key is none of those pinned");
+    return sl_tls_policy_check_pin(&context->policy, pin, failure);
 }
 
 static bool is_self_issued(gnutls_x509_crt_t certificate)
@@ -316,11 +312,11 @@ static enum sl_status verify(struct sl_tls_engine *engine, bool is_resumed,
 
     if (status != SL_OK)
         return status;
-    if (context->verifies && !is_resumed)
+    if (context->policy.verifies && !is_resumed)
         status = verify_signatures(engine, &chain, failure);
-    else if (context->verifies && explain_time(&chain, failure))
+    else if (context->policy.verifies && explain_time(&chain, failure))
         status = SL_TLS;
-    if (status == SL_OK && context->verifies)
+    if (status == SL_OK && context->policy.verifies)
         status = check_host(&engine->expected, chain.certificates[0], failure);
     if (status == SL_OK)
         status = check_pins(context, chain.certificates[0], failure);

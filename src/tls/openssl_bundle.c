@@ -1,5 +1,6 @@
 #include "tls/openssl_bundle.h"
 
+#include "tls/file.h"
 #include "tls/openssl_error.h"
 
 #include <errno.h>
@@ -126,7 +127,7 @@ enum sl_status sl_openssl_bundle_create(struct sl_allocator *allocator,
     BIO *file;
 
     if (stat(path, &found) != 0)
-        return sl_openssl_error_system(failure, "roots", path, errno);
+        return sl_tls_file_fail("roots", path, errno, failure);
     if (!S_ISREG(found.st_mode) || found.st_size > MOST_BYTES)
         return SL_UNSUPPORTED;
     made = sl_allocate_zeroed(allocator, sizeof *made);

@@ -1,16 +1,14 @@
 #include "tls/openssl_context.h"
 
+#include "tls/file.h"
 #include "tls/openssl_engine.h"
 #include "tls/openssl_error.h"
 #include "tls/openssl_roots.h"
 #include "tls/openssl_verify.h"
 
-#include <errno.h>
-#include <fcntl.h>
 #include <openssl/pem.h>
 #include <openssl/pkcs12.h>
 #include <stdio.h>
-#include <unistd.h>
 
 /* AES-128-GCM first: the least work per byte where the machine has AES, and
  * nobody breaks it sooner than the rest of the connection. Only ciphers with
@@ -98,33 +96,6 @@ static enum sl_status set_ciphers(SSL_CTX *ssl, const char *list,
     return SL_OK;
 }
 
-static enum sl_status set_alpn(struct sl_tls_context *context,
-                               struct sl_view list, struct sl_failure *failure)
-{
-    size_t at = 0;
-
-    if (list.size == 0)
-        return SL_OK;
-    context->alpn_size = list.size + 1;
-    context->alpn = sl_allocate_zeroed(context->allocator, context->alpn_size);
-    if (context->alpn == NULL)
-        return sl_fail(failure, SL_MEMORY, SL_STAGE_TLS, "out of memory");
-    while (at < list.size) {
-        size_t size = (unsigned char)list.data[at];
-
-        if (size == 0 || size > list.size - at - 1 ||
-            memchr(list.data + at + 1, '\0', size) != NULL)
-            return sl_fail(failure, SL_INVALID, SL_STAGE_TLS,
-                           "alpn: malformed list of protocols");
-        memcpy(context->alpn + at, list.data + at + 1, size);
-        at += size + 1;
-    }
-    if (SSL_CTX_set_alpn_protos(context->ssl, (const unsigned char *)list.data,
-                                (unsigned)list.size) != 0)
-        return fail_library(failure, "alpn");
-    return SL_OK;
-}
-
 /* ---- the client's own certificate ---- */
 
 struct password {
@@ -203,9 +174,9 @@ static enum sl_status use_pem(SSL_CTX *ssl,
 {
     enum sl_status status;
 
-    status = sl_openssl_roots_check("cert_file", options->cert_file, failure);
+    status = sl_tls_file_check("cert_file", options->cert_file, failure);
     if (status == SL_OK && options->key_file != NULL)
-        status = sl_openssl_roots_check("key_file", options->key_file, failure);
+        status = sl_tls_file_check("key_file", options->key_file, failure);
     if (status != SL_OK)
         return status;
     if (!SSL_CTX_use_certificate_chain_file(ssl, options->cert_file))
@@ -224,8 +195,7 @@ static enum sl_status use_pkcs12(SSL_CTX *ssl,
     X509 *certificate = NULL;
     STACK_OF(X509) *chain = NULL;
 
-    status =
-        sl_openssl_roots_check("pkcs12_file", options->pkcs12_file, failure);
+    status = sl_tls_file_check("pkcs12_file", options->pkcs12_file, failure);
     if (status != SL_OK)
         return status;
     file = BIO_new_file(options->pkcs12_file, "rb");
@@ -268,20 +238,6 @@ static enum sl_status use_certificate(SSL_CTX *ssl,
     return status;
 }
 
-/* ---- key log ---- */
-
-static enum sl_status open_key_log(struct sl_tls_context *context,
-                                   const char *path, struct sl_failure *failure)
-{
-    int descriptor = open(path, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC,
-                          S_IRUSR | S_IWUSR);
-
-    if (descriptor < 0)
-        return sl_openssl_error_system(failure, "key_log", path, errno);
-    context->key_log = descriptor;
-    return SL_OK;
-}
-
 /* ---- the whole of it ---- */
 
 static void set_modes(struct sl_tls_context *context)
@@ -289,12 +245,12 @@ static void set_modes(struct sl_tls_context *context)
     SSL_CTX *ssl = context->ssl;
     uint64_t options = SSL_OP_NO_COMPRESSION | SSL_OP_NO_RENEGOTIATION;
 
-    if (context->resumes)
+    if (context->policy.resumes)
         SSL_CTX_set_session_cache_mode(ssl, SSL_SESS_CACHE_CLIENT |
                                                 SSL_SESS_CACHE_NO_INTERNAL);
     else
         options |= SSL_OP_NO_TICKET;
-    if (!context->resumes)
+    if (!context->policy.resumes)
         SSL_CTX_set_session_cache_mode(ssl, SSL_SESS_CACHE_OFF);
     SSL_CTX_set_keylog_callback(ssl, sl_openssl_engine_note_secret);
     SSL_CTX_set_msg_callback(ssl, sl_openssl_engine_note_message);
@@ -308,7 +264,8 @@ static void set_modes(struct sl_tls_context *context)
     SSL_CTX_clear_mode(ssl, SSL_MODE_AUTO_RETRY);
     SSL_CTX_set_security_level(ssl, SECURITY_LEVEL);
     SSL_CTX_set_verify(
-        ssl, context->verifies ? SSL_VERIFY_PEER : SSL_VERIFY_NONE, NULL);
+        ssl, context->policy.verifies ? SSL_VERIFY_PEER : SSL_VERIFY_NONE,
+        NULL);
     SSL_CTX_set_verify_depth(ssl, MOST_INTERMEDIATES);
     SSL_CTX_set_cert_verify_callback(ssl, sl_openssl_verify_chain, NULL);
 }
@@ -340,14 +297,18 @@ static enum sl_status configure(struct sl_tls_context *context,
     status = set_versions(context->ssl, options, failure);
     if (status == SL_OK)
         status = set_ciphers(context->ssl, options->ciphers, failure);
-    if (status == SL_OK)
-        status = set_alpn(context, options->alpn, failure);
+    if (status == SL_OK && options->alpn.size > 0 &&
+        SSL_CTX_set_alpn_protos(context->ssl,
+                                (const unsigned char *)options->alpn.data,
+                                (unsigned)options->alpn.size) != 0)
+        status = fail_library(failure, "alpn");
     if (status == SL_OK)
         status = use_certificate(context->ssl, options, failure);
     if (status == SL_OK)
         status = load_roots(context, options, failure);
-    if (status == SL_OK && options->key_log_file != NULL)
-        status = open_key_log(context, options->key_log_file, failure);
+    if (status == SL_OK)
+        status = sl_tls_policy_open_log(&context->policy, options->key_log_file,
+                                        failure);
     return status;
 }
 
@@ -359,25 +320,18 @@ enum sl_status sl_openssl_context_create(struct sl_allocator *allocator,
     struct sl_tls_context *made;
     enum sl_status status;
 
-    if (options->pin_count > SL_TLS_PINS)
-        return sl_fail(failure, SL_INVALID, SL_STAGE_TLS, "more than %d pins",
-                       SL_TLS_PINS);
     made = sl_allocate_zeroed(allocator, sizeof *made);
     if (made == NULL)
         return sl_fail(failure, SL_MEMORY, SL_STAGE_TLS, "out of memory");
     made->allocator = allocator;
     made->refs = 1;
-    made->key_log = -1;
-    made->verifies = options->verifies;
-    made->resumes = options->resumes;
     made->has_own_records = options->has_own_records;
-    made->verify = options->verify;
-    made->pin_count = options->pin_count;
-    memcpy(made->pins, options->pins, sizeof made->pins);
     sl_openssl_sessions_init(&made->sessions, allocator);
 
     sl_openssl_error_clear();
-    status = configure(made, options, failure);
+    status = sl_tls_policy_init(&made->policy, allocator, options, failure);
+    if (status == SL_OK)
+        status = configure(made, options, failure);
     sl_openssl_error_clear();
     if (status != SL_OK) {
         sl_openssl_context_release(made);
@@ -404,9 +358,7 @@ void sl_openssl_context_release(struct sl_tls_context *context)
     SSL_CTX_free(context->ssl);
     BIO_meth_free(context->bio);
     sl_openssl_bundle_destroy(context->bundle);
-    sl_free(context->allocator, context->alpn, context->alpn_size);
-    if (context->key_log >= 0)
-        close(context->key_log);
+    sl_tls_policy_fini(&context->policy);
     if (context->forget != NULL)
         context->forget(context->forgotten);
     sl_free(context->allocator, context, sizeof *context);

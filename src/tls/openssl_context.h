@@ -9,7 +9,7 @@
 #include "tls/openssl_bundle.h"
 #include "tls/openssl_certificate.h"
 #include "tls/openssl_session.h"
-#include "tls/provider.h"
+#include "tls/policy.h"
 
 #include <openssl/ssl.h>
 
@@ -18,23 +18,15 @@
 struct sl_tls_context {
     struct sl_allocator *allocator;
     size_t refs;
+    struct sl_tls_policy policy;
     SSL_CTX *ssl;
     struct sl_openssl_bundle *bundle; /* roots not parsed yet; or NULL */
     BIO_METHOD *bio;                  /* of the engines */
     struct sl_openssl_sessions sessions;
     struct sl_openssl_texts *texts[SL_OPENSSL_TEXTS]; /* newest first */
-    char *alpn; /* the offered names, each ended by NUL, then one more */
-    size_t alpn_size;
-    int key_log; /* descriptor, or -1 */
-    bool verifies;
-    bool resumes;
     bool has_own_records;
-    bool (*verify)(void *owner, const struct sl_tls_certificate *peer,
-                   char *reason, size_t reason_size);
     void (*forget)(void *forgotten);
     void *forgotten;
-    size_t pin_count;
-    unsigned char pins[SL_TLS_PINS][SL_TLS_PIN_SIZE];
 };
 
 /* SL_INVALID, SL_TLS, SL_MEMORY. */

@@ -149,7 +149,7 @@ static enum sl_status prepare(struct sl_tls_engine *engine,
         !SSL_set_tlsext_host_name(engine->ssl, engine->expected.host))
         return sl_openssl_error_take(failure, SL_MEMORY, "set the host name");
 
-    if (!context->resumes || identity == NULL)
+    if (!context->policy.resumes || identity == NULL)
         return SL_OK;
     engine->slot = sl_openssl_sessions_find(&context->sessions, identity);
     /* The callback that keeps sessions finds the slot, never the engine. */
@@ -280,6 +280,7 @@ static void read_secret(const char *line, struct sl_openssl_secret *secret)
 void sl_openssl_engine_note_secret(const SSL *ssl, const char *line)
 {
     struct sl_tls_engine *engine = sl_openssl_engine_of(ssl);
+    const struct sl_tls_policy *policy = &engine->context->policy;
     char text[512];
     int size;
 
@@ -289,15 +290,11 @@ void sl_openssl_engine_note_secret(const SSL *ssl, const char *line)
         read_secret(line, &engine->receiving);
     else if (starts_with(line, "CLIENT_TRAFFIC_SECRET_0 "))
         read_secret(line, &engine->sending);
-    if (engine->context->key_log < 0)
+    if (policy->key_log < 0)
         return;
-    /* One write per line: several processes may append to one file. A line
-     * that cannot be written is a line less in a debugging aid. */
     size = snprintf(text, sizeof text, "%s\n", line);
     if (size > 0 && (size_t)size < sizeof text)
-        while (write(engine->context->key_log, text, (size_t)size) < 0 &&
-               errno == EINTR)
-            ;
+        sl_tls_policy_log(policy, sl_view(text, (size_t)size));
 }
 
 static void keep_ssl(struct sl_tls_engine *engine)
@@ -452,38 +449,30 @@ static enum sl_status translate(struct sl_tls_engine *engine, int result)
 static enum sl_status check_alpn(struct sl_tls_engine *engine)
 {
     const unsigned char *chosen;
-    const char *offered = engine->context->alpn;
     unsigned size;
 
     SSL_get0_alpn_selected(engine->ssl, &chosen, &size);
     if (size == 0)
         return SL_OK;
-    while (offered != NULL && *offered != '\0') {
-        size_t length = strlen(offered);
-
-        if (length == size && memcmp(offered, chosen, size) == 0)
-            return SL_OK;
-        offered += length + 1;
-    }
+    engine->info.alpn = sl_tls_policy_protocol(
+        &engine->context->policy, sl_view((const char *)chosen, size));
+    if (engine->info.alpn != NULL)
+        return SL_OK;
     return sl_fail(&engine->failure, SL_TLS, SL_STAGE_TLS,
                    "the peer chose a protocol that was not offered");
 }
 
 static enum sl_status ask_owner(struct sl_tls_engine *engine)
 {
+    const struct sl_tls_policy *policy = &engine->context->policy;
     struct sl_tls_certificate peer;
-    char reason[160] = "";
 
-    if (engine->context->verify == NULL)
+    if (policy->verify == NULL)
         return SL_OK;
     if (!sl_openssl_engine_peer(engine, &peer))
         return sl_fail(&engine->failure, SL_MEMORY, SL_STAGE_TLS,
                        "out of memory");
-    if (engine->context->verify(engine->owner, &peer, reason, sizeof reason))
-        return SL_OK;
-    return sl_fail(&engine->failure, SL_TLS, SL_STAGE_TLS,
-                   "refused by the verify callback%s%s",
-                   reason[0] != '\0' ? ": " : "", reason);
+    return sl_tls_policy_ask(policy, engine->owner, &peer, &engine->failure);
 }
 
 static void drop_but_first(STACK_OF(X509) * chain)
@@ -500,28 +489,13 @@ static void drop_chains(struct sl_tls_engine *engine)
     drop_but_first(SSL_get0_verified_chain(engine->ssl));
 }
 
-static const char *chosen_protocol(const struct sl_tls_engine *engine)
-{
-    const char *offered = engine->context->alpn;
-    const unsigned char *chosen;
-    unsigned size;
-
-    SSL_get0_alpn_selected(engine->ssl, &chosen, &size);
-    if (size == 0)
-        return NULL;
-    while (strlen(offered) != size || memcmp(offered, chosen, size) != 0)
-        offered += strlen(offered) + 1; /* it is there: see check_alpn */
-    return offered;
-}
-
 /* Kept, because the SSL may go before the connection does. */
 static void note_info(struct sl_tls_engine *engine)
 {
     engine->info.version = SSL_get_version(engine->ssl);
     engine->info.cipher = SSL_get_cipher_name(engine->ssl);
-    engine->info.alpn = chosen_protocol(engine);
     engine->info.is_resumed = SSL_session_reused(engine->ssl);
-    engine->info.is_verified = engine->context->verifies;
+    engine->info.is_verified = engine->context->policy.verifies;
 }
 
 static enum sl_status accept_peer(struct sl_tls_engine *engine)

@@ -101,16 +101,3 @@ bool sl_openssl_error_is_end_of_pem(void)
     return ERR_GET_LIB(code) == ERR_LIB_PEM &&
            ERR_GET_REASON(code) == PEM_R_NO_START_LINE;
 }
-
-enum sl_status sl_openssl_error_system(struct sl_failure *failure,
-                                       const char *option, const char *path,
-                                       int system_error)
-{
-    struct sl_failure cause;
-
-    sl_fail_system(&cause, SL_TLS, SL_STAGE_TLS, system_error);
-    sl_fail(failure, SL_TLS, SL_STAGE_TLS, "%s %s: %s", option, path,
-            cause.reason);
-    failure->system_error = system_error;
-    return SL_TLS;
-}

@@ -32,10 +32,4 @@ enum sl_status sl_openssl_error_take(struct sl_failure *failure,
  * always ends. */
 bool sl_openssl_error_is_end_of_pem(void);
 
-/* SL_TLS for a file that could not be opened: "ca_file roots.pem: No such file
- * or directory". */
-enum sl_status sl_openssl_error_system(struct sl_failure *failure,
-                                       const char *option, const char *path,
-                                       int system_error);
-
 #endif

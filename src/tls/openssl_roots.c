@@ -1,10 +1,10 @@
 #include "tls/openssl_roots.h"
 
+#include "tls/file.h"
 #include "tls/openssl_error.h"
 #include "tls/roots.h"
 
 #include <dirent.h>
-#include <errno.h>
 #include <limits.h>
 #include <openssl/pem.h>
 #include <stdio.h>
@@ -25,21 +25,13 @@ static enum sl_status fail(struct sl_failure *failure, const char *option,
     return sl_openssl_error_take(failure, SL_TLS, what);
 }
 
-enum sl_status sl_openssl_roots_check(const char *option, const char *path,
-                                      struct sl_failure *failure)
-{
-    if (access(path, R_OK) == 0)
-        return SL_OK;
-    return sl_openssl_error_system(failure, option, path, errno);
-}
-
 /* ---- roots ---- */
 
 static enum sl_status add_file(const struct sl_openssl_trust *trust,
                                const char *option, const char *path,
                                struct sl_failure *failure)
 {
-    enum sl_status status = sl_openssl_roots_check(option, path, failure);
+    enum sl_status status = sl_tls_file_check(option, path, failure);
     struct stat found;
 
     if (status != SL_OK)
@@ -86,15 +78,10 @@ static enum sl_status add_directory(X509_STORE *store, const char *option,
                                     const char *path,
                                     struct sl_failure *failure)
 {
-    struct stat found;
-    enum sl_status status = sl_openssl_roots_check(option, path, failure);
+    enum sl_status status = sl_tls_file_check_directory(option, path, failure);
 
     if (status != SL_OK)
         return status;
-    /* OpenSSL would take anything and find nothing in it later. */
-    if (stat(path, &found) != 0 || !S_ISDIR(found.st_mode))
-        return sl_fail(failure, SL_TLS, SL_STAGE_TLS, "%s %s: not a directory",
-                       option, path);
     if (is_unhashed(path))
         return sl_fail(failure, SL_TLS, SL_STAGE_TLS,
                        "%s %.120s: holds no certificate under its hash; run "
@@ -221,7 +208,7 @@ static enum sl_status add_system(const struct sl_openssl_trust *trust,
 static enum sl_status add_revoked(X509_STORE *store, const char *path,
                                   struct sl_failure *failure)
 {
-    enum sl_status status = sl_openssl_roots_check("crl_file", path, failure);
+    enum sl_status status = sl_tls_file_check("crl_file", path, failure);
     BIO *source;
     X509_CRL *list;
     size_t count = 0;

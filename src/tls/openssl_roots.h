@@ -19,8 +19,4 @@ enum sl_status sl_openssl_roots_load(const struct sl_openssl_trust *trust,
                                      const struct sl_tls_options *options,
                                      struct sl_failure *failure);
 
-/* That a file may be read, said better than OpenSSL does. SL_TLS. */
-enum sl_status sl_openssl_roots_check(const char *option, const char *path,
-                                      struct sl_failure *failure);
-
 #endif

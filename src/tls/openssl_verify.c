@@ -49,15 +49,11 @@ static enum sl_status check_pins(const struct sl_tls_context *context,
 {
     unsigned char pin[SL_TLS_PIN_SIZE];
 
-    if (context->pin_count == 0)
+    if (context->policy.pin_count == 0)
         return SL_OK;
     if (!sl_openssl_certificate_pin(certificate, pin))
         return sl_openssl_error_take(failure, SL_MEMORY, "hash the public key");
-    for (size_t i = 0; i < context->pin_count; i++)
-        if (CRYPTO_memcmp(pin, context->pins[i], sizeof pin) == 0)
-            return SL_OK;
-    return sl_fail(failure, SL_TLS, SL_STAGE_TLS,
-                   "public key is none of those pinned");
+    return sl_tls_policy_check_pin(&context->policy, pin, failure);
 }
 
 static enum sl_status check_dates(X509 *certificate, struct sl_failure *failure)
@@ -203,7 +199,7 @@ int sl_openssl_verify_chain(X509_STORE_CTX *store, void *unused)
     struct sl_tls_engine *engine = sl_openssl_engine_of(ssl);
 
     (void)unused;
-    if (!engine->context->verifies) {
+    if (!engine->context->policy.verifies) {
         /* Remembered with the session: it proves nothing later either. */
         X509_STORE_CTX_set_error(store, X509_V_ERR_UNSPECIFIED);
         return 1;
@@ -220,7 +216,7 @@ static enum sl_status verify_peer(struct sl_tls_engine *engine,
     const struct sl_tls_context *context = engine->context;
     enum sl_status status = SL_OK;
 
-    if (context->verifies) {
+    if (context->policy.verifies) {
         long result = SSL_get_verify_result(engine->ssl);
 
         if (result != X509_V_OK)

@@ -61,14 +61,13 @@ TEST("has words for an empty queue, an alert, and what it does not know")
     CHECK_STR(failure.reason, "ciphers: unknown failure");
 }
 
-TEST("names the file and keeps the errno")
+TEST("says what the system said")
 {
     struct sl_failure failure;
 
-    CHECK_INT(sl_openssl_error_system(&failure, "ca_file", "x.pem", ENOENT),
-              SL_TLS);
-    CHECK_STR(failure.reason, "ca_file x.pem: No such file or directory");
-    CHECK_INT(failure.system_error, ENOENT);
+    ERR_raise_data(ERR_LIB_SYS, EMFILE, "calling fopen");
+    CHECK_INT(sl_openssl_error_take(&failure, SL_TLS, "roots a"), SL_TLS);
+    CHECK_STR(failure.reason, "roots a: Too many open files");
 }
 
 TEST("clears what stands in the queue")
