@@ -298,6 +298,25 @@ describe("a reused connection", function()
     return peer.listen { script = { first, second } }
   end
 
+  it("is asked for nothing before its last answer is complete", function()
+    local half = #LENGTH.bytes - 1
+    local p <close> = peer.listen { script = { {
+      request_head, { "send", LENGTH.bytes:sub(1, half) }, { "hold" },
+      { "send", LENGTH.bytes:sub(half + 1) }, request_head, { "send", LENGTH.bytes }, { "stall" },
+    } } }
+    local own <close> = support.client { pool = { per_origin = 1 } }
+    local asking = {}
+    for i = 1, 2 do
+      asking[i] = sluice.spawn(function() return buffered(own, p.url .. "/" .. i).status end)
+    end
+    while not p:wait("holding", 1, 0) do sluice.loop():step(0.01) end
+    for _ = 1, 20 do sluice.loop():step(0) end
+    assert.equal(1, select(2, p:received(1):gsub("GET /", "")))
+    p:signal()
+    assert.same({ 200, 200 }, sluice.all(asking))
+    assert.equal(1, (p:connections()))
+  end)
+
   for _, fault in ipairs { "close", "reset" } do
     it(("that fails by %s before any response byte is tried once more"):format(fault), function()
       local p <close> = listen(0, fault)

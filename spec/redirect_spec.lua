@@ -78,13 +78,14 @@ describe("a redirect", function()
     end
   end)
 
-  it("is told with its history, and its fragment is inherited", function()
-    local p <close> = server(answer(302, "a?x=1"), answer(301, "../b"), DONE)
+  it("is told with its history, and shows and sends no fragment", function()
+    local p <close> = server(answer(302, "a?x=1"), answer(301, "../b#other"), DONE)
     local response <close> = assert(client:get(p.url .. "/dir/start#part"))
     assert.equal(p.url .. "/b", response.url)
     assert.equal("GET /dir/start, GET /dir/a?x=1, GET /b", lines_of(p))
     assert.same({ 302, 301 }, { response.redirects[1].status, response.redirects[2].status })
     assert.equal(p.url .. "/dir/a?x=1", response.redirects[2].url)
+    assert.is_nil(p:received(1):find("#", 1, true))
   end)
 
   it("is followed ten times unless told otherwise", function()
