@@ -1,6 +1,7 @@
 #include "tls/openssl_context.h"
 
 #include "tls/file.h"
+#include "tls/openssl_bio.h"
 #include "tls/openssl_engine.h"
 #include "tls/openssl_error.h"
 #include "tls/openssl_roots.h"
@@ -290,7 +291,7 @@ static enum sl_status configure(struct sl_tls_context *context,
     enum sl_status status;
 
     context->ssl = SSL_CTX_new(TLS_client_method());
-    context->bio = sl_openssl_engine_bio_method();
+    context->bio = sl_openssl_bio_method();
     if (context->ssl == NULL || context->bio == NULL)
         return fail_library(failure, "create a context");
     set_modes(context);

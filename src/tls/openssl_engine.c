@@ -2,9 +2,7 @@
 
 #include "tls/openssl_error.h"
 
-#include <errno.h>
 #include <stdio.h>
-#include <unistd.h>
 
 /* Content of one encrypt call, in records of 16 KiB. */
 #define MOST_ENCRYPTED ((size_t)64 * 1024)
@@ -21,100 +19,10 @@
  * renegotiate. A server sends a handful; each costs more than it weighs. */
 #define MOST_QUIET_MESSAGES 128
 
-/* ---- the BIO ---- */
-
-/* Keeps track of where records end (RFC 8446 5.1): releases before 3.0.14 let
- * their buffer be freed below a header whose body is still to come. */
-static void follow_records(struct sl_openssl_edge *edge, const char *bytes,
-                           size_t size)
-{
-    size_t count;
-
-    while (size > 0) {
-        if (edge->header_size < sizeof edge->header) {
-            edge->header[edge->header_size++] = (unsigned char)*bytes;
-            edge->body_left =
-                (uint16_t)(edge->header[3] << 8 | edge->header[4]);
-            count = 1;
-        } else {
-            count = size < edge->body_left ? size : edge->body_left;
-            edge->body_left = (uint16_t)(edge->body_left - count);
-        }
-        if (edge->header_size == sizeof edge->header && edge->body_left == 0) {
-            edge->header_size = 0;
-            edge->count += edge->header[0] == SSL3_RT_APPLICATION_DATA;
-        }
-        bytes += count;
-        size -= count;
-    }
-}
-
-static int bio_read(BIO *bio, char *to, size_t size, size_t *count)
-{
-    struct sl_tls_engine *engine = BIO_get_data(bio);
-
-    BIO_clear_retry_flags(bio);
-    if (engine->in == NULL || engine->in->length == 0) {
-        engine->is_starved = true;
-        BIO_set_retry_read(bio);
-        return 0;
-    }
-    *count = sl_buffer_copy_out(engine->in, 0, to, size);
-    sl_buffer_consume(engine->in, *count);
-    follow_records(&engine->received, to, *count);
-    return 1;
-}
-
-static int bio_write(BIO *bio, const char *bytes, size_t size, size_t *count)
-{
-    struct sl_tls_engine *engine = BIO_get_data(bio);
-
-    BIO_clear_retry_flags(bio);
-    if (engine->out == NULL)
-        engine->refused = SL_CLOSED;
-    else
-        engine->refused = sl_buffer_append(engine->out, sl_view(bytes, size));
-    if (engine->refused != SL_OK)
-        return 0;
-    follow_records(&engine->sent, bytes, size);
-    *count = size;
-    return 1;
-}
-
-static long bio_control(BIO *bio, int command, long number, void *pointer)
-{
-    (void)bio;
-    (void)number;
-    (void)pointer;
-    /* All is written at once; nothing else is on offer. */
-    return command == BIO_CTRL_FLUSH;
-}
-
-static int bio_create(BIO *bio)
-{
-    BIO_set_init(bio, 1);
-    return 1;
-}
-
-BIO_METHOD *sl_openssl_engine_bio_method(void)
-{
-    BIO_METHOD *method = BIO_meth_new(BIO_TYPE_SOURCE_SINK, "buffers");
-
-    if (method == NULL)
-        return NULL;
-    if (!BIO_meth_set_read_ex(method, bio_read) ||
-        !BIO_meth_set_write_ex(method, bio_write) ||
-        !BIO_meth_set_ctrl(method, bio_control) ||
-        !BIO_meth_set_create(method, bio_create)) {
-        BIO_meth_free(method);
-        return NULL;
-    }
-    return method;
-}
-
 struct sl_tls_engine *sl_openssl_engine_of(const SSL *ssl)
 {
-    return BIO_get_data(SSL_get_rbio(ssl));
+    /* It is the first of the engine's members. */
+    return (struct sl_tls_engine *)sl_openssl_bio_of(SSL_get_rbio(ssl));
 }
 
 /* ---- life ---- */
@@ -138,10 +46,11 @@ static enum sl_status prepare(struct sl_tls_engine *engine,
     BIO *bio;
 
     engine->ssl = SSL_new(context->ssl);
-    bio = engine->ssl != NULL ? BIO_new(context->bio) : NULL;
+    bio = engine->ssl != NULL
+              ? sl_openssl_bio_create(context->bio, &engine->bio)
+              : NULL;
     if (bio == NULL)
         return sl_openssl_error_take(failure, SL_MEMORY, "create an engine");
-    BIO_set_data(bio, engine);
     SSL_set_bio(engine->ssl, bio, bio); /* adopts the one reference */
     SSL_set_connect_state(engine->ssl);
     /* RFC 6066 3: names only. */
@@ -345,8 +254,8 @@ static void take_over(struct sl_tls_engine *engine)
         engine->is_closed || engine->failure.status != SL_OK ||
         SSL_version(engine->ssl) != TLS1_3_VERSION ||
         SSL_get_shutdown(engine->ssl) != 0 || SSL_has_pending(engine->ssl) ||
-        engine->message_left != 0 || engine->received.header_size > 0 ||
-        engine->sent.header_size > 0)
+        engine->message_left != 0 || engine->bio.received.header_size > 0 ||
+        engine->bio.sent.header_size > 0)
         return;
     if (engine->texts == NULL) {
         peer = SSL_get_peer_certificate(engine->ssl);
@@ -356,8 +265,8 @@ static void take_over(struct sl_tls_engine *engine)
     if (engine->texts != NULL)
         engine->records = sl_openssl_records_create(
             engine->context->allocator, SSL_get_current_cipher(engine->ssl),
-            &engine->receiving, engine->received.count, &engine->sending,
-            engine->sent.count);
+            &engine->receiving, engine->bio.received.count, &engine->sending,
+            engine->bio.sent.count);
     if (engine->records == NULL) {
         keep_ssl(engine);
         return;
@@ -371,10 +280,7 @@ static void take_over(struct sl_tls_engine *engine)
 static void enter(struct sl_tls_engine *engine, struct sl_buffer *in,
                   struct sl_buffer *out)
 {
-    engine->in = in;
-    engine->out = out;
-    engine->refused = SL_OK;
-    engine->is_starved = false;
+    sl_openssl_bio_enter(&engine->bio, in, out);
     /* SSL_get_error looks into the queue; our own records do not. */
     if (engine->records == NULL)
         sl_openssl_error_clear();
@@ -382,8 +288,7 @@ static void enter(struct sl_tls_engine *engine, struct sl_buffer *in,
 
 static void leave(struct sl_tls_engine *engine)
 {
-    engine->in = NULL;
-    engine->out = NULL;
+    sl_openssl_bio_leave(&engine->bio);
     /* Nothing of ours is left for others who use OpenSSL in this thread; where
      * nothing failed there is nothing. */
     if (engine->failure.status != SL_OK)
@@ -394,7 +299,7 @@ void sl_openssl_engine_rest(struct sl_tls_engine *engine)
 {
     take_over(engine);
     if (engine->ssl != NULL && engine->is_ready &&
-        engine->received.header_size == 0 && !SSL_has_pending(engine->ssl))
+        engine->bio.received.header_size == 0 && !SSL_has_pending(engine->ssl))
         SSL_free_buffers(engine->ssl);
 }
 
@@ -411,10 +316,10 @@ static enum sl_status break_down(struct sl_tls_engine *engine)
 {
     if (engine->failure.status != SL_OK)
         return engine->failure.status;
-    if (engine->refused != SL_OK)
-        return sl_fail(&engine->failure, engine->refused, SL_STAGE_TLS,
+    if (engine->bio.refused != SL_OK)
+        return sl_fail(&engine->failure, engine->bio.refused, SL_STAGE_TLS,
                        "no room for a record: %s",
-                       sl_status_name(engine->refused));
+                       sl_status_name(engine->bio.refused));
     return sl_openssl_error_take(&engine->failure, SL_TLS, NULL);
 }
 
@@ -431,7 +336,7 @@ static enum sl_status translate(struct sl_tls_engine *engine, int result)
 {
     switch (SSL_get_error(engine->ssl, result)) {
     case SSL_ERROR_WANT_READ:
-        if (engine->is_starved)
+        if (engine->bio.is_starved)
             return SL_AGAIN;
         if (++engine->quiet_messages <= MOST_QUIET_MESSAGES)
             return SL_OK;
@@ -516,8 +421,8 @@ static enum sl_status accept_peer(struct sl_tls_engine *engine)
     drop_chains(engine);
     note_info(engine);
     /* What goes over from now on is under the keys of the connection. */
-    engine->received.count = 0;
-    engine->sent.count = 0;
+    engine->bio.received.count = 0;
+    engine->bio.sent.count = 0;
     engine->message_left = 0;
     engine->is_ready = true;
     engine->quiet_messages = 0;
@@ -634,7 +539,7 @@ enum sl_status sl_openssl_engine_decrypt(struct sl_tls_engine *engine,
         /* Saves renting room for nothing. */
         else if (in->length == 0 && !SSL_has_pending(engine->ssl) &&
                  !(SSL_get_shutdown(engine->ssl) & SSL_RECEIVED_SHUTDOWN)) {
-            engine->is_starved = true;
+            engine->bio.is_starved = true;
             status = SL_AGAIN;
         } else
             status = read_once(engine, plain, want - total, &count, failure);
@@ -656,7 +561,7 @@ static enum sl_status write_once(struct sl_tls_engine *engine,
     int result;
 
     if (engine->records != NULL)
-        return sl_openssl_records_seal(engine->records, plain, engine->out,
+        return sl_openssl_records_seal(engine->records, plain, engine->bio.out,
                                        count, &engine->failure);
     *count = 0;
     result = SSL_write_ex(engine->ssl, plain.data, plain.size, count);

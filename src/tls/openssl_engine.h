@@ -3,9 +3,8 @@
  *   `in`  -> BIO read  -> [ SSL ] -> SSL_read  -> room at the tail of `plain`
  *   `out` <- BIO write <- [ SSL ] <- SSL_write <- view of the caller
  *
- * The buffers are known to the BIO for the length of one call only. OpenSSL has
- * record buffers of its own, into and out of which everything is copied; it
- * holds them until the connection rests.
+ * OpenSSL has record buffers of its own, into and out of which everything is
+ * copied; it holds them until the connection rests.
  *
  * With TLS 1.3 the SSL makes the connection and serves the first request, with
  * the tickets before its answer. When another request follows, much content
@@ -18,6 +17,7 @@
 #ifndef SL_TLS_OPENSSL_ENGINE_H
 #define SL_TLS_OPENSSL_ENGINE_H
 
+#include "tls/openssl_bio.h"
 #include "tls/openssl_certificate.h"
 #include "tls/openssl_context.h"
 #include "tls/openssl_record.h"
@@ -26,35 +26,22 @@
 
 #include <stdint.h>
 
-/* Where the records of one direction end. */
-struct sl_openssl_edge {
-    uint64_t count;            /* protected records that have ended */
-    unsigned char header[5];   /* of the record that is under way */
-    unsigned char header_size; /* of it so far; 0: between records */
-    uint16_t body_left;
-};
-
 struct sl_tls_engine {
+    struct sl_openssl_bio bio; /* first: its callbacks lead to the engine */
     struct sl_tls_context *context;
     SSL *ssl;                           /* NULL once it is not needed */
     struct sl_openssl_records *records; /* NULL until then */
-    struct sl_buffer *in;               /* these two during a call only */
-    struct sl_buffer *out;
-    struct sl_openssl_slot *slot; /* NULL: nothing is kept */
-    SSL_SESSION *early_session;   /* came before the peer was accepted */
+    struct sl_openssl_slot *slot;       /* NULL: nothing is kept */
+    SSL_SESSION *early_session;         /* came before the peer was accepted */
     void *owner;
-    struct sl_openssl_texts *texts;  /* of the peer, once asked for */
-    size_t content_size;             /* received through the SSL */
-    unsigned quiet_messages;         /* since the last content */
-    uint16_t record_size;            /* of the record that came last */
-    int64_t message_left;            /* bytes of a message that has begun */
-    enum sl_status refused;          /* why the BIO could not write */
-    struct sl_openssl_edge received; /* since the connection was made */
-    struct sl_openssl_edge sent;
+    struct sl_openssl_texts *texts; /* of the peer, once asked for */
+    size_t content_size;            /* received through the SSL */
+    unsigned quiet_messages;        /* since the last content */
+    uint16_t record_size;           /* of the record that came last */
+    int64_t message_left;           /* bytes of a message that has begun */
     struct sl_openssl_secret receiving;
     struct sl_openssl_secret sending;
     struct sl_tls_info info;
-    bool is_starved; /* the BIO had nothing to read */
     bool is_checked; /* the chain was verified, name and all */
     bool is_ready;
     bool is_closed;
@@ -95,8 +82,6 @@ bool sl_openssl_engine_peer(struct sl_tls_engine *engine,
 
 /* ---- for the context and its callbacks ---- */
 
-/* NULL without memory. */
-BIO_METHOD *sl_openssl_engine_bio_method(void);
 /* During a call of the engine only. */
 struct sl_tls_engine *sl_openssl_engine_of(const SSL *ssl);
 /* For SSL_CTX_sess_set_new_cb. */
