@@ -6,23 +6,14 @@
 #define SL_TLS_GNUTLS_CERTIFICATE_H
 
 #include "tls/peer.h"
-#include "tls/provider.h"
+#include "tls/text.h"
 
 #include <gnutls/x509.h>
 
-/* Texts of one certificate in one block. */
-struct sl_gnutls_texts {
-    struct sl_allocator *allocator;
-    struct sl_tls_certificate view;
-    size_t size; /* of this block */
-    char bytes[];
-};
-
-/* SL_MEMORY. */
-enum sl_status sl_gnutls_texts_create(struct sl_allocator *allocator,
-                                      gnutls_x509_crt_t certificate,
-                                      struct sl_gnutls_texts **texts);
-void sl_gnutls_texts_destroy(struct sl_gnutls_texts *texts);
+/* One reference. SL_MEMORY. */
+enum sl_status sl_gnutls_certificate_texts(struct sl_allocator *allocator,
+                                           gnutls_x509_crt_t certificate,
+                                           struct sl_tls_texts **texts);
 
 /* Short forms for reasons, cut at the room; return `text`. */
 const char *sl_gnutls_certificate_subject(gnutls_x509_crt_t certificate,

@@ -201,7 +201,7 @@ void sl_gnutls_engine_destroy(struct sl_tls_engine *engine)
 
     if (engine->session != NULL)
         gnutls_deinit(engine->session);
-    sl_gnutls_texts_destroy(engine->texts);
+    sl_tls_texts_release(engine->texts);
     sl_free(context->allocator, engine, engine->size);
     sl_gnutls_context_release(context);
 }
@@ -517,8 +517,8 @@ bool sl_gnutls_engine_peer(struct sl_tls_engine *engine,
         if (shown == NULL || count == 0 || gnutls_x509_crt_init(&leaf) < 0)
             return false;
         if (gnutls_x509_crt_import(leaf, shown, GNUTLS_X509_FMT_DER) == 0)
-            sl_gnutls_texts_create(engine->context->allocator, leaf,
-                                   &engine->texts);
+            sl_gnutls_certificate_texts(engine->context->allocator, leaf,
+                                        &engine->texts);
         gnutls_x509_crt_deinit(leaf);
         if (engine->texts == NULL)
             return false;

@@ -19,10 +19,10 @@ struct sl_tls_engine {
     struct sl_buffer *in; /* these two during a call only */
     struct sl_buffer *out;
     void *owner;
-    struct sl_gnutls_texts *texts; /* of the peer, once asked for */
-    unsigned quiet_messages;       /* since the last content */
-    enum sl_status refused;        /* why nothing could be pushed */
-    bool is_starved;               /* there was nothing to pull */
+    struct sl_tls_texts *texts; /* of the peer, once asked for */
+    unsigned quiet_messages;    /* since the last content */
+    enum sl_status refused;     /* why nothing could be pushed */
+    bool is_starved;            /* there was nothing to pull */
     bool has_pulled;
     bool has_ticket; /* one came that is not kept yet */
     bool is_checked; /* the chain was verified, name and all */

@@ -5,25 +5,14 @@
 #ifndef SL_TLS_OPENSSL_CERTIFICATE_H
 #define SL_TLS_OPENSSL_CERTIFICATE_H
 
-#include "tls/provider.h"
+#include "tls/text.h"
 
 #include <openssl/x509.h>
 
-/* Texts of one certificate in one block, shared by counted reference. */
-struct sl_openssl_texts {
-    struct sl_allocator *allocator;
-    size_t refs;
-    unsigned char digest[32]; /* SHA-256 of the certificate */
-    struct sl_tls_certificate view;
-    size_t size; /* of this block */
-    char bytes[];
-};
-
 /* One reference. SL_MEMORY. */
-enum sl_status sl_openssl_texts_create(struct sl_allocator *allocator,
-                                       X509 *certificate,
-                                       struct sl_openssl_texts **texts);
-void sl_openssl_texts_release(struct sl_openssl_texts *texts);
+enum sl_status sl_openssl_certificate_texts(struct sl_allocator *allocator,
+                                            X509 *certificate,
+                                            struct sl_tls_texts **texts);
 
 /* Short forms for reasons, cut at the room; return `text`. */
 const char *sl_openssl_certificate_name(const X509_NAME *name, char *text,

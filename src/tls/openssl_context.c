@@ -355,7 +355,7 @@ void sl_openssl_context_release(struct sl_tls_context *context)
         return;
     sl_openssl_sessions_fini(&context->sessions);
     for (size_t i = 0; i < SL_OPENSSL_TEXTS; i++)
-        sl_openssl_texts_release(context->texts[i]);
+        sl_tls_texts_release(context->texts[i]);
     SSL_CTX_free(context->ssl);
     BIO_meth_free(context->bio);
     sl_openssl_bundle_destroy(context->bundle);
@@ -365,10 +365,10 @@ void sl_openssl_context_release(struct sl_tls_context *context)
     sl_free(context->allocator, context, sizeof *context);
 }
 
-struct sl_openssl_texts *
-sl_openssl_context_texts(struct sl_tls_context *context, X509 *certificate)
+struct sl_tls_texts *sl_openssl_context_texts(struct sl_tls_context *context,
+                                              X509 *certificate)
 {
-    struct sl_openssl_texts *texts;
+    struct sl_tls_texts *texts;
     unsigned char digest[32];
 
     if (!X509_digest(certificate, EVP_sha256(), digest, NULL))
@@ -381,12 +381,12 @@ sl_openssl_context_texts(struct sl_tls_context *context, X509 *certificate)
             return texts;
         }
     }
-    if (sl_openssl_texts_create(context->allocator, certificate, &texts) !=
+    if (sl_openssl_certificate_texts(context->allocator, certificate, &texts) !=
         SL_OK)
         return NULL;
-    sl_openssl_texts_release(context->texts[SL_OPENSSL_TEXTS - 1]);
+    sl_tls_texts_release(context->texts[SL_OPENSSL_TEXTS - 1]);
     memmove(context->texts + 1, context->texts,
-            (SL_OPENSSL_TEXTS - 1) * sizeof(struct sl_openssl_texts *));
+            (SL_OPENSSL_TEXTS - 1) * sizeof(struct sl_tls_texts *));
     context->texts[0] = texts;
     texts->refs++;
     return texts;

@@ -23,7 +23,7 @@ struct sl_tls_context {
     struct sl_openssl_bundle *bundle; /* roots not parsed yet; or NULL */
     BIO_METHOD *bio;                  /* of the engines */
     struct sl_openssl_sessions sessions;
-    struct sl_openssl_texts *texts[SL_OPENSSL_TEXTS]; /* newest first */
+    struct sl_tls_texts *texts[SL_OPENSSL_TEXTS]; /* newest first */
     bool has_own_records;
     void (*forget)(void *forgotten);
     void *forgotten;
@@ -39,7 +39,7 @@ void sl_openssl_context_release(struct sl_tls_context *context);
 
 /* One reference to a certificate's texts, made when they are not there yet; NULL
  * without memory. */
-struct sl_openssl_texts *
-sl_openssl_context_texts(struct sl_tls_context *context, X509 *certificate);
+struct sl_tls_texts *sl_openssl_context_texts(struct sl_tls_context *context,
+                                              X509 *certificate);
 
 #endif

@@ -137,7 +137,7 @@ void sl_openssl_engine_destroy(struct sl_tls_engine *engine)
     sl_openssl_records_destroy(engine->records);
     forget_secrets(engine);
     SSL_SESSION_free(engine->early_session);
-    sl_openssl_texts_release(engine->texts);
+    sl_tls_texts_release(engine->texts);
     sl_free(context->allocator, engine, engine->size);
     sl_openssl_context_release(context);
     sl_openssl_error_clear();

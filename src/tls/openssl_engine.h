@@ -34,11 +34,11 @@ struct sl_tls_engine {
     struct sl_openssl_slot *slot;       /* NULL: nothing is kept */
     SSL_SESSION *early_session;         /* came before the peer was accepted */
     void *owner;
-    struct sl_openssl_texts *texts; /* of the peer, once asked for */
-    size_t content_size;            /* received through the SSL */
-    unsigned quiet_messages;        /* since the last content */
-    uint16_t record_size;           /* of the record that came last */
-    int64_t message_left;           /* bytes of a message that has begun */
+    struct sl_tls_texts *texts; /* of the peer, once asked for */
+    size_t content_size;        /* received through the SSL */
+    unsigned quiet_messages;    /* since the last content */
+    uint16_t record_size;       /* of the record that came last */
+    int64_t message_left;       /* bytes of a message that has begun */
     struct sl_openssl_secret receiving;
     struct sl_openssl_secret sending;
     struct sl_tls_info info;

@@ -34,14 +34,7 @@ static enum sl_status check_host(const struct sl_tls_peer *peer,
     if (matches < 0)
         return sl_openssl_error_take(failure, SL_TLS, "check the host name");
     sl_openssl_certificate_hosts(certificate, hosts, sizeof hosts);
-    if (hosts[0] == '\0')
-        return sl_fail(failure, SL_TLS, SL_STAGE_TLS,
-                       "certificate is not for %.80s: it has no subject "
-                       "alternative names",
-                       peer->host);
-    return sl_fail(failure, SL_TLS, SL_STAGE_TLS,
-                   "certificate is not for %.80s but for %s", peer->host,
-                   hosts);
+    return sl_tls_peer_refuse(peer, hosts, failure);
 }
 
 static enum sl_status check_pins(const struct sl_tls_context *context,

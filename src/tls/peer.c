@@ -77,3 +77,16 @@ bool sl_tls_peer_has_address(const struct sl_tls_peer *peer,
     return peer->address_size > 0 && peer->address_size == address.size &&
            memcmp(peer->address, address.data, address.size) == 0;
 }
+
+enum sl_status sl_tls_peer_refuse(const struct sl_tls_peer *peer,
+                                  const char *names, struct sl_failure *failure)
+{
+    if (names[0] == '\0')
+        return sl_fail(failure, SL_TLS, SL_STAGE_TLS,
+                       "certificate is not for %.80s: it has no subject "
+                       "alternative names",
+                       peer->host);
+    return sl_fail(failure, SL_TLS, SL_STAGE_TLS,
+                   "certificate is not for %.80s but for %s", peer->host,
+                   names);
+}

@@ -31,4 +31,9 @@ bool sl_tls_peer_has_name(const struct sl_tls_peer *peer, struct sl_view name);
 bool sl_tls_peer_has_address(const struct sl_tls_peer *peer,
                              struct sl_view address);
 
+/* Says that a certificate for `names`, as text, is not the peer's. SL_TLS. */
+enum sl_status sl_tls_peer_refuse(const struct sl_tls_peer *peer,
+                                  const char *names,
+                                  struct sl_failure *failure);
+
 #endif

@@ -10,15 +10,15 @@ static void check_names(const struct wish *wish, const char *expected)
 {
     struct issued issued = authority_issue(wish);
     struct test_allocator allocator;
-    struct sl_openssl_texts *texts = NULL;
+    struct sl_tls_texts *texts = NULL;
 
     test_allocator_init(&allocator);
-    CHECK_INT(
-        sl_openssl_texts_create(&allocator.base, issued.certificate, &texts),
-        SL_OK);
+    CHECK_INT(sl_openssl_certificate_texts(&allocator.base, issued.certificate,
+                                           &texts),
+              SL_OK);
     if (texts != NULL)
         CHECK_STR(texts->view.names, expected);
-    sl_openssl_texts_release(texts);
+    sl_tls_texts_release(texts);
     test_allocator_fini(&allocator);
     authority_forget(&issued);
 }
@@ -47,11 +47,11 @@ TEST("tells subject, issuer, dates and hashes")
     unsigned char pin[32];
     char hex[65];
     struct test_allocator allocator;
-    struct sl_openssl_texts *texts = NULL;
+    struct sl_tls_texts *texts = NULL;
 
     test_allocator_init(&allocator);
-    REQUIRE(sl_openssl_texts_create(&allocator.base, issued.certificate,
-                                    &texts) == SL_OK);
+    REQUIRE(sl_openssl_certificate_texts(&allocator.base, issued.certificate,
+                                         &texts) == SL_OK);
     CHECK_STR(texts->view.subject, "CN=\\C3\\A4\\, b\\0A");
     CHECK_STR(texts->view.issuer, texts->view.subject);
     CHECK_INT(strlen(texts->view.not_before), 20);
@@ -63,7 +63,7 @@ TEST("tells subject, issuer, dates and hashes")
     CHECK_STR(texts->view.spki_sha256, hex);
     CHECK_INT(strlen(texts->view.sha256), 64);
     CHECK(strcmp(texts->view.sha256, hex) != 0);
-    sl_openssl_texts_release(texts);
+    sl_tls_texts_release(texts);
     test_allocator_fini(&allocator);
     authority_forget(&issued);
 }
@@ -96,16 +96,16 @@ static void texts_through_failures(struct sl_allocator *allocator,
                                    void *argument)
 {
     struct issued *issued = argument;
-    struct sl_openssl_texts *texts = NULL;
+    struct sl_tls_texts *texts = NULL;
     enum sl_status status =
-        sl_openssl_texts_create(allocator, issued->certificate, &texts);
+        sl_openssl_certificate_texts(allocator, issued->certificate, &texts);
 
     if (status != SL_OK) {
         CHECK_INT(status, SL_MEMORY);
         CHECK(test_allocator_has_failed(allocator));
         CHECK(texts == NULL);
     }
-    sl_openssl_texts_release(texts);
+    sl_tls_texts_release(texts);
 }
 
 TEST("makes no texts without memory")
