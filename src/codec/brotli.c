@@ -13,19 +13,6 @@ struct brotli {
     BrotliDecoderState *state; /* NULL before the first run */
 };
 
-static void *allocate(void *allocator, size_t size)
-{
-    return sl_foreign_allocate(allocator, size);
-}
-
-static void release(void *allocator, void *pointer)
-{
-    sl_foreign_free(allocator, pointer);
-}
-
-static enum sl_status brotli_create(struct sl_allocator *allocator,
-                                    struct sl_engine **engine);
-
 static enum sl_status brotli_reset(struct sl_engine *engine)
 {
     struct brotli *self = (struct brotli *)engine;
@@ -35,10 +22,9 @@ static enum sl_status brotli_reset(struct sl_engine *engine)
     return SL_OK;
 }
 
-static void brotli_destroy(struct sl_engine *engine)
+static void brotli_fini(struct sl_engine *engine)
 {
     brotli_reset(engine);
-    sl_free(engine->allocator, engine, sizeof(struct brotli));
 }
 
 static enum sl_status fail(const struct brotli *self, const char **error)
@@ -64,8 +50,8 @@ static enum sl_status brotli_run(struct sl_engine *engine,
     BrotliDecoderResult result;
 
     if (self->state == NULL)
-        self->state =
-            BrotliDecoderCreateInstance(allocate, release, engine->allocator);
+        self->state = BrotliDecoderCreateInstance(
+            sl_foreign_allocate, sl_foreign_free, engine->allocator);
     if (self->state == NULL) {
         *error = "out of memory";
         return SL_MEMORY;
@@ -88,24 +74,11 @@ static enum sl_status brotli_run(struct sl_engine *engine,
 }
 
 static const struct sl_engine_class engine_class = {
-    .create = brotli_create,
-    .destroy = brotli_destroy,
+    .size = sizeof(struct brotli),
+    .fini = brotli_fini,
     .reset = brotli_reset,
     .run = brotli_run,
 };
-
-static enum sl_status brotli_create(struct sl_allocator *allocator,
-                                    struct sl_engine **engine)
-{
-    struct brotli *self = sl_allocate_zeroed(allocator, sizeof(*self));
-
-    if (self == NULL)
-        return SL_MEMORY;
-    self->base.class = &engine_class;
-    self->base.allocator = allocator;
-    *engine = &self->base;
-    return SL_OK;
-}
 
 const struct sl_decoder_class sl_coding_brotli = {
     .name = "br",

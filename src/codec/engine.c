@@ -11,12 +11,28 @@ enum sl_status sl_engine_create(const struct sl_engine_class *class,
                                 struct sl_allocator *allocator,
                                 struct sl_engine **engine)
 {
-    return class->create(allocator, engine);
+    struct sl_engine *made = sl_allocate_zeroed(allocator, class->size);
+    enum sl_status status = SL_OK;
+
+    if (made == NULL)
+        return SL_MEMORY;
+    made->class = class;
+    made->allocator = allocator;
+    if (class->init != NULL)
+        status = class->init(made);
+    if (status != SL_OK) {
+        sl_free(allocator, made, class->size);
+        return status;
+    }
+    *engine = made;
+    return SL_OK;
 }
 
 void sl_engine_destroy(struct sl_engine *engine)
 {
-    engine->class->destroy(engine);
+    if (engine->class->fini != NULL)
+        engine->class->fini(engine);
+    sl_free(engine->allocator, engine, engine->class->size);
 }
 
 enum sl_status sl_engine_reset(struct sl_engine *engine)

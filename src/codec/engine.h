@@ -18,9 +18,10 @@
 struct sl_engine;
 
 struct sl_engine_class {
-    enum sl_status (*create)(struct sl_allocator *allocator,
-                             struct sl_engine **engine);
-    void (*destroy)(struct sl_engine *engine);
+    size_t size; /* of its struct, which begins with a struct sl_engine */
+    /* Of a zeroed struct; NULL: nothing is left to do. SL_MEMORY. */
+    enum sl_status (*init)(struct sl_engine *engine);
+    void (*fini)(struct sl_engine *engine); /* NULL: the same */
     /* Behind the end of a body: lets go of what an idle engine should not hold.
      * A failure leaves an engine that can only be destroyed. */
     enum sl_status (*reset)(struct sl_engine *engine);
@@ -37,7 +38,6 @@ struct sl_engine_class {
                           struct sl_room *room, const char **error);
 };
 
-/* Each implementation's struct begins with this. */
 struct sl_engine {
     const struct sl_engine_class *class;
     struct sl_allocator *allocator;

@@ -1,6 +1,8 @@
 /* codec/foreign.h - sl_allocator for libraries that free without a size
  *
  *   [ size | padding to 16 ][ what the library sees ]
+ *
+ * In the form in which libraries take them: `allocator` is the sl_allocator.
  */
 #ifndef SL_CODEC_FOREIGN_H
 #define SL_CODEC_FOREIGN_H
@@ -9,8 +11,7 @@
 
 #define SL_FOREIGN_HEADER ((size_t)16) /* keeps malloc's alignment */
 
-static inline void *sl_foreign_allocate(struct sl_allocator *allocator,
-                                        size_t size)
+static inline void *sl_foreign_allocate(void *allocator, size_t size)
 {
     char *block;
 
@@ -23,8 +24,7 @@ static inline void *sl_foreign_allocate(struct sl_allocator *allocator,
     return block + SL_FOREIGN_HEADER;
 }
 
-static inline void sl_foreign_free(struct sl_allocator *allocator,
-                                   void *pointer)
+static inline void sl_foreign_free(void *allocator, void *pointer)
 {
     char *block;
 

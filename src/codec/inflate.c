@@ -17,20 +17,19 @@ static void *allocate(void *allocator, unsigned count, unsigned size)
     return sl_foreign_allocate(allocator, (size_t)count * size);
 }
 
-static void release(void *allocator, void *pointer)
+static enum sl_status inflate_init(struct sl_engine *engine)
 {
-    sl_foreign_free(allocator, pointer);
+    z_stream *stream = &((struct inflate *)engine)->stream;
+
+    stream->zalloc = allocate;
+    stream->zfree = sl_foreign_free;
+    stream->opaque = engine->allocator;
+    return inflateInit2(stream, -MAX_WBITS) == Z_OK ? SL_OK : SL_MEMORY;
 }
 
-static enum sl_status inflate_create(struct sl_allocator *allocator,
-                                     struct sl_engine **engine);
-
-static void inflate_destroy(struct sl_engine *engine)
+static void inflate_fini(struct sl_engine *engine)
 {
-    struct inflate *self = (struct inflate *)engine;
-
-    inflateEnd(&self->stream);
-    sl_free(engine->allocator, self, sizeof(*self));
+    inflateEnd(&((struct inflate *)engine)->stream);
 }
 
 /* Keeps the window, so that the next body allocates nothing. */
@@ -94,32 +93,13 @@ static enum sl_status inflate_run(struct sl_engine *engine,
 }
 
 const struct sl_engine_class sl_engine_inflate = {
-    .create = inflate_create,
-    .destroy = inflate_destroy,
+    .size = sizeof(struct inflate),
+    .init = inflate_init,
+    .fini = inflate_fini,
     .reset = inflate_reset,
     .restart = inflate_reset,
     .run = inflate_run,
 };
-
-static enum sl_status inflate_create(struct sl_allocator *allocator,
-                                     struct sl_engine **engine)
-{
-    struct inflate *self = sl_allocate_zeroed(allocator, sizeof(*self));
-
-    if (self == NULL)
-        return SL_MEMORY;
-    self->base.class = &sl_engine_inflate;
-    self->base.allocator = allocator;
-    self->stream.zalloc = allocate;
-    self->stream.zfree = release;
-    self->stream.opaque = allocator;
-    if (inflateInit2(&self->stream, -MAX_WBITS) != Z_OK) {
-        sl_free(allocator, self, sizeof(*self));
-        return SL_MEMORY;
-    }
-    *engine = &self->base;
-    return SL_OK;
-}
 
 const struct sl_decoder_class sl_coding_gzip_zlib = {
     .name = "gzip",

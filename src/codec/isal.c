@@ -15,12 +15,10 @@ struct isal {
  * count that stays above that says the same. */
 #define COUNTED ((uint32_t)1 << 20)
 
-static enum sl_status isal_create(struct sl_allocator *allocator,
-                                  struct sl_engine **engine);
-
-static void isal_destroy(struct sl_engine *engine)
+static enum sl_status isal_init(struct sl_engine *engine)
 {
-    sl_free(engine->allocator, engine, sizeof(struct isal));
+    isal_inflate_init(&((struct isal *)engine)->state);
+    return SL_OK;
 }
 
 static enum sl_status isal_reset(struct sl_engine *engine)
@@ -106,26 +104,12 @@ static enum sl_status isal_run(struct sl_engine *engine, struct sl_view *input,
 }
 
 static const struct sl_engine_class engine_class = {
-    .create = isal_create,
-    .destroy = isal_destroy,
+    .size = sizeof(struct isal),
+    .init = isal_init,
     .reset = isal_reset,
     .restart = isal_reset,
     .run = isal_run,
 };
-
-static enum sl_status isal_create(struct sl_allocator *allocator,
-                                  struct sl_engine **engine)
-{
-    struct isal *self = sl_allocate_zeroed(allocator, sizeof(*self));
-
-    if (self == NULL)
-        return SL_MEMORY;
-    self->base.class = &engine_class;
-    self->base.allocator = allocator;
-    isal_inflate_init(&self->state);
-    *engine = &self->base;
-    return SL_OK;
-}
 
 const struct sl_decoder_class sl_coding_gzip_isal = {
     .name = "gzip",

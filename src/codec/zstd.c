@@ -18,29 +18,15 @@ struct zstd {
     ZSTD_DCtx *context; /* NULL before the first run, and after a large body */
 };
 
-static void *allocate(void *allocator, size_t size)
-{
-    return sl_foreign_allocate(allocator, size);
-}
-
-static void release(void *allocator, void *pointer)
-{
-    sl_foreign_free(allocator, pointer);
-}
-
-static enum sl_status zstd_create(struct sl_allocator *allocator,
-                                  struct sl_engine **engine);
-
 static void drop(struct zstd *self)
 {
     ZSTD_freeDCtx(self->context);
     self->context = NULL;
 }
 
-static void zstd_destroy(struct sl_engine *engine)
+static void zstd_fini(struct sl_engine *engine)
 {
     drop((struct zstd *)engine);
-    sl_free(engine->allocator, engine, sizeof(struct zstd));
 }
 
 static enum sl_status zstd_restart(struct sl_engine *engine)
@@ -64,7 +50,7 @@ static enum sl_status zstd_reset(struct sl_engine *engine)
 
 static ZSTD_DCtx *make_context(struct sl_allocator *allocator)
 {
-    ZSTD_customMem memory = {allocate, release, allocator};
+    ZSTD_customMem memory = {sl_foreign_allocate, sl_foreign_free, allocator};
     ZSTD_DCtx *context = ZSTD_createDCtx_advanced(memory);
 
     if (context != NULL)
@@ -117,25 +103,12 @@ static enum sl_status zstd_run(struct sl_engine *engine, struct sl_view *input,
 }
 
 static const struct sl_engine_class engine_class = {
-    .create = zstd_create,
-    .destroy = zstd_destroy,
+    .size = sizeof(struct zstd),
+    .fini = zstd_fini,
     .reset = zstd_reset,
     .restart = zstd_restart,
     .run = zstd_run,
 };
-
-static enum sl_status zstd_create(struct sl_allocator *allocator,
-                                  struct sl_engine **engine)
-{
-    struct zstd *self = sl_allocate_zeroed(allocator, sizeof(*self));
-
-    if (self == NULL)
-        return SL_MEMORY;
-    self->base.class = &engine_class;
-    self->base.allocator = allocator;
-    *engine = &self->base;
-    return SL_OK;
-}
 
 const struct sl_decoder_class sl_coding_zstd = {
     .name = "zstd",
