@@ -348,7 +348,7 @@ describe("a reused connection", function()
     end)
   end
 
-  -- A connection is looked at again when it was idle for a millisecond or more.
+  -- A connection is looked at when it was idle for more than three tenths of a millisecond.
   local idle = { "pause", 0.02 }
 
   it("that its server closed meanwhile is not used", function()
@@ -373,6 +373,24 @@ describe("a reused connection", function()
       assert_outcome(complete(LENGTH), buffered(client, p.url .. "/"), "a request")
     end
     assert.equal(20, (p:connections()))
+  end)
+
+  it("that spoke right behind its message is not used", function()
+    local good = { request_head, { "send", LENGTH.bytes }, { "stall" } }
+    local poisoned = {
+      request_head, { "send", LENGTH.bytes }, { "pause", 0.0002 },
+      { "send", "HTTP/1.1 200 OK\r\nContent-Length: 6\r\n\r\npoison" }, { "hold" },
+    }
+    for round = 1, 50 do
+      local p <close> = peer.listen { script = { poisoned, good } }
+      assert_outcome(complete(LENGTH), buffered(client, p.url .. "/"), "round " .. round)
+      repeat until p:wait("holding", 1, 0) or p:wait("idle", 1, 0)
+      local from = system.clock()
+      repeat until system.clock() - from > 0.0004
+      assert_outcome(complete(LENGTH), buffered(client, p.url .. "/"), "round " .. round)
+      assert.equal(2, (p:connections()))
+    end
+    assert.equal(0, client:stats().resends)
   end)
 
   it("that spoke before it was asked is not used", function()

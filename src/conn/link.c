@@ -6,6 +6,9 @@
 #define CIPHERTEXT_WANT   ((size_t)64 * 1024)
 #define CIPHERTEXT_LITTLE ((size_t)16 * 1024)
 
+/* Receives of what TLS has for itself; who says more is not quiet. */
+#define NEWS_MOST 4
+
 /* Answers of TLS that may wait for a peer which asks and does not read. */
 #define MOST_UNSENT ((size_t)64 * 1024)
 
@@ -240,6 +243,40 @@ enum sl_status sl_link_receive(struct sl_link *link, struct sl_buffer *buffer,
         if (status != SL_OK)
             return status;
     }
+}
+
+/* Opens what has come and was not asked for; false: content, the peer's end, or
+ * the beginning of a record, which is the beginning of something. The engine may
+ * know of an end that it has not told yet. */
+static bool is_all_for_tls(struct sl_link *link)
+{
+    struct sl_link_tls *tls = link->tls;
+    struct sl_buffer content;
+    struct sl_failure ignored;
+    enum sl_status status;
+
+    sl_buffer_init(&content, tls->in.pool, SIZE_MAX);
+    status = tls->provider->decrypt(tls->engine, &tls->in, &content, 1,
+                                    &tls->out, &ignored);
+    sl_buffer_fini(&content);
+    if (tls->out.length > 0)
+        flush_ciphertext(link, &ignored);
+    return status == SL_AGAIN && tls->in.length == 0;
+}
+
+bool sl_link_is_quiet(struct sl_link *link)
+{
+    struct sl_failure ignored;
+
+    if (link->tls == NULL)
+        return sl_transport_is_quiet(link->transport);
+    for (int i = 0; i < NEWS_MOST && is_all_for_tls(link); i++) {
+        if (sl_transport_is_quiet(link->transport))
+            return true;
+        if (receive_ciphertext(link, CIPHERTEXT_LITTLE, &ignored) != SL_OK)
+            return false;
+    }
+    return false;
 }
 
 void sl_link_rest(struct sl_link *link)

@@ -63,6 +63,11 @@ enum sl_status sl_link_receive(struct sl_link *link, struct sl_buffer *buffer,
                                size_t want, size_t *received,
                                struct sl_failure *failure);
 
+/* Without waiting: connected, and the peer has said nothing that is for us, as far
+ * as sl_transport_is_quiet can see; what TLS has for itself (tickets, key updates)
+ * is taken. No request may follow on a link that is not quiet. */
+bool sl_link_is_quiet(struct sl_link *link);
+
 /* Nothing moves for a while: what TLS keeps to be quick is given back. */
 void sl_link_rest(struct sl_link *link);
 

@@ -133,20 +133,31 @@ static void let_rest(struct sl_timer *timer)
     arm_rest(all);
 }
 
-/* An idle connection whose peer said something: its end, or bytes that nobody
- * asked for. Only TLS may have news for itself (tickets, key updates). */
+/* From now on it is told when its peer says something. False: it has. */
+static bool become_watched(struct sl_connection *connection)
+{
+    struct sl_link *link = &connection->link;
+
+    sl_transport_expect(link->transport, 0);
+    if (sl_transport_watch(link->transport) != SL_AGAIN ||
+        !sl_link_is_quiet(link))
+        return false;
+    /* Once more: what was for TLS may have been received meanwhile. */
+    return link->tls == NULL || sl_transport_watch(link->transport) == SL_AGAIN;
+}
+
+/* An idle connection whose peer said something: its end, bytes that nobody asked
+ * for, or news for TLS. */
 static bool is_still_idle(struct sl_connection *connection)
 {
-    struct sl_failure failure;
-    size_t received;
+    struct sl_link *link = &connection->link;
 
-    if (connection->link.tls == NULL ||
-        sl_link_receive(&connection->link, &connection->input, 1, &received,
-                        &failure) != SL_AGAIN)
+    if (!sl_link_is_quiet(link) ||
+        sl_transport_watch(link->transport) != SL_AGAIN)
         return false;
     if (connection->is_resting)
-        sl_link_rest(&connection->link);
-    return sl_transport_watch(connection->link.transport) == SL_AGAIN;
+        sl_link_rest(link);
+    return true;
 }
 
 /* ---- the pool ---- */
@@ -300,8 +311,7 @@ static bool is_fit(struct sl_connection *connection)
     if (now - connection->idle_since >= all->options.idle ||
         now - connection->created >= all->options.lifetime)
         return false;
-    return sl_transport_is_quiet(connection->link.transport) ||
-           is_still_idle(connection);
+    return sl_link_is_quiet(&connection->link);
 }
 
 static bool has_place(const struct sl_origin *origin)
@@ -429,11 +439,10 @@ void sl_connection_put(struct sl_connection *connection)
     if (all->is_closed || !all->options.reuses ||
         connection->input.length > 0 ||
         connection->idle_since - connection->created >= all->options.lifetime ||
-        sl_transport_watch(connection->link.transport) != SL_AGAIN) {
+        !become_watched(connection)) {
         sl_connection_discard(connection, false);
         return;
     }
-    sl_transport_expect(connection->link.transport, 0);
     link_idle(connection);
     arm_expiry(all);
     if (connection->link.tls != NULL)

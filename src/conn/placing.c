@@ -132,6 +132,7 @@ void sl_exchange_find_place(struct sl_exchange *exchange)
 void sl_exchange_place(struct sl_exchange *exchange)
 {
     sl_connections_dequeue(sl_exchange_connections(exchange), exchange);
+    sl_loop_refresh(sl_exchange_loop(exchange)); /* to see what is fit now */
     sl_exchange_find_place(exchange);
     if (exchange->phase == SL_EXCHANGE_ACTIVE)
         sl_exchange_take_turn(exchange);

@@ -156,11 +156,26 @@ static void await_continue(struct sl_exchange *exchange)
     }
 }
 
+/* Bytes that were there before the request cannot be its answer; what came while
+ * it had to wait, after check-out, shows now. */
+static bool is_too_late(const struct sl_exchange *exchange)
+{
+    return exchange->is_reused && !exchange->has_sent_bytes &&
+           !sl_link_is_quiet(&exchange->connection->link);
+}
+
 bool sl_exchange_send_some(struct sl_exchange *exchange, size_t *budget)
 {
     size_t count;
-    enum sl_status status = send_next(exchange, &count);
+    enum sl_status status;
 
+    if (is_too_late(exchange)) {
+        sl_fail(&exchange->failure, SL_CLOSED, SL_STAGE_SEND,
+                "connection was no longer fit when its turn came");
+        sl_exchange_lose(exchange);
+        return false;
+    }
+    status = send_next(exchange, &count);
     sent(exchange, count);
     if (status == SL_OK && count == 0 && !exchange->is_upload_over) {
         exchange->is_upload_over = true;

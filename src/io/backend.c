@@ -34,6 +34,26 @@ void sl_socket_init(struct sl_socket *socket, int fd)
     socket->fd = fd;
 }
 
+bool sl_backend_look(struct sl_backend *backend, int64_t drained_at,
+                     int64_t watched_at)
+{
+    int64_t now = backend->loop->now;
+
+    if (now - drained_at <= SL_GLANCE ||
+        (now - backend->looked_at <= SL_GLANCE &&
+         backend->looked_at >= watched_at))
+        return true;
+    if (!backend->class->tells_all) {
+        sl_loop_take_posts(backend->loop);
+        return false;
+    }
+    backend->class->wait(backend, 0);
+    if (backend->class->has_pending(backend))
+        return false;
+    backend->looked_at = now;
+    return true;
+}
+
 int sl_wait_milliseconds(int64_t timeout)
 {
     int64_t rounded;

@@ -48,6 +48,9 @@ struct sl_operation {
      * of it. */
     struct sl_post post;
     struct sl_operation *next;
+    /* A moment that is not after the call which ended it, when the end of what
+     * there is to receive would be known by then, too; 0: not known. */
+    int64_t tried_at;
     size_t result;
     enum sl_status status;
     int error;
@@ -82,6 +85,9 @@ struct sl_backend {
     struct sl_loop *loop;
     /* Operations that the kernel or a thread may still touch. */
     size_t in_flight;
+    /* Whatever happened to its sockets until then has been told; see
+     * sl_backend_look. */
+    int64_t looked_at;
 };
 
 struct sl_backend_class {
@@ -92,6 +98,9 @@ struct sl_backend_class {
      * without a descriptor of its own must be the highest. */
     int rank;
     bool has_readiness; /* stream transports can use it */
+    /* What has happened when wait is called without time has been told when it
+     * returns, unless something is pending then. */
+    bool tells_all;
     /* Whether this machine grants it: tries. See sl_platform. */
     bool (*is_present)(void);
     /* SL_UNSUPPORTED, SL_LIMIT with errno, SL_MEMORY. */
@@ -129,6 +138,17 @@ struct sl_backend_class {
      * to be taken without waiting. */
     bool (*has_pending)(const struct sl_backend *backend);
 };
+
+/* How long it counts as known what a socket holds. What is on its way from the
+ * peer cannot be seen either, and that takes as long in the best of cases. */
+#define SL_GLANCE (3 * SL_SECOND / 10000)
+
+/* Of a socket that was drained at `drained_at` and has been waited for since
+ * `watched_at`: whether what came until SL_GLANCE ago, as the loop knows the time,
+ * has been told. Waits without time if need be, at once for all sockets. False:
+ * the socket has to be asked. */
+bool sl_backend_look(struct sl_backend *backend, int64_t drained_at,
+                     int64_t watched_at);
 
 /* What this build has, best for completion transport first; NULL-terminated. */
 extern const struct sl_backend_class *const sl_backend_classes[];

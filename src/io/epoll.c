@@ -17,6 +17,7 @@ struct epoll_backend {
     struct sl_backend base;
     struct sl_slots slots;
     int fd;
+    bool is_full; /* the last wait told as much as it can: there may be more */
 };
 
 static struct epoll_backend *self_of(struct sl_backend *backend)
@@ -120,6 +121,7 @@ static void epoll_backend_wait(struct sl_backend *backend, int64_t timeout)
     int count = epoll_wait(self->fd, events, EVENTS_PER_WAIT,
                            sl_wait_milliseconds(timeout));
 
+    self->is_full = count == EVENTS_PER_WAIT;
     for (int i = 0; i < count; i++) {
         uint64_t handle = events[i].data.u64;
         uint32_t seen = events[i].events;
@@ -164,8 +166,7 @@ static int epoll_pollfd(struct sl_backend *backend)
 
 static bool epoll_has_pending(const struct sl_backend *backend)
 {
-    (void)backend;
-    return false;
+    return ((const struct epoll_backend *)(const void *)backend)->is_full;
 }
 
 const struct sl_backend_class sl_backend_epoll = {
@@ -173,6 +174,7 @@ const struct sl_backend_class sl_backend_epoll = {
     .benefit = "reduced",
     .rank = 1,
     .has_readiness = true,
+    .tells_all = true,
     .is_present = epoll_is_present,
     .open = epoll_open,
     .close = epoll_close,

@@ -8,6 +8,11 @@
 #include <poll.h>
 #include <string.h>
 
+/* The peer's end, though bytes are before it: where poll(2) tells of that. */
+#ifndef POLLRDHUP
+#define POLLRDHUP 0
+#endif
+
 struct poll_backend {
     struct sl_backend base;
     struct sl_slots slots;  /* found by handle while results are handed out */
@@ -119,8 +124,8 @@ static void add_entry(struct poll_backend *self, size_t *count, int fd,
     struct pollfd *entry = &self->entries[*count];
 
     entry->fd = fd;
-    entry->events =
-        (short)((wants_in ? POLLIN : 0) | (wants_out ? POLLOUT : 0));
+    entry->events = (short)((wants_in ? POLLIN | POLLRDHUP : 0) |
+                            (wants_out ? POLLOUT : 0));
     entry->revents = 0;
     self->handles[*count] = handle;
     (*count)++;
@@ -172,9 +177,10 @@ static void poll_backend_wait(struct sl_backend *backend, int64_t timeout)
             continue;
         }
         sl_readiness_event(
-            socket, (seen & (POLLIN | POLLHUP | POLLERR | POLLNVAL)) != 0,
+            socket,
+            (seen & (POLLIN | POLLRDHUP | POLLHUP | POLLERR | POLLNVAL)) != 0,
             (seen & (POLLOUT | POLLHUP | POLLERR | POLLNVAL)) != 0,
-            (seen & (POLLHUP | POLLERR | POLLNVAL)) != 0);
+            (seen & (POLLRDHUP | POLLHUP | POLLERR | POLLNVAL)) != 0);
     }
 }
 
@@ -215,6 +221,7 @@ const struct sl_backend_class sl_backend_poll = {
     .benefit = "none",
     .rank = 3,
     .has_readiness = true,
+    .tells_all = true,
     .is_present = poll_is_present,
     .open = poll_open,
     .close = poll_close,

@@ -82,8 +82,10 @@ static enum sl_status attempt(struct sl_operation *operation, size_t *result)
 {
     struct sl_socket *socket = operation->socket;
     int error;
-    enum sl_status status = sl_operation_try(operation, result, &error);
+    enum sl_status status;
 
+    operation->tried_at = sl_clock_now();
+    status = sl_operation_try(operation, result, &error);
     operation->completion.system_error = error;
     if (error == EFAULT)
         sl_loop_late_write(operation->completion.loop);

@@ -341,6 +341,8 @@ static enum sl_status stream_receive(struct sl_transport *transport,
     /* Less than there was room for means drained: the next edge tells of more.
      * A hang-up had its edge already, so the way to it is walked by calls. */
     sl_low_water_note(&self->low_water, (size_t)n == size);
+    if ((size_t)n < size)
+        transport->drained_at = transport->loop->now;
     socket->is_readable = (size_t)n == size || socket->is_hung_up;
     *received = (size_t)n;
     return SL_OK;
@@ -354,28 +356,35 @@ static enum sl_status stream_watch(struct sl_transport *transport)
         if (!sl_socket_is_quiet(transport->socket.fd))
             return SL_OK;
         transport->socket.is_readable = false;
+        transport->drained_at = transport->loop->now;
     }
-    if (!self->waits_to_receive) {
-        self->waits_to_receive = true;
-        self->is_watching = true;
-    }
+    self->waits_to_receive = true;
+    self->is_watching = true;
     wait_for_flags(self);
     return SL_AGAIN;
 }
 
 static bool stream_is_quiet(struct sl_transport *transport)
 {
-    const struct stream *self = self_of(transport);
+    struct sl_socket *socket = &transport->socket;
+    int64_t now = transport->loop->now;
+    bool is_told;
 
-    if (transport->error != 0 || transport->socket.is_hung_up)
+    if (socket->is_readable)
+        is_told = false;
+    else if (self_of(transport)->waits_to_receive)
+        is_told = sl_backend_look(socket->backend, transport->drained_at,
+                                  transport->watched_at);
+    else
+        is_told = now - transport->drained_at <= SL_GLANCE;
+    if (transport->error != 0 || socket->is_hung_up)
         return false;
-    if (!transport->socket.is_readable &&
-        transport->loop->now - self->low_water.last_received <= SL_MILLISECOND)
+    if (is_told && !socket->is_readable)
         return true;
-    if (!sl_socket_is_quiet(transport->socket.fd))
-        return false;
-    transport->socket.is_readable = false;
-    return true;
+    socket->is_readable = !sl_socket_is_quiet(socket->fd);
+    if (!socket->is_readable)
+        transport->drained_at = now;
+    return !socket->is_readable;
 }
 
 static bool stream_has_arrived(struct sl_transport *transport)
@@ -416,6 +425,7 @@ static enum sl_status stream_create(struct sl_loop *loop,
     own->is_writable = true;
     self->base.class = &sl_transport_stream;
     self->base.loop = loop;
+    self->base.drained_at = loop->now;
     sl_completion_init(&self->ready, loop, deliver);
     sl_low_water_init(&self->low_water, loop, own->fd, lowered);
     *transport = &self->base;

@@ -359,6 +359,8 @@ static void take_result(struct submitted *self)
     if (completion->status == SL_OK) {
         self->held = completion->result;
         sl_low_water_note(&self->low_water, self->held == room_of(self));
+        self->base.drained_at =
+            self->held < room_of(self) ? self->receiving.tried_at : 0;
         return;
     }
     release_lent(self);
@@ -445,6 +447,12 @@ static enum sl_status submitted_receive(struct sl_transport *transport,
         if (!is_busy(&self->receiving))
             take_result(self);
     }
+    if (self->receiving.completion.state == SL_COMPLETION_READY) {
+        /* Here it is, before anybody was told. */
+        sl_completion_fini(&self->receiving.completion);
+        self->waits_to_receive = false;
+        take_result(self);
+    }
     if (is_busy(&self->receiving)) {
         self->waits_to_receive = true;
         sl_completion_set_background(&self->receiving.completion, false);
@@ -463,14 +471,14 @@ static enum sl_status submitted_watch(struct sl_transport *transport)
         return SL_OK;
     if (!is_busy(&self->receiving)) {
         lend(self, self->base.loop->pool, SL_TRANSPORT_BUFFER_SIZE);
+        self->receiving.waits_first = true; /* nothing is expected */
         submit(self, &self->receiving);
         if (!is_busy(&self->receiving)) {
             take_result(self);
             return SL_OK;
         }
     }
-    if (!self->waits_to_receive)
-        sl_completion_set_background(&self->receiving.completion, true);
+    sl_completion_set_background(&self->receiving.completion, true);
     self->waits_to_receive = true;
     return SL_AGAIN;
 }
@@ -501,6 +509,14 @@ static bool is_here(const struct submitted *self)
            self->receiving.completion.state == SL_COMPLETION_READY;
 }
 
+/* In this order: what a worker took before the look, it has touched. */
+static bool is_drained(const struct submitted *self)
+{
+    return sl_socket_is_quiet(self->base.socket.fd) &&
+           !(is_in_flight(&self->receiving) &&
+             atomic_load(&self->receiving.is_touched));
+}
+
 static bool submitted_has_arrived(struct sl_transport *transport)
 {
     struct submitted *self = self_of(transport);
@@ -514,20 +530,25 @@ static bool submitted_has_arrived(struct sl_transport *transport)
         if (!is_in_flight(&self->receiving))
             return true;
     }
-    /* In this order: what a worker took before the look, it has touched. */
-    return !sl_socket_is_quiet(transport->socket.fd) ||
-           (is_in_flight(&self->receiving) &&
-            atomic_load(&self->receiving.is_touched));
+    return !is_drained(self);
 }
 
 static bool submitted_is_quiet(struct sl_transport *transport)
 {
-    const struct submitted *self = self_of(transport);
-    int64_t since = transport->loop->now - self->low_water.last_received;
+    struct submitted *self = self_of(transport);
+    bool is_told =
+        is_in_flight(&self->receiving) &&
+        sl_backend_look(transport->socket.backend, transport->drained_at,
+                        transport->watched_at);
 
-    if (since <= SL_MILLISECOND)
-        return !is_here(self);
-    return !submitted_has_arrived(transport);
+    if (is_here(self) || transport->socket.is_hung_up)
+        return false;
+    if (is_told)
+        return true;
+    if (!is_drained(self))
+        return false;
+    transport->drained_at = transport->loop->now;
+    return true;
 }
 
 static void submitted_unwait(struct sl_transport *transport,
@@ -576,6 +597,7 @@ static enum sl_status submitted_create(struct sl_loop *loop,
         goto fail_block;
     self->base.class = &sl_transport_submitted;
     self->base.loop = loop;
+    self->base.drained_at = loop->now;
     socket->backend->class->move(socket->backend, socket, &self->base.socket);
     /* Just connected: there is room to send. */
     self->base.socket.is_writable = true;

@@ -288,6 +288,7 @@ static void threads_submit(struct sl_backend *backend,
 
     sl_assert(*place_of(operation) == NULL);
     operation->is_cancelling = false;
+    operation->tried_at = 0; /* who knows when a worker is at it */
     operation->post.arrive = arrive;
     atomic_store_explicit(&operation->is_unwanted, false, memory_order_relaxed);
     atomic_store_explicit(&operation->is_touched, false, memory_order_relaxed);
@@ -493,6 +494,7 @@ const struct sl_backend_class sl_backend_threads = {
     .benefit = "reduced",
     .rank = 0,
     .has_readiness = false,
+    .tells_all = false,
     .is_present = threads_is_present,
     .open = threads_open,
     .close = threads_close,

@@ -115,6 +115,7 @@ enum sl_status sl_transport_receive(struct sl_transport *transport,
 
 enum sl_status sl_transport_watch(struct sl_transport *transport)
 {
+    transport->watched_at = transport->loop->now;
     return transport->class->watch(transport);
 }
 

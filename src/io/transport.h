@@ -74,9 +74,10 @@ enum sl_status sl_transport_watch(struct sl_transport *transport);
  * 0: no longer. */
 void sl_transport_expect(struct sl_transport *transport, size_t bytes);
 
-/* Without blocking: connected, with nothing to read. Asks the kernel only when
- * more than a millisecond has passed, as the loop knows it, since the last
- * receive: refresh the loop's clock before. */
+/* Without blocking: connected, with nothing to read. As of SL_GLANCE (0.3 ms)
+ * ago, as the loop knows the time: refresh its clock before. When nothing was
+ * received since then the kernel is asked, for all transports at once where the
+ * backend can. What is not quiet can be received now, if it can be seen. */
 bool sl_transport_is_quiet(struct sl_transport *transport);
 
 /* Something has come in, the end too, though nobody may have been told yet. */

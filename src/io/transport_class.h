@@ -40,7 +40,9 @@ struct sl_transport {
     const struct sl_transport_events *events;
     void *owner;
     struct sl_socket socket;
-    int error; /* errno of the first failure; 0: none */
+    int64_t drained_at; /* all that was there then has been taken; 0: never */
+    int64_t watched_at; /* since then it is known to whom to tell */
+    int error;          /* errno of the first failure; 0: none */
 };
 
 extern const struct sl_transport_class sl_transport_stream;

@@ -299,6 +299,13 @@ static void retire(struct uring_backend *self, struct sl_operation *operation,
         }
         result = -ECANCELED;
     }
+    /* Its call was made in the wait that brought it here; with another set-up it
+     * may have been made long ago. */
+    operation->tried_at =
+        (entry->flags & IORING_CQE_F_SOCK_NONEMPTY) == 0 &&
+                (self->ring.flags & IORING_SETUP_DEFER_TASKRUN) != 0
+            ? sl_clock_now()
+            : 0;
     completion->system_error = result < 0 ? -result : 0;
     sl_completion_signal(completion, outcome(operation, result),
                          result > 0 ? (size_t)result : 0);
@@ -434,6 +441,7 @@ const struct sl_backend_class sl_backend_uring = {
     .benefit = "full",
     .rank = 2,
     .has_readiness = false,
+    .tells_all = true,
     .is_present = uring_is_present,
     .open = uring_open,
     .close = uring_close,

@@ -388,6 +388,125 @@ TEST("survives every failed allocation")
     test_each_failure(whole_life, &manner);
 }
 
+/* ---- quiet ---- */
+
+/* Long enough for what was sent to be there, and to be seen. */
+static bool is_quiet(struct pair *pair)
+{
+    int64_t until = sl_clock_now() + SL_MILLISECOND;
+
+    while (sl_loop_refresh(&pair->world.loop) < until)
+        continue;
+    return sl_link_is_quiet(&pair->link);
+}
+
+/* A worker that is just looking counts as one that may have found something. */
+static bool is_quiet_now(struct pair *pair, const struct manner *manner,
+                         bool is_expected)
+{
+    int64_t until = sl_clock_now() + PATIENCE;
+    bool answer = is_quiet(pair);
+
+    while (answer != is_expected && is_expected &&
+           !manner->backend->tells_all && sl_clock_now() < until) {
+        sl_loop_step(&pair->world.loop, 0);
+        answer = is_quiet(pair);
+    }
+    return answer;
+}
+
+/* What the peer says, and whether a request may follow. */
+struct saying {
+    const char *kinds; /* frames; lower case: half of one */
+    bool ends;         /* then it closes */
+    bool is_quiet;
+};
+
+static const struct saying sayings[] = {
+    {"", false, true},   {"K", false, true},  {"KKKK", false, true},
+    {"D", false, false}, {"d", false, false}, {"KD", false, false},
+    {"C", false, false}, {"", true, false},   {"K", true, false},
+    {"KC", true, false}, {"D", true, false},
+};
+
+static void peer_says(struct pair *pair, const struct saying *saying)
+{
+    for (const char *kind = saying->kinds; *kind != '\0'; kind++) {
+        if (*kind >= 'a')
+            REQUIRE(send(pair->peer, "D\0\5a", 4, MSG_NOSIGNAL) == 4);
+        else
+            REQUIRE(peer_frame(pair, *kind, *kind == 'D' ? "x" : ""));
+    }
+    if (saying->ends) {
+        close(pair->peer);
+        pair->peer = -1;
+    }
+}
+
+static void open_secure(struct pair *pair, const struct manner *manner)
+{
+    pair_init(pair, manner, true);
+    REQUIRE(peer_frame(pair, 'W', ""));
+    REQUIRE(handshake(pair) == SL_OK);
+}
+
+static void say_while_idle(const struct manner *manner)
+{
+    for (size_t i = 0; i < sizeof sayings / sizeof *sayings; i++) {
+        static struct pair pair;
+        struct sl_transport *transport;
+
+        open_secure(&pair, manner);
+        transport = pair.link.transport;
+        test_note("%s, \"%s\"%s", manner->backend->name, sayings[i].kinds,
+                  sayings[i].ends ? " and the end" : "");
+        CHECK_INT(sl_transport_watch(transport), SL_AGAIN);
+        peer_says(&pair, &sayings[i]);
+        CHECK_INT(is_quiet_now(&pair, manner, sayings[i].is_quiet),
+                  sayings[i].is_quiet);
+        if (sayings[i].is_quiet) {
+            /* Watched again it keeps nobody waiting. */
+            CHECK_INT(sl_transport_watch(transport), SL_AGAIN);
+            if (manner->backend->tells_all) /* else the greeting may be one */
+                CHECK_INT(pair.world.loop.operations, 0);
+            CHECK(is_quiet_now(&pair, manner, true));
+        }
+        pair_fini(&pair);
+    }
+}
+
+TEST("a link is quiet while its peer has said nothing that is for us")
+{
+    each_manner(say_while_idle);
+}
+
+static void say_behind_answer(const struct manner *manner)
+{
+    for (size_t i = 0; i < sizeof sayings / sizeof *sayings; i++) {
+        static struct pair pair;
+        size_t received;
+
+        open_secure(&pair, manner);
+        test_note("%s, \"%s\" behind", manner->backend->name, sayings[i].kinds);
+        REQUIRE(peer_frame(&pair, 'D', "answer"));
+        peer_says(&pair, &sayings[i]);
+        while (pair.buffer.length < 6)
+            REQUIRE(receive(&pair, &received) == SL_OK);
+        /* What came in the same piece was received with it. */
+        if (sl_transport_watch(pair.link.transport) == SL_AGAIN ||
+            sayings[i].is_quiet)
+            CHECK_INT(is_quiet_now(&pair, manner, sayings[i].is_quiet) &&
+                          pair.buffer.length == 6,
+                      sayings[i].is_quiet);
+        pair_fini(&pair);
+    }
+}
+
+TEST("what came behind an answer is seen wherever it is")
+{
+    each_manner(say_behind_answer);
+}
+
 int main(void)
 {
     return test_main();
