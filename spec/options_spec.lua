@@ -190,6 +190,21 @@ describe("options", function()
     end
   end)
 
+  it("name sockets by paths that fit", function()
+    local client <close> = support.client()
+    local long = ("a"):rep(200)
+    for _, attempt in ipairs {
+      function() return client:get("http+unix://%2F" .. long .. "/") end,
+      function() return sluice.connect { unix_path = "/" .. long } end,
+      function() return sluice.connect { unix_path = "" } end,
+    } do
+      local made, message, err = attempt()
+      assert.is_nil(made)
+      assert.equal("connect unix socket: its path is empty or too long", message)
+      assert.equal("invalid", err.code)
+    end
+  end)
+
   it("of sluice.connect may name a host with the root's dot", function()
     local connected, message = sluice.connect { host = "localhost.", port = server.port,
       transport = support.transport() }

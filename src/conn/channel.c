@@ -343,7 +343,7 @@ enum sl_status sl_channel_create(struct sl_loop *loop, struct sl_pool *pool,
                               created, &created->connector);
     if (status != SL_OK) {
         sl_fail(failure, status, SL_STAGE_CONNECT, "%s",
-                status == SL_MEMORY ? "out of memory" : "not possible");
+                sl_connect_refusal(&options->connect, status));
         goto fail;
     }
     begin(&created->opening, SL_NEVER);

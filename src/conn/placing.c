@@ -97,7 +97,7 @@ static void dial(struct sl_exchange *exchange)
     sl_origin_free_place(origin);
     exchange->phase = SL_EXCHANGE_NEW;
     sl_fail(&exchange->failure, status, SL_STAGE_CONNECT, "%s",
-            status == SL_MEMORY ? "out of memory" : "not possible");
+            sl_connect_refusal(&options, status));
     sl_exchange_fail(exchange);
 }
 

@@ -536,6 +536,16 @@ enum sl_status sl_connect_begin(struct sl_loop *loop,
     return SL_OK;
 }
 
+const char *sl_connect_refusal(const struct sl_connect_options *options,
+                               enum sl_status status)
+{
+    if (status == SL_MEMORY)
+        return "out of memory";
+    if (options->unix_path != NULL)
+        return "unix socket: its path is empty or too long";
+    return "not possible";
+}
+
 enum sl_status sl_connect_result(struct sl_connector *connector,
                                  struct sl_transport **transport,
                                  struct sl_failure *failure)

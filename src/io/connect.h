@@ -34,6 +34,9 @@ enum sl_status sl_connect_begin(struct sl_loop *loop,
                                 const struct sl_connect_options *options,
                                 void (*done)(void *owner), void *owner,
                                 struct sl_connector **connector);
+/* Why it did not begin, in words behind "connect". */
+const char *sl_connect_refusal(const struct sl_connect_options *options,
+                               enum sl_status status);
 
 /* After `done`: SL_OK moves the transport out; else `failure` (codes resolve,
  * connect, timeout, memory; the reason names address and errno text). */
