@@ -88,7 +88,7 @@ enum sl_status sl_pool_rent(struct sl_pool *pool, struct sl_segment **segment);
 
 /* One reference to each of up to `most` segments that adjoin: one piece of memory
  * from the first one's data on. A chain by `next`, shorter where so many are not
- * free side by side. Statuses as above. */
+ * free side by side, that is in one group of so many. Statuses as above. */
 enum sl_status sl_pool_rent_run(struct sl_pool *pool, size_t most,
                                 struct sl_segment **run);
 

@@ -147,42 +147,44 @@ struct sl_slab *sl_slab_create(struct sl_pool *pool)
 
 /* ---- runs ---- */
 
-/* The run of free ones, at most `most`, that `index` is in. */
-static size_t extend_run(const struct sl_slab *slab, size_t index, size_t most,
-                         size_t *first)
+/* The longest run among the `most` segments from `begin` on, a group. */
+static size_t run_in_group(const struct sl_slab *slab, size_t begin,
+                           size_t most, size_t *first)
 {
-    size_t begin = index;
-    size_t end = index + 1;
+    size_t longest = 0;
+    size_t length = 0;
 
-    while (begin > 0 && end - begin < most && slab->segments[begin - 1].is_free)
-        begin--;
-    while (end < slab->count && end - begin < most &&
-           slab->segments[end].is_free)
-        end++;
-    *first = begin;
-    return end - begin;
+    for (size_t i = begin; i < begin + most && i < slab->count; i++) {
+        length = slab->segments[i].is_free ? length + 1 : 0;
+        if (length > longest) {
+            longest = length;
+            *first = i + 1 - length;
+        }
+    }
+    return longest;
 }
 
+/* Runs that begin anywhere would leave ever more gaps between each other: those
+ * of groups that do not overlap are whole again when they have come home. */
 struct sl_segment *sl_slab_find_run(struct sl_slab *slab, size_t *count)
 {
     size_t most = *count;
-    size_t best;
+    size_t index = (size_t)(slab->free - slab->segments);
+    size_t best = index;
+    size_t longest = run_in_group(slab, index - index % most, most, &best);
 
-    /* Around what came back last, whose bytes are in cache. */
-    *count =
-        extend_run(slab, (size_t)(slab->free - slab->segments), most, &best);
-    for (size_t i = 0; *count < most && i + most <= slab->count;) {
-        size_t end = i;
+    /* Not what is in cache: the first one, so that what is in use stays close
+     * together. */
+    for (size_t i = 0; longest < most && i < slab->count; i += most) {
+        size_t first;
+        size_t length = run_in_group(slab, i, most, &first);
 
-        while (end < slab->count && end - i < most &&
-               slab->segments[end].is_free)
-            end++;
-        if (end - i > *count) {
-            *count = end - i;
-            best = i;
+        if (length > longest) {
+            longest = length;
+            best = first;
         }
-        i = end + 1;
     }
+    *count = longest;
     return &slab->segments[best];
 }
 

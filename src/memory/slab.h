@@ -57,8 +57,9 @@ struct sl_slab *sl_slab_create(struct sl_pool *pool);
 /* All its segments have come home, and it is in no list. */
 void sl_slab_destroy(struct sl_pool *pool, struct sl_slab *slab);
 
-/* The first of up to `*count` free segments that stand side by side; sets
- * `*count` to how many they are. There is a free one. */
+/* The first of up to `*count` free segments that stand side by side, in one of
+ * the groups of so many; sets `*count` to how many they are. There is a free
+ * one. */
 struct sl_segment *sl_slab_find_run(struct sl_slab *slab, size_t *count);
 /* Takes those out of the free list. */
 void sl_slab_take_run(struct sl_slab *slab, const struct sl_segment *first,

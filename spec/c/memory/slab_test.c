@@ -171,13 +171,36 @@ TEST("without so many side by side it is shorter")
         release(i);
     CHECK_INT(count_run(4), 1);
     release(63);
-    CHECK_INT(count_run(4), 3);
+    CHECK_INT(count_run(4), 2);
     CHECK_INT(count_run(2), 2);
-    /* At the very end, and past what was held in between. */
-    release(127);
-    release(125);
+    release(61);
     CHECK_INT(count_run(4), 4);
+    CHECK_INT(count_run(3), 3);
     release_rest(128);
+    close_pool();
+}
+
+TEST("runs do not leave gaps between each other")
+{
+    static struct sl_segment *runs[8];
+
+    open_pool(SL_POOL_SLABS, 0, 0);
+    /* A reader is behind by some, and lets a run go in two parts. */
+    for (int i = 0; i < 8; i++)
+        runs[i] = rent_run(4);
+    for (int i = 0; i < 1000; i++) {
+        struct sl_segment *old = runs[i % 8];
+        struct sl_segment *rest = old->next->next;
+
+        old->next->next = NULL;
+        sl_segment_release_chain(old);
+        runs[i % 8] = rent_run(4);
+        CHECK_INT(check_run(runs[i % 8]), 4);
+        CHECK(runs[i % 8] < pool.slabs->segments + (9 * 4));
+        sl_segment_release_chain(rest);
+    }
+    for (int i = 0; i < 8; i++)
+        sl_segment_release_chain(runs[i]);
     close_pool();
 }
 
