@@ -135,6 +135,65 @@ describe("without memory for Lua", function()
     return torture.new(path, web.url .. "/", mode.mode, mode.backend)
   end
 
+  it("a task begins with all its arguments or not at all", function()
+    local state <close> = start [[
+      local many = {}
+      for i = 1, 300 do many[i] = i end
+      sluice.run(function()
+        local task = sluice.spawn(function(...) return select("#", ...), ... end,
+          table.unpack(many))
+        local count, first = task:await()
+        assert(count == 300 and first == 1)
+      end)
+    ]]
+    assert.is_nil((state:call()))
+    local n, raised = 0, 0
+    repeat
+      n = n + 1
+      local message, left, has_failed = state:call("pair", n)
+      assert.is_nil(left, n)
+      if message then raised = raised + 1 end
+      assert.is_nil((state:call()), n)
+    until not has_failed
+    assert.is_true(raised > 10, raised)
+  end)
+
+  it("what a transport received is not lost", function()
+    local content = support.pattern(100000)
+    local p <close> = peer.listen { records = false, repeat_last = true,
+      script = { { { "expect_until", "\r\n\r\n" }, { "send", content }, { "close" } } } }
+    local state <close> = start(([[
+      local made <close> = assert(sluice.connect {
+        host = "127.0.0.1", port = %d, transport = transport })
+      assert(made:send "go\r\n\r\n")
+      local size, pieces, want = 0, 0, 50000
+      while true do
+        local ok, piece, message = pcall(made.receive, made, want)
+        if ok and not piece then
+          assert(not message, message)
+          break
+        end
+        if ok then
+          size = size + #piece
+        else
+          want = want > 1000 and want // 2 or want
+        end
+        pieces = pieces + 1
+        assert(pieces < 10000)
+      end
+      assert(size == 100000, size)
+    ]]):format(p.port))
+    assert.is_nil((state:call()))
+    local has_failed = false
+    for _, limit in ipairs { 10000, 20000, 40000 } do
+      local message, left, failed = state:call("over", limit)
+      assert.is_nil(message)
+      assert.is_nil(left)
+      has_failed = has_failed or failed
+    end
+    assert.is_true(has_failed)
+  end)
+
   for name, program in pairs(programs) do
     for _, mode in ipairs { "pair", "from" } do
       it(("%s of %s"):format(mode == "pair" and "two allocations fail in the course"

@@ -27,6 +27,30 @@ describe("a buffer", function()
     assert.equal("sluice.buffer (0 bytes)", tostring(buffer))
   end)
 
+  it("leaves no pool behind for a segment size of its own", function()
+    local function allocations_of(use)
+      local from = sluice.stats().allocations
+      use()
+      return sluice.stats().allocations - from
+    end
+    local function one()
+      local buffer <close> = sluice.buffer { segment_size = 7777 }
+      assert(buffer:append "x")
+    end
+    local alone = allocations_of(one)
+    assert.equal(alone, allocations_of(one)) -- it was all made again
+    local other <close> = sluice.buffer { segment_size = 7777 }
+    assert.equal(alone - 1, allocations_of(one)) -- but for the pool, which has a user
+    other:append "content"
+    local sequence <close> = other:sequence()
+    other:dispose()
+    assert.equal(alone - 1, allocations_of(one)) -- or a segment out
+    assert.equal("content", sequence:tostring())
+    sequence:dispose()
+    one()
+    assert.equal(alone, allocations_of(one))
+  end)
+
   it("holds what was appended, whatever the pieces and segments", function()
     local text = support.pattern(60)
     for segment_size = 1, 9 do

@@ -54,6 +54,24 @@ describe("the loop", function()
     assert.equal("done", task:status())
   end)
 
+  it("may poll for a while before it sleeps", function()
+    loop:spin(0.001)
+    local p <close> = server({ "send", GOOD }, { "loop" })
+    local client <close> = support.client()
+    for _ = 1, 20 do
+      local response <close> = assert(client:get(p.url .. "/"))
+      assert.equal("good", response:text())
+    end
+    local from = clock()
+    assert.is_true(sluice.sleep(0.02))
+    assert.is_true(clock() - from >= 0.02)
+    loop:spin(0)
+    for _, seconds in ipairs { -1, 0 / 0, 0.0011, 1, "soon", {} } do
+      assert.error(function() loop:spin(seconds) end)
+    end
+    assert.error(function() loop:spin() end)
+  end)
+
   it("refuses times that are none", function()
     for _, seconds in ipairs { -1, 0 / 0, "soon", {} } do
       assert.error(function() loop:step(seconds) end)
@@ -231,6 +249,18 @@ end)
 
 describe("a state that ends", function()
   local slow = peer.listen
+  local good
+
+  -- The URL of a server that answers.
+  local function start_good()
+    good = peer.listen { script = { { { "expect_until", "\r\n\r\n" }, { "send", GOOD } } } }
+    return good.url .. "/"
+  end
+
+  after_each(function()
+    if good then good:stop() end
+    good = nil
+  end)
 
   --- Runs `body` in a state of its own, with `url` of a server that never answers.
   local function run(body, beginning)
@@ -354,6 +384,19 @@ describe("a state that ends", function()
       assert(answer == nil and err.code == "connect")
       made:close()
     ]]
+  end)
+
+  it("keeps the methods of responses when the core alone is loaded again", function()
+    run([[
+      local first = require "sluice.core"
+      package.loaded["sluice.core"] = nil
+      assert(require "sluice.core" ~= first)
+      local response <close> = assert(sluice.client():get(saved))
+      for _, name in ipairs { "json", "chunks", "lines", "save", "reader", "text", "push" } do
+        assert(type(response[name]) == "function", name)
+      end
+      assert(response:text() == "good")
+    ]], ("local saved = %q "):format(start_good()))
   end)
 
   it("may close another state's like it", function()

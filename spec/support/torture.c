@@ -6,6 +6,7 @@
  *   state:call()                 runs the program
  *   state:call("pair", n)        its n-th allocation and the next one fail
  *   state:call("from", n)        its n-th and all after it fail
+ *   state:call("over", n)        all of more than n bytes fail
  *        -> its error | nil, the error afterwards | nil, whether anything failed
  *
  * One failure alone shows nothing: Lua collects garbage and asks again. Memory is
@@ -26,11 +27,16 @@ struct torture {
     size_t count; /* allocations since the call began */
     size_t first; /* to fail; 0: none */
     size_t last;
+    size_t limit; /* bytes of one allocation; 0: none */
     bool has_failed;
 };
 
-static bool must_fail(struct torture *torture)
+static bool must_fail(struct torture *torture, size_t size)
 {
+    if (torture->limit != 0 && size > torture->limit) {
+        torture->has_failed = true;
+        return true;
+    }
     if (torture->first == 0)
         return false;
     torture->count++;
@@ -47,7 +53,7 @@ static void *allocate(void *owner, void *block, size_t old, size_t size)
         return NULL;
     }
     /* Without a block, `old` is a kind of object. Lua relies on shrinking. */
-    if ((block == NULL || size > old) && must_fail(owner))
+    if ((block == NULL || size > old) && must_fail(owner, size))
         return NULL;
     return realloc(block, size);
 }
@@ -92,7 +98,7 @@ static void call(lua_State *L, struct torture *torture, int index)
 
     lua_pushvalue(state, index);
     int status = lua_pcall(state, 0, 0, 0);
-    torture->first = 0;
+    torture->first = torture->limit = 0;
     if (status == LUA_OK)
         lua_pushnil(L);
     else
@@ -103,16 +109,17 @@ static void call(lua_State *L, struct torture *torture, int index)
 /* state:call(mode, n) -> error | nil, error afterwards | nil, has_failed */
 static int torture_call(lua_State *L)
 {
-    static const char *const modes[] = {"none", "pair", "from", NULL};
+    static const char *const modes[] = {"none", "pair", "from", "over", NULL};
     struct torture *torture = check_state(L);
     int mode = luaL_checkoption(L, 2, "none", modes);
-    lua_Integer first = mode == 0 ? 0 : luaL_checkinteger(L, 3);
+    lua_Integer number = mode == 0 ? 0 : luaL_checkinteger(L, 3);
     lua_State *state = torture->state;
 
     torture->count = 0;
     torture->has_failed = false;
-    torture->first = (size_t)first;
-    torture->last = mode == 2 ? SIZE_MAX : (size_t)first + 1;
+    torture->first = mode == 3 ? 0 : (size_t)number;
+    torture->last = mode == 2 ? SIZE_MAX : (size_t)number + 1;
+    torture->limit = mode == 3 ? (size_t)number : 0;
     call(L, torture, 1);
     lua_gc(state, LUA_GCCOLLECT);
     call(L, torture, 2);

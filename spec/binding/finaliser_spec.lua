@@ -1,0 +1,172 @@
+-- Finalisers run wherever Lua allocates, also inside this module's functions, and may dispose or
+-- finalise what those are at work on: that is an error at most.
+
+local script = require "spec.support.script"
+local support = require "spec.support"
+
+local LINES = 200
+local BODY = 300000
+
+-- Each makes an object and gives back what to call and how to be rid of the object.
+local PRELUDE = [[
+local url, port, mode, backend, what, way = arg[1], tonumber(arg[2]), table.unpack(arg, 3)
+local sluice = require "sluice"
+local transport = { mode = mode, backend = backend }
+local client = sluice.client { transport = transport }
+local text = ("some words\n"):rep(4000)
+
+local function got(options) return assert(client:get(url, options)) end
+
+-- Without a finaliser the way is to dispose.
+local function gone(object)
+  if way == "finalised" then
+    local finalise = getmetatable(object).__gc
+    if finalise then return finalise(object) end
+  end
+  pcall(object.dispose, object) -- a lease tells who comes second
+end
+
+local function sequence()
+  return sluice.buffer { segment_size = 700 }:append(text):sequence()
+end
+
+local cases = {}
+
+local function of_response(name, call, options)
+  cases["response " .. name] = function()
+    local response = got(options)
+    return response, function() return call(response) end
+  end
+end
+
+of_response("text", function(response) return response:text() end)
+of_response("sequence", function(response) return response:sequence() end)
+of_response("detach", function(response) return response:detach() end)
+of_response("timings", function(response) return response.timings end)
+of_response("read", function(response) while response:read(10000) do end end, { stream = true })
+of_response("chunks", function(response)
+  for piece in response:chunks() do piece:dispose() end
+end, { stream = true })
+of_response("headers", function(response)
+  for name, value in pairs(response.headers) do assert(#name > 0 and value) end
+end)
+of_response("all", function(response)
+  for i, value in ipairs(response.headers:all "X-A") do
+    assert(value == (("%05d"):format(i)):rep(20), value)
+  end
+end)
+of_response("get", function(response) return response.headers:get "X-A" end)
+
+local function of_sequence(name, call)
+  cases["sequence " .. name] = function()
+    local made = sequence()
+    return made, function() return call(made) end
+  end
+end
+
+of_sequence("tostring", function(made) assert(made:tostring() == text) end)
+of_sequence("sub", function(made) for i = 1, 50 do made:sub(i, -i):dispose() end end)
+of_sequence("segments", function(made) for piece in made:segments() do assert(#piece > 0) end end)
+of_sequence("reader", function(made)
+  local reader = made:reader()
+  for _ = 1, 100 do assert(reader:read("l", "n", 5)) end
+  assert(reader:read "a")
+end)
+
+cases["lease tostring"] = function()
+  local lease = sluice.buffer { segment_size = 700 }:append(text):detach()
+  return lease, function()
+    lease:sequence():dispose()
+    assert(lease:tostring() == text)
+  end
+end
+
+cases["buffer detach"] = function()
+  local buffer = sluice.buffer():append(text)
+  return buffer, function()
+    for _ = 1, 50 do buffer:sequence():dispose() end
+    buffer:detach():dispose()
+  end
+end
+
+cases["writer write"] = function()
+  local writer = sluice.writer()
+  return writer, function()
+    for i = 1, 500 do writer:write(i + 0.5, "text") end
+    writer:view()
+    writer:detach():dispose()
+  end
+end
+
+cases["parser next"] = function()
+  local parser = sluice.http_parser()
+  local head = { "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n" }
+  for i = 1, 100 do head[i + 1] = ("X-%d: %s\r\n"):format(i, ("v"):rep(90)) end
+  local bytes = table.concat(head) .. "\r\n5\r\nhello\r\n0\r\nX-T: y\r\n\r\n"
+  return parser, function()
+    parser:feed(bytes)
+    repeat local event = parser:next() until not event or event.type == "end"
+  end
+end
+
+cases["transport receive"] = function()
+  local made = assert(sluice.connect { host = "127.0.0.1", port = port, transport = transport })
+  made:send "GET / HTTP/1.1\r\n\r\n"
+  return setmetatable({ dispose = function() made:close() end }, {
+    __gc = way == "finalised" and function() getmetatable(made).__gc(made) end or nil,
+  }), function()
+    repeat local piece = made:receive(20000, 5) until not piece
+  end
+end
+
+-- A finaliser for every few allocations: it comes at a different one each time.
+local hits, refused = 0, 0
+for round = 1, 40 do
+  local object, call = cases[what]()
+  local is_armed = false
+  for _ = 1, 1 + round % 3 do
+    setmetatable({}, { __gc = function()
+      if is_armed then
+        hits = hits + 1
+        gone(object)
+      end
+    end })
+  end
+  collectgarbage("incremental", 100 + round, 400)
+  is_armed = true
+  local ok, message = pcall(call)
+  is_armed = false
+  if not ok then
+    refused = refused + 1
+    message = tostring(message)
+    assert(message:find "disposed" or message:find "closed" or message:find "cancelled"
+      or message:find "assertion failed" or message:find "attempt to", message)
+  end
+  gone(object)
+end
+client:close()
+print(hits, refused)
+]]
+
+describe("a finaliser that disposes", function()
+  local head = { "HTTP/1.1 200 OK\r\n", ("Content-Length: %d\r\n"):format(BODY) }
+  for i = 1, LINES do head[#head + 1] = ("X-A: %s\r\n"):format((("%05d"):format(i)):rep(20)) end
+  local answer = table.concat(head) .. "\r\n" .. support.pattern(BODY)
+
+  for _, what in ipairs { "response text", "response sequence", "response detach",
+    "response timings", "response read", "response chunks", "response headers", "response all",
+    "response get", "sequence tostring", "sequence sub", "sequence segments", "sequence reader",
+    "lease tostring", "buffer detach", "writer write", "parser next", "transport receive" } do
+    it(what .. " does no harm", function()
+      local p <close> = support.peer.listen { records = false, repeat_last = true, script = {
+        { { "expect_until", "\r\n\r\n" }, { "send", answer }, { "loop" } } } }
+      local transport = support.transport() or { mode = "stream", backend = "epoll" }
+      for _, way in ipairs { "disposed", "finalised" } do
+        local status, output = script.run(PRELUDE, p.url .. "/", tostring(p.port),
+          transport.mode, transport.backend, what, way)
+        assert.equal(0, status, output)
+        assert.is_true(tonumber(output:match "^%d+") > 0, output)
+      end
+    end)
+  end
+end)
