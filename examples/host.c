@@ -1,10 +1,12 @@
 /* examples/host.c - a C program with a loop of its own
  *
- * Opens the module, starts a request in a coroutine, and polls one descriptor
- * until the answer has come. The body is read without making a Lua string.
+ * Opens the module, writes a body, sends it in a coroutine, and polls one
+ * descriptor until the answer has come. Neither body becomes a Lua string.
  *
  *     cc -Isrc -I/usr/include/lua5.4 examples/host.c build/sluice/core.so \
- *        -Wl,-rpath,$PWD/build/sluice -llua5.4 -o host && ./host URL
+ *        -Wl,-rpath,$PWD/build/sluice -llua5.4 -o host && ./host URL [BYTES]
+ *
+ * Without a count of bytes to send, the request is a GET.
  */
 #include "sluice.h"
 
@@ -12,14 +14,52 @@
 #include <lualib.h>
 #include <poll.h>
 #include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
 
 static const char script[] =
-    "local sluice, url = require 'sluice', ...\n"
+    "local sluice, url, writer = require 'sluice', ...\n"
     "local fetch = coroutine.wrap(function()\n"
-    "  local response <close> = assert(sluice.get(url))\n"
+    "  local response <close> = assert(writer\n"
+    "    and sluice.post(url, { body = writer:detach() })\n"
+    "    or sluice.get(url))\n"
     "  body = response:sequence()\n"
     "end)\n"
     "fetch()\n";
+
+/* A writer with that many bytes on top of the stack; false: an error is. */
+static int push_body(lua_State *L, size_t size)
+{
+    char *room;
+
+    if (luaL_loadstring(L, "return require 'sluice'.writer()") != LUA_OK ||
+        lua_pcall(L, 0, 1, 0) != LUA_OK)
+        return 0;
+    room = sluice_writer_reserve(L, -1, size);
+    if (room == NULL) {
+        lua_pushliteral(L, "too much, or out of memory");
+        return 0;
+    }
+    memset(room, 'x', size);
+    sluice_writer_commit(L, -1, size);
+    return 1;
+}
+
+/* The body, counted slice by slice where it lies. */
+static int show_body(lua_State *L)
+{
+    size_t whole = sluice_sequence_size(L, -1);
+    size_t total = 0;
+    size_t size;
+
+    do {
+        sluice_sequence_at(L, -1, total, &size);
+        total += size;
+    } while (size > 0);
+    printf("%zu bytes\n", total);
+    lua_close(L);
+    return total == whole ? 0 : 1;
+}
 
 static int fail(lua_State *L)
 {
@@ -31,10 +71,8 @@ static int fail(lua_State *L)
 int main(int argc, char **argv)
 {
     lua_State *L = luaL_newstate();
-    size_t total = 0;
-    size_t size;
 
-    if (argc != 2 || L == NULL)
+    if (argc < 2 || argc > 3 || L == NULL)
         return 1;
     luaL_openlibs(L);
     luaL_requiref(L, "sluice.core", luaopen_sluice_core, 0);
@@ -42,7 +80,9 @@ int main(int argc, char **argv)
     if (luaL_loadstring(L, script) != LUA_OK)
         return fail(L);
     lua_pushstring(L, argv[1]);
-    if (lua_pcall(L, 1, 0, 0) != LUA_OK)
+    if (argc == 3 && !push_body(L, strtoul(argv[2], NULL, 10)))
+        return fail(L);
+    if (lua_pcall(L, argc - 1, 0, 0) != LUA_OK)
         return fail(L);
 
     while (lua_getglobal(L, "body") == LUA_TNIL) {
@@ -58,12 +98,5 @@ int main(int argc, char **argv)
         lua_close(L);
         return 1;
     }
-
-    do {
-        sluice_sequence_at(L, -1, total, &size);
-        total += size;
-    } while (size > 0);
-    printf("%zu bytes\n", total);
-    lua_close(L);
-    return 0;
+    return show_body(L);
 }
