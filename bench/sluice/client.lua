@@ -9,6 +9,8 @@
 --   text         bodies held whole, as one string
 --   upload       POST of the file named by $UPLOAD
 --   post         POST of a small JSON document, encoded for each request
+--
+-- $SPIN: seconds that the loop polls before it sleeps, see loop:spin.
 
 local here = arg[0]:match("^(.*/)") or "./"
 package.path = here .. "?.lua;" .. package.path
@@ -23,6 +25,10 @@ local client = meter.client {
   limits = { body = 2 ^ 33 | 0 },
   timeout = 600,
 }
+
+if os.getenv("SPIN") then
+  sluice.loop():spin(tonumber(os.getenv("SPIN")))
+end
 
 local function check(response, message)
   if not response then
