@@ -1,5 +1,6 @@
 -- Several Lua states in one process, each on a thread of its own: nothing is shared but code.
 
+local certificates = require "spec.support.certificates"
 local nginx = require "spec.support.nginx"
 local sluice = require "sluice"
 local states = require "support.states"
@@ -9,7 +10,7 @@ local STATES = 8
 local REQUESTS = tonumber(os.getenv "SLUICE_SPEC_STATE_REQUESTS" or 500)
 
 local prelude = [[
-  local number, port, count, mode, backend = ...
+  local number, port, count, mode, backend, root = ...
   count = tonumber(count)
   local sluice = require "sluice"
   local transport = { mode = mode, backend = backend }
@@ -39,7 +40,7 @@ describe("several states", function()
   local function run(count, source, port)
     local sum = 0
     for i, one in ipairs(states.run(count, prelude .. source, tostring(port), tostring(REQUESTS),
-      transport.mode, transport.backend)) do
+      transport.mode, transport.backend, certificates.file "root.pem")) do
       assert(one.ok, ("state %d: %s"):format(i, one.result))
       sum = sum + tonumber(one.result)
     end
@@ -66,6 +67,37 @@ describe("several states", function()
       return sum
     ]], web.port)
     assert.equal(STATES * REQUESTS, sum)
+  end)
+
+  it("have TLS contexts, sessions and verify callbacks of their own", function()
+    local web <close> = nginx.start {
+      tls = { certificate = certificates.chain "good", key = certificates.key "good" },
+    }
+    web:file(1024)
+    local each = REQUESTS // 10
+    local sum = run(STATES, [[
+      local url = ("https://localhost:%s/file/1024"):format(port)
+      local sum, asked, resumed = 0, 0, 0
+      local function verify() asked = asked + 1 return true end
+      for round = 1, 2 do
+        local client = assert(sluice.client {
+          transport = transport, tls = { ca_file = root, verify = verify },
+          pool = round == 1 and {} or false,
+        })
+        for i = 1, count // 20 do
+          local response = assert(client:get(url))
+          assert(#response:text() == 1024 and response.status == 200)
+          if response.tls.resumed then resumed = resumed + 1 end
+          response:dispose()
+          sum = sum + 1
+        end
+        client:close()
+      end
+      assert(asked == 1 + count // 20 and resumed == count // 20 - 1)
+      check_left()
+      return sum
+    ]], web.tls_port)
+    assert.equal(STATES * each, sum)
   end)
 
   it("run tasks, cancel some and time some out", function()
