@@ -115,6 +115,46 @@ for _, state in ipairs(states) do
       end
     end
 
+    local beyond = {
+      { "another answer", "/length-3/body-bad" }, { "a byte", "/body-x" },
+      { "close_notify", "/notify" }, { "a ticket and close_notify", "/ticket/notify" },
+      { "surplus in the same record", "surplus", is_never_later = true },
+    }
+
+    for _, row in ipairs(beyond) do
+      for _, is_streamed in ipairs { false, true } do
+        it(("is not asked again when it said %s behind an answer%s"):format(row[1],
+          is_streamed and ", streamed" or ""), function()
+          assert.equal("whole", (fetch("/length-5/body-whole" .. row[2], is_streamed)))
+          assert.equal(0, client:stats().idle)
+          local response <close>, message =
+            client:post(server:url "/length-5/body-thank", { body = "x" })
+          assert(response, message)
+          assert.equal("thank", response:text())
+          assert.equal(2, client:stats().made)
+          assert.equal(0, client:stats().resends)
+        end)
+      end
+    end
+
+    -- The same a moment later: the idle connection is let go by itself.
+    for _, row in ipairs(beyond) do
+      it(row.is_never_later and "keeps an idle connection that says nothing"
+        or ("is let go when it says %s later"):format(row[1]), function()
+        local more = row.is_never_later and "" or row[2]
+        assert.equal("whole", (fetch("/length-5/body-whole/flush/pause-20" .. more)))
+        local deadline = support.system.clock() + (row.is_never_later and 0.05 or 10)
+        while client:stats().idle > 0 and support.system.clock() < deadline do
+          sluice.loop():step(0.01)
+        end
+        assert.equal(row.is_never_later and 1 or 0, client:stats().idle)
+        local response <close>, message =
+          client:post(server:url "/length-5/body-thank", { body = "x" })
+        assert(response, message)
+        assert.equal(row.is_never_later and 1 or 2, client:stats().made)
+      end)
+    end
+
     it("gives a record of 16 KiB in pieces of 16 bytes", function()
       for _ = 1, 2 do
         local response <close> =
