@@ -142,14 +142,15 @@ end
 --- One TLS server for each of those names, all in one process that counts request bytes.
 -- Returns the server and a table of ports; its output has a line "name bytes" per connection.
 function certificates.serve_all(names)
-  local ports, arguments, last = {}, {}, nil
+  local ports, arguments = {}, {}
   for _, name in ipairs(names) do
     if not ports[name] then
-      last = system.free_port()
-      ports[name] = last
-      arguments[#arguments + 1] = ("%s:%d"):format(name, last)
+      ports[name] = system.free_port()
+      arguments[#arguments + 1] = ("%s:%d"):format(name, ports[name])
     end
   end
+  local last = system.free_port()
+  arguments[#arguments + 1] = ":" .. last
   local command = { "/usr/bin/python3", "spec/support/tls_server.py", certificates.directory() }
   table.move(arguments, 1, #arguments, #command + 1, command)
   return server.start(command, last, server.directory()), ports

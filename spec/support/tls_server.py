@@ -1,10 +1,11 @@
 """TLS servers, one port for each certificate, that write down what they got.
 
-    tls_server.py DIRECTORY NAME:PORT...
+    tls_server.py DIRECTORY NAME:PORT... :PORT
 
 Offers DIRECTORY/NAME.pem with DIRECTORY/NAME.key, weak ones too. Prints one line
 for each connection, "NAME BYTES", with the count of decrypted bytes received
-before the client closed or an answer was sent.
+before the client closed or an answer was sent. The last port is for seeing that
+it is there, and nothing is said of it.
 """
 import os
 import socket
@@ -39,9 +40,17 @@ def serve(listener, context, name):
         os.write(1, f"{name} {count}\n".encode())  # in one piece, unlike print
 
 
+def show(listener):
+    while True:
+        listener.accept()[0].close()
+
+
 directory = sys.argv[1]
 for argument in sys.argv[2:]:
     name, port = argument.split(":")
-    context = context_for(directory, name)
     listener = socket.create_server(("127.0.0.1", int(port)))
+    if not name:
+        threading.Thread(target=show, args=(listener,)).start()
+        break
+    context = context_for(directory, name)
     threading.Thread(target=serve, args=(listener, context, name)).start()
