@@ -123,10 +123,20 @@ describe("the transport of a client", function()
     local lines = {}
     local function logger(level, text) lines[#lines + 1] = level .. ": " .. text end
     local client <close> = sluice.client { transport = "completion", logger = logger }
-    local model = sluice.platform().completion_model
-    assert.same({ "info: completion transport over " .. model }, lines)
+    local platform = sluice.platform()
+    local line = "info: completion transport over " .. platform.completion_model
+    assert.equal("full", platform.expected_benefit)
+    assert.same({ line }, lines)
     get(client)
     assert.equal(1, #lines)
+    lines = {}
+    local slower <close> = sluice.client {
+      transport = { mode = "completion", backend = "threads" }, logger = logger }
+    assert.same({ "info: completion transport over threads, " ..
+      "which works without the kernel's completions and gains less" }, lines)
+    get(slower)
+    assert.equal(1, #lines)
+    lines = { "" }
     sluice.client({ logger = logger }):close()
     assert.equal(1, #lines)
   end)
@@ -198,6 +208,26 @@ describe("a machine without completion transport", function()
       assert.is_nil(named)
       assert.equal("unsupported", err.code)
     end)
+    support.settle(sluice)
+  end)
+
+  it("warns once in a state where nobody logs, however often one connects", function()
+    local p <close> = peer.listen { script = { { { "stall" } } }, repeat_last = true }
+    local count = 0
+    local warned = _G.warn
+    _G.warn = function(text)
+      count = count + 1
+      assert.equal("sluice: completion transport is not available here; using stream", text)
+    end
+    local ok, message = pcall(without_completions, function(poor)
+      for _ = 1, 3 do
+        assert(poor.connect { host = p.host, port = p.port, transport = "completion" }):close()
+        poor.client({ transport = "completion" }):close()
+      end
+    end)
+    _G.warn = warned
+    assert(ok, message)
+    assert.equal(1, count)
     support.settle(sluice)
   end)
 end)

@@ -68,10 +68,17 @@ local backends = {
   io_uring = true, epoll = true, kqueue = true, iocp = true, threads = true, poll = true,
 }
 
-local function log(logger, level, text)
+-- Completions that do not come from the kernel: they work, and gain less.
+local reduced = { threads = true }
+
+-- Without a logger there is one warning for all of a Lua state.
+local has_warned = false
+
+local function warn_once(logger, text)
   if logger then
-    logger(level, text)
-  else
+    logger("warning", text)
+  elseif not has_warned then
+    has_warned = true
     warn("sluice: " .. text)
   end
 end
@@ -109,11 +116,13 @@ function transports.choose(asked, where, logger, level)
       ("backend '%s' is not available on this machine"):format(backend))
   end
   if mode == "completion" and not platform.supported then
-    log(logger, "warning", "completion transport is not available here; using stream")
+    warn_once(logger, "completion transport is not available here; using stream")
     return "stream", nil
   end
   if logger and mode == "completion" then
-    logger("info", "completion transport over " .. (backend or platform.completion_model))
+    local name = backend or platform.completion_model
+    logger("info", "completion transport over " .. name ..
+      (reduced[name] and ", which works without the kernel's completions and gains less" or ""))
   end
   return mode, backend
 end

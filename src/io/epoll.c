@@ -171,7 +171,7 @@ static bool epoll_has_pending(const struct sl_backend *backend)
 
 const struct sl_backend_class sl_backend_epoll = {
     .name = "epoll",
-    .benefit = "reduced",
+    .benefit = "full",
     .rank = 1,
     .has_readiness = true,
     .tells_all = true,

@@ -78,6 +78,16 @@ TEST("names the best backend that is present, and the portable ones always")
     CHECK_STR(platform->completion_model, platform->backends[0]->name);
     CHECK_STR(platform->expected_benefit, platform->backends[0]->benefit);
     for (size_t i = 0; platform->backends[i] != NULL; i++) {
+        const char *name = platform->backends[i]->name;
+        bool is_kernels =
+            strcmp(name, "io_uring") == 0 || strcmp(name, "epoll") == 0;
+
+        CHECK_STR(platform->backends[i]->benefit, is_kernels ? "full"
+                                                  : strcmp(name, "threads") == 0
+                                                      ? "reduced"
+                                                      : "none");
+    }
+    for (size_t i = 0; platform->backends[i] != NULL; i++) {
         has_poll |= platform->backends[i] == &sl_backend_poll;
         has_threads |= platform->backends[i] == &sl_backend_threads;
         CHECK(sl_backend_find(platform->backends[i]->name) ==
