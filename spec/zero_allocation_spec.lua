@@ -159,8 +159,8 @@ describe("after a warm-up #slabs", function()
         run(function() measure(get) end)
         client:close()
       ]], p.port, where)
-      print(("figure: client:get of 1 KiB in a %s: %.0f bytes of Lua's heap, %.2f calls of malloc " ..
-        "by Lua, %.4f by sluice"):format(where, got.heap / ROUNDS, got.calls / ROUNDS,
+      print(("figure: client:get of 1 KiB in a %s: %.0f bytes of Lua's heap, " ..
+        "%.2f calls of malloc by Lua, %.4f by sluice"):format(where, got.heap / ROUNDS, got.calls / ROUNDS,
           got.own / ROUNDS))
       assert.equal(0, got.own)
       assert.is_true(got.calls / ROUNDS <= GET_CALLS, got.calls / ROUNDS)

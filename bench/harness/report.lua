@@ -64,12 +64,13 @@ end
 -- @param results rounds of a timed row, or { [mode] = numbers } of a counted one
 function report.figures(row, results, modes)
   local lines = {}
-  local function add(label, figure, value, low, high)
+  local function add(label, figure, mode, value, low, high)
     if value then
+      local goal = figure.by_mode and figure.by_mode[mode] or figure
       lines[#lines + 1] = ("| %s | %s | %s | %s | **%s** | %s | %s |"):format(
-        row.name, label, format(figure.must), format(figure.aim), format(value),
+        row.name, label, format(goal.must), format(goal.aim), format(value),
         low and format(low) .. " - " .. format(high) or "",
-        verdict(value, figure.must, figure.aim))
+        verdict(value, goal.must, goal.aim))
     end
   end
   for _, figure in ipairs(row.figures) do
@@ -77,13 +78,13 @@ function report.figures(row, results, modes)
       local suffix = #modes > 1 and not figure.is_context and " (" .. mode .. ")" or ""
       if row.measure then
         local label = figure.field .. ", " .. figure.unit .. suffix
-        add(label, figure, results[mode] and results[mode][figure.field])
+        add(label, figure, mode, results[mode] and results[mode][figure.field])
       else
         local of = mode == modes[1] and figure.of or figure.of .. " " .. mode
         local unit = figure.over and "/" .. row.per .. " vs " .. figure.over
           or ", " .. figure.unit
         local what = figure.of == "sluice" and "" or figure.of .. ": "
-        add(what .. figure.field .. unit .. suffix, figure, timed(results, figure, of))
+        add(what .. figure.field .. unit .. suffix, figure, mode, timed(results, figure, of))
       end
     end
   end
