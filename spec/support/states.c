@@ -130,7 +130,32 @@ static int states_run(lua_State *L)
     return 1;
 }
 
-static const luaL_Reg functions[] = {{"run", states_run}, {NULL, NULL}};
+static void *call_there(void *argument)
+{
+    lua_State *L = argument;
+
+    lua_pushboolean(L, lua_pcall(L, 0, 1, 0) == LUA_OK);
+    return NULL;
+}
+
+/* states.elsewhere(f) -> what pcall(f) gives on another thread, while this one
+ * waits for it: the state is used by one at a time, and yet by two */
+static int states_elsewhere(lua_State *L)
+{
+    pthread_t thread;
+
+    luaL_checktype(L, 1, LUA_TFUNCTION);
+    lua_settop(L, 1);
+    luaL_checkstack(L, 20, NULL);
+    if (pthread_create(&thread, NULL, call_there, L) != 0)
+        return luaL_error(L, "elsewhere: no thread");
+    pthread_join(thread, NULL);
+    lua_insert(L, 1);
+    return 2;
+}
+
+static const luaL_Reg functions[] = {
+    {"run", states_run}, {"elsewhere", states_elsewhere}, {NULL, NULL}};
 
 int luaopen_support_states(lua_State *L);
 

@@ -24,6 +24,7 @@
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/time.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -378,6 +379,32 @@ static int system_close_pages(lua_State *L)
     return 1;
 }
 
+/* system.close(fd) - behind the back of whoever has it open */
+static int system_close(lua_State *L)
+{
+    if (close((int)luaL_checkinteger(L, 1)) != 0)
+        return failure(L, "close");
+    lua_pushboolean(L, true);
+    return 1;
+}
+
+static void ignore(int number)
+{
+    (void)number;
+}
+
+/* system.storm(microseconds) - SIGALRM as often as that; 0: no more */
+static int system_storm(lua_State *L)
+{
+    struct sigaction action = {.sa_handler = ignore};
+    suseconds_t interval = (suseconds_t)luaL_checkinteger(L, 1);
+    struct itimerval timer = {{0, interval}, {0, interval}};
+
+    sigaction(SIGALRM, &action, NULL);
+    setitimer(ITIMER_REAL, &timer, NULL);
+    return 0;
+}
+
 static const luaL_Reg functions[] = {
     {"clock", system_clock},
     {"cpu", system_cpu},
@@ -395,6 +422,8 @@ static const luaL_Reg functions[] = {
     {"fork", system_fork},
     {"limit_descriptors", system_limit_descriptors},
     {"close_pages", system_close_pages},
+    {"close", system_close},
+    {"storm", system_storm},
     {NULL, NULL}};
 
 int luaopen_support_system(lua_State *L);

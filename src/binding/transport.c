@@ -24,11 +24,12 @@ struct slb_transport {
     struct sl_buffer incoming;
     size_t wanted; /* of it at once */
     bool is_closed;
+    bool is_unix;
     bool fills_target;  /* the receive goes into a buffer handle */
     bool sending_taken; /* the results have been given out */
     bool receiving_taken;
     bool was_asked; /* for them, though they may not have been taken */
-    char host[256]; /* for messages */
+    char host[256]; /* for messages; or a path */
     int port;
 };
 
@@ -108,6 +109,14 @@ static void abandon(void *subject)
     end_channel(subject);
 }
 
+/* "host:port", or the path of a unix socket. */
+static const char *push_peer(lua_State *L, const struct slb_transport *handle)
+{
+    if (handle->is_unix)
+        return lua_pushstring(L, handle->host);
+    return lua_pushfstring(L, "%s:%d", handle->host, handle->port);
+}
+
 /* `failure` is a copy: making values may finalise the channel. */
 static int push_failure(lua_State *L, const struct slb_transport *handle,
                         struct sl_failure failure, const char *verb)
@@ -118,9 +127,9 @@ static int push_failure(lua_State *L, const struct slb_transport *handle,
         return slb_push_failure(L, &failure, "connect");
     if (failure.stage == SL_STAGE_RESOLVE)
         return slb_push_failure(L, &failure, "resolve");
-    attempt = lua_pushfstring(L, "%s %s:%d",
+    attempt = lua_pushfstring(L, "%s %s",
                               failure.stage == SL_STAGE_TLS ? "tls" : verb,
-                              handle->host, handle->port);
+                              push_peer(L, handle));
     return slb_push_failure(L, &failure, attempt);
 }
 
@@ -196,8 +205,9 @@ static int connect_transport(lua_State *L)
     handle = slb_new(L, transport_type, sizeof *handle, 4);
     read_tls(L, &options);
     snprintf(handle->host, sizeof handle->host, "%s",
-             options.connect.host != NULL ? options.connect.host
-                                          : options.connect.unix_path);
+             options.connect.unix_path != NULL ? options.connect.unix_path
+                                               : options.connect.host);
+    handle->is_unix = options.connect.unix_path != NULL;
     handle->port = options.connect.port;
     if (runtime->resolver == NULL &&
         sl_resolver_create(&runtime->loop, &runtime->resolver) != SL_OK)
@@ -574,8 +584,7 @@ static int transport_tostring(lua_State *L)
     if (handle->channel == NULL || handle->is_closed)
         lua_pushliteral(L, "sluice.transport (closed)");
     else
-        lua_pushfstring(L, "sluice.transport (%s:%d)", handle->host,
-                        handle->port);
+        lua_pushfstring(L, "sluice.transport (%s)", push_peer(L, handle));
     return 1;
 }
 

@@ -115,6 +115,11 @@ static enum sl_status fail(struct stream *self, int error)
         self->base.error = error;
     if (error == EFAULT)
         sl_loop_late_write(self->base.loop);
+    if (error == EBADF) {
+        /* Somebody else has closed the descriptor: no event will ever tell. */
+        self->base.socket.is_readable = true;
+        notify(&self->base.socket);
+    }
     return SL_CLOSED;
 }
 
@@ -389,7 +394,7 @@ static bool stream_is_quiet(struct sl_transport *transport)
 
 static bool stream_has_arrived(struct sl_transport *transport)
 {
-    return transport->error != 0 || transport->socket.is_readable ||
+    return transport->socket.is_readable ||
            !sl_socket_is_quiet(transport->socket.fd);
 }
 

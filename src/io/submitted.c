@@ -225,6 +225,16 @@ static void stop_lingering(struct sl_timer *timer)
 
 /* ---- sending ---- */
 
+/* Somebody else has closed the descriptor: no edge will ever tell a receive. */
+static void lose_socket(struct submitted *self, int error)
+{
+    if (error != EBADF)
+        return;
+    if (self->outcome == SL_OK)
+        self->outcome = SL_CLOSED;
+    cancel(self, &self->receiving);
+}
+
 /* Takes in what became of a send. True: all of the block is over. */
 static bool send_is_over(struct submitted *self)
 {
@@ -234,6 +244,7 @@ static bool send_is_over(struct submitted *self)
     sl_segment_unpin(self->send_block);
     if (completion->status != SL_OK) {
         keep_error(self, completion);
+        lose_socket(self, completion->system_error);
         return true;
     }
     piece->iov_base = (char *)piece->iov_base + completion->result;
@@ -505,7 +516,7 @@ static void submitted_expect(struct sl_transport *transport, size_t bytes)
 /* With the transport already. */
 static bool is_here(const struct submitted *self)
 {
-    return self->held > 0 || self->outcome != SL_OK || self->base.error != 0 ||
+    return self->held > 0 || self->outcome != SL_OK ||
            self->receiving.completion.state == SL_COMPLETION_READY;
 }
 
@@ -541,7 +552,7 @@ static bool submitted_is_quiet(struct sl_transport *transport)
         sl_backend_look(transport->socket.backend, transport->drained_at,
                         transport->watched_at);
 
-    if (is_here(self) || transport->socket.is_hung_up)
+    if (transport->error != 0 || is_here(self) || transport->socket.is_hung_up)
         return false;
     if (is_told)
         return true;
