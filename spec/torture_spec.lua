@@ -1,6 +1,8 @@
 -- Lua runs out of memory at every allocation of small programs: nothing crashes or hangs, nothing
 -- stays behind, and the same state goes on once there is memory again.
 
+local certificates = require "spec.support.certificates"
+local nginx = require "spec.support.nginx"
 local server = require "spec.support.server"
 local support = require "spec.support"
 local torture = require "support.torture"
@@ -12,7 +14,7 @@ local JSON = '{"list":[1,2,3]}'
 -- Common to all: what has to be over when a program has ended, whatever happened to it.
 local BEGIN = [[
 local sluice = require "sluice"
-local url, mode, backend = ...
+local url, mode, backend, tls_url, root = ...
 local transport = mode and { mode = mode, backend = backend }
 local function over()
   local loop, stats = sluice.loop(), nil
@@ -75,6 +77,16 @@ local programs = {
     assert(#sequence == 16)
   ]],
 
+  ["a request over TLS"] = [[
+    local client <close> = sluice.client { transport = transport, timeout = 5,
+      tls = { ca_file = root, verify = function(certificate) return certificate.names ~= nil end } }
+    for _ = 1, 2 do
+      local response <close>, message = client:get(tls_url .. "/json")
+      assert(response, message)
+      assert(response:json().list[3] == 3 and response.tls.peer.subject)
+    end
+  ]],
+
   ["tasks"] = [[
     local client <close> = sluice.client { transport = transport, timeout = 5,
       pool = { per_origin = 2 } }
@@ -113,7 +125,7 @@ local programs = {
 }
 
 describe("without memory for Lua", function()
-  local directory, web
+  local directory, web, secure
 
   setup(function()
     directory = server.directory()
@@ -124,15 +136,23 @@ describe("without memory for Lua", function()
     }
   end)
 
+  setup(function()
+    secure = nginx.start {
+      tls = { certificate = certificates.chain "good", key = certificates.key "good" },
+    }
+  end)
+
   teardown(function()
     web:stop()
+    secure:stop()
     server.remove(directory)
   end)
 
   local function start(program)
     local path = server.write(directory .. "/program.lua", BEGIN .. program .. END)
     local mode = support.transport() or { mode = "stream", backend = "epoll" }
-    return torture.new(path, web.url .. "/", mode.mode, mode.backend)
+    return torture.new(path, web.url .. "/", mode.mode, mode.backend, secure.tls_url,
+      certificates.file "root.pem")
   end
 
   it("a task begins with all its arguments or not at all", function()

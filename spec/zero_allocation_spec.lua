@@ -1,6 +1,8 @@
 -- What a warm transport costs: no call of the C allocator and not a byte of Lua's heap; and what a
 -- whole request costs.
 
+local certificates = require "spec.support.certificates"
+local nginx = require "spec.support.nginx"
 local server = require "spec.support.server"
 local sluice = require "sluice"
 local support = require "spec.support"
@@ -165,6 +167,28 @@ describe("after a warm-up #slabs", function()
       assert.equal(0, got.own)
       assert.is_true(calls <= GET_CALLS, calls)
       assert.is_true(heap <= GET_BYTES, heap)
+    end)
+
+    it("a whole GET over TLS allocates nothing of its own, in a " .. where, function()
+      local web <close> = nginx.start {
+        tls = { certificate = certificates.chain "good", key = certificates.key "good" },
+      }
+      web:file(1024)
+      for _, version in ipairs { "1.2", "1.3" } do
+        local got = measure(([[
+          local client = support.client { tls = { ca_file = %q, max_version = %q } }
+          local url = ("https://localhost:%%d/file/1024"):format(port)
+          local function get()
+            local response = assert(client:get(url))
+            assert(#response.body == 1024)
+            response:dispose()
+          end
+          run(function() measure(get) end)
+          client:close()
+        ]]):format(certificates.file "root.pem", version), web.tls_port, where, ROUNDS // 20)
+        assert.equal(0, got.own)
+        assert.is_true(got.heap / (ROUNDS // 20) <= GET_BYTES, got.heap / (ROUNDS // 20))
+      end
     end)
   end
 end)
