@@ -6,6 +6,9 @@
 #define CIPHERTEXT_WANT   ((size_t)64 * 1024)
 #define CIPHERTEXT_LITTLE ((size_t)16 * 1024)
 
+/* All of what one call encrypts, so that one system call sends it. */
+#define FLUSH_VIEWS 8
+
 /* Receives of what TLS has for itself; who says more is not quiet. */
 #define NEWS_MOST 4
 
@@ -65,10 +68,11 @@ static enum sl_status flush_ciphertext(struct sl_link *link,
     struct sl_buffer *out = &link->tls->out;
 
     while (out->length > 0) {
-        struct sl_view view = sl_buffer_peek(out);
+        struct sl_view views[FLUSH_VIEWS];
+        size_t count = sl_buffer_views(out, views, FLUSH_VIEWS);
         size_t sent;
         enum sl_status status =
-            sl_transport_send(link->transport, &view, 1, &sent);
+            sl_transport_send(link->transport, views, count, &sent);
 
         if (status == SL_AGAIN)
             return status;

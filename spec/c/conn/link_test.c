@@ -1,4 +1,5 @@
 #include "conn/link.h"
+#include "io/transport_class.h"
 
 #include "spec/c/io/world.h"
 #include "spec/c/tls/framed.h"
@@ -216,6 +217,49 @@ static void ends(const struct manner *manner)
 TEST("delivers all content before its end, and knows a clean one")
 {
     each_manner(ends);
+}
+
+/* ---- one system call for all that was encrypted ---- */
+
+static const struct sl_transport_class *counted;
+static int sends;
+
+static enum sl_status count_send(struct sl_transport *transport,
+                                 const struct sl_view *views, size_t count,
+                                 size_t *sent)
+{
+    sends++;
+    return counted->send(transport, views, count, sent);
+}
+
+static void sends_at_once(const struct manner *manner)
+{
+    static const char text[100];
+    struct sl_transport_class counting;
+    struct sl_view views[2] = {{text, 40}, {text, 60}};
+    struct sl_failure failure;
+    struct pair pair;
+    size_t sent;
+
+    pair_init(&pair, manner, true);
+    REQUIRE(peer_frame(&pair, 'W', ""));
+    CHECK_INT(handshake(&pair), SL_OK);
+    world_settle(&pair.world);
+    counted = pair.link.transport->class;
+    counting = *counted;
+    counting.send = count_send;
+    pair.link.transport->class = &counting;
+    sends = 0;
+    CHECK_INT(sl_link_send(&pair.link, views, 2, &sent, &failure), SL_OK);
+    CHECK_INT(sent, sizeof text);
+    CHECK_INT(sends, 1); /* of several segments */
+    pair.link.transport->class = counted;
+    pair_fini(&pair);
+}
+
+TEST("sends by one call what it has encrypted")
+{
+    each_manner(sends_at_once);
 }
 
 /* ---- what TLS has to say for itself ---- */
