@@ -1,0 +1,245 @@
+-- The C allocator fails the module at every call of small programs: once, twice in a row, and from
+-- there on. Nothing crashes or hangs; the answer is `memory` or success; nothing stays behind, and
+-- the next use of the same state is a clean one. Each program also runs with a pool that keeps
+-- nothing, which asks the allocator for every segment and block. Every call in every run: there
+-- are some hundreds.
+
+local certificates = require "spec.support.certificates"
+local nginx = require "spec.support.nginx"
+local server = require "spec.support.server"
+local support = require "spec.support"
+
+local peer, system = support.peer, support.system
+
+local JSON = '{"list":[1,2,3]}'
+
+local PRELUDE = [[
+local allocations = require "support.allocations"
+local sluice = require "sluice"
+local url, port, mode, backend = arg[1], tonumber(arg[2]), arg[3], arg[4]
+local secure_url, root = arg[5], arg[6]
+local transport = { mode = mode, backend = backend }
+
+-- What a call gave; a failure must be for want of memory, and ends the program.
+local function good(value, message, err)
+  if not value then
+    assert(err and err.code == "memory", message)
+    error("memory: " .. message, 0)
+  end
+  return value
+end
+
+local function new_client(options)
+  options = options or {}
+  options.transport, options.timeout = transport, 20
+  return good(sluice.client(options))
+end
+
+-- What is left when a program has ended, in words; nil: nothing.
+local function left()
+  local loop, stats = sluice.loop(), nil
+  for _ = 1, 2000 do
+    loop:step(0.001)
+    stats = sluice.stats()
+    if stats.operations == 0 and stats.timers == 0 and stats.waiting == 0 then
+      collectgarbage()
+      collectgarbage()
+      stats = sluice.stats()
+      if stats.outstanding == 0 and stats.connections == 0 then return nil end
+    end
+  end
+  local words = {}
+  for _, name in ipairs { "operations", "timers", "waiting", "outstanding", "connections" } do
+    words[#words + 1] = ("%d %s"):format(stats[name], name)
+  end
+  return table.concat(words, ", ")
+end
+
+local function program()
+]]
+
+local DRIVER = [[
+end
+
+local function expect_clean(where)
+  local ok, message = pcall(program)
+  assert(ok, where .. ", afterwards: " .. tostring(message))
+  local remains = left()
+  assert(not remains, where .. ", afterwards: " .. tostring(remains))
+end
+
+expect_clean "before"
+local points, raised = 0, 0
+for _, way in ipairs { "once", "pair", "from" } do
+  local n, failures = 0, 0
+  repeat
+    n = n + 1
+    local where = ("%s at %d"):format(way, n)
+    io.stderr:write(where, "\n")
+    allocations.fail(way, n)
+    local ok, message = pcall(program)
+    failures = allocations.relent()
+    if not ok then
+      assert(tostring(message):find "memory", where .. ": " .. tostring(message))
+      assert(failures > 0, where .. ": " .. tostring(message))
+      raised = raised + 1
+    end
+    local remains = left()
+    assert(not remains, where .. ": " .. tostring(remains) .. ", " .. tostring(message))
+    expect_clean(where)
+    points = points + 1
+  until failures == 0
+end
+print(("points=%d raised=%d"):format(points, raised))
+os.exit(true, true)
+]]
+
+local programs = {
+  ["buffers"] = [[
+    local buffer <close> = sluice.buffer { segment_size = 1000 + math.random(1 << 30) }
+    good(buffer:append(("some bytes in segments\n"):rep(200)))
+    local sequence <close> = buffer:sequence()
+    local part <close> = sequence:sub(3, -3)
+    local writer <close> = sluice.writer { initial_size = 1 }
+    good(writer:write("x", 5, sequence, part))
+    local lease <close> = writer:detach()
+    local other <close> = buffer:detach()
+    good(buffer:reset():append(lease))
+    local small <close> = sluice.buffer { segment_size = 7 }
+    good(small:append(("y"):rep(100)))
+    local copy <close> = sluice.buffer()
+    good(copy:append(small:detach()))
+  ]],
+
+  ["a parser"] = [[
+    local parser <close> = sluice.http_parser()
+    good(parser:feed "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\nA: b\r\n\r\n")
+    good(parser:feed "5\r\nhello\r\n0\r\nX: y\r\n\r\n")
+    repeat
+      local event, message, err = parser:next()
+      if event == nil and message then good(event, message, err) end
+    until not event or event.type == "end"
+  ]],
+
+  ["a request"] = [[
+    local client <close> = new_client()
+    local response <close> = good(client:get(url))
+    local sequence <close> = good(response:sequence())
+    assert(#sequence == 16 and good(response:json()).list[3] == 3)
+  ]],
+
+  ["requests to a name, without a pool"] = [[
+    local client <close> = new_client { pooling = false }
+    for i = 1, 2 do
+      local response <close> = good(client:get(("http://localhost:%d/"):format(port),
+        { stream = true }))
+      while true do
+        local piece, message, err = response:next_chunk()
+        if not piece then
+          if message then good(piece, message, err) end
+          break
+        end
+        piece:dispose()
+      end
+    end
+  ]],
+
+  ["a posted lease"] = [[
+    local client <close> = new_client()
+    local writer <close> = sluice.writer()
+    good(writer:write(("x"):rep(1000)))
+    local response <close> = good(client:post(url, { query = "q", body = writer:detach() }))
+    local lease <close> = good(response:detach())
+  ]],
+
+  ["a pushed body"] = [[
+    local client <close> = new_client()
+    local count = 0
+    local response <close> = good(client:post(url, { body = function()
+      count = count + 1
+      if count < 4 then return ("y"):rep(100) end
+    end }))
+    assert(#good(response:text()) == 16)
+  ]],
+
+  ["tasks"] = [[
+    local client <close> = new_client { pool = { per_origin = 2 } }
+    sluice.run(function()
+      local tasks = {}
+      for i = 1, 4 do
+        tasks[i] = sluice.spawn(function()
+          sluice.sleep(0)
+          local response <close> = good(client:get(url))
+          return #good(response:text())
+        end)
+      end
+      local results = good(sluice.all(tasks))
+      assert(results[1] + results[4] == 32)
+    end)
+  ]],
+
+  ["a request over TLS"] = [[
+    local client <close> = new_client { tls = { ca_file = root, verify = function(peer)
+      return peer.subject ~= nil
+    end } }
+    local response <close> = good(client:get(secure_url))
+    assert(response.tls.verified and #good(response:text()) > 0)
+  ]],
+
+  ["a transport"] = [[
+    local made <close> = good(sluice.connect {
+      host = "127.0.0.1", port = port, transport = transport })
+    good(made:send "GET / HTTP/1.1\r\n\r\n")
+    local buffer <close> = sluice.buffer { segment_size = 100 }
+    assert(good(made:receive(buffer, 1000)) > 0)
+    local request <close> = sluice.buffer()
+    local bytes <close> = good(request:append "GET / HTTP/1.1\r\n\r\n"):sequence()
+    good(made:send(bytes))
+    assert(#good(made:receive(5)) > 0)
+  ]],
+}
+
+describe("without memory for C", function()
+  local web, secure
+
+  setup(function()
+    secure = nginx.start {
+      tls = { certificate = certificates.chain "good", key = certificates.key "good" } }
+    web = peer.listen {
+      script = { { { "expect_until", "\r\n\r\n" },
+        { "send", "HTTP/1.1 200 OK\r\nContent-Length: 16\r\n\r\n" .. JSON }, { "loop" } } },
+      repeat_last = true, records = false, backlog = 200,
+    }
+  end)
+
+  teardown(function()
+    web:stop()
+    secure:stop()
+  end)
+
+  --- Returns how often the program raised.
+  local function run(program, pool)
+    local directory = server.directory()
+    local path = server.write(directory .. "/script.lua", PRELUDE .. program .. DRIVER)
+    local own = assert(package.searchpath("support.allocations", package.cpath))
+    local before = os.getenv "LD_PRELOAD"
+    local transport = support.transport() or { mode = "stream", backend = "epoll" }
+    local pid = assert(system.spawn({ "env", "SLUICE_POOL=" .. pool,
+      "LD_PRELOAD=" .. (before and before .. ":" or "") .. own, os.getenv "LUA" or "lua5.4", path,
+      web.url .. "/", tostring(web.port), transport.mode, transport.backend,
+      secure.tls_url .. "/json", certificates.file "root.pem" }, directory .. "/output"))
+    local status = system.reap(pid, 600)
+    local output = server.read(directory .. "/output")
+    server.remove(directory)
+    assert.equal(0, status, output:sub(-2000))
+    return tonumber(output:match "points=%d+ raised=(%d+)")
+  end
+
+  for name, program in pairs(programs) do
+    it("goes on after " .. name, function()
+      local raised = run(program, "slabs") + run(program, "direct")
+      -- A sanitizer's allocator comes first where there is one, and never fails.
+      if not os.getenv "LD_PRELOAD" then assert.is_true(raised > 10, raised) end
+    end)
+  end
+end)
