@@ -34,8 +34,9 @@ struct sl_operation {
     struct sl_socket *socket;
     enum sl_operation_kind kind;
     bool is_cancelling;
-    bool waits_first; /* for readiness: little may be there already */
-    uint64_t handle;  /* of a ring: slot and generation */
+    bool is_cancel_due; /* of a ring: the kernel has not been asked yet */
+    bool waits_first;   /* for readiness: little may be there already */
+    uint64_t handle;    /* of a ring: slot and generation */
     const struct sockaddr *address; /* of connect */
     socklen_t address_size;
     struct msghdr message; /* of send and receive: msg_iov, msg_iovlen */
@@ -127,15 +128,16 @@ struct sl_backend_class {
     /* Waits at most `timeout` nanoseconds (SL_NEVER: any time) and signals what
      * is ready. */
     void (*wait)(struct sl_backend *backend, int64_t timeout);
-    /* Also end a wait when `fd` is readable, until the backend closes. The wake
-     * descriptor is told to the loop by sl_loop_woken. SL_LIMIT, SL_MEMORY. */
+    /* Also end each wait that begins or goes on while `fd` is readable, until the
+     * backend closes. The wake descriptor is told to the loop by sl_loop_woken.
+     * SL_LIMIT and errno, SL_MEMORY. */
     enum sl_status (*watch)(struct sl_backend *backend, int fd);
     /* A descriptor that is readable when wait has something, the same for life,
      * made when it is first asked for: whoever does not ask pays nothing. -1 and
      * errno. NULL: there is no such thing. */
     int (*pollfd)(struct sl_backend *backend);
-    /* Something was submitted that the kernel has not been told of, or is there
-     * to be taken without waiting. */
+    /* Something was submitted that the kernel has not been told of, or may be
+     * there to be taken without waiting. */
     bool (*has_pending)(const struct sl_backend *backend);
 };
 

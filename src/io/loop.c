@@ -388,8 +388,12 @@ static void wait_for_events(struct sl_loop *loop, int64_t timeout)
     }
     /* The others are told what was submitted before the first one blocks. */
     for (size_t i = 1; i < loop->backend_count; i++) {
-        if (loop->backends[i]->class->has_pending(loop->backends[i]))
-            loop->backends[i]->class->wait(loop->backends[i], 0);
+        struct sl_backend *other = loop->backends[i];
+
+        if (other->class->has_pending(other))
+            other->class->wait(other, 0);
+        if (other->class->has_pending(other))
+            timeout = 0;
     }
     if (loop->ready_first != NULL)
         timeout = 0;

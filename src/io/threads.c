@@ -471,8 +471,10 @@ static enum sl_status threads_watch(struct sl_backend *backend, int fd)
 {
     struct threads_backend *self = self_of(backend);
 
-    if (self->watched_count == WATCHED_MOST)
+    if (self->watched_count == WATCHED_MOST) {
+        errno = ENOSPC;
         return SL_LIMIT;
+    }
     self->watched[self->watched_count++] = fd;
     return SL_OK;
 }

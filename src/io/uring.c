@@ -21,6 +21,13 @@
 #define WATCHED ((uint64_t)UINT32_MAX << 32)
 #define UNASKED (WATCHED | UINT32_MAX)
 
+#define WATCHED_MOST (SL_LOOP_BACKENDS + 1)
+
+struct watched {
+    int fd;
+    bool is_armed; /* a poll of it is in the ring, or on its way */
+};
+
 struct uring_backend {
     struct sl_backend base;
     struct sl_slots slots; /* operations in flight */
@@ -29,6 +36,9 @@ struct uring_backend {
     /* For an outer loop; -1 until it asks. The ring itself does not wake who
      * polls it: its work is left to our own waits. */
     int event_fd;
+    struct watched watched[WATCHED_MOST];
+    size_t watched_count;
+    bool owes_cancels; /* there was no entry for some */
 };
 
 static struct uring_backend *self_of(struct sl_backend *backend)
@@ -193,49 +203,83 @@ static bool uring_can_provide(struct sl_backend *backend)
     return sl_uring_buffers_are_open(&self_of(backend)->buffers);
 }
 
-static void uring_submit(struct sl_backend *backend,
-                         struct sl_operation *operation)
+static enum sl_status outcome(const struct sl_operation *operation, int result)
 {
-    struct uring_backend *self = self_of(backend);
-    enum sl_status failure =
-        operation->kind == SL_OPERATION_CONNECT ? SL_CONNECT : SL_CLOSED;
+    if (result > 0)
+        return SL_OK;
+    if (result == 0)
+        return operation->kind == SL_OPERATION_RECEIVE ? SL_END : SL_OK;
+    if (result == -ECANCELED && operation->is_cancelling)
+        return SL_CANCELLED;
+    return operation->kind == SL_OPERATION_CONNECT ? SL_CONNECT : SL_CLOSED;
+}
+
+/* 0 or errno. */
+static int hand_in(struct uring_backend *self, struct sl_operation *operation)
+{
     struct io_uring_sqe *entry;
-    int error = ENOMEM;
 
     sl_assert(*place_of(operation) == NULL);
-    operation->is_cancelling = false;
+    operation->is_cancelling = operation->is_cancel_due = false;
     if (sl_slots_put(&self->slots, operation, &operation->handle) != SL_OK)
-        goto fail;
+        return ENOMEM;
     entry = next_entry(self);
     if (entry == NULL) {
         sl_slots_remove(&self->slots, operation->handle);
-        error = EBUSY;
-        goto fail;
+        return EBUSY;
     }
     prepare(self, entry, operation);
     *place_of(operation) = operation;
-    backend->in_flight++;
-    return;
-
-fail:
-    operation->completion.system_error = error;
-    sl_completion_finish(&operation->completion, failure, 0);
+    self->base.in_flight++;
+    return 0;
 }
 
-/* Without an entry the operation only ends later, by its own means. */
+static void uring_submit(struct sl_backend *backend,
+                         struct sl_operation *operation)
+{
+    int error = hand_in(self_of(backend), operation);
+
+    if (error == 0)
+        return;
+    operation->completion.system_error = error;
+    sl_completion_finish(&operation->completion, outcome(operation, -error), 0);
+}
+
+static void hand_in_cancel(struct uring_backend *self,
+                           struct sl_operation *operation)
+{
+    struct io_uring_sqe *entry = next_entry(self);
+
+    operation->is_cancel_due = entry == NULL;
+    if (entry == NULL) {
+        self->owes_cancels = true;
+        return;
+    }
+    io_uring_prep_cancel64(entry, operation->handle, 0);
+    io_uring_sqe_set_data64(entry, UNASKED);
+}
+
 static void uring_cancel(struct sl_backend *backend,
                          struct sl_operation *operation)
 {
-    struct io_uring_sqe *entry;
-
     if (operation->is_cancelling || *place_of(operation) != operation)
         return;
-    entry = next_entry(self_of(backend));
-    if (entry == NULL)
-        return;
-    io_uring_prep_cancel64(entry, operation->handle, 0);
-    io_uring_sqe_set_data64(entry, UNASKED);
     operation->is_cancelling = true;
+    hand_in_cancel(self_of(backend), operation);
+}
+
+/* For which there was no entry before. */
+static void pay_cancels(struct uring_backend *self)
+{
+    const struct sl_slots *slots = &self->slots;
+
+    self->owes_cancels = false;
+    for (uint32_t slot = 0; slot < slots->used; slot++) {
+        struct sl_operation *operation = slots->entries[slot].object;
+
+        if (operation != NULL && operation->is_cancel_due)
+            hand_in_cancel(self, operation);
+    }
 }
 
 static void uring_cancel_all(struct sl_backend *backend)
@@ -246,17 +290,6 @@ static void uring_cancel_all(struct sl_backend *backend)
         if (slots->entries[slot].object != NULL)
             uring_cancel(backend, slots->entries[slot].object);
     }
-}
-
-static enum sl_status outcome(const struct sl_operation *operation, int result)
-{
-    if (result > 0)
-        return SL_OK;
-    if (result == 0)
-        return operation->kind == SL_OPERATION_RECEIVE ? SL_END : SL_OK;
-    if (result == -ECANCELED && operation->is_cancelling)
-        return SL_CANCELLED;
-    return operation->kind == SL_OPERATION_CONNECT ? SL_CONNECT : SL_CLOSED;
 }
 
 /* Whether that was no end of it: it was interrupted, or there was nothing to
@@ -285,19 +318,10 @@ static void retire(struct uring_backend *self, struct sl_operation *operation,
         operation->provided = sl_uring_buffers_end(&self->buffers, entry);
     if (is_to_be_repeated(operation, result)) {
         /* Unless it was asked to end. */
-        if (!operation->is_cancelling) {
-            uring_submit(&self->base, operation);
-            /* Signalled and not finished: nobody is in the midst of submit. */
-            if (completion->state == SL_COMPLETION_DONE) {
-                enum sl_status status = completion->status;
-
-                sl_completion_begin(completion);
-                completion->version--;
-                sl_completion_signal(completion, status, 0);
-            }
+        result =
+            operation->is_cancelling ? -ECANCELED : -hand_in(self, operation);
+        if (result == 0)
             return;
-        }
-        result = -ECANCELED;
     }
     /* Its call was made in the wait that brought it here; with another set-up it
      * may have been made long ago. */
@@ -311,14 +335,39 @@ static void retire(struct uring_backend *self, struct sl_operation *operation,
                          result > 0 ? (size_t)result : 0);
 }
 
-static void arm_watch(struct uring_backend *self, int fd)
+/* One shot: it looks when it is armed, so that what is still readable is told
+ * again. One with many shots tells only of what comes in addition. */
+static void arm_watch(struct uring_backend *self, struct watched *watched)
 {
     struct io_uring_sqe *entry = next_entry(self);
 
+    watched->is_armed = entry != NULL;
     if (entry == NULL)
         return;
-    io_uring_prep_poll_multishot(entry, fd, POLLIN);
-    io_uring_sqe_set_data64(entry, WATCHED | (uint32_t)fd);
+    io_uring_prep_poll_add(entry, watched->fd, POLLIN);
+    io_uring_sqe_set_data64(entry, WATCHED | (uint32_t)watched->fd);
+}
+
+/* False: the queue is full, and a wait might miss something. */
+static bool arm_watches(struct uring_backend *self)
+{
+    bool is_armed = true;
+
+    for (size_t i = 0; i < self->watched_count; i++) {
+        if (!self->watched[i].is_armed)
+            arm_watch(self, &self->watched[i]);
+        is_armed = is_armed && self->watched[i].is_armed;
+    }
+    return is_armed;
+}
+
+static void watch_told(struct uring_backend *self, int fd)
+{
+    for (size_t i = 0; i < self->watched_count; i++) {
+        if (self->watched[i].fd == fd)
+            self->watched[i].is_armed = false;
+    }
+    sl_loop_woken(self->base.loop, fd);
 }
 
 static void take_entry(struct uring_backend *self,
@@ -332,11 +381,7 @@ static void take_entry(struct uring_backend *self,
     if (handle == UNASKED)
         return;
     if (handle >= WATCHED) {
-        int fd = (int)(uint32_t)handle;
-
-        sl_loop_woken(self->base.loop, fd);
-        if ((entry->flags & IORING_CQE_F_MORE) == 0 && entry->res >= 0)
-            arm_watch(self, fd);
+        watch_told(self, (int)(uint32_t)handle);
         return;
     }
     operation = sl_slots_get(&self->slots, handle);
@@ -385,6 +430,10 @@ static void uring_wait(struct sl_backend *backend, int64_t timeout)
     struct __kernel_timespec until;
     struct io_uring_cqe *entry;
 
+    if (self->owes_cancels)
+        pay_cancels(self);
+    if (!arm_watches(self) || self->owes_cancels)
+        timeout = 0;
     if (timeout == 0 || io_uring_cq_ready(&self->ring) > 0) {
         if (io_uring_sq_ready(&self->ring) > 0 || has_kernel_work(self))
             io_uring_submit_and_get_events(&self->ring);
@@ -402,7 +451,18 @@ static void uring_wait(struct sl_backend *backend, int64_t timeout)
 
 static enum sl_status uring_watch(struct sl_backend *backend, int fd)
 {
-    arm_watch(self_of(backend), fd);
+    struct uring_backend *self = self_of(backend);
+    struct watched *watched = &self->watched[self->watched_count];
+
+    if (self->watched_count == WATCHED_MOST)
+        return SL_LIMIT;
+    watched->fd = fd;
+    arm_watch(self, watched);
+    if (!watched->is_armed) {
+        errno = EBUSY;
+        return SL_LIMIT;
+    }
+    self->watched_count++;
     return SL_OK;
 }
 

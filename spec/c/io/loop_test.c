@@ -384,6 +384,61 @@ TEST("waits for all backends at once, whatever the order they were opened in")
     }
 }
 
+#define CROWD 450 /* more than three waits of epoll tell of */
+
+static size_t count_told(const struct end *ends)
+{
+    size_t told = 0;
+
+    for (size_t i = 0; i < CROWD; i++)
+        told += ends[i].can_receive;
+    return told;
+}
+
+static void crowd_beside(const struct sl_backend_class *class)
+{
+    /* The best there is for streams. */
+    static const struct manner manner = {SL_TRANSPORT_STREAM, NULL};
+    static struct end ends[CROWD];
+    static int theirs[CROWD];
+    struct sl_backend *backend;
+    int64_t until;
+
+    test_note("beside %s", class->name);
+    world_init(&world, NULL);
+    REQUIRE(sl_loop_backend(&world.loop, class, &backend) == SL_OK);
+    for (size_t i = 0; i < CROWD; i++) {
+        size_t received;
+        int ours;
+
+        peer_pair(&ours, &theirs[i]);
+        end_init(&ends[i], &world, &manner, ours);
+        CHECK_INT(sl_transport_receive(ends[i].transport, &ends[i].buffer, 1,
+                                       &received),
+                  SL_AGAIN);
+    }
+    world_settle(&world);
+    for (size_t i = 0; i < CROWD; i++)
+        peer_send(theirs[i], "x");
+    /* No step may sleep while something is there. */
+    until = sl_clock_now() + PATIENCE;
+    while (count_told(ends) < CROWD && sl_clock_now() < until)
+        sl_loop_step(&world.loop, PATIENCE);
+    CHECK(sl_clock_now() < until);
+    CHECK_INT(count_told(ends), CROWD);
+    for (size_t i = 0; i < CROWD; i++) {
+        end_fini(&ends[i]);
+        close(theirs[i]);
+    }
+    world_fini(&world);
+}
+
+TEST("tells of more than one wait can tell, whoever does the waiting")
+{
+    for (size_t i = 0; sl_platform()->backends[i] != NULL; i++)
+        crowd_beside(sl_platform()->backends[i]);
+}
+
 /* ---- polling before it blocks ---- */
 
 static void spin_over(const struct manner *manner)
