@@ -104,18 +104,16 @@ static void close_descriptor(int *fd)
 static void close_descriptors(struct sl_loop *loop)
 {
     close_descriptor(&loop->poll_fd);
-    pthread_mutex_lock(&loop->post_lock);
     close_descriptor(&loop->wake_fd);
     close_descriptor(&loop->wake_write_fd);
-    pthread_mutex_unlock(&loop->post_lock);
-    pthread_mutex_destroy(&loop->post_lock);
     if (loop->stamp != NULL)
         munmap(loop->stamp, (size_t)sysconf(_SC_PAGESIZE));
     loop->stamp = NULL;
 }
 
 /* In a child of fork the descriptors are still the parent's too: taking
- * something out of an epoll or cancelling in a ring would do it there. */
+ * something out of an epoll or cancelling in a ring would do it there. The lock
+ * may be held by a thread that is none here. */
 static bool abandon(struct sl_loop *loop)
 {
     loop->quarantined = loop->operations;
@@ -151,7 +149,10 @@ bool sl_loop_close(struct sl_loop *loop, int64_t patience)
     }
     sl_loop_take_posts(loop);
     deliver_quietly(loop);
+    pthread_mutex_lock(&loop->post_lock);
     close_descriptors(loop);
+    pthread_mutex_unlock(&loop->post_lock);
+    pthread_mutex_destroy(&loop->post_lock);
     return loop->quarantined == 0;
 }
 

@@ -192,6 +192,47 @@ TEST("is inert in a child of fork, and the parent goes on")
     world_fini(&world);
 }
 
+static int lock_pipe[2];
+
+static void *hold_lock(void *argument)
+{
+    char byte;
+
+    pthread_mutex_lock(&world.loop.post_lock);
+    REQUIRE(write(lock_pipe[1], "x", 1) == 1);
+    REQUIRE(read(lock_pipe[0], &byte, 1) == 1);
+    pthread_mutex_unlock(&world.loop.post_lock);
+    return argument;
+}
+
+TEST("a child of fork closes though a thread was posting at that moment")
+{
+    int theirs[2];
+    pthread_t thread;
+    pid_t child;
+    char byte;
+    int status;
+
+    world_init(&world, NULL);
+    REQUIRE(sl_loop_open_posts(&world.loop) == SL_OK);
+    REQUIRE(socketpair(AF_UNIX, SOCK_STREAM, 0, theirs) == 0);
+    lock_pipe[0] = lock_pipe[1] = theirs[1];
+    REQUIRE(pthread_create(&thread, NULL, hold_lock, NULL) == 0);
+    REQUIRE(read(theirs[0], &byte, 1) == 1);
+    child = fork();
+    if (child == 0) {
+        alarm(PATIENCE / SL_SECOND);
+        _exit(sl_loop_close(&world.loop, SL_SECOND) ? 0 : 1);
+    }
+    REQUIRE(waitpid(child, &status, 0) == child);
+    CHECK(WIFEXITED(status) && WEXITSTATUS(status) == 0);
+    REQUIRE(write(theirs[0], "x", 1) == 1);
+    pthread_join(thread, NULL);
+    close(theirs[0]);
+    close(theirs[1]);
+    world_fini(&world);
+}
+
 /* ---- posts ---- */
 
 struct letter {
