@@ -629,12 +629,14 @@ fail:
     return status;
 }
 
-/* Over but not delivered yet: it never will be, so what it pinned is let go. */
-static void settle(struct submitted *self)
+/* Over but not delivered yet: it never will be, so what it pinned is let go. Of a
+ * send the rest follows when the end is to be orderly. */
+static void settle(struct submitted *self, bool is_orderly)
 {
     if (self->sending.completion.state == SL_COMPLETION_READY) {
-        sl_segment_unpin(self->send_block);
         sl_completion_fini(&self->sending.completion);
+        if (!send_is_over(self) && is_orderly)
+            submit_rest(self);
     }
     if (self->receiving.completion.state == SL_COMPLETION_READY) {
         end_lending(self);
@@ -657,11 +659,12 @@ static void submitted_close(struct sl_transport *transport, bool is_abort)
 {
     struct submitted *self = self_of(transport);
     struct sl_loop *loop = transport->loop;
+    bool is_forked = sl_loop_is_forked(loop);
 
     self->is_closed = true;
     transport->events = NULL;
-    settle(self);
-    if (sl_loop_is_forked(loop)) {
+    settle(self, !is_abort && !is_forked && !loop->is_closing);
+    if (is_forked) {
         forget(self);
         return;
     }
@@ -679,7 +682,7 @@ static void submitted_close(struct sl_transport *transport, bool is_abort)
     } else if (is_in_flight(&self->sending)) {
         sl_timer_arm(&loop->timers, &self->linger, loop->now + LINGER);
     }
-    settle(self);
+    settle(self, false);
     let_go_when_over(self);
 }
 

@@ -1,6 +1,6 @@
 #include "io/transport.h"
 
-#include "io/backend.h"
+#include "io/transport_class.h"
 #include "spec/c/io/world.h"
 
 #include <poll.h>
@@ -901,6 +901,52 @@ static void close_ends(const struct manner *manner)
     CHECK_INT(recv(theirs, bytes, sizeof bytes, MSG_WAITALL), 7);
     CHECK_INT(recv(theirs, bytes, 1, 0), 0);
     close_pair(theirs);
+}
+
+/* Closed while a part of what was accepted has gone and nobody was told. */
+static void close_in_part(const struct manner *manner)
+{
+    static const char data[SL_TRANSPORT_BUFFER_SIZE];
+    int theirs = open_pair(manner, NULL, peer_pair);
+    int64_t until = sl_clock_now() + PATIENCE;
+    size_t accepted = 0;
+    size_t arrived = 0;
+    struct sl_view view = sl_view(data, sizeof data);
+    int fd = sl_transport_fd(end.transport);
+    size_t sent = 0;
+    ssize_t n;
+    char bytes[8192];
+    int size = 2304;
+
+    setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &size, sizeof size);
+    make_nonblocking(theirs);
+    /* Full, so that all of the block has to wait. */
+    while ((n = send(fd, data, sizeof data, MSG_NOSIGNAL)) > 0)
+        accepted += (size_t)n;
+    if (sl_transport_send(end.transport, &view, 1, &sent) == SL_OK)
+        accepted += sent;
+    world_settle(&world);
+    while ((n = recv(theirs, bytes, sizeof bytes, 0)) > 0)
+        arrived += (size_t)n;
+    /* A wait that delivers nothing. */
+    if (end.transport->socket.backend->class->tells_all)
+        end.transport->socket.backend->class->wait(
+            end.transport->socket.backend, 0);
+    sl_transport_close(end.transport);
+    end.transport = NULL;
+    while (n != 0 && sl_clock_now() < until) {
+        sl_loop_step(&world.loop, 0);
+        n = recv(theirs, bytes, sizeof bytes, 0);
+        arrived += n > 0 ? (size_t)n : 0;
+    }
+    CHECK_INT(arrived, accepted);
+    world_settle(&world);
+    close_pair(theirs);
+}
+
+TEST("close in the middle of a block sends the rest of it")
+{
+    each_manner(close_in_part);
 }
 
 TEST("abort resets, close sends what was accepted and then ends")
