@@ -351,6 +351,20 @@ describe("a client", function()
       assert.equal(2, (p:connections()))
     end)
 
+    it("not those whose rest is long on the wire, however little of it is content", function()
+      local p <close> = peer.listen { script = { { request_head,
+        { "send", "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n1\r\nx\r\n" }, { "hold" },
+        { "send_repeat", "1;" .. ("x"):rep(200) .. "\r\ny\r\n", 1000 }, { "send", "0\r\n\r\n" },
+        { "stall" } }, { request_head, good, { "stall" } } } }
+      local response = assert(client:get(p.url .. "/", { stream = true }))
+      assert.equal("x", response:read(1))
+      p:signal(1)
+      response:dispose()
+      step_until(function() return sluice.stats().operations == 0 end)
+      assert.equal("good", text(client:get(p.url .. "/")))
+      assert.equal(2, (p:connections()))
+    end)
+
     it("not those where something came while they were idle", function()
       local p <close> = peer.listen { script = { { request_head, good, { "hold" },
         { "send", "HTTP/1.1 408 Too Late\r\nContent-Length: 0\r\n\r\n" }, { "hold" } },

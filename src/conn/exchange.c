@@ -532,6 +532,9 @@ enum sl_status sl_exchange_want(struct sl_exchange *exchange,
     exchange->interest = SL_WANT_NOTHING;
     if (interest == SL_WANT_BODY && exchange->response.body.length > 0)
         return SL_OK;
+    /* What came before the end counts, wherever the pieces were cut. */
+    if (interest == SL_WANT_HEAD && exchange->response.phase > SL_PHASE_HEAD)
+        return SL_OK;
     if (exchange->phase == SL_EXCHANGE_FAILED)
         return exchange->failure.status;
     if (interest == SL_WANT_WHOLE)
@@ -625,7 +628,7 @@ void sl_exchange_drop(struct sl_exchange *exchange)
     sl_exchange_retain(exchange); /* until the drain ends */
     exchange->drain_until =
         sl_loop_refresh(sl_exchange_loop(exchange)) + DRAIN_TIMEOUT;
-    exchange->wanted = (size_t)response->received;
+    exchange->drained = exchange->connection->input.length;
     link_draining(exchange);
     sl_exchange_discard_body(exchange);
     sl_exchange_advance(exchange);

@@ -99,6 +99,7 @@ struct sl_exchange {
     int64_t last_activity;  /* a byte moved */
     int64_t continue_until; /* 0: not waiting for 100 */
     int64_t drain_until;    /* 0: not draining */
+    size_t drained;         /* bytes of the wire, framing too, since then */
     bool is_reused;
     bool has_resent;
     bool has_response_bytes;
@@ -129,7 +130,8 @@ void sl_exchange_start(struct sl_exchange *exchange);
 
 /* SL_OK: it is there. SL_END (SL_WANT_BODY): the end came and the body is
  * drained. SL_AGAIN: `completion` will be signalled; call again then. Failures:
- * `failure` has all of it; body bytes received before stay readable. */
+ * `failure` has all of it; a head and body bytes received before are there
+ * first, the same whatever pieces they came in. */
 enum sl_status sl_exchange_want(struct sl_exchange *exchange,
                                 enum sl_interest interest, size_t wanted);
 

@@ -15,7 +15,8 @@
 /* Bytes that one exchange moves before others get their turn. */
 #define SL_TURN_BUDGET ((size_t)1024 * 1024)
 
-/* Bytes that are read to keep a connection whose response was let go. */
+/* Bytes that are read, with their framing, to keep a connection whose response
+ * was let go. */
 #define SL_DRAIN_LIMIT ((uint64_t)64 * 1024)
 
 static inline struct sl_connections *

@@ -94,6 +94,8 @@ static enum sl_status receive_next(struct sl_exchange *exchange, size_t *count)
         exchange->has_response_bytes = true;
         exchange->times.first_byte = exchange->last_activity;
     }
+    if (exchange->drain_until != 0)
+        exchange->drained += *count;
     if (target == &exchange->response.body)
         sl_response_received(&exchange->response, *count);
     return SL_OK;
@@ -137,7 +139,7 @@ bool sl_exchange_is_receiving(const struct sl_exchange *exchange)
 void sl_exchange_discard_body(struct sl_exchange *exchange)
 {
     sl_response_discard(&exchange->response);
-    if (exchange->response.received > SL_DRAIN_LIMIT + exchange->wanted) {
+    if (exchange->drained > SL_DRAIN_LIMIT) {
         sl_fail(&exchange->failure, SL_CANCELLED, SL_STAGE_BODY,
                 "let go before its end");
         sl_exchange_fail(exchange);
