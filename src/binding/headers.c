@@ -22,6 +22,8 @@ void slb_push_headers(lua_State *L, int response, bool is_trailers)
     lua_setiuservalue(L, -2, 1);
 }
 
+static const struct sl_head no_fields;
+
 static const struct sl_head *check_head(lua_State *L, int index)
 {
     struct slb_headers *headers = luaL_checkudata(L, index, HEADERS);
@@ -30,8 +32,12 @@ static const struct sl_head *check_head(lua_State *L, int index)
     lua_getiuservalue(L, index, 1);
     exchange = slb_check_response(L, -1)->exchange;
     lua_pop(L, 1);
-    return headers->is_trailers ? &exchange->response.trailers
-                                : &exchange->response.head;
+    if (!headers->is_trailers)
+        return &exchange->response.head;
+    /* Until they are complete, or when they never were, there are none. */
+    return exchange->response.phase >= SL_PHASE_DECODING
+               ? &exchange->response.trailers
+               : &no_fields;
 }
 
 static void push_value(lua_State *L, const struct sl_head *head, size_t index)
