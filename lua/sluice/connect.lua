@@ -45,7 +45,7 @@ return function(options)
   local transport
   transport, message, err = core.connect {
     host = host or options.unix_path, port = options.port, unix_path = options.unix_path,
-    completion = mode == "completion", backend = backend, tls = tls and tls.context,
+    completion = mode == "completion", backend = backend, tls = tls,
     identity = identity, resolve = timeout.resolve, connect = timeout.connect,
     tls_timeout = timeout.tls,
   }

@@ -176,10 +176,11 @@ end
 
 -- ---- contexts of bare connections ----
 
--- { options = copy, alpn =, context = }, as long as somebody holds one.
-local kept = setmetatable({}, { __mode = "k" })
+-- By a copy of their options, as long as somebody holds them. A weak value goes before it is
+-- finalised, a weak key after that.
+local kept = setmetatable({}, { __mode = "v" })
 -- By the transports that use them.
-local holders = setmetatable({}, { __mode = "k" })
+local used = setmetatable({}, { __mode = "k" })
 
 local function copy_of(options)
   local copied = {}
@@ -201,20 +202,19 @@ local function is_same(a, b)
 end
 
 --- The context of earlier connections with the same checked options, their sessions and roots
--- with it, else a new one: a table with `context`, to be passed to transports.hold.
--- Returns it | nil, message, err
+-- with it, else a new one.
+-- Returns context | nil, message, err
 function transports.shared_context(options)
-  for entry in pairs(kept) do
-    if is_same(entry.options, options) then return entry end
+  for known, context in pairs(kept) do
+    if is_same(known, options) then return context end
   end
   local context, message, err = transports.tls_context(options, {})
   if not context then return nil, message, err end
-  local entry = { options = copy_of(options), context = context }
-  kept[entry] = true
-  return entry
+  kept[copy_of(options)] = context
+  return context
 end
 
 --- The transport uses it: it is found again at least as long as that lives.
-function transports.hold(transport, entry) holders[transport] = entry end
+function transports.hold(transport, context) used[transport] = context end
 
 return transports

@@ -1,0 +1,143 @@
+-- What two requests must have in common to share a connection or a session of TLS: everything. One
+-- field differs at a time.
+
+local certificates = require "spec.support.certificates"
+local nginx = require "spec.support.nginx"
+local server = require "spec.support.server"
+local sluice = require "sluice"
+local support = require "spec.support"
+
+describe("nothing is shared when one differs:", function()
+  local before, web, other, directory, pin, base
+
+  setup(function()
+    local tls = { certificate = certificates.chain "good", key = certificates.key "good" }
+    web = nginx.start { tls = tls }
+    other = nginx.start { tls = tls }
+    directory = server.directory()
+    base = { ca_file = certificates.file "root.pem" }
+  end)
+
+  teardown(function()
+    web:stop()
+    other:stop()
+    server.remove(directory)
+  end)
+
+  before_each(function() before = support.snapshot(sluice) end)
+  after_each(function() support.verify(sluice, before) end)
+
+  local function root() return server.read(certificates.file "root.pem") end
+
+  local function accept() return true end
+
+  local function password() return "secret" end
+
+  -- What is added to the settings of TLS, as a function because files are made meanwhile.
+  local settings = {
+    verify = function() return { verify = false } end,
+    ["verify, a function"] = function() return { verify = accept } end,
+    ca_file = function() return { ca_file = server.write(directory .. "/copy.pem", root()) } end,
+    ca = function() return { ca = root() } end,
+    crl_file = function() return { crl_file = certificates.file "crl.pem" } end,
+    ["cert_file and key_file"] = function()
+      return { cert_file = certificates.chain "client", key_file = certificates.key "client" }
+    end,
+    ["the client's own certificate"] = function()
+      return { cert_file = certificates.chain "other_client",
+        key_file = certificates.key "other_client" }
+    end,
+    key_password = function() return { key_password = "nothing is locked" } end,
+    ["key_password, a function"] = function() return { key_password = password } end,
+    pkcs12_file = function()
+      return { pkcs12_file = certificates.file "client.p12", key_password = "secret" }
+    end,
+    min_version = function() return { min_version = "1.2" } end,
+    max_version = function() return { max_version = "1.3" } end,
+    ciphers = function() return { ciphers = "TLS_AES_128_GCM_SHA256" } end,
+    alpn = function() return { alpn = { "http/1.1", "x" } } end,
+    pins = function() return { pins = { pin } } end,
+    own_records = function() return { own_records = false } end,
+    key_log = function() return { key_log = directory .. "/keys" } end,
+    provider = function() return { provider = sluice.platform().tls_providers[1] } end,
+  }
+
+  local function with(more)
+    local tls = {}
+    for key, value in pairs(base) do tls[key] = value end
+    for key, value in pairs(more or {}) do tls[key] = value end
+    return tls
+  end
+
+  --- Connects, asks over it and returns the open transport and whether its session was resumed.
+  local function connect(tls, port, host)
+    local transport = assert(sluice.connect {
+      host = host or "localhost", port = port or web.tls_port, tls = tls,
+      transport = support.transport(),
+    })
+    assert(transport:send "HEAD /json HTTP/1.1\r\nHost: x\r\n\r\n")
+    assert(transport:receive())
+    return transport, transport:tls().resumed
+  end
+
+  setup(function()
+    local transport <close> = connect(with())
+    pin = transport:tls().peer.spki_sha256:gsub("%x%x", function(hex)
+      return string.char(tonumber(hex, 16))
+    end)
+  end)
+
+  for name, setting in pairs(settings) do
+    it(name .. ", between clients and between connections", function()
+      local first <close> = connect(with())
+      local same <close>, is_same_resumed = connect(with())
+      assert.is_true(is_same_resumed)
+      local differing <close>, is_resumed = connect(with(setting()))
+      assert.is_false(is_resumed)
+      local again <close>, is_again_resumed = connect(with(setting()))
+      assert.is_true(is_again_resumed)
+      assert.is_true(first ~= same and differing ~= again)
+
+      local seen = {}
+      for i, tls in ipairs { with(), with(setting()) } do
+        local client <close> = support.client { tls = tls }
+        local response <close> = assert(client:get(web.tls_url .. "/request"))
+        assert.is_false(response.tls.resumed)
+        seen[i] = response:json().connection
+      end
+      assert.is_true(seen[1] ~= seen[2])
+    end)
+  end
+
+  it("host and port, between connections", function()
+    local first <close> = connect(with())
+    for _, where in ipairs { { web.tls_port, "127.0.0.1" }, { other.tls_port } } do
+      local differing <close>, is_resumed = connect(with(), where[1], where[2])
+      assert.is_false(is_resumed)
+      local again <close>, is_again_resumed = connect(with(), where[1], where[2])
+      assert.is_true(is_again_resumed)
+      assert.is_true(first ~= differing and differing ~= again)
+    end
+  end)
+
+  it("scheme, host, port and unix path, in one client", function()
+    local client <close> = support.client { tls = with() }
+    local seen, made = {}, 0
+    for _, url in ipairs {
+      web.tls_url, ("https://127.0.0.1:%d"):format(web.tls_port), other.tls_url, web.url,
+      ("http://localhost:%d"):format(web.port), other.url,
+      ("http+unix://%s"):format((web.path:gsub("/", "%%2F"))),
+    } do
+      for round = 1, 2 do
+        local response <close>, message = client:get(url .. "/request")
+        assert(response, message)
+        if round == 1 then made = made + 1 end
+        if response.tls then assert.is_false(response.tls.resumed) end
+        assert.equal(made, client:stats().made, url)
+        seen[#seen + 1] = response:json().connection
+      end
+      assert.equal(seen[#seen], seen[#seen - 1])
+    end
+    assert.equal(7, made)
+  end)
+end)
