@@ -139,6 +139,37 @@ describe("a response", function()
     } } }
   end
 
+  -- In each step something comes: the wait is over before the timers are looked at, and the next
+  -- one begins behind them.
+  it("that goes on with every step ends at its deadline", function()
+    local p <close> = peer.listen { records = false, script = { {
+      request_head, { "send", ENDLESS }, { "dribble", pattern(1 << 20), 50, 0.0002 }, { "loop" },
+    } } }
+    local from, count, late, err = system.clock(), 0, 0, nil
+    local advance = coroutine.wrap(function()
+      local response <close> = assert(client:get(p.url .. "/", { stream = true, timeout = 0.2 }))
+      repeat
+        local piece, _, failed = response:next_chunk()
+        if piece then
+          count = count + 1
+          piece:dispose()
+        end
+        err = failed
+      until not piece
+    end)
+    advance()
+    repeat
+      local frame = system.clock()
+      repeat until system.clock() - frame > 0.003
+      if system.clock() - from > 0.2 then late = late + 1 end
+      sluice.loop():step(0)
+    until err or late > 100
+    assert.equal("timeout", err and err.code)
+    assert.equal("body", err.stage)
+    assert.is_true(count > 0)
+    assert.is_true(late <= 3, late .. " steps beyond it")
+  end)
+
   for name, read in pairs(ways) do
     it("whose bytes are always there lets others run, and the deadline: " .. name, function()
       for _, call in support.each_style(sluice) do

@@ -369,8 +369,13 @@ static void time_came(struct sl_timer *timer)
         sl_exchange_arm(exchange);
         return;
     }
-    if (!is_awaited(exchange) && exchange->drain_until == 0)
-        return; /* nobody waits: the deadline counts from the next wait */
+    /* Nobody waits: a deadline counts from the next wait. But where each wait is
+     * over within the step that began it, its timer always comes here, and the
+     * total time is to end all the same. */
+    if (!is_awaited(exchange) && exchange->drain_until == 0) {
+        exchange->is_overdue = now >= exchange->deadline;
+        return;
+    }
     sl_exchange_time_out(exchange);
     sl_exchange_fail(exchange);
 }
@@ -523,6 +528,8 @@ enum sl_status sl_exchange_want(struct sl_exchange *exchange,
         else if (exchange->phase != SL_EXCHANGE_SECURING)
             sl_exchange_advance(exchange);
     }
+    if (!sl_exchange_is_satisfied(exchange) && exchange->is_overdue)
+        sl_exchange_check_deadline(exchange);
     if (!sl_exchange_is_satisfied(exchange)) {
         sl_completion_begin(completion);
         sl_exchange_arm(exchange);

@@ -106,6 +106,7 @@ struct sl_exchange {
     bool has_sent_bytes;
     bool is_upload_over; /* all sent, or no longer wanted */
     bool was_cut;        /* the upload was ended early */
+    bool is_overdue;     /* its time was over while nobody waited */
     bool holds_head; /* until the first pushed pieces are there to go with it */
     bool was_asked;  /* whoever pushes has had the time to give some */
     bool is_in_engine; /* inside the handshake, which may ask its owner */
