@@ -1,7 +1,8 @@
 /* Records under keys that both ends know: what a hostile server could send.
  *
  * The first byte chooses the cipher and whether the rest is taken for the wire
- * as it stands, or as the inner bytes of records, each behind its size.
+ * as it stands, or as the inner bytes of records, each behind its size, and with
+ * another bit behind a count of bytes that make it as long as may be, and longer.
  */
 #include "tls/openssl_record.h"
 
@@ -29,13 +30,20 @@ static void prepare(void)
     SSL_CTX_free(context);
 }
 
-/* Seals `inner` as the server would. */
+#define FILLING ((size_t)65) /* 255 of them and what follows: beyond 2^14 */
+
+/* Seals `inner` as the server would, behind so many other bytes. */
 static void put(struct sl_openssl_keys *keys, struct sl_buffer *wire,
-                const uint8_t *inner, size_t size)
+                size_t before, const uint8_t *inner, size_t inner_size)
 {
-    unsigned char record[5 + 255 + 16] = {23, 3, 3, 0, 0};
+    unsigned char record[5 + 255 * FILLING + 255 + 16] = {23, 3, 3, 0, 0};
+    unsigned char content[255 * FILLING + 255];
     unsigned char nonce[12];
+    size_t size = before + inner_size;
     int count;
+
+    memset(content, 'x', before);
+    memcpy(content + before, inner, inner_size);
 
     record[3] = (unsigned char)((size + 16) >> 8);
     record[4] = (unsigned char)(size + 16);
@@ -45,7 +53,7 @@ static void put(struct sl_openssl_keys *keys, struct sl_buffer *wire,
     keys->sequence++;
     if (EVP_CipherInit_ex(keys->cipher, NULL, NULL, NULL, nonce, 1) != 1 ||
         EVP_CipherUpdate(keys->cipher, NULL, &count, record, 5) != 1 ||
-        (size > 0 && EVP_CipherUpdate(keys->cipher, record + 5, &count, inner,
+        (size > 0 && EVP_CipherUpdate(keys->cipher, record + 5, &count, content,
                                       (int)size) != 1) ||
         EVP_CipherFinal_ex(keys->cipher, record + 5 + size, &count) != 1 ||
         EVP_CIPHER_CTX_ctrl(keys->cipher, EVP_CTRL_AEAD_GET_TAG, 16,
@@ -119,9 +127,12 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 
         while (goes_on && at < size) {
             size_t count = data[at++];
+            size_t before = 0;
 
+            if ((data[0] & 0x40) != 0 && at < size)
+                before = FILLING * data[at++];
             count = count < size - at ? count : size - at;
-            put(&server->sending, &wire, data + at, count);
+            put(&server->sending, &wire, before, data + at, count);
             at += count;
             goes_on = drain(client, &wire, &plain, &out, 1 + data[0] % 40);
         }

@@ -159,6 +159,57 @@ TEST("lets no bad certificate through when an allocation fails")
     sweep_all((struct sweep){.failing = TEST_FAIL_ONCE, .step = step_of(61)});
 }
 
+/* One session of the right host, offered where another host is expected. */
+static void open_good(struct wire *wire)
+{
+    arm_from(0, TEST_FAIL_NEVER);
+    REQUIRE(wire_open(wire, "a.test", "x") == SL_OK);
+    wire_server_send(wire, "x", 1); /* behind the tickets */
+    CHECK_INT(wire_receive(wire, 1), SL_AGAIN);
+}
+
+static void sweep_resumed(enum sl_tls_version version,
+                          enum test_failing failing, size_t step)
+{
+    struct scene scene;
+    struct wire wire;
+    struct sl_tls_info info;
+    size_t k;
+
+    scene_init(&scene);
+    scene.options.min_version = scene.options.max_version = version;
+    REQUIRE(wire_init(&wire, &scene.server, &scene.options, 0) == SL_OK);
+    wire.around = arm;
+    open_good(&wire);
+    CHECK_INT(wire_open(&wire, "a.test", "x"), SL_OK);
+    wire.provider->info(wire.engine, &info);
+    CHECK(info.is_resumed);
+    for (k = 1;; k += step) {
+        enum sl_status status;
+
+        open_good(&wire);
+        arm_from(k, failing);
+        status = wire_open(&wire, "b.test", "x");
+        test_note("allocation %zu: %s", k, wire.failure.reason);
+        CHECK(sl_is_failure(status));
+        if (!shim.has_failed)
+            break;
+    }
+    CHECK(strstr(wire.failure.reason, "is not for b.test") != NULL);
+    CHECK(SSL_session_reused(scene.server.ssl));
+    CHECK(k > 50);
+    wire_fini(&wire);
+    scene_fini(&scene);
+}
+
+TEST("lets no wrong name through that a session is offered for")
+{
+    sweep_resumed(SL_TLS_1_3, TEST_FAIL_ONCE, step_of(7));
+    sweep_resumed(SL_TLS_1_2, TEST_FAIL_ONCE, step_of(7));
+    sweep_resumed(SL_TLS_1_3, TEST_FAIL_PAIR, step_of(31));
+    sweep_resumed(SL_TLS_1_3, TEST_FAIL_FROM, step_of(41));
+}
+
 int main(void)
 {
     if (!CRYPTO_set_mem_functions(allocate, resize, let_go))
