@@ -488,7 +488,8 @@ enum sl_status sl_loop_step(struct sl_loop *loop, int64_t max_wait)
     if (loop->is_stepping || loop->is_closing || sl_loop_check(loop) != SL_OK)
         return SL_MISUSE;
     loop->is_stepping = true;
-    if (max_wait > 0 && loop->ready_first == NULL) {
+    /* A wake-up may have been seen since posts were taken. */
+    if (max_wait > 0 && !has_something(loop)) {
         timeout = until_timer(loop);
         if (timeout > max_wait)
             timeout = max_wait;
@@ -517,7 +518,7 @@ int64_t sl_loop_timeout(const struct sl_loop *loop)
 {
     int64_t timeout;
 
-    if (loop->ready_first != NULL)
+    if (has_something(loop))
         return 0;
     for (size_t i = 0; i < loop->backend_count; i++) {
         if (loop->backends[i]->class->has_pending(loop->backends[i]))

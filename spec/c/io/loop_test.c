@@ -306,6 +306,39 @@ TEST("posts from another thread arrive in order and end a wait")
     }
 }
 
+static void wake_up_seen_early(const struct sl_backend_class *class)
+{
+    struct sl_backend *backend;
+    int64_t began;
+    int last;
+    bool is_all;
+
+    world_init(&world, NULL);
+    CHECK_INT(sl_loop_backend(&world.loop, class, &backend), SL_OK);
+    CHECK_INT(sl_loop_open_posts(&world.loop), SL_OK);
+    CHECK_INT(sl_loop_step(&world.loop, 0), SL_OK);
+    write_letters(&last, &is_all);
+    post_all(&world.loop);
+    /* As somebody does who wants to know whether a connection is quiet. */
+    for (int i = 0; i < 3; i++)
+        class->wait(backend, 0);
+    began = sl_clock_now();
+    while (!is_all && sl_clock_now() - began < PATIENCE)
+        CHECK_INT(sl_loop_step(&world.loop, 2 * PATIENCE), SL_OK);
+    CHECK(sl_clock_now() - began < PATIENCE);
+    CHECK_INT(last, LETTERS);
+    world_fini(&world);
+}
+
+TEST("posts whose wake-up was seen between two steps do not wait")
+{
+    for (size_t i = 0; sl_platform()->backends[i] != NULL; i++) {
+        test_note("%s", sl_platform()->backends[i]->name);
+        wake_up_seen_early(sl_platform()->backends[i]);
+    }
+    test_note(" ");
+}
+
 TEST("posts that were not taken yet arrive when the loop is closed")
 {
     int last;
