@@ -1,5 +1,8 @@
 /* Memory that a ring's kernel chooses; nothing of it where there are no rings. */
 #include "io/backend.h"
+#ifdef SL_HAVE_URING
+#include "io/uring_buffers.h"
+#endif
 
 #include "spec/c/io/world.h"
 
@@ -190,6 +193,35 @@ TEST("an end, a cancel and a reset bring everything home")
     }
 }
 
+#ifdef SL_HAVE_URING
+TEST("what a failed receive has used up comes home, too")
+{
+    struct sl_uring_buffers buffers;
+    struct io_uring queue;
+    /* As some kernels have it. */
+    struct io_uring_cqe entry = {.res = -ECANCELED,
+                                 .flags = IORING_CQE_F_BUFFER};
+
+    if (!has_ring())
+        return;
+    world_init(&world, NULL);
+    REQUIRE(io_uring_queue_init(4, &queue, 0) == 0);
+    sl_uring_buffers_init(&buffers, &queue, &world.pool);
+    REQUIRE(sl_uring_buffers_are_open(&buffers));
+    CHECK(sl_uring_buffers_begin(&buffers));
+    CHECK(sl_uring_buffers_begin(&buffers));
+    CHECK_INT(sl_pool_outstanding(&world.pool), 2 * RUN);
+    CHECK(sl_uring_buffers_end(&buffers, &entry) == NULL);
+    CHECK_INT(sl_pool_outstanding(&world.pool), RUN);
+    entry.flags = 0;
+    CHECK(sl_uring_buffers_end(&buffers, &entry) == NULL);
+    CHECK_INT(sl_pool_outstanding(&world.pool), 0);
+    io_uring_queue_exit(&queue);
+    sl_uring_buffers_fini(&buffers);
+    world_fini(&world);
+}
+#endif
+
 /* ---- cancelling races arriving ---- */
 
 static uint32_t next_random(uint32_t *state)
@@ -355,10 +387,14 @@ TEST("many that wait share few runs, and none goes without bytes")
     for (int round = 0; round < 3; round++) {
         open_waiting(MANY, NULL);
         CHECK_INT(sl_pool_outstanding(&world.pool), MANY * BLOCKS + RUNS * RUN);
+        /* What one has taken is there again for those that still wait. */
+        send_pattern(peers[0], 0, 20001);
+        receive_pattern(&ends[0], 20001);
+        CHECK_INT(sl_pool_outstanding(&world.pool), MANY * BLOCKS + RUNS * RUN);
         /* More at once than there are runs: the rest takes what was lent. */
-        for (int i = 0; i < MANY; i++)
+        for (int i = 1; i < MANY; i++)
             send_pattern(peers[i], 0, 20001);
-        for (int i = 0; i < MANY; i++)
+        for (int i = 1; i < MANY; i++)
             receive_pattern(&ends[i], 20001);
         CHECK_INT(sl_pool_outstanding(&world.pool), MANY * BLOCKS);
         close_waiting(MANY);
