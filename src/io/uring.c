@@ -292,15 +292,12 @@ static void uring_cancel_all(struct sl_backend *backend)
     }
 }
 
-/* Whether that was no end of it: it was interrupted, or there was nothing to
- * choose from, and what was lent will do. */
-static bool is_to_be_repeated(struct sl_operation *operation, int result)
+/* Whether that was no end of it: it was interrupted, or others have taken all
+ * that there was to choose from, so that it goes before them the next time. */
+static bool is_to_be_repeated(const struct sl_operation *operation, int result)
 {
-    if (result == -ENOBUFS && operation->takes_provided) {
-        operation->takes_provided = false;
-        return true;
-    }
-    return result == -EINTR || result == -EAGAIN;
+    return result == -EINTR || result == -EAGAIN ||
+           (result == -ENOBUFS && operation->takes_provided);
 }
 
 /* The one place where an operation leaves the kernel's hands. */

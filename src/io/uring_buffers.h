@@ -18,7 +18,7 @@
 
 #include <liburing.h>
 
-#define SL_URING_RUNS 32 /* a power of two */
+#define SL_URING_RUNS 64 /* a power of two */
 
 struct sl_uring_buffers {
     struct io_uring *ring;
@@ -42,7 +42,8 @@ void sl_uring_buffers_fini(struct sl_uring_buffers *buffers);
 /* Registers at the first call. False: this kernel has no such thing. */
 bool sl_uring_buffers_are_open(struct sl_uring_buffers *buffers);
 
-/* One more receive will choose. False: there is no memory to choose from. */
+/* One more receive will choose. False: for want of memory there is nothing to
+ * choose from. */
 bool sl_uring_buffers_begin(struct sl_uring_buffers *buffers);
 /* Makes it that receive. */
 void sl_uring_buffers_prepare(struct io_uring_sqe *entry, int fd);
