@@ -102,7 +102,8 @@ struct sl_backend_class {
     /* What has happened when wait is called without time has been told when it
      * returns, unless something is pending then. */
     bool tells_all;
-    /* Whether this machine grants it: tries. See sl_platform. */
+    /* Whether this machine grants it: tries. What fails for the moment only is
+     * present. See sl_platform. */
     bool (*is_present)(void);
     /* SL_UNSUPPORTED, SL_LIMIT with errno, SL_MEMORY. */
     enum sl_status (*open)(struct sl_loop *loop, struct sl_backend **backend);

@@ -37,6 +37,7 @@ struct sl_connector {
     int port;
     enum sl_transport_mode mode;
     const struct sl_backend_class *class;
+    bool may_choose; /* another one will do */
     int64_t connect_timeout;
     int64_t deadline;
     int64_t began;
@@ -186,9 +187,14 @@ static void finish(struct sl_connector *self)
 
 static void win(struct sl_connector *self, struct attempt *attempt)
 {
-    if (sl_transport_from_socket(self->loop, self->mode, &attempt->socket,
-                                 &self->transport) != SL_OK)
+    enum sl_status status = sl_transport_from_socket(
+        self->loop, self->mode, &attempt->socket, &self->transport);
+
+    if (status == SL_MEMORY)
         fail_memory(self);
+    else if (status != SL_OK)
+        fail_with(self, NULL, status, SL_STAGE_CONNECT, 0,
+                  sl_status_name(status));
     unlink_attempt(attempt);
     free_attempt(attempt);
     finish(self);
@@ -215,13 +221,28 @@ static int open_socket(const struct sl_connector *self, struct attempt *attempt)
     return 0;
 }
 
+/* One that was not asked for by name gives way when it cannot be opened though
+ * the machine has it. */
+static enum sl_status open_backend(struct sl_connector *self,
+                                   struct sl_backend **backend)
+{
+    const struct sl_backend_class *const *next = sl_platform()->backends;
+    enum sl_status status = sl_loop_backend(self->loop, self->class, backend);
+
+    if (self->may_choose) {
+        while (status != SL_OK && *++next != NULL)
+            status = sl_loop_backend(self->loop, *next, backend);
+    }
+    return status;
+}
+
 static int attach_socket(struct sl_connector *self, struct attempt *attempt)
 {
     struct sl_backend *backend;
     enum sl_status status;
 
     errno = 0;
-    status = sl_loop_backend(self->loop, self->class, &backend);
+    status = open_backend(self, &backend);
     if (status == SL_OK)
         status = backend->class->attach(backend, &attempt->socket);
     if (status == SL_OK)
@@ -522,6 +543,7 @@ enum sl_status sl_connect_begin(struct sl_loop *loop,
     self->done = done;
     self->owner = owner;
     self->class = choose_class(options);
+    self->may_choose = self->class != options->backend;
     self->began = self->resolved = sl_loop_refresh(loop);
     sl_completion_begin(&self->completion);
     *connector = self;

@@ -6,6 +6,7 @@
 #include <linux/seccomp.h>
 #include <stddef.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 
@@ -64,6 +65,84 @@ TEST("where rings are refused it falls back quietly")
         CHECK(WIFEXITED(status));
         CHECK_INT(WEXITSTATUS(status), 0);
     }
+}
+
+static void set_flag(void *owner)
+{
+    *(bool *)owner = true;
+}
+
+/* A ring that was there at the first look and is not to be had later. */
+static int without_rings_later(int error)
+{
+    static struct world world;
+    struct sl_connect_options options = {
+        .host = "127.0.0.1",
+        .mode = SL_TRANSPORT_COMPLETION,
+        .resolve_timeout = SL_NEVER,
+        .connect_timeout = SL_NEVER,
+        .deadline = SL_NEVER,
+    };
+    struct sl_connector *connector;
+    struct sl_transport *transport;
+    struct sl_failure failure;
+    bool is_done = false;
+    int listener = peer_listen(1, &options.port);
+
+    sl_platform();
+    if (!forbid_rings(error))
+        return 1;
+    world_init(&world, NULL);
+    if (sl_connect_begin(&world.loop, world.resolver, &options, set_flag,
+                         &is_done, &connector) != SL_OK)
+        return 2;
+    world_until(&world, &is_done);
+    if (sl_connect_result(connector, &transport, &failure) != SL_OK)
+        return 3;
+    sl_connect_destroy(connector);
+    sl_transport_close(transport);
+    world_fini(&world);
+    close(listener);
+    return 0;
+}
+
+TEST("where a ring is refused later, whoever did not ask for it gets another")
+{
+    static const int errors[] = {EPERM, ENOMEM, EMFILE};
+
+    for (size_t i = 0; i < sizeof errors / sizeof errors[0]; i++) {
+        int status = -1;
+        pid_t child = fork();
+
+        if (child == 0)
+            _exit(without_rings_later(errors[i]));
+        REQUIRE(waitpid(child, &status, 0) == child);
+        CHECK(WIFEXITED(status));
+        CHECK_INT(WEXITSTATUS(status), 0);
+    }
+}
+
+static int with_descriptors(rlim_t most)
+{
+    const struct sl_backend_class *ring = sl_backend_find("io_uring");
+    struct rlimit limit = {most, most};
+    bool is_present = ring != NULL && ring->is_present();
+
+    if (setrlimit(RLIMIT_NOFILE, &limit) != 0)
+        return 1;
+    return ring == NULL || ring->is_present() == is_present ? 0 : 2;
+}
+
+TEST("want of descriptors for the moment is no refusal")
+{
+    int status = -1;
+    pid_t child = fork();
+
+    if (child == 0)
+        _exit(with_descriptors(3));
+    REQUIRE(waitpid(child, &status, 0) == child);
+    CHECK(WIFEXITED(status));
+    CHECK_INT(WEXITSTATUS(status), 0);
 }
 
 TEST("names the best backend that is present, and the portable ones always")
