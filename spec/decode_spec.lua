@@ -150,6 +150,26 @@ describe("a coded body", function()
     assert.is_true(response:text() == text)
   end)
 
+  it("lets others have their turn, however much a few bytes decode to", function()
+    local p <close> = peer.listen { script = { { { "expect_until", "\r\n\r\n" },
+      { "send", with_length("gzip", gzipped(("\0"):rep(20 << 20))) }, { "hold" } } } }
+    local size
+    sluice.spawn(function()
+      local response <close> = assert(client:get(p.url .. "/"))
+      local sequence <close> = response:sequence()
+      size = #sequence
+    end)
+    local loop, steps = sluice.loop(), 0
+    -- From here on all of it is there.
+    repeat loop:step(0) until p:wait("holding", 1, 0)
+    repeat
+      loop:step(1)
+      steps = steps + 1
+    until size
+    assert.equal(20 << 20, size)
+    assert.is_true(steps >= 10, steps .. " steps")
+  end)
+
   it("is decoded twice at most", function()
     local twice = gzipped(gzipped "text")
     local p <close> = answer({ "send", with_length("gzip, x-gzip", twice) }, { "stall" })

@@ -152,11 +152,20 @@ static size_t gather(const struct sl_channel *channel, struct sl_view *views)
     return count;
 }
 
+static void take_turn(struct sl_channel *channel)
+{
+    if (channel->turn.state == SL_COMPLETION_READY)
+        return;
+    sl_completion_begin(&channel->turn);
+    sl_completion_signal(&channel->turn, SL_OK, 0);
+}
+
 static void advance_send(struct sl_channel *channel, bool is_inside)
 {
     struct sl_channel_operation *operation = &channel->sending;
     struct sl_view views[SEND_VIEWS];
     enum sl_status status = SL_OK;
+    size_t begun = operation->moved;
     size_t count;
 
     if (!is_pending(operation))
@@ -164,6 +173,10 @@ static void advance_send(struct sl_channel *channel, bool is_inside)
     while (status == SL_OK && (count = gather(channel, views)) > 0) {
         size_t sent;
 
+        if (operation->moved - begun >= SL_TURN_BUDGET) {
+            take_turn(channel);
+            return;
+        }
         status = sl_link_send(&channel->link, views, count, &sent,
                               &operation->failure);
         operation->moved += sent;
@@ -261,6 +274,13 @@ static void can_move(void *owner)
     advance_receive(channel, false);
 }
 
+static void turn_came(struct sl_completion *completion)
+{
+    advance_send((struct sl_channel *)((char *)completion -
+                                       offsetof(struct sl_channel, turn)),
+                 false);
+}
+
 static const struct sl_transport_events events = {can_move, can_move};
 
 /* ---- opening ---- */
@@ -328,6 +348,7 @@ enum sl_status sl_channel_create(struct sl_loop *loop, struct sl_pool *pool,
     init_operation(created, &created->opening);
     init_operation(created, &created->sending);
     init_operation(created, &created->receiving);
+    sl_completion_init(&created->turn, loop, turn_came);
     sl_sequence_init(&created->outgoing, created->allocator);
     if (options->provider != NULL) {
         created->provider = options->provider;
@@ -372,6 +393,7 @@ void sl_channel_release(struct sl_channel *channel)
     fini_operation(&channel->opening);
     fini_operation(&channel->sending);
     fini_operation(&channel->receiving);
+    sl_completion_fini(&channel->turn);
     release_outgoing(channel);
     sl_peer_release(channel->peer);
     if (channel->engine != NULL)
@@ -390,6 +412,7 @@ void sl_channel_close(struct sl_channel *channel)
     stop(&channel->opening, SL_CANCELLED, "transport is closed");
     stop(&channel->sending, SL_CANCELLED, "transport is closed");
     stop(&channel->receiving, SL_CANCELLED, "transport is closed");
+    sl_completion_fini(&channel->turn);
     channel->phase = SL_CHANNEL_CLOSED;
     if (!channel->is_in_engine)
         sl_link_close(&channel->link, is_busy);

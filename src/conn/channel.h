@@ -57,6 +57,7 @@ struct sl_channel {
     struct sl_channel_operation opening;
     struct sl_channel_operation sending;
     struct sl_channel_operation receiving;
+    struct sl_completion turn; /* go on sending in the next step of the loop */
     struct sl_sequence outgoing; /* what is sent, or */
     struct sl_view text;         /* bytes that the caller keeps alive */
     struct sl_buffer *target;    /* of the receive */

@@ -12,9 +12,6 @@
 
 #include "conn/exchange.h"
 
-/* Bytes that one exchange moves before others get their turn. */
-#define SL_TURN_BUDGET ((size_t)1024 * 1024)
-
 /* Bytes that are read, with their framing, to keep a connection whose response
  * was let go. */
 #define SL_DRAIN_LIMIT ((uint64_t)64 * 1024)

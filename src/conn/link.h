@@ -12,6 +12,9 @@
 #include "io/transport.h"
 #include "tls/provider.h"
 
+/* Bytes that one connection moves before others get their turn. */
+#define SL_TURN_BUDGET ((size_t)1024 * 1024)
+
 struct sl_link_tls {
     const struct sl_tls_provider *provider;
     struct sl_tls_engine *engine;

@@ -19,16 +19,10 @@ static void head_came(struct sl_exchange *exchange)
         sl_exchange_release_head(exchange);
 }
 
-/* Uses what is in the input. SL_AGAIN: more is needed (or, when the body is
- * full, somebody must drain it). SL_END: the message is complete. */
-static enum sl_status parse(struct sl_exchange *exchange)
+static enum sl_status parse_within(struct sl_exchange *exchange, size_t window)
 {
     struct sl_response *response = &exchange->response;
-    size_t window =
-        exchange->wanted > WANT_LARGE ? exchange->wanted : WANT_LARGE;
 
-    if (exchange->interest == SL_WANT_WHOLE)
-        window = SIZE_MAX;
     for (;;) {
         enum sl_response_event event;
         enum sl_status status = sl_response_step(
@@ -53,6 +47,30 @@ static enum sl_status parse(struct sl_exchange *exchange)
             return SL_END;
         }
     }
+}
+
+static void charge(size_t *budget, uint64_t count)
+{
+    *budget -= count < *budget ? (size_t)count : *budget;
+}
+
+/* Uses what is in the input. SL_AGAIN: more is needed (or, when the body is
+ * full, somebody must drain it, and when the budget is used up, the next turn
+ * goes on). SL_END: the message is complete. */
+static enum sl_status parse(struct sl_exchange *exchange, size_t *budget)
+{
+    struct sl_response *response = &exchange->response;
+    uint64_t before = response->delivered;
+    enum sl_status status;
+    size_t window =
+        exchange->wanted > WANT_LARGE ? exchange->wanted : WANT_LARGE;
+
+    /* A few bytes may decode to a thousand times as many. */
+    if (exchange->interest == SL_WANT_WHOLE)
+        window = response->body.length + *budget;
+    status = parse_within(exchange, window);
+    charge(budget, response->delivered - before);
+    return status;
 }
 
 /* What to ask the transport for, and into which buffer. */
@@ -102,20 +120,20 @@ static enum sl_status receive_next(struct sl_exchange *exchange, size_t *count)
 }
 
 /* The peer sends no more: the end of a body, or too early. */
-static void input_ended(struct sl_exchange *exchange)
+static void input_ended(struct sl_exchange *exchange, size_t *budget)
 {
     struct sl_response *response = &exchange->response;
     enum sl_status status = sl_response_end_input(
         response, exchange->connection->link.is_clean_end);
 
     if (status == SL_OK)
-        status = parse(exchange);
+        status = parse(exchange, budget);
     if (status == SL_END) {
         sl_exchange_finish(exchange);
         return;
     }
     if (status == SL_AGAIN)
-        return; /* decoded bytes wait for somebody to want them */
+        return; /* decoded bytes wait for somebody to want them, or a turn */
     /* What sending reported says more than "closed without a response". */
     if (exchange->failure.status == SL_OK ||
         exchange->failure.stage != SL_STAGE_SEND)
@@ -149,12 +167,14 @@ void sl_exchange_discard_body(struct sl_exchange *exchange)
 bool sl_exchange_receive_some(struct sl_exchange *exchange, size_t *budget)
 {
     size_t count = 0;
-    enum sl_status status = parse(exchange); /* what came with the last piece */
+    /* What came with the last piece. */
+    enum sl_status status = parse(exchange, budget);
 
-    if (status == SL_AGAIN && sl_exchange_is_receiving(exchange)) {
+    if (status == SL_AGAIN && *budget > 0 &&
+        sl_exchange_is_receiving(exchange)) {
         status = receive_next(exchange, &count);
         if (status == SL_END) {
-            input_ended(exchange);
+            input_ended(exchange, budget);
             return false;
         }
         /* A peer may end a connection by an alert, too. The certificate is none
@@ -163,8 +183,13 @@ bool sl_exchange_receive_some(struct sl_exchange *exchange, size_t *budget)
             sl_exchange_lose(exchange);
             return false;
         }
-        if (status == SL_OK)
-            status = parse(exchange);
+        if (status == SL_OK) {
+            size_t before = *budget;
+
+            status = parse(exchange, budget);
+            if (count > before - *budget)
+                charge(budget, count - (before - *budget));
+        }
     }
     if (status == SL_END) {
         sl_exchange_finish(exchange);
@@ -174,7 +199,6 @@ bool sl_exchange_receive_some(struct sl_exchange *exchange, size_t *budget)
         sl_exchange_fail(exchange);
         return false;
     }
-    *budget -= count < *budget ? count : *budget;
     if (exchange->drain_until != 0)
         sl_exchange_discard_body(exchange);
     return count > 0;
