@@ -134,4 +134,57 @@ describe("a transport", function()
     assert.equal(0, sluice.stats().operations)
     sluice.loop():run()
   end)
+
+  it("tells of operations that never end, once, and keeps their memory", function()
+    local transport = support.transport()
+    if not transport or transport.backend ~= "io_uring" then return end
+    local p <close> = peer.listen { script = { { { "stall" } } }, repeat_last = true }
+    local status, output = script.run([[
+      local sluice = require "sluice"
+      local support = require "spec.support"
+      local open = {}
+      for i = 1, 3 do
+        open[i] = assert(sluice.connect {
+          host = "127.0.0.1", port = tonumber(arg[1]), transport = support.transport() })
+        open[i]:begin_receive()
+      end
+      for _ = 1, 5 do sluice.loop():step(0.001) end
+      -- The kernel hears of no cancellation.
+      assert(require "support.refusal".io_uring_enter())
+    ]], tostring(p.port))
+    assert.equal("Lua warning: sluice: 3 operations had not ended when the state closed: " ..
+      "their memory is never freed\n", output)
+    assert.equal(0, status)
+  end)
+
+  it("ends with its state, however many wait to receive", function()
+    local count = 1000
+    local limit = system.limit_descriptors(2400)
+    if not limit then count = 400 end
+    local p <close> = peer.listen { script = { { { "stall" } } }, repeat_last = true,
+      backlog = 1000, records = false }
+    -- The best of three: others have this machine, too.
+    local best = math.huge
+    for _ = 1, 3 do
+      local status, output = script.run([[
+        local sluice = require "sluice"
+        local support = require "spec.support"
+        support.system.limit_descriptors(2400)
+        local open = {}
+        for i = 1, tonumber(arg[2]) do
+          open[i] = assert(sluice.connect {
+            host = "127.0.0.1", port = tonumber(arg[1]), transport = support.transport() })
+          open[i]:begin_receive()
+        end
+        for _ = 1, 5 do sluice.loop():step(0.001) end
+        print(support.system.clock())
+      ]], tostring(p.port), tostring(count))
+      local ended = system.clock()
+      assert.equal(0, status, output)
+      best = math.min(best, ended - tonumber(output))
+      if best < 1.1 then break end
+    end
+    assert.is_true(best < 1.1, best)
+    if limit then system.limit_descriptors(limit) end
+  end)
 end)

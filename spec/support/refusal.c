@@ -13,15 +13,12 @@
 #include <sys/prctl.h>
 #include <sys/syscall.h>
 
-/* refusal.io_uring(error = EPERM) -> true | nil, message: making a ring fails so
- * from now on in this process, as a container's system call filter would have
- * it */
-static int refuse_io_uring(lua_State *L)
+static int refuse(lua_State *L, unsigned number)
 {
     unsigned error = (unsigned)luaL_optinteger(L, 1, EPERM);
     struct sock_filter filter[] = {
         BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)),
-        BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_io_uring_setup, 0, 1),
+        BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, number, 0, 1),
         BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | error),
         BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
     };
@@ -37,7 +34,23 @@ static int refuse_io_uring(lua_State *L)
     return 1;
 }
 
+/* refusal.io_uring(error = EPERM) -> true | nil, message: making a ring fails so
+ * from now on in this process, as a container's system call filter would have
+ * it */
+static int refuse_io_uring(lua_State *L)
+{
+    return refuse(L, SYS_io_uring_setup);
+}
+
+/* refusal.io_uring_enter(error = EPERM) -> true | nil, message: a ring that is
+ * there is told of nothing any more */
+static int refuse_io_uring_enter(lua_State *L)
+{
+    return refuse(L, SYS_io_uring_enter);
+}
+
 static const luaL_Reg functions[] = {{"io_uring", refuse_io_uring},
+                                     {"io_uring_enter", refuse_io_uring_enter},
                                      {NULL, NULL}};
 
 int luaopen_support_refusal(lua_State *L);

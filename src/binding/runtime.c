@@ -5,6 +5,7 @@
 #include "codec/decoder.h"
 
 #include <math.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -75,11 +76,24 @@ void slb_runtime_release(struct slb_runtime *runtime)
     free(runtime);
 }
 
+static void warn_of_quarantine(lua_State *L, size_t count)
+{
+    char text[128];
+
+    snprintf(text, sizeof text,
+             "sluice: %zu operations had not ended when the state closed: "
+             "their memory is never freed",
+             count);
+    lua_warning(L, text, 0);
+}
+
 /* The state closes, or the module is dropped: nothing is resumed any more. */
 static int runtime_gc(lua_State *L)
 {
     struct slb_runtime **box = luaL_checkudata(L, 1, RUNTIME);
     struct slb_runtime *runtime = *box;
+    bool is_forked;
+    size_t left;
 
     if (runtime == NULL)
         return 0;
@@ -88,8 +102,13 @@ static int runtime_gc(lua_State *L)
     if (runtime->resolver != NULL)
         sl_resolver_destroy(runtime->resolver);
     runtime->resolver = NULL;
+    /* What a child of fork has of its parent is nothing to wait for. */
+    is_forked = sl_loop_is_forked(&runtime->loop);
     sl_loop_close(&runtime->loop, CLOSE_PATIENCE);
+    left = is_forked ? 0 : runtime->loop.quarantined;
     slb_runtime_release(runtime);
+    if (left > 0)
+        warn_of_quarantine(L, left);
     return 0;
 }
 
