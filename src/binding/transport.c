@@ -1,42 +1,14 @@
+#include "binding/transport.h"
+
 #include "binding/options.h"
 #include "binding/tls.h"
 #include "binding/types.h"
 #include "binding/wait.h"
-#include "conn/channel.h"
 #include "io/backend.h"
 
 #include <stdio.h>
 
 static const char transport_type[] = "sluice.transport";
-
-#define COMPLETION "sluice.completion"
-
-/* values of a transport: its two completions once asked for; the string that is
- * sent and the buffer that is filled, kept alive */
-enum { VALUE_SENDING = 1, VALUE_RECEIVING, VALUE_TEXT, VALUE_TARGET };
-
-struct slb_transport {
-    struct slb_runtime *runtime;
-    struct sl_channel *channel; /* NULL: never made, or finalised */
-    struct sl_channel *ending;  /* finalised, but somebody waits for it */
-    /* What a receive fills: a script may do with its own buffer what it wants
-     * meanwhile. */
-    struct sl_buffer incoming;
-    size_t wanted; /* of it at once */
-    bool is_closed;
-    bool is_unix;
-    bool fills_target;  /* the receive goes into a buffer handle */
-    bool sending_taken; /* the results have been given out */
-    bool receiving_taken;
-    bool was_asked; /* for them, though they may not have been taken */
-    char host[256]; /* for messages; or a path */
-    int port;
-};
-
-/* One direction of a transport, which is its value 1. */
-struct slb_completion {
-    bool is_send;
-};
 
 static bool is_awaited(const struct sl_channel *channel)
 {
@@ -57,11 +29,14 @@ static void end_channel(struct slb_transport *handle)
     slb_runtime_release(handle->runtime);
 }
 
-/* Raises when it was finalised. Its results are there though it was closed while
- * somebody waited. */
-static struct slb_transport *check_waited(lua_State *L, int index)
+struct slb_transport *slb_transport_at(lua_State *L, int index)
 {
-    struct slb_transport *handle = slb_check(L, index, transport_type);
+    return slb_check(L, index, transport_type);
+}
+
+struct slb_transport *slb_check_transport(lua_State *L, int index)
+{
+    struct slb_transport *handle = slb_transport_at(L, index);
 
     if (handle->channel == NULL) {
         end_channel(handle);
@@ -71,16 +46,17 @@ static struct slb_transport *check_waited(lua_State *L, int index)
     return handle;
 }
 
-static struct slb_transport *check_transport(lua_State *L)
+struct slb_transport *slb_check_open_transport(lua_State *L)
 {
-    struct slb_transport *handle = check_waited(L, 1);
+    struct slb_transport *handle = slb_check_transport(L, 1);
 
     if (handle->is_closed)
         luaL_error(L, "use of closed transport");
     return handle;
 }
 
-static struct sl_completion *core_of(struct slb_transport *handle, bool is_send)
+struct sl_completion *slb_transport_core(struct slb_transport *handle,
+                                         bool is_send)
 {
     return is_send ? &handle->channel->sending.completion
                    : &handle->channel->receiving.completion;
@@ -89,8 +65,8 @@ static struct sl_completion *core_of(struct slb_transport *handle, bool is_send)
 /* For what may have to wait: the wait is reserved. */
 static struct slb_transport *check_waiting(lua_State *L)
 {
-    slb_reserve_wait(L, check_transport(L)->runtime);
-    return check_transport(L);
+    slb_reserve_wait(L, slb_check_open_transport(L)->runtime);
+    return slb_check_open_transport(L);
 }
 
 /* The channel stays until the handle goes: somebody may wait for it. */
@@ -141,7 +117,7 @@ static int opened(lua_State *L, int status, lua_KContext context)
 
     (void)status;
     slb_waited(L, context);
-    handle = check_waited(L, -1);
+    handle = slb_check_transport(L, -1);
     if (handle->channel->opening.completion.status != SL_OK) {
         int count = push_failure(L, handle, handle->channel->opening.failure,
                                  "connect");
@@ -311,7 +287,7 @@ static int sent(lua_State *L, int status, lua_KContext context)
 {
     (void)status;
     slb_waited(L, context);
-    return await_send(L, check_waited(L, 1));
+    return await_send(L, slb_check_transport(L, 1));
 }
 
 static int await_send(lua_State *L, struct slb_transport *handle)
@@ -327,7 +303,7 @@ static int received(lua_State *L, int status, lua_KContext context)
 {
     (void)status;
     slb_waited(L, context);
-    return await_receive(L, check_waited(L, 1));
+    return await_receive(L, slb_check_transport(L, 1));
 }
 
 static int await_receive(lua_State *L, struct slb_transport *handle)
@@ -337,6 +313,12 @@ static int await_receive(lua_State *L, struct slb_transport *handle)
     if (completion->state == SL_COMPLETION_DONE)
         return push_received(L, handle);
     return slb_wait(L, handle->runtime, completion, abandon, handle, received);
+}
+
+int slb_await_transport(lua_State *L, struct slb_transport *handle,
+                        bool is_send)
+{
+    return is_send ? await_send(L, handle) : await_receive(L, handle);
 }
 
 /* ---- beginning ---- */
@@ -485,25 +467,6 @@ static void begin_receive(lua_State *L, struct slb_transport *handle)
     handle->was_asked = false;
 }
 
-/* The completion of a direction, made once, and its version. */
-static int push_completion(lua_State *L, bool is_send)
-{
-    int value = is_send ? VALUE_SENDING : VALUE_RECEIVING;
-
-    if (lua_getiuservalue(L, 1, value) == LUA_TNIL) {
-        struct slb_completion *completion;
-
-        completion = slb_new(L, COMPLETION, sizeof *completion, 1);
-        completion->is_send = is_send;
-        lua_pushvalue(L, 1);
-        lua_setiuservalue(L, -2, 1);
-        lua_pushvalue(L, -1);
-        lua_setiuservalue(L, 1, value);
-    }
-    lua_pushinteger(L, core_of(check_waited(L, 1), is_send)->version);
-    return 2;
-}
-
 /* transport:send(bytes, timeout = 30) -> count of bytes | nil, message, err
  * All of a string, sequence or lease; yields. */
 static int transport_send(lua_State *L)
@@ -530,29 +493,29 @@ static int transport_receive(lua_State *L)
 /* transport:begin_send(bytes, timeout) -> completion, version */
 static int transport_begin_send(lua_State *L)
 {
-    begin_send(L, check_transport(L));
+    begin_send(L, slb_check_open_transport(L));
     lua_settop(L, 1);
-    return push_completion(L, true);
+    return slb_push_completion(L, true);
 }
 
 /* transport:begin_receive(n or buffer, ...) -> completion, version */
 static int transport_begin_receive(lua_State *L)
 {
-    begin_receive(L, check_transport(L));
+    begin_receive(L, slb_check_open_transport(L));
     lua_settop(L, 1);
-    return push_completion(L, false);
+    return slb_push_completion(L, false);
 }
 
 /* transport:close() - what is under way ends with `cancelled`; idempotent */
 static int transport_close(lua_State *L)
 {
-    close_handle(slb_check(L, 1, transport_type));
+    close_handle(slb_transport_at(L, 1));
     return 0;
 }
 
 static int transport_gc(lua_State *L)
 {
-    struct slb_transport *handle = slb_check(L, 1, transport_type);
+    struct slb_transport *handle = slb_transport_at(L, 1);
 
     if (handle->channel == NULL)
         return 0;
@@ -573,97 +536,18 @@ static int transport_tls(lua_State *L)
 {
     struct slb_peer *held = slb_new_peer(L);
 
-    slb_push_peer(L, held, check_transport(L)->channel->peer);
+    slb_push_peer(L, held, slb_check_open_transport(L)->channel->peer);
     return 1;
 }
 
 static int transport_tostring(lua_State *L)
 {
-    struct slb_transport *handle = slb_check(L, 1, transport_type);
+    struct slb_transport *handle = slb_transport_at(L, 1);
 
     if (handle->channel == NULL || handle->is_closed)
         lua_pushliteral(L, "sluice.transport (closed)");
     else
         lua_pushfstring(L, "sluice.transport (%s)", push_peer(L, handle));
-    return 1;
-}
-
-/* ---- completions ---- */
-
-/* Puts the transport at index 1, below what was there. */
-static struct slb_completion *check_completion(lua_State *L)
-{
-    struct slb_completion *completion = luaL_checkudata(L, 1, COMPLETION);
-
-    lua_getiuservalue(L, 1, 1);
-    lua_insert(L, 1);
-    return completion;
-}
-
-/* completion:await(version) -> the operation's results; yields when it is not
- * done. Raises for a version that is over, results that were taken, and while
- * somebody else waits. */
-static int completion_await(lua_State *L)
-{
-    bool is_send = check_completion(L)->is_send;
-    struct slb_transport *handle;
-    struct sl_completion *core;
-
-    slb_reserve_wait(L, check_waited(L, 1)->runtime);
-    handle = check_waited(L, 1);
-    core = core_of(handle, is_send);
-    if (!lua_isnoneornil(L, 3) && luaL_checkinteger(L, 3) != core->version)
-        return luaL_error(L, "await: version is over, the completion was used "
-                             "again");
-    if (is_send ? handle->sending_taken : handle->receiving_taken)
-        return luaL_error(L, "await: nothing is under way");
-    if (core->waiter != 0)
-        return luaL_error(L, "await: somebody waits already");
-    lua_settop(L, 1);
-    return is_send ? await_send(L, handle) : await_receive(L, handle);
-}
-
-/* completion:cancel() - asks it to end with `cancelled` */
-static int completion_cancel(lua_State *L)
-{
-    struct slb_completion *completion = check_completion(L);
-    struct sl_completion *core =
-        core_of(check_transport(L), completion->is_send);
-
-    if (core->state == SL_COMPLETION_PENDING)
-        core->cancel(core);
-    return 0;
-}
-
-static void push_state(lua_State *L, struct slb_transport *handle, bool is_send)
-{
-    bool is_taken = is_send ? handle->sending_taken : handle->receiving_taken;
-
-    if (handle->channel == NULL || handle->is_closed)
-        lua_pushliteral(L, "closed");
-    else if (core_of(handle, is_send)->state == SL_COMPLETION_PENDING)
-        lua_pushliteral(L, "pending");
-    else
-        lua_pushstring(L, is_taken ? "idle" : "done");
-}
-
-/* completion.version, completion.state ("idle" "pending" "done" "closed"), and
- * methods (upvalue 1 has them) */
-static int completion_index(lua_State *L)
-{
-    struct slb_completion *completion = check_completion(L);
-    struct slb_transport *handle = slb_check(L, 1, transport_type);
-    const char *name = luaL_checkstring(L, 3);
-
-    if (strcmp(name, "state") == 0) {
-        push_state(L, handle, completion->is_send);
-    } else if (strcmp(name, "version") == 0) {
-        lua_pushinteger(
-            L, core_of(check_waited(L, 1), completion->is_send)->version);
-    } else {
-        lua_pushvalue(L, 3);
-        lua_rawget(L, lua_upvalueindex(1));
-    }
     return 1;
 }
 
@@ -683,20 +567,9 @@ static const luaL_Reg meta[] = {{"__close", transport_close},
                                 {"__tostring", transport_tostring},
                                 {NULL, NULL}};
 
-static const luaL_Reg completion_methods[] = {
-    {"await", completion_await}, {"cancel", completion_cancel}, {NULL, NULL}};
-
-static const luaL_Reg completion_meta[] = {{NULL, NULL}};
-
 void slb_transport_open(lua_State *L)
 {
+    slb_completion_open(L);
     slb_type(L, transport_type, methods, meta);
-    slb_type(L, COMPLETION, NULL, completion_meta);
-    luaL_getmetatable(L, COMPLETION);
-    lua_newtable(L);
-    luaL_setfuncs(L, completion_methods, 0);
-    lua_pushcclosure(L, completion_index, 1);
-    lua_setfield(L, -2, "__index");
-    lua_pop(L, 1);
     luaL_setfuncs(L, functions, 0);
 }
