@@ -119,6 +119,52 @@ describe("the transport of a client", function()
     end
   end)
 
+  it("never changes: an old client ends what it does beside a new one of another mode", function()
+    local slow <close> = peer.listen { repeat_last = true, script = { {
+      { "expect_until", "\r\n\r\n" },
+      { "send", "HTTP/1.1 200 OK\r\nContent-Length: 8\r\n\r\nhalf" }, { "hold" },
+      { "send", "full" }, { "expect_end" } } } }
+    for i, modes in ipairs { { "stream", "completion" }, { "completion", "stream" } } do
+      local old = sluice.client { transport = modes[1] }
+      local response <close> = assert(old:get(slow.url .. "/", { stream = true }))
+      assert.equal("half", response:read(4))
+      old:close()
+      local new <close> = sluice.client { transport = modes[2] }
+      get(new)
+      get(new)
+      assert.same({ modes[2], 1 }, { new:stats().transport, new:stats().made })
+      slow:signal(1)
+      assert.equal("full", response:read(4))
+      assert.is_nil((response:read(4)))
+      support.settle(sluice)
+      assert.is_true(slow:wait("idle", i, 10)) -- its connection is not kept
+    end
+    assert.same({}, slow:failures())
+  end)
+
+  it("of completions keeps two blocks of 8 KiB for each idle connection, and gives them back",
+    function()
+      for _, pooling in ipairs { true, false } do
+        for mode, bytes in pairs { stream = 0, completion = 16384 } do
+          local client <close> =
+            sluice.client { transport = mode, pooling = pooling, pool = { idle = 0.05 } }
+          local spare = sluice.stats().spare
+          get(client)
+          local now = sluice.stats()
+          assert.same({ bytes, bytes // 8192, 1 }, { now.bytes, now.outstanding, now.connections })
+          -- Without pooling they come from the allocator, and nothing is kept for later.
+          if not pooling then assert.equal(spare, now.spare) end
+          local deadline = support.system.clock() + 10
+          repeat
+            sluice.loop():step(0.01)
+            now = sluice.stats()
+          until now.connections == 0 and now.bytes == 0 or support.system.clock() > deadline
+          assert.same({ 0, 0, 0 }, { now.bytes, now.outstanding, now.connections })
+          if not pooling then assert.equal(spare, now.spare) end
+        end
+      end
+    end)
+
   it("is told once to the logger, at construction", function()
     local lines = {}
     local function logger(level, text) lines[#lines + 1] = level .. ": " .. text end

@@ -154,13 +154,17 @@ describe("several states", function()
     assert.equal(STATES * 20, sum)
   end)
 
-  it("come and go a hundred times", function()
+  it("come and go two hundred times, and load the module twice", function()
     local p <close> = support.peer.listen { records = false, repeat_last = true, backlog = 500,
       script = { { { "expect_until", "\r\n\r\n" },
         { "send", "HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\ngood" }, { "stall" } } } }
     local sum = 0
-    for _ = 1, 25 do
+    for _ = 1, 50 do
       sum = sum + run(4, [[
+        for name in pairs(package.loaded) do
+          if name:find "^sluice" then package.loaded[name] = nil end
+        end
+        sluice = require "sluice"
         local client = assert(sluice.client { transport = transport })
         local response = assert(client:get(("http://127.0.0.1:%s/"):format(port)))
         assert(response:text() == "good")
@@ -170,6 +174,6 @@ describe("several states", function()
         return 1
       ]], p.port)
     end
-    assert.equal(100, sum)
+    assert.equal(200, sum)
   end)
 end)

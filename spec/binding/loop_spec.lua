@@ -434,7 +434,7 @@ describe("a forked process", function()
     loop:step(0)
     local buffer <close> = sluice.buffer()
     assert(buffer:append "x")
-    for _ = 1, 5 do
+    for _ = 1, 50 do
       local pid = system.fork(function()
         local refused = 0
         for _, use in ipairs {

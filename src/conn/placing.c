@@ -74,6 +74,7 @@ static void dial(struct sl_exchange *exchange)
     struct sl_origin *origin = exchange->origin;
     struct sl_connections *all = origin->connections;
     struct sl_connect_options options = {
+        .pool = all->pool,
         .host = origin->address != NULL ? origin->address : origin->host,
         .port = origin->port,
         .unix_path = origin->unix_path,

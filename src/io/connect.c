@@ -36,6 +36,7 @@ struct sl_connector {
     const char *unix_path;
     int port;
     enum sl_transport_mode mode;
+    struct sl_pool *pool;
     const struct sl_backend_class *class;
     bool may_choose; /* another one will do */
     int64_t connect_timeout;
@@ -188,7 +189,7 @@ static void finish(struct sl_connector *self)
 static void win(struct sl_connector *self, struct attempt *attempt)
 {
     enum sl_status status = sl_transport_from_socket(
-        self->loop, self->mode, &attempt->socket, &self->transport);
+        self->loop, self->pool, self->mode, &attempt->socket, &self->transport);
 
     if (status == SL_MEMORY)
         fail_memory(self);
@@ -504,6 +505,7 @@ static struct sl_connector *create(struct sl_loop *loop,
     self->unix_path = options->unix_path != NULL ? copy : NULL;
     self->port = options->port;
     self->mode = options->mode;
+    self->pool = options->pool != NULL ? options->pool : loop->pool;
     self->connect_timeout = options->connect_timeout;
     self->deadline = options->deadline;
     sl_completion_init(&self->completion, loop, deliver);

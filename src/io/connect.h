@@ -18,6 +18,7 @@ struct sl_connect_options {
     const char *unix_path;     /* instead of host and port; NULL */
     const char *local_address; /* to bind to; NULL */
     enum sl_transport_mode mode;
+    struct sl_pool *pool; /* of what a connection keeps; NULL: the loop's */
     const struct sl_backend_class *backend; /* NULL: the best for the mode */
     int64_t resolve_timeout; /* nanoseconds each; SL_NEVER: none */
     int64_t connect_timeout;

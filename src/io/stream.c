@@ -414,13 +414,14 @@ static void stream_unwait(struct sl_transport *transport,
 
 /* ---- a life ---- */
 
-static enum sl_status stream_create(struct sl_loop *loop,
+static enum sl_status stream_create(struct sl_loop *loop, struct sl_pool *pool,
                                     struct sl_socket *socket,
                                     struct sl_transport **transport)
 {
     struct stream *self = sl_allocate_zeroed(loop->allocator, sizeof *self);
     struct sl_socket *own;
 
+    (void)pool; /* nothing is kept */
     if (self == NULL)
         return SL_MEMORY;
     own = &self->base.socket;

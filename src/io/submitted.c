@@ -590,6 +590,7 @@ static void init_operation(struct submitted *self,
 }
 
 static enum sl_status submitted_create(struct sl_loop *loop,
+                                       struct sl_pool *pool,
                                        struct sl_socket *socket,
                                        struct sl_transport **transport)
 {
@@ -598,11 +599,11 @@ static enum sl_status submitted_create(struct sl_loop *loop,
 
     if (self == NULL)
         return SL_MEMORY;
-    status = sl_pool_rent_block(loop->pool, SL_TRANSPORT_BUFFER_SIZE,
-                                &self->send_block);
+    status =
+        sl_pool_rent_block(pool, SL_TRANSPORT_BUFFER_SIZE, &self->send_block);
     if (status != SL_OK)
         goto fail;
-    status = sl_pool_rent_block(loop->pool, SL_TRANSPORT_BUFFER_SIZE,
+    status = sl_pool_rent_block(pool, SL_TRANSPORT_BUFFER_SIZE,
                                 &self->receive_block);
     if (status != SL_OK)
         goto fail_block;

@@ -44,6 +44,7 @@ bool sl_socket_is_quiet(int fd)
 }
 
 enum sl_status sl_transport_from_socket(struct sl_loop *loop,
+                                        struct sl_pool *pool,
                                         enum sl_transport_mode mode,
                                         struct sl_socket *socket,
                                         struct sl_transport **transport)
@@ -56,8 +57,8 @@ enum sl_status sl_transport_from_socket(struct sl_loop *loop,
      * not have the option. */
     setsockopt(socket->fd, IPPROTO_TCP, TCP_NODELAY, &yes, sizeof yes);
     if (mode == SL_TRANSPORT_STREAM)
-        return sl_transport_stream.create(loop, socket, transport);
-    return sl_transport_submitted.create(loop, socket, transport);
+        return sl_transport_stream.create(loop, pool, socket, transport);
+    return sl_transport_submitted.create(loop, pool, socket, transport);
 }
 
 enum sl_status sl_transport_create(struct sl_loop *loop,
@@ -75,7 +76,8 @@ enum sl_status sl_transport_create(struct sl_loop *loop,
     if (status == SL_OK)
         status = opened->class->attach(opened, &socket);
     if (status == SL_OK)
-        status = sl_transport_from_socket(loop, mode, &socket, transport);
+        status = sl_transport_from_socket(loop, loop->pool, mode, &socket,
+                                          transport);
     if (status != SL_OK)
         sl_socket_close(loop, &socket, false);
     return status;

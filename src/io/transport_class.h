@@ -14,7 +14,8 @@ struct sl_transport_class {
     enum sl_transport_mode mode;
     /* Moves `socket`, attached and connected, into a new transport. SL_MEMORY
      * leaves it alone. */
-    enum sl_status (*create)(struct sl_loop *loop, struct sl_socket *socket,
+    enum sl_status (*create)(struct sl_loop *loop, struct sl_pool *pool,
+                             struct sl_socket *socket,
                              struct sl_transport **transport);
     enum sl_status (*send)(struct sl_transport *transport,
                            const struct sl_view *views, size_t count,
@@ -48,9 +49,11 @@ struct sl_transport {
 extern const struct sl_transport_class sl_transport_stream;
 extern const struct sl_transport_class sl_transport_submitted;
 
-/* As sl_transport_create, from a socket that is attached already: on success
+/* As sl_transport_create, from a socket that is attached already, with blocks of
+ * `pool`: on success
  * `socket` is empty, else it is the caller's still. */
 enum sl_status sl_transport_from_socket(struct sl_loop *loop,
+                                        struct sl_pool *pool,
                                         enum sl_transport_mode mode,
                                         struct sl_socket *socket,
                                         struct sl_transport **transport);
