@@ -1,8 +1,10 @@
 -- One scripted set of exchanges, on every transport there is: what the client makes of them is the
 -- same to the letter.
 
+local certificates = require "spec.support.certificates"
 local sluice = require "sluice"
 local support = require "spec.support"
+local tls_peer = require "spec.support.tls_peer"
 
 local peer = support.peer
 
@@ -62,6 +64,23 @@ local exchanges = {
     { head, { "send", ok "two" } } }, times = 2 },
 }
 
+-- The same over TLS: what support/program/tls_peer.c is asked for, one after the other.
+local tls_exchanges = {
+  { "three on one connection", "/length-3/body-one", "/length-100000/fill-100000",
+    "/length-3/body-two" },
+  { "until close_notify", "/close/body-whole/notify/fin", "/length-3/body-one" },
+  { "until close_notify without FIN", "/close/body-whole/notify", "/length-3/body-one" },
+  { "until FIN", "/close/body-whole/fin", "/length-3/body-one" },
+  { "cut by close_notify", "/length-9/body-whole/notify/fin", "/length-3/body-one" },
+  { "cut by FIN", "/length-9/body-whole/fin", "/length-3/body-one" },
+  { "cut by garbage", "/length-9/body-whole/garbage", "/length-3/body-one" },
+  { "key updates, where there are some", "/length-10/body-whole/update-1/body-whole",
+    "/length-10/body-whole/update-0/body-whole", "/length-3/body-one" },
+  { "small records", "/fragment-512/length-5000/fill-5000", "/length-3/body-one" },
+  { "answers that nobody asked for", "/length-3/body-one/length-3/body-two", "/length-3/body-six" },
+  { "close_notify behind an answer", "/length-3/body-one/notify", "/length-3/body-two" },
+}
+
 local function log_response(log, response, stream)
   log("status " .. response.status .. " " .. tostring(response.reason) .. " " .. response.version)
   for name, value in pairs(response.headers) do log(name .. ": " .. value) end
@@ -110,6 +129,32 @@ local function play(transport, exchange, stream)
   return table.concat(lines, "\n")
 end
 
+local function play_tls(transport, exchange, stream, version, server)
+  local lines = {}
+  local function log(line) lines[#lines + 1] = line end
+  local client <close> = sluice.client {
+    transport = transport, tls = { ca_file = certificates.file "root.pem", max_version = version },
+  }
+  local before = sluice.stats()
+  log(exchange[1] .. " " .. version)
+  for i = 2, #exchange do
+    local response <close>, message, err = client:get(server:url(exchange[i]), { stream = stream })
+    if response then
+      log_response(log, response, stream)
+      log(response.tls.version .. " " .. response.tls.cipher)
+    else
+      log(("failed %s %s %s: %s"):format(err.code, err.stage, err.retryable,
+        (message:gsub("localhost:%d+", "PEER"))))
+    end
+  end
+  log(("made %d, sent again %d"):format(client:stats().made, client:stats().resends))
+  client:close()
+  support.settle(sluice)
+  local now = sluice.stats()
+  log(("left %d, leaked %d"):format(now.outstanding, now.leaked - before.leaked))
+  return table.concat(lines, "\n")
+end
+
 -- Every transport is tried in one run: once is enough.
 local own_mode = os.getenv "SLUICE_SPEC_MODE"
 local is_turn = not own_mode or own_mode == "" or own_mode == "stream+epoll"
@@ -144,6 +189,26 @@ if is_turn then
               assert.is_truthy(log:find "left 0, leaked 0")
             end
           end)
+      end
+    end
+
+    for _, version in ipairs { "1.2", "1.3" } do
+      for _, exchange in ipairs(tls_exchanges) do
+        it(("give the same log over TLS %s: %s"):format(version, exchange[1]), function()
+          local server <close> = tls_peer.start(version)
+          for _, stream in ipairs { false, true } do
+            local first
+            for _, transport in ipairs(modes) do
+              local log = play_tls(transport, exchange, stream, version, server)
+              first = first or log
+              if log ~= first then
+                error(("%s over %s differs:\n%s\n-- from --\n%s"):format(transport.mode,
+                  transport.backend, log:sub(1, 2000), first:sub(1, 2000)))
+              end
+              assert.is_truthy(log:find "left 0, leaked 0")
+            end
+          end
+        end)
       end
     end
   end)
