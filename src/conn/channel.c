@@ -57,7 +57,9 @@ static void stop(struct sl_channel_operation *operation, enum sl_status status,
     if (!is_pending(operation))
         return;
     if (operation == &channel->sending) {
-        channel->is_broken = true;
+        /* Of one that has not begun nothing is missing. */
+        if (operation->moved > 0 || sl_link_is_stuck(&channel->link))
+            channel->is_broken = true;
         release_outgoing(channel);
         sl_transport_unwait(channel->link.transport, SL_TRANSPORT_SENDING);
     }

@@ -19,10 +19,11 @@ void sl_deadlines_default(struct sl_deadlines *deadlines)
 enum sl_stage sl_exchange_stage(const struct sl_exchange *exchange)
 {
     switch (exchange->phase) {
+    case SL_EXCHANGE_NEW:
     case SL_EXCHANGE_QUEUED:
         return SL_STAGE_QUEUE;
     case SL_EXCHANGE_DIALING:
-        return SL_STAGE_CONNECT;
+        return sl_connect_stage(exchange->connector);
     case SL_EXCHANGE_SECURING:
         return SL_STAGE_TLS;
     default:

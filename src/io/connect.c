@@ -510,6 +510,7 @@ static struct sl_connector *create(struct sl_loop *loop,
     self->deadline = options->deadline;
     sl_completion_init(&self->completion, loop, deliver);
     sl_timer_init(&self->stage_timer, stage_over);
+    self->stage = SL_STAGE_CONNECT;
     sl_timer_init(&self->race_timer, race);
     return self;
 }
@@ -581,6 +582,11 @@ enum sl_status sl_connect_result(struct sl_connector *connector,
     *transport = connector->transport;
     connector->transport = NULL;
     return SL_OK;
+}
+
+enum sl_stage sl_connect_stage(const struct sl_connector *connector)
+{
+    return connector->stage;
 }
 
 void sl_connect_timings(const struct sl_connector *connector, int64_t *resolve,

@@ -44,6 +44,8 @@ const char *sl_connect_refusal(const struct sl_connect_options *options,
 enum sl_status sl_connect_result(struct sl_connector *connector,
                                  struct sl_transport **transport,
                                  struct sl_failure *failure);
+/* SL_STAGE_RESOLVE until there are addresses, then SL_STAGE_CONNECT. */
+enum sl_stage sl_connect_stage(const struct sl_connector *connector);
 /* Times it took: until resolved, and from then until connected. */
 void sl_connect_timings(const struct sl_connector *connector, int64_t *resolve,
                         int64_t *connect);

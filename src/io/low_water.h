@@ -13,7 +13,8 @@
 struct sl_low_water {
     struct sl_timer timer; /* armed while the mark is raised */
     struct sl_loop *loop;
-    /* It was taken back because nothing came: there may be something now. */
+    /* It was taken back because nothing came: there may be something now. Not
+     * called by expect, after which somebody receives. */
     void (*on_lowered)(struct sl_low_water *low_water);
     int64_t last_received;
     int fd;

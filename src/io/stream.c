@@ -233,7 +233,8 @@ static enum sl_status stream_send_file(struct sl_transport *transport, int file,
     if (!transport->socket.is_writable)
         return wait_to_send(self);
     n = send_from_file(transport->socket.fd, file, offset, size);
-    if (n < 0 && (errno == EINVAL || errno == ENOSYS))
+    /* EIO is of the file: reading it tells. */
+    if (n < 0 && (errno == EINVAL || errno == ENOSYS || errno == EIO))
         return SL_UNSUPPORTED;
     if (n < 0)
         return after_failed_send(self, errno);

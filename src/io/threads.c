@@ -188,8 +188,14 @@ static void poll_tasks(struct worker *worker)
         worker->entries[count++] =
             (struct pollfd){operation->socket->fd, events, 0};
     }
-    if (poll(worker->entries, (nfds_t)count, -1) < 0)
+    if (poll(worker->entries, (nfds_t)count, -1) < 0) {
+        if (errno == EINTR)
+            return;
+        /* It would fail again, at once and for ever. */
+        worker->tasks = NULL;
+        end_all(tasks, errno == ENOMEM ? SL_MEMORY : SL_CLOSED, errno);
         return;
+    }
     worker->tasks = NULL;
     for (size_t i = 1; tasks != NULL; i++) {
         operation = tasks;

@@ -262,6 +262,48 @@ static void closed(const struct manner *manner)
     talk_fini(&talk);
 }
 
+/* A stream tries first: while the socket is full nothing of a send begins. */
+static void cancel_unbegun(const struct manner *manner)
+{
+    static const char filling[65536];
+    struct talk talk = {.verify = NULL};
+    struct sl_channel_operation *sending;
+    char bytes[65536];
+    ssize_t n;
+    int fd;
+
+    if (manner->mode != SL_TRANSPORT_STREAM)
+        return;
+    talk_init(&talk, manner);
+    sending = &talk.channel->sending;
+    fd = sl_transport_fd(talk.channel->link.transport);
+    while (send(fd, filling, sizeof filling, MSG_NOSIGNAL) > 0)
+        continue;
+    CHECK_INT(
+        sl_channel_begin_send(talk.channel, SL_VIEW("never"), NULL, SL_NEVER),
+        SL_OK);
+    CHECK_INT(sending->completion.state, SL_COMPLETION_PENDING);
+    sending->completion.cancel(&sending->completion);
+    CHECK_INT(result_of(&talk, sending), SL_CANCELLED);
+    make_nonblocking(talk.peer);
+    CHECK_INT(
+        sl_channel_begin_send(talk.channel, SL_VIEW("after"), NULL, SL_NEVER),
+        SL_OK);
+    for (int i = 0; sending->completion.state != SL_COMPLETION_DONE; i++) {
+        REQUIRE(i < 10000);
+        while ((n = recv(talk.peer, bytes, sizeof bytes, 0)) > 0)
+            continue;
+        sl_loop_step(&talk.world.loop, SL_MILLISECOND);
+    }
+    CHECK_INT(sending->completion.status, SL_OK);
+    talk_fini(&talk);
+}
+
+TEST("goes on after a send of which nothing had gone")
+{
+    each_manner(cancel_unbegun);
+}
+
 TEST("ends what is under way with cancelled when it is closed")
 {
     each_manner(closed);

@@ -515,6 +515,9 @@ static void give_up(const struct manner *manner)
             REQUIRE(begin(&try, &options) == SL_OK);
             for (int i = 0; i < steps; i++)
                 sl_loop_step(&world.loop, 0);
+            if (target != 2) /* else it may just have become known */
+                CHECK_INT(sl_connect_stage(try.connector),
+                          target == 3 ? SL_STAGE_RESOLVE : SL_STAGE_CONNECT);
             sl_connect_destroy(try.connector);
             CHECK_INT(world.loop.operations, 0);
             try.times = 0;
