@@ -132,6 +132,51 @@ static void converse(const struct sl_view *pieces, size_t count, void *argument)
     test_allocator_fini(&allocator);
 }
 
+static void forget(void *forgotten)
+{
+    ++*(int *)forgotten;
+}
+
+static void forgets(const struct sl_tls_provider *provider)
+{
+    struct test_allocator allocator;
+    struct sl_pool pool;
+    struct sl_tls_context *context;
+    struct sl_tls_engine *engine;
+    struct sl_tls_options options;
+    struct sl_failure failure;
+    int count = 0;
+
+    test_allocator_init(&allocator);
+    sl_pool_init(&pool, &allocator.base, NULL);
+    sl_tls_options_default(&options);
+    options.ca_file = "/no/such/file";
+    options.forget = forget;
+    options.forgotten = &count;
+    CHECK(provider->context_create(&allocator.base, &options, &context,
+                                   &failure) != SL_OK);
+    CHECK_INT(count, 0);
+
+    options.ca_file = NULL;
+    options.verifies = false;
+    REQUIRE(provider->context_create(&allocator.base, &options, &context,
+                                     &failure) == SL_OK);
+    REQUIRE(provider->engine_create(context, &pool, "host.test", "x", NULL,
+                                    &engine, &failure) == SL_OK);
+    provider->context_release(context);
+    CHECK_INT(count, 0);
+    provider->engine_destroy(engine);
+    CHECK_INT(count, 1);
+    sl_pool_fini(&pool);
+    test_allocator_fini(&allocator);
+}
+
+TEST("tells once that nobody can call verify any more")
+{
+    for (size_t i = 0; sl_tls_providers[i] != NULL; i++)
+        forgets(sl_tls_providers[i]);
+}
+
 TEST("the provider without cryptography reads frames whatever the cut")
 {
     struct test_allocator allocator;
