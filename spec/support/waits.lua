@@ -1,0 +1,128 @@
+--- The kinds of waits beside that for a plain response: `waits.points[name]()` makes one. It has
+--   run(timeout)  what a coroutine does; nil: the default deadlines
+--   close()       closes what the wait belongs to, under it; nil: it belongs to nobody
+--   finish()      gives up the rest: peers, clients, tasks
+
+local sluice = require "sluice"
+local support = require "spec.support"
+
+local waits = { points = {} }
+
+local points = waits.points
+local head = { "expect_until", "\r\n\r\n" }
+local PART = "HTTP/1.1 200 OK\r\nContent-Length: 100000\r\n\r\npart"
+
+-- A point of a client's: `use(client, url, timeout)`.
+local function of_client(listening, use, scheme)
+  return function()
+    local p = support.peer.listen(listening)
+    local client = support.client()
+    local url = ("%s://127.0.0.1:%d/"):format(scheme or "http", p.port)
+    return {
+      run = function(timeout) return use(client, url, timeout) end,
+      close = function() client:close() end,
+      finish = function()
+        client:close()
+        p:stop()
+      end,
+    }
+  end
+end
+
+-- A point of a transport's, or of its making.
+local function of_transport(listening, use, options)
+  return function()
+    local p = support.peer.listen(listening)
+    local transport
+    return {
+      run = function(timeout)
+        local all = { host = p.host, port = p.port, transport = support.transport(),
+          timeout = not use and timeout or nil, tls = options and options.tls }
+        local message, err
+        transport, message, err = sluice.connect(all)
+        if not use then return transport, message, err end
+        return use(transport, timeout)
+      end,
+      close = use and function() transport:close() end,
+      finish = function()
+        if transport then transport:close() end
+        p:stop()
+      end,
+    }
+  end
+end
+
+local function of_task(use)
+  return function()
+    local task = sluice.spawn(sluice.sleep, 60)
+    return {
+      run = function(timeout) return use(task, timeout) end,
+      close = function() task:cancel() end,
+      finish = function() task:cancel() end,
+    }
+  end
+end
+
+points["a TLS handshake"] = of_client({ script = { { { "read_all" } } } },
+  function(client, url, timeout) return client:get(url, { timeout = timeout }) end, "https")
+
+points["100-continue"] = of_client({ script = { { head, { "stall" } } } },
+  function(client, url, timeout)
+    return client:post(url, { body = "body", expect_continue = true, timeout = timeout })
+  end)
+
+points["a pushed body"] = of_client({ script = { { { "stall" } } }, receive_buffer = 4096 },
+  function(client, url, timeout)
+    local piece = ("x"):rep(1 << 20)
+    return client:post(url, { body = function() return piece end, timeout = timeout })
+  end)
+
+points["a body that is saved"] = of_client({ script = { { head, { "send", PART }, { "stall" } } } },
+  function(client, url, timeout)
+    local response <close>, message, err =
+      client:get(url, { stream = true, timeout = timeout and { idle = timeout } })
+    if not response then return nil, message, err end
+    return response:save "/dev/null"
+  end)
+
+points["a name"] = of_client({ script = { { head, { "stall" } } } },
+  function(client, url, timeout)
+    return client:get((url:gsub("127%.0%.0%.1", "localhost")), { timeout = timeout })
+  end)
+
+points["a connection"] = of_transport { accept = false }
+points["a connection's handshake"] = of_transport({ script = { { { "read_all" } } } }, nil,
+  { tls = true })
+points["a transport's send"] = of_transport(
+  { script = { { { "stall" } } }, receive_buffer = 4096 },
+  function(transport, timeout) return transport:send(("x"):rep(32 << 20), timeout) end)
+points["a transport's receive"] = of_transport({ script = { { { "stall" } } } },
+  function(transport, timeout) return transport:receive(100, timeout) end)
+points["a completion"] = of_transport({ script = { { { "stall" } } } },
+  function(transport, timeout) return transport:begin_receive(100, timeout):await() end)
+
+points["a task's end"] = of_task(function(task, timeout) return task:await(timeout) end)
+points["the end of all"] = of_task(function(task, timeout)
+  local other = sluice.spawn(sluice.sleep, timeout or 60)
+  local _ <close> = setmetatable({}, { __close = function() other:cancel() end })
+  return sluice.all(timeout and { other } or { task, other })
+end)
+points["a sleep"] = function()
+  return { run = function(timeout) return sluice.sleep(timeout or 60) end, finish = function() end }
+end
+
+--- A coroutine that waits at each point; what they need stays open.
+function waits.begin_all()
+  local kept = {}
+  for _, make in pairs(points) do
+    local point = make()
+    local thread = coroutine.create(point.run)
+    assert(coroutine.resume(thread))
+    kept[#kept + 1] = { point, thread }
+  end
+  for _ = 1, 20 do sluice.loop():step(0.002) end
+  for _, one in ipairs(kept) do assert(coroutine.status(one[2]) == "suspended") end
+  return kept
+end
+
+return waits
