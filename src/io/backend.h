@@ -36,7 +36,7 @@ struct sl_operation {
     bool is_cancelling;
     bool is_cancel_due; /* of a ring: the kernel has not been asked yet */
     bool waits_first;   /* for readiness: little may be there already */
-    uint64_t handle;    /* of a ring: slot and generation */
+    uint64_t handle;    /* of a ring: slot and generation; else a worker */
     const struct sockaddr *address; /* of connect */
     socklen_t address_size;
     struct msghdr message; /* of send and receive: msg_iov, msg_iovlen */

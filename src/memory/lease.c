@@ -18,16 +18,6 @@ enum sl_status sl_lease_take(struct sl_lease *lease, struct sl_buffer *buffer)
     return status;
 }
 
-enum sl_status sl_lease_move(struct sl_lease *to, struct sl_lease *from)
-{
-    if (!from->is_live || to->is_live)
-        return SL_MISUSE;
-    sl_sequence_move(&to->content, &from->content);
-    to->is_live = true;
-    from->is_live = false;
-    return SL_OK;
-}
-
 bool sl_lease_dispose(struct sl_lease *lease)
 {
     if (!lease->is_live)

@@ -17,9 +17,6 @@ struct sl_lease {
 void sl_lease_init(struct sl_lease *lease, struct sl_allocator *allocator);
 /* Fills an empty lease; `buffer` is left empty. SL_MEMORY changes nothing. */
 enum sl_status sl_lease_take(struct sl_lease *lease, struct sl_buffer *buffer);
-/* `to` (initialised, empty) owns the bytes; `from` is as if disposed. Moving
- * what is not live answers SL_MISUSE. */
-enum sl_status sl_lease_move(struct sl_lease *to, struct sl_lease *from);
 /* True when this call gave the bytes back, false when they were gone. */
 bool sl_lease_dispose(struct sl_lease *lease);
 

@@ -221,9 +221,9 @@ static void block_destroy(struct sl_pool *pool, struct sl_block *block)
     sl_free(pool->allocator, block, size);
 }
 
-static enum sl_status rent_new_block(struct sl_pool *pool, size_t capacity,
-                                     uint8_t size_class,
-                                     struct sl_segment **out)
+static enum sl_status rent_from_block(struct sl_pool *pool, size_t capacity,
+                                      uint8_t size_class,
+                                      struct sl_segment **out)
 {
     struct sl_segment *segment = NULL;
     struct sl_block *block;
@@ -365,7 +365,7 @@ enum sl_status sl_pool_rent(struct sl_pool *pool, struct sl_segment **segment)
         return SL_LIMIT;
     if (pool->options.mode == SL_POOL_SLABS)
         return rent_from_slab(pool, segment);
-    return rent_new_block(pool, size, SL_NO_CLASS, segment);
+    return rent_from_block(pool, size, SL_NO_CLASS, segment);
 }
 
 enum sl_status sl_pool_rent_run(struct sl_pool *pool, size_t most,
@@ -405,7 +405,7 @@ enum sl_status sl_pool_rent_block(struct sl_pool *pool, size_t size,
     if (capacity == pool->options.segment_size &&
         pool->options.mode == SL_POOL_SLABS)
         return rent_from_slab(pool, block);
-    return rent_new_block(pool, capacity, size_class, block);
+    return rent_from_block(pool, capacity, size_class, block);
 }
 
 enum sl_status sl_pool_rent_exact(struct sl_pool *pool, size_t size,
@@ -413,7 +413,7 @@ enum sl_status sl_pool_rent_exact(struct sl_pool *pool, size_t size,
 {
     if (size > pool->options.max_bytes - pool->stats.bytes)
         return SL_LIMIT;
-    return rent_new_block(pool, size, SL_NO_CLASS, block);
+    return rent_from_block(pool, size, SL_NO_CLASS, block);
 }
 
 void sl_pool_return(struct sl_segment *segment)
