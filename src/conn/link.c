@@ -289,19 +289,32 @@ void sl_link_rest(struct sl_link *link)
         link->tls->provider->rest(link->tls->engine);
 }
 
+/* As far as it goes without waiting. */
+static void send_alert(struct sl_link *link)
+{
+    struct sl_buffer *out = &link->tls->out;
+    struct sl_failure ignored;
+
+    link->tls->provider->close(link->tls->engine, out);
+    if (flush_ciphertext(link, &ignored) != SL_AGAIN)
+        return;
+    while (out->length > 0) {
+        struct sl_view view = sl_buffer_peek(out);
+
+        if (!sl_transport_send_last(link->transport, view))
+            return;
+        sl_buffer_consume(out, view.size);
+    }
+}
+
 void sl_link_close(struct sl_link *link, bool is_abort)
 {
     struct sl_link_tls *tls = link->tls;
 
     if (tls != NULL) {
-        if (!is_abort && !sl_transport_is_forked(link->transport)) {
-            struct sl_failure ignored;
-
-            /* RFC 9112 9.8: a closure alert before the connection is closed,
-             * as far as it goes without waiting. */
-            tls->provider->close(tls->engine, &tls->out);
-            flush_ciphertext(link, &ignored);
-        }
+        /* RFC 9112 9.8: a closure alert before the connection is closed. */
+        if (!is_abort && !sl_transport_is_forked(link->transport))
+            send_alert(link);
         tls->provider->engine_destroy(tls->engine);
         sl_buffer_fini(&tls->in);
         sl_buffer_fini(&tls->out);

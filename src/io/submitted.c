@@ -27,6 +27,7 @@ struct submitted {
     struct sl_operation sending;
     struct sl_operation receiving;
     struct iovec send_piece; /* what of the block is still to be sent */
+    size_t appended;         /* behind that, as the last */
     struct iovec receive_pieces[LENT_MOST];
     struct sl_segment *send_block;
     struct sl_segment *receive_block;
@@ -249,6 +250,8 @@ static bool send_is_over(struct submitted *self)
     }
     piece->iov_base = (char *)piece->iov_base + completion->result;
     piece->iov_len -= completion->result;
+    piece->iov_len += self->appended;
+    self->appended = 0;
     return piece->iov_len == 0;
 }
 
@@ -324,6 +327,23 @@ static enum sl_status submitted_send(struct sl_transport *transport,
         return SL_CLOSED;
     *sent = size;
     return SL_OK;
+}
+
+/* Whoever sends may be looking at `send_piece`: it grows when that is over. */
+static bool submitted_send_last(struct sl_transport *transport,
+                                struct sl_view bytes)
+{
+    struct submitted *self = self_of(transport);
+    const struct iovec *piece = &self->send_piece;
+    char *end = (char *)piece->iov_base + piece->iov_len + self->appended;
+    char *limit = self->send_block->data + SL_TRANSPORT_BUFFER_SIZE;
+
+    if (!is_busy(&self->sending) || transport->error != 0 ||
+        bytes.size > (size_t)(limit - end))
+        return false;
+    memcpy(end, bytes.data, bytes.size);
+    self->appended += bytes.size;
+    return true;
 }
 
 static enum sl_status submitted_send_file(struct sl_transport *transport,
@@ -691,6 +711,7 @@ const struct sl_transport_class sl_transport_submitted = {
     .mode = SL_TRANSPORT_COMPLETION,
     .create = submitted_create,
     .send = submitted_send,
+    .send_last = submitted_send_last,
     .send_file = submitted_send_file,
     .flush = submitted_flush,
     .receive = submitted_receive,

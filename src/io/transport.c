@@ -97,6 +97,13 @@ enum sl_status sl_transport_send(struct sl_transport *transport,
     return transport->class->send(transport, views, count, sent);
 }
 
+bool sl_transport_send_last(struct sl_transport *transport,
+                            struct sl_view bytes)
+{
+    return transport->class->send_last != NULL &&
+           transport->class->send_last(transport, bytes);
+}
+
 enum sl_status sl_transport_send_file(struct sl_transport *transport, int file,
                                       int64_t offset, size_t size, size_t *sent)
 {

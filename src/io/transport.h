@@ -49,7 +49,11 @@ void sl_transport_bind(struct sl_transport *transport,
 enum sl_status sl_transport_send(struct sl_transport *transport,
                                  const struct sl_view *views, size_t count,
                                  size_t *sent);
-/* The same from a regular file. SL_UNSUPPORTED: read it and send that. SL_END:
+/* Right before an orderly close, where send answered SL_AGAIN: a few bytes to go
+ * behind what is under way. False: there is no room for them. */
+bool sl_transport_send_last(struct sl_transport *transport,
+                            struct sl_view bytes);
+/* The same as send from a regular file. SL_UNSUPPORTED: read it and send that. SL_END:
  * the file is shorter. */
 enum sl_status sl_transport_send_file(struct sl_transport *transport, int file,
                                       int64_t offset, size_t size,

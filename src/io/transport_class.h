@@ -20,6 +20,8 @@ struct sl_transport_class {
     enum sl_status (*send)(struct sl_transport *transport,
                            const struct sl_view *views, size_t count,
                            size_t *sent);
+    /* NULL: what cannot be sent at once cannot be kept either. */
+    bool (*send_last)(struct sl_transport *transport, struct sl_view bytes);
     enum sl_status (*send_file)(struct sl_transport *transport, int file,
                                 int64_t offset, size_t size, size_t *sent);
     enum sl_status (*flush)(struct sl_transport *transport);

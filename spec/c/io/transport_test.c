@@ -903,6 +903,31 @@ static void close_ends(const struct manner *manner)
     close_pair(theirs);
 }
 
+/* Nobody has been told that the first send is over: a second one has to wait. */
+static void close_behind(const struct manner *manner)
+{
+    static const char full[SL_TRANSPORT_BUFFER_SIZE];
+    int theirs = open_pair(manner, NULL, peer_tcp);
+    char bytes[16];
+    size_t sent;
+
+    CHECK_INT(end_send(&end, SL_VIEW("first"), &sent), SL_OK);
+    if (sl_transport_send_last(end.transport, SL_VIEW(" then"))) {
+        CHECK(sl_transport_send_last(end.transport, SL_VIEW(" last")));
+        CHECK(
+            !sl_transport_send_last(end.transport, sl_view(full, sizeof full)));
+    } else { /* it is over already */
+        CHECK_INT(end_send(&end, SL_VIEW(" then last"), &sent), SL_OK);
+    }
+    sl_transport_close(end.transport);
+    end.transport = NULL;
+    while (world.loop.descriptors > 0)
+        sl_loop_step(&world.loop, SL_SECOND);
+    CHECK_INT(recv(theirs, bytes, sizeof bytes, MSG_WAITALL), 15);
+    CHECK_BYTES(bytes, 15, "first then last", 15);
+    close_pair(theirs);
+}
+
 /* Closed while a part of what was accepted has gone and nobody was told. */
 static void close_in_part(const struct manner *manner)
 {
@@ -953,6 +978,11 @@ TEST("abort resets, close sends what was accepted and then ends")
 {
     each_manner(abort_resets);
     each_manner(close_ends);
+}
+
+TEST("what is sent last goes behind what is under way")
+{
+    each_manner(close_behind);
 }
 
 /* ---- closing from inside ---- */
