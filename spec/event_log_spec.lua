@@ -62,6 +62,25 @@ local exchanges = {
     options = { limits = { body = 1000 } } },
   { "more than the message", { { head, { "send", ok "one" .. "surplus" }, { "read_all" } },
     { head, { "send", ok "two" } } }, times = 2 },
+  { "a redirect", { { head, { "send", "HTTP/1.1 302 Found\r\nLocation: /next\r\n" ..
+    "Content-Length: 0\r\n\r\n" }, head, { "send", ok "there" } } } },
+  { "100-continue", { { head, { "send", "HTTP/1.1 100 Continue\r\n\r\n" }, { "read", 4 },
+    { "send", ok "taken" } } }, method = "POST",
+    options = { body = "body", expect_continue = true } },
+  { "417 instead of 100", { { head, { "send", "HTTP/1.1 417 No\r\nContent-Length: 2\r\n\r\nno" },
+    { "stall" } } }, method = "POST", options = { body = "body", expect_continue = true } },
+  { "a chunked upload", { { { "expect_until", "\r\n0\r\n\r\n" }, { "send", ok "taken" } } },
+    method = "POST", make_options = function()
+      local left = 40
+      return { body = function()
+        left = left - 1
+        return left >= 0 and ("piece"):rep(1000) or nil
+      end }
+    end },
+  { "a connection refused", { { { "stall" } } }, is_refused = true },
+  { "cancelled in the head", { { head, { "hold" } } }, cancel = true },
+  { "cancelled in the body", { { head, { "send", ok("whole"):sub(1, -3) }, { "hold" } } },
+    cancel = true },
 }
 
 -- The same over TLS: what support/program/tls_peer.c is asked for, one after the other.
@@ -99,6 +118,28 @@ local function log_response(log, response, stream)
   for name, value in pairs(response.trailers or {}) do log("trailer " .. name .. ": " .. value) end
 end
 
+-- What is asked, in a task that is cancelled once the peer has done its part.
+local function ask_and_cancel(p, ask)
+  local task = sluice.spawn(function()
+    local response, message, err = ask()
+    if response then
+      local _
+      repeat _, message, err = response:read(100) until not _
+      response:dispose()
+    end
+    return nil, message, err
+  end)
+  local deadline = support.system.clock() + 10
+  while not p:wait("holding", 1, 0) and support.system.clock() < deadline do
+    sluice.loop():step(0.002)
+  end
+  for _ = 1, 10 do sluice.loop():step(0.002) end
+  task:cancel "enough"
+  return task:await()
+end
+
+local function ask_now(_, ask) return ask() end
+
 local function play(transport, exchange, stream)
   local lines = {}
   local function log(line) lines[#lines + 1] = line end
@@ -108,10 +149,15 @@ local function play(transport, exchange, stream)
   local before = sluice.stats()
   log(name)
   for _ = 1, exchange.times or 1 do
-    local options = { stream = stream }
+    local options = exchange.make_options and exchange.make_options() or {}
+    options.stream = stream
     for key, value in pairs(exchange.options or {}) do options[key] = value end
-    local response <close>, message, err =
-      client:request(exchange.method or "GET", p.url .. "/", options)
+    local url = p.url
+    if exchange.is_refused then
+      url = "http://127.0.0.1:" .. support.system.free_port()
+    end
+    local function ask() return client:request(exchange.method or "GET", url .. "/", options) end
+    local response <close>, message, err = (exchange.cancel and ask_and_cancel or ask_now)(p, ask)
     if response then
       log_response(log, response, stream)
     else
@@ -172,6 +218,38 @@ if is_turn then
 
     it("are tried on all transports", function()
       assert.is_true(#modes >= 5)
+    end)
+
+    it("give each of several tasks its own log", function()
+      local function run(transport)
+        local client <close> = sluice.client { transport = transport }
+        local peers, tasks, logs = {}, {}, {}
+        for i = 1, 6 do
+          local p = peer.listen { script = { { head, { "dribble", CHUNKED, i, 0.0005 }, head,
+            { "cut", ok(LARGE), 5000 * i, 0.002 }, head, { "send", ok("task " .. i) } } } }
+          peers[i] = p
+          tasks[i] = sluice.spawn(function()
+            local lines = {}
+            for round = 1, 3 do
+              local response <close> = assert(client:get(p.url .. "/", { stream = round == 2 }))
+              log_response(function(line) lines[#lines + 1] = line end, response, round == 2)
+            end
+            logs[i] = table.concat(lines, "\n")
+          end)
+        end
+        sluice.all(tasks)
+        for _, p in ipairs(peers) do p:stop() end
+        client:close()
+        support.settle(sluice)
+        assert.equal(0, sluice.stats().outstanding)
+        return logs
+      end
+      local first = run(modes[1])
+      for i, log in ipairs(first) do assert.is_truthy(log:find("task " .. i, 1, true)) end
+      for i = 2, #modes do
+        local logs = run(modes[i])
+        for k, log in ipairs(first) do assert.is_true(log == logs[k], modes[i].backend .. k) end
+      end
     end)
 
     for _, exchange in ipairs(exchanges) do

@@ -157,6 +157,84 @@ TEST("sends what was submitted though the loop closes before any step")
     each_backend(send_and_close);
 }
 
+#define BATCH 64
+
+TEST("what is submitted to a ring goes to the kernel with one wait, all of it")
+{
+    static struct task tasks[BATCH];
+    const struct sl_backend_class *class = sl_backend_find("io_uring");
+    struct sl_backend *backend;
+    char bytes[8];
+
+    if (class == NULL || !class->is_present())
+        return;
+    world_init(&world, NULL);
+    backend = backend_of(class);
+    for (int i = 0; i < BATCH; i++) {
+        task_init(&tasks[i], class, SL_OPERATION_SEND);
+        memcpy(tasks[i].bytes, "batch", 5);
+    }
+    class->wait(backend, 0);
+    CHECK(!class->has_pending(backend));
+    for (int i = 0; i < BATCH; i++)
+        task_submit(&tasks[i], 1, 5);
+    CHECK(class->has_pending(backend));
+    CHECK_INT(backend->in_flight, BATCH);
+    for (int i = 0; i < BATCH; i++)
+        CHECK_INT(recv(tasks[i].theirs, bytes, sizeof bytes, MSG_DONTWAIT), -1);
+    class->wait(backend, 0);
+    CHECK(!class->has_pending(backend));
+    CHECK_INT(backend->in_flight, 0);
+    for (int i = 0; i < BATCH; i++)
+        CHECK_INT(recv(tasks[i].theirs, bytes, sizeof bytes, MSG_DONTWAIT), 5);
+    world_settle(&world);
+    for (int i = 0; i < BATCH; i++)
+        task_fini(&tasks[i]);
+    world_fini(&world);
+}
+
+static void many_races(const struct sl_backend_class *class)
+{
+    struct task task;
+    int cancelled = 0;
+
+    world_init(&world, NULL);
+    task_init(&task, class, SL_OPERATION_RECEIVE);
+    for (int i = 0; i < 2500; i++) {
+        char byte[2] = "x";
+        ssize_t sent;
+
+        task_submit(&task, 1, 1);
+        if (i % 4 == 1)
+            sl_loop_step(&world.loop, 0);
+        if (i % 2 == 0)
+            task_cancel(&task);
+        sent = send(task.theirs, byte, 1, MSG_NOSIGNAL);
+        CHECK_INT(sent, 1);
+        if (i % 2 == 1)
+            task_cancel(&task);
+        world_until(&world, &task.is_over);
+        cancelled += task.operation.completion.status == SL_CANCELLED;
+        /* Either it has the byte or the byte is still there. */
+        if (task.operation.completion.status == SL_OK) {
+            CHECK_INT(task.operation.completion.result, 1);
+        } else {
+            CHECK_INT(task.operation.completion.status, SL_CANCELLED);
+            task_submit(&task, 1, 1);
+            world_until(&world, &task.is_over);
+            CHECK_INT(task.operation.completion.status, SL_OK);
+        }
+    }
+    test_note("%s, %d cancelled", class->name, cancelled);
+    task_fini(&task);
+    world_fini(&world);
+}
+
+TEST("a cancellation that races with a byte loses neither, ten thousand times")
+{
+    each_backend(many_races);
+}
+
 static void outlives_its_loop(const struct sl_backend_class *class)
 {
     struct manner manner = {SL_TRANSPORT_COMPLETION, class};
