@@ -219,14 +219,21 @@ $(BUILD)/support/tls_peer: spec/support/program/tls_peer.c $(BUILD)/module.flags
 TSAN_MODES ?= completion+threads completion+epoll stream+epoll
 TSAN_SPECS ?= spec/states_spec.lua spec/transport_spec.lua spec/platform_spec.lua
 
-.PHONY: tsan tsan-short
-tsan:
+# Units of what crosses threads.
+TSAN_UNITS ?= io/resolve io/backend io/loop io/connect
+
+.PHONY: tsan tsan-short tsan-unit
+tsan: tsan-unit
 	@SPECS='$(TSAN_SPECS)' SLUICE_SPEC_STREAM_MIB=16 $(MAKE) --no-print-directory \
 		SAN=thread BUILD='$(BUILD)/tsan' SPEC_MODES='$(TSAN_MODES)' spec
 
+tsan-unit:
+	@$(MAKE) --no-print-directory UNIT_SAN=thread BUILD='$(BUILD)/tsan' \
+		UNIT_SOURCES='$(TSAN_UNITS:%=spec/c/%_test.c)' unit
+
 # Names are resolved on threads, operations tried on others: both cross.
 tsan-short:
-	@SLUICE_SPEC_STATE_REQUESTS=50 $(MAKE) --no-print-directory tsan \
+	@SLUICE_SPEC_STATE_REQUESTS=50 $(MAKE) --no-print-directory tsan TSAN_UNITS= \
 		TSAN_MODES=completion+threads TSAN_SPECS=spec/states_spec.lua
 
 # ---- specs on other builds, other pools, and what is installed ----

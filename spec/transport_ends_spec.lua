@@ -1,7 +1,9 @@
 -- What is left when an operation on a transport, the transport or its state has ended: bytes that
 -- were reported as sent arrive, those that came in are not lost, and nobody is kept waiting.
 
+local certificates = require "spec.support.certificates"
 local script = require "spec.support.script"
+local server = require "spec.support.server"
 local sluice = require "sluice"
 local support = require "spec.support"
 
@@ -96,6 +98,39 @@ describe("a transport", function()
     assert.is_true(p:wait("idle", 1, 10))
     assert.equal("again", transport:receive(10, 0))
     assert.same({ n = 1 }, table.pack(transport:receive(10, 0)))
+  end)
+
+  it("gives all of a TLS record, in small pieces, while the socket is silent", function()
+    local silent <close> = server.python([[
+import socket, ssl, sys
+context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+context.load_cert_chain(sys.argv[2], sys.argv[3])
+listener = socket.create_server(("127.0.0.1", int(sys.argv[1])))
+while True:
+    try:
+        with context.wrap_socket(listener.accept()[0], server_side=True) as connection:
+            connection.sendall(bytes(i % 251 for i in range(16384)))
+            connection.recv(1)
+    except OSError:
+        pass
+]], certificates.chain "good", certificates.key "good")
+    local transport <close> = assert(sluice.connect {
+      host = "localhost", port = silent.port, transport = support.transport(),
+      tls = { ca_file = certificates.file "root.pem" } })
+    local pieces = { (assert(transport:receive(16, 20))) }
+    local length = #pieces[1]
+    while length < 16384 do
+      -- It is here already: nothing to wait for.
+      local piece = assert(transport:receive(16, 0))
+      pieces[#pieces + 1] = piece
+      length = length + #piece
+    end
+    assert.equal(1024, #pieces)
+    local bytes = table.concat(pieces)
+    for at = 1, 16384, 997 do assert.equal((at - 1) % 251, bytes:byte(at)) end
+    local got, _, err = transport:receive(16, 0)
+    assert.is_nil(got)
+    assert.equal("timeout", err.code)
   end)
 
   it("keeps no program running for a receive that was given up", function()
