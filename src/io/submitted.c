@@ -9,14 +9,13 @@
  * stays pinned until its operation's own completion; closed while something is
  * in flight, the transport lives on until the last of them. */
 #include "base/debug.h"
+#include "io/lent.h"
 #include "io/low_water.h"
 #include "io/readiness.h"
 #include "io/transport_class.h"
 
 #include <errno.h>
 #include <string.h>
-
-#define LENT_MOST SL_PROVIDED_MOST
 
 /* An orderly close waits this long for accepted bytes to leave: as long as a
  * peer may be silent. */
@@ -28,15 +27,8 @@ struct submitted {
     struct sl_operation receiving;
     struct iovec send_piece; /* what of the block is still to be sent */
     size_t appended;         /* behind that, as the last */
-    struct iovec receive_pieces[LENT_MOST];
     struct sl_segment *send_block;
-    struct sl_segment *receive_block;
-    struct sl_segment *lent[LENT_MOST]; /* instead of the block, if any */
-    size_t lent_count;
-    /* Received and not handed over yet: behind the first `taken` bytes of the
-     * pieces. */
-    size_t held;
-    size_t taken;
+    struct sl_lent lent; /* to `receiving`, and what came */
     size_t expected;
     struct sl_low_water low_water;
     struct sl_timer linger;
@@ -83,73 +75,6 @@ static void keep_error(struct submitted *self,
 
 /* ---- memory lent ---- */
 
-static void release_lent(struct submitted *self)
-{
-    while (self->lent_count > 0)
-        sl_segment_release(self->lent[--self->lent_count]);
-}
-
-static void pin(struct submitted *self)
-{
-    if (self->lent_count == 0)
-        sl_segment_pin(self->receive_block);
-    for (size_t i = 0; i < self->lent_count; i++)
-        sl_segment_pin(self->lent[i]);
-}
-
-static void unpin(struct submitted *self)
-{
-    if (self->lent_count == 0)
-        sl_segment_unpin(self->receive_block);
-    for (size_t i = 0; i < self->lent_count; i++)
-        sl_segment_unpin(self->lent[i]);
-}
-
-static void lend_segment(struct submitted *self, struct sl_segment *segment)
-{
-    struct iovec *piece = &self->receive_pieces[self->lent_count];
-
-    piece->iov_base = segment->data;
-    piece->iov_len = segment->capacity;
-    self->lent[self->lent_count++] = segment;
-}
-
-/* What was lent is the transport's again. Memory that the backend chose instead
- * counts as lent from here on. */
-static void end_lending(struct submitted *self)
-{
-    struct sl_segment *segment = self->receiving.provided;
-
-    unpin(self);
-    if (segment == NULL)
-        return;
-    self->receiving.provided = NULL;
-    while (segment != NULL) {
-        struct sl_segment *next = segment->next;
-
-        segment->next = NULL;
-        lend_segment(self, segment);
-        segment = next;
-    }
-    self->receiving.message.msg_iovlen = self->lent_count;
-}
-
-/* Segments for about `want` bytes; without any the block will do. */
-static void lend_segments(struct submitted *self, struct sl_pool *pool,
-                          size_t want)
-{
-    size_t room = 0;
-
-    while (self->lent_count < LENT_MOST && room < want) {
-        struct sl_segment *segment;
-
-        if (sl_pool_rent(pool, &segment) != SL_OK)
-            return;
-        lend_segment(self, segment);
-        room += segment->capacity;
-    }
-}
-
 static bool can_provide(const struct submitted *self)
 {
     struct sl_backend *backend = self->base.socket.backend;
@@ -161,27 +86,17 @@ static bool can_provide(const struct submitted *self)
 /* `pool` is that of the buffer which the segments are for. */
 static void lend(struct submitted *self, struct sl_pool *pool, size_t want)
 {
-    struct msghdr *message = &self->receiving.message;
     bool is_large = want > SL_TRANSPORT_BUFFER_SIZE &&
                     (self->low_water.is_flowing ||
                      self->expected > SL_TRANSPORT_BUFFER_SIZE);
-
-    sl_assert(self->held == 0 && self->lent_count == 0);
-    self->receiving.takes_provided =
+    bool is_provided =
         is_large && pool == self->base.loop->pool && can_provide(self);
-    if (is_large && !self->receiving.takes_provided)
-        lend_segments(self, pool, want);
-    if (self->lent_count == 0) {
-        self->receive_pieces[0].iov_base = self->receive_block->data;
-        self->receive_pieces[0].iov_len = SL_TRANSPORT_BUFFER_SIZE;
-    }
-    message->msg_iov = self->receive_pieces;
-    message->msg_iovlen = self->lent_count > 0 ? self->lent_count : 1;
+
+    sl_lent_begin(&self->lent, &self->receiving, pool, is_large ? want : 0,
+                  is_provided);
     /* As an edge would: after less than there was room for, all is drained. */
     self->receiving.waits_first =
         sl_low_water_is_raised(&self->low_water) && !self->low_water.is_flowing;
-    self->taken = 0;
-    pin(self);
 }
 
 /* ---- closing ---- */
@@ -195,9 +110,9 @@ static void let_go(struct submitted *self)
     sl_completion_fini(&self->sending.completion);
     sl_completion_fini(&self->receiving.completion);
     sl_socket_close(loop, &self->base.socket, false);
-    release_lent(self);
+    sl_lent_release(&self->lent);
     sl_segment_release(self->send_block);
-    sl_segment_release(self->receive_block);
+    sl_segment_release(self->lent.block);
     sl_free(loop->allocator, self, sizeof *self);
 }
 
@@ -372,29 +287,21 @@ static enum sl_status submitted_flush(struct sl_transport *transport)
 
 /* ---- receiving ---- */
 
-static size_t room_of(const struct submitted *self)
-{
-    size_t size = 0;
-
-    for (size_t i = 0; i < self->receiving.message.msg_iovlen; i++)
-        size += self->receive_pieces[i].iov_len;
-    return size;
-}
-
 /* Takes in what became of a receive. */
 static void take_result(struct submitted *self)
 {
     const struct sl_completion *completion = &self->receiving.completion;
 
-    end_lending(self);
+    sl_lent_end(&self->lent, &self->receiving);
     if (completion->status == SL_OK) {
-        self->held = completion->result;
-        sl_low_water_note(&self->low_water, self->held == room_of(self));
-        self->base.drained_at =
-            self->held < room_of(self) ? self->receiving.tried_at : 0;
+        bool is_full = completion->result == sl_lent_room(&self->lent);
+
+        self->lent.held = completion->result;
+        sl_low_water_note(&self->low_water, is_full);
+        self->base.drained_at = is_full ? 0 : self->receiving.tried_at;
         return;
     }
-    release_lent(self);
+    sl_lent_release(&self->lent);
     self->outcome = completion->status;
     if (completion->status == SL_END) {
         /* A send that met the reset first has taken its errno from here. */
@@ -422,56 +329,13 @@ static void receive_delivered(struct sl_completion *completion)
     }
 }
 
-/* Hands over at most `want` of what is held; a part when memory is short. */
-static enum sl_status hand_over(struct submitted *self,
-                                struct sl_buffer *buffer, size_t want,
-                                size_t *received)
-{
-    size_t total = 0;
-    size_t start = 0;
-    enum sl_status status = SL_OK;
-
-    for (size_t i = 0; self->held > 0 && total < want; i++) {
-        const struct iovec *piece = &self->receive_pieces[i];
-        size_t skip = self->taken - start;
-        size_t size = piece->iov_len - skip;
-        char *data = (char *)piece->iov_base + skip;
-
-        start += piece->iov_len;
-        if (self->taken >= start)
-            continue;
-        if (size > self->held)
-            size = self->held;
-        if (self->lent_count > 0)
-            self->lent[i]->filled = skip + size;
-        if (size > want - total)
-            size = want - total;
-        if (self->lent_count > 0) {
-            status = sl_buffer_link(buffer, self->lent[i], data, size);
-        } else {
-            status = sl_buffer_append(buffer, sl_view(data, size));
-        }
-        if (status != SL_OK)
-            break;
-        self->taken += size;
-        self->held -= size;
-        total += size;
-    }
-    if (self->held == 0)
-        release_lent(self);
-    if (total == 0)
-        return status;
-    *received = total;
-    return SL_OK;
-}
-
 static enum sl_status submitted_receive(struct sl_transport *transport,
                                         struct sl_buffer *buffer, size_t want,
                                         size_t *received)
 {
     struct submitted *self = self_of(transport);
 
-    if (!is_busy(&self->receiving) && self->held == 0 &&
+    if (!is_busy(&self->receiving) && self->lent.held == 0 &&
         self->outcome == SL_OK) {
         lend(self, buffer->pool, want);
         submit(self, &self->receiving);
@@ -489,16 +353,16 @@ static enum sl_status submitted_receive(struct sl_transport *transport,
         sl_completion_set_background(&self->receiving.completion, false);
         return SL_AGAIN;
     }
-    if (self->held == 0)
+    if (self->lent.held == 0)
         return self->outcome;
-    return hand_over(self, buffer, want, received);
+    return sl_lent_hand_over(&self->lent, buffer, want, received);
 }
 
 static enum sl_status submitted_watch(struct sl_transport *transport)
 {
     struct submitted *self = self_of(transport);
 
-    if (self->held > 0 || self->outcome != SL_OK)
+    if (self->lent.held > 0 || self->outcome != SL_OK)
         return SL_OK;
     if (!is_busy(&self->receiving)) {
         lend(self, self->base.loop->pool, SL_TRANSPORT_BUFFER_SIZE);
@@ -536,7 +400,7 @@ static void submitted_expect(struct sl_transport *transport, size_t bytes)
 /* With the transport already. */
 static bool is_here(const struct submitted *self)
 {
-    return self->held > 0 || self->outcome != SL_OK ||
+    return self->lent.held > 0 || self->outcome != SL_OK ||
            self->receiving.completion.state == SL_COMPLETION_READY;
 }
 
@@ -615,6 +479,7 @@ static enum sl_status submitted_create(struct sl_loop *loop,
                                        struct sl_transport **transport)
 {
     struct submitted *self = sl_allocate_zeroed(loop->allocator, sizeof *self);
+    struct sl_segment *block;
     enum sl_status status;
 
     if (self == NULL)
@@ -623,10 +488,10 @@ static enum sl_status submitted_create(struct sl_loop *loop,
         sl_pool_rent_block(pool, SL_TRANSPORT_BUFFER_SIZE, &self->send_block);
     if (status != SL_OK)
         goto fail;
-    status = sl_pool_rent_block(pool, SL_TRANSPORT_BUFFER_SIZE,
-                                &self->receive_block);
+    status = sl_pool_rent_block(pool, SL_TRANSPORT_BUFFER_SIZE, &block);
     if (status != SL_OK)
         goto fail_block;
+    sl_lent_init(&self->lent, block, SL_TRANSPORT_BUFFER_SIZE);
     self->base.class = &sl_transport_submitted;
     self->base.loop = loop;
     self->base.drained_at = loop->now;
@@ -660,7 +525,7 @@ static void settle(struct submitted *self, bool is_orderly)
             submit_rest(self);
     }
     if (self->receiving.completion.state == SL_COMPLETION_READY) {
-        end_lending(self);
+        sl_lent_end(&self->lent, &self->receiving);
         sl_completion_fini(&self->receiving.completion);
     }
 }
@@ -672,7 +537,7 @@ static void forget(struct submitted *self)
     if (is_in_flight(&self->sending))
         sl_segment_unpin(self->send_block);
     if (is_in_flight(&self->receiving))
-        unpin(self);
+        sl_lent_forget(&self->lent);
     let_go(self);
 }
 
