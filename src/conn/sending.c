@@ -1,10 +1,6 @@
 #include "conn/exchange_parts.h"
 
 #include <string.h>
-#include <unistd.h>
-
-/* Read at once from a file that has to pass through memory. */
-#define FILE_PIECE ((size_t)16 * 1024)
 
 #define CONTINUE_TIMEOUT SL_SECOND
 #define SEND_VIEWS       16
@@ -75,72 +71,37 @@ static void sent(struct sl_exchange *exchange, size_t size)
     exchange->last_activity = sl_exchange_loop(exchange)->now;
 }
 
-/* A file goes by its descriptor where the kernel can do that, else in pieces
- * read into the upload's buffer. */
-static enum sl_status send_file(struct sl_exchange *exchange, size_t *count)
+static enum sl_status read_file(struct sl_exchange *exchange)
 {
-    struct sl_link *link = &exchange->connection->link;
     struct sl_upload *upload = &exchange->upload;
-    uint64_t left = upload->size - upload->sent;
-    size_t size = left < SL_TURN_BUDGET ? (size_t)left : SL_TURN_BUDGET;
-    int64_t offset = upload->file_offset + (int64_t)upload->sent;
-    struct sl_room room;
-    struct sl_view view;
-    ssize_t got;
-    enum sl_status status;
+    enum sl_status status = sl_upload_fill(upload);
 
-    if (link->tls == NULL) {
-        status = sl_transport_send_file(link->transport, upload->file, offset,
-                                        size, count);
-        if (status == SL_END)
-            return sl_fail(&exchange->failure, SL_INVALID, SL_STAGE_SEND,
-                           "%s is shorter than it was", upload->file_name);
-        if (status == SL_CLOSED)
-            return sl_fail_system(&exchange->failure, status, SL_STAGE_SEND,
-                                  sl_transport_error(link->transport));
-        if (status != SL_UNSUPPORTED)
-            return status;
-    }
-
-    status = sl_buffer_reserve(&upload->pushed, FILE_PIECE, &room);
-    if (status != SL_OK)
-        return sl_fail(&exchange->failure, status, SL_STAGE_SEND,
-                       "out of memory");
-    got = pread(upload->file, room.data, room.size < size ? room.size : size,
-                offset);
-    sl_buffer_commit(&upload->pushed, got > 0 ? (size_t)got : 0);
-    if (got < 0)
-        return sl_fail(&exchange->failure, SL_INVALID, SL_STAGE_SEND,
-                       "%s cannot be read", upload->file_name);
-    if (got == 0)
-        return sl_fail(&exchange->failure, SL_INVALID, SL_STAGE_SEND,
-                       "%s is shorter than it was", upload->file_name);
-    view = sl_buffer_peek(&upload->pushed);
-    status = sl_link_send(link, &view, 1, count, &exchange->failure);
-    sl_buffer_reset(&upload->pushed);
-    return status;
-}
-
-static bool is_file_next(const struct sl_exchange *exchange)
-{
-    return exchange->upload.kind == SL_UPLOAD_FILE &&
-           exchange->continue_until == 0 &&
-           exchange->upload.sent < exchange->upload.size;
+    if (status == SL_OK)
+        return status;
+    if (status == SL_END || status == SL_INVALID)
+        return sl_fail(&exchange->failure, SL_INVALID, SL_STAGE_SEND, "%s %s",
+                       upload->file_name,
+                       status == SL_END ? "is shorter than it was"
+                                        : "cannot be read");
+    return sl_fail(&exchange->failure, status, SL_STAGE_SEND, "out of memory");
 }
 
 static enum sl_status send_next(struct sl_exchange *exchange, size_t *count)
 {
     struct sl_view views[SEND_VIEWS];
     size_t view_count;
+    enum sl_status status = SL_OK;
 
     *count = 0;
     if (exchange->holds_head)
         return SL_AGAIN; /* until there is a piece to go with it */
+    if (exchange->continue_until == 0)
+        status = read_file(exchange);
+    if (status != SL_OK)
+        return status;
     view_count = gather(exchange, views);
     if (view_count > 0)
         return send_views(exchange, views, view_count, count);
-    if (is_file_next(exchange))
-        return send_file(exchange, count);
     if (exchange->continue_until != 0 || !sl_upload_is_over(&exchange->upload))
         return SL_AGAIN; /* for 100, or for the next pushed piece */
     return sl_link_flush(&exchange->connection->link, &exchange->failure);

@@ -2,8 +2,16 @@
 
 #include "base/debug.h"
 
+#include <errno.h>
 #include <stdio.h>
+#include <sys/uio.h>
 #include <unistd.h>
+
+/* Read from a file at once: so much still fits the cache when it is sent. The
+ * kernel's own way from file to socket costs twice as much, for it hands on
+ * single pages. */
+#define FILE_PIECE ((size_t)128 * 1024)
+#define FILE_ROOMS 8
 
 void sl_upload_init(struct sl_upload *upload, struct sl_allocator *allocator,
                     struct sl_pool *pool)
@@ -173,12 +181,51 @@ static size_t sequence_views(const struct sl_upload *upload,
     return given;
 }
 
+static ssize_t read_into(const struct sl_upload *upload,
+                         const struct sl_room *rooms, size_t count, size_t want)
+{
+    off_t offset = (off_t)(upload->file_offset + (int64_t)upload->sent);
+    struct iovec pieces[FILE_ROOMS];
+    ssize_t n;
+
+    for (size_t i = 0; i < count; i++) {
+        pieces[i].iov_base = rooms[i].data;
+        pieces[i].iov_len = rooms[i].size < want ? rooms[i].size : want;
+        want -= pieces[i].iov_len;
+    }
+    do
+        n = preadv(upload->file, pieces, (int)count, offset);
+    while (n < 0 && errno == EINTR);
+    return n;
+}
+
+enum sl_status sl_upload_fill(struct sl_upload *upload)
+{
+    uint64_t left = upload->size - upload->sent;
+    size_t want = left < FILE_PIECE ? (size_t)left : FILE_PIECE;
+    struct sl_room rooms[FILE_ROOMS];
+    size_t count = FILE_ROOMS;
+    enum sl_status status;
+    ssize_t n;
+
+    if (upload->kind != SL_UPLOAD_FILE || upload->pushed.length > 0 ||
+        want == 0)
+        return SL_OK;
+    status = sl_buffer_reserve_many(&upload->pushed, want, rooms, &count);
+    if (status != SL_OK)
+        return status;
+    n = read_into(upload, rooms, count, want);
+    sl_buffer_commit(&upload->pushed, n > 0 ? (size_t)n : 0);
+    if (n < 0)
+        return SL_INVALID;
+    return n == 0 ? SL_END : SL_OK;
+}
+
 size_t sl_upload_views(const struct sl_upload *upload, struct sl_view *views,
                        size_t count)
 {
     switch (upload->kind) {
     case SL_UPLOAD_NONE:
-    case SL_UPLOAD_FILE:
         return 0;
     case SL_UPLOAD_SEQUENCE:
         return sequence_views(upload, views, count);
@@ -188,6 +235,7 @@ size_t sl_upload_views(const struct sl_upload *upload, struct sl_view *views,
         views[0] = sl_view(upload->text.data + upload->sent,
                            upload->text.size - (size_t)upload->sent);
         return 1;
+    case SL_UPLOAD_FILE:
     case SL_UPLOAD_PUSHED:
         return sl_buffer_views(&upload->pushed, views, count);
     }
@@ -204,6 +252,7 @@ size_t sl_upload_copy_out(const struct sl_upload *upload, char *to, size_t size)
             size = left;
         sl_sequence_copy_out(&upload->sequence, (size_t)upload->sent, to, size);
         return size;
+    case SL_UPLOAD_FILE:
     case SL_UPLOAD_PUSHED:
         return sl_buffer_copy_out(&upload->pushed, 0, to, size);
     default:
@@ -214,7 +263,7 @@ size_t sl_upload_copy_out(const struct sl_upload *upload, char *to, size_t size)
 void sl_upload_advance(struct sl_upload *upload, size_t size)
 {
     upload->sent += size;
-    if (upload->kind == SL_UPLOAD_PUSHED)
+    if (upload->kind == SL_UPLOAD_FILE || upload->kind == SL_UPLOAD_PUSHED)
         sl_buffer_consume(&upload->pushed, size);
 }
 
@@ -245,4 +294,5 @@ void sl_upload_rewind(struct sl_upload *upload)
 {
     sl_assert(sl_upload_is_replayable(upload));
     upload->sent = 0;
+    sl_buffer_reset(&upload->pushed);
 }

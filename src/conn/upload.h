@@ -34,7 +34,7 @@ struct sl_upload {
     bool is_complete; /* PUSHED: nothing follows; the others always */
     struct sl_view text;
     struct sl_sequence sequence;
-    struct sl_buffer pushed; /* framed already */
+    struct sl_buffer pushed; /* framed already; of a FILE: read, not sent */
     int file;
     const char *file_name;
     int64_t file_offset;
@@ -72,8 +72,11 @@ enum sl_status sl_upload_push(struct sl_upload *upload,
 enum sl_status sl_upload_finish(struct sl_upload *upload,
                                 struct sl_view trailers);
 
-/* Up to `count` views from where it stands; 0 when nothing is there now. A FILE
- * gives none: it is sent by its descriptor. */
+/* So that views show something: of a FILE, reads on when all that was read is
+ * sent. SL_OK, also at its end and of any other kind. SL_END: the file is shorter than it was. SL_INVALID:
+ * it cannot be read. SL_MEMORY, SL_LIMIT. */
+enum sl_status sl_upload_fill(struct sl_upload *upload);
+/* Up to `count` views from where it stands; 0 when nothing is there now. */
 size_t sl_upload_views(const struct sl_upload *upload, struct sl_view *views,
                        size_t count);
 /* Copies up to `size` of the bytes that those views show; the count. */

@@ -7,13 +7,7 @@
 #include "io/transport_class.h"
 
 #include <errno.h>
-#include <signal.h>
 #include <string.h>
-#include <time.h>
-
-#ifdef __linux__
-#include <sys/sendfile.h>
-#endif
 
 #define VIEWS_AT_ONCE 16
 #define ROOMS_AT_ONCE 8
@@ -177,71 +171,6 @@ static enum sl_status stream_send(struct sl_transport *transport,
     /* A short count means that the kernel's buffer is full. */
     if ((size_t)n < size)
         transport->socket.is_writable = false;
-    self->waits_to_send = false;
-    *sent = (size_t)n;
-    return SL_OK;
-}
-
-#ifdef __linux__
-/* sendfile has no MSG_NOSIGNAL: SIGPIPE is held back, and taken away if this
- * call raised it. */
-static ssize_t send_from_file(int fd, int file, int64_t offset, size_t size)
-{
-    static const struct timespec at_once = {0, 0};
-    sigset_t pipe_signal;
-    sigset_t before;
-    sigset_t pending;
-    off_t position = (off_t)offset;
-    ssize_t n;
-    int error;
-
-    sigemptyset(&pipe_signal);
-    sigaddset(&pipe_signal, SIGPIPE);
-    sigpending(&pending);
-    pthread_sigmask(SIG_BLOCK, &pipe_signal, &before);
-    do
-        n = sendfile(fd, file, &position, size);
-    while (n < 0 && errno == EINTR);
-    error = errno;
-    if (n < 0 && error == EPIPE && !sigismember(&pending, SIGPIPE))
-        sigtimedwait(&pipe_signal, NULL, &at_once);
-    pthread_sigmask(SIG_SETMASK, &before, NULL);
-    errno = error;
-    return n;
-}
-#else
-static ssize_t send_from_file(int fd, int file, int64_t offset, size_t size)
-{
-    (void)fd;
-    (void)file;
-    (void)offset;
-    (void)size;
-    errno = ENOSYS;
-    return -1;
-}
-#endif
-
-static enum sl_status stream_send_file(struct sl_transport *transport, int file,
-                                       int64_t offset, size_t size,
-                                       size_t *sent)
-{
-    struct stream *self = self_of(transport);
-    ssize_t n;
-
-    if (transport->error != 0)
-        return SL_CLOSED;
-    if (!transport->socket.is_writable)
-        return wait_to_send(self);
-    n = send_from_file(transport->socket.fd, file, offset, size);
-    /* EIO is of the file: reading it tells. */
-    if (n < 0 && (errno == EINVAL || errno == ENOSYS || errno == EIO))
-        return SL_UNSUPPORTED;
-    if (n < 0)
-        return after_failed_send(self, errno);
-    if (n == 0)
-        return SL_END;
-    /* Short because the kernel's buffer is full or because the file ends: the
-     * next call finds out which. */
     self->waits_to_send = false;
     *sent = (size_t)n;
     return SL_OK;
@@ -454,7 +383,6 @@ const struct sl_transport_class sl_transport_stream = {
     .mode = SL_TRANSPORT_STREAM,
     .create = stream_create,
     .send = stream_send,
-    .send_file = stream_send_file,
     .flush = stream_flush,
     .receive = stream_receive,
     .watch = stream_watch,

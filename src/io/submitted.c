@@ -261,18 +261,6 @@ static bool submitted_send_last(struct sl_transport *transport,
     return true;
 }
 
-static enum sl_status submitted_send_file(struct sl_transport *transport,
-                                          int file, int64_t offset, size_t size,
-                                          size_t *sent)
-{
-    (void)transport;
-    (void)file;
-    (void)offset;
-    (void)size;
-    (void)sent;
-    return SL_UNSUPPORTED;
-}
-
 static enum sl_status submitted_flush(struct sl_transport *transport)
 {
     struct submitted *self = self_of(transport);
@@ -577,7 +565,6 @@ const struct sl_transport_class sl_transport_submitted = {
     .create = submitted_create,
     .send = submitted_send,
     .send_last = submitted_send_last,
-    .send_file = submitted_send_file,
     .flush = submitted_flush,
     .receive = submitted_receive,
     .watch = submitted_watch,

@@ -104,12 +104,6 @@ bool sl_transport_send_last(struct sl_transport *transport,
            transport->class->send_last(transport, bytes);
 }
 
-enum sl_status sl_transport_send_file(struct sl_transport *transport, int file,
-                                      int64_t offset, size_t size, size_t *sent)
-{
-    return transport->class->send_file(transport, file, offset, size, sent);
-}
-
 enum sl_status sl_transport_flush(struct sl_transport *transport)
 {
     return transport->class->flush(transport);

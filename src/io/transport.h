@@ -53,12 +53,6 @@ enum sl_status sl_transport_send(struct sl_transport *transport,
  * behind what is under way. False: there is no room for them. */
 bool sl_transport_send_last(struct sl_transport *transport,
                             struct sl_view bytes);
-/* The same as send from a regular file. SL_UNSUPPORTED: read it and send that. SL_END:
- * the file is shorter. */
-enum sl_status sl_transport_send_file(struct sl_transport *transport, int file,
-                                      int64_t offset, size_t size,
-                                      size_t *sent);
-
 /* SL_OK: all that send took is with the kernel. SL_AGAIN: `can_send` will tell;
  * SL_CLOSED. */
 enum sl_status sl_transport_flush(struct sl_transport *transport);

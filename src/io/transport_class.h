@@ -22,8 +22,6 @@ struct sl_transport_class {
                            size_t *sent);
     /* NULL: what cannot be sent at once cannot be kept either. */
     bool (*send_last)(struct sl_transport *transport, struct sl_view bytes);
-    enum sl_status (*send_file)(struct sl_transport *transport, int file,
-                                int64_t offset, size_t size, size_t *sent);
     enum sl_status (*flush)(struct sl_transport *transport);
     enum sl_status (*receive)(struct sl_transport *transport,
                               struct sl_buffer *buffer, size_t want,

@@ -2,6 +2,7 @@
 
 #include "spec/c/support/test.h"
 
+#include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
@@ -36,7 +37,8 @@ static void check_sent(size_t piece, const char *expected)
     size_t size = 0;
     struct sl_view view;
 
-    while (sl_upload_views(&upload, &view, 1) > 0) {
+    while (sl_upload_fill(&upload) == SL_OK &&
+           sl_upload_views(&upload, &view, 1) > 0) {
         size_t count = view.size < piece ? view.size : piece;
 
         REQUIRE(size + count <= sizeof sent);
@@ -135,22 +137,76 @@ TEST("holds pushed pieces to the declared length")
     close_upload();
 }
 
-TEST("closes its file when it is disposed")
+/* An open file with that content; `*fd` is for the upload. */
+static FILE *make_file(const char *content, int *fd)
 {
     FILE *file = tmpfile();
-    int fd;
 
-    REQUIRE(file != NULL);
-    fd = dup(fileno(file));
-    REQUIRE(fd >= 0);
+    REQUIRE(file != NULL && fputs(content, file) >= 0 && fflush(file) == 0);
+    *fd = dup(fileno(file));
+    REQUIRE(*fd >= 0);
+    return file;
+}
+
+TEST("closes its file when it is disposed")
+{
+    int fd;
+    FILE *file = make_file("", &fd);
+
     open_upload();
     sl_upload_set_file(&upload, fd, 0, 10, "body");
     CHECK(!sl_upload_is_over(&upload));
-    sl_upload_advance(&upload, 10);
-    CHECK(sl_upload_is_over(&upload));
     close_upload();
     CHECK_INT(write(fd, "x", 1), -1);
     fclose(file);
+}
+
+TEST("reads a range of a file as it is sent, and again")
+{
+    for (size_t piece = 1; piece < 12; piece++) {
+        int fd;
+        FILE *file = make_file("<<a file of some length>>", &fd);
+
+        open_upload();
+        sl_upload_set_file(&upload, fd, 2, 21, "body");
+        for (int again = 0; again < 2; again++) {
+            CHECK_INT(sl_upload_fill(&upload), SL_OK);
+            CHECK_INT(sl_upload_fill(&upload), SL_OK); /* no more than that */
+            check_sent(piece, "a file of some length");
+            CHECK_INT(sl_upload_fill(&upload), SL_OK);
+            CHECK(sl_upload_is_over(&upload));
+            CHECK_INT(sl_upload_delivered(&upload), 21);
+            sl_upload_rewind(&upload);
+            CHECK_INT(sl_upload_fill(&upload), SL_OK);
+            sl_upload_advance(&upload, 3);
+            sl_upload_rewind(&upload);
+        }
+        close_upload();
+        fclose(file);
+    }
+}
+
+TEST("tells of a file that has become shorter, or cannot be read")
+{
+    int fd;
+    FILE *file = make_file("short", &fd);
+
+    open_upload();
+    sl_upload_set_file(&upload, fd, 0, 6, "body");
+    CHECK_INT(sl_upload_fill(&upload), SL_OK);
+    check_sent(3, "short");
+    CHECK(!sl_upload_is_over(&upload));
+    CHECK_INT(sl_upload_fill(&upload), SL_END);
+    close_upload();
+    fclose(file);
+
+    fd = open("/", O_RDONLY | O_CLOEXEC);
+    REQUIRE(fd >= 0);
+    open_upload();
+    sl_upload_set_file(&upload, fd, 0, 6, "body");
+    CHECK_INT(sl_upload_fill(&upload), SL_INVALID);
+    CHECK_INT(upload.pushed.length, 0);
+    close_upload();
 }
 
 int main(void)
