@@ -74,7 +74,7 @@ describe("several states", function()
       tls = { certificate = certificates.chain "good", key = certificates.key "good" },
     }
     web:file(1024)
-    local each = REQUESTS // 10
+    local each = 2 * (REQUESTS // 20)
     local sum = run(STATES, [[
       local url = ("https://localhost:%s/file/1024"):format(port)
       local sum, asked, resumed = 0, 0, 0
