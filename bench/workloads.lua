@@ -74,8 +74,20 @@ end
 return {
   with_completion(small("W1", "sequential small GET, fast origin", "fast", 1, 20000, {
     cpu("sluice", "curl", 0.90, 0.78),
-    { field = "wall", of = "sluice", over = "curl", must = 0.95, aim = 0.65 },
+    { field = "wall", of = "sluice", over = "curl" },
   })),
+  {
+    name = "W1s", title = "W1, polling before it sleeps: loop:spin(0.0001)", at = "fast",
+    path = "/1k", per = "request", connections = 1, count = 20000, quick = 2000,
+    contenders = {
+      body("sluice", "sluice", "sequential", { SPIN = "0.0001" }),
+      body("curl", "curl", "sequential"),
+    },
+    figures = {
+      cpu("sluice", "curl", 0.90, 0.78),
+      { field = "wall", of = "sluice", over = "curl", must = 0.95, aim = 0.65 },
+    },
+  },
   small("W1n", "sequential small GET, nginx", "nginx", 1, 20000, {
     cpu("sluice", "curl", 0.90, 0.78),
   }),
