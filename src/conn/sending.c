@@ -74,7 +74,10 @@ static void sent(struct sl_exchange *exchange, size_t size)
 static enum sl_status read_file(struct sl_exchange *exchange)
 {
     struct sl_upload *upload = &exchange->upload;
-    enum sl_status status = sl_upload_fill(upload);
+    const struct sl_link *link = &exchange->connection->link;
+    bool is_direct = link->tls == NULL &&
+                     sl_transport_mode(link->transport) == SL_TRANSPORT_STREAM;
+    enum sl_status status = sl_upload_fill(upload, is_direct);
 
     if (status == SL_OK)
         return status;

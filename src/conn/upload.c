@@ -4,14 +4,19 @@
 
 #include <errno.h>
 #include <stdio.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
 #include <sys/uio.h>
 #include <unistd.h>
 
-/* Read from a file at once: so much still fits the cache when it is sent. The
- * kernel's own way from file to socket costs twice as much, for it hands on
- * single pages. */
+/* Read from a file at once: so much still fits the cache when it is sent. */
 #define FILE_PIECE ((size_t)128 * 1024)
 #define FILE_ROOMS 8
+
+/* Mapped at once, and shown at once. The kernel's own way from file to socket
+ * costs twice as much, for it hands on single pages. */
+#define MAPPED_MOST  ((int64_t)1024 * 1024)
+#define MAPPED_PIECE ((size_t)512 * 1024)
 
 void sl_upload_init(struct sl_upload *upload, struct sl_allocator *allocator,
                     struct sl_pool *pool)
@@ -25,9 +30,17 @@ void sl_upload_init(struct sl_upload *upload, struct sl_allocator *allocator,
     upload->file = -1;
     upload->file_name = NULL;
     upload->file_offset = 0;
+    upload->mapped = NULL;
     upload->size = 0;
     upload->pushed_size = 0;
     upload->sent = 0;
+}
+
+static void unmap(struct sl_upload *upload)
+{
+    if (upload->mapped != NULL)
+        munmap(upload->mapped, upload->mapped_size);
+    upload->mapped = NULL;
 }
 
 void sl_upload_dispose(struct sl_upload *upload)
@@ -39,6 +52,7 @@ void sl_upload_dispose(struct sl_upload *upload)
         return;
     sl_sequence_fini(&upload->sequence);
     sl_buffer_fini(&upload->pushed);
+    unmap(upload);
     if (upload->file >= 0)
         close(upload->file);
     sl_upload_init(upload, allocator, pool);
@@ -181,10 +195,16 @@ static size_t sequence_views(const struct sl_upload *upload,
     return given;
 }
 
+/* Where the next byte is in the file. */
+static int64_t position(const struct sl_upload *upload)
+{
+    return upload->file_offset + (int64_t)upload->sent;
+}
+
 static ssize_t read_into(const struct sl_upload *upload,
                          const struct sl_room *rooms, size_t count, size_t want)
 {
-    off_t offset = (off_t)(upload->file_offset + (int64_t)upload->sent);
+    off_t offset = (off_t)position(upload);
     struct iovec pieces[FILE_ROOMS];
     ssize_t n;
 
@@ -199,7 +219,45 @@ static ssize_t read_into(const struct sl_upload *upload,
     return n;
 }
 
-enum sl_status sl_upload_fill(struct sl_upload *upload)
+static size_t mapped_left(const struct sl_upload *upload)
+{
+    return (size_t)(upload->mapped_at + (int64_t)upload->mapped_size -
+                    position(upload));
+}
+
+/* The range that the next byte is in. False: it cannot be mapped. */
+static bool map(struct sl_upload *upload)
+{
+    int64_t page = sysconf(_SC_PAGESIZE);
+    int64_t end = upload->file_offset + (int64_t)upload->size;
+    int64_t at = position(upload) / page * page;
+    void *mapped;
+
+    if (upload->mapped != NULL && mapped_left(upload) > 0)
+        return true;
+    unmap(upload);
+    if (end > at + MAPPED_MOST)
+        end = at + MAPPED_MOST;
+    mapped = mmap(NULL, (size_t)(end - at), PROT_READ, MAP_SHARED, upload->file,
+                  (off_t)at);
+    if (mapped == MAP_FAILED)
+        return false;
+    upload->mapped = mapped;
+    upload->mapped_at = at;
+    upload->mapped_size = (size_t)(end - at);
+    return true;
+}
+
+/* Behind the end of a file its last page shows zeros. */
+static bool is_as_long_as_it_was(const struct sl_upload *upload)
+{
+    struct stat now;
+
+    return fstat(upload->file, &now) == 0 &&
+           (int64_t)now.st_size - upload->file_offset >= (int64_t)upload->size;
+}
+
+enum sl_status sl_upload_fill(struct sl_upload *upload, bool may_map)
 {
     uint64_t left = upload->size - upload->sent;
     size_t want = left < FILE_PIECE ? (size_t)left : FILE_PIECE;
@@ -211,6 +269,8 @@ enum sl_status sl_upload_fill(struct sl_upload *upload)
     if (upload->kind != SL_UPLOAD_FILE || upload->pushed.length > 0 ||
         want == 0)
         return SL_OK;
+    if (may_map && map(upload))
+        return is_as_long_as_it_was(upload) ? SL_OK : SL_END;
     status = sl_buffer_reserve_many(&upload->pushed, want, rooms, &count);
     if (status != SL_OK)
         return status;
@@ -219,6 +279,15 @@ enum sl_status sl_upload_fill(struct sl_upload *upload)
     if (n < 0)
         return SL_INVALID;
     return n == 0 ? SL_END : SL_OK;
+}
+
+static size_t mapped_view(const struct sl_upload *upload, struct sl_view *view)
+{
+    size_t left = mapped_left(upload);
+
+    *view = sl_view(upload->mapped + (position(upload) - upload->mapped_at),
+                    left < MAPPED_PIECE ? left : MAPPED_PIECE);
+    return left > 0;
 }
 
 size_t sl_upload_views(const struct sl_upload *upload, struct sl_view *views,
@@ -236,6 +305,9 @@ size_t sl_upload_views(const struct sl_upload *upload, struct sl_view *views,
                            upload->text.size - (size_t)upload->sent);
         return 1;
     case SL_UPLOAD_FILE:
+        if (upload->mapped != NULL && count > 0)
+            return mapped_view(upload, views);
+        return sl_buffer_views(&upload->pushed, views, count);
     case SL_UPLOAD_PUSHED:
         return sl_buffer_views(&upload->pushed, views, count);
     }
@@ -252,7 +324,6 @@ size_t sl_upload_copy_out(const struct sl_upload *upload, char *to, size_t size)
             size = left;
         sl_sequence_copy_out(&upload->sequence, (size_t)upload->sent, to, size);
         return size;
-    case SL_UPLOAD_FILE:
     case SL_UPLOAD_PUSHED:
         return sl_buffer_copy_out(&upload->pushed, 0, to, size);
     default:
@@ -263,7 +334,7 @@ size_t sl_upload_copy_out(const struct sl_upload *upload, char *to, size_t size)
 void sl_upload_advance(struct sl_upload *upload, size_t size)
 {
     upload->sent += size;
-    if (upload->kind == SL_UPLOAD_FILE || upload->kind == SL_UPLOAD_PUSHED)
+    if (upload->pushed.length > 0)
         sl_buffer_consume(&upload->pushed, size);
 }
 
@@ -294,5 +365,6 @@ void sl_upload_rewind(struct sl_upload *upload)
 {
     sl_assert(sl_upload_is_replayable(upload));
     upload->sent = 0;
+    unmap(upload);
     sl_buffer_reset(&upload->pushed);
 }

@@ -38,6 +38,9 @@ struct sl_upload {
     int file;
     const char *file_name;
     int64_t file_offset;
+    char *mapped; /* a range of the FILE, from `mapped_at` of it; NULL: none */
+    size_t mapped_size;
+    int64_t mapped_at;
     uint64_t size; /* of the whole body; PUSHED: declared, or pushed so far */
     uint64_t pushed_size; /* PUSHED: payload bytes so far */
     uint64_t sent;        /* bytes gone, with framing */
@@ -73,9 +76,11 @@ enum sl_status sl_upload_finish(struct sl_upload *upload,
                                 struct sl_view trailers);
 
 /* So that views show something: of a FILE, reads on when all that was read is
- * sent. SL_OK, also at its end and of any other kind. SL_END: the file is shorter than it was. SL_INVALID:
+ * sent, or maps it if the kernel alone will look at the views: it fails with
+ * EFAULT where a program would end, should the file become shorter meanwhile.
+ * SL_OK, also at its end and of any other kind. SL_END: the file is shorter than it was. SL_INVALID:
  * it cannot be read. SL_MEMORY, SL_LIMIT. */
-enum sl_status sl_upload_fill(struct sl_upload *upload);
+enum sl_status sl_upload_fill(struct sl_upload *upload, bool may_map);
 /* Up to `count` views from where it stands; 0 when nothing is there now. */
 size_t sl_upload_views(const struct sl_upload *upload, struct sl_view *views,
                        size_t count);

@@ -2,14 +2,17 @@
 
 #include "spec/c/support/test.h"
 
+#include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 static struct test_allocator allocator;
 static struct sl_pool pool;
 static struct sl_upload upload;
+static bool may_map; /* how files are filled */
 
 static void open_upload(void)
 {
@@ -37,7 +40,7 @@ static void check_sent(size_t piece, const char *expected)
     size_t size = 0;
     struct sl_view view;
 
-    while (sl_upload_fill(&upload) == SL_OK &&
+    while (sl_upload_fill(&upload, may_map) == SL_OK &&
            sl_upload_views(&upload, &view, 1) > 0) {
         size_t count = view.size < piece ? view.size : piece;
 
@@ -161,7 +164,7 @@ TEST("closes its file when it is disposed")
     fclose(file);
 }
 
-TEST("reads a range of a file as it is sent, and again")
+static void send_range(void)
 {
     for (size_t piece = 1; piece < 12; piece++) {
         int fd;
@@ -170,20 +173,81 @@ TEST("reads a range of a file as it is sent, and again")
         open_upload();
         sl_upload_set_file(&upload, fd, 2, 21, "body");
         for (int again = 0; again < 2; again++) {
-            CHECK_INT(sl_upload_fill(&upload), SL_OK);
-            CHECK_INT(sl_upload_fill(&upload), SL_OK); /* no more than that */
+            CHECK_INT(sl_upload_fill(&upload, may_map), SL_OK);
+            CHECK_INT(sl_upload_fill(&upload, may_map),
+                      SL_OK); /* no more than that */
             check_sent(piece, "a file of some length");
-            CHECK_INT(sl_upload_fill(&upload), SL_OK);
+            CHECK_INT(sl_upload_fill(&upload, may_map), SL_OK);
             CHECK(sl_upload_is_over(&upload));
             CHECK_INT(sl_upload_delivered(&upload), 21);
             sl_upload_rewind(&upload);
-            CHECK_INT(sl_upload_fill(&upload), SL_OK);
+            CHECK_INT(sl_upload_fill(&upload, may_map), SL_OK);
             sl_upload_advance(&upload, 3);
             sl_upload_rewind(&upload);
         }
         close_upload();
         fclose(file);
     }
+}
+
+TEST("reads or maps a range of a file as it is sent, and again")
+{
+    send_range();
+    may_map = true;
+    send_range();
+    may_map = false;
+}
+
+TEST("maps a large file range by range")
+{
+    static char content[9 * 1024 * 1024];
+    size_t size = sizeof content - 1;
+    size_t done = 0;
+    struct sl_view view;
+    FILE *file;
+    int fd;
+
+    for (size_t i = 0; i < size; i++)
+        content[i] = (char)('a' + i % 23);
+    file = make_file(content, &fd);
+    open_upload();
+    sl_upload_set_file(&upload, fd, 5, size - 5, "body");
+    while (!sl_upload_is_over(&upload)) {
+        REQUIRE(sl_upload_fill(&upload, true) == SL_OK);
+        REQUIRE(sl_upload_views(&upload, &view, 1) == 1);
+        CHECK(memcmp(view.data, content + 5 + done, view.size) == 0);
+        if (view.size > 1000)
+            view.size -= 999;
+        done += view.size;
+        sl_upload_advance(&upload, view.size);
+    }
+    CHECK_INT(done, size - 5);
+    CHECK_INT(upload.pushed.length, 0);
+    close_upload();
+    fclose(file);
+}
+
+TEST("a mapped file that has become shorter fails, in a send, too")
+{
+    FILE *file;
+    struct sl_view view;
+    int ends[2];
+    int fd;
+
+    file = make_file("some bytes", &fd);
+    REQUIRE(socketpair(AF_UNIX, SOCK_STREAM, 0, ends) == 0);
+    open_upload();
+    sl_upload_set_file(&upload, fd, 0, 10, "body");
+    CHECK_INT(sl_upload_fill(&upload, true), SL_OK);
+    REQUIRE(sl_upload_views(&upload, &view, 1) == 1);
+    REQUIRE(ftruncate(fd, 0) == 0);
+    CHECK_INT(send(ends[0], view.data, view.size, 0), -1);
+    CHECK_INT(errno, EFAULT);
+    CHECK_INT(sl_upload_fill(&upload, true), SL_END);
+    close_upload();
+    close(ends[0]);
+    close(ends[1]);
+    fclose(file);
 }
 
 TEST("tells of a file that has become shorter, or cannot be read")
@@ -193,10 +257,10 @@ TEST("tells of a file that has become shorter, or cannot be read")
 
     open_upload();
     sl_upload_set_file(&upload, fd, 0, 6, "body");
-    CHECK_INT(sl_upload_fill(&upload), SL_OK);
+    CHECK_INT(sl_upload_fill(&upload, may_map), SL_OK);
     check_sent(3, "short");
     CHECK(!sl_upload_is_over(&upload));
-    CHECK_INT(sl_upload_fill(&upload), SL_END);
+    CHECK_INT(sl_upload_fill(&upload, may_map), SL_END);
     close_upload();
     fclose(file);
 
@@ -204,7 +268,7 @@ TEST("tells of a file that has become shorter, or cannot be read")
     REQUIRE(fd >= 0);
     open_upload();
     sl_upload_set_file(&upload, fd, 0, 6, "body");
-    CHECK_INT(sl_upload_fill(&upload), SL_INVALID);
+    CHECK_INT(sl_upload_fill(&upload, may_map), SL_INVALID);
     CHECK_INT(upload.pushed.length, 0);
     close_upload();
 }
