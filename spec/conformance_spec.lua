@@ -1,5 +1,4 @@
 --- doc/conformance.md, which is generated, is what the tests and fixtures say now.
--- No transport: run in the first mode alone.
 
 describe("the table of conformance", function()
   local conformance = dofile("spec/conformance/table.lua")

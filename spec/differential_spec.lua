@@ -1,6 +1,5 @@
 --- The wire fixtures, and wires that differ from them by one byte, beside parsers that were not
 -- written here: h11, and llhttp as strict as it can be built.
--- No transport: run in the first mode alone.
 
 local fixtures = require "support.fixtures"
 local llhttp = require "support.llhttp"

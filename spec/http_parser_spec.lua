@@ -1,5 +1,4 @@
 --- Every wire fixture through sluice.http_parser: the events are those that the C tests see.
--- No transport: run in the first mode alone.
 
 local sluice = require "sluice"
 local fixtures = require "support.fixtures"

@@ -1,5 +1,3 @@
--- No transport: run in the first mode alone.
-
 local certificates = require "spec.support.certificates"
 local fixtures = require "spec.support.fixtures"
 local nginx = require "spec.support.nginx"

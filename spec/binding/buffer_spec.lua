@@ -1,5 +1,4 @@
 -- Buffers from Lua: bytes in, sequences and leases out, everything back at dispose.
--- No transport: run in the first mode alone.
 
 local sluice = require "sluice"
 local support = require "spec.support"

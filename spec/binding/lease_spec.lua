@@ -1,5 +1,4 @@
 -- Leases from Lua: the single owner of finished bytes.
--- No transport: run in the first mode alone.
 
 local sluice = require "sluice"
 local support = require "spec.support"

@@ -1,5 +1,4 @@
 -- Readers from Lua: a file over a sequence, compared with a real file of the same bytes.
--- No transport: run in the first mode alone.
 
 local server = require "spec.support.server"
 local sluice = require "sluice"

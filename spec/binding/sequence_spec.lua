@@ -1,5 +1,4 @@
 -- Sequences from Lua: read-only, without copies, valid for as long as they are held.
--- No transport: run in the first mode alone.
 
 local sluice = require "sluice"
 local support = require "spec.support"

@@ -1,5 +1,4 @@
 -- Writers from Lua: one block that grows up to its maximum and is handed over once.
--- No transport: run in the first mode alone.
 
 local sluice = require "sluice"
 local support = require "spec.support"
