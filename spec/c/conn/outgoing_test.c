@@ -58,8 +58,8 @@ static struct sl_exchange *create(void)
 
     scene_init(&scene);
     open_connection();
-    REQUIRE(sl_exchange_create(scene.origin, &scene.options, SL_VIEW(POST),
-                               &exchange) == SL_OK);
+    REQUIRE(sl_exchange_create(scene.exchanges, scene.origin, &scene.options,
+                               SL_VIEW(POST), &exchange) == SL_OK);
     return exchange;
 }
 
@@ -105,7 +105,8 @@ TEST("sends a head and a sequence of many small segments at once")
     fill(&buffer, 0, BODY);
     REQUIRE(sl_sequence_take(&content, &buffer) == SL_OK);
     sl_buffer_fini(&buffer);
-    REQUIRE(sl_upload_set_sequence(&exchange->upload, &content) == SL_OK);
+    REQUIRE(sl_upload_set_sequence(&exchange->outgoing.upload, &content) ==
+            SL_OK);
     sl_exchange_start(exchange);
     count_sends(exchange);
     CHECK_INT(sl_exchange_want(exchange, SL_WANT_WHOLE, 0), SL_AGAIN);
@@ -121,10 +122,12 @@ TEST("sends a head and a small file at once")
     for (size_t i = 0; i < BODY; i++)
         putc((char)('a' + i % 26), file);
     fflush(file);
-    CHECK_INT(sl_upload_read_file(&exchange->upload, fileno(file), 0, BODY + 1),
+    CHECK_INT(sl_upload_read_file(&exchange->outgoing.upload, fileno(file), 0,
+                                  BODY + 1),
               SL_END);
-    CHECK_INT(sl_upload_read_file(&exchange->upload, fileno(file), 0, BODY),
-              SL_OK);
+    CHECK_INT(
+        sl_upload_read_file(&exchange->outgoing.upload, fileno(file), 0, BODY),
+        SL_OK);
     fclose(file);
     sl_exchange_start(exchange);
     count_sends(exchange);
@@ -138,7 +141,7 @@ static void push(struct sl_exchange *exchange, size_t from, size_t size)
 
     sl_buffer_init(&piece, &scene.world.pool, SIZE_MAX);
     fill(&piece, from, size);
-    REQUIRE(sl_upload_push(&exchange->upload, &piece) == SL_OK);
+    REQUIRE(sl_upload_push(&exchange->outgoing.upload, &piece) == SL_OK);
     sl_buffer_fini(&piece);
     sl_exchange_pushed(exchange);
 }
@@ -147,7 +150,7 @@ TEST("sends a head and pieces that are given without waiting at once")
 {
     struct sl_exchange *exchange = create();
 
-    sl_upload_set_pushed(&exchange->upload, BODY);
+    sl_upload_set_pushed(&exchange->outgoing.upload, BODY);
     sl_exchange_start(exchange);
     count_sends(exchange);
     CHECK_INT(sl_exchange_want(exchange, SL_WANT_WHOLE, 0), SL_AGAIN);
@@ -163,14 +166,14 @@ TEST("sends a head and a chunked body at once")
 {
     struct sl_exchange *exchange = create();
 
-    sl_upload_set_pushed(&exchange->upload, UINT64_MAX);
+    sl_upload_set_pushed(&exchange->outgoing.upload, UINT64_MAX);
     sl_exchange_start(exchange);
     count_sends(exchange);
     CHECK_INT(sl_exchange_want(exchange, SL_WANT_WHOLE, 0), SL_AGAIN);
     CHECK_INT(sl_exchange_want_room(exchange), SL_OK);
     push(exchange, 0, 3);
     push(exchange, 3, 2);
-    REQUIRE(sl_upload_finish(&exchange->upload, SL_VIEW("")) == SL_OK);
+    REQUIRE(sl_upload_finish(&exchange->outgoing.upload, SL_VIEW("")) == SL_OK);
     sl_exchange_pushed(exchange);
     scene_expect(&scene, server, POST "3\r\nabc\r\n2\r\nde\r\n0\r\n\r\n");
     CHECK_INT(sends, 1);
@@ -185,7 +188,7 @@ TEST("sends the head of a body whose first piece takes its time")
 {
     struct sl_exchange *exchange = create();
 
-    sl_upload_set_pushed(&exchange->upload, 4);
+    sl_upload_set_pushed(&exchange->outgoing.upload, 4);
     sl_exchange_start(exchange);
     CHECK_INT(sl_exchange_want(exchange, SL_WANT_WHOLE, 0), SL_AGAIN);
     CHECK_INT(sl_exchange_want_room(exchange), SL_OK);
@@ -194,7 +197,7 @@ TEST("sends the head of a body whose first piece takes its time")
     scene_expect(&scene, server, "ab"); /* and so does the second one */
     push(exchange, 2, 2);
     scene_expect(&scene, server, "cd");
-    CHECK(exchange->is_upload_over);
+    CHECK(sl_outgoing_is_over(&exchange->outgoing));
     peer_send(server, HELLO);
     CHECK_INT(scene_want(&scene, exchange, SL_WANT_WHOLE, 0), SL_OK);
     sl_exchange_release(exchange);
@@ -209,9 +212,9 @@ TEST("asks for no piece while 100 is waited for")
 
     open_connection();
     scene.options.expects_continue = true;
-    REQUIRE(sl_exchange_create(scene.origin, &scene.options, SL_VIEW(POST),
-                               &exchange) == SL_OK);
-    sl_upload_set_pushed(&exchange->upload, 4);
+    REQUIRE(sl_exchange_create(scene.exchanges, scene.origin, &scene.options,
+                               SL_VIEW(POST), &exchange) == SL_OK);
+    sl_upload_set_pushed(&exchange->outgoing.upload, 4);
     sl_exchange_start(exchange);
     CHECK_INT(sl_exchange_want(exchange, SL_WANT_WHOLE, 0), SL_AGAIN);
     CHECK_INT(sl_exchange_want_room(exchange), SL_AGAIN);
