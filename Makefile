@@ -41,18 +41,13 @@ LUA_CFLAGS ?= $(shell pkg-config --cflags lua$(LUA_ABI) 2>/dev/null || \
 OPTIONAL :=
 UNIT_LIBS :=
 ifeq ($(OS),Linux)
-OPTIONAL += src/io/epoll.c
+OPTIONAL += src/io/backends/epoll.c
 DEFINES  += -DSL_HAVE_EPOLL=1
-ifneq ($(wildcard src/io/uring.c),)
 ifeq ($(call has_header,liburing.h),yes)
-OPTIONAL += src/io/uring.c src/io/uring_buffers.c
+OPTIONAL += src/io/backends/uring.c src/io/backends/uring_buffers.c
 DEFINES  += -DSL_HAVE_URING=1
 LIBS     += -luring
 endif
-endif
-else
-OPTIONAL += src/io/kqueue.c
-DEFINES  += -DSL_HAVE_KQUEUE=1
 endif
 # What removes codings beside zlib; CODECS= takes none of it.
 CODECS_HERE := $(if $(call has_header,isa-l/igzip_lib.h),isal) \
@@ -82,15 +77,15 @@ LIBS += -lz
 TLS_HERE := $(if $(call has_header,openssl/ssl.h),openssl) \
 	$(if $(call has_header,gnutls/gnutls.h),gnutls)
 TLS ?= $(firstword $(TLS_HERE))
-tls_sources = $(foreach library,$(1),$(wildcard src/tls/$(library)*.c))
+tls_sources = $(foreach library,$(1),$(wildcard src/tls/$(library)/*.c))
 tls_defines = $(if $(filter openssl,$(1)),,-DSL_NO_OPENSSL=1) \
 	$(if $(filter gnutls,$(1)),-DSL_HAVE_GNUTLS=1)
 tls_libs = $(if $(filter openssl,$(1)),-lssl -lcrypto) \
 	$(if $(filter gnutls,$(1)),-lgnutls)
 OPTIONAL += $(call tls_sources,$(TLS))
 
-CHOSEN_BY_MACHINE := src/io/epoll.c src/io/uring.c src/io/uring_buffers.c \
-	src/io/kqueue.c src/io/iocp.c src/codec/brotli.c src/codec/zstd.c src/codec/isal.c \
+CHOSEN_BY_MACHINE := src/io/backends/epoll.c src/io/backends/uring.c \
+	src/io/backends/uring_buffers.c src/codec/brotli.c src/codec/zstd.c src/codec/isal.c \
 	$(call tls_sources,openssl gnutls)
 
 # ---- what there is to build ----
@@ -101,7 +96,7 @@ SOURCES      := $(filter-out $(CHOSEN_BY_MACHINE),$(ALL_SOURCES)) \
 CORE_SOURCES := $(sort $(filter-out src/binding/%,$(SOURCES)) \
 	$(call tls_sources,$(TLS_HERE)))
 UNIT_SOURCES := $(filter-out $(if $(filter gnutls,$(TLS_HERE)),, \
-	spec/c/tls/gnutls%),$(sort $(wildcard spec/c/*/*_test.c)))
+	spec/c/tls/gnutls/%),$(sort $(wildcard spec/c/*/*_test.c spec/c/*/*/*_test.c)))
 FUZZ_SOURCES := $(sort $(wildcard spec/c/fuzz/*_fuzz.c))
 SUPPORT_SOURCES := $(filter-out %_test.c %_fuzz.c, \
 	$(sort $(wildcard spec/c/*/*.c)))

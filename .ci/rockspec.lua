@@ -8,14 +8,18 @@ local path = "rockspec/sluice-scm-1.rockspec"
 
 --- Left out: a rock is built from what every machine with OpenSSL and zlib has.
 local chosen_by_machine = {
-  ["src/tls/gnutls.c"] = true, ["src/tls/gnutls_certificate.c"] = true,
-  ["src/tls/gnutls_context.c"] = true, ["src/tls/gnutls_engine.c"] = true,
-  ["src/tls/gnutls_session.c"] = true, ["src/tls/gnutls_verify.c"] = true,
-  ["src/io/epoll.c"] = true, ["src/io/kqueue.c"] = true, ["src/io/uring.c"] = true,
-  ["src/io/uring_buffers.c"] = true,
-  ["src/io/iocp.c"] = true, ["src/codec/brotli.c"] = true, ["src/codec/zstd.c"] = true,
-  ["src/codec/isal.c"] = true,
+  "^src/tls/gnutls/", "^src/io/backends/epoll%.c$", "^src/io/backends/uring",
+  "^src/codec/brotli%.c$", "^src/codec/zstd%.c$", "^src/codec/isal%.c$",
 }
+
+local function is_chosen_by_machine(name)
+  for _, pattern in ipairs(chosen_by_machine) do
+    if name:find(pattern) then
+      return true
+    end
+  end
+  return false
+end
 
 local function find(directory, pattern)
   local found = {}
@@ -28,15 +32,10 @@ local function find(directory, pattern)
   return found
 end
 
-local function exists(name)
-  local file = io.open(name)
-  return file ~= nil and file:close()
-end
-
 local function sources(backend)
   local names = {}
   for _, name in ipairs(find("src", "*.c")) do
-    if not chosen_by_machine[name] or name == backend then
+    if not is_chosen_by_machine(name) or name == backend then
       names[#names + 1] = name
     end
   end
@@ -65,9 +64,6 @@ end
 --- The overrides of one platform, merged over the common table by position: so
 -- its list of sources is whole.
 local function platform(name, backend, define)
-  if not exists(backend) then
-    return ""
-  end
   return ([[
     %s = {
       modules = {
@@ -120,9 +116,7 @@ build = {
 ]] .. module_lines() .. [[
   },
   platforms = {
-]] .. platform("linux", "src/io/epoll.c", "SL_HAVE_EPOLL") ..
-    platform("macosx", "src/io/kqueue.c", "SL_HAVE_KQUEUE") ..
-    platform("bsd", "src/io/kqueue.c", "SL_HAVE_KQUEUE") .. [[
+]] .. platform("linux", "src/io/backends/epoll.c", "SL_HAVE_EPOLL") .. [[
   },
 }
 ]])

@@ -1,10 +1,10 @@
 #include "tls/provider.h"
 
 #ifndef SL_NO_OPENSSL
-#include "tls/openssl.h"
+#include "tls/openssl/provider.h"
 #endif
 #ifdef SL_HAVE_GNUTLS
-#include "tls/gnutls.h"
+#include "tls/gnutls/provider.h"
 #endif
 
 #include <string.h>
