@@ -93,7 +93,7 @@ CHOSEN_BY_MACHINE := src/io/backends/epoll.c src/io/backends/uring.c \
 ALL_SOURCES  := $(sort $(wildcard src/*.c src/*/*.c src/*/*/*.c))
 SOURCES      := $(filter-out $(CHOSEN_BY_MACHINE),$(ALL_SOURCES)) \
 	$(filter $(ALL_SOURCES),$(OPTIONAL))
-CORE_SOURCES := $(sort $(filter-out src/binding/%,$(SOURCES)) \
+CORE_SOURCES := $(sort $(filter-out src/task/% src/binding/%,$(SOURCES)) \
 	$(call tls_sources,$(TLS_HERE)))
 UNIT_SOURCES := $(filter-out $(if $(filter gnutls,$(TLS_HERE)),, \
 	spec/c/tls/gnutls/%),$(sort $(wildcard spec/c/*/*_test.c spec/c/*/*/*_test.c)))
@@ -212,7 +212,7 @@ $(BUILD)/support/tls_peer: spec/support/program/tls_peer.c $(BUILD)/module.flags
 # Under the thread sanitizer: the resolver, workers, several states. A ring's memory
 # comes and goes by calls that the sanitizer does not see.
 TSAN_MODES ?= completion+threads completion+epoll stream+epoll
-TSAN_SPECS ?= spec/states_spec.lua spec/transport_spec.lua spec/platform_spec.lua
+TSAN_SPECS ?= spec/journeys/states_spec.lua spec/binding/transport_spec.lua spec/lua/transports_spec.lua
 
 # Units of what crosses threads.
 TSAN_UNITS ?= io/resolve io/backend io/loop io/connect
@@ -229,24 +229,24 @@ tsan-unit:
 # Names are resolved on threads, operations tried on others: both cross.
 tsan-short:
 	@SLUICE_SPEC_STATE_REQUESTS=50 $(MAKE) --no-print-directory tsan TSAN_UNITS= \
-		TSAN_MODES=completion+threads TSAN_SPECS=spec/states_spec.lua
+		TSAN_MODES=completion+threads TSAN_SPECS=spec/journeys/states_spec.lua
 
 # ---- specs on other builds, other pools, and what is installed ----
 
 # What most memory passes through.
-MEMORY_SPECS ?= spec/get_spec.lua spec/stream_spec.lua spec/ownership_spec.lua \
-	spec/transport_spec.lua
+MEMORY_SPECS ?= spec/journeys/get_spec.lua spec/journeys/stream_spec.lua spec/journeys/ownership_spec.lua \
+	spec/binding/transport_spec.lua
 MEMORY_MODES ?= stream+epoll completion+io_uring
 
 # Without the libraries that a build may lack.
 .PHONY: plain
 plain:
-	@SPECS='spec/get_spec.lua spec/decode_spec.lua' $(MAKE) --no-print-directory \
+	@SPECS='spec/journeys/get_spec.lua spec/journeys/decode_spec.lua' $(MAKE) --no-print-directory \
 		CODECS= BUILD='$(BUILD)/plain' SPEC_MODES=stream+epoll spec
 
 # With the other TLS library.
-GNUTLS_SPECS ?= spec/tls_spec.lua spec/certificates_spec.lua \
-	spec/tls_ends_spec.lua spec/tls_servers_spec.lua
+GNUTLS_SPECS ?= spec/journeys/tls_spec.lua spec/journeys/certificates_spec.lua \
+	spec/journeys/tls_ends_spec.lua spec/journeys/tls_servers_spec.lua
 GNUTLS_MODES ?= stream+epoll
 
 .PHONY: gnutls
@@ -273,7 +273,7 @@ guard: $(MODULE) $(SPEC_MODULES)
 
 .PHONY: rock installed
 rock: $(SPEC_MODULES)
-	@BUILD='$(BUILD)' LUA='$(LUA)' .ci/rock spec/get_spec.lua spec/transport_spec.lua
+	@BUILD='$(BUILD)' LUA='$(LUA)' .ci/rock spec/journeys/get_spec.lua spec/binding/transport_spec.lua
 
 installed: $(MODULE)
 	@rm -rf '$(BUILD)/installed'
@@ -293,7 +293,7 @@ SOAK_SHORT_REQUESTS ?= 5000
 .PHONY: soak soak-short
 soak: $(MODULE) $(SPEC_MODULES)
 	@LUA='$(LUA)' BUILD='$(BUILD)' .ci/soak $(SOAK_REQUESTS) $(SPEC_MODES)
-	@SLUICE_SPEC_STREAM_MIB=1024 SPECS=spec/transport_spec.lua \
+	@SLUICE_SPEC_STREAM_MIB=1024 SPECS=spec/binding/transport_spec.lua \
 		LUA='$(LUA)' BUILD='$(BUILD)' .ci/spec $(SPEC_MODES)
 
 soak-short: $(MODULE) $(SPEC_MODULES)

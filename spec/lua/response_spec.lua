@@ -27,7 +27,7 @@ describe("a response", function()
   local function blamed(f, ...)
     local ok, raised = pcall(f, ...)
     assert.is_false(ok)
-    assert.matches("^%S*spec/response_spec%.lua:%d+: ", raised)
+    assert.matches("^%S*spec/lua/response_spec%.lua:%d+: ", raised)
     return raised
   end
 

@@ -226,9 +226,9 @@ describe("with guarded pages", function()
 
   it("the specs of requests, faults, streams, owners and transports pass", function()
     local status, output = run_guarded { LUA, arg[0], "--lpath=", "--cpath=",
-      "--output=plainTerminal", "spec/get_spec.lua", "spec/faults_spec.lua",
-      "spec/stream_spec.lua", "spec/ownership_spec.lua", "spec/transport_spec.lua",
-      "spec/transport_ends_spec.lua" }
+      "--output=plainTerminal", "spec/journeys/get_spec.lua", "spec/journeys/faults_spec.lua",
+      "spec/journeys/stream_spec.lua", "spec/journeys/ownership_spec.lua",
+      "spec/binding/transport_spec.lua", "spec/journeys/transport_ends_spec.lua" }
     assert(status == 0, output)
     local passed = tonumber(output:match "(%d+) successes / 0 failures / 0 errors / 0 pending")
     assert.is_true(passed ~= nil and passed > 200, output)
