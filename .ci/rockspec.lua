@@ -6,16 +6,30 @@
 
 local path = "rockspec/sluice-scm-1.rockspec"
 
---- Left out: a rock is built from what every machine with OpenSSL and zlib has.
-local chosen_by_machine = {
-  "^src/tls/gnutls/", "^src/io/backends/epoll%.c$", "^src/io/backends/uring",
-  "^src/codec/brotli%.c$", "^src/codec/zstd%.c$", "^src/codec/isal%.c$",
-}
+--- What a rock takes of the sources that are optional: every machine that builds one has OpenSSL.
+local in_rock = { openssl = true }
 
-local function is_chosen_by_machine(name)
-  for _, pattern in ipairs(chosen_by_machine) do
-    if name:find(pattern) then
-      return true
+--- The Makefile's lines of optional sources, by name: pattern and define.
+local function read_optional()
+  local found = {}
+  for line in io.lines("Makefile") do
+    local name, glob, define =
+      line:match "^%$%(call optional,([^,]*),([^,]*),[^,]*,([^,)]*)[,)]"
+    if name then
+      local pattern = glob:gsub("[%-.]", "%%%0"):gsub("%*", "[^/]*")
+      found[name] = { pattern = "^" .. pattern .. "$", define = define }
+    end
+  end
+  return found
+end
+
+local optional = read_optional()
+
+-- Whether it is left out, unless `platform_name` takes it.
+local function is_left_out(path_of_source, platform_name)
+  for name, one in pairs(optional) do
+    if path_of_source:find(one.pattern) then
+      return not in_rock[name] and name ~= platform_name
     end
   end
   return false
@@ -32,10 +46,10 @@ local function find(directory, pattern)
   return found
 end
 
-local function sources(backend)
+local function sources(platform_name)
   local names = {}
   for _, name in ipairs(find("src", "*.c")) do
-    if not is_chosen_by_machine(name) or name == backend then
+    if not is_left_out(name, platform_name) then
       names[#names + 1] = name
     end
   end
@@ -61,20 +75,31 @@ local function module_lines()
   return table.concat(lines)
 end
 
+local function defines(platform_name)
+  local list = { '"_GNU_SOURCE="' }
+  for name, one in pairs(optional) do
+    if in_rock[name] or name == platform_name then
+      list[#list + 1] = ("%q"):format(one.define .. "=1")
+    end
+  end
+  table.sort(list, function(a, b) return a > b end)
+  return table.concat(list, ", ")
+end
+
 --- The overrides of one platform, merged over the common table by position: so
 -- its list of sources is whole.
-local function platform(name, backend, define)
+local function platform(name, backend)
   return ([[
     %s = {
       modules = {
         ["sluice.core"] = {
           sources = {
 %s          },
-          defines = { "_GNU_SOURCE=", "%s=1" },
+          defines = { %s },
         },
       },
     },
-]]):format(name, quoted_list(sources(backend), "            "), define)
+]]):format(name, quoted_list(sources(backend), "            "), defines(backend))
 end
 
 local function text()
@@ -108,7 +133,7 @@ build = {
       sources = {
 ]] .. quoted_list(sources(nil), "        ") .. [[
       },
-      defines = { "_GNU_SOURCE=" },
+      defines = { ]] .. defines(nil) .. [[ },
       libraries = { "ssl", "crypto", "z", "pthread" },
       incdirs = { "src", "$(OPENSSL_INCDIR)", "$(ZLIB_INCDIR)" },
       libdirs = { "$(OPENSSL_LIBDIR)", "$(ZLIB_LIBDIR)" },
@@ -116,7 +141,7 @@ build = {
 ]] .. module_lines() .. [[
   },
   platforms = {
-]] .. platform("linux", "src/io/backends/epoll.c", "SL_HAVE_EPOLL") .. [[
+]] .. platform("linux", "epoll") .. [[
   },
 }
 ]])

@@ -1,6 +1,6 @@
 #include "tls/provider.h"
 
-#ifndef SL_NO_OPENSSL
+#ifdef SL_HAVE_OPENSSL
 #include "tls/openssl/provider.h"
 #endif
 #ifdef SL_HAVE_GNUTLS
@@ -10,7 +10,7 @@
 #include <string.h>
 
 const struct sl_tls_provider *const sl_tls_providers[] = {
-#ifndef SL_NO_OPENSSL
+#ifdef SL_HAVE_OPENSSL
     &sl_tls_openssl,
 #endif
 #ifdef SL_HAVE_GNUTLS
