@@ -105,7 +105,7 @@
 
 ---@class sluice.transport_choice
 ---@field mode? "stream" | "completion"
----@field backend? "epoll" | "poll" | "kqueue" | "io_uring" | "threads" the last two: completion
+---@field backend? "epoll" | "poll" | "io_uring" | "threads" the last two: completion
 
 ---@alias sluice.transport_option "stream" | "completion" | sluice.transport_choice
 
