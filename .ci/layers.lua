@@ -38,19 +38,14 @@ local may_include = {
 -- own line and of the lines above it here. So the road to a connection knows no
 -- exchange, and the two halves of an exchange do not decide its fate.
 local conn_groups = {
-  set "peer link",
+  set "peer link directory",
   set "tunnel tunnel_http tunnel_socks5",
-  set "pool origin connection opening",
+  set "opening",
+  set "pool origin connection",
   set "source upload",
   set "outgoing incoming",
-  set "exchange exchange_parts placing sending receiving deadline channel",
+  set "exchange deadline channel",
   set "websocket",
-}
-
---- Includes that break a rule for now, each with its reason. One that is not
--- needed any more is an error.
-local excused = {
-  ["src/conn/origin.c conn/exchange.h"] = "the pool still hands connections to exchanges",
 }
 
 local no_sockets = set "base memory codec http ws events tls"
@@ -150,13 +145,7 @@ end
 local function check_line(path, number, line)
   local open, name = line:match('^%s*#%s*include%s*([<"])([^>"]+)[>"]')
   local message = name and complaint(path:match("^src/(.+)$"), name, open == "<")
-  if not message then
-    return
-  end
-  local arrow = path .. " " .. name
-  if excused[arrow] then
-    excused[arrow] = nil
-  else
+  if message then
     fail(path, number, ("includes %s: %s"):format(name, message))
   end
 end
@@ -175,10 +164,6 @@ for path in list:lines() do
   end
 end
 list:close()
-
-for arrow in pairs(excused) do
-  fail(".ci/layers.lua", 1, "nothing needs this excuse: " .. arrow)
-end
 
 if failures > 0 then
   os.exit(1)
