@@ -112,7 +112,7 @@ bool sl_connection_is_fit(struct sl_connection *connection)
     const struct sl_connections *all = connection->origin->connections;
     int64_t now = all->loop->now;
 
-    return now - connection->idle_since < all->options.idle &&
+    return now < connection->expires &&
            now - connection->created < all->options.lifetime &&
            sl_link_is_quiet(&connection->link);
 }
@@ -135,16 +135,36 @@ void sl_connection_rest(struct sl_connection *connection)
     sl_link_rest(&connection->link);
 }
 
-void sl_connection_put(struct sl_connection *connection)
+/* SL_NEVER where that would be later. */
+static int64_t after(int64_t start, int64_t duration)
+{
+    return duration >= SL_NEVER - start ? SL_NEVER : start + duration;
+}
+
+void sl_connection_set_expiry(struct sl_connection *connection,
+                              int64_t announced)
+{
+    const struct sl_connections *all = connection->origin->connections;
+    int64_t idle = all->options.idle;
+
+    connection->is_resting = false;
+    connection->is_short = announced >= 0 && announced <= idle / SL_SECOND;
+    /* A request may be a second on its way. */
+    if (connection->is_short)
+        idle = announced > 1 ? (announced - 1) * SL_SECOND : 0;
+    connection->idle_since = all->loop->now;
+    connection->expires = after(connection->idle_since, idle);
+}
+
+void sl_connection_put(struct sl_connection *connection, int64_t announced)
 {
     const struct sl_connections *all = connection->origin->connections;
 
     connection->events = NULL;
     connection->user = NULL;
-    connection->is_resting = false;
-    connection->idle_since = all->loop->now;
+    sl_connection_set_expiry(connection, announced);
     if (all->is_closed || !all->options.reuses ||
-        connection->input.length > 0 ||
+        connection->expires <= all->loop->now || connection->input.length > 0 ||
         connection->idle_since - connection->created >= all->options.lifetime ||
         !sl_connection_watch(connection))
         sl_connection_discard(connection, false);

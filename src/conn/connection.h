@@ -32,6 +32,8 @@ struct sl_connection {
     struct sl_connection *older;
     int64_t created;
     int64_t idle_since;
+    int64_t expires; /* while it is idle */
+    bool is_short;   /* its server waits for less than the pool would */
     bool is_resting; /* idle for so long that its link gave memory back */
 };
 
@@ -53,8 +55,9 @@ static inline void sl_connection_lend(struct sl_connection *connection,
 
 /* The user's message ended cleanly. The connection goes to the next that waits,
  * becomes idle, or closes where it may not be used again (old, surplus input,
- * pool closed, or the peer has spoken). */
-void sl_connection_put(struct sl_connection *connection);
+ * pool closed, or the peer has spoken). `announced`: for how many seconds its
+ * server keeps it, -1 when it has not said; it is given up a second before. */
+void sl_connection_put(struct sl_connection *connection, int64_t announced);
 /* Closes it, in whatever state, and frees its room. */
 void sl_connection_discard(struct sl_connection *connection, bool is_abort);
 /* Moves the link and the input out of a lent connection and frees its room: from
@@ -66,6 +69,9 @@ void sl_connection_take(struct sl_connection *connection, struct sl_link *link,
 
 /* Whether an idle connection may be lent: young enough, and its peer is quiet. */
 bool sl_connection_is_fit(struct sl_connection *connection);
+/* Fills when it expires as an idle connection, from now on. */
+void sl_connection_set_expiry(struct sl_connection *connection,
+                              int64_t announced);
 /* Starts the watch over an idle connection; false: its peer has spoken. */
 bool sl_connection_watch(struct sl_connection *connection);
 /* An idle connection gives back what makes its next use quick. */

@@ -7,7 +7,7 @@ static int64_t after(int64_t start, int64_t duration)
 
 void sl_deadlines_default(struct sl_deadlines *deadlines)
 {
-    deadlines->queue = 10 * SL_SECOND;
+    deadlines->queue = 60 * SL_SECOND;
     deadlines->opening.resolve = 5 * SL_SECOND;
     deadlines->opening.connect = 10 * SL_SECOND;
     deadlines->opening.tls = 10 * SL_SECOND;

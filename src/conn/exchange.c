@@ -8,6 +8,9 @@
 #define DRAIN_TIMEOUT   (100 * SL_MILLISECOND)
 #define SPARE_EXCHANGES 256
 
+/* Received before the first request is sent: a head, as a rule. */
+#define UNASKED_MOST ((size_t)16 * 1024)
+
 static void advance(struct sl_exchange *exchange);
 
 /* ---- notifying those who wait ---- */
@@ -279,11 +282,12 @@ static void finish(struct sl_exchange *exchange)
      * is. */
     bool can_reuse =
         exchange->incoming.response.framing.keeps_alive &&
+        exchange->use != SL_EXCHANGE_UNASKED &&
         sl_outgoing_is_sent(&exchange->outgoing, &connection->link);
 
     exchange->connection = NULL;
     if (can_reuse)
-        sl_connection_put(connection);
+        sl_connection_put(connection, exchange->incoming.response.framing.idle);
     else
         sl_connection_discard(connection, false);
     end(exchange, SL_EXCHANGE_DONE);
@@ -312,13 +316,28 @@ static bool conclude(struct sl_exchange *exchange, enum sl_status status)
     }
 }
 
-/* Bytes that were there before the request cannot be its answer; what came while
- * it had to wait, after check-out, shows now. */
-static bool is_too_late(const struct sl_exchange *exchange)
+/* Bytes that were there before the first request was sent. What has come on a
+ * reused connection cannot be the answer; what a new one's server says unasked is
+ * taken for it, once. */
+static enum sl_status meet_unasked(struct sl_exchange *exchange)
 {
-    return exchange->use == SL_EXCHANGE_REUSED &&
-           !sl_outgoing_has_sent(&exchange->outgoing) &&
-           !sl_link_is_quiet(&exchange->connection->link);
+    struct sl_connection *connection = exchange->connection;
+    struct sl_failure ignored;
+    size_t count;
+
+    if (exchange->use == SL_EXCHANGE_UNASKED)
+        return SL_OK;
+    if (exchange->use == SL_EXCHANGE_REUSED) {
+        if (sl_link_is_quiet(&connection->link))
+            return SL_OK;
+        return sl_fail(&exchange->failure, SL_CLOSED, SL_STAGE_SEND,
+                       "the server closed the connection, or spoke unasked, "
+                       "while the request waited");
+    }
+    if (sl_link_receive(&connection->link, &connection->input, UNASKED_MOST,
+                        &count, &ignored) == SL_OK)
+        exchange->use = SL_EXCHANGE_UNASKED;
+    return SL_OK;
 }
 
 static bool send_some(struct sl_exchange *exchange, size_t *budget)
@@ -328,12 +347,8 @@ static bool send_some(struct sl_exchange *exchange, size_t *budget)
     size_t count;
     enum sl_status status;
 
-    if (is_too_late(exchange))
-        return conclude(
-            exchange,
-            sl_fail(&exchange->failure, SL_CLOSED, SL_STAGE_SEND,
-                    "the server closed the connection, or spoke unasked, while "
-                    "the request waited"));
+    if (!sl_outgoing_has_sent(outgoing) && meet_unasked(exchange) != SL_OK)
+        return conclude(exchange, SL_CLOSED);
     status = sl_outgoing_advance(outgoing, &exchange->connection->link, now,
                                  budget, &count, &exchange->failure);
     if (count > 0 || outgoing->phase == SL_OUTGOING_SENT)

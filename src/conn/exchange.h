@@ -11,6 +11,7 @@
  * unit finishes, loses or fails.
  *
  *   use of connections   FIRST (a new one) or REUSED --lost--> RESENT (a new one)
+ *                        a new one whose server speaks first: UNASKED
  *
  * Driven by what somebody wants from it: sl_exchange_want says what, and answers
  * at once or has `completion` signalled when it is there. The pusher of a body
@@ -37,7 +38,10 @@ enum sl_exchange_phase {
 enum sl_exchange_use {
     SL_EXCHANGE_FIRST,
     SL_EXCHANGE_REUSED,
-    SL_EXCHANGE_RESENT
+    SL_EXCHANGE_RESENT,
+    /* The answer began before the request was sent (a 408 or 503 of a server that
+     * has no room): it is delivered, and the connection is not used again. */
+    SL_EXCHANGE_UNASKED
 };
 
 /* Durations in nanoseconds, SL_NEVER for none. */

@@ -339,7 +339,7 @@ void sl_origin_opened(struct sl_connection *connection)
 
     sl_opening_destroy(connection->opening);
     connection->opening = NULL;
-    connection->idle_since = all->loop->now;
+    sl_connection_set_expiry(connection, -1);
     if (place != NULL) {
         place->times = times;
         grant(place, connection, true);

@@ -59,16 +59,11 @@ void sl_connections_remove_opening(struct sl_connections *connections,
 
 /* ---- idle connections ---- */
 
-/* Armed for the oldest, lazily: a timer that fires too early arms itself again
- * for the connection that is the oldest then. */
-static void arm_expiry(struct sl_connections *all)
+/* Lazily: a timer that fires too early arms itself again. */
+static void arm_expiry(struct sl_connections *all, int64_t due)
 {
-    const struct sl_connection *oldest = all->idle.oldest;
-
-    if (!all->expiry.is_armed && oldest != NULL &&
-        all->options.idle < SL_NEVER - oldest->idle_since)
-        sl_timer_arm(&all->loop->timers, &all->expiry,
-                     oldest->idle_since + all->options.idle);
+    if (due != SL_NEVER && (!all->expiry.is_armed || due < all->expiry.due))
+        sl_timer_arm(&all->loop->timers, &all->expiry, due);
 }
 
 /* A connection that is used again at once keeps its buffers. */
@@ -88,7 +83,8 @@ void sl_connections_add_idle(struct sl_connections *connections,
     connections->stats.idle++;
     connections->stats.active--;
     connections->loop->idle_connections++;
-    arm_expiry(connections);
+    connections->short_count += connection->is_short;
+    arm_expiry(connections, connection->expires);
     if (connection->link.tls != NULL)
         arm_rest(connections);
 }
@@ -102,6 +98,33 @@ void sl_connections_remove_idle(struct sl_connections *connections,
     connections->stats.idle--;
     connections->stats.active++;
     connections->loop->idle_connections--;
+    connections->short_count -= connection->is_short;
+}
+
+/* Connections expire in the order in which they became idle, but for those whose
+ * servers wait for less: while there are any, all are looked at, once a second at
+ * most. The time at which the next one expires. */
+static int64_t close_expired(struct sl_connections *all)
+{
+    int64_t now = all->loop->now;
+    struct sl_connection *connection;
+    int64_t next = SL_NEVER;
+
+    while (all->idle.oldest != NULL && all->idle.oldest->expires <= now)
+        sl_origin_close_idle(all->idle.oldest);
+    connection = all->idle.oldest;
+    if (connection == NULL || all->short_count == 0)
+        return connection == NULL ? SL_NEVER : connection->expires;
+    while (connection != NULL) {
+        struct sl_connection *newer = connection->newer;
+
+        if (connection->expires <= now)
+            sl_origin_close_idle(connection);
+        else if (connection->expires < next)
+            next = connection->expires;
+        connection = newer;
+    }
+    return next < now + SL_SECOND ? now + SL_SECOND : next;
 }
 
 static void expire(struct sl_timer *timer)
@@ -110,14 +133,10 @@ static void expire(struct sl_timer *timer)
         (struct sl_connections *)(void *)((char *)timer -
                                           offsetof(struct sl_connections,
                                                    expiry));
-    int64_t now = all->loop->now;
 
     /* Closing the last connection may release the last reference. */
     sl_connections_retain(all);
-    while (all->idle.oldest != NULL &&
-           now - all->idle.oldest->idle_since >= all->options.idle)
-        sl_origin_close_idle(all->idle.oldest);
-    arm_expiry(all);
+    arm_expiry(all, close_expired(all));
     sl_connections_release(all);
 }
 

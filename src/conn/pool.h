@@ -55,6 +55,7 @@ struct sl_connections {
     struct sl_directory directory; /* of origins */
     struct sl_connection_list idle;
     struct sl_connection_list opening;
+    size_t short_count; /* idle ones of less patient servers */
     struct sl_connection
         *oldest_awake;         /* idle; all newer ones are awake, too */
     struct sl_timers turns;    /* `due` is a ticket */

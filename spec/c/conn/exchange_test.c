@@ -158,6 +158,38 @@ TEST("retires a connection with bytes behind its message")
     scene_fini(&scene);
 }
 
+TEST("delivers what a new server says unasked, and never uses it again")
+{
+    scene_init(&scene);
+    struct sl_exchange *exchange = scene_begin(&scene, GET);
+    int peer;
+
+    /* The server speaks before the client has sent a byte. */
+    make_nonblocking(scene.listener);
+    while ((peer = accept(scene.listener, NULL, NULL)) < 0)
+        continue;
+    peer_send(peer, HELLO);
+    CHECK_INT(sl_exchange_want(exchange, SL_WANT_WHOLE, 0), SL_AGAIN);
+    CHECK_INT(scene_want(&scene, exchange, SL_WANT_WHOLE, 0), SL_OK);
+    scene_check_body(exchange, "hello");
+    CHECK_INT(exchange->use, SL_EXCHANGE_UNASKED);
+    CHECK_INT(scene.connections->stats.idle, 0);
+    sl_exchange_release(exchange);
+    close(peer);
+
+    exchange = scene_begin(&scene, GET);
+    CHECK_INT(sl_exchange_want(exchange, SL_WANT_WHOLE, 0), SL_AGAIN);
+    peer = scene_accept(&scene);
+    scene_expect(&scene, peer, GET);
+    peer_send(peer, HELLO);
+    CHECK_INT(scene_want(&scene, exchange, SL_WANT_WHOLE, 0), SL_OK);
+    CHECK_INT(scene.connections->stats.made, 2);
+    CHECK_INT(scene.connections->stats.idle, 1);
+    sl_exchange_release(exchange);
+    close(peer);
+    scene_fini(&scene);
+}
+
 TEST("closes an idle connection whose peer speaks or leaves")
 {
     for (int speaks = 0; speaks < 2; speaks++) {

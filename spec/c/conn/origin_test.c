@@ -26,6 +26,7 @@ static struct sl_origin *origins[3];
 static struct user users[USERS];
 static struct sl_tls_context *context;
 static int served;
+static int64_t announced; /* by the server, as its time to keep */
 
 static void can_move(void *user)
 {
@@ -89,6 +90,7 @@ static enum sl_status open_pool(struct sl_allocator *allocator,
     memset(origins, 0, sizeof origins);
     memset(users, 0, sizeof users);
     served = 0;
+    announced = -1;
     if (!world_open(&world, allocator, &memory))
         return SL_MEMORY;
     sl_connections_options_default(&options);
@@ -151,7 +153,7 @@ static void put(size_t user)
     struct sl_connection *connection = users[user].connection;
 
     users[user].connection = NULL;
-    sl_connection_put(connection);
+    sl_connection_put(connection, announced);
 }
 
 static void discard(size_t user)
@@ -534,6 +536,38 @@ TEST("closes what has been idle for too long")
     CHECK_INT(pool->stats.idle, 0);
     CHECK_INT(origins[0]->count, 0);
     close(peer);
+    teardown();
+}
+
+TEST("gives a connection up before its server does")
+{
+    int peers[2];
+
+    setup(2, 2);
+    peers[0] = open_for(0, 0);
+    peers[1] = open_for(1, 0);
+    announced = 100; /* longer than the pool keeps any */
+    put(0);
+    CHECK_INT(pool->short_count, 0);
+    announced = 5;
+    put(1);
+    CHECK_INT(pool->short_count, 1);
+    CHECK_INT(pool->expiry.due, pool->idle.newest->expires);
+    CHECK_INT(pool->idle.newest->expires - pool->idle.newest->idle_since,
+              4 * SL_SECOND);
+    /* Time passes. */
+    pool->idle.newest->expires = world.loop.now;
+    sl_timer_arm(&world.loop.timers, &pool->expiry, world.loop.now);
+    world_settle(&world);
+    CHECK_INT(pool->stats.idle, 1);
+    CHECK_INT(pool->short_count, 0);
+    CHECK_INT(pool->expiry.due, pool->idle.oldest->expires);
+    CHECK_INT(ask(2, 0), SL_OK);
+    announced = 1; /* no time at all is left */
+    put(2);
+    CHECK_INT(pool->stats.idle, 0);
+    close(peers[0]);
+    close(peers[1]);
     teardown();
 }
 
