@@ -9,6 +9,7 @@
 #include <netinet/in.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 struct sl_resolver {
     struct sl_lookup_source source;
@@ -116,7 +117,10 @@ static void ask(struct sl_resolver *self, struct sl_lookup *lookup)
     question->lookup = self->lookup;
     question->resolver = self;
     question->asked = lookup;
-    strcpy(question->host, sl_lookup_host(lookup));
+    /* RFC 6761 6.3: no question for the DNS, however it is written. */
+    strcpy(question->host, strcasecmp(sl_lookup_host(lookup), "localhost.") == 0
+                               ? "localhost"
+                               : sl_lookup_host(lookup));
     question->port = sl_lookup_port(lookup);
     sl_lookup_set_data(lookup, question);
     sl_resolve_threads_put(self->threads, question);

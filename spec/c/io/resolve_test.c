@@ -46,6 +46,8 @@ static int lookup(const char *host, const char *port,
                   const struct addrinfo *hints, struct addrinfo **result)
 {
     atomic_fetch_add(&lookups, 1);
+    if (strcmp(host, "rooted.") == 0)
+        return numeric("127.0.0.2", port, hints, result);
     if (strncmp(host, "slow", 4) == 0) {
         sem_post(&entered);
         while (sem_wait(&gate) != 0)
@@ -221,6 +223,20 @@ TEST("a name is answered from another thread, in the resolver's order")
     world_fini(&world);
 }
 
+TEST("a rooted name keeps its dot")
+{
+    struct sl_address addresses[SL_LOOKUP_ADDRESSES];
+    struct sl_failure failure;
+    size_t count;
+
+    open_world();
+    CHECK_INT(ask_for("rooted.", addresses, &count, &failure), SL_OK);
+    check_address(&addresses[0], "127.0.0.2", 80);
+    CHECK_INT(ask_for("rooted", addresses, &count, &failure), SL_OK);
+    check_address(&addresses[0], "127.0.0.1", 80);
+    world_fini(&world);
+}
+
 TEST("says why a name has no address")
 {
     struct sl_address addresses[SL_LOOKUP_ADDRESSES];
@@ -249,6 +265,8 @@ TEST("the system's own resolution knows localhost")
     open_world();
     sl_resolver_set_lookup(world.resolver, NULL);
     CHECK_INT(ask_for("localhost", addresses, &count, &failure), SL_OK);
+    CHECK(count >= 1);
+    CHECK_INT(ask_for("Localhost.", addresses, &count, &failure), SL_OK);
     CHECK(count >= 1);
     world_fini(&world);
 }
