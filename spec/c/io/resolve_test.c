@@ -14,7 +14,8 @@ static struct world world;
 /* ---- a resolution of the test's own ---- */
 
 static atomic_int lookups;
-static sem_t gate; /* "slow" waits here */
+static atomic_int inside; /* threads that "slow" holds */
+static sem_t gate;        /* "slow" waits here */
 static sem_t entered;
 
 static int numeric(const char *host, const char *port,
@@ -49,9 +50,11 @@ static int lookup(const char *host, const char *port,
     if (strcmp(host, "rooted.") == 0)
         return numeric("127.0.0.2", port, hints, result);
     if (strncmp(host, "slow", 4) == 0) {
+        atomic_fetch_add(&inside, 1);
         sem_post(&entered);
         while (sem_wait(&gate) != 0)
             continue;
+        atomic_fetch_sub(&inside, 1);
     }
     if (strcmp(host, "nowhere") == 0)
         return EAI_NONAME;
@@ -73,6 +76,21 @@ static void open_world(void)
     REQUIRE(sem_init(&entered, 0, 0) == 0);
     world_init(&world, NULL);
     sl_resolver_set_lookup(world.resolver, lookup);
+}
+
+/* What a test has let out must be out, before the gate is made anew. */
+static void leave_world(void)
+{
+    while (atomic_load(&inside) > 0)
+        sched_yield();
+    sem_destroy(&gate);
+    sem_destroy(&entered);
+}
+
+static void close_world(void)
+{
+    world_fini(&world);
+    leave_world();
 }
 
 static void wait_entered(void)
@@ -200,7 +218,7 @@ TEST("a literal is answered without a thread, by the loop")
     check_address(&addresses[0], "::1", 80);
     CHECK_INT(atomic_load(&lookups), 0);
     CHECK_INT(world.loop.wake_fd, -1);
-    world_fini(&world);
+    close_world();
 }
 
 TEST("a name is answered from another thread, in the resolver's order")
@@ -220,7 +238,7 @@ TEST("a name is answered from another thread, in the resolver's order")
     check_address(&addresses[0], "::1", 80);
     check_address(&addresses[1], "127.0.0.2", 80);
     check_address(&addresses[15], "127.0.0.16", 80);
-    world_fini(&world);
+    close_world();
 }
 
 TEST("a rooted name keeps its dot")
@@ -234,7 +252,7 @@ TEST("a rooted name keeps its dot")
     check_address(&addresses[0], "127.0.0.2", 80);
     CHECK_INT(ask_for("rooted", addresses, &count, &failure), SL_OK);
     check_address(&addresses[0], "127.0.0.1", 80);
-    world_fini(&world);
+    close_world();
 }
 
 TEST("says why a name has no address")
@@ -253,7 +271,7 @@ TEST("says why a name has no address")
     CHECK_INT(failure.system_error, EIO);
     CHECK_STR(failure.reason, "input/output error");
     CHECK_INT(ask_for("four", addresses, &count, &failure), SL_OK);
-    world_fini(&world);
+    close_world();
 }
 
 TEST("the system's own resolution knows localhost")
@@ -268,7 +286,7 @@ TEST("the system's own resolution knows localhost")
     CHECK(count >= 1);
     CHECK_INT(ask_for("Localhost.", addresses, &count, &failure), SL_OK);
     CHECK(count >= 1);
-    world_fini(&world);
+    close_world();
 }
 
 TEST("refuses a name that no name can be as long as")
@@ -288,7 +306,7 @@ TEST("refuses a name that no name can be as long as")
     host[256] = '\0';
     CHECK_INT(ask_for(host, addresses, &count, &failure), SL_RESOLVE);
     CHECK_STR(failure.reason, "name is longer than 255 bytes");
-    world_fini(&world);
+    close_world();
 }
 
 /* ---- many at once ---- */
@@ -316,7 +334,7 @@ TEST("all who ask for one name at the same time share one question")
     REQUIRE(begin(&other, "four") == SL_OK);
     end_well(&other);
     CHECK_INT(atomic_load(&lookups), 3);
-    world_fini(&world);
+    close_world();
 }
 
 TEST("any number of names waits for a thread, in order, until given up")
@@ -344,7 +362,7 @@ TEST("any number of names waits for a thread, in order, until given up")
     for (size_t i = 0; i < 2000; i += 2)
         end_well(&waiting[i]);
     CHECK_INT(atomic_load(&lookups), SL_RESOLVE_MOST_THREADS + 1000);
-    world_fini(&world);
+    close_world();
 }
 
 /* ---- names that nobody answers ---- */
@@ -367,7 +385,7 @@ TEST("names that were given up do not hold up others")
     }
     for (size_t i = 0; i < SL_RESOLVE_MOST_THREADS - 1; i++)
         sem_post(&gate);
-    world_fini(&world);
+    close_world();
 }
 
 TEST("a thread is started for what waits as soon as a name is given up")
@@ -382,7 +400,6 @@ TEST("a thread is started for what waits as soon as a name is given up")
         begin_slow(&stuck[i], host);
     }
     REQUIRE(begin(&ask, "four") == SL_OK);
-    CHECK_INT(world.loop.timers.count, 1);
     sl_lookup_leave(&stuck[0].asker);
     end_well(&ask);
     CHECK_INT(world.loop.timers.count, 0);
@@ -390,7 +407,7 @@ TEST("a thread is started for what waits as soon as a name is given up")
         sem_post(&gate);
     for (size_t i = 1; i < SL_RESOLVE_THREADS; i++)
         end_well(&stuck[i]);
-    world_fini(&world);
+    close_world();
 }
 
 TEST("names that take longer than a second do not hold up others either")
@@ -414,7 +431,7 @@ TEST("names that take longer than a second do not hold up others either")
     for (size_t i = 0; i < SL_RESOLVE_THREADS; i++)
         end_well(&stuck[i]);
     CHECK_INT(atomic_load(&lookups), SL_RESOLVE_THREADS + 1);
-    world_fini(&world);
+    close_world();
 }
 
 TEST("a name that was given up and is asked for again takes no second thread")
@@ -433,7 +450,7 @@ TEST("a name that was given up and is asked for again takes no second thread")
     end_well(&first);
     end_well(&again);
     CHECK_INT(atomic_load(&lookups), 1);
-    world_fini(&world);
+    close_world();
 }
 
 TEST("a late answer to a question that was given up is dropped")
@@ -449,7 +466,7 @@ TEST("a late answer to a question that was given up is dropped")
     REQUIRE(begin(&other, "four") == SL_OK);
     end_well(&other);
     CHECK_INT(ask.times, 0);
-    world_fini(&world);
+    close_world();
 }
 
 TEST("an answer that has arrived is dropped when its asker leaves before")
@@ -463,7 +480,7 @@ TEST("an answer that has arrived is dropped when its asker leaves before")
     sl_lookup_leave(&ask.asker);
     sl_loop_step(&world.loop, 0);
     CHECK_INT(ask.times, 0);
-    world_fini(&world);
+    close_world();
 }
 
 TEST("destroy does not wait for threads that are stuck, nor for what waits")
@@ -490,6 +507,7 @@ TEST("destroy does not wait for threads that are stuck, nor for what waits")
     for (size_t i = 0; i < SL_RESOLVE_THREADS; i++)
         CHECK_INT(stuck[i].times, 0);
     CHECK_INT(waiting.times, 0);
+    leave_world();
 }
 
 /* ---- want ---- */
@@ -519,7 +537,7 @@ TEST("a name is not said to be unknown for want of descriptors")
     CHECK_INT(failure.system_error, EMFILE);
     CHECK_INT(failure.stage, SL_STAGE_RESOLVE);
     CHECK(strstr(failure.reason, "oo many open files (ulimit -n: ") != NULL);
-    world_fini(&world);
+    close_world();
 }
 
 TEST("comes and goes a hundred times, leaving no thread and no descriptor")
@@ -532,7 +550,7 @@ TEST("comes and goes a hundred times, leaving no thread and no descriptor")
         if (i % 2 == 0)
             world_until(&world, &ask.is_done);
         sl_lookup_leave(&ask.asker);
-        world_fini(&world);
+        close_world();
     }
 }
 
