@@ -79,6 +79,7 @@ static void dial(struct sl_exchange *exchange)
         .port = origin->port,
         .unix_path = origin->unix_path,
         .local_address = origin->local_address,
+        .source = all->options.source,
         .mode = all->options.mode,
         .backend = all->options.backend,
         .resolve_timeout = exchange->options.deadlines.resolve,
