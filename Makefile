@@ -220,7 +220,7 @@ TSAN_MODES ?= completion+threads completion+epoll stream+epoll
 TSAN_SPECS ?= spec/states_spec.lua spec/transport_spec.lua spec/platform_spec.lua
 
 # Units of what crosses threads.
-TSAN_UNITS ?= io/resolve io/lookup io/backend io/loop io/connect
+TSAN_UNITS ?= io/resolve io/backend io/loop io/connect
 
 .PHONY: tsan tsan-short tsan-unit
 tsan: tsan-unit

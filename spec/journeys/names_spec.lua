@@ -50,6 +50,8 @@ describe("a name", function()
       end
       get "localhost"
       get "127.0.0.1"
+      local _, message, err = sluice.loop():pollfd()
+      print(err.code, err.errno, message)
       for _, file in ipairs(held) do file:close() end
       get "localhost"
     ]], tostring(server.port))
@@ -58,6 +60,7 @@ describe("a name", function()
       "good",
       "connect\t24\tresolve localhost: too many open files (ulimit -n: 64)",
       "connect\t24\tconnect 127.0.0.1: too many open files (ulimit -n: 64)",
+      "limit\t24\topen the loop's descriptor: Too many open files (ulimit -n: 64)",
       "good", "",
     }, "\n"), output)
   end)
