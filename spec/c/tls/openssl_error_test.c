@@ -72,6 +72,10 @@ TEST("says what the system said")
     CHECK_INT(sl_openssl_error_take(&failure, SL_TLS, "roots a"), SL_TLS);
     CHECK(strncmp(failure.reason,
                   "roots a: Too many open files (ulimit -n: ", 41) == 0);
+    CHECK_INT(failure.system_error, EMFILE);
+    ERR_raise(ERR_LIB_SSL, SSL_R_BAD_EXTENSION);
+    CHECK_INT(sl_openssl_error_take(&failure, SL_TLS, NULL), SL_TLS);
+    CHECK_INT(failure.system_error, 0);
 }
 
 TEST("clears what stands in the queue")
