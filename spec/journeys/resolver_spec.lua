@@ -36,10 +36,31 @@ describe("a resolver", function()
     }
     for _ = 1, 3 do
       assert.equal("good", get(client, "a.test"))
-      assert.equal("good", get(client, "B.test."))
+      assert.equal("good", get(client, "B.test"))
     end
     table.sort(asked)
     assert.same({ "a.test:" .. server.port, "b.test:" .. server.port }, asked)
+  end)
+
+  it("is asked for a rooted name with its dot, which is another origin", function()
+    local asked = {}
+    local client <close> = support.client {
+      resolver = function(host)
+        asked[#asked + 1] = host
+        return "127.0.0.1"
+      end,
+    }
+    for _ = 1, 2 do
+      assert.equal("good", get(client, "a.test"))
+      assert.equal("good", get(client, "A.test."))
+    end
+    assert.same({ "a.test", "a.test." }, asked)
+    assert.equal(2, (server:connections()))
+    local seen = {}
+    for _, bytes in ipairs(server:received()) do
+      seen[#seen + 1] = bytes:match "\r\nHost: ([^\r]*)\r\n"
+    end
+    assert.same({ "a.test:" .. server.port, "a.test.:" .. server.port }, seen)
   end)
 
   it("that does not know is a failure that names the host", function()

@@ -320,12 +320,24 @@ describe("a client", function()
       local a <close> = serve(good, { "loop" })
       local b <close> = serve(good, { "loop" })
       for _, url in ipairs { a.url, b.url, a.url, b.url,
-        ("HTTP://LOCALHOST:%d"):format(a.port), ("http://localhost:%d"):format(a.port),
-        ("http://localhost.:%d"):format(a.port) } do
+        ("HTTP://LOCALHOST:%d"):format(a.port), ("http://localhost:%d"):format(a.port) } do
         text(client:get(url .. "/"))
       end
       assert.equal(2, (a:connections()))
       assert.equal(1, (b:connections()))
+    end)
+
+    it("for a rooted name as for another origin", function()
+      local p <close> = serve(good, { "loop" })
+      for _ = 1, 2 do
+        for _, host in ipairs { "localhost", "localhost.", "127.0.0.1." } do
+          text(client:get(("http://%s:%d/"):format(host, p.port)))
+        end
+      end
+      assert.equal(3, (p:connections()))
+      local hosts = {}
+      for i, bytes in ipairs(p:received()) do hosts[i] = bytes:match "\r\nHost: ([^:]*)" end
+      assert.same({ "localhost", "localhost.", "127.0.0.1" }, hosts)
     end)
 
     it("not those that the server closes or that said so", function()

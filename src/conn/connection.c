@@ -77,6 +77,7 @@ enum sl_status sl_connection_open(struct sl_origin *origin,
         .connect.port = origin->port,
         .connect.unix_path = origin->unix_path,
         .connect.local_address = origin->local_address,
+        .connect.source = all->options.source,
         .connect.mode = all->options.mode,
         .connect.backend = all->options.backend,
         .connect.deadline = SL_NEVER, /* the waiter has its own */

@@ -15,6 +15,7 @@ void sl_connections_options_default(struct sl_connections_options *options)
     options->reuses = true;
     options->mode = SL_TRANSPORT_STREAM;
     options->backend = NULL;
+    options->source = NULL;
 }
 
 /* ---- lists by age ---- */

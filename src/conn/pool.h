@@ -12,6 +12,7 @@
 #define SL_CONN_POOL_H
 
 #include "conn/directory.h"
+#include "io/lookup.h"
 #include "io/resolve.h"
 #include "io/transport.h"
 
@@ -27,6 +28,9 @@ struct sl_connections_options {
     bool reuses;       /* false: a new connection for each request */
     enum sl_transport_mode mode;
     const struct sl_backend_class *backend; /* NULL: best for the mode */
+    /* It is asked for each new connection; those that begin at the same time
+     * share the answer. NULL: the resolver. It outlives the connections. */
+    struct sl_lookup_source *source;
 };
 
 void sl_connections_options_default(struct sl_connections_options *options);

@@ -35,6 +35,74 @@ TEST("brings a response and keeps the connection")
     scene_fini(&scene);
 }
 
+/* ---- addresses of the client's own ---- */
+
+static struct sl_lookup *wanted;
+static int starts;
+static int cancels;
+
+static void start_lookup(void *owner, struct sl_lookup *lookup)
+{
+    (void)owner;
+    wanted = lookup;
+    starts++;
+}
+
+static void cancel_lookup(void *owner, struct sl_lookup *lookup)
+{
+    (void)owner;
+    CHECK(lookup == wanted);
+    cancels++;
+}
+
+static void tell_address(void)
+{
+    struct sl_address address;
+
+    REQUIRE(sl_resolve_literal("127.0.0.1", scene.port, &address));
+    sl_lookup_answer(wanted, &address, 1);
+}
+
+TEST("asks the client's source for each new connection, not for reused ones")
+{
+    struct sl_lookup_source source;
+    struct sl_exchange *exchanges[3];
+    int peers[2];
+
+    starts = cancels = 0;
+    scene_init(&scene);
+    sl_lookup_source_init(&source, &scene.world.loop, start_lookup,
+                          cancel_lookup, NULL);
+    scene.connections->options.source = &source;
+    for (int i = 0; i < 2; i++) {
+        exchanges[i] = scene_begin(&scene, GET);
+        CHECK_INT(sl_exchange_want(exchanges[i], SL_WANT_WHOLE, 0), SL_AGAIN);
+    }
+    CHECK_INT(starts, 1);
+    tell_address();
+    for (int i = 0; i < 2; i++) {
+        peers[i] = scene_accept(&scene);
+        scene_expect(&scene, peers[i], GET);
+        peer_send(peers[i], HELLO);
+    }
+    for (int i = 0; i < 2; i++) {
+        CHECK_INT(scene_want(&scene, exchanges[i], SL_WANT_WHOLE, 0), SL_OK);
+        sl_exchange_release(exchanges[i]);
+    }
+    for (int i = 0; i < 3; i++) /* the third finds no idle connection */
+        exchanges[i] = scene_begin(&scene, GET);
+    CHECK_INT(starts, 2);
+    CHECK_INT(cancels, 0);
+    sl_exchange_abort(exchanges[2], SL_CANCELLED, "no more");
+    CHECK_INT(cancels, 1);
+    for (int i = 0; i < 3; i++)
+        sl_exchange_release(exchanges[i]);
+    sl_lookup_source_fini(&source);
+    close(peers[0]);
+    close(peers[1]);
+    scene_fini(&scene);
+}
+
 /* ---- every cut ---- */
 
 static const char chunked[] = "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked"

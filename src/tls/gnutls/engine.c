@@ -180,7 +180,7 @@ enum sl_status sl_gnutls_engine_create(struct sl_tls_context *context,
     made->context = context;
     made->owner = owner;
     made->size = size;
-    memcpy(made->host, host, expected.host_size + 1);
+    memcpy(made->host, host, expected.host_size); /* zeroed behind */
     made->expected = expected;
     made->expected.host = made->host;
     if (identity_size > 0)

@@ -89,9 +89,11 @@ enum sl_status sl_openssl_error_take(struct sl_failure *failure,
     else
         describe(chosen, text, sizeof text);
 
-    return sl_fail(failure, is_memory ? SL_MEMORY : otherwise, SL_STAGE_TLS,
-                   "%s%s%s", what != NULL ? what : "", what != NULL ? ": " : "",
-                   text);
+    sl_fail(failure, is_memory ? SL_MEMORY : otherwise, SL_STAGE_TLS, "%s%s%s",
+            what != NULL ? what : "", what != NULL ? ": " : "", text);
+    if (!is_memory && ERR_GET_LIB(chosen) == ERR_LIB_SYS)
+        failure->system_error = ERR_GET_REASON(chosen);
+    return failure->status;
 }
 
 bool sl_openssl_error_is_end_of_pem(void)

@@ -166,6 +166,9 @@ TEST("names the server for names only, not for addresses")
     SSL_CTX_set_tlsext_servername_arg(scene.server.context, seen);
     CHECK_INT(wire_open(&wire, "a.test", NULL), SL_OK);
     CHECK_STR(seen, "a.test");
+    seen[0] = '\0';
+    CHECK_INT(wire_open(&wire, "a.test.", NULL), SL_OK);
+    CHECK_STR(seen, "a.test");
     CHECK_INT(wire_open(&wire, "127.0.0.1", NULL), SL_OK);
     CHECK_STR(seen, "(none)");
     end(&scene, &wire);

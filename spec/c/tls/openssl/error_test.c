@@ -65,9 +65,17 @@ TEST("says what the system said")
 {
     struct sl_failure failure;
 
+    ERR_raise_data(ERR_LIB_SYS, EACCES, "calling fopen");
+    CHECK_INT(sl_openssl_error_take(&failure, SL_TLS, "roots a"), SL_TLS);
+    CHECK_STR(failure.reason, "roots a: Permission denied");
     ERR_raise_data(ERR_LIB_SYS, EMFILE, "calling fopen");
     CHECK_INT(sl_openssl_error_take(&failure, SL_TLS, "roots a"), SL_TLS);
-    CHECK_STR(failure.reason, "roots a: Too many open files");
+    CHECK(strncmp(failure.reason,
+                  "roots a: Too many open files (ulimit -n: ", 41) == 0);
+    CHECK_INT(failure.system_error, EMFILE);
+    ERR_raise(ERR_LIB_SSL, SSL_R_BAD_EXTENSION);
+    CHECK_INT(sl_openssl_error_take(&failure, SL_TLS, NULL), SL_TLS);
+    CHECK_INT(failure.system_error, 0);
 }
 
 TEST("clears what stands in the queue")
