@@ -664,7 +664,7 @@ function client:close() end
 ---@class sluice
 ---@field url sluice.url
 ---@field json sluice.json
----@field serializers { json: sluice.serializer, cjson: sluice.serializer } by name; cjson needs lua-cjson
+---@field serializers table<string, sluice.serializer> json, and cjson where lua-cjson is
 local sluice = {}
 --- Fails with memory or unsupported.
 ---@param options? sluice.client_options

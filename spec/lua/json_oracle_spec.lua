@@ -18,7 +18,8 @@ local function any(count) -- 0 to count - 1
 end
 
 local characters = { "a", "Z", " ", "/", '"', "\\", "\n", "\0", "\x1f", "\x7f", "\u{e9}", "\u{7ff}",
-  "\u{20ac}", "\u{2028}", "\u{d7ff}", "\u{e000}", "\u{fffd}", "\u{1f600}", "\u{10ffff}", "plain text" }
+  "\u{20ac}", "\u{2028}", "\u{d7ff}", "\u{e000}", "\u{fffd}", "\u{1f600}", "\u{10ffff}",
+  "plain text" }
 
 local function any_string()
   local parts = {}
@@ -138,7 +139,8 @@ describe("sluice.json beside others", function()
 
   it("refuses and accepts what python3 does, with a byte wrong anywhere", function()
     local _, texts = documents()
-    local wrong = { '"', "\\", "[", "}", ",", ":", "0", "-", ".", "e", " ", "\0", "\x80", "\xc3", "u" }
+    local wrong = { '"', "\\", "[", "}", ",", ":", "0", "-", ".", "e", " ", "\0", "\x80",
+      "\xc3", "u" }
     local damaged = {}
     for _, text in ipairs(texts) do
       if #text < 400 then
