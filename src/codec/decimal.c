@@ -167,6 +167,81 @@ static bool find_short(double value, uint64_t *digits, int *places)
     return (double)*digits / powers[k] == value;
 }
 
+#ifdef __SIZEOF_INT128__
+
+/* 10 ^ k; k is 22 at most. */
+static unsigned __int128 power_of(int k)
+{
+    unsigned __int128 power = 1;
+
+    for (; k >= 4; k -= 4)
+        power *= 10000;
+    for (; k > 0; k--)
+        power *= 10;
+    return power;
+}
+
+/* A value of that mantissa, which times 10 ^ k is digits + rest / 2 ^ shift, whose
+ * next neighbour is step / 2 ^ shift away: without its last digits, rounded, where
+ * a reader still takes that for it. It does within half of the way to a neighbour;
+ * the one below a power of two is half as far. */
+static bool shorten_exactly(uint64_t *digits, uint64_t unit, uint64_t mantissa,
+                            unsigned __int128 rest, int shift,
+                            unsigned __int128 step)
+{
+    unsigned __int128 whole = (unsigned __int128)unit << shift;
+    unsigned __int128 cut =
+        ((unsigned __int128)(*digits % unit) << shift) + rest;
+    bool is_up = cut * 2 >= whole;
+
+    if (is_up ? (whole - cut) * 2 >= step
+              : cut * (mantissa == EXACT_TO / 2 ? 4 : 2) >= step)
+        return false;
+    *digits = *digits / unit + (is_up ? 1 : 0);
+    return true;
+}
+
+/* 15 to 17 digits of a value that is no integer and not below 1e-5, so that it
+ * times 10 ^ k is exact in 128 bits. */
+static bool find_exact(double value, uint64_t *digits, int *places)
+{
+    int exponent;
+    uint64_t mantissa = (uint64_t)(frexp(value, &exponent) * 0x1p53);
+    int shift = 53 - exponent;
+    int k = 16 - ((exponent - 1) * 1233 >> 12); /* by log10(2), or one more */
+    unsigned __int128 step, rest;
+
+    if (value < 1e-5 || value >= 0x1p53)
+        return false;
+    step = power_of(k);
+    if (mantissa * step >> shift >= 100000000000000000) {
+        step /= 10;
+        k--;
+    }
+    *digits = (uint64_t)(mantissa * step >> shift);
+    rest = mantissa * step - ((unsigned __int128)*digits << shift);
+    *places = k;
+    if (shorten_exactly(digits, 100, mantissa, rest, shift, step))
+        *places -= 2;
+    else if (shorten_exactly(digits, 10, mantissa, rest, shift, step))
+        *places -= 1;
+    else if (rest * 2 >= (unsigned __int128)1 << shift)
+        ++*digits;
+    return true;
+}
+
+#else
+
+static bool find_exact(double value, uint64_t *digits, int *places)
+{
+    (void)value;
+    (void)digits;
+    (void)places;
+    return false;
+}
+
+#endif
+
 /* Whether `digits` without its last `count`, rounded, still reads as the value.
  * In the middle either side may: it was rounded to where it stands. */
 static bool shorten(uint64_t digits, int count, int exponent, double value,
@@ -276,7 +351,8 @@ size_t sl_decimal_write_double(char *to, double value)
         memcpy(to + count, ".0", 2);
         return sign + count + 2;
     }
-    if (!find_short(value, &digits, &places))
+    if (!find_short(value, &digits, &places) &&
+        !find_exact(value, &digits, &places))
         find_long(value, &digits, &places);
     count = write_unsigned(text, digits);
     places = (int)count - places; /* now: digits before the point */

@@ -161,6 +161,13 @@ static const char simple_escapes[256] = {
     ['"'] = '"',  ['\\'] = '\\', ['/'] = '/',  ['b'] = '\b',
     ['f'] = '\f', ['n'] = '\n',  ['r'] = '\r', ['t'] = '\t'};
 
+/* Of one letter, all of it in the piece that ends at `end`. */
+static inline bool is_simple_escape(const char *at, const char *end)
+{
+    return end - at >= 2 && *at == '\\' &&
+           simple_escapes[(unsigned char)at[1]] != 0;
+}
+
 /* The next byte is a backslash; afterwards it is the one behind the escape. */
 static inline enum sl_status read_escape(struct sl_json *json, uint32_t *code)
 {
@@ -219,9 +226,12 @@ void sl_json_read_text(const struct sl_json *json, char *to)
             to += end - from;
         }
         again.place.at = end;
-        if (peek(&again) == '"')
+        if (is_simple_escape(end, again.place.end)) {
+            *to++ = simple_escapes[(unsigned char)end[1]];
+            again.place.at += 2;
+        } else if (peek(&again) == '"') {
             return;
-        if (*again.place.at == '\\') {
+        } else if (*again.place.at == '\\') {
             enum sl_status status = read_escape(&again, &code);
 
             sl_assert(status == SL_OK); /* it was read once */
@@ -232,44 +242,64 @@ void sl_json_read_text(const struct sl_json *json, char *to)
     }
 }
 
-/* One with escapes, or one that goes on in the next piece: its size, no bytes. */
-static enum sl_status measure_text(struct sl_json *json, size_t *size)
+/* `text` grows by these bytes, which are kept while all of it is small. */
+static inline void append(struct sl_json *json, struct sl_view *text,
+                          const char *data, size_t size)
 {
+    if (text->size + size <= SL_JSON_SMALL)
+        memcpy(json->small + text->size, data, size);
+    text->size += size;
+}
+
+/* One with escapes, or one that goes on in the next piece. Escapes are ASCII: what
+ * is between `begin` and `at` is checked as it stands. */
+static enum sl_status read_hard_text(struct sl_json *json, struct sl_view *text)
+{
+    const char *at = json->place.at;
+    const char *begin = at;
+    bool has_high = false;
     struct sl_utf8 utf8;
 
-    *size = 0;
+    json->text = json->place;
+    text->size = 0;
     sl_utf8_init(&utf8);
     for (;;) {
-        const char *from = json->place.at;
-        bool has_high = false;
-        const char *end = sl_json_plain_end(from, json->place.end, &has_high);
-        enum sl_status status = check_text(json, &utf8, from, end, has_high);
+        const char *end = sl_json_plain_end(at, json->place.end, &has_high);
         char character[4];
-        uint32_t code = 0;
-        int c;
+        enum sl_status status;
+        uint32_t code;
 
-        if (status != SL_OK)
-            return status;
-        *size += (size_t)(end - from);
-        json->place.at = end;
-        if (end == json->place.end) {
-            if (!move_on(json->sequence, &json->place))
-                return fail(json, "a closing quote expected");
+        if (end > at)
+            append(json, text, at, (size_t)(end - at));
+        at = end;
+        if (is_simple_escape(at, json->place.end)) {
+            append(json, text, &simple_escapes[(unsigned char)at[1]], 1);
+            at += 2;
             continue;
         }
-        c = *end;
-        if (utf8.missing > 0)
-            return fail(json, bad_utf8);
-        if (c == '"') {
-            json->place.at++;
-            return SL_OK;
-        }
-        if (c != '\\')
-            return fail(json, "a control character within a string");
-        status = read_escape(json, &code);
+        json->place.at = at;
+        status = check_text(json, &utf8, begin, at, has_high);
         if (status != SL_OK)
             return status;
-        *size += put_character(character, code);
+        if (at == json->place.end) {
+            if (!move_on(json->sequence, &json->place))
+                return fail(json, "a closing quote expected");
+        } else if (utf8.missing > 0) {
+            return fail(json, bad_utf8);
+        } else if (*at == '"') {
+            json->place.at++;
+            text->data = text->size > SL_JSON_SMALL ? NULL : json->small;
+            return SL_OK;
+        } else if (*at != '\\') {
+            return fail(json, "a control character within a string");
+        } else {
+            status = read_escape(json, &code);
+            if (status != SL_OK)
+                return status;
+            append(json, text, character, put_character(character, code));
+        }
+        begin = at = json->place.at;
+        has_high = false;
     }
 }
 
@@ -280,11 +310,8 @@ static enum sl_status read_text(struct sl_json *json, struct sl_view *text)
     bool has_high = false;
     const char *end = sl_json_plain_end(from, json->place.end, &has_high);
 
-    if (end == json->place.end || *end != '"') {
-        json->text = json->place;
-        text->data = NULL;
-        return measure_text(json, &text->size);
-    }
+    if (end == json->place.end || *end != '"')
+        return read_hard_text(json, text);
     *text = sl_view(from, (size_t)(end - from));
     if (has_high) {
         struct sl_utf8 utf8;

@@ -20,6 +20,10 @@
 
 #include <stdint.h>
 
+/* Strings that are cut or have escapes, up to that size, are put together in
+ * the parser. */
+#define SL_JSON_SMALL 256
+
 /* Arrays and objects within each other. */
 #define SL_JSON_DEPTH 512
 
@@ -41,8 +45,8 @@ struct sl_json_event {
     enum sl_json_type type;
     int64_t integer;
     double number;
-    /* Of a string or key: good as long as what is read. `data` is NULL where it
-     * is cut or has escapes: sl_json_read_text gives these `size` bytes. */
+    /* Of a string or key: good until the next event. `data` is NULL where it is
+     * long, and cut or with escapes: sl_json_read_text gives these bytes. */
     struct sl_view text;
 };
 
@@ -72,6 +76,7 @@ struct sl_json {
     const char *error;                   /* one clause, once broken */
     size_t offset;                       /* of what is wrong, from 0 */
     uint64_t levels[SL_JSON_DEPTH / 64]; /* bit set: an object */
+    char small[SL_JSON_SMALL];
 };
 
 void sl_json_init(struct sl_json *json, const struct sl_sequence *sequence);
@@ -81,7 +86,7 @@ void sl_json_init_view(struct sl_json *json, struct sl_view text);
  * `error` at `offset`. */
 enum sl_status sl_json_next(struct sl_json *json, struct sl_json_event *event);
 
-/* Decodes the string or key that was the last event. */
+/* Decodes the string or key that was the last event and whose `data` is NULL. */
 void sl_json_read_text(const struct sl_json *json, char *to);
 
 #endif

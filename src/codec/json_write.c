@@ -103,20 +103,23 @@ enum sl_status sl_json_put_double(struct sl_json_output *output, double value)
 static enum sl_status put_escape(struct sl_json_output *output, char c)
 {
     static const char digits[] = "0123456789abcdef";
-    static const char letters[] = "btn_fr"; /* of 8 to 13 */
+    static const char letters[] = "uuuuuuuubtnufruuuuuuuuuuuuuuuuuu";
     unsigned char byte = (unsigned char)c;
-    char text[6] = {'\\', c, '0', '0', '0', '0'};
-    size_t size = 2;
+    char letter = byte < 0x20 ? letters[byte] : c;
+    size_t size = letter == 'u' ? 6 : 2;
+    enum sl_status status = ensure(output, size);
 
-    if (byte >= 8 && byte <= 13 && byte != 11) {
-        text[1] = letters[byte - 8];
-    } else if (byte < 0x20) {
-        text[1] = 'u';
-        text[4] = digits[byte >> 4];
-        text[5] = digits[byte & 15];
-        size = 6;
+    if (status != SL_OK)
+        return status;
+    output->at[0] = '\\';
+    output->at[1] = letter;
+    if (size == 6) {
+        output->at[2] = output->at[3] = '0';
+        output->at[4] = digits[byte >> 4];
+        output->at[5] = digits[byte & 15];
     }
-    return put_bytes(output, text, size);
+    output->at += size;
+    return SL_OK;
 }
 
 static bool is_utf8(struct sl_view text)

@@ -188,6 +188,27 @@ TEST("every conforming text is read as what it says, wherever it is cut")
     }
 }
 
+TEST("a long string is read as a short one, whatever it has and wherever it is "
+     "cut")
+{
+    static char text[2 * SL_JSON_SMALL];
+    static char expected[2 * SL_JSON_SMALL];
+    size_t size;
+
+    for (size = SL_JSON_SMALL - 3; size <= SL_JSON_SMALL + 3; size++) {
+        const struct record *record;
+
+        memset(text, 'a', sizeof text);
+        memcpy(text, "\"\\n\\u00e9\xe2\x82\xac", 12);
+        text[12 + size - 6] = '"';
+        memset(expected, 'a', sizeof expected);
+        memcpy(expected, " s:\n\xc3\xa9\xe2\x82\xac", 9);
+        record = run_each(sl_view(text, 12 + size - 6 + 1));
+        CHECK_INT(record->status, SL_END);
+        CHECK_BYTES(record->text, record->size, expected, 3 + size);
+    }
+}
+
 TEST("a zero character is text like any other")
 {
     const struct record *record = run_each(SL_VIEW("[\"a\\u0000b\"]"));
