@@ -332,14 +332,14 @@ describe("JSON", function()
     local holes = { 1, 2, 3 }
     holes[5] = 5
     for reason, value in pairs {
-      ["function is no JSON at a.b[2].c"] = { a = { b = { 1, { c = print } } } },
-      ["infinity and NaN are no JSON at [3]"] = { 1, 2, 0 / 0 },
+      ["function has no JSON form at a.b[2].c"] = { a = { b = { 1, { c = print } } } },
+      ["infinity and NaN have no JSON form at [3]"] = { 1, 2, 0 / 0 },
       ["a string that is not UTF-8 at name"] = { name = "caf\xe9" },
       ["a key that is not UTF-8 at x.\\xE9"] = { x = { ["\xe9"] = 1 } },
       ["keys of an array and of an object in one table at list"] = { list = { 1, x = 2 } },
-      ["an array with holes, where json.null could be at [1]"] = { holes },
+      ["an array with holes (json.null may stand there) at [1]"] = { holes },
       ["an index below 1"] = { [0] = 1 },
-      ["boolean as a key"] = { [true] = 1 },
+      ["boolean as a key (a string or an index expected)"] = { [true] = 1 },
       ["more than 512 levels of tables, or one within itself at again[1].again"] = loop,
     } do
       local text, message, err = json.text(value)

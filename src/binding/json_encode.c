@@ -44,7 +44,8 @@ static enum sl_status refuse_key(struct encoding *encoding, int type)
     if (type == LUA_TSTRING || type == LUA_TNUMBER)
         return refuse(encoding, "",
                       "keys of an array and of an object in one table");
-    return refuse(encoding, lua_typename(encoding->L, type), " as a key");
+    return refuse(encoding, lua_typename(encoding->L, type),
+                  " as a key (a string or an index expected)");
 }
 
 /* Goes through all keys of the table at `table`, which must be 1 to n in any
@@ -69,7 +70,7 @@ static enum sl_status count_items(struct encoding *encoding, int table,
     }
     if (last != *size)
         return refuse(encoding, "",
-                      "an array with holes, where json.null could be");
+                      "an array with holes (json.null may stand there)");
     return SL_OK;
 }
 
@@ -154,7 +155,7 @@ static enum sl_status put_number(struct encoding *encoding)
         return sl_json_put_integer(&encoding->output, lua_tointeger(L, -1));
     status = sl_json_put_double(&encoding->output, lua_tonumber(L, -1));
     if (status == SL_INVALID)
-        return refuse(encoding, "", "infinity and NaN are no JSON");
+        return refuse(encoding, "", "infinity and NaN have no JSON form");
     return status;
 }
 
@@ -193,7 +194,7 @@ static enum sl_status put_value(struct encoding *encoding)
         }
         /* fall through */
     default:
-        return refuse(encoding, lua_typename(L, type), " is no JSON");
+        return refuse(encoding, lua_typename(L, type), " has no JSON form");
     }
     lua_pop(L, 1);
     return status;
