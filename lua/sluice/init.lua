@@ -25,6 +25,7 @@ local sluice = {
   connect = require "sluice.connect",
   url = core.url,
   json = require "sluice.json",
+  serializers = require "sluice.serializers",
 }
 
 --- A client of your own. Returns client | nil, message, err; misuse raises.

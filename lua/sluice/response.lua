@@ -5,7 +5,6 @@ local BodyReader = require "sluice.body_reader"
 local check = require "sluice.check"
 local core = require "sluice.core"
 local failure = require "sluice.failure"
-local json = require "sluice.json"
 
 local methods = core.response_methods
 
@@ -54,21 +53,41 @@ function methods:lines()
   end, reader)
 end
 
+-- Bytes of the wire for a message: what is not printable escaped, the rest cut off.
+local function shown(bytes, size)
+  local rest = #bytes > size and "..." or ""
+  return bytes:sub(1, size):gsub("[^ -~]", function(byte)
+    return ("\\x%02X"):format(byte:byte())
+  end) .. rest
+end
+
+-- The failure of decoding with what was answered: often no text of that kind at all.
+local function undecodable(response, body, err)
+  local content_type = response.headers["Content-Type"]
+  local begin <close> = body:sub(1, 65)
+  local _, message, told = failure.new("decode",
+    ("%s %s"):format(response.method, response.url),
+    ("%d %s: %s; the body begins with \"%s\""):format(response.status,
+      content_type and shown(content_type, 64) or "without Content-Type",
+      err.message, shown(begin:tostring(), 64)), "body")
+  told.position = err.position
+  return nil, message, told
+end
+
 --- The body's value by the client's serializer. The body is received once; each call
 -- decodes it anew.
 -- Returns the value | nil, message, err (decode and what reading can give)
 function methods:json()
   check_live(self)
-  local serializer = self.serializer
-  if serializer == json then -- which needs a string: one is made once
-    local text, message, err = self:text()
-    if not text then return nil, message, err end
-    return json.decode(text)
-  end
   local sequence, message, err = self:sequence()
   if not sequence then return nil, message, err end
-  local shown <close> = sequence
-  return serializer.decode(shown)
+  local body <close> = sequence
+  local value
+  value, message, err = self.serializer.decode(body)
+  if value == nil and failure.is(err) and err.code == "decode" then
+    return undecodable(self, body, err)
+  end
+  return value, message, err
 end
 
 --- A file-like reader over the body: of one on its way forward only, pulling pieces

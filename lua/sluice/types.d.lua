@@ -13,6 +13,7 @@
 ---@field stage? "queue" | "resolve" | "connect" | "tls" | "send" | "head" | "body"
 ---@field retryable boolean sending again cannot do the work twice
 ---@field errno? integer of the system
+---@field position? integer of the first byte that cannot be decoded, from 1
 
 -- ---- options ----
 
@@ -465,14 +466,18 @@ function url.escape(text) end
 ---@return string?, string?, sluice.error?
 function url.unescape(text) end
 
+--- RFC 8259, strictly, by the core. Integers of 64 bits stay integers, other numbers are
+--- floats; what cannot be held exactly is an error.
 ---@class sluice.json: sluice.serializer
----@field null any
+---@field null any null in both directions
+---@field array_mt table metatable of tables that are arrays even when empty; a decoded [] has it
+---@field empty_array any written as []
 local json = {}
 ---@param value any
 ---@param to sluice.writer
 ---@return sluice.writer?, string?, sluice.error?
 function json.encode(value, to) end
----@param input sluice.sequence | string
+---@param input sluice.sequence | sluice.lease | string
 ---@return any, string?, sluice.error?
 function json.decode(input) end
 ---@param value any
@@ -659,6 +664,7 @@ function client:close() end
 ---@class sluice
 ---@field url sluice.url
 ---@field json sluice.json
+---@field serializers table<string, sluice.serializer> json, and cjson where lua-cjson is
 local sluice = {}
 --- Fails with memory or unsupported.
 ---@param options? sluice.client_options

@@ -84,7 +84,8 @@ describe("types.d.lua", function()
     check_methods("sluice", functions)
     check_fields("sluice", values)
     check_methods("sluice.url", set_of(sluice.url))
-    check_methods("sluice.json", set_of(sluice.json, "content_type"))
+    check_methods("sluice.json", set_of(sluice.json, "content_type",
+      "null", "array_mt", "empty_array"))
   end)
 
   it("names the methods of what the core makes", function()

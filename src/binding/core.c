@@ -47,5 +47,6 @@ int luaopen_sluice_core(lua_State *L)
     slb_parser_open(L);
     slb_file_open(L);
     slb_progress_open(L);
+    slb_json_open(L);
     return 1;
 }

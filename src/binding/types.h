@@ -23,6 +23,7 @@ void slb_transport_open(lua_State *L);
 void slb_parser_open(lua_State *L);
 void slb_file_open(lua_State *L);
 void slb_progress_open(lua_State *L);
+void slb_json_open(lua_State *L);
 
 /* ---- handles that one type makes for another ---- */
 
