@@ -1,7 +1,6 @@
 --- What a response can do beyond what the core gives it: read, next_chunk, text,
 -- sequence, detach, dispose, info. The methods are added to the core's own type.
 
-local BodyReader = require "sluice.body_reader"
 local check = require "sluice.check"
 local core = require "sluice.core"
 local failure = require "sluice.failure"
@@ -14,44 +13,40 @@ local function check_live(response)
   if not response:is_live() then error("use of disposed response", 3) end
 end
 
--- The values of a generic `for` over the body: leaving it early lets go of the
--- response; at its end the response stays, with its trailers.
-local function iterate(response, next_value, reader)
+--- Iterates over the body's pieces as sequences; they stay valid while they are
+-- held. A failure is raised. Leaving the loop early disposes the response; at its end
+-- the response stays, with its trailers. Yields.
+function methods:chunks()
+  check_live(self)
   local is_at_end = false
   local leaving = setmetatable({}, {
     __close = function()
-      if reader then reader:close() end
-      if not is_at_end then response:dispose() end
+      if not is_at_end then self:dispose() end
     end,
   })
   return function()
-    local value, _, err = next_value()
-    if value == nil then
-      if err then error(err, 2) end
-      is_at_end = true
-    end
-    return value
+    local piece, _, err = self:next_chunk()
+    if err then error(err, 2) end
+    is_at_end = piece == nil
+    return piece
   end, nil, nil, leaving
 end
 
---- Iterates over the body's pieces as sequences; they stay valid while they are
--- held. A failure is raised. Leaving the loop early lets go of the response. Yields.
-function methods:chunks()
-  check_live(self)
-  return iterate(self, function() return self:next_chunk() end)
+-- The body as a sequence when it is whole, nil while it is on its way
+-- | nil, message, err
+local function whole_body(response)
+  if not response:is_complete() then return nil end
+  return response:sequence()
 end
 
---- Iterates over the body's lines, without their ends (LF or CRLF). A failure is
--- raised. Leaving the loop early lets go of the response. Yields.
+--- Iterates over the body's lines, without their ends (LF or CRLF); a line has no
+-- limit but memory. A failure is raised. Leaving the loop early disposes the response.
+-- Yields when streamed.
 function methods:lines()
   check_live(self)
-  local reader, _, failed = BodyReader.new(self)
-  if not reader then error(failed, 2) end
-  return iterate(self, function()
-    local line, message, err = reader:read("L")
-    if not line then return nil, message, err end
-    return (line:gsub("\r?\n$", ""))
-  end, reader)
+  local sequence, _, err = whole_body(self)
+  if err then error(err, 2) end
+  return core.body_lines(self, sequence)
 end
 
 --- The body's value by the client's serializer. The body is received once; each call
@@ -71,12 +66,14 @@ function methods:json()
   return serializer.decode(shown)
 end
 
---- A file-like reader over the body: of one on its way forward only, pulling pieces
--- as they are needed; of a whole one with `seek`. To be closed, like a file.
+--- A file-like reader over the body: of one on its way forward only, taking bytes as
+-- they are needed; of a whole one with `seek`. To be closed, like a file.
 -- Returns a reader | nil, message, err; its methods yield when streamed.
 function methods:reader()
   check_live(self)
-  return BodyReader.new(self)
+  local sequence, message, err = whole_body(self)
+  if err then return nil, message, err end
+  return core.body_reader(self, sequence)
 end
 
 local function temporary_name(path) return ("%s.%s.part"):format(path, core.random_name()) end

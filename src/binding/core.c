@@ -43,6 +43,7 @@ int luaopen_sluice_core(lua_State *L)
     slb_client_open(L);
     slb_request_open(L);
     slb_response_open(L);
+    slb_body_reader_open(L);
     slb_transport_open(L);
     slb_parser_open(L);
     slb_file_open(L);
