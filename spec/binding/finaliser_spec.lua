@@ -92,7 +92,7 @@ end
 cases["writer write"] = function()
   local writer = sluice.writer()
   return writer, function()
-    for i = 1, 500 do writer:write(i + 0.5, "text") end
+    for i = 1, 2000 do writer:write(i + 0.5, "text") end
     writer:view()
     writer:detach():dispose()
   end
