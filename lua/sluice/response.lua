@@ -32,10 +32,9 @@ function methods:chunks()
   end, nil, nil, leaving
 end
 
--- The body as a sequence when it is whole, nil while it is on its way
--- | nil, message, err
+-- The body as a sequence, nil when it is taken as it is read | nil, message, err
 local function whole_body(response)
-  if not response:is_complete() then return nil end
+  if core.is_streamed(response) then return nil end
   return response:sequence()
 end
 
@@ -66,8 +65,9 @@ function methods:json()
   return serializer.decode(shown)
 end
 
---- A file-like reader over the body: of one on its way forward only, taking bytes as
--- they are needed; of a whole one with `seek`. To be closed, like a file.
+--- A file-like reader over the body: of a streamed one forward only, taking bytes as
+-- they are needed, so that text() and others then give the rest; of a whole one with
+-- `seek`. To be closed, like a file.
 -- Returns a reader | nil, message, err; its methods yield when streamed.
 function methods:reader()
   check_live(self)

@@ -436,6 +436,16 @@ static struct slb_body_reader *push_reader(lua_State *L)
     return reader;
 }
 
+/* is_streamed(response) -> whether its body is taken as it is read, though all of
+ * it may be there; false once it is a string, which stays */
+static int is_streamed(lua_State *L)
+{
+    const struct slb_response *response = slb_check_response(L, 1);
+
+    lua_pushboolean(L, response->is_stream && !response->has_text);
+    return 1;
+}
+
 /* body_reader(response, sequence) -> reader, which owns the sequence; without
  * one it reads what is on its way */
 static int new_reader(lua_State *L)
@@ -469,8 +479,10 @@ static const luaL_Reg meta[] = {{"__len", reader_length},
                                 {"__tostring", reader_describe},
                                 {NULL, NULL}};
 
-static const luaL_Reg functions[] = {
-    {"body_reader", new_reader}, {"body_lines", new_lines}, {NULL, NULL}};
+static const luaL_Reg functions[] = {{"is_streamed", is_streamed},
+                                     {"body_reader", new_reader},
+                                     {"body_lines", new_lines},
+                                     {NULL, NULL}};
 
 void slb_body_reader_open(lua_State *L)
 {
