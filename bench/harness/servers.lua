@@ -105,8 +105,8 @@ local function start_nginx(self, out, pin)
 end
 
 --- Starts both and calls `use(self)`, which finds in it the base URLs `fast`, `nginx` and `secure`,
--- `ca_file`, `upload` (a file of 256 MiB), `payloads` (the folder) and `dir` for its own files. Both are stopped after it,
--- also when it raises.
+-- `ca_file`, `upload` (a file of 256 MiB), `payloads` (the folder of bodies) and `dir` for its own
+-- files. Both are stopped after it, also when it raises.
 -- @param out where the programs are
 -- @param pin puts a command on the servers' core
 function servers.with(out, pin, use)

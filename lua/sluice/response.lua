@@ -3,8 +3,8 @@
 
 local check = require "sluice.check"
 local core = require "sluice.core"
-local failure = require "sluice.failure"
 local json = require "sluice.json"
+local save = require "sluice.save"
 
 local methods = core.response_methods
 
@@ -76,56 +76,24 @@ function methods:reader()
   return core.body_reader(self, sequence)
 end
 
-local function temporary_name(path) return ("%s.%s.part"):format(path, core.random_name()) end
+local save_options = { sync = check.boolean }
 
-local function write_pieces(file, next_piece)
-  while true do
-    local piece, message, err = next_piece()
-    if not piece then
-      if err then return nil, message, err end
-      return true
-    end
-    local ok, reason = file:write(piece)
-    if not ok then return failure.new("invalid", "save", reason, "body") end
-  end
-end
-
--- A body that is there is shown, one on its way is read as it comes.
-local function write_body(response, file)
-  if not response:is_complete() then
-    return write_pieces(file, function() return response:read() end)
-  end
-  local sequence <close> = response:sequence()
-  local next_piece, subject = sequence:segments()
-  return write_pieces(file, function() return next_piece(subject) end)
-end
-
---- Writes the body to a file: to a temporary name beside it, then renamed, so that
--- a file of that name is always whole. There are no options yet. Yields.
+--- Writes the body to a file, whole or not at all: to a temporary name beside it, then
+-- renamed. An existing file keeps its mode, and its owner where possible; a symbolic link
+-- stays, and what it leads to is replaced; a FIFO or device is written into. With
+-- `sync = true` file and name are on the disk when it returns. Raises when part of the
+-- body was taken already. Yields.
 -- Returns the count of bytes | nil, message, err
 function methods:save(path, options)
   if type(path) ~= "string" then
     error("save: path: string expected, got " .. type(path), 2)
   end
-  if options ~= nil then check.options("save", options, {}, 2) end
+  if options ~= nil then check.options("save", options, save_options, 2) end
   check_live(self)
-  local temporary = temporary_name(path)
-  local file, reason = io.open(temporary, "wb")
-  if not file then return failure.new("invalid", "save", reason, "body") end
-  local unfinished <close> = setmetatable({}, { -- luacheck: ignore
-    __close = function(saved)
-      if io.type(file) == "file" then file:close() end
-      if not saved.is_done then os.remove(temporary) end
-    end,
-  })
-  local ok, message, err = write_body(self, file)
-  if not ok then return nil, message, err end
-  local size = file:seek("cur", 0)
-  ok, reason = file:close()
-  if ok then ok, reason = os.rename(temporary, path) end
-  if not ok then return failure.new("invalid", "save", reason, "body") end
-  unfinished.is_done = true
-  return size
+  if not core.is_untouched(self) then
+    error("save: part of the body was taken already", 2)
+  end
+  return save(self, path, options and options.sync or false)
 end
 
 return methods

@@ -40,7 +40,8 @@ describe("a body's reader", function()
   -- ---- beside a file ----
 
   local formats = {
-    { "l" }, { "L" }, { "n" }, { 1 }, { 3 }, { 0 }, { 40 }, { "n", "l" }, { "L", 2, "n" }, { "*n", "*l" },
+    { "l" }, { "L" }, { "n" }, { 1 }, { 3 }, { 0 }, { 40 }, { "n", "l" }, { "L", 2, "n" },
+    { "*n", "*l" },
   }
 
   --- What a file-like object gives for a run of reads that `seed` chooses, and then the rest.

@@ -24,6 +24,7 @@ void slb_parser_open(lua_State *L);
 void slb_file_open(lua_State *L);
 void slb_progress_open(lua_State *L);
 void slb_body_reader_open(lua_State *L);
+void slb_save_open(lua_State *L);
 
 /* ---- handles that one type makes for another ---- */
 
