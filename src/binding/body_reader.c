@@ -91,7 +91,7 @@ static enum sl_status want_more(struct slb_body_reader *reader,
 /* Completes the item from the body. SL_END: nothing is left; SL_AGAIN: wait for
  * the exchange, then begin again. */
 static enum sl_status complete(lua_State *L, struct slb_body_reader *reader,
-                               struct sl_item *item, int format)
+                               struct sl_item *item, lua_Integer format)
 {
     size_t known = (size_t)lua_tointeger(L, STACK_KNOWN);
     enum sl_status status = SL_OK;
@@ -99,7 +99,7 @@ static enum sl_status complete(lua_State *L, struct slb_body_reader *reader,
     for (;;) {
         struct sl_buffer *body = body_of(reader);
 
-        slb_begin_item(L, format, item);
+        slb_begin_item(format, item);
         if (known <= body->length) /* else others have read, too */
             sl_item_resume(item, known);
         if (sl_item_scan_buffer(item, body))
@@ -154,8 +154,8 @@ static bool is_awaited(const struct sl_completion *completion)
            completion->state == SL_COMPLETION_READY;
 }
 
-static enum sl_status read_streamed(lua_State *L,
-                                    struct slb_body_reader *reader, int format)
+static enum sl_status
+read_streamed(lua_State *L, struct slb_body_reader *reader, lua_Integer format)
 {
     struct sl_item item;
     enum sl_status status;
@@ -173,13 +173,13 @@ static enum sl_status read_streamed(lua_State *L,
 /* ---- either ---- */
 
 static enum sl_status read_item(lua_State *L, struct slb_body_reader *reader,
-                                int format)
+                                lua_Integer format)
 {
     struct sl_item item;
 
     if (!reader->is_whole)
         return read_streamed(L, reader, format);
-    slb_begin_item(L, format, &item);
+    slb_begin_item(format, &item);
     return slb_push_next(L, &reader->reader, &item, recheck) ? SL_OK : SL_END;
 }
 
@@ -212,7 +212,7 @@ static int read_on(lua_State *L, bool is_loop, lua_KFunction k)
         if (!reader->is_whole && slb_is_turn_over(L, response))
             return slb_wait_turn(L, response->runtime, slb_abandon_response,
                                  response, k);
-        status = read_item(L, reader, STACK_FORMATS + given);
+        status = read_item(L, reader, lua_tointeger(L, STACK_FORMATS + given));
         if (status == SL_AGAIN)
             return slb_wait(L, response->runtime,
                             &response->exchange->completion,
@@ -251,6 +251,38 @@ static int loop_more(lua_State *L, int status, lua_KContext context)
     return go_on(L, context, true, loop_more);
 }
 
+/* Pushes the next item where it lies in one piece and is there already, as nearly
+ * all do; false: it is to be read with all that may be needed. For a reader that
+ * is open. */
+static bool push_at_once(lua_State *L, struct slb_body_reader *reader,
+                         lua_Integer format)
+{
+    struct slb_response *response = reader->response;
+    struct sl_exchange *exchange = response->exchange;
+    struct sl_item item;
+    struct sl_view view;
+    bool is_value;
+
+    if (reader->is_whole)
+        view = sl_reader_peek(&reader->reader);
+    else if (exchange != NULL && !response->is_detached &&
+             response->given < SLB_TURN_BYTES &&
+             !is_awaited(&exchange->completion))
+        view = sl_buffer_peek(body_of(reader));
+    else
+        return false;
+    slb_begin_item(format, &item);
+    if (!sl_item_feed(&item, view))
+        return false;
+    slb_check_usable(L, response->runtime);
+    is_value = reader->is_whole
+                   ? slb_push_item(L, &reader->reader, &item, recheck)
+                   : push_item(L, reader, &item);
+    if (!is_value)
+        lua_pushnil(L);
+    return true;
+}
+
 /* What has to be there before a read begins: see slb_reserve_wait. */
 static void prepare(lua_State *L, const struct slb_body_reader *reader,
                     int count)
@@ -264,9 +296,14 @@ static void prepare(lua_State *L, const struct slb_body_reader *reader,
  * that cannot be had | nil, message, err; yields when on its way */
 static int reader_read(lua_State *L)
 {
-    const struct slb_body_reader *reader = check_reader(L);
-    int count = slb_check_formats(L, 2);
+    struct slb_body_reader *reader = slb_check(L, 1, body_reader_type);
+    int count = lua_gettop(L) - 1;
 
+    if (!reader->is_closed && count <= 1 &&
+        push_at_once(L, reader, count == 0 ? SLB_LINE : slb_check_format(L, 2)))
+        return 1;
+    check_reader(L);
+    count = slb_check_formats(L, 2);
     prepare(L, reader, count);
     lua_pushinteger(L, count);
     lua_insert(L, STACK_COUNT);
@@ -277,44 +314,16 @@ static int reader_read(lua_State *L)
 
 /* ---- loops ---- */
 
-/* The next line of response:lines() where it lies in one piece and is there
- * already, as nearly all do; false: it is to be read with all that may be. */
-static bool push_line_at_once(lua_State *L, struct slb_body_reader *reader)
-{
-    struct slb_response *response = reader->response;
-    struct sl_exchange *exchange = response->exchange;
-    struct sl_item line;
-    struct sl_view view;
-
-    if (!reader->is_loop || reader->is_closed)
-        return false;
-    if (reader->is_whole)
-        view = sl_reader_peek(&reader->reader);
-    else if (exchange != NULL && !response->is_detached &&
-             response->given < SLB_TURN_BYTES &&
-             !is_awaited(&exchange->completion))
-        view = sl_buffer_peek(body_of(reader));
-    else
-        return false;
-    sl_item_begin(&line, SL_ITEM_TEXT_LINE, 0);
-    if (!sl_item_feed(&line, view))
-        return false;
-    slb_check_usable(L, response->runtime);
-    if (!reader->is_whole)
-        return push_item(L, reader, &line);
-    return slb_push_item(L, &reader->reader, &line, recheck);
-}
-
 /* upvalues: the reader, the count of formats, these */
 static int next_values(lua_State *L)
 {
     struct slb_body_reader *reader = lua_touserdata(L, lua_upvalueindex(1));
-    int count;
+    int count = (int)lua_tointeger(L, lua_upvalueindex(2));
 
     lua_settop(L, 0);
-    if (push_line_at_once(L, reader))
+    if (!reader->is_closed && count == 1 &&
+        push_at_once(L, reader, lua_tointeger(L, lua_upvalueindex(3))))
         return 1;
-    count = (int)lua_tointeger(L, lua_upvalueindex(2));
     lua_pushvalue(L, lua_upvalueindex(1));
     check_reader(L);
     prepare(L, reader, count);
@@ -461,7 +470,7 @@ static int new_lines(lua_State *L)
     push_reader(L)->is_loop = true; /* stack: ..., reader */
     lua_pushvalue(L, 3);
     lua_pushinteger(L, 1);
-    slb_push_text_line(L);
+    lua_pushinteger(L, SLB_TEXT_LINE);
     lua_pushcclosure(L, next_values, 3);
     lua_pushnil(L);
     lua_pushnil(L);

@@ -6,7 +6,7 @@ static lua_Integer from_kind(enum sl_item_kind kind)
     return -1 - (lua_Integer)kind;
 }
 
-static lua_Integer check_format(lua_State *L, int index)
+lua_Integer slb_check_format(lua_State *L, int index)
 {
     const char *format;
 
@@ -40,29 +40,22 @@ int slb_check_formats(lua_State *L, int first)
     luaL_argcheck(L, count <= SLB_FORMATS_MAX, first + SLB_FORMATS_MAX,
                   "too many formats");
     if (count == 0) {
-        lua_pushinteger(L, from_kind(SL_ITEM_LINE));
+        lua_pushinteger(L, SLB_LINE);
         return 1;
     }
     for (int i = first; i < first + count; i++) {
-        lua_pushinteger(L, check_format(L, i));
+        lua_pushinteger(L, slb_check_format(L, i));
         lua_replace(L, i);
     }
     return count;
 }
 
-void slb_begin_item(lua_State *L, int index, struct sl_item *item)
+void slb_begin_item(lua_Integer format, struct sl_item *item)
 {
-    lua_Integer format = lua_tointeger(L, index);
-
     if (format >= 0)
         sl_item_begin(item, SL_ITEM_COUNT, (size_t)format);
     else
         sl_item_begin(item, (enum sl_item_kind)(-1 - format), 0);
-}
-
-void slb_push_text_line(lua_State *L)
-{
-    lua_pushinteger(L, from_kind(SL_ITEM_TEXT_LINE));
 }
 
 bool slb_push_numeral(lua_State *L, const struct sl_item *item)

@@ -18,11 +18,15 @@
  * there are now, at least one. */
 int slb_check_formats(lua_State *L, int first);
 
-/* Begins what the integer at `index` asks for. */
-void slb_begin_item(lua_State *L, int index, struct sl_item *item);
+/* The integer for the format at `index`; raises when it is none. */
+lua_Integer slb_check_format(lua_State *L, int index);
 
-/* The integer of a line without its LF or CRLF, which has no letter. */
-void slb_push_text_line(lua_State *L);
+/* Begins what such an integer asks for. */
+void slb_begin_item(lua_Integer format, struct sl_item *item);
+
+/* The integers of a line without its LF, and of one without its LF or CRLF. */
+#define SLB_LINE      (-1 - (lua_Integer)SL_ITEM_LINE)
+#define SLB_TEXT_LINE (-1 - (lua_Integer)SL_ITEM_TEXT_LINE)
 
 /* A complete item as a value, which `reader` then has passed; false when a
  * numeral is no number. Making the value may run finalisers: `check` raises

@@ -50,7 +50,7 @@ static int read_formats(lua_State *L, int count)
     for (int i = 0; i < count; i++) {
         struct sl_item item;
 
-        slb_begin_item(L, 2 + i, &item);
+        slb_begin_item(lua_tointeger(L, 2 + i), &item);
         if (!slb_push_next(L, check_reader(L), &item, recheck)) {
             lua_pushnil(L);
             return i + 1;
