@@ -81,6 +81,19 @@ local programs = {
     assert(response:json().list[3] == 3)
   ]],
 
+  ["a body as a file"] = [[
+    local client <close> = sluice.client { transport = transport, timeout = 5 }
+    local response <close>, message = client:get(url, { stream = true })
+    assert(response, message)
+    local reader <close> = response:reader()
+    assert(#reader:read(3) == 3 and #reader:read "a" == 13)
+    for line in response:lines() do error(line) end
+    local whole <close>, why = client:get(url)
+    assert(whole, why)
+    for line in whole:lines() do assert(#line == 16) end
+    assert(whole:save "/dev/null" == 16)
+  ]],
+
   ["a request with a body"] = [[
     local client <close> = sluice.client { transport = transport, timeout = 5,
       headers = { A = "1" } }
