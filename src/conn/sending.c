@@ -22,37 +22,80 @@ static size_t gather(const struct sl_exchange *exchange, struct sl_view *views)
     return count;
 }
 
-/* Many small pieces leave as few large ones: what the transport is given it
- * uses before it returns. */
-static enum sl_status send_joined(struct sl_exchange *exchange, size_t *count)
+/* Fills a rented block with what is left of the head and what is there of the
+ * body. NULL: there is no memory, or nothing that may be copied. */
+static struct sl_segment *join(const struct sl_exchange *exchange)
 {
-    char bytes[SEND_JOINED];
-    size_t size = 0;
-    struct sl_view view;
+    const struct sl_segment *head = exchange->head;
+    size_t head_left = head == NULL ? 0 : head->filled - exchange->head_sent;
+    struct sl_segment *block;
 
-    if (exchange->head != NULL) {
-        size = exchange->head->filled - exchange->head_sent;
-        memcpy(bytes, exchange->head->data + exchange->head_sent, size);
-    }
-    size += sl_upload_copy_out(&exchange->upload, bytes + size,
-                               sizeof bytes - size);
-    view = sl_view(bytes, size);
-    return sl_link_send(&exchange->connection->link, &view, 1, count,
-                        &exchange->failure);
+    if (sl_pool_rent_block(sl_exchange_connections(exchange)->pool, SEND_JOINED,
+                           &block) != SL_OK)
+        return NULL;
+    if (head_left > 0)
+        memcpy(block->data, head->data + exchange->head_sent, head_left);
+    block->filled = head_left + sl_upload_copy_out(&exchange->upload,
+                                                   block->data + head_left,
+                                                   SEND_JOINED - head_left);
+    if (block->filled > 0)
+        return block;
+    sl_segment_release(block);
+    return NULL;
 }
 
+/* Words for what sl_upload_fill and sl_upload_verify have found. */
+static enum sl_status fail_file(struct sl_exchange *exchange,
+                                enum sl_status status)
+{
+    if (status == SL_END || status == SL_INVALID)
+        return sl_fail(&exchange->failure, SL_INVALID, SL_STAGE_SEND, "%s %s",
+                       sl_upload_file_name(&exchange->upload),
+                       status == SL_END
+                           ? "has shrunk since the request was made"
+                           : "cannot be read");
+    return sl_fail(&exchange->failure, status, SL_STAGE_SEND, "out of memory");
+}
+
+static enum sl_status send_mapped(struct sl_exchange *exchange,
+                                  const struct sl_view *views,
+                                  size_t view_count, size_t *count)
+{
+    enum sl_status status =
+        sl_link_send_mapped(&exchange->connection->link, views, view_count,
+                            count, &exchange->failure);
+    enum sl_status found = SL_OK;
+
+    if (status == SL_OK || status == SL_INVALID)
+        found = sl_upload_verify(&exchange->upload, status == SL_INVALID);
+    return found == SL_OK ? status : fail_file(exchange, found);
+}
+
+/* Many small pieces leave as few large ones: what the transport is given it
+ * uses before it returns. */
 static enum sl_status send_views(struct sl_exchange *exchange,
                                  const struct sl_view *views, size_t view_count,
                                  size_t *count)
 {
+    struct sl_link *link = &exchange->connection->link;
+    struct sl_segment *joined = NULL;
+    enum sl_status status;
     size_t size = 0;
 
     for (size_t i = 0; i < view_count; i++)
         size += views[i].size;
     if (view_count == SEND_VIEWS && size < SEND_JOINED)
-        return send_joined(exchange, count);
-    return sl_link_send(&exchange->connection->link, views, view_count, count,
-                        &exchange->failure);
+        joined = join(exchange);
+    if (joined != NULL) {
+        struct sl_view view = sl_view(joined->data, joined->filled);
+
+        status = sl_link_send(link, &view, 1, count, &exchange->failure);
+        sl_segment_release(joined);
+        return status;
+    }
+    if (sl_upload_is_mapped(&exchange->upload))
+        return send_mapped(exchange, views, view_count, count);
+    return sl_link_send(link, views, view_count, count, &exchange->failure);
 }
 
 static void sent(struct sl_exchange *exchange, size_t size)
@@ -73,20 +116,10 @@ static void sent(struct sl_exchange *exchange, size_t size)
 
 static enum sl_status read_file(struct sl_exchange *exchange)
 {
-    struct sl_upload *upload = &exchange->upload;
-    const struct sl_link *link = &exchange->connection->link;
-    bool is_direct = link->tls == NULL &&
-                     sl_transport_mode(link->transport) == SL_TRANSPORT_STREAM;
-    enum sl_status status = sl_upload_fill(upload, is_direct);
+    enum sl_status status = sl_upload_fill(
+        &exchange->upload, sl_link_can_map(&exchange->connection->link));
 
-    if (status == SL_OK)
-        return status;
-    if (status == SL_END || status == SL_INVALID)
-        return sl_fail(&exchange->failure, SL_INVALID, SL_STAGE_SEND, "%s %s",
-                       upload->file_name,
-                       status == SL_END ? "is shorter than it was"
-                                        : "cannot be read");
-    return sl_fail(&exchange->failure, status, SL_STAGE_SEND, "out of memory");
+    return status == SL_OK ? status : fail_file(exchange, status);
 }
 
 static enum sl_status send_next(struct sl_exchange *exchange, size_t *count)
