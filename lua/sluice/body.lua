@@ -18,7 +18,8 @@ local function escape(byte) return ("\\x%02X"):format(byte:byte()) end
 local function named(label, path)
   if not path then return label end
   if #path > 128 then path = "..." .. path:sub(-125) end
-  return ("%s '%s'"):format(label, (path:gsub("%c", escape)))
+  if path:find "%c" then path = path:gsub("%c", escape) end
+  return label .. " '" .. path .. "'"
 end
 
 -- What a value is to be sent as, by its type alone: text, file, path, lease, sequence,
@@ -128,6 +129,7 @@ local function of_parts(label, values)
       return nil, message, err
     end
     self.length = self.length + part.length
+    self.has_lease = self.has_lease or part.kind == "lease"
   end
   return self
 end
@@ -217,32 +219,35 @@ local function open_file(part)
   return { part.value, part.length, part.name }
 end
 
--- A lease is shown, not given away, so that the request can be sent again; `shown`
--- closes what shows it.
-local function open_part(part, shown)
-  if part.kind == "file" then return open_file(part) end
-  if part.kind ~= "lease" then return part.value end
-  shown[#shown + 1] = part.value:sequence()
-  return shown[#shown]
-end
-
+-- What shows leases until it is closed; `is_kept`: once more than that.
 local closes_all = {
   __close = function(shown)
+    if shown.is_kept then
+      shown.is_kept = false
+      return
+    end
     for _, sequence in ipairs(shown) do sequence:dispose() end
   end,
 }
 
-local function open_parts(parts)
-  local shown = setmetatable({}, closes_all)
+-- A lease is shown, not given away, so that the request can be sent again; closing the
+-- second result closes what shows it.
+local function open_parts(parts, has_lease)
   local opened = {}
+  local shown <close> = has_lease and setmetatable({}, closes_all) or nil
   for i, part in ipairs(parts) do
-    local value, message, err = open_part(part, shown)
-    if value == nil then
-      local closing <close> = shown -- luacheck: ignore
-      return nil, message, err
+    if part.kind == "file" then
+      local file, message, err = open_file(part)
+      if not file then return nil, message, err end
+      opened[i] = file
+    elseif part.kind == "lease" then
+      opened[i] = part.value:sequence()
+      shown[#shown + 1] = opened[i]
+    else
+      opened[i] = part.value
     end
-    opened[i] = value
   end
+  if shown then shown.is_kept = true end
   return opened, shown
 end
 
@@ -257,7 +262,7 @@ function Body:open()
     return self.length or true
   end
   if self.text then return self.text end
-  return open_parts(self.parts)
+  return open_parts(self.parts, self.has_lease)
 end
 
 -- Raises unless `piece` is one, at the level of whoever sends.
