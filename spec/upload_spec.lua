@@ -543,8 +543,11 @@ describe("an upload", function()
   it("tells how far it has come, and exactly at its end", function()
     local body = pattern(3 << 20)
     local count = 0
+    local path = os.tmpname()
+    finally(function() os.remove(path) end)
+    server.write(path, body)
     for _, given in ipairs {
-      body, { read = function()
+      body, { path = path }, { read = function()
         count = count + 1
         return count <= 48 and pattern(1 << 16) or nil
       end, length = #body },

@@ -3,7 +3,6 @@
 #include "base/debug.h"
 
 #include <string.h>
-#include <unistd.h>
 
 /* Read from a file at once: so much still fits the cache when it is sent. */
 #define FILE_PIECE ((size_t)128 * 1024)
@@ -100,15 +99,13 @@ enum sl_status sl_source_verify(const struct sl_source *source,
                                 bool has_faulted)
 {
     const struct sl_file *file = &source->of.range.file;
-    char byte;
 
     if (!sl_file_reaches(file, end_of(source)))
         return SL_END;
     if (!has_faulted)
         return SL_OK;
     /* The device has failed; or the file was shorter, and grew again. */
-    return pread(file->fd, &byte, 1, (off_t)position(source)) < 0 ? SL_INVALID
-                                                                  : SL_END;
+    return sl_file_can_read(file, position(source)) ? SL_END : SL_INVALID;
 }
 
 static size_t file_views(const struct sl_source *source, struct sl_view *views,

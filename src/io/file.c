@@ -129,3 +129,10 @@ bool sl_file_reaches(const struct sl_file *file, int64_t end)
 
     return fstat(file->fd, &now) == 0 && (int64_t)now.st_size >= end;
 }
+
+bool sl_file_can_read(const struct sl_file *file, int64_t offset)
+{
+    char byte;
+
+    return pread(file->fd, &byte, 1, (off_t)offset) >= 0;
+}

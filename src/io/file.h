@@ -52,5 +52,7 @@ void sl_file_unmap(struct sl_file *file);
 
 /* Has bytes up to `end` now. Behind its end a mapped page shows zeros. */
 bool sl_file_reaches(const struct sl_file *file, int64_t end);
+/* A read at `offset` does not fail; at the end of the file it does not, either. */
+bool sl_file_can_read(const struct sl_file *file, int64_t offset);
 
 #endif

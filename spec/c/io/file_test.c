@@ -107,6 +107,8 @@ TEST("reports the end of a file, and one that cannot be read")
     sl_buffer_reset(&buffer);
     CHECK_INT(sl_file_read(directory, 0, 1, &buffer), SL_INVALID);
     CHECK_INT(sl_file_read_all(directory, 0, 1, &buffer), SL_INVALID);
+    CHECK(!sl_file_can_read(&(struct sl_file){.fd = directory}, 0));
+    CHECK(sl_file_can_read(&(struct sl_file){.fd = fileno(file)}, 10));
     CHECK_INT(buffer.length, 0);
     end();
     close(directory);
