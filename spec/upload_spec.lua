@@ -107,6 +107,7 @@ describe("a request body", function()
     assert.equal("skipped ", file:read(8))
     assert.is_true(pattern(70000) .. "the end" == declared(file))
     assert.equal("file", io.type(file))
+    assert.equal(8, file:seek()) -- where it stood
   end)
 
   it("is a file by its path", function()

@@ -16,7 +16,6 @@ local function escape(byte) return ("\\x%02X"):format(byte:byte()) end
 
 -- Of a long path its end, so that a message still has room for the reason.
 local function named(label, path)
-  if not path then return label end
   if #path > 128 then path = "..." .. path:sub(-125) end
   if path:find "%c" then path = path:gsub("%c", escape) end
   return label .. " '" .. path .. "'"
@@ -213,10 +212,8 @@ local function open_file(part)
   if size and size < part.start + part.length then
     size, reason = nil, "has shrunk since the request was made"
   end
-  if not size or not part.value:seek("set", part.start) then
-    return failure.new("invalid", part.name, reason or "cannot be read")
-  end
-  return { part.value, part.length, part.name }
+  if not size then return failure.new("invalid", part.name, reason) end
+  return { part.value, part.start, part.length, part.name }
 end
 
 -- What shows leases until it is closed; `is_kept`: once more than that.

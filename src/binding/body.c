@@ -41,24 +41,24 @@ static enum sl_status add_slices(lua_State *L, int index,
     return status;
 }
 
-/* The part { file, size, name } on top of the stack. */
+/* The part { file, offset, size, name } on top of the stack. */
 static enum sl_status add_file(lua_State *L, struct sl_upload *upload,
                                const char **refused)
 {
     int part = lua_gettop(L);
     luaL_Stream *stream;
+    lua_Integer offset;
     lua_Integer size;
     const char *name;
     enum sl_status status = SL_INVALID;
-    off_t offset;
 
-    lua_rawgeti(L, part, 1);
-    lua_rawgeti(L, part, 2);
-    lua_rawgeti(L, part, 3); /* stack: part, file, size, name */
+    for (int i = 1; i <= 4; i++)
+        lua_rawgeti(L, part, i); /* stack: part, file, offset, size, name */
     stream = luaL_checkudata(L, part + 1, LUA_FILEHANDLE);
-    size = luaL_checkinteger(L, part + 2);
-    name = luaL_checkstring(L, part + 3);
-    if (stream->closef != NULL && (offset = ftello(stream->f)) >= 0)
+    offset = luaL_checkinteger(L, part + 2);
+    size = luaL_checkinteger(L, part + 3);
+    name = luaL_checkstring(L, part + 4);
+    if (stream->closef != NULL)
         status = sl_upload_add_file(upload, fileno(stream->f), offset,
                                     (uint64_t)size, name);
     if (status != SL_OK)

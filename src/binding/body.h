@@ -9,7 +9,7 @@
 
 /* nil | string | sequence | lease (moved) | number (pushed, of that length) | true
  * (pushed, chunked) | array of parts, each a string, sequence, lease or file, which
- * is { file, size, name }: that many bytes from its position.
+ * is { file, offset, size, name }, whose position does not matter.
  * The caller keeps the value at `index` alive until the body is disposed: strings
  * and names are not copied. On failure `upload` may hold some parts, and
  * `*refused` is the name of the file that has failed, or NULL. */
