@@ -53,7 +53,7 @@ static void recheck(lua_State *L)
 
 static struct sl_buffer *body_of(struct slb_body_reader *reader)
 {
-    return &reader->response->exchange->response.body;
+    return &reader->response->exchange->incoming.response.body;
 }
 
 static void consume(struct slb_body_reader *reader, size_t size)

@@ -91,7 +91,7 @@ static int is_untouched(lua_State *L)
     size_t there;
 
     slb_check_unread(L, response);
-    received = &response->exchange->response;
+    received = &response->exchange->incoming.response;
     there = received->body.length;
     if (response->has_text) {
         lua_getiuservalue(L, 1, RESPONSE_TEXT);
