@@ -74,6 +74,7 @@ struct sl_socket {
     bool is_readable; /* an edge not yet used up */
     bool is_writable;
     bool is_hung_up; /* the end or an error is behind what can be read */
+    bool has_mark;   /* an urgent byte came: a receive may stop short of it */
     bool wants_in;   /* poll asks only for what somebody waits for */
     bool wants_out;
 };

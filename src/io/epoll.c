@@ -75,7 +75,7 @@ static enum sl_status epoll_attach(struct sl_backend *backend,
 
     if (sl_slots_put(&self->slots, socket, &socket->handle) != SL_OK)
         return SL_MEMORY;
-    event.events = EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET;
+    event.events = EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLPRI | EPOLLET;
     event.data.u64 = socket->handle;
     if (epoll_ctl(self->fd, EPOLL_CTL_ADD, socket->fd, &event) != 0) {
         int error = errno;
@@ -136,6 +136,7 @@ static void epoll_backend_wait(struct sl_backend *backend, int64_t timeout)
             loop->stale_events++;
             continue;
         }
+        socket->has_mark = socket->has_mark || (seen & EPOLLPRI) != 0;
         sl_readiness_event(
             socket, (seen & (EPOLLIN | EPOLLRDHUP | EPOLLHUP | EPOLLERR)) != 0,
             (seen & (EPOLLOUT | EPOLLHUP | EPOLLERR)) != 0,

@@ -286,7 +286,9 @@ static void take_result(struct submitted *self)
 
         self->lent.held = completion->result;
         sl_low_water_note(&self->low_water, is_full);
-        self->base.drained_at = is_full ? 0 : self->receiving.tried_at;
+        self->base.drained_at = is_full || self->base.socket.has_mark
+                                    ? 0
+                                    : self->receiving.tried_at;
         return;
     }
     sl_lent_release(&self->lent);

@@ -915,6 +915,32 @@ TEST("what is sent last goes behind what is under way")
     each_manner(close_behind);
 }
 
+/* ---- urgent bytes ---- */
+
+static void urgent(const struct manner *manner)
+{
+    int theirs = open_pair(manner, NULL, peer_tcp);
+    size_t received;
+
+    for (int i = 0; i < 3; i++) {
+        CHECK_INT(
+            sl_transport_receive(end.transport, &end.buffer, 100, &received),
+            SL_AGAIN);
+        world_settle(&world);
+        /* All of it is there when the first receive ends before the mark. */
+        peer_send(theirs, "before ");
+        REQUIRE(send(theirs, "!", 1, MSG_OOB) == 1);
+        peer_send(theirs, "and behind");
+        check_received(&end, "before and behind");
+    }
+    close_pair(theirs);
+}
+
+TEST("an urgent byte keeps nobody from what is behind it")
+{
+    each_manner(urgent);
+}
+
 /* ---- closing from inside ---- */
 
 static void close_now(void *owner)
