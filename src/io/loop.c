@@ -209,6 +209,18 @@ void sl_loop_post(struct sl_loop *loop, struct sl_post *post)
     pthread_mutex_unlock(&loop->post_lock);
 }
 
+void sl_loop_wake_host(struct sl_loop *loop)
+{
+    ssize_t n;
+
+    if (loop->is_closing || sl_loop_check(loop) != SL_OK)
+        return;
+    do
+        n = write(loop->wake_write_fd, "", 1);
+    while (n < 0 && errno == EINTR);
+    loop->is_host_told = true;
+}
+
 static void drain_wake(struct sl_loop *loop)
 {
     char bytes[64];
@@ -223,12 +235,14 @@ void sl_loop_take_posts(struct sl_loop *loop)
 {
     struct sl_post *posts;
     struct sl_post *in_order = NULL;
+    bool is_step_due = loop->is_host_told && !loop->is_stepping;
 
     if (loop->wake_fd < 0)
         return;
     /* Before the list is taken, so that a post in between wakes once more. */
     drain_wake(loop);
     loop->is_woken = false;
+    loop->is_host_told = false;
     pthread_mutex_lock(&loop->post_lock);
     posts = loop->posts;
     loop->posts = NULL;
@@ -246,6 +260,8 @@ void sl_loop_take_posts(struct sl_loop *loop)
         in_order = post->next; /* arrive may free it */
         post->arrive(post);
     }
+    if (is_step_due)
+        sl_loop_tell_host(loop);
 }
 
 void sl_loop_late_write(struct sl_loop *loop)
@@ -488,6 +504,8 @@ enum sl_status sl_loop_step(struct sl_loop *loop, int64_t max_wait)
     if (loop->is_stepping || loop->is_closing || sl_loop_check(loop) != SL_OK)
         return SL_MISUSE;
     loop->is_stepping = true;
+    if (loop->is_host_told)
+        sl_loop_take_posts(loop);
     /* A wake-up may have been seen since posts were taken. */
     if (max_wait > 0 && !has_something(loop)) {
         timeout = until_timer(loop);
@@ -537,15 +555,17 @@ int sl_loop_pollfd(struct sl_loop *loop)
 
     if (loop->poll_fd >= 0)
         return loop->poll_fd;
+    /* By this it is told of what is begun outside a step. */
+    if (sl_loop_open_posts(loop) != SL_OK)
+        return -1;
     if (sl_gatherer == NULL) {
-        if (sl_loop_open_posts(loop) != SL_OK)
-            return -1;
+        loop->has_host = true;
         return loop->wake_fd;
     }
     fd = sl_gatherer->open();
     if (fd < 0)
         return -1;
-    if (loop->wake_fd >= 0 && sl_gatherer->add(fd, loop->wake_fd) != 0)
+    if (sl_gatherer->add(fd, loop->wake_fd) != 0)
         goto fail;
     for (size_t i = 0; i < loop->backend_count; i++) {
         int inner;
@@ -555,6 +575,7 @@ int sl_loop_pollfd(struct sl_loop *loop)
             goto fail;
     }
     loop->poll_fd = fd;
+    loop->has_host = true;
     return fd;
 
 fail:

@@ -252,6 +252,7 @@ static void hand_in_cancel(struct uring_backend *self,
 {
     struct io_uring_sqe *entry = next_entry(self);
 
+    sl_loop_tell_host(self->base.loop);
     operation->is_cancel_due = entry == NULL;
     if (entry == NULL) {
         self->owes_cancels = true;

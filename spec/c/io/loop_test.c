@@ -419,6 +419,89 @@ TEST("the descriptor for an outer loop tells of posts, whenever it was made")
     }
 }
 
+static void begun_outside(const struct sl_backend_class *class)
+{
+    struct sl_backend *backend;
+    struct sl_completion completion;
+    int fd;
+
+    world_init(&world, NULL);
+    if (class != NULL)
+        REQUIRE(sl_loop_backend(&world.loop, class, &backend) == SL_OK);
+    fd = sl_loop_pollfd(&world.loop);
+    world_settle(&world);
+    CHECK(!is_readable(fd));
+    sl_completion_init(&completion, &world.loop, NULL);
+    for (int i = 0; i < 3; i++) {
+        sl_completion_begin(&completion);
+        CHECK(is_readable(fd));
+        sl_loop_step(&world.loop, 0);
+        CHECK(!is_readable(fd));
+        sl_completion_signal(&completion, SL_OK, 0);
+        CHECK(is_readable(fd));
+        /* Whoever asks whether connections are quiet does not take it away. */
+        sl_loop_take_posts(&world.loop);
+        CHECK(is_readable(fd));
+        sl_loop_step(&world.loop, 0);
+        CHECK_INT(completion.state, SL_COMPLETION_DONE);
+        CHECK(!is_readable(fd));
+    }
+    world_fini(&world);
+}
+
+TEST(
+    "what is begun outside a step makes the descriptor readable until the next")
+{
+    begun_outside(NULL);
+    for (size_t i = 0; sl_platform()->backends[i] != NULL; i++) {
+        test_note("%s", sl_platform()->backends[i]->name);
+        begun_outside(sl_platform()->backends[i]);
+    }
+    test_note(" ");
+}
+
+/* A host that steps when the descriptor is readable and at no other time. */
+static void driven_by_descriptor(const struct manner *manner)
+{
+    struct end end;
+    int ours;
+    int theirs;
+    int fd;
+    size_t received;
+
+    if (manner->backend == &sl_backend_poll)
+        return; /* has no descriptor that tells of sockets */
+    world_init(&world, NULL);
+    peer_tcp(&ours, &theirs);
+    fd = sl_loop_pollfd(&world.loop);
+    end_init(&end, &world, manner, ours);
+    for (int i = 0; i < 3; i++) {
+        end.can_receive = false;
+        CHECK_INT(
+            sl_transport_receive(end.transport, &end.buffer, 1, &received),
+            SL_AGAIN);
+        peer_send(theirs, "x");
+        while (!end.can_receive) {
+            struct pollfd entry = {fd, POLLIN, 0};
+
+            REQUIRE(poll(&entry, 1, (int)(PATIENCE / SL_MILLISECOND)) == 1);
+            do
+                CHECK_INT(sl_loop_step(&world.loop, 0), SL_OK);
+            while (sl_loop_timeout(&world.loop) == 0);
+        }
+        check_received(&end, "x");
+        world_settle(&world);
+    }
+    end_fini(&end);
+    close(theirs);
+    world_fini(&world);
+}
+
+TEST("a host that does nothing but poll the descriptor sees all work through")
+{
+    each_manner(driven_by_descriptor);
+}
+
 /* ---- several backends in one loop ---- */
 
 TEST("waits for all backends at once, whatever the order they were opened in")
