@@ -296,10 +296,12 @@ static void uring_cancel_all(struct sl_backend *backend)
 }
 
 /* Whether that was no end of it: it was interrupted, or others have taken all
- * that there was to choose from, so that it goes before them the next time. */
+ * that there was to choose from, so that it goes before them the next time. A
+ * unix socket whose backlog is full answers EAGAIN to a connect, which is one. */
 static bool is_to_be_repeated(const struct sl_operation *operation, int result)
 {
-    return result == -EINTR || result == -EAGAIN ||
+    return result == -EINTR ||
+           (result == -EAGAIN && operation->kind != SL_OPERATION_CONNECT) ||
            (result == -ENOBUFS && operation->takes_provided);
 }
 
