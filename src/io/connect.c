@@ -156,7 +156,7 @@ static void free_attempt(struct attempt *attempt)
     sl_free(loop->allocator, attempt, sizeof *attempt);
 }
 
-/* Its end comes by its own completion. */
+/* Its end comes by its own completion, unless it can end now. */
 static void abandon_attempt(struct attempt *attempt)
 {
     struct sl_operation *operation = &attempt->operation;
@@ -169,8 +169,12 @@ static void abandon_attempt(struct attempt *attempt)
     }
     sl_completion_set_background(&operation->completion, true);
     if (operation->completion.state == SL_COMPLETION_PENDING &&
-        operation->completion.loop->backend_count > 0)
+        operation->completion.loop->backend_count > 0) {
         backend->class->cancel(backend, operation);
+        sl_backend_settle(backend);
+    }
+    if (sl_completion_is_over(&operation->completion))
+        free_attempt(attempt);
 }
 
 /* Idempotent. What is left is the result. */

@@ -535,6 +535,32 @@ TEST("a connect that hangs ends at its deadline, naming the stage")
     each_manner(time_out);
 }
 
+static void given_up(const struct manner *manner)
+{
+    struct sl_connect_options options;
+    struct full full;
+    struct try try;
+
+    full_open(&full);
+    open_world();
+    options = options_for(manner, "127.0.0.1", full.port);
+    for (int is_begun = 0; is_begun < 2; is_begun++) {
+        REQUIRE(begin(&try, &options) == SL_OK);
+        if (is_begun)
+            world_settle(&world);
+        CHECK_INT(world.loop.descriptors, 1);
+        sl_connect_destroy(try.connector);
+        CHECK_INT(world.loop.descriptors, 0);
+    }
+    close_world();
+    full_close(&full);
+}
+
+TEST("a connect that is given up closes its descriptor at once")
+{
+    each_manner(given_up);
+}
+
 TEST("a name that hangs ends at its deadline, naming the stage")
 {
     struct sl_connect_options options = options_for(NULL, "slow.test", 80);

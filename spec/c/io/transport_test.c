@@ -910,6 +910,33 @@ TEST("abort resets, close sends what was accepted and then ends")
     each_manner(close_ends);
 }
 
+static void close_frees(const struct manner *manner)
+{
+    for (int is_abort = 0; is_abort < 2; is_abort++) {
+        int theirs = open_pair(manner, NULL, peer_tcp);
+        size_t received;
+        char byte;
+
+        CHECK_INT(
+            sl_transport_receive(end.transport, &end.buffer, 10, &received),
+            SL_AGAIN);
+        world_settle(&world);
+        if (is_abort)
+            sl_transport_abort(end.transport);
+        else
+            sl_transport_close(end.transport);
+        end.transport = NULL;
+        CHECK_INT(world.loop.descriptors, 0);
+        CHECK_INT(recv(theirs, &byte, 1, 0), is_abort ? -1 : 0);
+        close_pair(theirs);
+    }
+}
+
+TEST("its descriptor is closed when it is, and not with the next step")
+{
+    each_manner(close_frees);
+}
+
 TEST("what is sent last goes behind what is under way")
 {
     each_manner(close_behind);
