@@ -358,7 +358,7 @@ void sl_exchange_ready(struct sl_exchange *exchange)
 static void time_came(struct sl_timer *timer)
 {
     struct sl_exchange *exchange = FROM(timer, timer);
-    int64_t now = sl_exchange_loop(exchange)->now;
+    int64_t now = sl_exchange_loop(exchange)->looked_at;
 
     if (exchange->continue_until != 0 && now >= exchange->continue_until) {
         exchange->continue_until = 0;

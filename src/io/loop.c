@@ -10,6 +10,10 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+/* How often the backends are asked again before a late timer fires: as one
+ * receive takes 64 KiB at most, what a turn of conn/ would take, too. */
+#define LATE_ROUNDS 16
+
 /* The poll backend has no descriptor that an outer loop could wait for. */
 #define BLIND_TIMEOUT (10 * SL_MILLISECOND)
 
@@ -420,6 +424,18 @@ static void wait_for_events(struct sl_loop *loop, int64_t timeout)
         loop->backends[i]->class->wait(loop->backends[i], 0);
 }
 
+/* Takes what was ready when the wait ended and was too much for one report:
+ * without waiting, and each socket once. */
+static void finish_look(struct sl_loop *loop)
+{
+    for (size_t i = 0; i < loop->backend_count; i++) {
+        struct sl_backend *backend = loop->backends[i];
+
+        while (backend->unreported > 0)
+            backend->class->wait(backend, 0);
+    }
+}
+
 static bool has_something(const struct sl_loop *loop)
 {
     return loop->ready_first != NULL || loop->is_woken;
@@ -457,18 +473,10 @@ static int64_t until_timer(const struct sl_loop *loop)
     return due > now ? due - now : 0;
 }
 
-static void fire_timers(struct sl_loop *loop)
+/* A timer's time was over before the look. */
+static bool is_late(const struct sl_loop *loop)
 {
-    /* What is armed anew while firing waits for the next step. */
-    size_t most = loop->timers.count;
-
-    for (size_t i = 0; i < most; i++) {
-        struct sl_timer *timer = sl_timers_take_due(&loop->timers, loop->now);
-
-        if (timer == NULL)
-            return;
-        timer->fire(timer);
-    }
+    return sl_timers_next(&loop->timers) < loop->looked_at;
 }
 
 static void deliver_batch(struct sl_loop *loop)
@@ -488,6 +496,53 @@ static void deliver_batch(struct sl_loop *loop)
     sl_completion_fini(&mark);
 }
 
+/* Asks the backends, without waiting, for what has become of operations that
+ * were submitted since the look. */
+static void look_again(struct sl_loop *loop)
+{
+    for (size_t i = 0; i < loop->backend_count; i++) {
+        struct sl_backend *backend = loop->backends[i];
+
+        if (backend->class->settle != NULL && backend->in_flight > 0)
+            backend->class->settle(backend);
+    }
+}
+
+/* What came in time is delivered before a late timer fires, however many
+ * deliveries that takes: a receive of the rest, a task that waits for the one
+ * which has the answer. */
+static void deliver_in_time(struct sl_loop *loop)
+{
+    deliver_batch(loop);
+    for (int i = 0; i < LATE_ROUNDS; i++) {
+        if (!is_late(loop))
+            return;
+        if (i == 0 || loop->ready_first == NULL)
+            look_again(loop);
+        if (loop->ready_first == NULL)
+            return;
+        deliver_batch(loop);
+    }
+}
+
+static void fire_timers(struct sl_loop *loop)
+{
+    /* What is armed anew while firing waits for the next step. */
+    size_t most = loop->timers.count;
+
+    for (size_t i = 0; i < most; i++) {
+        struct sl_timer *timer =
+            sl_timers_take_due(&loop->timers, loop->looked_at);
+
+        if (timer == NULL)
+            return;
+        timer->fire(timer);
+        /* What it made ready may be the answer that the next one waits for. */
+        if (loop->ready_first != NULL && is_late(loop))
+            deliver_batch(loop);
+    }
+}
+
 /* What was submitted while delivering, when an outer loop does the waiting. */
 static void flush(struct sl_loop *loop)
 {
@@ -500,6 +555,7 @@ static void flush(struct sl_loop *loop)
 enum sl_status sl_loop_step(struct sl_loop *loop, int64_t max_wait)
 {
     int64_t timeout = 0;
+    int64_t now;
 
     if (loop->is_stepping || loop->is_closing || sl_loop_check(loop) != SL_OK)
         return SL_MISUSE;
@@ -516,14 +572,16 @@ enum sl_status sl_loop_step(struct sl_loop *loop, int64_t max_wait)
         wait_spinning(loop, timeout);
     else
         wait_for_events(loop, timeout);
-    sl_loop_refresh(loop);
+    now = sl_loop_refresh(loop);
+    finish_look(loop);
+    loop->looked_at = now;
     if (loop->is_woken)
         sl_loop_take_posts(loop);
     /* What came in time is there before its time is over, however late this step
      * is. Delivered once more, since what an event makes ready is mostly the
      * answer that somebody waits for, and asking the kernel in between would be
      * a system call for nothing. */
-    deliver_batch(loop);
+    deliver_in_time(loop);
     fire_timers(loop);
     deliver_batch(loop);
     if (loop->poll_fd >= 0)

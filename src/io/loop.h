@@ -34,6 +34,9 @@ struct sl_loop {
     struct sl_allocator *allocator;
     struct sl_pool *pool;
     int64_t now; /* read in each step after its wait; see sl_loop_refresh */
+    /* What came in until then has been delivered when timers fire, and only
+     * those fire that were due by then. */
+    int64_t looked_at;
     struct sl_timers timers;
     struct sl_completion *ready_first;
     struct sl_completion *ready_last;
@@ -82,9 +85,11 @@ bool sl_loop_close(struct sl_loop *loop, int64_t patience);
 
 /* Delivers what is ready, waiting at most `max_wait` nanoseconds for it (0 never
  * blocks; SL_NEVER until something happens). Bounded work: what becomes ready by
- * what became ready while delivering waits for the next step. Returns early, with
- * nothing done, after a signal, so that its handler's owner can look. SL_MISUSE:
- * inside a step, or another thread or process. */
+ * what became ready while delivering waits for the next step, unless a timer is
+ * late. What had come in before a timer was due is delivered before that timer
+ * fires, however late the step is. Returns early, with nothing done, after a
+ * signal, so that its handler's owner can look. SL_MISUSE: inside a step, or
+ * another thread or process. */
 enum sl_status sl_loop_step(struct sl_loop *loop, int64_t max_wait);
 
 /* Nanoseconds until step has something to do without an event; SL_NEVER. */
