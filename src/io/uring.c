@@ -129,7 +129,7 @@ static void uring_close(struct sl_backend *backend)
     struct uring_backend *self = self_of(backend);
 
     /* Closed by somebody else: the number may be another file's by now. */
-    if (self->broken != 0 && self->broken != EEXIST)
+    if (self->broken == EBADF || self->broken == EOPNOTSUPP)
         self->ring.ring_fd = -1;
     io_uring_queue_exit(&self->ring);
     if (self->event_fd >= 0)
@@ -479,8 +479,9 @@ static void wait_without_ring(struct uring_backend *self, int64_t timeout)
 }
 
 /* What a call answered. Want of memory may pass: it is tried again, but not
- * without a pause. What is left is that another thread than the ring's calls, to
- * close the loop, or that somebody has closed the ring's descriptor. */
+ * without a pause. Another thread than the ring's is refused, and closes the loop
+ * or only looks, from a finaliser. What is left ends the ring: somebody has closed
+ * its descriptor, or a filter refuses the call. */
 static void take_result(struct uring_backend *self, int error, int64_t timeout)
 {
     switch (error) {
@@ -495,9 +496,14 @@ static void take_result(struct uring_backend *self, int error, int64_t timeout)
             wait_without_ring(self, timeout < REFUSED_PAUSE ? timeout
                                                             : REFUSED_PAUSE);
         return;
+    case EEXIST:
+        if (!self->base.loop->is_closing)
+            return;
+        break;
     default:
-        self->broken = error;
+        break;
     }
+    self->broken = error;
 }
 
 /* With deferred task work the kernel touches what was lent only within the calls
@@ -507,6 +513,7 @@ static void give_up(struct uring_backend *self)
 {
     const struct sl_slots *slots = &self->slots;
 
+    self->base.unreported = 0;
     if ((self->ring.flags & IORING_SETUP_DEFER_TASKRUN) == 0)
         return;
     for (uint32_t slot = 0; slot < slots->used; slot++) {
@@ -572,7 +579,9 @@ static bool uring_has_pending(const struct sl_backend *backend)
 static void uring_settle(struct sl_backend *backend)
 {
     do {
-        if (uring_has_pending(backend))
+        if (!uring_has_pending(backend))
+            backend->unreported = 0;
+        else
             uring_wait(backend, 0);
     } while (backend->unreported > 0);
 }
