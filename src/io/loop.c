@@ -607,6 +607,15 @@ int64_t sl_loop_timeout(const struct sl_loop *loop)
     return timeout;
 }
 
+/* It does not know of what was begun before. */
+static void greet_host(struct sl_loop *loop)
+{
+    loop->has_host = true;
+    if (loop->ready_first != NULL || loop->operations > 0 ||
+        loop->timers.count > 0)
+        sl_loop_tell_host(loop);
+}
+
 int sl_loop_pollfd(struct sl_loop *loop)
 {
     int fd;
@@ -617,7 +626,7 @@ int sl_loop_pollfd(struct sl_loop *loop)
     if (sl_loop_open_posts(loop) != SL_OK)
         return -1;
     if (sl_gatherer == NULL) {
-        loop->has_host = true;
+        greet_host(loop);
         return loop->wake_fd;
     }
     fd = sl_gatherer->open();
@@ -633,7 +642,7 @@ int sl_loop_pollfd(struct sl_loop *loop)
             goto fail;
     }
     loop->poll_fd = fd;
-    loop->has_host = true;
+    greet_host(loop);
     return fd;
 
 fail:

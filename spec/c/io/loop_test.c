@@ -460,6 +460,27 @@ TEST(
     test_note(" ");
 }
 
+TEST("what was begun before the descriptor was asked for makes it readable")
+{
+    struct alarm alarm = {.fired = 0};
+    struct sl_completion completion;
+
+    world_init(&world, NULL);
+    sl_completion_init(&completion, &world.loop, NULL);
+    sl_completion_begin(&completion);
+    CHECK(is_readable(sl_loop_pollfd(&world.loop)));
+    sl_completion_finish(&completion, SL_OK, 0);
+    world_fini(&world);
+    world_init(&world, NULL);
+    sl_timer_init(&alarm.timer, fire);
+    sl_timer_arm(&world.loop.timers, &alarm.timer, 0);
+    CHECK(is_readable(sl_loop_pollfd(&world.loop)));
+    sl_loop_step(&world.loop, 0);
+    CHECK_INT(alarm.fired, 1);
+    CHECK(!is_readable(sl_loop_pollfd(&world.loop)));
+    world_fini(&world);
+}
+
 /* A host that steps when the descriptor is readable and at no other time. */
 static void driven_by_descriptor(const struct manner *manner)
 {
