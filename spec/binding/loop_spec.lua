@@ -257,8 +257,13 @@ describe("the loop", function()
       local response <close> = assert(client:get(p.url .. "/"))
       assert.equal("good", response:text())
     end
-    loop:step(0)
-    assert.is_false(system.poll(fd, 0.02))
+    -- A worker may report a moment later that the request was sent, and nothing after that.
+    local woken = 0
+    repeat
+      loop:step(0)
+      woken = woken + 1
+    until not system.poll(fd, 0.02)
+    assert.is_true(woken <= 2, woken)
     client:close()
   end)
 
