@@ -360,7 +360,7 @@ function loop:run() end
 --- How long a step polls before it sleeps, where answers come sooner than a process wakes up.
 ---@param seconds number 0 to 0.001
 function loop:spin(seconds) end
---- A descriptor, constant for life, readable when there is work.
+--- A descriptor, constant for life, readable when there is work, begun outside a step too.
 ---@return integer?, string?, sluice.error?
 function loop:pollfd() end
 ---@return "r"

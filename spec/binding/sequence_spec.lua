@@ -215,6 +215,21 @@ describe("a sequence", function()
     assert.is_true(held < bound, held .. " bytes held by forgotten sequences")
   end)
 
+  it("lets the collector rest while the program has stopped it", function()
+    local text, ran = support.pattern(1 << 20), 0
+    collectgarbage()
+    collectgarbage "stop"
+    for _ = 1, 1000 do
+      setmetatable({}, { __gc = function() ran = ran + 1 end })
+    end
+    for _ = 1, 40 do sequence_of(text):dispose() end
+    assert.is_false(collectgarbage "isrunning")
+    assert.equal(0, ran)
+    collectgarbage "restart"
+    collectgarbage()
+    assert.equal(1000, ran)
+  end)
+
   it("has parts equal to the string's under random use", function()
     math.randomseed(21)
     for _ = 1, 200 do

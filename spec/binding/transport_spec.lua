@@ -122,6 +122,20 @@ describe("a transport", function()
       assert.equal("hello", receive_all(two, 5))
     end)
 
+    it("to a unix socket as soon as its backlog has room, else not in time", function()
+      local full <close> = peer.listen { family = "unix", accept = false }
+      local spent = os.clock()
+      local transport, message, err = sluice.connect {
+        unix_path = full.path, transport = support.transport(), timeout = 0.2,
+      }
+      assert.is_nil(transport)
+      assert.equal("timeout", err.code)
+      assert.equal("connect", err.stage)
+      local expected = "connect %s: timed out, the server's backlog is full"
+      assert.equal(expected:format(full.path), message)
+      assert.is_true(os.clock() - spent < 0.15)
+    end)
+
     it("or tells why not", function()
       local port = system.free_port()
       local transport, message, err = connect { host = "127.0.0.1", port = port }

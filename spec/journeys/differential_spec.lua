@@ -107,6 +107,11 @@ local function is_tunnel(wire, options)
   return options.method == "CONNECT" and wire:find "^HTTP/1%.[01] 2"
 end
 
+-- What has no body ends at its head, whatever framing fields it carries (RFC 9112 6.3(1)).
+local function ends_at_head(wire, options)
+  return is_tunnel(wire, options) or options.method == "HEAD" or has_interim(wire)
+end
+
 local function has_equal_lengths(wire)
   local first, second = wire:match "Content%-Length:%s*(%d+)%s-\r\nContent%-Length:%s*(%d+)%s"
   return first and tonumber(first) == tonumber(second)
@@ -114,17 +119,17 @@ end
 
 --- By what llhttp says: why sluice accepts what it refuses.
 local accepted = {
-  ["Content-Length can't be present with Transfer-Encoding"] = is_tunnel,
-  ["Transfer-Encoding can't be present with Content-Length"] = is_tunnel,
+  ["Content-Length can't be present with Transfer-Encoding"] = ends_at_head,
+  ["Transfer-Encoding can't be present with Content-Length"] = ends_at_head,
   ["Duplicate Content-Length"] = function(...)
     local has_fold = (...):find "Content%-Length:%s*%d+\r\n[ \t]"
-    return is_tunnel(...) or has_fold or has_equal_lengths(...) -- RFC 9112 5.2, 6.3(5)
+    return ends_at_head(...) or has_fold or has_equal_lengths(...) -- RFC 9112 5.2, 6.3(5)
   end,
   ["Invalid character in Content-Length"] = function(wire, options)
     -- a list of equal numbers (RFC 9112 6.3(5)), and blanks behind the value
-    return is_tunnel(wire, options) or wire:find "Content%-Length:%s*%d+[ \t,]"
+    return ends_at_head(wire, options) or wire:find "Content%-Length:%s*%d+[ \t,]"
   end,
-  ["Empty Content-Length"] = is_tunnel,
+  ["Empty Content-Length"] = ends_at_head,
   ["Invalid character in chunk size"] = function(wire, options)
     return has_blank_in_extension(wire) or has_two_extensions(wire) or options.method == "HEAD"
   end,

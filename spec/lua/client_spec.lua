@@ -997,6 +997,25 @@ describe("a client", function()
       assert.equal(0, sluice.stats().connections)
     end)
 
+    it("at once, with the descriptors of idle connections and of requests", function()
+      local p <close> = serve(good, { "stall" })
+      local own = support.client()
+      local count = function()
+        local n = 0
+        for _ in pairs(support.peer.descriptors()) do n = n + 1 end
+        return n
+      end
+      local open = count()
+      text(own:get(p.url .. "/"))
+      local task = sluice.spawn(function() return select(3, own:get(p.url .. "/")) end)
+      repeat sluice.loop():step(0.01) until p:wait("bytes", 40, 0)
+      assert.is_true(count() > open)
+      task:cancel()
+      own:close()
+      assert.equal(open, count())
+      assert.equal("cancelled", task:await().code)
+    end)
+
     it("by the collector when it is forgotten", function()
       local p <close> = serve(good, { "loop" })
       do

@@ -251,6 +251,9 @@ void slb_note_bytes(lua_State *L, struct slb_runtime *runtime, size_t bytes)
     runtime->debt += bytes;
     if (runtime->debt < COLLECT_STEP)
         return;
+    /* Stopped by the program: the debt stays until it is restarted. */
+    if (!lua_gc(L, LUA_GCISRUNNING))
+        return;
     bytes = runtime->debt;
     runtime->debt = 0;
     lua_gc(L, LUA_GCSTEP,

@@ -424,7 +424,7 @@ static void time_came(struct sl_timer *timer)
 {
     struct sl_exchange *exchange = FROM(timer, timer);
     struct sl_outgoing *outgoing = &exchange->outgoing;
-    int64_t now = sl_exchange_loop(exchange)->now;
+    int64_t now = sl_exchange_loop(exchange)->looked_at;
 
     if (outgoing->phase == SL_OUTGOING_EXPECTING &&
         now >= outgoing->continue_until) {

@@ -54,6 +54,15 @@ bool sl_backend_look(struct sl_backend *backend, int64_t drained_at,
     return true;
 }
 
+void sl_backend_settle(struct sl_backend *backend)
+{
+    struct sl_loop *loop = backend->loop;
+
+    if (!loop->is_closing && sl_loop_check(loop) == SL_OK &&
+        backend->class->settle != NULL && backend->in_flight > 0)
+        backend->class->settle(backend);
+}
+
 int sl_wait_milliseconds(int64_t timeout)
 {
     int64_t rounded;

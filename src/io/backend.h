@@ -75,6 +75,7 @@ struct sl_socket {
     bool is_readable; /* an edge not yet used up */
     bool is_writable;
     bool is_hung_up; /* the end or an error is behind what can be read */
+    bool has_mark;   /* an urgent byte came: a receive may stop short of it */
     bool wants_in;   /* poll asks only for what somebody waits for */
     bool wants_out;
 };
@@ -87,6 +88,10 @@ struct sl_backend {
     struct sl_loop *loop;
     /* Operations that the kernel or a thread may still touch. */
     size_t in_flight;
+    /* A wait reports a limited number of events. What was ready when it began
+     * and may be unreported, in events at most; 0: all was reported, and the look
+     * is complete. Another wait without time goes on with the same look. */
+    size_t unreported;
     /* Whatever happened to its sockets until then has been told; see
      * sl_backend_look. */
     int64_t looked_at;
@@ -127,6 +132,10 @@ struct sl_backend_class {
     /* A request: the operation still ends by its own completion. */
     void (*cancel)(struct sl_backend *backend, struct sl_operation *operation);
     void (*cancel_all)(struct sl_backend *backend);
+    /* Optional, where operations end neither in submit nor in cancel: returns
+     * when those that can end now, or were asked to, have been signalled. Never
+     * waits for a peer. */
+    void (*settle)(struct sl_backend *backend);
     /* Waits at most `timeout` nanoseconds (SL_NEVER: any time) and signals what
      * is ready. */
     void (*wait)(struct sl_backend *backend, int64_t timeout);
@@ -153,6 +162,11 @@ struct sl_backend_class {
  * the socket has to be asked. */
 bool sl_backend_look(struct sl_backend *backend, int64_t drained_at,
                      int64_t watched_at);
+
+/* Ends what can end without waiting: operations that were cancelled, so that
+ * their sockets can be closed. For an open loop's own thread; else it does
+ * nothing. */
+void sl_backend_settle(struct sl_backend *backend);
 
 /* What this build has, best for completion transport first; NULL-terminated. */
 extern const struct sl_backend_class *const sl_backend_classes[];

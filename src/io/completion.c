@@ -62,6 +62,7 @@ void sl_completion_begin(struct sl_completion *completion)
     completion->system_error = 0;
     completion->result = 0;
     count_up(completion);
+    sl_loop_tell_host(completion->loop);
 }
 
 void sl_completion_signal(struct sl_completion *completion,
@@ -80,6 +81,7 @@ void sl_completion_signal(struct sl_completion *completion,
     else
         loop->ready_first = completion;
     loop->ready_last = completion;
+    sl_loop_tell_host(loop);
 }
 
 void sl_completion_finish(struct sl_completion *completion,

@@ -12,6 +12,11 @@
 /* RFC 8305 5: Connection Attempt Delay. */
 #define ATTEMPT_DELAY (250 * SL_MILLISECOND)
 
+/* Between two attempts at a unix socket whose backlog is full: from the first,
+ * doubled each time, to the last. */
+#define BACKLOG_DELAY_LEAST (1 * SL_MILLISECOND)
+#define BACKLOG_DELAY_MOST  (64 * SL_MILLISECOND)
+
 /* One address being tried. It may outlive its connector: the kernel may still
  * be at work on it. */
 struct attempt {
@@ -41,7 +46,8 @@ struct sl_connector {
     void *owner;
     struct sl_lookup_asker asker;
     struct sl_timer stage_timer;
-    struct sl_timer race_timer;
+    struct sl_timer race_timer; /* the next address, or the same once more */
+    int64_t backlog_delay;
     enum sl_stage stage;
     struct attempt *attempts;
     struct sl_transport *transport; /* the result, until it is taken */
@@ -99,7 +105,7 @@ static void free_attempt(struct attempt *attempt)
     sl_free(loop->allocator, attempt, sizeof *attempt);
 }
 
-/* Its end comes by its own completion. */
+/* Its end comes by its own completion, unless it can end now. */
 static void abandon_attempt(struct attempt *attempt)
 {
     struct sl_operation *operation = &attempt->operation;
@@ -112,8 +118,12 @@ static void abandon_attempt(struct attempt *attempt)
     }
     sl_completion_set_background(&operation->completion, true);
     if (operation->completion.state == SL_COMPLETION_PENDING &&
-        operation->completion.loop->backend_count > 0)
+        operation->completion.loop->backend_count > 0) {
         backend->class->cancel(backend, operation);
+        sl_backend_settle(backend);
+    }
+    if (sl_completion_is_over(&operation->completion))
+        free_attempt(attempt);
 }
 
 /* Idempotent. What is left is the result. */
@@ -256,6 +266,22 @@ static bool take_failure(struct sl_connector *self, struct attempt *attempt)
     return true;
 }
 
+/* Linux does not let a unix socket wait for room in the backlog as TCP does: it
+ * is tried again until the deadline. */
+static bool wait_for_backlog(struct sl_connector *self)
+{
+    if (self->target.unix_path == NULL || self->failure.system_error != EAGAIN)
+        return false;
+    self->backlog_delay = self->backlog_delay == 0 ? BACKLOG_DELAY_LEAST
+                                                   : 2 * self->backlog_delay;
+    if (self->backlog_delay > BACKLOG_DELAY_MOST)
+        self->backlog_delay = BACKLOG_DELAY_MOST;
+    self->next_address = 0;
+    sl_timer_arm(&self->loop->timers, &self->race_timer,
+                 self->loop->now + self->backlog_delay);
+    return true;
+}
+
 /* The next address that does not fail on the spot. */
 static void start_next(struct sl_connector *self)
 {
@@ -274,7 +300,7 @@ static void start_next(struct sl_connector *self)
         if (!take_failure(self, attempt))
             return;
     }
-    if (self->attempts == NULL)
+    if (self->attempts == NULL && !wait_for_backlog(self))
         finish(self);
 }
 
@@ -326,7 +352,10 @@ static void stage_over(struct sl_timer *timer)
                                         offsetof(struct sl_connector,
                                                  stage_timer));
 
-    fail_with(self, NULL, SL_TIMEOUT, self->stage, 0, "timed out");
+    fail_with(self, NULL, SL_TIMEOUT, self->stage, 0,
+              self->backlog_delay == 0
+                  ? "timed out"
+                  : "timed out, the server's backlog is full");
     finish(self);
 }
 

@@ -10,6 +10,10 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+/* How often the backends are asked again before a late timer fires: as one
+ * receive takes 64 KiB at most, what a turn of conn/ would take, too. */
+#define LATE_ROUNDS 16
+
 /* The poll backend has no descriptor that an outer loop could wait for. */
 #define BLIND_TIMEOUT (10 * SL_MILLISECOND)
 
@@ -209,6 +213,18 @@ void sl_loop_post(struct sl_loop *loop, struct sl_post *post)
     pthread_mutex_unlock(&loop->post_lock);
 }
 
+void sl_loop_wake_host(struct sl_loop *loop)
+{
+    ssize_t n;
+
+    if (loop->is_closing || sl_loop_check(loop) != SL_OK)
+        return;
+    do
+        n = write(loop->wake_write_fd, "", 1);
+    while (n < 0 && errno == EINTR);
+    loop->is_host_told = true;
+}
+
 static void drain_wake(struct sl_loop *loop)
 {
     char bytes[64];
@@ -223,12 +239,14 @@ void sl_loop_take_posts(struct sl_loop *loop)
 {
     struct sl_post *posts;
     struct sl_post *in_order = NULL;
+    bool is_step_due = loop->is_host_told && !loop->is_stepping;
 
     if (loop->wake_fd < 0)
         return;
     /* Before the list is taken, so that a post in between wakes once more. */
     drain_wake(loop);
     loop->is_woken = false;
+    loop->is_host_told = false;
     pthread_mutex_lock(&loop->post_lock);
     posts = loop->posts;
     loop->posts = NULL;
@@ -246,6 +264,8 @@ void sl_loop_take_posts(struct sl_loop *loop)
         in_order = post->next; /* arrive may free it */
         post->arrive(post);
     }
+    if (is_step_due)
+        sl_loop_tell_host(loop);
 }
 
 void sl_loop_late_write(struct sl_loop *loop)
@@ -404,6 +424,18 @@ static void wait_for_events(struct sl_loop *loop, int64_t timeout)
         loop->backends[i]->class->wait(loop->backends[i], 0);
 }
 
+/* Takes what was ready when the wait ended and was too much for one report:
+ * without waiting, and each socket once. */
+static void finish_look(struct sl_loop *loop)
+{
+    for (size_t i = 0; i < loop->backend_count; i++) {
+        struct sl_backend *backend = loop->backends[i];
+
+        while (backend->unreported > 0)
+            backend->class->wait(backend, 0);
+    }
+}
+
 static bool has_something(const struct sl_loop *loop)
 {
     return loop->ready_first != NULL || loop->is_woken;
@@ -441,18 +473,10 @@ static int64_t until_timer(const struct sl_loop *loop)
     return due > now ? due - now : 0;
 }
 
-static void fire_timers(struct sl_loop *loop)
+/* A timer's time was over before the look. */
+static bool is_late(const struct sl_loop *loop)
 {
-    /* What is armed anew while firing waits for the next step. */
-    size_t most = loop->timers.count;
-
-    for (size_t i = 0; i < most; i++) {
-        struct sl_timer *timer = sl_timers_take_due(&loop->timers, loop->now);
-
-        if (timer == NULL)
-            return;
-        timer->fire(timer);
-    }
+    return sl_timers_next(&loop->timers) < loop->looked_at;
 }
 
 static void deliver_batch(struct sl_loop *loop)
@@ -472,6 +496,53 @@ static void deliver_batch(struct sl_loop *loop)
     sl_completion_fini(&mark);
 }
 
+/* Asks the backends, without waiting, for what has become of operations that
+ * were submitted since the look. */
+static void look_again(struct sl_loop *loop)
+{
+    for (size_t i = 0; i < loop->backend_count; i++) {
+        struct sl_backend *backend = loop->backends[i];
+
+        if (backend->class->settle != NULL && backend->in_flight > 0)
+            backend->class->settle(backend);
+    }
+}
+
+/* What came in time is delivered before a late timer fires, however many
+ * deliveries that takes: a receive of the rest, a task that waits for the one
+ * which has the answer. */
+static void deliver_in_time(struct sl_loop *loop)
+{
+    deliver_batch(loop);
+    for (int i = 0; i < LATE_ROUNDS; i++) {
+        if (!is_late(loop))
+            return;
+        if (i == 0 || loop->ready_first == NULL)
+            look_again(loop);
+        if (loop->ready_first == NULL)
+            return;
+        deliver_batch(loop);
+    }
+}
+
+static void fire_timers(struct sl_loop *loop)
+{
+    /* What is armed anew while firing waits for the next step. */
+    size_t most = loop->timers.count;
+
+    for (size_t i = 0; i < most; i++) {
+        struct sl_timer *timer =
+            sl_timers_take_due(&loop->timers, loop->looked_at);
+
+        if (timer == NULL)
+            return;
+        timer->fire(timer);
+        /* What it made ready may be the answer that the next one waits for. */
+        if (loop->ready_first != NULL && is_late(loop))
+            deliver_batch(loop);
+    }
+}
+
 /* What was submitted while delivering, when an outer loop does the waiting. */
 static void flush(struct sl_loop *loop)
 {
@@ -484,10 +555,13 @@ static void flush(struct sl_loop *loop)
 enum sl_status sl_loop_step(struct sl_loop *loop, int64_t max_wait)
 {
     int64_t timeout = 0;
+    int64_t now;
 
     if (loop->is_stepping || loop->is_closing || sl_loop_check(loop) != SL_OK)
         return SL_MISUSE;
     loop->is_stepping = true;
+    if (loop->is_host_told)
+        sl_loop_take_posts(loop);
     /* A wake-up may have been seen since posts were taken. */
     if (max_wait > 0 && !has_something(loop)) {
         timeout = until_timer(loop);
@@ -498,14 +572,16 @@ enum sl_status sl_loop_step(struct sl_loop *loop, int64_t max_wait)
         wait_spinning(loop, timeout);
     else
         wait_for_events(loop, timeout);
-    sl_loop_refresh(loop);
+    now = sl_loop_refresh(loop);
+    finish_look(loop);
+    loop->looked_at = now;
     if (loop->is_woken)
         sl_loop_take_posts(loop);
     /* What came in time is there before its time is over, however late this step
      * is. Delivered once more, since what an event makes ready is mostly the
      * answer that somebody waits for, and asking the kernel in between would be
      * a system call for nothing. */
-    deliver_batch(loop);
+    deliver_in_time(loop);
     fire_timers(loop);
     deliver_batch(loop);
     if (loop->poll_fd >= 0)
@@ -531,6 +607,15 @@ int64_t sl_loop_timeout(const struct sl_loop *loop)
     return timeout;
 }
 
+/* It does not know of what was begun before. */
+static void greet_host(struct sl_loop *loop)
+{
+    loop->has_host = true;
+    if (loop->ready_first != NULL || loop->operations > 0 ||
+        loop->timers.count > 0)
+        sl_loop_tell_host(loop);
+}
+
 int sl_loop_pollfd(struct sl_loop *loop)
 {
     int error;
@@ -538,15 +623,17 @@ int sl_loop_pollfd(struct sl_loop *loop)
 
     if (loop->poll_fd >= 0)
         return loop->poll_fd;
+    /* By this it is told of what is begun outside a step. */
+    if (sl_loop_open_posts(loop) != SL_OK)
+        return -1;
     if (sl_gatherer == NULL) {
-        if (sl_loop_open_posts(loop) != SL_OK)
-            return -1;
+        greet_host(loop);
         return loop->wake_fd;
     }
     fd = sl_gatherer->open();
     if (fd < 0)
         return -1;
-    if (loop->wake_fd >= 0 && sl_gatherer->add(fd, loop->wake_fd) != 0)
+    if (sl_gatherer->add(fd, loop->wake_fd) != 0)
         goto fail;
     for (size_t i = 0; i < loop->backend_count; i++) {
         int inner;
@@ -556,6 +643,7 @@ int sl_loop_pollfd(struct sl_loop *loop)
             goto fail;
     }
     loop->poll_fd = fd;
+    greet_host(loop);
     return fd;
 
 fail:

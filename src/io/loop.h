@@ -34,6 +34,9 @@ struct sl_loop {
     struct sl_allocator *allocator;
     struct sl_pool *pool;
     int64_t now; /* read in each step after its wait; see sl_loop_refresh */
+    /* What came in until then has been delivered when timers fire, and only
+     * those fire that were due by then. */
+    int64_t looked_at;
     struct sl_timers timers;
     struct sl_completion *ready_first;
     struct sl_completion *ready_last;
@@ -64,7 +67,9 @@ struct sl_loop {
     long *stamp;
     long process;
     pthread_t thread;
-    bool is_woken; /* the wake descriptor was seen readable */
+    bool has_host;     /* an outer loop has asked for a descriptor */
+    bool is_host_told; /* and was woken for what was begun outside a step */
+    bool is_woken;     /* the wake descriptor was seen readable */
     bool is_stepping;
     bool is_closing; /* nothing new may begin */
 };
@@ -80,17 +85,22 @@ bool sl_loop_close(struct sl_loop *loop, int64_t patience);
 
 /* Delivers what is ready, waiting at most `max_wait` nanoseconds for it (0 never
  * blocks; SL_NEVER until something happens). Bounded work: what becomes ready by
- * what became ready while delivering waits for the next step. Returns early, with
- * nothing done, after a signal, so that its handler's owner can look. SL_MISUSE:
- * inside a step, or another thread or process. */
+ * what became ready while delivering waits for the next step, unless a timer is
+ * late. What had come in before a timer was due is delivered before that timer
+ * fires, however late the step is. Returns early, with nothing done, after a
+ * signal, so that its handler's owner can look. SL_MISUSE: inside a step, or
+ * another thread or process. */
 enum sl_status sl_loop_step(struct sl_loop *loop, int64_t max_wait);
 
 /* Nanoseconds until step has something to do without an event; SL_NEVER. */
 int64_t sl_loop_timeout(const struct sl_loop *loop);
-/* One descriptor, constant for life, readable when step has events. With the
+/* One descriptor, constant for life, readable when step has events, and when
+ * something was begun or cancelled outside a step since the last one. With the
  * poll backend it cannot see sockets: then sl_loop_timeout is at most 10 ms while
  * operations are pending. -1 and errno when it cannot be made. */
 int sl_loop_pollfd(struct sl_loop *loop);
+/* Makes that descriptor readable until the next step. */
+void sl_loop_wake_host(struct sl_loop *loop);
 /* SL_MISUSE after fork or on another thread than the first. */
 enum sl_status sl_loop_check(const struct sl_loop *loop);
 
@@ -100,6 +110,14 @@ bool sl_loop_is_forked(const struct sl_loop *loop);
 static inline int64_t sl_loop_refresh(struct sl_loop *loop)
 {
     return loop->now = sl_clock_now();
+}
+
+/* Something was begun, ended or asked to end. Outside a step an outer loop does
+ * not know yet that it has to step. */
+static inline void sl_loop_tell_host(struct sl_loop *loop)
+{
+    if (loop->has_host && !loop->is_stepping && !loop->is_host_told)
+        sl_loop_wake_host(loop);
 }
 
 /* While delivering: more is ready, for this step or the next. */

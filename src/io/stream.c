@@ -292,11 +292,13 @@ static enum sl_status stream_receive(struct sl_transport *transport,
     if (n == 0)
         return end_of(self);
     /* Less than there was room for means drained: the next edge tells of more.
-     * A hang-up had its edge already, so the way to it is walked by calls. */
+     * A hang-up had its edge already, so the way to it is walked by calls; so is
+     * what is behind an urgent byte, before which a receive ends. */
     sl_low_water_note(&self->low_water, (size_t)n == size);
-    if ((size_t)n < size)
+    if ((size_t)n < size && !socket->has_mark)
         transport->drained_at = transport->loop->now;
-    socket->is_readable = (size_t)n == size || socket->is_hung_up;
+    socket->is_readable =
+        (size_t)n == size || socket->is_hung_up || socket->has_mark;
     *received = (size_t)n;
     return SL_OK;
 }

@@ -286,7 +286,9 @@ static void take_result(struct submitted *self)
 
         self->lent.held = completion->result;
         sl_low_water_note(&self->low_water, is_full);
-        self->base.drained_at = is_full ? 0 : self->receiving.tried_at;
+        self->base.drained_at = is_full || self->base.socket.has_mark
+                                    ? 0
+                                    : self->receiving.tried_at;
         return;
     }
     sl_lent_release(&self->lent);
@@ -534,10 +536,11 @@ static void submitted_close(struct sl_transport *transport, bool is_abort)
     struct submitted *self = self_of(transport);
     struct sl_loop *loop = transport->loop;
     bool is_forked = sl_loop_is_forked(loop);
+    bool is_orderly = !is_abort && !is_forked && !loop->is_closing;
 
     self->is_closed = true;
     transport->events = NULL;
-    settle(self, !is_abort && !is_forked && !loop->is_closing);
+    settle(self, is_orderly);
     if (is_forked) {
         forget(self);
         return;
@@ -553,10 +556,15 @@ static void submitted_close(struct sl_transport *transport, bool is_abort)
         setsockopt(transport->socket.fd, SOL_SOCKET, SO_LINGER, &reset,
                    sizeof reset);
         cancel(self, &self->sending);
-    } else if (is_in_flight(&self->sending)) {
-        sl_timer_arm(&loop->timers, &self->linger, loop->now + LINGER);
     }
-    settle(self, false);
+    /* The descriptor closes now, and not with the next step, which may be late
+     * or never come. */
+    if (loop->backend_count > 0 &&
+        (is_in_flight(&self->receiving) || is_in_flight(&self->sending)))
+        sl_backend_settle(transport->socket.backend);
+    settle(self, is_orderly);
+    if (!is_abort && is_in_flight(&self->sending))
+        sl_timer_arm(&loop->timers, &self->linger, loop->now + LINGER);
     let_go_when_over(self);
 }
 

@@ -4,6 +4,7 @@
 
 #include <poll.h>
 #include <signal.h>
+#include <stdio.h>
 #include <sys/time.h>
 
 static struct world world;
@@ -264,6 +265,118 @@ static void outlives_its_loop(const struct sl_backend_class *class)
 TEST("a transport may be closed after its loop")
 {
     each_backend(outlives_its_loop);
+}
+
+#define CROWD 300 /* more than a ring has places */
+
+static struct end crowd[CROWD];
+static int peers[CROWD];
+
+static void *begin_many(void *argument)
+{
+    world_init(&world, NULL);
+    for (int i = 0; i < CROWD; i++) {
+        size_t received;
+        int ours;
+
+        peer_pair(&ours, &peers[i]);
+        end_init(&crowd[i], &world, argument, ours);
+        CHECK_INT(sl_transport_receive(crowd[i].transport, &crowd[i].buffer, 9,
+                                       &received),
+                  SL_AGAIN);
+        if (i == CROWD / 2)
+            world_settle(&world);
+    }
+    sl_resolver_destroy(world.resolver);
+    return NULL;
+}
+
+static void closed_elsewhere(const struct sl_backend_class *class)
+{
+    struct manner manner = {SL_TRANSPORT_COMPLETION, class};
+    int64_t began;
+    pthread_t thread;
+
+    REQUIRE(pthread_create(&thread, NULL, begin_many, &manner) == 0);
+    pthread_join(thread, NULL);
+    began = sl_clock_now();
+    CHECK(sl_loop_close(&world.loop, PATIENCE));
+    CHECK(sl_clock_now() - began < PATIENCE / 2);
+    for (int i = 0; i < CROWD; i++) {
+        char byte;
+
+        end_fini(&crowd[i]);
+        CHECK_INT(recv(peers[i], &byte, 1, 0), 0);
+        close(peers[i]);
+    }
+    CHECK_INT(world.loop.descriptors, 0);
+    CHECK_INT(sl_pool_outstanding(&world.pool), 0);
+    CHECK_INT(sl_pool_fini(&world.pool), 0);
+    CHECK_INT(count_descriptors(), world.descriptors);
+    test_allocator_fini(&world.own);
+}
+
+TEST("a loop is closed on another thread than its own, at once and whole")
+{
+    each_backend(closed_elsewhere);
+}
+
+/* The descriptor of the one ring that there is; -1: none. */
+static int find_ring(void)
+{
+    for (int fd = 0; fd < 256; fd++) {
+        char path[32];
+        char target[32] = "";
+
+        snprintf(path, sizeof path, "/proc/self/fd/%d", fd);
+        if (readlink(path, target, sizeof target - 1) > 0 &&
+            strcmp(target, "anon_inode:[io_uring]") == 0)
+            return fd;
+    }
+    return -1;
+}
+
+static void note_time(struct sl_timer *timer)
+{
+    timer->due = 0;
+}
+
+TEST("operations of a ring whose descriptor was closed fail, the loop goes on")
+{
+    const struct sl_backend_class *class = sl_backend_find("io_uring");
+    struct sl_timer timer;
+    struct task task;
+    int64_t due;
+
+    if (class == NULL || !class->is_present())
+        return;
+    world_init(&world, NULL);
+    task_init(&task, class, SL_OPERATION_RECEIVE);
+    task_submit(&task, 1, 4);
+    world_settle(&world);
+    CHECK(!task.is_over);
+    close(find_ring());
+    sl_timer_init(&timer, note_time);
+    due = sl_loop_refresh(&world.loop) + 5 * SL_MILLISECOND;
+    sl_timer_arm(&world.loop.timers, &timer, due);
+    while (timer.due != 0)
+        sl_loop_step(&world.loop, SL_NEVER);
+    CHECK(sl_clock_now() >= due);
+    /* Before Linux 6.1 the kernel may go on with it: until then it is not over. */
+    if (!task.is_over) {
+        peer_send(task.theirs, "x");
+        world_until(&world, &task.is_over);
+        CHECK_INT(task.operation.completion.status, SL_OK);
+    } else {
+        CHECK_INT(task.operation.completion.status, SL_CLOSED);
+        CHECK_INT(task.operation.completion.system_error, EBADF);
+    }
+    task_submit(&task, 1, 4);
+    CHECK(task.is_over);
+    CHECK_INT(task.operation.completion.status, SL_CLOSED);
+    CHECK_INT(task.operation.completion.system_error, EBADF);
+    task_fini(&task);
+    world_fini(&world);
 }
 
 static void cancel_states(const struct sl_backend_class *class)

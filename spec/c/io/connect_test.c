@@ -250,6 +250,102 @@ TEST("connects to a unix socket")
     each_manner(connect_unix);
 }
 
+#define KNOCKS 8
+
+/* A unix socket that listens, with a backlog that is full. */
+static int listen_full(const char *path, int *knocks)
+{
+    struct sockaddr_un address = {.sun_family = AF_UNIX};
+    int listener = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    int count = 0;
+
+    snprintf(address.sun_path, sizeof address.sun_path, "%s", path);
+    REQUIRE(bind(listener, (const struct sockaddr *)&address, sizeof address) ==
+            0);
+    REQUIRE(listen(listener, 1) == 0);
+    do {
+        REQUIRE(count < KNOCKS);
+        knocks[count] =
+            socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    } while (connect(knocks[count++], (const struct sockaddr *)&address,
+                     sizeof address) == 0);
+    CHECK_INT(errno, EAGAIN);
+    while (count < KNOCKS)
+        knocks[count++] = -1;
+    return listener;
+}
+
+static void close_full(const char *path, int listener, int *knocks)
+{
+    for (int i = 0; i < KNOCKS; i++) {
+        if (knocks[i] >= 0)
+            close(knocks[i]);
+    }
+    close(listener);
+    unlink(path);
+}
+
+static void wait_for_backlog(const struct manner *manner)
+{
+    struct sl_connect_options options = options_for(manner, NULL, 0);
+    char path[64];
+    int knocks[KNOCKS];
+    int listener;
+    int theirs[2];
+    int steps = 0;
+    int64_t until;
+    struct try try;
+
+    snprintf(path, sizeof path, "/tmp/sluice-full-%ld.sock", (long)getpid());
+    listener = listen_full(path, knocks);
+    open_world();
+    options.unix_path = path;
+    REQUIRE(begin(&try, &options) == SL_OK);
+    until = sl_clock_now() + 100 * SL_MILLISECOND;
+    for (; sl_clock_now() < until; steps++)
+        sl_loop_step(&world.loop, until - sl_clock_now());
+    CHECK(!try.is_done);
+    CHECK(steps < 100);
+    for (int i = 0; i < 2; i++)
+        theirs[i] = accept(listener, NULL, NULL);
+    CHECK_INT(result_of(&try), SL_OK);
+    sl_transport_close(try.transport);
+    for (int i = 0; i < 2; i++)
+        close(theirs[i]);
+    world_fini(&world);
+    close_full(path, listener, knocks);
+}
+
+TEST("waits until the backlog of a unix socket has room, without being busy")
+{
+    each_manner(wait_for_backlog);
+}
+
+static void backlog_stays_full(const struct manner *manner)
+{
+    struct sl_connect_options options = options_for(manner, NULL, 0);
+    char path[64];
+    int knocks[KNOCKS];
+    int listener;
+    struct try try;
+
+    snprintf(path, sizeof path, "/tmp/sluice-full-%ld.sock", (long)getpid());
+    listener = listen_full(path, knocks);
+    open_world();
+    options.unix_path = path;
+    options.connect_timeout = 20 * SL_MILLISECOND;
+    CHECK_INT(run(&try, &options), SL_TIMEOUT);
+    CHECK_INT(try.failure.stage, SL_STAGE_CONNECT);
+    CHECK(strstr(try.failure.reason, "backlog is full") != NULL);
+    world_fini(&world);
+    close_full(path, listener, knocks);
+}
+
+TEST("a unix socket whose backlog stays full is a timeout that says so")
+{
+    each_manner(backlog_stays_full);
+}
+
 TEST("binds to the local address it is given")
 {
     struct sl_connect_options options;
@@ -442,6 +538,32 @@ static void time_out(const struct manner *manner)
 TEST("a connect that hangs ends at its deadline, naming the stage")
 {
     each_manner(time_out);
+}
+
+static void given_up(const struct manner *manner)
+{
+    struct sl_connect_options options;
+    struct full full;
+    struct try try;
+
+    full_open(&full);
+    open_world();
+    options = options_for(manner, "127.0.0.1", full.port);
+    for (int is_begun = 0; is_begun < 2; is_begun++) {
+        REQUIRE(begin(&try, &options) == SL_OK);
+        if (is_begun)
+            world_settle(&world);
+        CHECK_INT(world.loop.descriptors, 1);
+        sl_connect_destroy(try.connector);
+        CHECK_INT(world.loop.descriptors, 0);
+    }
+    close_world();
+    full_close(&full);
+}
+
+TEST("a connect that is given up closes its descriptor at once")
+{
+    each_manner(given_up);
 }
 
 TEST("a name that hangs ends at its deadline, naming the stage")

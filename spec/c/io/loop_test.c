@@ -419,6 +419,110 @@ TEST("the descriptor for an outer loop tells of posts, whenever it was made")
     }
 }
 
+static void begun_outside(const struct sl_backend_class *class)
+{
+    struct sl_backend *backend;
+    struct sl_completion completion;
+    int fd;
+
+    world_init(&world, NULL);
+    if (class != NULL)
+        REQUIRE(sl_loop_backend(&world.loop, class, &backend) == SL_OK);
+    fd = sl_loop_pollfd(&world.loop);
+    world_settle(&world);
+    CHECK(!is_readable(fd));
+    sl_completion_init(&completion, &world.loop, NULL);
+    for (int i = 0; i < 3; i++) {
+        sl_completion_begin(&completion);
+        CHECK(is_readable(fd));
+        sl_loop_step(&world.loop, 0);
+        CHECK(!is_readable(fd));
+        sl_completion_signal(&completion, SL_OK, 0);
+        CHECK(is_readable(fd));
+        /* Whoever asks whether connections are quiet does not take it away. */
+        sl_loop_take_posts(&world.loop);
+        CHECK(is_readable(fd));
+        sl_loop_step(&world.loop, 0);
+        CHECK_INT(completion.state, SL_COMPLETION_DONE);
+        CHECK(!is_readable(fd));
+    }
+    world_fini(&world);
+}
+
+TEST(
+    "what is begun outside a step makes the descriptor readable until the next")
+{
+    begun_outside(NULL);
+    for (size_t i = 0; sl_platform()->backends[i] != NULL; i++) {
+        test_note("%s", sl_platform()->backends[i]->name);
+        begun_outside(sl_platform()->backends[i]);
+    }
+    test_note(" ");
+}
+
+TEST("what was begun before the descriptor was asked for makes it readable")
+{
+    struct alarm alarm = {.fired = 0};
+    struct sl_completion completion;
+
+    world_init(&world, NULL);
+    sl_completion_init(&completion, &world.loop, NULL);
+    sl_completion_begin(&completion);
+    CHECK(is_readable(sl_loop_pollfd(&world.loop)));
+    sl_completion_finish(&completion, SL_OK, 0);
+    world_fini(&world);
+    world_init(&world, NULL);
+    sl_timer_init(&alarm.timer, fire);
+    sl_timer_arm(&world.loop.timers, &alarm.timer, 0);
+    CHECK(is_readable(sl_loop_pollfd(&world.loop)));
+    sl_loop_step(&world.loop, 0);
+    CHECK_INT(alarm.fired, 1);
+    CHECK(!is_readable(sl_loop_pollfd(&world.loop)));
+    world_fini(&world);
+}
+
+/* A host that steps when the descriptor is readable and at no other time. */
+static void driven_by_descriptor(const struct manner *manner)
+{
+    struct end end;
+    int ours;
+    int theirs;
+    int fd;
+    size_t received;
+
+    if (manner->backend == &sl_backend_poll)
+        return; /* has no descriptor that tells of sockets */
+    world_init(&world, NULL);
+    peer_tcp(&ours, &theirs);
+    fd = sl_loop_pollfd(&world.loop);
+    end_init(&end, &world, manner, ours);
+    for (int i = 0; i < 3; i++) {
+        end.can_receive = false;
+        CHECK_INT(
+            sl_transport_receive(end.transport, &end.buffer, 1, &received),
+            SL_AGAIN);
+        peer_send(theirs, "x");
+        while (!end.can_receive) {
+            struct pollfd entry = {fd, POLLIN, 0};
+
+            REQUIRE(poll(&entry, 1, (int)(PATIENCE / SL_MILLISECOND)) == 1);
+            do
+                CHECK_INT(sl_loop_step(&world.loop, 0), SL_OK);
+            while (sl_loop_timeout(&world.loop) == 0);
+        }
+        check_received(&end, "x");
+        world_settle(&world);
+    }
+    end_fini(&end);
+    close(theirs);
+    world_fini(&world);
+}
+
+TEST("a host that does nothing but poll the descriptor sees all work through")
+{
+    each_manner(driven_by_descriptor);
+}
+
 /* ---- several backends in one loop ---- */
 
 TEST("waits for all backends at once, whatever the order they were opened in")
@@ -511,6 +615,286 @@ TEST("tells of more than one wait can tell, whoever does the waiting")
 {
     for (size_t i = 0; sl_platform()->backends[i] != NULL; i++)
         crowd_beside(sl_platform()->backends[i]);
+}
+
+/* ---- late steps ---- */
+
+struct late {
+    struct end end;
+    struct sl_timer timer;
+    int theirs;
+    size_t expected;
+    bool is_over;
+    bool has_failed;
+};
+
+static void late_fire(struct sl_timer *timer)
+{
+    struct late *late =
+        (struct late *)(void *)((char *)timer - offsetof(struct late, timer));
+
+    late->has_failed = true;
+}
+
+static void late_receive(void *owner)
+{
+    struct late *late = owner;
+    size_t received;
+    enum sl_status status;
+
+    do
+        status = sl_transport_receive(late->end.transport, &late->end.buffer,
+                                      SL_TRANSPORT_BUFFER_SIZE, &received);
+    while (status == SL_OK && late->end.buffer.length < late->expected);
+    late->is_over = late->end.buffer.length == late->expected;
+    if (late->is_over)
+        sl_timer_disarm(&world.loop.timers, &late->timer);
+}
+
+static const struct sl_transport_events late_events = {late_receive,
+                                                       late_receive};
+
+static void late_init(struct late *late, const struct manner *manner,
+                      size_t expected, int64_t due)
+{
+    int ours;
+
+    memset(late, 0, sizeof *late);
+    peer_pair(&ours, &late->theirs);
+    end_init(&late->end, &world, manner, ours);
+    late->expected = expected;
+    sl_timer_init(&late->timer, late_fire);
+    sl_timer_arm(&world.loop.timers, &late->timer, due);
+    sl_transport_bind(late->end.transport, &late_events, late);
+    late_receive(late);
+    CHECK(!late->is_over);
+}
+
+static void late_fini(struct late *late)
+{
+    sl_timer_disarm(&world.loop.timers, &late->timer);
+    end_fini(&late->end);
+    close(late->theirs);
+}
+
+static void be_busy_until(int64_t due)
+{
+    while (sl_clock_now() <= due)
+        continue;
+}
+
+static void late_crowd(const struct manner *manner)
+{
+    static struct late crowd[CROWD];
+    size_t in_time = 0;
+    int64_t due;
+
+    world_init(&world, NULL);
+    due = sl_clock_now() + SL_SECOND * 1000;
+    for (size_t i = 0; i < CROWD; i++)
+        late_init(&crowd[i], manner, 1, due);
+    world_settle(&world);
+    due = sl_clock_now();
+    for (size_t i = 0; i < CROWD; i++) {
+        sl_timer_arm(&world.loop.timers, &crowd[i].timer, due);
+        peer_send(crowd[i].theirs, "x");
+    }
+    be_busy_until(due);
+    CHECK_INT(sl_loop_step(&world.loop, 0), SL_OK);
+    for (size_t i = 0; i < CROWD; i++)
+        in_time += crowd[i].is_over && !crowd[i].has_failed;
+    CHECK_INT(in_time, CROWD);
+    for (size_t i = 0; i < CROWD; i++)
+        late_fini(&crowd[i]);
+    world_fini(&world);
+}
+
+TEST("what many sockets have in time is delivered however late the step is")
+{
+    each_manner(late_crowd);
+}
+
+#define LONG_ANSWER ((size_t)60 * 1000)
+
+static void late_answer(const struct manner *manner)
+{
+    static char bytes[LONG_ANSWER];
+    struct late late;
+    int64_t due;
+
+    world_init(&world, NULL);
+    late_init(&late, manner, LONG_ANSWER, SL_NEVER - 1);
+    world_settle(&world);
+    REQUIRE(send(late.theirs, bytes, sizeof bytes, MSG_DONTWAIT) ==
+            (ssize_t)sizeof bytes);
+    due = sl_clock_now();
+    sl_timer_arm(&world.loop.timers, &late.timer, due);
+    be_busy_until(due);
+    CHECK_INT(sl_loop_step(&world.loop, 0), SL_OK);
+    CHECK(late.is_over);
+    CHECK(!late.has_failed);
+    late_fini(&late);
+    world_fini(&world);
+}
+
+TEST("all of an answer that came in time is received, however late the step is")
+{
+    each_manner(late_answer);
+}
+
+static void late_nothing(const struct manner *manner)
+{
+    struct late late;
+
+    world_init(&world, NULL);
+    late_init(&late, manner, 2, sl_clock_now());
+    peer_send(late.theirs, "x");
+    world_settle(&world);
+    CHECK(late.has_failed);
+    CHECK(!late.is_over);
+    late_fini(&late);
+    world_fini(&world);
+}
+
+TEST("what did not come in time is late")
+{
+    each_manner(late_nothing);
+}
+
+/* Its own peer, always faster: each byte that is taken is followed by another,
+ * before the next call. */
+static void crowd_without_end(const struct sl_backend_class *class)
+{
+    static struct end ends[CROWD];
+    static int theirs[CROWD];
+    struct manner manner = {class->has_readiness ? SL_TRANSPORT_STREAM
+                                                 : SL_TRANSPORT_COMPLETION,
+                            class};
+    struct sl_backend *backend;
+    size_t waits = 0;
+
+    world_init(&world, NULL);
+    REQUIRE(sl_loop_backend(&world.loop, class, &backend) == SL_OK);
+    for (size_t i = 0; i < CROWD; i++) {
+        size_t received;
+        int ours;
+
+        peer_pair(&ours, &theirs[i]);
+        end_init(&ends[i], &world, &manner, ours);
+        CHECK_INT(sl_transport_receive(ends[i].transport, &ends[i].buffer, 1,
+                                       &received),
+                  SL_AGAIN);
+    }
+    world_settle(&world);
+    CHECK_INT(backend->unreported, 0);
+    do {
+        for (size_t i = 0; i < CROWD; i++)
+            peer_send(theirs[i], "x");
+        class->wait(backend, 0);
+        waits++;
+    } while (backend->unreported > 0 && waits < CROWD);
+    test_note("%s: %zu waits", class->name, waits);
+    CHECK(waits <= CROWD / 18);
+    CHECK_INT(sl_loop_step(&world.loop, 0), SL_OK);
+    if (class->tells_all)
+        CHECK_INT(count_told(ends), CROWD);
+    for (size_t i = 0; i < CROWD; i++) {
+        end_fini(&ends[i]);
+        close(theirs[i]);
+    }
+    world_fini(&world);
+}
+
+TEST("a look ends though peers are always faster")
+{
+    for (size_t i = 0; sl_platform()->backends[i] != NULL; i++)
+        crowd_without_end(sl_platform()->backends[i]);
+    test_note(" ");
+}
+
+/* A task that waits for one that waits for one that has the answer. */
+struct link {
+    struct sl_completion completion;
+    struct link *next;
+};
+
+static void pass_on(struct sl_completion *completion)
+{
+    struct link *link = (struct link *)(void *)completion;
+
+    if (link->next != NULL)
+        sl_completion_signal(&link->next->completion, SL_OK, 0);
+    else
+        answer(completion);
+}
+
+TEST("what came in time reaches the last who waits for it in time")
+{
+    struct link chain[6];
+
+    world_init(&world, NULL);
+    answered_alarm.fired = 0;
+    sl_timer_init(&answered_alarm.timer, fire);
+    sl_timer_arm(&world.loop.timers, &answered_alarm.timer, 0);
+    for (size_t i = 0; i < 6; i++) {
+        sl_completion_init(&chain[i].completion, &world.loop, pass_on);
+        sl_completion_begin(&chain[i].completion);
+        chain[i].next = i < 5 ? &chain[i + 1] : NULL;
+    }
+    sl_completion_signal(&chain[0].completion, SL_OK, 0);
+    sl_loop_step(&world.loop, 0);
+    CHECK_INT(chain[5].completion.state, SL_COMPLETION_DONE);
+    CHECK_INT(answered_alarm.fired, 0);
+    world_fini(&world);
+}
+
+static struct sl_completion lowered;
+
+static void lower(struct sl_timer *timer)
+{
+    (void)timer;
+    sl_completion_signal(&lowered, SL_OK, 0);
+}
+
+TEST("what a timer makes ready is delivered before a later one that is late, "
+     "too")
+{
+    struct sl_timer first;
+
+    world_init(&world, NULL);
+    answered_alarm.fired = 0;
+    sl_timer_init(&answered_alarm.timer, fire);
+    sl_timer_arm(&world.loop.timers, &answered_alarm.timer, 2);
+    sl_timer_init(&first, lower);
+    sl_timer_arm(&world.loop.timers, &first, 1);
+    sl_completion_init(&lowered, &world.loop, answer);
+    sl_completion_begin(&lowered);
+    sl_loop_step(&world.loop, 0);
+    CHECK_INT(lowered.state, SL_COMPLETION_DONE);
+    CHECK_INT(answered_alarm.fired, 0);
+    world_fini(&world);
+}
+
+static void wait_for_ever(struct sl_completion *completion)
+{
+    sl_completion_begin(completion);
+    sl_completion_signal(completion, SL_OK, 0);
+}
+
+TEST("a late timer fires though something is always ready")
+{
+    struct alarm alarm = {.fired = 0};
+    struct sl_completion completion;
+
+    world_init(&world, NULL);
+    sl_timer_init(&alarm.timer, fire);
+    sl_timer_arm(&world.loop.timers, &alarm.timer, 0);
+    sl_completion_init(&completion, &world.loop, wait_for_ever);
+    wait_for_ever(&completion);
+    sl_loop_step(&world.loop, 0);
+    CHECK_INT(alarm.fired, 1);
+    sl_completion_fini(&completion);
+    world_fini(&world);
 }
 
 /* ---- polling before it blocks ---- */

@@ -1024,9 +1024,62 @@ TEST("abort resets, close sends what was accepted and then ends")
     each_manner(close_ends);
 }
 
+static void close_frees(const struct manner *manner)
+{
+    for (int is_abort = 0; is_abort < 2; is_abort++) {
+        int theirs = open_pair(manner, NULL, peer_tcp);
+        size_t received;
+        char byte;
+
+        CHECK_INT(
+            sl_transport_receive(end.transport, &end.buffer, 10, &received),
+            SL_AGAIN);
+        world_settle(&world);
+        if (is_abort)
+            sl_transport_abort(end.transport);
+        else
+            sl_transport_close(end.transport);
+        end.transport = NULL;
+        CHECK_INT(world.loop.descriptors, 0);
+        CHECK_INT(recv(theirs, &byte, 1, 0), is_abort ? -1 : 0);
+        close_pair(theirs);
+    }
+}
+
+TEST("its descriptor is closed when it is, and not with the next step")
+{
+    each_manner(close_frees);
+}
+
 TEST("what is sent last goes behind what is under way")
 {
     each_manner(close_behind);
+}
+
+/* ---- urgent bytes ---- */
+
+static void urgent(const struct manner *manner)
+{
+    int theirs = open_pair(manner, NULL, peer_tcp);
+    size_t received;
+
+    for (int i = 0; i < 3; i++) {
+        CHECK_INT(
+            sl_transport_receive(end.transport, &end.buffer, 100, &received),
+            SL_AGAIN);
+        world_settle(&world);
+        /* All of it is there when the first receive ends before the mark. */
+        peer_send(theirs, "before ");
+        REQUIRE(send(theirs, "!", 1, MSG_OOB) == 1);
+        peer_send(theirs, "and behind");
+        check_received(&end, "before and behind");
+    }
+    close_pair(theirs);
+}
+
+TEST("an urgent byte keeps nobody from what is behind it")
+{
+    each_manner(urgent);
 }
 
 /* ---- closing from inside ---- */

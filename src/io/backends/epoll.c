@@ -17,6 +17,7 @@ struct epoll_backend {
     struct sl_backend base;
     struct sl_slots slots;
     int fd;
+    size_t watched_count;
     bool is_full; /* the last wait told as much as it can: there may be more */
 };
 
@@ -75,7 +76,7 @@ static enum sl_status epoll_attach(struct sl_backend *backend,
 
     if (sl_slots_put(&self->slots, socket, &socket->handle) != SL_OK)
         return SL_MEMORY;
-    event.events = EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET;
+    event.events = EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLPRI | EPOLLET;
     event.data.u64 = socket->handle;
     if (epoll_ctl(self->fd, EPOLL_CTL_ADD, socket->fd, &event) != 0) {
         int error = errno;
@@ -113,6 +114,22 @@ static void epoll_move(struct sl_backend *backend, struct sl_socket *socket,
     socket->fd = -1;
 }
 
+/* The kernel reports what is ready in the order in which it became so, and what
+ * becomes ready meanwhile comes last: after as many events as there are
+ * descriptors, nothing is left of what was ready at first. */
+static void note_reported(struct epoll_backend *self, int count)
+{
+    struct sl_backend *backend = &self->base;
+
+    self->is_full = count == EVENTS_PER_WAIT;
+    if (backend->unreported == 0)
+        backend->unreported = self->slots.count + self->watched_count;
+    if (!self->is_full || backend->unreported <= EVENTS_PER_WAIT)
+        backend->unreported = 0;
+    else
+        backend->unreported -= EVENTS_PER_WAIT;
+}
+
 static void epoll_backend_wait(struct sl_backend *backend, int64_t timeout)
 {
     struct epoll_backend *self = self_of(backend);
@@ -121,7 +138,7 @@ static void epoll_backend_wait(struct sl_backend *backend, int64_t timeout)
     int count = epoll_wait(self->fd, events, EVENTS_PER_WAIT,
                            sl_wait_milliseconds(timeout));
 
-    self->is_full = count == EVENTS_PER_WAIT;
+    note_reported(self, count);
     for (int i = 0; i < count; i++) {
         uint64_t handle = events[i].data.u64;
         uint32_t seen = events[i].events;
@@ -136,6 +153,7 @@ static void epoll_backend_wait(struct sl_backend *backend, int64_t timeout)
             loop->stale_events++;
             continue;
         }
+        socket->has_mark = socket->has_mark || (seen & EPOLLPRI) != 0;
         sl_readiness_event(
             socket, (seen & (EPOLLIN | EPOLLRDHUP | EPOLLHUP | EPOLLERR)) != 0,
             (seen & (EPOLLOUT | EPOLLHUP | EPOLLERR)) != 0,
@@ -145,12 +163,14 @@ static void epoll_backend_wait(struct sl_backend *backend, int64_t timeout)
 
 static enum sl_status epoll_watch(struct sl_backend *backend, int fd)
 {
+    struct epoll_backend *self = self_of(backend);
     struct epoll_event event = {0};
 
     event.events = EPOLLIN;
     event.data.u64 = WATCHED + (uint32_t)fd;
-    if (epoll_ctl(self_of(backend)->fd, EPOLL_CTL_ADD, fd, &event) != 0)
+    if (epoll_ctl(self->fd, EPOLL_CTL_ADD, fd, &event) != 0)
         return status_of(errno);
+    self->watched_count++;
     return SL_OK;
 }
 

@@ -90,10 +90,12 @@ static enum sl_status attempt(struct sl_operation *operation, size_t *result)
     if (error == EFAULT)
         sl_loop_late_write(operation->completion.loop);
     if (operation->kind == SL_OPERATION_RECEIVE) {
-        /* Less than there was room for means drained: the next edge tells. */
+        /* Less than there was room for means drained: the next edge tells.
+         * But a receive ends before an urgent byte, whatever is behind it. */
         if (status == SL_AGAIN ||
             (status == SL_OK && *result < total_size(operation)))
-            socket->is_readable = socket->is_hung_up && status == SL_OK;
+            socket->is_readable =
+                (socket->is_hung_up || socket->has_mark) && status == SL_OK;
         socket->wants_in = status == SL_AGAIN;
     } else {
         if (status == SL_AGAIN ||

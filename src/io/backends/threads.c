@@ -29,6 +29,9 @@ struct worker {
     struct sl_operation *inbox; /* under the lock, last come first */
     bool is_told;               /* under the lock: a byte is in the pipe */
     bool is_stopping;           /* under the lock */
+    unsigned asked;             /* under the lock: looks that were asked for */
+    unsigned answered;          /* under the lock: and made; `answer` tells */
+    pthread_cond_t answer;
     int wake_fd;
     int wake_write_fd;
     /* The thread's own: */
@@ -109,8 +112,9 @@ static bool ensure_entries(struct worker *worker, size_t count)
     return true;
 }
 
-/* What came in; false when it is time to go. */
-static bool empty_inbox(struct worker *worker, struct sl_operation **inbox)
+/* What came in, and the looks asked for so far; false when it is time to go. */
+static bool empty_inbox(struct worker *worker, struct sl_operation **inbox,
+                        unsigned *asked)
 {
     bool is_stopping;
     char bytes[16];
@@ -121,6 +125,7 @@ static bool empty_inbox(struct worker *worker, struct sl_operation **inbox)
     *inbox = worker->inbox;
     worker->inbox = NULL;
     is_stopping = worker->is_stopping;
+    *asked = worker->asked;
     pthread_mutex_unlock(&worker->lock);
     return !is_stopping;
 }
@@ -165,8 +170,9 @@ static void drop_unwanted(struct worker *worker)
     }
 }
 
-/* Waits for the descriptors of all tasks and tries those that are ready. */
-static void poll_tasks(struct worker *worker)
+/* Waits, as poll(2) does, for the descriptors of all tasks and tries those that
+ * are ready. */
+static void poll_tasks(struct worker *worker, int timeout)
 {
     struct sl_operation *tasks = worker->tasks;
     struct sl_operation *operation;
@@ -188,7 +194,7 @@ static void poll_tasks(struct worker *worker)
         worker->entries[count++] =
             (struct pollfd){operation->socket->fd, events, 0};
     }
-    if (poll(worker->entries, (nfds_t)count, -1) < 0) {
+    if (poll(worker->entries, (nfds_t)count, timeout) < 0) {
         if (errno == EINTR)
             return;
         /* It would fail again, at once and for ever. */
@@ -233,15 +239,28 @@ static void send_last(struct sl_operation *operations)
     }
 }
 
+static void answer(struct worker *worker, unsigned asked)
+{
+    pthread_mutex_lock(&worker->lock);
+    worker->answered = asked;
+    pthread_cond_signal(&worker->answer);
+    pthread_mutex_unlock(&worker->lock);
+}
+
 static void *work(void *argument)
 {
     struct worker *worker = argument;
     struct sl_operation *inbox;
+    unsigned answered = 0;
+    unsigned asked;
 
-    while (empty_inbox(worker, &inbox)) {
+    while (empty_inbox(worker, &inbox, &asked)) {
         try_all(worker, inbox);
         drop_unwanted(worker);
-        poll_tasks(worker);
+        poll_tasks(worker, asked == answered ? -1 : 0);
+        if (asked != answered)
+            answer(worker, asked);
+        answered = asked;
     }
     send_last(inbox);
     end_all(worker->tasks, SL_CANCELLED, 0);
@@ -322,6 +341,30 @@ static void threads_cancel(struct sl_backend *backend,
     pthread_mutex_unlock(&worker->lock);
 }
 
+/* Each worker ends what it was asked to end, and looks once at all it has. */
+static void threads_settle(struct sl_backend *backend)
+{
+    struct threads_backend *self = self_of(backend);
+
+    for (size_t i = 0; i < self->started; i++) {
+        struct worker *worker = &self->workers[i];
+
+        pthread_mutex_lock(&worker->lock);
+        worker->asked++;
+        tell(worker);
+        pthread_mutex_unlock(&worker->lock);
+    }
+    for (size_t i = 0; i < self->started; i++) {
+        struct worker *worker = &self->workers[i];
+
+        pthread_mutex_lock(&worker->lock);
+        while (worker->answered != worker->asked)
+            pthread_cond_wait(&worker->answer, &worker->lock);
+        pthread_mutex_unlock(&worker->lock);
+    }
+    sl_loop_take_posts(backend->loop);
+}
+
 static void stop_workers(struct threads_backend *self)
 {
     for (size_t i = 0; i < self->started; i++) {
@@ -332,6 +375,7 @@ static void stop_workers(struct threads_backend *self)
         tell(worker);
         pthread_mutex_unlock(&worker->lock);
         pthread_join(worker->thread, NULL);
+        pthread_cond_destroy(&worker->answer);
         pthread_mutex_destroy(&worker->lock);
         close(worker->wake_fd);
         close(worker->wake_write_fd);
@@ -385,11 +429,16 @@ static int start_worker(struct worker *worker)
     error = pthread_mutex_init(&worker->lock, NULL);
     if (error != 0)
         goto fail;
-    error = start_thread(worker);
+    error = pthread_cond_init(&worker->answer, NULL);
     if (error != 0)
         goto fail_lock;
+    error = start_thread(worker);
+    if (error != 0)
+        goto fail_answer;
     return 0;
 
+fail_answer:
+    pthread_cond_destroy(&worker->answer);
 fail_lock:
     pthread_mutex_destroy(&worker->lock);
 fail:
@@ -512,6 +561,7 @@ const struct sl_backend_class sl_backend_threads = {
     .submit = threads_submit,
     .cancel = threads_cancel,
     .cancel_all = threads_cancel_all,
+    .settle = threads_settle,
     .wait = threads_wait,
     .watch = threads_watch,
     .pollfd = threads_pollfd,

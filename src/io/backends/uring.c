@@ -16,6 +16,9 @@
 
 #define ENTRIES 256
 
+/* Between two calls that the kernel refuses for want of memory. */
+#define REFUSED_PAUSE SL_MILLISECOND
+
 /* A watched descriptor's entry, and one that nobody asks about: no slot has
  * this number. */
 #define WATCHED ((uint64_t)UINT32_MAX << 32)
@@ -39,6 +42,8 @@ struct uring_backend {
     struct watched watched[WATCHED_MOST];
     size_t watched_count;
     bool owes_cancels; /* there was no entry for some */
+    int refusal;       /* errno of the kernel's last refusal to take entries */
+    int broken;        /* errno: the ring takes no calls any more; 0: it does */
 };
 
 static struct uring_backend *self_of(struct sl_backend *backend)
@@ -123,6 +128,9 @@ static void uring_close(struct sl_backend *backend)
 {
     struct uring_backend *self = self_of(backend);
 
+    /* Closed by somebody else: the number may be another file's by now. */
+    if (self->broken == EBADF || self->broken == EOPNOTSUPP)
+        self->ring.ring_fd = -1;
     io_uring_queue_exit(&self->ring);
     if (self->event_fd >= 0)
         close(self->event_fd);
@@ -154,14 +162,17 @@ static void uring_move(struct sl_backend *backend, struct sl_socket *socket,
     socket->fd = -1;
 }
 
-/* An entry to fill. NULL only when the kernel refuses to take what is there. */
+/* An entry to fill. NULL only when the kernel refuses to take what is there, and
+ * `refusal` says why. */
 static struct io_uring_sqe *next_entry(struct uring_backend *self)
 {
     struct io_uring_sqe *entry = io_uring_get_sqe(&self->ring);
+    int taken;
 
     if (entry != NULL)
         return entry;
-    io_uring_submit(&self->ring);
+    taken = io_uring_submit(&self->ring);
+    self->refusal = taken < 0 ? -taken : EBUSY;
     return io_uring_get_sqe(&self->ring);
 }
 
@@ -223,12 +234,14 @@ static int hand_in(struct uring_backend *self, struct sl_operation *operation)
 
     sl_assert(*place_of(operation) == NULL);
     operation->is_cancelling = operation->is_cancel_due = false;
+    if (self->broken != 0)
+        return self->broken;
     if (sl_slots_put(&self->slots, operation, &operation->handle) != SL_OK)
         return ENOMEM;
     entry = next_entry(self);
     if (entry == NULL) {
         sl_slots_remove(&self->slots, operation->handle);
-        return EBUSY;
+        return self->refusal;
     }
     prepare(self, entry, operation);
     *place_of(operation) = operation;
@@ -252,6 +265,7 @@ static void hand_in_cancel(struct uring_backend *self,
 {
     struct io_uring_sqe *entry = next_entry(self);
 
+    sl_loop_tell_host(self->base.loop);
     operation->is_cancel_due = entry == NULL;
     if (entry == NULL) {
         self->owes_cancels = true;
@@ -295,10 +309,12 @@ static void uring_cancel_all(struct sl_backend *backend)
 }
 
 /* Whether that was no end of it: it was interrupted, or others have taken all
- * that there was to choose from, so that it goes before them the next time. */
+ * that there was to choose from, so that it goes before them the next time. A
+ * unix socket whose backlog is full answers EAGAIN to a connect, which is one. */
 static bool is_to_be_repeated(const struct sl_operation *operation, int result)
 {
-    return result == -EINTR || result == -EAGAIN ||
+    return result == -EINTR ||
+           (result == -EAGAIN && operation->kind != SL_OPERATION_CONNECT) ||
            (result == -ENOBUFS && operation->takes_provided);
 }
 
@@ -423,29 +439,151 @@ static void take_event(struct uring_backend *self)
         io_uring_get_events(&self->ring);
 }
 
+/* ---- waiting ---- */
+
+/* Hands in what was submitted, and waits. 0 or errno. */
+static int enter(struct uring_backend *self, int64_t timeout)
+{
+    struct __kernel_timespec until;
+    struct io_uring_cqe *entry;
+    int result = 0;
+
+    if (timeout == 0 || io_uring_cq_ready(&self->ring) > 0) {
+        if (io_uring_sq_ready(&self->ring) > 0 || has_kernel_work(self))
+            result = io_uring_submit_and_get_events(&self->ring);
+    } else if (timeout == SL_NEVER) {
+        result = io_uring_submit_and_wait(&self->ring, 1);
+    } else {
+        until.tv_sec = timeout / SL_SECOND;
+        until.tv_nsec = timeout % SL_SECOND;
+        result = io_uring_submit_and_wait_timeout(&self->ring, &entry, 1,
+                                                  &until, NULL);
+    }
+    return result < 0 ? -result : 0;
+}
+
+/* Waits for everything but the ring. */
+static void wait_without_ring(struct uring_backend *self, int64_t timeout)
+{
+    struct pollfd entries[WATCHED_MOST];
+    size_t count = self->watched_count;
+
+    for (size_t i = 0; i < count; i++)
+        entries[i] = (struct pollfd){self->watched[i].fd, POLLIN, 0};
+    if (poll(entries, (nfds_t)count, sl_wait_milliseconds(timeout)) <= 0)
+        return;
+    for (size_t i = 0; i < count; i++) {
+        if (entries[i].revents != 0)
+            sl_loop_woken(self->base.loop, entries[i].fd);
+    }
+}
+
+/* What a call answered. Want of memory may pass: it is tried again, but not
+ * without a pause. Another thread than the ring's is refused, and closes the loop
+ * or only looks, from a finaliser. What is left ends the ring: somebody has closed
+ * its descriptor, or a filter refuses the call. */
+static void take_result(struct uring_backend *self, int error, int64_t timeout)
+{
+    switch (error) {
+    case 0:
+    case EINTR:
+    case ETIME:
+        return;
+    case EAGAIN:
+    case EBUSY:
+    case ENOMEM:
+        if (timeout > 0)
+            wait_without_ring(self, timeout < REFUSED_PAUSE ? timeout
+                                                            : REFUSED_PAUSE);
+        return;
+    case EEXIST:
+        if (!self->base.loop->is_closing)
+            return;
+        break;
+    default:
+        break;
+    }
+    self->broken = error;
+}
+
+/* With deferred task work the kernel touches what was lent only within the calls
+ * of the ring's own thread. There will be none, so that each operation is over.
+ * With another set-up they stay in flight, and their memory stays lent. */
+static void give_up(struct uring_backend *self)
+{
+    const struct sl_slots *slots = &self->slots;
+
+    self->base.unreported = 0;
+    if ((self->ring.flags & IORING_SETUP_DEFER_TASKRUN) == 0)
+        return;
+    for (uint32_t slot = 0; slot < slots->used; slot++) {
+        struct sl_operation *operation = slots->entries[slot].object;
+        struct io_uring_cqe entry;
+
+        if (operation == NULL)
+            continue;
+        memset(&entry, 0, sizeof entry);
+        entry.res = operation->is_cancelling ? -ECANCELED : -self->broken;
+        retire(self, operation, &entry);
+    }
+}
+
+/* The kernel does some twenty pieces of its work for us with each call, oldest
+ * first, and at least one: after as many calls as there are operations, nothing
+ * is left of what was there at first. */
+static void note_reported(struct uring_backend *self, size_t expected)
+{
+    struct sl_backend *backend = &self->base;
+    bool has_more = has_kernel_work(self) || io_uring_cq_ready(&self->ring) > 0;
+
+    if (backend->unreported == 0)
+        backend->unreported = expected;
+    backend->unreported =
+        has_more && backend->unreported > 0 ? backend->unreported - 1 : 0;
+}
+
 static void uring_wait(struct sl_backend *backend, int64_t timeout)
 {
     struct uring_backend *self = self_of(backend);
-    struct __kernel_timespec until;
-    struct io_uring_cqe *entry;
+    size_t expected = backend->in_flight + self->watched_count;
 
+    if (self->broken != 0) {
+        wait_without_ring(self, timeout);
+        take_entries(self); /* what the kernel did all the same */
+        return;
+    }
     if (self->owes_cancels)
         pay_cancels(self);
     if (!arm_watches(self) || self->owes_cancels)
         timeout = 0;
-    if (timeout == 0 || io_uring_cq_ready(&self->ring) > 0) {
-        if (io_uring_sq_ready(&self->ring) > 0 || has_kernel_work(self))
-            io_uring_submit_and_get_events(&self->ring);
-    } else if (timeout == SL_NEVER) {
-        io_uring_submit_and_wait(&self->ring, 1);
-    } else {
-        until.tv_sec = timeout / SL_SECOND;
-        until.tv_nsec = timeout % SL_SECOND;
-        io_uring_submit_and_wait_timeout(&self->ring, &entry, 1, &until, NULL);
-    }
+    take_result(self, enter(self, timeout), timeout);
     if (self->event_fd >= 0)
         take_event(self);
     take_entries(self);
+    note_reported(self, expected);
+    if (self->broken != 0)
+        give_up(self);
+}
+
+static bool uring_has_pending(const struct sl_backend *backend)
+{
+    const struct uring_backend *self =
+        (const struct uring_backend *)(const void *)backend;
+
+    if (self->broken != 0)
+        return false;
+    return io_uring_sq_ready(&self->ring) > 0 ||
+           io_uring_cq_ready(&self->ring) > 0 || has_kernel_work(self);
+}
+
+static void uring_settle(struct sl_backend *backend)
+{
+    do {
+        if (!uring_has_pending(backend))
+            backend->unreported = 0;
+        else
+            uring_wait(backend, 0);
+    } while (backend->unreported > 0);
 }
 
 static enum sl_status uring_watch(struct sl_backend *backend, int fd)
@@ -486,15 +624,6 @@ static int uring_pollfd(struct sl_backend *backend)
     return fd;
 }
 
-static bool uring_has_pending(const struct sl_backend *backend)
-{
-    const struct uring_backend *self =
-        (const struct uring_backend *)(const void *)backend;
-
-    return io_uring_sq_ready(&self->ring) > 0 ||
-           io_uring_cq_ready(&self->ring) > 0 || has_kernel_work(self);
-}
-
 const struct sl_backend_class sl_backend_uring = {
     .name = "io_uring",
     .benefit = "full",
@@ -511,6 +640,7 @@ const struct sl_backend_class sl_backend_uring = {
     .can_provide = uring_can_provide,
     .cancel = uring_cancel,
     .cancel_all = uring_cancel_all,
+    .settle = uring_settle,
     .wait = uring_wait,
     .watch = uring_watch,
     .pollfd = uring_pollfd,
