@@ -15,7 +15,7 @@ function script.run(source, ...)
   local preload = os.getenv "LD_PRELOAD"
   if preload then command = { "env", "LD_PRELOAD=" .. preload, table.unpack(command) } end
   local from = system.clock()
-  local status = system.reap(assert(system.spawn(command, directory .. "/output")), 30)
+  local status = system.reap(assert(system.spawn(command, directory .. "/output")), 300)
   local seconds = system.clock() - from
   local output = server.read(directory .. "/output")
   server.remove(directory)
