@@ -30,7 +30,7 @@ local may_include = {
   tls = set "base memory tls",
   io = set "base memory io",
   conn = set "base memory codec http ws events tls io conn",
-  task = set "base memory codec http ws events tls io conn task",
+  task = set "base memory codec io task",
   binding = set "base memory codec http ws events tls io conn task binding",
 }
 

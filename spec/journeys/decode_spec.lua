@@ -45,7 +45,7 @@ describe("a coded body", function()
 
   before_each(function()
     before = support.snapshot(sluice)
-    client = support.client { timeout = { idle = 5, first_byte = 5 } }
+    client = support.client { timeout = { idle = 60, first_byte = 60 } }
   end)
 
   after_each(function()
@@ -341,7 +341,7 @@ describe("a coded body", function()
       local response = assert(client:get(p.url .. "/", { stream = true }))
       response:dispose()
       p:signal(1)
-      local deadline = support.system.clock() + 2
+      local deadline = support.system.clock() + 60
       while client:stats().active > 0 and support.system.clock() < deadline do
         sluice.loop():step(0.01)
       end

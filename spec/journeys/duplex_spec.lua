@@ -40,7 +40,7 @@ describe("an echo of 64 MiB", function()
   before_each(function()
     before = support.snapshot(sluice)
     directory = server.directory()
-    client = support.client { timeout = { idle = 5 } }
+    client = support.client { timeout = { idle = 60 } }
   end)
 
   after_each(function()
@@ -143,7 +143,7 @@ describe("a conversation", function()
 
   before_each(function()
     before = support.snapshot(sluice)
-    client = support.client { timeout = { idle = 2 } }
+    client = support.client { timeout = { idle = 60 } }
   end)
 
   after_each(function()

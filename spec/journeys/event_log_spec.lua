@@ -129,7 +129,7 @@ local function ask_and_cancel(p, ask)
     end
     return nil, message, err
   end)
-  local deadline = support.system.clock() + 10
+  local deadline = support.system.clock() + 60
   while not p:wait("holding", 1, 0) and support.system.clock() < deadline do
     sluice.loop():step(0.002)
   end

@@ -29,7 +29,7 @@ describe("a child of fork", function()
       return refused
     end)
     -- One that spins would have to be killed.
-    return system.reap(pid, 30), #uses
+    return system.reap(pid, 300), #uses
   end
 
   it("is refused what handles do", function()
@@ -91,7 +91,7 @@ describe("a child of fork", function()
       collectgarbage()
       return 0
     end)
-    assert.equal(0, system.reap(pid, 30), way)
+    assert.equal(0, system.reap(pid, 300), way)
   end
 
   for _, way in ipairs { "closed", "finalised" } do
@@ -139,7 +139,7 @@ describe("a child of fork", function()
       local waiting = sluice.spawn(function() return sluice.sleep(0.01) end)
       sluice.loop():step(0)
       local pid = system.fork(function() os.exit(0, true) end)
-      assert(system.reap(pid, 30) == 0)
+      assert(system.reap(pid, 300) == 0)
       assert(get() == text and waiting:await())
       assert(client:stats().made == 1 and client:stats().resends == 0)
       os.exit(0, true)

@@ -20,7 +20,7 @@ local function run_guarded(arguments)
   local preload = os.getenv "LD_PRELOAD"
   if preload then command[#command + 1] = "LD_PRELOAD=" .. preload end
   table.move(arguments, 1, #arguments, #command + 1, command)
-  local status = system.reap(assert(system.spawn(command, directory .. "/output")), 120)
+  local status = system.reap(assert(system.spawn(command, directory .. "/output")), 600)
   local ended = system.clock()
   local output = server.read(directory .. "/output")
   server.remove(directory)
@@ -62,6 +62,7 @@ local prelude = [[
       begin(function()
         local transport = sluice.connect {
           host = "127.0.0.1", port = port, transport = support.transport() }
+        if not transport then return end -- the end came before it was connected
         transport:begin_send(("y"):rep(4 << 20))
         transport:receive(100000)
       end)

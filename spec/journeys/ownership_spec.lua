@@ -28,7 +28,7 @@ end
 local function is_disposed(lease) return tostring(lease) == "sluice.lease (disposed)" end
 
 local function step_until(done)
-  local deadline = system.clock() + 5
+  local deadline = system.clock() + 60
   while not done() do
     sluice.loop():step(0.002)
     assert.is_true(system.clock() < deadline, "not within five seconds")
@@ -486,7 +486,7 @@ describe("a request that waits", function()
     client:close()
     local from = system.clock()
     local result, message, err = task:await()
-    assert.is_true(system.clock() - from < 1)
+    assert.is_true(system.clock() - from < 5)
     assert.is_nil(result)
     assert.same({ "closed", "queue" }, { err.code, err.stage }, message)
     finish()

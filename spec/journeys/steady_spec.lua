@@ -56,7 +56,7 @@ describe("memory", function()
       table.insert(command, 3, "ASAN_OPTIONS=detect_leaks=0:quarantine_size_mb=0:"
         .. "thread_local_quarantine_size_kb=0")
     end
-    local status = system.reap(assert(system.spawn(command, directory .. "/output")), 120)
+    local status = system.reap(assert(system.spawn(command, directory .. "/output")), 600)
     local output = server.read(directory .. "/output")
     web:stop()
     server.remove(directory)

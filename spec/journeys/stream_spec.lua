@@ -34,7 +34,7 @@ describe("a streamed response", function()
   before_each(function()
     before = support.snapshot(sluice)
     directory = server.directory()
-    client = support.client { timeout = { idle = 5, first_byte = 5 } }
+    client = support.client { timeout = { idle = 60, first_byte = 60 } }
   end)
 
   after_each(function()
@@ -355,7 +355,7 @@ describe("a streamed response", function()
     response:dispose()
     assert.error_matches(function() response:read(1) end, "disposed")
     p:signal(1)
-    local deadline = system.clock() + 2
+    local deadline = system.clock() + 60
     while client:stats().active > 0 and system.clock() < deadline do sluice.loop():step(0.01) end
     local other <close> = assert(client:get(p.url .. "/"))
     assert.equal("done", other:text())
@@ -385,7 +385,7 @@ describe("a streamed response", function()
     local from = system.clock()
     while client:stats().active > 0 do sluice.loop():step(0.01) end
     local seconds = system.clock() - from
-    assert.is_true(seconds >= 0.09 and seconds < 1, seconds)
+    assert.is_true(seconds >= 0.09 and seconds < 5, seconds)
     local other <close> = assert(client:get(p.url .. "/"))
     assert.equal("done", other:text())
     assert.equal(2, (p:connections()))

@@ -50,7 +50,7 @@ describe("surroundings:", function()
       directory .. "/result" }
     local preload = os.getenv "LD_PRELOAD"
     if preload then arguments = { "env", "LD_PRELOAD=" .. preload, table.unpack(arguments) } end
-    assert.equal(0, system.reap(assert(system.spawn(arguments)), 60))
+    assert.equal(0, system.reap(assert(system.spawn(arguments)), 300))
     assert.equal("done", server.read(directory .. "/result"))
     server.remove(directory)
   end)
@@ -69,6 +69,7 @@ describe("surroundings:", function()
     local p <close> = peer.listen { script = { { { "echo" } } }, repeat_last = true }
     local transport, number = connect(p)
     local other <close> = connect(p)
+    p:wait("accepted", 2) -- or the peer would get the number that is closed here
     assert.equal(1, transport:send "x")
     assert.equal("x", transport:receive(100))
     assert(system.close(number))

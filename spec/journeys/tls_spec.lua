@@ -337,8 +337,7 @@ describe("https", function()
     local client <close> = support.client { tls = with_root() }
     sluice.run(function()
       local task = sluice.spawn(client.get, client, ("https://127.0.0.1:%d/"):format(silent.port))
-      silent:wait "accepted"
-      sluice.sleep(0.02)
+      repeat sluice.sleep(0.02) until silent:connections() > 0
       task:cancel()
       local response, _, err = task:await()
       assert.is_nil(response)

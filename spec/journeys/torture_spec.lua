@@ -74,7 +74,7 @@ local programs = {
   ]],
 
   ["a request"] = [[
-    local client <close> = sluice.client { transport = transport, timeout = 5 }
+    local client <close> = sluice.client { transport = transport, timeout = 60 }
     local response <close>, message = client:get(url)
     assert(response, message)
     assert(response.status == 200 and response.headers["Content-Length"] == "16")
@@ -95,7 +95,7 @@ local programs = {
   ]],
 
   ["a request with a body"] = [[
-    local client <close> = sluice.client { transport = transport, timeout = 5,
+    local client <close> = sluice.client { transport = transport, timeout = 60,
       headers = { A = "1" } }
     client:use(function(request, forward) return forward(request:set_header("B", "2")) end)
     local writer <close> = sluice.writer()
@@ -107,7 +107,7 @@ local programs = {
   ]],
 
   ["a request over TLS"] = [[
-    local client <close> = sluice.client { transport = transport, timeout = 5,
+    local client <close> = sluice.client { transport = transport, timeout = 60,
       tls = { ca_file = root, verify = function(certificate) return certificate.names ~= nil end } }
     for _ = 1, 2 do
       local response <close>, message = client:get(tls_url .. "/json")
@@ -117,7 +117,7 @@ local programs = {
   ]],
 
   ["tasks"] = [[
-    local client <close> = sluice.client { transport = transport, timeout = 5,
+    local client <close> = sluice.client { transport = transport, timeout = 60,
       pool = { per_origin = 2 } }
     sluice.run(function()
       local tasks = {}
@@ -141,7 +141,7 @@ local programs = {
   ]],
 
   ["failures"] = [[
-    local client <close> = sluice.client { transport = transport, timeout = 5 }
+    local client <close> = sluice.client { transport = transport, timeout = 60 }
     local response, message, err = client:get("http://127.0.0.1:1/")
     if response ~= nil or err.code ~= "connect" and err.code ~= "memory" then error(message) end
     local task = sluice.spawn(function() error("own") end)
@@ -261,7 +261,7 @@ describe("without memory for Lua", function()
           local where = ("%s, %s at %d"):format(name, mode, n)
           local from = system.clock()
           message, left, has_failed = state:call(mode, n)
-          assert.is_true(system.clock() - from < 2, where .. ": hung")
+          assert.is_true(system.clock() - from < 30, where .. ": hung")
           assert.is_nil(left, where)
           if has_failed and message then raised = raised + 1 end
           if not has_failed then assert.is_nil(message, where) end

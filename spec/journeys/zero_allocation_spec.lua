@@ -66,7 +66,7 @@ local function measure(source, port, where, rounds)
   local path = server.write(directory .. "/script.lua", prelude .. source)
   local command = { "env", "LD_PRELOAD=" .. preloaded(), os.getenv "LUA" or "lua5.4", "-W", path,
     tostring(port), tostring(rounds or ROUNDS), where }
-  local status = system.reap(assert(system.spawn(command, directory .. "/output")), 60)
+  local status = system.reap(assert(system.spawn(command, directory .. "/output")), 300)
   local output = server.read(directory .. "/output")
   server.remove(directory)
   assert(status == 0, output)

@@ -15,7 +15,7 @@ describe("a redirect", function()
 
   before_each(function()
     before = support.snapshot(sluice)
-    client = support.client { timeout = { first_byte = 5, idle = 5 } }
+    client = support.client { timeout = { first_byte = 60, idle = 60 } }
   end)
 
   after_each(function()

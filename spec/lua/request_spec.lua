@@ -11,7 +11,7 @@ describe("a request", function()
 
   before_each(function()
     before = support.snapshot(sluice)
-    client = support.client { timeout = { first_byte = 5, idle = 5 } }
+    client = support.client { timeout = { first_byte = 60, idle = 60 } }
     server = peer.listen {
       script = { { request_head, { "send", EMPTY }, { "loop" } } }, repeat_last = true,
     }

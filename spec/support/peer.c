@@ -1432,7 +1432,7 @@ static bool is_reached(const struct peer *peer, enum wait_kind kind,
  *
  * Blocks the Lua thread until n (1) connections were accepted and all of them
  * are over; until n were accepted; n bytes came in; n connections stand at a
- * "hold" and have taken every signal. false after `seconds` (5). */
+ * "hold" and have taken every signal. false after `seconds` (60). */
 static int peer_wait(lua_State *L)
 {
     static const char *const kinds[] = {"idle", "accepted", "bytes", "holding",
@@ -1440,7 +1440,7 @@ static int peer_wait(lua_State *L)
     struct peer *peer = check_peer(L);
     enum wait_kind kind = (enum wait_kind)luaL_checkoption(L, 2, NULL, kinds);
     uint64_t count = (uint64_t)luaL_optinteger(L, 3, 1);
-    uint64_t end = after((double)luaL_optnumber(L, 4, 5));
+    uint64_t end = after((double)luaL_optnumber(L, 4, 60));
     struct timespec deadline = {(time_t)(end / 1000000000u),
                                 (long)(end % 1000000000u)};
     int late = 0;
@@ -1545,12 +1545,12 @@ static int open_client(lua_State *L, int index, int patience)
 /* peer.request(port | path, bytes [, seconds])
  *   -> everything received, "end" | "reset" | "timeout" | nil, message
  *
- * Blocks until the other side ends or nothing came for `seconds` (5). */
+ * Blocks until the other side ends or nothing came for `seconds` (60). */
 static int peer_request(lua_State *L)
 {
     size_t size, done = 0;
     const char *bytes = luaL_checklstring(L, 2, &size);
-    int patience = (int)(luaL_optnumber(L, 3, 5) * 1000);
+    int patience = (int)(luaL_optnumber(L, 3, 60) * 1000);
     char room[8192];
     struct record in = {0};
     const char *how = NULL;

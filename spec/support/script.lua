@@ -15,7 +15,7 @@ local function run(prefix, source, ...)
   table.move(command, 1, #command, #prefix + 1)
   table.move(prefix, 1, #prefix, 1, command)
   local from = system.clock()
-  local status = system.reap(assert(system.spawn(command, directory .. "/output")), 30)
+  local status = system.reap(assert(system.spawn(command, directory .. "/output")), 300)
   local seconds = system.clock() - from
   local output = server.read(directory .. "/output")
   server.remove(directory)

@@ -31,7 +31,7 @@ end
 --- Runs a program to its end: its exit status and what it printed.
 function server.run(arguments)
   local directory = server.directory()
-  local status = system.reap(assert(system.spawn(arguments, directory .. "/output")), 60)
+  local status = system.reap(assert(system.spawn(arguments, directory .. "/output")), 300)
   local output = server.read(directory .. "/output")
   server.remove(directory)
   return status, output

@@ -141,7 +141,7 @@ static int system_wait_for_port(lua_State *L)
 {
     unsigned port = (unsigned)luaL_checkinteger(L, 1);
     pid_t pid = (pid_t)luaL_optinteger(L, 2, 0);
-    double end = seconds_of(CLOCK_MONOTONIC) + luaL_optnumber(L, 3, 10);
+    double end = seconds_of(CLOCK_MONOTONIC) + luaL_optnumber(L, 3, 60);
 
     while (!accepts(port)) {
         siginfo_t info = {.si_pid = 0};

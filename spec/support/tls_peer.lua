@@ -44,11 +44,11 @@ end
 
 --- Waits, while `step` is called, until that event has come `count` times (once unless given).
 function tls_peer:wait(event, count, step)
-  local deadline = system.clock() + 10
+  local deadline = system.clock() + 60
   while self:count(event) < (count or 1) do
     if step then step() end
     if system.clock() > deadline then
-      error(("no '%s' within 10 seconds:\n%s"):format(event, self:output()), 2)
+      error(("no '%s' within a minute:\n%s"):format(event, self:output()), 2)
     end
   end
 end

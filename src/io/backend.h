@@ -14,6 +14,8 @@
 #ifndef SL_IO_BACKEND_H
 #define SL_IO_BACKEND_H
 
+#include "io/backends/threads.h"
+#include "io/backends/uring.h"
 #include "io/loop.h"
 
 #include <stdatomic.h>
@@ -35,9 +37,7 @@ struct sl_operation {
     struct sl_socket *socket;
     enum sl_operation_kind kind;
     bool is_cancelling;
-    bool is_cancel_due; /* of a ring: the kernel has not been asked yet */
-    bool waits_first;   /* for readiness: little may be there already */
-    uint64_t handle;    /* of a ring: slot and generation; else a worker */
+    bool waits_first; /* for readiness: little may be there already */
     const struct sockaddr *address; /* of connect */
     socklen_t address_size;
     struct msghdr message; /* of send and receive: msg_iov, msg_iovlen */
@@ -46,20 +46,17 @@ struct sl_operation {
      * NULL when they lie in what was lent after all. */
     bool takes_provided;
     struct sl_segment *provided;
-    /* Of the thread backend: where it is while a worker has it, and what came
-     * of it. */
-    struct sl_post post;
-    struct sl_operation *next;
     /* A moment that is not after the call which ended it, when the end of what
      * there is to receive would be known by then, too; 0: not known. */
     int64_t tried_at;
-    size_t result;
-    enum sl_status status;
-    int error;
-    atomic_bool is_unwanted;
     /* A worker is making the call or has made it: what was in the socket may be
      * here already, though nobody has been told. */
     atomic_bool is_touched;
+    /* Of the one backend that has it in flight. */
+    union {
+        struct sl_uring_tail uring;
+        struct sl_threads_tail threads;
+    } own;
 };
 
 /* A descriptor as its backend knows it. The flags and `notify` are of readiness

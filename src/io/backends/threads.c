@@ -61,10 +61,10 @@ static void arrive(struct sl_post *post);
 static void finish(struct sl_operation *operation, enum sl_status status,
                    size_t result, int error)
 {
-    operation->status = status;
-    operation->result = result;
-    operation->error = error;
-    sl_loop_post(operation->completion.loop, &operation->post);
+    operation->own.threads.status = status;
+    operation->own.threads.result = result;
+    operation->own.threads.error = error;
+    sl_loop_post(operation->completion.loop, &operation->own.threads.post);
 }
 
 /* True when the operation is over, and not the worker's any more. */
@@ -74,7 +74,8 @@ static bool try_once(struct sl_operation *operation)
     size_t result;
     int error;
 
-    if (atomic_load_explicit(&operation->is_unwanted, memory_order_acquire)) {
+    if (atomic_load_explicit(&operation->own.threads.is_unwanted,
+                             memory_order_acquire)) {
         finish(operation, SL_CANCELLED, 0, 0);
         return true;
     }
@@ -91,7 +92,7 @@ static bool try_once(struct sl_operation *operation)
 /* Waits for its turn again. */
 static void keep(struct worker *worker, struct sl_operation *operation)
 {
-    operation->next = worker->tasks;
+    operation->own.threads.next = worker->tasks;
     worker->tasks = operation;
 }
 
@@ -135,7 +136,7 @@ static void try_all(struct worker *worker, struct sl_operation *operations)
     while (operations != NULL) {
         struct sl_operation *operation = operations;
 
-        operations = operation->next;
+        operations = operation->own.threads.next;
         if (operation->waits_first || !try_once(operation))
             keep(worker, operation);
     }
@@ -147,7 +148,7 @@ static void end_all(struct sl_operation *operations, enum sl_status status,
     while (operations != NULL) {
         struct sl_operation *operation = operations;
 
-        operations = operation->next;
+        operations = operation->own.threads.next;
         finish(operation, status, 0, error);
     }
 }
@@ -162,8 +163,9 @@ static void drop_unwanted(struct worker *worker)
     while (tasks != NULL) {
         struct sl_operation *operation = tasks;
 
-        tasks = operation->next;
-        if (atomic_load_explicit(&operation->is_unwanted, memory_order_acquire))
+        tasks = operation->own.threads.next;
+        if (atomic_load_explicit(&operation->own.threads.is_unwanted,
+                                 memory_order_acquire))
             finish(operation, SL_CANCELLED, 0, 0);
         else
             keep(worker, operation);
@@ -178,7 +180,8 @@ static void poll_tasks(struct worker *worker, int timeout)
     struct sl_operation *operation;
     size_t count = 1;
 
-    for (operation = tasks; operation != NULL; operation = operation->next)
+    for (operation = tasks; operation != NULL;
+         operation = operation->own.threads.next)
         count++;
     if (!ensure_entries(worker, count)) {
         worker->tasks = NULL;
@@ -187,7 +190,8 @@ static void poll_tasks(struct worker *worker, int timeout)
     }
     worker->entries[0] = (struct pollfd){worker->wake_fd, POLLIN, 0};
     count = 1;
-    for (operation = tasks; operation != NULL; operation = operation->next) {
+    for (operation = tasks; operation != NULL;
+         operation = operation->own.threads.next) {
         short events =
             operation->kind == SL_OPERATION_RECEIVE ? POLLIN : POLLOUT;
 
@@ -205,7 +209,7 @@ static void poll_tasks(struct worker *worker, int timeout)
     worker->tasks = NULL;
     for (size_t i = 1; tasks != NULL; i++) {
         operation = tasks;
-        tasks = operation->next;
+        tasks = operation->own.threads.next;
         if (worker->entries[i].revents == 0 || !try_once(operation))
             keep(worker, operation);
     }
@@ -220,7 +224,8 @@ static void send_some(struct sl_operation *operation)
     int error;
 
     if (operation->kind != SL_OPERATION_SEND ||
-        atomic_load_explicit(&operation->is_unwanted, memory_order_acquire)) {
+        atomic_load_explicit(&operation->own.threads.is_unwanted,
+                             memory_order_acquire)) {
         finish(operation, SL_CANCELLED, 0, 0);
         return;
     }
@@ -234,7 +239,7 @@ static void send_last(struct sl_operation *operations)
     while (operations != NULL) {
         struct sl_operation *operation = operations;
 
-        operations = operation->next;
+        operations = operation->own.threads.next;
         send_some(operation);
     }
 }
@@ -294,15 +299,16 @@ static void arrive(struct sl_post *post)
 {
     struct sl_operation *operation =
         (struct sl_operation *)(void *)((char *)post -
-                                        offsetof(struct sl_operation, post));
+                                        offsetof(struct sl_operation,
+                                                 own.threads.post));
 
     operation->socket->backend->in_flight--;
     *place_of(operation) = NULL;
-    operation->completion.system_error = operation->error;
-    if (operation->error == EFAULT)
+    operation->completion.system_error = operation->own.threads.error;
+    if (operation->own.threads.error == EFAULT)
         sl_loop_late_write(operation->completion.loop);
-    sl_completion_signal(&operation->completion, operation->status,
-                         operation->result);
+    sl_completion_signal(&operation->completion, operation->own.threads.status,
+                         operation->own.threads.result);
 }
 
 static void threads_submit(struct sl_backend *backend,
@@ -314,14 +320,15 @@ static void threads_submit(struct sl_backend *backend,
     sl_assert(*place_of(operation) == NULL);
     operation->is_cancelling = false;
     operation->tried_at = 0; /* who knows when a worker is at it */
-    operation->post.arrive = arrive;
-    atomic_store_explicit(&operation->is_unwanted, false, memory_order_relaxed);
+    operation->own.threads.post.arrive = arrive;
+    atomic_store_explicit(&operation->own.threads.is_unwanted, false,
+                          memory_order_relaxed);
     atomic_store_explicit(&operation->is_touched, false, memory_order_relaxed);
-    operation->handle = (uint64_t)(worker - self->workers);
+    operation->own.threads.worker = (size_t)(worker - self->workers);
     *place_of(operation) = operation;
     backend->in_flight++;
     pthread_mutex_lock(&worker->lock);
-    operation->next = worker->inbox;
+    operation->own.threads.next = worker->inbox;
     worker->inbox = operation;
     tell(worker);
     pthread_mutex_unlock(&worker->lock);
@@ -330,12 +337,14 @@ static void threads_submit(struct sl_backend *backend,
 static void threads_cancel(struct sl_backend *backend,
                            struct sl_operation *operation)
 {
-    struct worker *worker = &self_of(backend)->workers[operation->handle];
+    struct worker *worker =
+        &self_of(backend)->workers[operation->own.threads.worker];
 
     if (operation->is_cancelling || *place_of(operation) != operation)
         return;
     operation->is_cancelling = true;
-    atomic_store_explicit(&operation->is_unwanted, true, memory_order_release);
+    atomic_store_explicit(&operation->own.threads.is_unwanted, true,
+                          memory_order_release);
     pthread_mutex_lock(&worker->lock);
     tell(worker);
     pthread_mutex_unlock(&worker->lock);

@@ -200,7 +200,7 @@ static void prepare(struct uring_backend *self, struct io_uring_sqe *entry,
     if (operation->waits_first &&
         (self->ring.flags & IORING_SETUP_DEFER_TASKRUN) != 0)
         entry->ioprio |= IORING_RECVSEND_POLL_FIRST;
-    io_uring_sqe_set_data64(entry, operation->handle);
+    io_uring_sqe_set_data64(entry, operation->own.uring.handle);
 }
 
 static struct sl_operation **place_of(struct sl_operation *operation)
@@ -233,14 +233,15 @@ static int hand_in(struct uring_backend *self, struct sl_operation *operation)
     struct io_uring_sqe *entry;
 
     sl_assert(*place_of(operation) == NULL);
-    operation->is_cancelling = operation->is_cancel_due = false;
+    operation->is_cancelling = operation->own.uring.is_cancel_due = false;
     if (self->broken != 0)
         return self->broken;
-    if (sl_slots_put(&self->slots, operation, &operation->handle) != SL_OK)
+    if (sl_slots_put(&self->slots, operation, &operation->own.uring.handle) !=
+        SL_OK)
         return ENOMEM;
     entry = next_entry(self);
     if (entry == NULL) {
-        sl_slots_remove(&self->slots, operation->handle);
+        sl_slots_remove(&self->slots, operation->own.uring.handle);
         return self->refusal;
     }
     prepare(self, entry, operation);
@@ -266,12 +267,12 @@ static void hand_in_cancel(struct uring_backend *self,
     struct io_uring_sqe *entry = next_entry(self);
 
     sl_loop_tell_host(self->base.loop);
-    operation->is_cancel_due = entry == NULL;
+    operation->own.uring.is_cancel_due = entry == NULL;
     if (entry == NULL) {
         self->owes_cancels = true;
         return;
     }
-    io_uring_prep_cancel64(entry, operation->handle, 0);
+    io_uring_prep_cancel64(entry, operation->own.uring.handle, 0);
     io_uring_sqe_set_data64(entry, UNASKED);
 }
 
@@ -293,7 +294,7 @@ static void pay_cancels(struct uring_backend *self)
     for (uint32_t slot = 0; slot < slots->used; slot++) {
         struct sl_operation *operation = slots->entries[slot].object;
 
-        if (operation != NULL && operation->is_cancel_due)
+        if (operation != NULL && operation->own.uring.is_cancel_due)
             hand_in_cancel(self, operation);
     }
 }
@@ -325,8 +326,8 @@ static void retire(struct uring_backend *self, struct sl_operation *operation,
     struct sl_completion *completion = &operation->completion;
     int result = entry->res;
 
-    sl_slots_remove(&self->slots, operation->handle);
-    operation->handle = 0;
+    sl_slots_remove(&self->slots, operation->own.uring.handle);
+    operation->own.uring.handle = 0;
     *place_of(operation) = NULL;
     self->base.in_flight--;
     if (operation->takes_provided)

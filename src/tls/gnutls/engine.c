@@ -7,13 +7,6 @@
 #include <time.h>
 #include <unistd.h>
 
-/* Content of one encrypt call, in records of 16 KiB. */
-#define MOST_ENCRYPTED ((size_t)64 * 1024)
-
-/* Messages in a row that are no content: tickets, key updates, requests to
- * renegotiate, empty records. */
-#define MOST_QUIET_MESSAGES 128
-
 #define MOST_HANDSHAKE_BYTES ((size_t)100 * 1024)
 
 /* RFC 8446 4.6.1: a ticket is good for a week at most; nobody needs it so long. */
@@ -235,24 +228,17 @@ static void keep_session(struct sl_tls_engine *engine)
 
 static void leave(struct sl_tls_engine *engine)
 {
-    if (engine->has_ticket && engine->is_ready &&
-        engine->failure.status == SL_OK)
+    if (engine->has_ticket && engine->state.is_ready &&
+        engine->state.failure.status == SL_OK)
         keep_session(engine);
     engine->in = NULL;
     engine->out = NULL;
 }
 
-static enum sl_status repeat(const struct sl_tls_engine *engine,
-                             struct sl_failure *failure)
-{
-    *failure = engine->failure;
-    return failure->status;
-}
-
 static enum sl_status fail(struct sl_tls_engine *engine, enum sl_status status,
                            const char *reason)
 {
-    return sl_fail(&engine->failure, status, SL_STAGE_TLS, "%s", reason);
+    return sl_fail(&engine->state.failure, status, SL_STAGE_TLS, "%s", reason);
 }
 
 /* Keeps the reason for good. */
@@ -260,8 +246,8 @@ static enum sl_status break_down(struct sl_tls_engine *engine, int result)
 {
     gnutls_alert_description_t alert;
 
-    if (engine->failure.status != SL_OK)
-        return engine->failure.status;
+    if (engine->state.failure.status != SL_OK)
+        return engine->state.failure.status;
     if (engine->refused != SL_OK)
         return fail(engine, engine->refused, "no room for a record");
     switch (result) {
@@ -269,7 +255,7 @@ static enum sl_status break_down(struct sl_tls_engine *engine, int result)
         return fail(engine, SL_MEMORY, "out of memory");
     case GNUTLS_E_FATAL_ALERT_RECEIVED:
         alert = gnutls_alert_get(engine->session);
-        return sl_fail(&engine->failure, SL_TLS, SL_STAGE_TLS,
+        return sl_fail(&engine->state.failure, SL_TLS, SL_STAGE_TLS,
                        "the peer refuses with alert %d (%s)", (int)alert,
                        gnutls_alert_get_name(alert));
     case GNUTLS_E_DECRYPTION_FAILED:
@@ -277,7 +263,7 @@ static enum sl_status break_down(struct sl_tls_engine *engine, int result)
     case GNUTLS_E_UNEXPECTED_PACKET_LENGTH:
     case GNUTLS_E_UNSUPPORTED_VERSION_PACKET:
     case GNUTLS_E_UNEXPECTED_PACKET:
-        if (!engine->is_ready)
+        if (!engine->state.is_ready)
             return fail(engine, SL_TLS, "the peer does not speak TLS");
         break;
     default:
@@ -302,11 +288,7 @@ static enum sl_status translate(struct sl_tls_engine *engine, int result)
     if (result == GNUTLS_E_REHANDSHAKE)
         gnutls_alert_send(engine->session, GNUTLS_AL_WARNING,
                           GNUTLS_A_NO_RENEGOTIATION);
-    if (++engine->quiet_messages <= MOST_QUIET_MESSAGES)
-        return SL_OK;
-    return sl_fail(&engine->failure, SL_TLS, SL_STAGE_TLS,
-                   "more than %d messages without content",
-                   MOST_QUIET_MESSAGES);
+    return sl_tls_engine_note_quiet(&engine->state, &engine->state.failure);
 }
 
 /* ---- handshake ---- */
@@ -320,7 +302,8 @@ static enum sl_status ask_owner(struct sl_tls_engine *engine)
         return SL_OK;
     if (!sl_gnutls_engine_peer(engine, &peer))
         return fail(engine, SL_MEMORY, "out of memory");
-    return sl_tls_policy_ask(policy, engine->owner, &peer, &engine->failure);
+    return sl_tls_policy_ask(policy, engine->owner, &peer,
+                             &engine->state.failure);
 }
 
 static const char *chosen_protocol(const struct sl_tls_engine *engine)
@@ -337,10 +320,10 @@ static const char *chosen_protocol(const struct sl_tls_engine *engine)
 static enum sl_status accept_peer(struct sl_tls_engine *engine)
 {
     gnutls_datum_t chosen;
-    enum sl_status status = engine->failure.status;
+    enum sl_status status = engine->state.failure.status;
 
     if (status == SL_OK)
-        status = sl_gnutls_verify_again(engine, &engine->failure);
+        status = sl_gnutls_verify_again(engine, &engine->state.failure);
     /* RFC 7301 3.2: the server may choose among what was offered. */
     if (status == SL_OK && chosen_protocol(engine) == NULL &&
         gnutls_alpn_get_selected_protocol(engine->session, &chosen) == 0)
@@ -350,8 +333,7 @@ static enum sl_status accept_peer(struct sl_tls_engine *engine)
         status = ask_owner(engine);
     if (status != SL_OK)
         return status;
-    engine->is_ready = true;
-    engine->quiet_messages = 0;
+    sl_tls_engine_accept(&engine->state);
     return SL_OK;
 }
 
@@ -363,9 +345,9 @@ enum sl_status sl_gnutls_engine_handshake(struct sl_tls_engine *engine,
     enum sl_status status = SL_OK;
     int result = GNUTLS_E_AGAIN;
 
-    if (engine->failure.status != SL_OK)
-        return repeat(engine, failure);
-    if (engine->is_ready)
+    if (engine->state.failure.status != SL_OK)
+        return sl_tls_engine_repeat(&engine->state, failure);
+    if (engine->state.is_ready)
         return SL_OK;
     enter(engine, in, out);
     while (status == SL_OK && result != 0) {
@@ -381,7 +363,7 @@ enum sl_status sl_gnutls_engine_handshake(struct sl_tls_engine *engine,
     /* What was offered may be what broke it. */
     if (engine->identity != NULL)
         sl_gnutls_sessions_forget(&engine->context->sessions, engine->identity);
-    return repeat(engine, failure);
+    return sl_tls_engine_repeat(&engine->state, failure);
 }
 
 /* ---- content ---- */
@@ -403,7 +385,7 @@ static enum sl_status read_once(struct sl_tls_engine *engine,
     *count = result > 0 ? (size_t)result : 0;
     sl_buffer_commit(plain, *count);
     if (*count > 0) {
-        engine->quiet_messages = 0;
+        sl_tls_engine_note_content(&engine->state);
         return SL_OK;
     }
     /* An empty record looks like the end, which however repeats itself without
@@ -412,7 +394,7 @@ static enum sl_status read_once(struct sl_tls_engine *engine,
         return SL_END;
     status = translate(engine, (int)result);
     if (sl_is_failure(status))
-        repeat(engine, failure);
+        sl_tls_engine_repeat(&engine->state, failure);
     return status;
 }
 
@@ -422,15 +404,13 @@ enum sl_status sl_gnutls_engine_decrypt(struct sl_tls_engine *engine,
                                         struct sl_buffer *out,
                                         struct sl_failure *failure)
 {
-    enum sl_status status = SL_OK;
+    enum sl_status status =
+        sl_tls_engine_check_decrypt(&engine->state, failure);
     size_t total = 0;
     size_t count;
 
-    if (engine->failure.status != SL_OK)
-        return repeat(engine, failure);
-    if (!engine->is_ready)
-        return sl_fail(failure, SL_MISUSE, SL_STAGE_TLS,
-                       "decrypt before the handshake is done");
+    if (status != SL_OK)
+        return status;
     enter(engine, in, out);
     while (status == SL_OK && total < want) {
         status = read_once(engine, plain, want - total, &count, failure);
@@ -448,18 +428,15 @@ enum sl_status sl_gnutls_engine_encrypt(struct sl_tls_engine *engine,
                                         struct sl_buffer *out, size_t *consumed,
                                         struct sl_failure *failure)
 {
+    enum sl_status status =
+        sl_tls_engine_check_encrypt(&engine->state, failure);
     size_t total = 0;
     ssize_t result = 0;
 
-    if (engine->failure.status != SL_OK)
-        return repeat(engine, failure);
-    if (!engine->is_ready || engine->is_closed)
-        return sl_fail(failure, SL_MISUSE, SL_STAGE_TLS,
-                       engine->is_closed
-                           ? "encrypt after close"
-                           : "encrypt before the handshake is done");
-    if (plain.size > MOST_ENCRYPTED)
-        plain.size = MOST_ENCRYPTED;
+    if (status != SL_OK)
+        return status;
+    if (plain.size > SL_TLS_MOST_ENCRYPTED)
+        plain.size = SL_TLS_MOST_ENCRYPTED;
     enter(engine, in, out);
     while (total < plain.size && result >= 0) {
         result = gnutls_record_send(engine->session, plain.data + total,
@@ -470,18 +447,16 @@ enum sl_status sl_gnutls_engine_encrypt(struct sl_tls_engine *engine,
     if (result < 0)
         break_down(engine, (int)result);
     leave(engine);
-    if (engine->failure.status != SL_OK)
-        return repeat(engine, failure);
+    if (engine->state.failure.status != SL_OK)
+        return sl_tls_engine_repeat(&engine->state, failure);
     *consumed = total;
     return SL_OK;
 }
 
 void sl_gnutls_engine_close(struct sl_tls_engine *engine, struct sl_buffer *out)
 {
-    if (engine->failure.status != SL_OK || !engine->is_ready ||
-        engine->is_closed)
+    if (!sl_tls_engine_begin_close(&engine->state))
         return;
-    engine->is_closed = true;
     enter(engine, NULL, out);
     gnutls_bye(engine->session, GNUTLS_SHUT_WR);
     leave(engine);
@@ -493,7 +468,7 @@ void sl_gnutls_engine_info(const struct sl_tls_engine *engine,
                            struct sl_tls_info *info)
 {
     memset(info, 0, sizeof *info);
-    if (!engine->is_ready)
+    if (!engine->state.is_ready)
         return;
     info->version =
         gnutls_protocol_get_version(engine->session) == GNUTLS_TLS1_3

@@ -11,6 +11,7 @@
 
 #include "tls/gnutls/certificate.h"
 #include "tls/gnutls/context.h"
+#include "tls/engine.h"
 #include "tls/peer.h"
 
 struct sl_tls_engine {
@@ -20,15 +21,12 @@ struct sl_tls_engine {
     struct sl_buffer *out;
     void *owner;
     struct sl_tls_texts *texts; /* of the peer, once asked for */
-    unsigned quiet_messages;    /* since the last content */
     enum sl_status refused;     /* why nothing could be pushed */
     bool is_starved;            /* there was nothing to pull */
     bool has_pulled;
     bool has_ticket; /* one came that is not kept yet */
     bool is_checked; /* the chain was verified, name and all */
-    bool is_ready;
-    bool is_closed;
-    struct sl_failure failure;
+    struct sl_tls_engine_state state;
     struct sl_tls_peer expected;
     const char *identity; /* behind the host; NULL: nothing is kept */
     size_t size;          /* of this block */

@@ -321,7 +321,7 @@ int sl_gnutls_verify_chain(gnutls_session_t session)
 {
     struct sl_tls_engine *engine = gnutls_session_get_ptr(session);
 
-    if (verify(engine, false, &engine->failure) != SL_OK)
+    if (verify(engine, false, &engine->state.failure) != SL_OK)
         return GNUTLS_E_CERTIFICATE_ERROR;
     engine->is_checked = true;
     return 0;

@@ -4,9 +4,6 @@
 
 #include <stdio.h>
 
-/* Content of one encrypt call, in records of 16 KiB. */
-#define MOST_ENCRYPTED ((size_t)64 * 1024)
-
 #define RECORD_HEADER 5
 
 /* Of a record of TLS 1.3: kind and tag. */
@@ -14,10 +11,6 @@
 
 /* Content after which it is worth while to go on without the SSL. */
 #define MUCH_CONTENT ((size_t)64 * 1024)
-
-/* Messages in a row that are no content: tickets, key updates, requests to
- * renegotiate. A server sends a handful; each costs more than it weighs. */
-#define MOST_QUIET_MESSAGES 128
 
 struct sl_tls_engine *sl_openssl_engine_of(const SSL *ssl)
 {
@@ -115,7 +108,7 @@ static void drop_ssl(struct sl_tls_engine *engine)
 {
     /* OpenSSL takes a session for spoiled when its connection was not shut
      * down, an idea that RFC 5246 7.2.1 gave up. */
-    if (engine->is_ready && engine->failure.status == SL_OK)
+    if (engine->state.is_ready && engine->state.failure.status == SL_OK)
         SSL_set_shutdown(engine->ssl,
                          SSL_SENT_SHUTDOWN | SSL_RECEIVED_SHUTDOWN);
     SSL_free(engine->ssl);
@@ -153,7 +146,7 @@ int sl_openssl_engine_keep_session(SSL *ssl, SSL_SESSION *session)
     if (slot == NULL)
         return 0;
     engine = sl_openssl_engine_of(ssl);
-    if (engine->is_ready) {
+    if (engine->state.is_ready) {
         sl_openssl_slot_put(slot, session);
     } else {
         SSL_SESSION_free(engine->early_session);
@@ -251,7 +244,7 @@ static void take_over(struct sl_tls_engine *engine)
     X509 *peer;
 
     if (engine->ssl == NULL || engine->keeps_ssl || engine->content_size == 0 ||
-        engine->is_closed || engine->failure.status != SL_OK ||
+        engine->state.is_closed || engine->state.failure.status != SL_OK ||
         SSL_version(engine->ssl) != TLS1_3_VERSION ||
         SSL_get_shutdown(engine->ssl) != 0 || SSL_has_pending(engine->ssl) ||
         engine->message_left != 0 || engine->bio.received.header_size > 0 ||
@@ -291,43 +284,29 @@ static void leave(struct sl_tls_engine *engine)
     sl_openssl_bio_leave(&engine->bio);
     /* Nothing of ours is left for others who use OpenSSL in this thread; where
      * nothing failed there is nothing. */
-    if (engine->failure.status != SL_OK)
+    if (engine->state.failure.status != SL_OK)
         sl_openssl_error_clear();
 }
 
 void sl_openssl_engine_rest(struct sl_tls_engine *engine)
 {
     take_over(engine);
-    if (engine->ssl != NULL && engine->is_ready &&
+    if (engine->ssl != NULL && engine->state.is_ready &&
         engine->bio.received.header_size == 0 && !SSL_has_pending(engine->ssl))
         SSL_free_buffers(engine->ssl);
-}
-
-static enum sl_status repeat(const struct sl_tls_engine *engine,
-                             struct sl_failure *failure)
-{
-    *failure = engine->failure;
-    return failure->status;
 }
 
 /* Keeps the reason for good; one that the check of the certificate left is
  * better than OpenSSL's. */
 static enum sl_status break_down(struct sl_tls_engine *engine)
 {
-    if (engine->failure.status != SL_OK)
-        return engine->failure.status;
+    if (engine->state.failure.status != SL_OK)
+        return engine->state.failure.status;
     if (engine->bio.refused != SL_OK)
-        return sl_fail(&engine->failure, engine->bio.refused, SL_STAGE_TLS,
-                       "no room for a record: %s",
+        return sl_fail(&engine->state.failure, engine->bio.refused,
+                       SL_STAGE_TLS, "no room for a record: %s",
                        sl_status_name(engine->bio.refused));
-    return sl_openssl_error_take(&engine->failure, SL_TLS, NULL);
-}
-
-static enum sl_status too_quiet(struct sl_failure *failure)
-{
-    return sl_fail(failure, SL_TLS, SL_STAGE_TLS,
-                   "more than %d messages without content",
-                   MOST_QUIET_MESSAGES);
+    return sl_openssl_error_take(&engine->state.failure, SL_TLS, NULL);
 }
 
 /* What OpenSSL's answer means. SL_OK: call again; SL_AGAIN, SL_END; else the
@@ -338,9 +317,7 @@ static enum sl_status translate(struct sl_tls_engine *engine, int result)
     case SSL_ERROR_WANT_READ:
         if (engine->bio.is_starved)
             return SL_AGAIN;
-        if (++engine->quiet_messages <= MOST_QUIET_MESSAGES)
-            return SL_OK;
-        return too_quiet(&engine->failure);
+        return sl_tls_engine_note_quiet(&engine->state, &engine->state.failure);
     case SSL_ERROR_ZERO_RETURN:
         return SL_END;
     default:
@@ -363,7 +340,7 @@ static enum sl_status check_alpn(struct sl_tls_engine *engine)
         &engine->context->policy, sl_view((const char *)chosen, size));
     if (engine->info.alpn != NULL)
         return SL_OK;
-    return sl_fail(&engine->failure, SL_TLS, SL_STAGE_TLS,
+    return sl_fail(&engine->state.failure, SL_TLS, SL_STAGE_TLS,
                    "the peer chose a protocol that was not offered");
 }
 
@@ -375,9 +352,10 @@ static enum sl_status ask_owner(struct sl_tls_engine *engine)
     if (policy->verify == NULL)
         return SL_OK;
     if (!sl_openssl_engine_peer(engine, &peer))
-        return sl_fail(&engine->failure, SL_MEMORY, SL_STAGE_TLS,
+        return sl_fail(&engine->state.failure, SL_MEMORY, SL_STAGE_TLS,
                        "out of memory");
-    return sl_tls_policy_ask(policy, engine->owner, &peer, &engine->failure);
+    return sl_tls_policy_ask(policy, engine->owner, &peer,
+                             &engine->state.failure);
 }
 
 static void drop_but_first(STACK_OF(X509) * chain)
@@ -408,10 +386,10 @@ static enum sl_status accept_peer(struct sl_tls_engine *engine)
     enum sl_status status;
 
     /* A refusal that OpenSSL forgot stays one. */
-    if (engine->failure.status != SL_OK)
-        return engine->failure.status;
+    if (engine->state.failure.status != SL_OK)
+        return engine->state.failure.status;
     sl_openssl_error_clear();
-    status = sl_openssl_verify_again(engine, &engine->failure);
+    status = sl_openssl_verify_again(engine, &engine->state.failure);
     if (status == SL_OK)
         status = check_alpn(engine);
     if (status == SL_OK)
@@ -424,8 +402,7 @@ static enum sl_status accept_peer(struct sl_tls_engine *engine)
     engine->bio.received.count = 0;
     engine->bio.sent.count = 0;
     engine->message_left = 0;
-    engine->is_ready = true;
-    engine->quiet_messages = 0;
+    sl_tls_engine_accept(&engine->state);
     if (engine->early_session != NULL)
         sl_openssl_slot_put(engine->slot, engine->early_session);
     engine->early_session = NULL;
@@ -440,9 +417,9 @@ enum sl_status sl_openssl_engine_handshake(struct sl_tls_engine *engine,
     enum sl_status status = SL_OK;
     int result = 0;
 
-    if (engine->failure.status != SL_OK)
-        return repeat(engine, failure);
-    if (engine->is_ready)
+    if (engine->state.failure.status != SL_OK)
+        return sl_tls_engine_repeat(&engine->state, failure);
+    if (engine->state.is_ready)
         return SL_OK;
     enter(engine, in, out);
     while (status == SL_OK && result != 1) {
@@ -451,7 +428,7 @@ enum sl_status sl_openssl_engine_handshake(struct sl_tls_engine *engine,
             status = translate(engine, result);
     }
     if (status == SL_END)
-        status = sl_fail(&engine->failure, SL_TLS, SL_STAGE_TLS,
+        status = sl_fail(&engine->state.failure, SL_TLS, SL_STAGE_TLS,
                          "the peer closed during the handshake");
     if (status == SL_OK)
         status = accept_peer(engine);
@@ -461,7 +438,7 @@ enum sl_status sl_openssl_engine_handshake(struct sl_tls_engine *engine,
     /* What was offered may be what broke it. */
     if (engine->slot != NULL)
         sl_openssl_slot_clear(engine->slot);
-    return repeat(engine, failure);
+    return sl_tls_engine_repeat(&engine->state, failure);
 }
 
 /* ---- content ---- */
@@ -485,13 +462,13 @@ static enum sl_status read_once(struct sl_tls_engine *engine,
         *count = 0;
     sl_buffer_commit(plain, *count);
     if (*count > 0) {
-        engine->quiet_messages = 0;
+        sl_tls_engine_note_content(&engine->state);
         engine->content_size += *count;
         return SL_OK;
     }
     status = translate(engine, result);
     if (sl_is_failure(status))
-        repeat(engine, failure);
+        sl_tls_engine_repeat(&engine->state, failure);
     return status;
 }
 
@@ -506,13 +483,12 @@ static enum sl_status open_once(struct sl_tls_engine *engine,
     enum sl_status status =
         sl_openssl_records_open(records, in, plain, want, count, out, failure);
 
-    if (status == SL_OK && *count == 0 &&
-        ++engine->quiet_messages > MOST_QUIET_MESSAGES)
-        status = too_quiet(failure);
+    if (status == SL_OK && *count == 0)
+        status = sl_tls_engine_note_quiet(&engine->state, failure);
     if (*count > 0)
-        engine->quiet_messages = 0;
+        sl_tls_engine_note_content(&engine->state);
     if (status == SL_TLS || records->is_broken)
-        engine->failure = *failure;
+        engine->state.failure = *failure;
     return status;
 }
 
@@ -522,15 +498,13 @@ enum sl_status sl_openssl_engine_decrypt(struct sl_tls_engine *engine,
                                          struct sl_buffer *out,
                                          struct sl_failure *failure)
 {
-    enum sl_status status = SL_OK;
+    enum sl_status status =
+        sl_tls_engine_check_decrypt(&engine->state, failure);
     size_t total = 0;
     size_t count;
 
-    if (engine->failure.status != SL_OK)
-        return repeat(engine, failure);
-    if (!engine->is_ready)
-        return sl_fail(failure, SL_MISUSE, SL_STAGE_TLS,
-                       "decrypt before the handshake is done");
+    if (status != SL_OK)
+        return status;
     enter(engine, in, out);
     while (status == SL_OK && total < want) {
         if (engine->records != NULL)
@@ -562,13 +536,13 @@ static enum sl_status write_once(struct sl_tls_engine *engine,
 
     if (engine->records != NULL)
         return sl_openssl_records_seal(engine->records, plain, engine->bio.out,
-                                       count, &engine->failure);
+                                       count, &engine->state.failure);
     *count = 0;
     result = SSL_write_ex(engine->ssl, plain.data, plain.size, count);
     if (result != 1)
         status = translate(engine, result);
     if (status == SL_END)
-        status = sl_fail(&engine->failure, SL_TLS, SL_STAGE_TLS,
+        status = sl_fail(&engine->state.failure, SL_TLS, SL_STAGE_TLS,
                          "the peer closed in the middle of a message");
     return status;
 }
@@ -578,19 +552,15 @@ sl_openssl_engine_encrypt(struct sl_tls_engine *engine, struct sl_view plain,
                           struct sl_buffer *in, struct sl_buffer *out,
                           size_t *consumed, struct sl_failure *failure)
 {
-    enum sl_status status = SL_OK;
+    enum sl_status status =
+        sl_tls_engine_check_encrypt(&engine->state, failure);
     size_t total = 0;
     size_t count;
 
-    if (engine->failure.status != SL_OK)
-        return repeat(engine, failure);
-    if (!engine->is_ready || engine->is_closed)
-        return sl_fail(failure, SL_MISUSE, SL_STAGE_TLS,
-                       engine->is_closed
-                           ? "encrypt after close"
-                           : "encrypt before the handshake is done");
-    if (plain.size > MOST_ENCRYPTED)
-        plain.size = MOST_ENCRYPTED;
+    if (status != SL_OK)
+        return status;
+    if (plain.size > SL_TLS_MOST_ENCRYPTED)
+        plain.size = SL_TLS_MOST_ENCRYPTED;
     enter(engine, in, out);
     /* Another request on the same connection: it is worth while. */
     take_over(engine);
@@ -602,7 +572,7 @@ sl_openssl_engine_encrypt(struct sl_tls_engine *engine, struct sl_view plain,
     }
     leave(engine);
     if (sl_is_failure(status))
-        return repeat(engine, failure);
+        return sl_tls_engine_repeat(&engine->state, failure);
     *consumed = total;
     return total > 0 ? SL_OK : status;
 }
@@ -610,10 +580,8 @@ sl_openssl_engine_encrypt(struct sl_tls_engine *engine, struct sl_view plain,
 void sl_openssl_engine_close(struct sl_tls_engine *engine,
                              struct sl_buffer *out)
 {
-    if (engine->failure.status != SL_OK || !engine->is_ready ||
-        engine->is_closed)
+    if (!sl_tls_engine_begin_close(&engine->state))
         return;
-    engine->is_closed = true;
     enter(engine, NULL, out);
     /* Once: says that we end. Whether the peer answers is the reader's to see. */
     if (engine->records != NULL)

@@ -8,7 +8,7 @@
  *
  * With TLS 1.3 the SSL makes the connection and serves the first request, with
  * the tickets before its answer. When another request follows, much content
- * comes, or the connection rests, openssl_record takes over with the secrets and
+ * comes, or the connection rests, record.h takes over with the secrets and
  * the SSL is freed. It stays where keys were updated before: it does not tell
  * those secrets.
  *
@@ -22,6 +22,7 @@
 #include "tls/openssl/context.h"
 #include "tls/openssl/record.h"
 #include "tls/openssl/verify.h"
+#include "tls/engine.h"
 #include "tls/peer.h"
 
 #include <stdint.h>
@@ -36,17 +37,14 @@ struct sl_tls_engine {
     void *owner;
     struct sl_tls_texts *texts; /* of the peer, once asked for */
     size_t content_size;        /* received through the SSL */
-    unsigned quiet_messages;    /* since the last content */
     uint16_t record_size;       /* of the record that came last */
     int64_t message_left;       /* bytes of a message that has begun */
     struct sl_openssl_secret receiving;
     struct sl_openssl_secret sending;
     struct sl_tls_info info;
     bool is_checked; /* the chain was verified, name and all */
-    bool is_ready;
-    bool is_closed;
-    bool keeps_ssl; /* nothing else can go on with it */
-    struct sl_failure failure;
+    bool keeps_ssl;  /* nothing else can go on with it */
+    struct sl_tls_engine_state state;
     struct sl_tls_peer expected;
     size_t size; /* of this block */
     char host[];

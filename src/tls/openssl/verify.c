@@ -162,7 +162,7 @@ static enum sl_status verify_chain(struct sl_tls_engine *engine,
                                    X509_STORE_CTX *store)
 {
     X509 *leaf = X509_STORE_CTX_get0_cert(store);
-    struct sl_failure *failure = &engine->failure;
+    struct sl_failure *failure = &engine->state.failure;
     enum sl_status status;
     bool holds;
 

@@ -1,0 +1,57 @@
+/* tls/engine.h - what every engine keeps and checks, whatever its library
+ *
+ *   handshake --accept--> content both ways --begin_close--> content of the peer
+ *        \__________________________\_________ failure: kept for good
+ *
+ * Embedded in the engines of the providers. The first failure is repeated by
+ * every later call.
+ */
+#ifndef SL_TLS_ENGINE_H
+#define SL_TLS_ENGINE_H
+
+#include "base/status.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+
+/* Content of one call of encrypt. */
+#define SL_TLS_MOST_ENCRYPTED ((size_t)64 * 1024)
+
+/* Messages in a row that are no content: tickets, key updates, requests to
+ * renegotiate, empty records. A server sends a handful; each costs more than it
+ * weighs. */
+#define SL_TLS_MOST_QUIET 128
+
+struct sl_tls_engine_state {
+    struct sl_failure failure;
+    unsigned quiet_messages; /* since the last content */
+    bool is_ready;           /* the handshake is done and the peer accepted */
+    bool is_closed;          /* by us */
+};
+
+/* The failure of before, again. */
+enum sl_status sl_tls_engine_repeat(const struct sl_tls_engine_state *state,
+                                    struct sl_failure *failure);
+
+void sl_tls_engine_accept(struct sl_tls_engine_state *state);
+
+/* Whether decrypt or encrypt may be called: SL_OK, the failure of before, or
+ * SL_MISUSE. */
+enum sl_status
+sl_tls_engine_check_decrypt(const struct sl_tls_engine_state *state,
+                            struct sl_failure *failure);
+enum sl_status
+sl_tls_engine_check_encrypt(const struct sl_tls_engine_state *state,
+                            struct sl_failure *failure);
+
+/* Content came. */
+void sl_tls_engine_note_content(struct sl_tls_engine_state *state);
+/* A message without content came. SL_TLS: one too many. */
+enum sl_status sl_tls_engine_note_quiet(struct sl_tls_engine_state *state,
+                                        struct sl_failure *failure);
+
+/* Whether close has something to say to the peer: once, and only to one that
+ * was accepted. */
+bool sl_tls_engine_begin_close(struct sl_tls_engine_state *state);
+
+#endif
