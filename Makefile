@@ -98,7 +98,7 @@ CHOSEN_BY_MACHINE := src/io/epoll.c src/io/uring.c src/io/uring_buffers.c \
 ALL_SOURCES  := $(sort $(wildcard src/*.c src/*/*.c src/*/*/*.c))
 SOURCES      := $(filter-out $(CHOSEN_BY_MACHINE),$(ALL_SOURCES)) \
 	$(filter $(ALL_SOURCES),$(OPTIONAL))
-CORE_SOURCES := $(sort $(filter-out src/binding/%,$(SOURCES)) \
+CORE_SOURCES := $(sort $(filter-out src/task/% src/binding/%,$(SOURCES)) \
 	$(call tls_sources,$(TLS_HERE)))
 UNIT_SOURCES := $(filter-out $(if $(filter gnutls,$(TLS_HERE)),, \
 	spec/c/tls/gnutls%),$(sort $(wildcard spec/c/*/*_test.c)))
@@ -171,7 +171,7 @@ $(BUILD)/module/%.o: %.c $(BUILD)/module.flags
 	@mkdir -p $(@D)
 	$(call run,cc)$(CC) $(MODULE_FLAGS) -c -o $@ $<
 
-# ---- C unit tests: everything but the binding, under ASan and UBSan ----
+# ---- C unit tests: everything below Lua, under ASan and UBSan ----
 
 UNIT_CORE := $(CORE_SOURCES:%.c=$(BUILD)/unit/%.o)
 UNIT_SUPPORT := $(SUPPORT_SOURCES:%.c=$(BUILD)/unit/%.o)

@@ -2,10 +2,10 @@
 -- .ci/layers.lua [ROOT] - checks that the includes of src/ run along the arrows
 --
 --   base -> memory -> codec -> http, ws --+
---                  -> tls ----------------+--> conn -> binding
+--                  -> tls ----------------+--> conn -> task -> binding
 --                  -> io -----------------+
 --
--- Also: only binding/ sees Lua's headers, only io/ and what stands above it
+-- Also: only task/ and binding/ see Lua's headers, only io/ and what stands above it
 -- sees sockets, and includes name the folder.
 
 local root = arg[1] or "."
@@ -28,7 +28,8 @@ local may_include = {
   tls = set "base memory tls",
   io = set "base memory io",
   conn = set "base memory codec http ws tls io conn",
-  binding = set "base memory codec http ws tls io conn binding",
+  task = set "base memory codec io task",
+  binding = set "base memory codec http ws tls io conn task binding",
 }
 
 local no_sockets = set "base memory codec http ws tls"
@@ -52,8 +53,8 @@ end
 --- Why `folder` may not include `name`, or nil when it may.
 local function complaint(folder, name, is_system)
   if is_system then
-    if folder ~= "binding" and matches(name, lua_headers) then
-      return "only binding/ includes Lua's headers"
+    if folder ~= "task" and folder ~= "binding" and matches(name, lua_headers) then
+      return "only task/ and binding/ include Lua's headers"
     elseif no_sockets[folder] and matches(name, socket_headers) then
       return folder .. "/ sees no sockets"
     end

@@ -2,7 +2,7 @@
 #ifndef SLB_CLIENT_H
 #define SLB_CLIENT_H
 
-#include "binding/runtime.h"
+#include "task/runtime.h"
 #include "conn/exchange.h"
 
 struct slb_origin {

@@ -1,7 +1,7 @@
 #include "binding/transport.h"
 
 #include "binding/types.h"
-#include "binding/wait.h"
+#include "task/wait.h"
 
 static const char completion_type[] = "sluice.completion";
 

@@ -1,4 +1,4 @@
-#include "binding/task.h"
+#include "task/task.h"
 #include "binding/tls.h"
 #include "binding/types.h"
 #include "sluice.h"

@@ -2,7 +2,7 @@
 #include "binding/client.h"
 #include "binding/response.h"
 #include "binding/types.h"
-#include "binding/wait.h"
+#include "task/wait.h"
 #include "memory/lease.h"
 
 #include <fcntl.h>

@@ -1,5 +1,5 @@
 #include "binding/types.h"
-#include "binding/wait.h"
+#include "task/wait.h"
 #include "memory/sequence.h"
 #include "memory/writer.h"
 #include "sluice.h"

@@ -6,7 +6,7 @@
 #ifndef SLB_OPTIONS_H
 #define SLB_OPTIONS_H
 
-#include "binding/runtime.h"
+#include "task/runtime.h"
 #include "http/response.h"
 
 /* The field `name` of the table at index 1; absent fields give `otherwise`. */

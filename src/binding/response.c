@@ -2,7 +2,7 @@
 
 #include "binding/tls.h"
 #include "binding/types.h"
-#include "binding/wait.h"
+#include "task/wait.h"
 #include "memory/lease.h"
 
 /* Read at once when no size is given. */

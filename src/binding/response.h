@@ -2,7 +2,7 @@
 #ifndef SLB_RESPONSE_H
 #define SLB_RESPONSE_H
 
-#include "binding/runtime.h"
+#include "task/runtime.h"
 #include "conn/exchange.h"
 
 extern const char slb_response_type[];

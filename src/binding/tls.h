@@ -2,7 +2,7 @@
 #ifndef SLB_TLS_H
 #define SLB_TLS_H
 
-#include "binding/runtime.h"
+#include "task/runtime.h"
 #include "conn/peer.h"
 #include "tls/provider.h"
 

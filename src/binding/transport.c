@@ -3,7 +3,7 @@
 #include "binding/options.h"
 #include "binding/tls.h"
 #include "binding/types.h"
-#include "binding/wait.h"
+#include "task/wait.h"
 #include "io/backend.h"
 
 #include <stdio.h>

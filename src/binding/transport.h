@@ -6,7 +6,7 @@
 #ifndef SLB_TRANSPORT_H
 #define SLB_TRANSPORT_H
 
-#include "binding/runtime.h"
+#include "task/runtime.h"
 #include "conn/channel.h"
 
 /* values of a transport: its two completions once asked for; the string that is

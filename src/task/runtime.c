@@ -1,7 +1,5 @@
-#include "binding/runtime.h"
+#include "task/runtime.h"
 
-#include "binding/tls.h"
-#include "binding/task.h"
 #include "codec/decoder.h"
 
 #include <math.h>
@@ -347,6 +345,13 @@ static void push_error(lua_State *L, const struct sl_failure *failure)
     lua_setmetatable(L, -2);
 }
 
+static bool push_cancel_reason(lua_State *L)
+{
+    struct slb_runtime *runtime = slb_runtime(L);
+
+    return runtime->push_cancel_reason(L, runtime);
+}
+
 int slb_push_failure(lua_State *L, const struct sl_failure *failure,
                      const char *attempt)
 {
@@ -358,7 +363,7 @@ int slb_push_failure(lua_State *L, const struct sl_failure *failure,
     lua_pushnil(L);
     lua_pushfstring(L, has_object ? "%s %s" : "%s: %s", attempt,
                     failure->reason);
-    if (failure->status == SL_CANCELLED && slb_push_cancel_reason(L)) {
+    if (failure->status == SL_CANCELLED && push_cancel_reason(L)) {
         lua_pushfstring(L, "%s: %s", lua_tostring(L, -2), lua_tostring(L, -1));
         lua_replace(L, -3);
         lua_pop(L, 1);
