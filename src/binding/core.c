@@ -40,9 +40,13 @@ int luaopen_sluice_core(lua_State *L)
     slb_lease_open(L);
     slb_headers_open(L);
     slb_tls_open(L);
-    slb_client_open(L);
+    slb_connections_open(L);
+    slb_origin_open(L);
+    slb_options_open(L);
     slb_request_open(L);
     slb_response_open(L);
+    slb_response_properties_open(L);
+    slb_push_open(L);
     slb_transport_open(L);
     slb_parser_open(L);
     slb_file_open(L);

@@ -1,6 +1,5 @@
 #include "binding/response.h"
 
-#include "binding/tls.h"
 #include "binding/types.h"
 #include "task/wait.h"
 #include "memory/lease.h"
@@ -17,7 +16,7 @@
 
 const char slb_response_type[] = "sluice.response";
 
-void slb_note_body(lua_State *L, struct slb_response *response)
+static void note_body(lua_State *L, struct slb_response *response)
 {
     response->noted = EXCHANGE_SIZE + response->exchange->response.body.length;
     slb_note_bytes(L, response->runtime, response->noted);
@@ -116,6 +115,106 @@ void slb_abandon_response(void *subject)
     let_go(response);
 }
 
+/* ---- failures ---- */
+
+/* The attempt's name on top of the stack: the verb and its object. */
+static const char *push_attempt(lua_State *L, int index,
+                                const struct sl_exchange *exchange)
+{
+    const struct sl_origin *origin = exchange->origin;
+
+    /* Nothing allocates before what is made of the origin. */
+    switch (exchange->failure.stage) {
+    case SL_STAGE_CONNECT:
+        return lua_pushfstring(L, "connect %s:%d", origin->host, origin->port);
+    case SL_STAGE_TLS:
+        return lua_pushfstring(L, "tls %s:%d", origin->host, origin->port);
+    default:
+        break;
+    }
+    lua_getiuservalue(L, index, RESPONSE_INFO);
+    lua_getfield(L, -1, "method");
+    lua_getfield(L, -2, "url");
+    return lua_pushfstring(L, "%s %s", lua_tostring(L, -2),
+                           lua_tostring(L, -1));
+}
+
+/* nil, message, err: what was tried, on what. `index` is the response's. */
+static int push_exchange_failure(lua_State *L, int index,
+                                 const struct sl_exchange *exchange)
+{
+    const struct sl_failure failure = exchange->failure;
+
+    luaL_checkstack(L, 12, NULL);
+    if (failure.stage == SL_STAGE_CONNECT && failure.status != SL_CANCELLED)
+        return slb_push_failure(L, &failure, "connect");
+    if (failure.stage == SL_STAGE_RESOLVE)
+        return slb_push_failure(L, &failure, "resolve");
+    return slb_push_failure(L, &failure, push_attempt(L, index, exchange));
+}
+
+/* ---- waiting for a head, or for all of it ---- */
+
+static void update_counters(struct slb_runtime *runtime,
+                            struct sl_exchange *exchange)
+{
+    runtime->requests++;
+    if (exchange->has_resent)
+        runtime->resends++;
+}
+
+static int answered(lua_State *L, int status, lua_KContext context);
+
+int slb_settle_response(lua_State *L, struct slb_response *response)
+{
+    struct sl_exchange *exchange = response->exchange;
+    bool is_redirect;
+    enum sl_status status = sl_exchange_want(
+        exchange, response->is_stream ? SL_WANT_HEAD : SL_WANT_WHOLE, 0);
+
+    if (status == SL_AGAIN)
+        return slb_wait(L, response->runtime, &exchange->completion,
+                        slb_abandon_response, response, answered);
+    if (status == SL_MISUSE)
+        return luaL_error(L, "response is being waited for already");
+    update_counters(response->runtime, exchange);
+    if (status != SL_OK) {
+        int count = push_exchange_failure(L, 1, exchange);
+
+        slb_abandon_response(response);
+        return count;
+    }
+    if (response->keeps_body && exchange->is_upload_over) {
+        lua_pushnil(L);
+        lua_setiuservalue(L, 1, RESPONSE_TEXT);
+        response->keeps_body = false;
+    }
+    is_redirect = exchange->options.traits.follows_redirects &&
+                  sl_is_redirect(&exchange->response.head);
+    if (!response->is_stream)
+        note_body(L, response);
+    lua_settop(L, 1);
+    if (!is_redirect)
+        return 1;
+    lua_pushliteral(L, "redirect");
+    return 2;
+}
+
+static int answered(lua_State *L, int status, lua_KContext context)
+{
+    (void)status;
+    slb_waited(L, context);
+    return slb_settle_response(L, slb_check_response(L, 1));
+}
+
+/* response:wait() -> as origin:send; yields */
+static int response_wait(lua_State *L)
+{
+    slb_reserve_wait(L, slb_check_response(L, 1)->runtime);
+    lua_settop(L, 1);
+    return slb_settle_response(L, slb_check_response(L, 1));
+}
+
 /* ---- reading ---- */
 
 /* The first `size` body bytes as a string; the body shrinks afterwards, so that
@@ -145,7 +244,7 @@ static int push_stream_end(lua_State *L, struct slb_response *response,
     }
     if (status == SL_MISUSE)
         return luaL_error(L, "body is being read by another coroutine");
-    return slb_push_exchange_failure(L, 1, response->exchange);
+    return push_exchange_failure(L, 1, response->exchange);
 }
 
 /* A body whose bytes are always there before they are asked for must not keep
@@ -211,7 +310,7 @@ static int read_more(lua_State *L, int status, lua_KContext context)
 {
     (void)status;
     if (!may_go_on(L, context))
-        return slb_push_exchange_failure(L, 1, check_body(L)->exchange);
+        return push_exchange_failure(L, 1, check_body(L)->exchange);
     return read_body(L, check_body(L));
 }
 
@@ -260,7 +359,7 @@ static int next_ready(lua_State *L, int status, lua_KContext context)
 {
     (void)status;
     if (!may_go_on(L, context))
-        return slb_push_exchange_failure(L, 1, check_body(L)->exchange);
+        return push_exchange_failure(L, 1, check_body(L)->exchange);
     return next_chunk(L, check_body(L));
 }
 
@@ -276,7 +375,7 @@ static int response_next_chunk(lua_State *L)
 static int text_ready(lua_State *L, int status, lua_KContext context);
 
 /* The whole body as a string, made once. */
-static int push_text(lua_State *L, struct slb_response *response)
+int slb_push_text(lua_State *L, struct slb_response *response)
 {
     enum sl_status status;
 
@@ -302,7 +401,7 @@ static int text_ready(lua_State *L, int status, lua_KContext context)
 {
     (void)status;
     slb_waited(L, context);
-    return push_text(L, check_body(L));
+    return slb_push_text(L, check_body(L));
 }
 
 /* response:text() -> string | nil, message, err
@@ -312,7 +411,7 @@ static int response_text(lua_State *L)
     struct slb_response *response = check_waiting(L);
 
     lua_settop(L, 1);
-    return push_text(L, response);
+    return slb_push_text(L, response);
 }
 
 static int sequence_ready(lua_State *L, int status, lua_KContext context);
@@ -435,95 +534,7 @@ static int response_gc(lua_State *L)
     return 0;
 }
 
-/* ---- properties ---- */
-
-static int push_timings(lua_State *L, const struct sl_exchange *exchange)
-{
-    const struct sl_exchange_times times = exchange->times;
-    bool is_reused = exchange->is_reused;
-    const struct {
-        const char *name;
-        int64_t from;
-        int64_t to;
-    } spans[] = {
-        {"queue", times.started, times.placed},
-        {"resolve", times.placed, times.resolved},
-        {"connect", times.resolved, times.connected},
-        {"tls", times.connected, times.secured},
-        {"first_byte", times.started, times.first_byte},
-        {"total", times.started, times.ended},
-    };
-
-    lua_createtable(L, 0, 7);
-    for (size_t i = 0; i < sizeof spans / sizeof *spans; i++) {
-        if (spans[i].from == 0 || spans[i].to == 0)
-            continue;
-        lua_pushnumber(L, (lua_Number)(spans[i].to - spans[i].from) / 1e9);
-        lua_setfield(L, -2, spans[i].name);
-    }
-    lua_pushboolean(L, is_reused);
-    lua_setfield(L, -2, "reused");
-    return 1;
-}
-
-static int push_body(lua_State *L, struct slb_response *response)
-{
-    if (!is_complete(response))
-        return luaL_error(L, "body is still on its way: call text()");
-    if (response->is_detached)
-        return luaL_error(L, "use of detached body");
-    return push_text(L, response);
-}
-
-/* The property at index 2, which is no method. */
-static int push_property(lua_State *L, struct slb_response *response,
-                         const char *name)
-{
-    const struct sl_head *head = &response->exchange->response.head;
-    struct sl_view reason;
-
-    if (strcmp(name, "status") == 0) {
-        lua_pushinteger(L, head->status);
-    } else if (strcmp(name, "body") == 0) {
-        return push_body(L, response);
-    } else if (strcmp(name, "ok") == 0) {
-        lua_pushboolean(L, head->status >= 200 && head->status <= 299);
-    } else if (strcmp(name, "reason") == 0) {
-        reason = sl_head_reason(head);
-        lua_pushlstring(L, reason.data, reason.size);
-    } else if (strcmp(name, "version") == 0) {
-        lua_pushstring(L, head->minor_version == 0 ? "1.0" : "1.1");
-    } else if (strcmp(name, "headers") == 0) {
-        slb_push_headers(L, 1, false);
-    } else if (strcmp(name, "trailers") == 0) {
-        slb_push_headers(L, 1, true);
-    } else if (strcmp(name, "timings") == 0) {
-        return push_timings(L, response->exchange);
-    } else if (strcmp(name, "tls") == 0) {
-        struct slb_peer *held = slb_new_peer(L);
-
-        slb_push_peer(L, held, slb_check_response(L, 1)->exchange->peer);
-    } else {
-        lua_getiuservalue(L, 1, RESPONSE_INFO);
-        lua_pushvalue(L, 2);
-        lua_rawget(L, -2);
-    }
-    return 1;
-}
-
-/* response[name]: a method (upvalue 1 has them), else a property */
-static int response_index(lua_State *L)
-{
-    const char *name;
-
-    lua_settop(L, 2);
-    lua_pushvalue(L, 2);
-    if (lua_rawget(L, lua_upvalueindex(1)) != LUA_TNIL)
-        return 1;
-    lua_settop(L, 2);
-    name = luaL_checkstring(L, 2);
-    return push_property(L, slb_check_response(L, 1), name);
-}
+/* ---- the handle ---- */
 
 /* #response -> bytes of the body that are there */
 static int response_length(lua_State *L)
@@ -577,12 +588,17 @@ static int response_is_live(lua_State *L)
     return 1;
 }
 
-static const luaL_Reg methods[] = {
-    {"is_live", response_is_live},         {"read", response_read},
-    {"next_chunk", response_next_chunk},   {"text", response_text},
-    {"sequence", response_sequence},       {"detach", response_detach},
-    {"dispose", response_dispose},         {"info", response_info},
-    {"is_complete", response_is_complete}, {NULL, NULL}};
+static const luaL_Reg methods[] = {{"wait", response_wait},
+                                   {"is_live", response_is_live},
+                                   {"read", response_read},
+                                   {"next_chunk", response_next_chunk},
+                                   {"text", response_text},
+                                   {"sequence", response_sequence},
+                                   {"detach", response_detach},
+                                   {"dispose", response_dispose},
+                                   {"info", response_info},
+                                   {"is_complete", response_is_complete},
+                                   {NULL, NULL}};
 
 static const luaL_Reg meta[] = {{"__gc", response_gc},
                                 {"__close", response_dispose},
@@ -600,9 +616,6 @@ static void set_methods(lua_State *L)
         luaL_setfuncs(L, methods, 0);
         lua_pushvalue(L, -1);
         lua_setfield(L, -3, "methods");
-        lua_pushvalue(L, -1);
-        lua_pushcclosure(L, response_index, 1);
-        lua_setfield(L, -3, "__index");
     }
     lua_setfield(L, -3, "response_methods"); /* the Lua layer adds its own */
 }
@@ -613,5 +626,4 @@ void slb_response_open(lua_State *L)
     luaL_getmetatable(L, slb_response_type);
     set_methods(L);
     lua_pop(L, 1);
-    slb_exchange_open(L);
 }

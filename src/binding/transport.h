@@ -1,7 +1,7 @@
 /* binding/transport.h - a connected byte stream as userdata
  *
- *   transport.c    connecting, both directions, ends
- *   completion.c   one direction of it, to be waited for later
+ *   transport.c              connecting, both directions, ends
+ *   transport_completion.c   one direction of it, to be waited for later
  */
 #ifndef SLB_TRANSPORT_H
 #define SLB_TRANSPORT_H

@@ -569,7 +569,8 @@ enum sl_status sl_exchange_want_room(struct sl_exchange *exchange)
     return SL_AGAIN;
 }
 
-void sl_exchange_pushed(struct sl_exchange *exchange)
+/* Pushed bytes are there to be sent. */
+static void send_pushed(struct sl_exchange *exchange)
 {
     if (exchange->phase != SL_EXCHANGE_ACTIVE)
         return;
@@ -639,4 +640,59 @@ void sl_exchange_drop(struct sl_exchange *exchange)
     link_draining(exchange);
     sl_exchange_discard_body(exchange);
     sl_exchange_advance(exchange);
+}
+
+/* ---- pushed bodies ---- */
+
+bool sl_exchange_is_taking(const struct sl_exchange *exchange)
+{
+    return !sl_exchange_is_over(exchange) && !exchange->was_cut;
+}
+
+static enum sl_status push_piece(struct sl_exchange *exchange,
+                                 struct sl_view text,
+                                 const struct sl_sequence *sequence)
+{
+    struct sl_buffer piece;
+    enum sl_status status;
+
+    sl_buffer_init(&piece, sl_exchange_connections(exchange)->pool, SIZE_MAX);
+    status = sequence != NULL ? sl_sequence_link(sequence, &piece)
+                              : sl_buffer_append(&piece, text);
+    if (status == SL_OK)
+        status = sl_upload_push(&exchange->upload, &piece);
+    sl_buffer_fini(&piece);
+    return status;
+}
+
+/* Goes on with what was pushed, or ends: SL_INVALID has that reason. */
+static enum sl_status go_on_pushing(struct sl_exchange *exchange,
+                                    enum sl_status status, const char *reason)
+{
+    if (status == SL_OK)
+        send_pushed(exchange);
+    else
+        sl_exchange_abort(exchange, status,
+                          status == SL_INVALID ? reason : "out of memory");
+    return status;
+}
+
+enum sl_status sl_exchange_push(struct sl_exchange *exchange,
+                                struct sl_view text,
+                                const struct sl_sequence *sequence)
+{
+    if (!sl_exchange_is_taking(exchange))
+        return SL_END;
+    return go_on_pushing(exchange, push_piece(exchange, text, sequence),
+                         "more body than was declared");
+}
+
+enum sl_status sl_exchange_end_body(struct sl_exchange *exchange,
+                                    struct sl_view trailers)
+{
+    if (exchange->is_upload_over)
+        return SL_END;
+    return go_on_pushing(exchange,
+                         sl_upload_finish(&exchange->upload, trailers),
+                         "less body than was declared");
 }

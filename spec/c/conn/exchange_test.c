@@ -282,7 +282,6 @@ TEST("takes pushed bytes while its response is read")
 {
     scene_init(&scene);
     struct sl_exchange *exchange;
-    struct sl_buffer piece;
 
     REQUIRE(sl_exchange_create(scene.origin, &scene.options, SL_VIEW(POST),
                                &exchange) == SL_OK);
@@ -299,22 +298,81 @@ TEST("takes pushed bytes while its response is read")
     CHECK(!exchange->is_upload_over);
     CHECK_INT(sl_exchange_uploaded(exchange), 0);
 
-    sl_buffer_init(&piece, &scene.world.pool, SIZE_MAX);
     for (int i = 0; i < 2; i++) {
-        REQUIRE(sl_buffer_append(&piece, SL_VIEW("push")) == SL_OK);
-        REQUIRE(sl_upload_push(&exchange->upload, &piece) == SL_OK);
-        sl_exchange_pushed(exchange);
+        CHECK_INT(sl_exchange_push(exchange, SL_VIEW("push"), NULL), SL_OK);
         scene_expect(&scene, peer, "push");
         CHECK_INT(scene_want_room(&scene, exchange), SL_OK);
     }
-    REQUIRE(sl_upload_finish(&exchange->upload, SL_VIEW("")) == SL_OK);
-    sl_exchange_pushed(exchange);
-    CHECK(exchange->is_upload_over);
+    CHECK(exchange->is_upload_over); /* all that was declared */
+    CHECK_INT(sl_exchange_end_body(exchange, SL_VIEW("")), SL_END);
     peer_send(peer, "ta");
     CHECK_INT(scene_want(&scene, exchange, SL_WANT_WHOLE, 0), SL_OK);
     CHECK_INT(sl_exchange_uploaded(exchange), 8);
     CHECK(!exchange->was_cut);
     CHECK_INT(scene.connections->stats.idle, 1);
+    sl_exchange_release(exchange);
+    close(peer);
+    scene_fini(&scene);
+}
+
+/* An exchange whose body of 4 bytes is pushed, its head sent. */
+static struct sl_exchange *begin_pushing(int *peer)
+{
+    struct sl_exchange *exchange;
+
+    REQUIRE(sl_exchange_create(scene.origin, &scene.options, SL_VIEW(POST),
+                               &exchange) == SL_OK);
+    sl_upload_set_pushed(&exchange->upload, 4);
+    sl_exchange_start(exchange);
+    CHECK_INT(sl_exchange_want(exchange, SL_WANT_WHOLE, 0), SL_AGAIN);
+    *peer = scene_accept(&scene);
+    CHECK_INT(scene_want_room(&scene, exchange), SL_OK);
+    CHECK(sl_exchange_is_taking(exchange));
+    return exchange;
+}
+
+static void check_failed(struct sl_exchange *exchange, const char *reason)
+{
+    CHECK(!sl_exchange_is_taking(exchange));
+    CHECK_INT(exchange->phase, SL_EXCHANGE_FAILED);
+    CHECK_INT(exchange->failure.status, SL_INVALID);
+    CHECK_STR(exchange->failure.reason, reason);
+    CHECK_INT(sl_exchange_push(exchange, SL_VIEW("x"), NULL), SL_END);
+    CHECK_INT(sl_exchange_end_body(exchange, SL_VIEW("")), SL_END);
+    sl_exchange_release(exchange);
+}
+
+TEST("ends with more or less of a pushed body than was declared")
+{
+    scene_init(&scene);
+    struct sl_exchange *exchange;
+    int peer;
+
+    exchange = begin_pushing(&peer);
+    CHECK_INT(sl_exchange_push(exchange, SL_VIEW("four"), NULL), SL_OK);
+    CHECK_INT(sl_exchange_push(exchange, SL_VIEW("x"), NULL), SL_INVALID);
+    check_failed(exchange, "more body than was declared");
+    close(peer);
+
+    exchange = begin_pushing(&peer);
+    CHECK_INT(sl_exchange_push(exchange, SL_VIEW("thr"), NULL), SL_OK);
+    CHECK_INT(sl_exchange_end_body(exchange, SL_VIEW("")), SL_INVALID);
+    check_failed(exchange, "less body than was declared");
+    close(peer);
+    scene_fini(&scene);
+}
+
+TEST("ends when there is no memory for a pushed piece")
+{
+    scene_init(&scene);
+    struct sl_exchange *exchange;
+    int peer;
+
+    exchange = begin_pushing(&peer);
+    test_allocator_fail(&scene.world.own, TEST_FAIL_ONCE, 1);
+    CHECK_INT(sl_exchange_push(exchange, SL_VIEW("four"), NULL), SL_MEMORY);
+    CHECK_INT(exchange->phase, SL_EXCHANGE_FAILED);
+    CHECK_STR(exchange->failure.reason, "out of memory");
     sl_exchange_release(exchange);
     close(peer);
     scene_fini(&scene);

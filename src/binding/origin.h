@@ -1,0 +1,19 @@
+/* binding/origin.h - an origin as userdata: what sends requests there */
+#ifndef SLB_ORIGIN_H
+#define SLB_ORIGIN_H
+
+#include "conn/origin.h"
+#include "task/runtime.h"
+
+/* value 1: the TLS context, whose verify callback lives as long as this */
+struct slb_origin {
+    struct slb_runtime *runtime;
+    struct sl_origin *origin;
+};
+
+extern const char slb_origin_type[];
+
+/* The live origin at `index`; raises when it is none or finalised. */
+struct slb_origin *slb_check_origin(lua_State *L, int index);
+
+#endif
