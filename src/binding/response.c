@@ -281,24 +281,59 @@ static bool may_go_on(lua_State *L, lua_KContext context)
     return false;
 }
 
-static int read_more(lua_State *L, int status, lua_KContext context);
+/* One way to take the body: what is waited for, and what is made of it. */
+struct taking {
+    enum sl_interest interest;
+    bool takes_turns; /* may be called again and again: others run between */
+    /* What was wanted is there. stack: response, wanted, taking */
+    int (*give)(lua_State *L, struct slb_response *response);
+};
 
-/* stack: response, wanted */
-static int read_body(lua_State *L, struct slb_response *response)
+static int go_on(lua_State *L, int status, lua_KContext context);
+
+/* Waits for the body of the response at index 1 as `taking` says, then gives it;
+ * or its end, or its failure. stack: response, wanted, taking */
+static int await_body(lua_State *L, struct slb_response *response)
+{
+    const struct taking *taking = lua_touserdata(L, 3);
+    size_t wanted = (size_t)lua_tointeger(L, 2);
+    enum sl_status status;
+
+    if (taking->takes_turns && is_turn_over(L, response))
+        return slb_wait_turn(L, response->runtime, slb_abandon_response,
+                             response, go_on);
+    status = sl_exchange_want(response->exchange, taking->interest, wanted);
+    if (status == SL_AGAIN)
+        return slb_wait(L, response->runtime, &response->exchange->completion,
+                        slb_abandon_response, response, go_on);
+    if (status != SL_OK)
+        return push_stream_end(L, response, status);
+    return taking->give(L, response);
+}
+
+static int go_on(lua_State *L, int status, lua_KContext context)
+{
+    (void)status;
+    if (!may_go_on(L, context))
+        return push_exchange_failure(L, 1, check_body(L)->exchange);
+    return await_body(L, check_body(L));
+}
+
+/* The response is at index 1. */
+static int take_body(lua_State *L, struct slb_response *response,
+                     const struct taking *taking, lua_Integer wanted)
+{
+    lua_settop(L, 1);
+    lua_pushinteger(L, wanted);
+    lua_pushlightuserdata(L, (void *)(uintptr_t)taking);
+    return await_body(L, response);
+}
+
+static int give_bytes(lua_State *L, struct slb_response *response)
 {
     size_t wanted = (size_t)lua_tointeger(L, 2);
     struct sl_buffer *body = body_of(response);
-    enum sl_status status;
 
-    if (is_turn_over(L, response))
-        return slb_wait_turn(L, response->runtime, slb_abandon_response,
-                             response, read_more);
-    status = sl_exchange_want(response->exchange, SL_WANT_BODY, wanted);
-    if (status == SL_AGAIN)
-        return slb_wait(L, response->runtime, &response->exchange->completion,
-                        slb_abandon_response, response, read_more);
-    if (status != SL_OK)
-        return push_stream_end(L, response, status);
     if (wanted > body->length)
         wanted = body->length;
     count_piece(response, wanted);
@@ -306,47 +341,24 @@ static int read_body(lua_State *L, struct slb_response *response)
     return 1;
 }
 
-static int read_more(lua_State *L, int status, lua_KContext context)
-{
-    (void)status;
-    if (!may_go_on(L, context))
-        return push_exchange_failure(L, 1, check_body(L)->exchange);
-    return read_body(L, check_body(L));
-}
-
 /* response:read(n = 65536) -> string of n bytes, fewer before the end
  *                           | nil (end) | nil, message, err
  * Yields. After text() or detach() there is nothing left to read. */
 static int response_read(lua_State *L)
 {
+    static const struct taking reading = {SL_WANT_BODY, true, give_bytes};
     lua_Integer wanted = luaL_optinteger(L, 2, (lua_Integer)CHUNK);
     struct slb_response *response = check_waiting(L);
 
     luaL_argcheck(L, wanted > 0, 2, "positive count expected");
-    lua_settop(L, 1);
-    lua_pushinteger(L, wanted);
-    return read_body(L, response);
+    return take_body(L, response, &reading, wanted);
 }
 
-static int next_ready(lua_State *L, int status, lua_KContext context);
-
-static int next_chunk(lua_State *L, struct slb_response *response)
+static int give_chunk(lua_State *L, struct slb_response *response)
 {
-    enum sl_status status;
-    struct sl_sequence *sequence;
-    struct sl_buffer *body;
+    struct sl_sequence *sequence = slb_new_sequence(L);
+    struct sl_buffer *body = body_of(check_body(L));
 
-    if (is_turn_over(L, response))
-        return slb_wait_turn(L, response->runtime, slb_abandon_response,
-                             response, next_ready);
-    status = sl_exchange_want(response->exchange, SL_WANT_BODY, 1);
-    if (status == SL_AGAIN)
-        return slb_wait(L, response->runtime, &response->exchange->completion,
-                        slb_abandon_response, response, next_ready);
-    if (status != SL_OK)
-        return push_stream_end(L, response, status);
-    sequence = slb_new_sequence(L);
-    body = body_of(check_body(L));
     sl_buffer_compact(body); /* it may be kept for long */
     count_piece(response, body->length);
     if (sl_sequence_take(sequence, body) != SL_OK)
@@ -355,40 +367,20 @@ static int next_chunk(lua_State *L, struct slb_response *response)
     return 1;
 }
 
-static int next_ready(lua_State *L, int status, lua_KContext context)
-{
-    (void)status;
-    if (!may_go_on(L, context))
-        return push_exchange_failure(L, 1, check_body(L)->exchange);
-    return next_chunk(L, check_body(L));
-}
-
 /* response:next_chunk() -> sequence | nil (end) | nil, message, err; yields */
 static int response_next_chunk(lua_State *L)
 {
-    struct slb_response *response = check_waiting(L);
+    static const struct taking next = {SL_WANT_BODY, true, give_chunk};
 
-    lua_settop(L, 1);
-    return next_chunk(L, response);
+    return take_body(L, check_waiting(L), &next, 1);
 }
 
-static int text_ready(lua_State *L, int status, lua_KContext context);
-
-/* The whole body as a string, made once. */
-int slb_push_text(lua_State *L, struct slb_response *response)
+static int give_text(lua_State *L, struct slb_response *response)
 {
-    enum sl_status status;
-
     if (response->has_text) {
         lua_getiuservalue(L, 1, RESPONSE_TEXT);
         return 1;
     }
-    status = sl_exchange_want(response->exchange, SL_WANT_WHOLE, 0);
-    if (status == SL_AGAIN)
-        return slb_wait(L, response->runtime, &response->exchange->completion,
-                        slb_abandon_response, response, text_ready);
-    if (status != SL_OK)
-        return push_stream_end(L, response, status);
     push_bytes(L, response, body_of(response)->length);
     forget_bytes(response, EXCHANGE_SIZE);
     lua_pushvalue(L, -1);
@@ -397,39 +389,27 @@ int slb_push_text(lua_State *L, struct slb_response *response)
     return 1;
 }
 
-static int text_ready(lua_State *L, int status, lua_KContext context)
+int slb_push_text(lua_State *L, struct slb_response *response)
 {
-    (void)status;
-    slb_waited(L, context);
-    return slb_push_text(L, check_body(L));
+    static const struct taking text = {SL_WANT_WHOLE, false, give_text};
+
+    return take_body(L, response, &text, 0);
 }
 
 /* response:text() -> string | nil, message, err
  * Flattens once and keeps it; the segments go back. Yields when streamed. */
 static int response_text(lua_State *L)
 {
-    struct slb_response *response = check_waiting(L);
-
-    lua_settop(L, 1);
-    return slb_push_text(L, response);
+    return slb_push_text(L, check_waiting(L));
 }
 
-static int sequence_ready(lua_State *L, int status, lua_KContext context);
-
-static int push_sequence(lua_State *L, struct slb_response *response)
+/* A text that was made already is the body. */
+static enum sl_status show_body(lua_State *L, struct slb_response *response,
+                                struct sl_sequence *sequence)
 {
-    struct sl_buffer *body;
-    struct sl_sequence *sequence;
-    enum sl_status status =
-        sl_exchange_want(response->exchange, SL_WANT_WHOLE, 0);
+    struct sl_buffer *body = body_of(response);
+    enum sl_status status = SL_OK;
 
-    if (status == SL_AGAIN)
-        return slb_wait(L, response->runtime, &response->exchange->completion,
-                        slb_abandon_response, response, sequence_ready);
-    if (status != SL_OK)
-        return push_stream_end(L, response, status);
-    sequence = slb_new_sequence(L);
-    body = body_of(check_body(L));
     if (response->has_text && body->length == 0) {
         struct sl_view text;
 
@@ -438,19 +418,18 @@ static int push_sequence(lua_State *L, struct slb_response *response)
         status = sl_buffer_append(body, text);
         lua_pop(L, 1);
     }
-    if (status == SL_OK)
-        status = sl_sequence_show(sequence, body);
+    return status == SL_OK ? sl_sequence_show(sequence, body) : status;
+}
+
+static int give_sequence(lua_State *L, struct slb_response *response)
+{
+    struct sl_sequence *sequence = slb_new_sequence(L);
+    enum sl_status status = show_body(L, check_body(L), sequence);
+
     if (status != SL_OK)
         return slb_push_outcome(L, status, "body");
     slb_note_bytes(L, response->runtime, sequence->size);
     return 1;
-}
-
-static int sequence_ready(lua_State *L, int status, lua_KContext context)
-{
-    (void)status;
-    slb_waited(L, context);
-    return push_sequence(L, check_body(L));
 }
 
 /* response:sequence() -> sequence | nil, message, err
@@ -458,27 +437,16 @@ static int sequence_ready(lua_State *L, int status, lua_KContext context)
  * streamed. */
 static int response_sequence(lua_State *L)
 {
-    struct slb_response *response = check_waiting(L);
+    static const struct taking whole = {SL_WANT_WHOLE, false, give_sequence};
 
-    lua_settop(L, 1);
-    return push_sequence(L, response);
+    return take_body(L, check_waiting(L), &whole, 0);
 }
 
-static int detach_ready(lua_State *L, int status, lua_KContext context);
-
-static int detach(lua_State *L, struct slb_response *response)
+static int give_lease(lua_State *L, struct slb_response *response)
 {
-    struct sl_lease *lease;
-    enum sl_status status =
-        sl_exchange_want(response->exchange, SL_WANT_WHOLE, 0);
+    struct sl_lease *lease = slb_new_lease(L);
+    enum sl_status status = sl_lease_take(lease, body_of(check_body(L)));
 
-    if (status == SL_AGAIN)
-        return slb_wait(L, response->runtime, &response->exchange->completion,
-                        slb_abandon_response, response, detach_ready);
-    if (status != SL_OK)
-        return push_stream_end(L, response, status);
-    lease = slb_new_lease(L);
-    status = sl_lease_take(lease, body_of(check_body(L)));
     if (status != SL_OK)
         return slb_push_outcome(L, status, "detach body");
     response->is_detached = true;
@@ -486,25 +454,18 @@ static int detach(lua_State *L, struct slb_response *response)
     return 1;
 }
 
-static int detach_ready(lua_State *L, int status, lua_KContext context)
-{
-    (void)status;
-    slb_waited(L, context);
-    return detach(L, check_body(L));
-}
-
 /* response:detach() -> lease over the body | nil, message, err
  * The response keeps its head. Raises after text(), whose string is the body
  * then, and when part of the body was read. Yields when streamed. */
 static int response_detach(lua_State *L)
 {
+    static const struct taking detaching = {SL_WANT_WHOLE, false, give_lease};
     struct slb_response *response = check_waiting(L);
 
     if (response->has_text ||
         response->exchange->response.delivered != body_of(response)->length)
         return luaL_error(L, "detach: part of the body was taken already");
-    lua_settop(L, 1);
-    return detach(L, response);
+    return take_body(L, response, &detaching, 0);
 }
 
 /* ---- ends ---- */
