@@ -24,8 +24,8 @@ int slb_push_completion(lua_State *L, bool is_send)
         lua_pushvalue(L, -1);
         lua_setiuservalue(L, 1, value);
     }
-    lua_pushinteger(
-        L, slb_transport_core(slb_check_transport(L, 1), is_send)->version);
+    lua_pushinteger(L, slb_transport_core(slb_check_transport(L, 1), is_send)
+                           ->completion.version);
     return 2;
 }
 
@@ -46,17 +46,18 @@ static int completion_await(lua_State *L)
 {
     bool is_send = check_completion(L)->is_send;
     struct slb_transport *handle;
-    struct sl_completion *core;
+    const struct sl_channel_operation *core;
 
     slb_reserve_wait(L, slb_check_transport(L, 1)->runtime);
     handle = slb_check_transport(L, 1);
     core = slb_transport_core(handle, is_send);
-    if (!lua_isnoneornil(L, 3) && luaL_checkinteger(L, 3) != core->version)
+    if (!lua_isnoneornil(L, 3) &&
+        luaL_checkinteger(L, 3) != core->completion.version)
         return luaL_error(L, "await: version is over, the completion was used "
                              "again");
-    if (is_send ? handle->sending_taken : handle->receiving_taken)
+    if (core->is_taken)
         return luaL_error(L, "await: nothing is under way");
-    if (core->waiter != 0)
+    if (core->completion.waiter != 0)
         return luaL_error(L, "await: somebody waits already");
     lua_settop(L, 1);
     return slb_await_transport(L, handle, is_send);
@@ -67,7 +68,8 @@ static int completion_cancel(lua_State *L)
 {
     struct slb_completion *completion = check_completion(L);
     struct sl_completion *core =
-        slb_transport_core(slb_check_open_transport(L), completion->is_send);
+        &slb_transport_core(slb_check_open_transport(L), completion->is_send)
+             ->completion;
 
     if (core->state == SL_COMPLETION_PENDING)
         core->cancel(core);
@@ -76,15 +78,17 @@ static int completion_cancel(lua_State *L)
 
 static void push_state(lua_State *L, struct slb_transport *handle, bool is_send)
 {
-    bool is_taken = is_send ? handle->sending_taken : handle->receiving_taken;
+    const struct sl_channel_operation *core;
 
-    if (handle->channel == NULL || handle->is_closed)
+    if (handle->channel == NULL || handle->is_closed) {
         lua_pushliteral(L, "closed");
-    else if (slb_transport_core(handle, is_send)->state ==
-             SL_COMPLETION_PENDING)
+        return;
+    }
+    core = slb_transport_core(handle, is_send);
+    if (core->completion.state == SL_COMPLETION_PENDING)
         lua_pushliteral(L, "pending");
     else
-        lua_pushstring(L, is_taken ? "idle" : "done");
+        lua_pushstring(L, core->is_taken ? "idle" : "done");
 }
 
 /* completion.version, completion.state ("idle" "pending" "done" "closed"), and
@@ -100,7 +104,7 @@ static int completion_index(lua_State *L)
     } else if (strcmp(name, "version") == 0) {
         lua_pushinteger(L, slb_transport_core(slb_check_transport(L, 1),
                                               completion->is_send)
-                               ->version);
+                               ->completion.version);
     } else {
         lua_pushvalue(L, 3);
         lua_rawget(L, lua_upvalueindex(1));
