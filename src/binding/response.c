@@ -39,7 +39,8 @@ static void release(struct slb_response *response, struct sl_exchange *exchange)
 /* Somebody reads, or pushes. */
 static bool is_awaited(const struct sl_exchange *exchange)
 {
-    return exchange->completion.waiter != 0 || exchange->room.waiter != 0;
+    return slb_is_awaited(&exchange->completion) ||
+           slb_is_awaited(&exchange->room);
 }
 
 void slb_end_response(struct slb_response *response)

@@ -12,9 +12,9 @@ static const char transport_type[] = "sluice.transport";
 
 static bool is_awaited(const struct sl_channel *channel)
 {
-    return channel->opening.completion.waiter != 0 ||
-           channel->sending.completion.waiter != 0 ||
-           channel->receiving.completion.waiter != 0;
+    return slb_is_awaited(&channel->opening.completion) ||
+           slb_is_awaited(&channel->sending.completion) ||
+           slb_is_awaited(&channel->receiving.completion);
 }
 
 /* Lets go of a finalised one's channel once nobody waits for it. */

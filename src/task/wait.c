@@ -76,9 +76,9 @@ static void deliver(struct sl_completion *completion)
     lua_State *coroutine;
     uint32_t waits;
 
-    if (completion->waiter == 0 || runtime->is_closing)
+    if (!slb_is_awaited(completion) || runtime->is_closing)
         return;
-    lua_rawgeti(L, LUA_REGISTRYINDEX, (lua_Integer)completion->waiter);
+    lua_rawgeti(L, LUA_REGISTRYINDEX, (lua_Integer)completion->mark);
     ticket = lua_touserdata(L, -1);
     coroutine = ticket->coroutine;
     if (coroutine == NULL) {
@@ -162,8 +162,8 @@ static void end_wait(struct slb_ticket *ticket)
         if (ticket->abandon != NULL)
             ticket->abandon(ticket->subject);
     } else if (target->version == ticket->version &&
-               target->waiter == (uint32_t)ticket->number) {
-        target->waiter = 0;
+               target->mark == (uint32_t)ticket->number) {
+        target->mark = 0;
         if (ticket->abandon != NULL)
             ticket->abandon(ticket->subject);
     }
@@ -284,7 +284,7 @@ static int wait_for(lua_State *L, struct slb_ticket *ticket,
         runtime->endless++;
     ticket->waits++;
     ticket->version = target->version;
-    target->waiter = (uint32_t)ticket->number;
+    target->mark = (uint32_t)ticket->number;
     target->deliver = deliver;
     runtime->waiting++;
     if (!lua_isyieldable(L)) {

@@ -83,6 +83,12 @@ enum sl_status slb_waited(lua_State *L, lua_KContext context);
 /* Ends the own waits in a list. */
 void slb_signal_all(struct slb_ticket **list, enum sl_status status);
 
+/* Whether a coroutine waits for it: its mark is the number of that one's ticket. */
+static inline bool slb_is_awaited(const struct sl_completion *completion)
+{
+    return completion->mark != 0;
+}
+
 /* Asks the operation that a coroutine waits for to end with SL_CANCELLED. */
 void slb_cancel(struct slb_ticket *ticket);
 
