@@ -141,7 +141,8 @@ static int new_options(lua_State *L)
         slb_field_boolean(L, "follows_redirects", false);
     options->is_idempotent = slb_field_boolean(L, "is_idempotent", false);
     options->expects_continue = slb_field_boolean(L, "expects_continue", false);
-    options->decodes = slb_field_boolean(L, "decodes", true);
+    if (slb_field_boolean(L, "decodes", true))
+        options->shelf = &slb_runtime(L)->shelf;
     return 1;
 }
 

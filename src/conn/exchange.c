@@ -194,7 +194,7 @@ static void init_response(struct sl_exchange *exchange)
     sl_response_init(&exchange->response,
                      sl_exchange_connections(exchange)->pool,
                      &exchange->options.limits, exchange->options.traits,
-                     exchange->options.decodes);
+                     exchange->options.shelf);
 }
 
 /* The connection ended under it. The commonest case is harmless: an idle one

@@ -53,7 +53,7 @@ struct sl_exchange_options {
     struct sl_request_traits traits;
     bool is_idempotent;
     bool expects_continue;
-    bool decodes;
+    struct sl_decoder_shelf *shelf; /* of decoders; NULL: none is used */
     struct sl_response_limits limits;
     struct sl_deadlines deadlines;
 };

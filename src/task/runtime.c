@@ -1,7 +1,5 @@
 #include "task/runtime.h"
 
-#include "codec/decoder.h"
-
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -67,8 +65,7 @@ void slb_runtime_release(struct slb_runtime *runtime)
         return;
     while (runtime->sized != NULL)
         drop_sized(runtime, &runtime->sized);
-    sl_decoder_drop_idle(&runtime->direct);
-    sl_decoder_drop_idle(&runtime->pool);
+    sl_decoder_shelf_fini(&runtime->shelf);
     sl_pool_fini(&runtime->direct);
     sl_pool_fini(&runtime->pool);
     free(runtime);
@@ -161,6 +158,7 @@ void slb_runtime_open(lua_State *L)
         luaL_error(L, "out of memory");
     runtime->refs = 1;
     sl_allocator_init_system(&runtime->allocator);
+    sl_decoder_shelf_init(&runtime->shelf, &runtime->allocator);
     choose_pool(&options);
     sl_pool_init(&runtime->pool, &runtime->allocator, &options);
     options.mode = SL_POOL_DIRECT;

@@ -16,6 +16,7 @@
 #define SLB_RUNTIME_H
 
 #include "base/allocator.h"
+#include "codec/decoder.h"
 #include "io/loop.h"
 #include "io/resolve.h"
 #include "memory/pool.h"
@@ -41,6 +42,7 @@ struct slb_runtime {
     struct sl_pool direct;        /* for clients with pooling = false */
     struct slb_sized_pool *sized; /* pools of other segment sizes */
     struct sl_pool_stats gone;    /* sums over those that went */
+    struct sl_decoder_shelf shelf;
     struct sl_loop loop;
     struct sl_resolver *resolver; /* NULL until the first client */
     lua_State *stepping;          /* who called step; resumes come from it */

@@ -16,6 +16,7 @@ struct scene {
     struct sl_connections *connections;
     struct sl_origin *origin;
     struct sl_exchange_options options;
+    struct sl_decoder_shelf shelf;
     int listener;
     int port;
 };
@@ -42,7 +43,8 @@ scene_open(struct scene *scene, struct sl_allocator *allocator,
         status = sl_origin_create(scene->connections, &origin, &scene->origin);
     memset(&scene->options, 0, sizeof scene->options);
     scene->options.is_idempotent = true;
-    scene->options.decodes = true;
+    sl_decoder_shelf_init(&scene->shelf, allocator);
+    scene->options.shelf = &scene->shelf;
     sl_response_limits_default(&scene->options.limits);
     sl_deadlines_default(&scene->options.deadlines);
     return status;
@@ -57,7 +59,7 @@ static inline void scene_close(struct scene *scene)
         sl_connections_release(scene->connections);
     }
     close(scene->listener);
-    sl_decoder_drop_idle(&scene->world.pool);
+    sl_decoder_shelf_fini(&scene->shelf);
     world_close(&scene->world);
 }
 
