@@ -1,5 +1,5 @@
 --- What a response can do beyond what the core gives it: read, next_chunk, text,
--- sequence, detach, dispose, info. The methods are added to the core's own type.
+-- sequence, detach, dispose, info. `sluice` adds these methods to the core's own type.
 
 local BodyReader = require "sluice.body_reader"
 local check = require "sluice.check"
@@ -7,7 +7,7 @@ local core = require "sluice.core"
 local failure = require "sluice.failure"
 local json = require "sluice.json"
 
-local methods = core.response_methods
+local methods = {}
 
 -- Misuse is told where the caller's line is known.
 local function check_live(response)
