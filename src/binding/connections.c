@@ -57,6 +57,7 @@ static int new_connections(lua_State *L)
     if (slb_field_boolean(L, "completion", false))
         options.mode = SL_TRANSPORT_COMPLETION;
     options.backend = check_backend(L);
+    options.list = &runtime->connections;
 
     handle = slb_new(L, CONNECTIONS, sizeof *handle, 0);
     if (runtime->resolver == NULL)

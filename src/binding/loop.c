@@ -1,4 +1,5 @@
 #include "binding/types.h"
+#include "conn/origin.h"
 #include "task/wait.h"
 
 #define LOOP "sluice.loop"
@@ -127,12 +128,15 @@ static int get_stats(lua_State *L)
     struct slb_runtime *runtime = slb_runtime(L);
     struct sl_pool_stats pools = {0};
     struct slb_sized_pool *sized;
+    size_t idle;
+    size_t open;
 
     add_stats(&pools, &runtime->pool.stats);
     add_stats(&pools, &runtime->direct.stats);
     add_stats(&pools, &runtime->gone);
     for (sized = runtime->sized; sized != NULL; sized = sized->next)
         add_stats(&pools, &sized->pool.stats);
+    sl_connections_count(runtime->connections, &idle, &open);
 
     const struct {
         const char *name;
@@ -152,9 +156,9 @@ static int get_stats(lua_State *L)
         {"timers", runtime->loop.timers.count},
         {"descriptors", runtime->loop.descriptors},
         {"waiting", runtime->waiting},
-        {"connections", runtime->loop.connections},
-        {"idle", runtime->loop.idle_connections},
-        {"active", runtime->loop.connections - runtime->loop.idle_connections},
+        {"connections", open},
+        {"idle", idle},
+        {"active", open - idle},
         {"requests", runtime->requests},
         {"resends", runtime->resends},
     };

@@ -19,6 +19,7 @@ void sl_connections_options_default(struct sl_connections_options *options)
     options->reuses = true;
     options->mode = SL_TRANSPORT_STREAM;
     options->backend = NULL;
+    options->list = NULL;
 }
 
 /* ---- idle connections ---- */
@@ -46,7 +47,6 @@ static void link_idle(struct sl_connection *connection)
         all->oldest_awake = connection;
     all->stats.idle++;
     all->stats.active--;
-    all->loop->idle_connections++;
 }
 
 static void unlink_idle(struct sl_connection *connection)
@@ -73,7 +73,6 @@ static void unlink_idle(struct sl_connection *connection)
         all->oldest = connection->newer;
     all->stats.idle--;
     all->stats.active++;
-    all->loop->idle_connections--;
 }
 
 /* Armed for the oldest, lazily: a timer that comes too early arms itself again
@@ -162,6 +161,24 @@ static bool is_still_idle(struct sl_connection *connection)
 
 /* ---- the pool ---- */
 
+static void enter_list(struct sl_connections *all, struct sl_connections **list)
+{
+    all->next = *list;
+    if (all->next != NULL)
+        all->next->previous = all;
+    *list = all;
+}
+
+static void leave_list(struct sl_connections *all, struct sl_connections **list)
+{
+    if (all->previous != NULL)
+        all->previous->next = all->next;
+    else
+        *list = all->next;
+    if (all->next != NULL)
+        all->next->previous = all->previous;
+}
+
 enum sl_status
 sl_connections_create(struct sl_allocator *allocator, struct sl_pool *pool,
                       struct sl_loop *loop, struct sl_resolver *resolver,
@@ -180,8 +197,20 @@ sl_connections_create(struct sl_allocator *allocator, struct sl_pool *pool,
     sl_timer_init(&all->expiry, expire);
     sl_timer_init(&all->rest, let_rest);
     all->refs = 1;
+    if (options->list != NULL)
+        enter_list(all, options->list);
     *connections = all;
     return SL_OK;
+}
+
+void sl_connections_count(const struct sl_connections *first, size_t *idle,
+                          size_t *open)
+{
+    *idle = *open = 0;
+    for (; first != NULL; first = first->next) {
+        *idle += first->stats.idle;
+        *open += first->stats.open;
+    }
 }
 
 void sl_connections_retain(struct sl_connections *connections)
@@ -194,6 +223,8 @@ void sl_connections_release(struct sl_connections *connections)
     if (--connections->refs > 0)
         return;
     sl_connections_close(connections);
+    if (connections->options.list != NULL)
+        leave_list(connections, connections->options.list);
     while (connections->spare != NULL) {
         struct sl_exchange *spare = connections->spare;
 
@@ -425,7 +456,6 @@ enum sl_status sl_connection_create(struct sl_origin *origin,
     sl_transport_bind(transport, &connection_events, created);
     all->stats.made++;
     all->stats.open++;
-    all->loop->connections++;
     *connection = created;
     return SL_OK;
 }
@@ -457,7 +487,6 @@ void sl_connection_discard(struct sl_connection *connection, bool is_abort)
     struct sl_allocator *allocator = origin->connections->allocator;
 
     origin->connections->stats.open--;
-    origin->connections->loop->connections--;
     sl_link_close(&connection->link, is_abort);
     sl_peer_release(connection->peer);
     sl_buffer_fini(&connection->input);

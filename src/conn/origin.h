@@ -28,6 +28,8 @@ struct sl_connections_options {
     bool reuses;       /* false: a new connection for each request */
     enum sl_transport_mode mode;
     const struct sl_backend_class *backend; /* NULL: best for the mode */
+    /* Whose stats are summed; outlives the connections. NULL: no list. */
+    struct sl_connections **list;
 };
 
 void sl_connections_options_default(struct sl_connections_options *options);
@@ -44,6 +46,8 @@ struct sl_connections_stats {
 
 /* All connections of one client. */
 struct sl_connections {
+    struct sl_connections *next; /* in options.list */
+    struct sl_connections *previous;
     struct sl_allocator *allocator;
     struct sl_pool *pool;
     struct sl_loop *loop;
@@ -116,6 +120,9 @@ sl_connections_create(struct sl_allocator *allocator, struct sl_pool *pool,
                       struct sl_loop *loop, struct sl_resolver *resolver,
                       const struct sl_connections_options *options,
                       struct sl_connections **connections);
+/* Idle connections and open ones of all in a list. */
+void sl_connections_count(const struct sl_connections *first, size_t *idle,
+                          size_t *open);
 void sl_connections_retain(struct sl_connections *connections);
 void sl_connections_release(struct sl_connections *connections);
 /* Idle connections close at once, waiting exchanges fail; those under way go on

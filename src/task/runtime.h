@@ -24,6 +24,7 @@
 #include <lauxlib.h>
 #include <lua.h>
 
+struct sl_connections;
 struct slb_task;
 struct slb_ticket;
 
@@ -65,6 +66,7 @@ struct slb_runtime {
     size_t endless;  /* of these, for a task and without a timeout */
     size_t debt;     /* bytes held by handles since the last collector step */
     uint64_t leaked; /* handles collected while they still held bytes */
+    struct sl_connections *connections; /* of each client, for their stats */
     uint64_t requests;
     uint64_t resends;
     bool is_closing;

@@ -152,7 +152,7 @@ TEST("retires a connection with bytes behind its message")
     peer_send(peer, HELLO "HTTP/1.1 200 OK\r\n");
     CHECK_INT(scene_want(&scene, exchange, SL_WANT_WHOLE, 0), SL_OK);
     CHECK_INT(scene.connections->stats.idle, 0);
-    CHECK_INT(scene.world.loop.connections, 0);
+    CHECK_INT(scene.connections->stats.open, 0);
     sl_exchange_release(exchange);
     close(peer);
     scene_fini(&scene);
@@ -475,13 +475,44 @@ TEST("closes where the rest is long, late or of unknown end")
         CHECK_INT(scene_want(&scene, exchange, SL_WANT_HEAD, 0), SL_OK);
         sl_exchange_drop(exchange);
         sl_exchange_release(exchange);
-        for (int k = 0; k < 100 && scene.world.loop.connections > 0; k++)
+        for (int k = 0; k < 100 && scene.connections->stats.open > 0; k++)
             CHECK_INT(sl_loop_step(&scene.world.loop, 10 * SL_MILLISECOND),
                       SL_OK);
-        CHECK_INT(scene.world.loop.connections, 0);
+        CHECK_INT(scene.connections->stats.open, 0);
         close(peer);
         scene_fini(&scene);
     }
+}
+
+TEST("counts the connections of several clients")
+{
+    struct sl_connections_options limits;
+    struct sl_connections *list = NULL;
+    struct sl_connections *all[3];
+    size_t idle;
+    size_t open;
+
+    scene_init(&scene);
+    sl_connections_options_default(&limits);
+    limits.list = &list;
+    for (size_t i = 0; i < 3; i++) {
+        REQUIRE(sl_connections_create(scene.world.allocator, &scene.world.pool,
+                                      &scene.world.loop, scene.world.resolver,
+                                      &limits, &all[i]) == SL_OK);
+        all[i]->stats.open = i + 2; /* as if they had made some */
+        all[i]->stats.idle = 1;
+    }
+    sl_connections_count(list, &idle, &open);
+    CHECK_INT(idle, 3);
+    CHECK_INT(open, 2 + 3 + 4);
+    sl_connections_release(all[1]);
+    sl_connections_release(all[2]);
+    sl_connections_count(list, &idle, &open);
+    CHECK_INT(idle, 1);
+    CHECK_INT(open, 2);
+    sl_connections_release(all[0]);
+    CHECK(list == NULL);
+    scene_fini(&scene);
 }
 
 TEST("ends with cancelled wherever it is, and leaves nothing")
