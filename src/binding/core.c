@@ -48,6 +48,7 @@ int luaopen_sluice_core(lua_State *L)
     slb_response_properties_open(L);
     slb_push_open(L);
     slb_transport_open(L);
+    slb_transport_completion_open(L);
     slb_parser_open(L);
     slb_file_open(L);
     slb_progress_open(L);

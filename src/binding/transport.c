@@ -8,7 +8,7 @@
 
 #include <stdio.h>
 
-static const char transport_type[] = "sluice.transport";
+const char slb_transport_type[] = "sluice.transport";
 
 static bool is_awaited(const struct sl_channel *channel)
 {
@@ -31,7 +31,7 @@ static void end_channel(struct slb_transport *handle)
 
 struct slb_transport *slb_transport_at(lua_State *L, int index)
 {
-    return slb_check(L, index, transport_type);
+    return slb_check(L, index, slb_transport_type);
 }
 
 struct slb_transport *slb_check_transport(lua_State *L, int index)
@@ -176,7 +176,7 @@ static int connect_transport(lua_State *L)
     lua_settop(L, 1);
     read_options(L, &options);
     slb_reserve_wait(L, runtime);
-    handle = slb_new(L, transport_type, sizeof *handle, 4);
+    handle = slb_new(L, slb_transport_type, sizeof *handle, 4);
     read_tls(L, &options);
     snprintf(handle->host, sizeof handle->host, "%s",
              options.connect.unix_path != NULL ? options.connect.unix_path
@@ -425,6 +425,15 @@ static void begin_receive(lua_State *L, struct slb_transport *handle)
     lua_setiuservalue(L, 1, VALUE_TARGET);
 }
 
+void slb_begin_transport(lua_State *L, struct slb_transport *handle,
+                         bool is_send)
+{
+    if (is_send)
+        begin_send(L, handle);
+    else
+        begin_receive(L, handle);
+}
+
 /* transport:send(bytes, timeout = 30) -> count of bytes | nil, message, err
  * All of a string, sequence or lease; yields. */
 static int transport_send(lua_State *L)
@@ -446,22 +455,6 @@ static int transport_receive(lua_State *L)
     begin_receive(L, handle);
     lua_settop(L, 1);
     return await_receive(L, handle);
-}
-
-/* transport:begin_send(bytes, timeout) -> completion, version */
-static int transport_begin_send(lua_State *L)
-{
-    begin_send(L, slb_check_open_transport(L));
-    lua_settop(L, 1);
-    return slb_push_completion(L, true);
-}
-
-/* transport:begin_receive(n or buffer, ...) -> completion, version */
-static int transport_begin_receive(lua_State *L)
-{
-    begin_receive(L, slb_check_open_transport(L));
-    lua_settop(L, 1);
-    return slb_push_completion(L, false);
 }
 
 /* transport:close() - what is under way ends with `cancelled`; idempotent */
@@ -513,8 +506,6 @@ static const luaL_Reg functions[] = {{"connect", connect_transport},
 
 static const luaL_Reg methods[] = {{"send", transport_send},
                                    {"receive", transport_receive},
-                                   {"begin_send", transport_begin_send},
-                                   {"begin_receive", transport_begin_receive},
                                    {"tls", transport_tls},
                                    {"close", transport_close},
                                    {NULL, NULL}};
@@ -526,7 +517,6 @@ static const luaL_Reg meta[] = {{"__close", transport_close},
 
 void slb_transport_open(lua_State *L)
 {
-    slb_completion_open(L);
-    slb_type(L, transport_type, methods, meta);
+    slb_type(L, slb_transport_type, methods, meta);
     luaL_setfuncs(L, functions, 0);
 }

@@ -24,6 +24,8 @@ struct slb_transport {
     int port;
 };
 
+extern const char slb_transport_type[];
+
 /* The transport at `index`, whatever its state. */
 struct slb_transport *slb_transport_at(lua_State *L, int index);
 
@@ -37,15 +39,14 @@ struct slb_transport *slb_check_open_transport(lua_State *L);
 struct sl_channel_operation *slb_transport_core(struct slb_transport *handle,
                                                 bool is_send);
 
+/* Begins an operation with the arguments of transport:send or :receive, which are
+ * the stack. Raises for misuse. */
+void slb_begin_transport(lua_State *L, struct slb_transport *handle,
+                         bool is_send);
+
 /* The results of a direction, of the transport at index 1, which is alone on the
  * stack; a wait is reserved. Yields. */
 int slb_await_transport(lua_State *L, struct slb_transport *handle,
                         bool is_send);
-
-/* The completion of a direction of the transport at index 1, made once, and its
- * version: two values. */
-int slb_push_completion(lua_State *L, bool is_send);
-
-void slb_completion_open(lua_State *L);
 
 #endif

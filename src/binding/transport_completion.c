@@ -1,3 +1,4 @@
+/* One direction of a transport, to be waited for later. */
 #include "binding/transport.h"
 
 #include "binding/types.h"
@@ -10,7 +11,9 @@ struct slb_completion {
     bool is_send;
 };
 
-int slb_push_completion(lua_State *L, bool is_send)
+/* The completion of a direction of the transport at index 1, made once, and its
+ * version: two values. */
+static int push_completion(lua_State *L, bool is_send)
 {
     int value = is_send ? VALUE_SENDING : VALUE_RECEIVING;
 
@@ -27,6 +30,22 @@ int slb_push_completion(lua_State *L, bool is_send)
     lua_pushinteger(L, slb_transport_core(slb_check_transport(L, 1), is_send)
                            ->completion.version);
     return 2;
+}
+
+/* transport:begin_send(bytes, timeout) -> completion, version */
+static int transport_begin_send(lua_State *L)
+{
+    slb_begin_transport(L, slb_check_open_transport(L), true);
+    lua_settop(L, 1);
+    return push_completion(L, true);
+}
+
+/* transport:begin_receive(n or buffer, ...) -> completion, version */
+static int transport_begin_receive(lua_State *L)
+{
+    slb_begin_transport(L, slb_check_open_transport(L), false);
+    lua_settop(L, 1);
+    return push_completion(L, false);
 }
 
 /* Puts the transport at index 1, below what was there. */
@@ -112,13 +131,24 @@ static int completion_index(lua_State *L)
     return 1;
 }
 
+static const luaL_Reg transport_methods[] = {
+    {"begin_send", transport_begin_send},
+    {"begin_receive", transport_begin_receive},
+    {NULL, NULL}};
+
 static const luaL_Reg completion_methods[] = {
     {"await", completion_await}, {"cancel", completion_cancel}, {NULL, NULL}};
 
 static const luaL_Reg completion_meta[] = {{NULL, NULL}};
 
-void slb_completion_open(lua_State *L)
+/* After the type of transports is open. */
+void slb_transport_completion_open(lua_State *L)
 {
+    luaL_getmetatable(L, slb_transport_type);
+    lua_getfield(L, -1, "__index");
+    luaL_setfuncs(L, transport_methods, 0);
+    lua_pop(L, 2);
+
     slb_type(L, completion_type, NULL, completion_meta);
     luaL_getmetatable(L, completion_type);
     lua_newtable(L);

@@ -26,6 +26,7 @@ void slb_response_open(lua_State *L);
 void slb_response_properties_open(lua_State *L);
 void slb_push_open(lua_State *L);
 void slb_transport_open(lua_State *L);
+void slb_transport_completion_open(lua_State *L);
 void slb_parser_open(lua_State *L);
 void slb_file_open(lua_State *L);
 void slb_progress_open(lua_State *L);
