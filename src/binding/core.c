@@ -1,6 +1,6 @@
-#include "task/task.h"
 #include "binding/tls.h"
 #include "binding/types.h"
+#include "task/task.h"
 #include "sluice.h"
 
 #include <inttypes.h>

@@ -6,8 +6,8 @@
 #ifndef SLB_OPTIONS_H
 #define SLB_OPTIONS_H
 
-#include "task/runtime.h"
 #include "conn/exchange.h"
+#include "task/runtime.h"
 
 /* What one kind of request asks for, compiled once. */
 struct slb_options {

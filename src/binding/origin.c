@@ -4,8 +4,8 @@
 #include "binding/options.h"
 #include "binding/response.h"
 #include "binding/types.h"
-#include "task/wait.h"
 #include "memory/lease.h"
+#include "task/wait.h"
 
 #include <fcntl.h>
 #include <stdio.h>

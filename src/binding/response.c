@@ -1,8 +1,8 @@
 #include "binding/response.h"
 
 #include "binding/types.h"
-#include "task/wait.h"
 #include "memory/lease.h"
+#include "task/wait.h"
 
 /* Read at once when no size is given. */
 #define CHUNK ((size_t)64 * 1024)

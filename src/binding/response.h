@@ -8,8 +8,8 @@
 #ifndef SLB_RESPONSE_H
 #define SLB_RESPONSE_H
 
-#include "task/runtime.h"
 #include "conn/exchange.h"
+#include "task/runtime.h"
 
 extern const char slb_response_type[];
 

@@ -3,8 +3,8 @@
 #include "binding/options.h"
 #include "binding/tls.h"
 #include "binding/types.h"
-#include "task/wait.h"
 #include "io/backend.h"
+#include "task/wait.h"
 
 #include <stdio.h>
 

@@ -6,8 +6,8 @@
 #ifndef SLB_TRANSPORT_H
 #define SLB_TRANSPORT_H
 
-#include "task/runtime.h"
 #include "conn/channel.h"
+#include "task/runtime.h"
 
 /* values of a transport: its two completions once asked for; the string that is
  * sent and the buffer that is filled when a receive is done, kept alive */

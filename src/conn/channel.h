@@ -103,20 +103,21 @@ enum sl_status sl_channel_begin_receive(struct sl_channel *channel,
 
 /* ---- the result of an operation that is DONE ---- */
 
-/* The caller gave it out: nothing is under way in that direction any more. */
+/* The caller has given the result out: nothing is under way in that direction any
+ * more. */
 void sl_channel_settle(struct sl_channel_operation *operation);
 
 /* Whether there are received bytes that nobody asked for. */
 bool sl_channel_is_unasked(const struct sl_channel *channel);
-/* How many bytes the receive gives, 0 once closed. The caller may take them now,
- * or later by another receive. */
+/* How many bytes the receive gives, 0 once closed. The caller may take them now;
+ * those not taken are the beginning of the next receive. */
 size_t sl_channel_received(struct sl_channel *channel);
-/* Moves that many of them to the end of `to`. SL_LIMIT: not one, they are too
- * many. SL_MEMORY: perhaps only the first of them. */
+/* Moves the first `size` of them to the end of `to`. SL_LIMIT: none was moved,
+ * they are too many. SL_MEMORY: perhaps only some of them were. */
 enum sl_status sl_channel_take(struct sl_channel *channel, struct sl_buffer *to,
                                size_t size);
-/* The same in two steps: a view of at least that many, which must be there; then they are
- * dropped, if they still are. SL_MEMORY. */
+/* The same in two steps. peek gives a view of at least `size` bytes, which must
+ * be there: SL_MEMORY. consume drops them, if the channel still has them. */
 enum sl_status sl_channel_peek(struct sl_channel *channel, size_t size,
                                struct sl_view *view);
 void sl_channel_consume(struct sl_channel *channel, size_t size);

@@ -13,8 +13,8 @@
 #ifndef SLB_WAIT_H
 #define SLB_WAIT_H
 
-#include "task/runtime.h"
 #include "io/timer.h"
+#include "task/runtime.h"
 
 struct slb_ticket;
 
