@@ -9,14 +9,15 @@
 /* The connections of one client. */
 struct slb_connections {
     struct slb_runtime *runtime;
-    struct sl_connections *connections;
+    struct sl_connections *connections; /* held by `exchanges` */
+    struct sl_exchanges *exchanges;
 };
 
 static struct slb_connections *check_connections(lua_State *L, int index)
 {
     struct slb_connections *handle = luaL_checkudata(L, index, CONNECTIONS);
 
-    if (handle->connections == NULL)
+    if (handle->exchanges == NULL)
         slb_raise_disposed(L, "client");
     slb_check_usable(L, handle->runtime);
     return handle;
@@ -68,6 +69,10 @@ static int new_connections(lua_State *L)
             slb_field_boolean(L, "pooling", true) ? &runtime->pool
                                                   : &runtime->direct,
             &runtime->loop, runtime->resolver, &options, &handle->connections);
+    if (status == SL_OK) {
+        status = sl_exchanges_create(handle->connections, &handle->exchanges);
+        sl_connections_release(handle->connections);
+    }
     if (status != SL_OK)
         return slb_push_outcome(L, status, "create client");
     handle->runtime = runtime;
@@ -81,8 +86,8 @@ static int connections_close(lua_State *L)
 {
     struct slb_connections *handle = luaL_checkudata(L, 1, CONNECTIONS);
 
-    if (handle->connections != NULL)
-        sl_connections_close(handle->connections);
+    if (handle->exchanges != NULL)
+        sl_exchanges_close(handle->exchanges);
     return 0;
 }
 
@@ -90,7 +95,8 @@ static int connections_close(lua_State *L)
  * `active` that is being made), requests, and the client's pool */
 static int connections_stats(lua_State *L)
 {
-    const struct sl_connections *all = check_connections(L, 1)->connections;
+    const struct slb_connections *handle = check_connections(L, 1);
+    const struct sl_connections *all = handle->connections;
     const struct sl_connections_stats *stats = &all->stats;
     const struct sl_pool_stats *pool = &all->pool->stats;
     const struct {
@@ -102,8 +108,8 @@ static int connections_stats(lua_State *L)
         {"dialing", stats->idle + stats->active - stats->open},
         {"queued", stats->queued},
         {"made", stats->made},
-        {"requests", stats->requests},
-        {"resends", stats->resends},
+        {"requests", handle->exchanges->requests},
+        {"resends", handle->exchanges->resends},
         {"outstanding", sl_pool_outstanding(all->pool)},
         {"rented", pool->rented},
         {"returned", pool->returned},
@@ -124,11 +130,11 @@ static int connections_gc(lua_State *L)
 {
     struct slb_connections *handle = luaL_checkudata(L, 1, CONNECTIONS);
 
-    if (handle->connections == NULL)
+    if (handle->exchanges == NULL)
         return 0;
-    sl_connections_close(handle->connections);
-    sl_connections_release(handle->connections);
-    handle->connections = NULL;
+    sl_exchanges_close(handle->exchanges);
+    sl_exchanges_release(handle->exchanges);
+    handle->exchanges = NULL;
     slb_runtime_release(handle->runtime);
     return 0;
 }
@@ -141,14 +147,17 @@ static void read_origin(lua_State *L, struct sl_origin_options *options)
     options->address = slb_field_string(L, "address");
     options->unix_path = slb_field_string(L, "unix_path");
     options->local_address = slb_field_string(L, "local_address");
-    options->identity = slb_field_string(L, "identity");
+    options->key = slb_field_string(L, "identity");
     if (options->host == NULL || options->host[0] == '\0')
         luaL_error(L, "host: missing");
+    if (options->key == NULL)
+        luaL_error(L, "identity: missing");
 }
 
-/* connections:origin{ host, port, address, unix_path, local_address, tls, identity }
+/* connections:origin{ identity, host, port, address, unix_path, local_address, tls }
  *   -> origin | nil, message, err
- * `tls` is a context; `identity` keys its sessions. */
+ * The origin known by that identity, which also keys its TLS sessions, or a new
+ * one; `tls` is a context. */
 static int connections_origin(lua_State *L)
 {
     struct slb_connections *connections;
@@ -172,9 +181,11 @@ static int connections_origin(lua_State *L)
     lua_setiuservalue(L, -2, 1);
     connections = check_connections(L, 2);
     status =
-        sl_origin_create(connections->connections, &options, &handle->origin);
+        sl_origin_find(connections->connections, &options, &handle->origin);
     if (status != SL_OK)
         return slb_push_outcome(L, status, "create origin");
+    handle->exchanges = connections->exchanges;
+    sl_exchanges_retain(handle->exchanges);
     handle->runtime = connections->runtime;
     slb_runtime_retain(handle->runtime);
     return 1;

@@ -112,11 +112,13 @@ void slb_read_limits(lua_State *L, struct sl_response_limits *limits)
 
 static void read_deadlines(lua_State *L, struct sl_deadlines *deadlines)
 {
+    struct sl_opening_deadlines *opening = &deadlines->opening;
+
     sl_deadlines_default(deadlines);
     deadlines->queue = slb_field_seconds(L, "queue", deadlines->queue);
-    deadlines->resolve = slb_field_seconds(L, "resolve", deadlines->resolve);
-    deadlines->connect = slb_field_seconds(L, "connect", deadlines->connect);
-    deadlines->tls = slb_field_seconds(L, "tls", deadlines->tls);
+    opening->resolve = slb_field_seconds(L, "resolve", opening->resolve);
+    opening->connect = slb_field_seconds(L, "connect", opening->connect);
+    opening->tls = slb_field_seconds(L, "tls", opening->tls);
     deadlines->first_byte =
         slb_field_seconds(L, "first_byte", deadlines->first_byte);
     deadlines->idle = slb_field_seconds(L, "idle", deadlines->idle);

@@ -125,13 +125,13 @@ static struct slb_response *create(lua_State *L, enum sl_status *status)
     lua_setiuservalue(L, -2, RESPONSE_INFO);
     keep_body(L, response);
     origin = slb_check_origin(L, 1);
-    *status = sl_exchange_create(origin->origin, &options->options, head,
-                                 &response->exchange);
+    *status = sl_exchange_create(origin->exchanges, origin->origin,
+                                 &options->options, head, &response->exchange);
     if (*status != SL_OK)
         return response;
     response->runtime = origin->runtime;
     slb_runtime_retain(response->runtime);
-    *status = set_body(L, 5, &response->exchange->upload);
+    *status = set_body(L, 5, &response->exchange->outgoing.upload);
     if (*status != SL_OK)
         slb_abandon_response(response);
     return response;
@@ -210,6 +210,7 @@ static int origin_gc(lua_State *L)
     if (handle->origin == NULL)
         return 0;
     sl_origin_release(handle->origin);
+    sl_exchanges_release(handle->exchanges);
     handle->origin = NULL;
     slb_runtime_release(handle->runtime);
     return 0;

@@ -2,13 +2,14 @@
 #ifndef SLB_ORIGIN_H
 #define SLB_ORIGIN_H
 
-#include "conn/origin.h"
+#include "conn/exchange.h"
 #include "task/runtime.h"
 
 /* value 1: the TLS context, whose verify callback lives as long as this */
 struct slb_origin {
     struct slb_runtime *runtime;
     struct sl_origin *origin;
+    struct sl_exchanges *exchanges; /* of its client; retained by the handle */
 };
 
 extern const char slb_origin_type[];

@@ -30,7 +30,7 @@ static int await_room(lua_State *L, struct slb_response *response)
     if (status == SL_MISUSE)
         return luaL_error(L, "body is being pushed by another coroutine");
     /* A failure shows when the response is waited for. */
-    lua_pushboolean(L, !exchange->is_upload_over);
+    lua_pushboolean(L, !sl_outgoing_is_over(&exchange->outgoing));
     return 1;
 }
 

@@ -18,7 +18,8 @@ const char slb_response_type[] = "sluice.response";
 
 static void note_body(lua_State *L, struct slb_response *response)
 {
-    response->noted = EXCHANGE_SIZE + response->exchange->response.body.length;
+    response->noted =
+        EXCHANGE_SIZE + response->exchange->incoming.response.body.length;
     slb_note_bytes(L, response->runtime, response->noted);
 }
 
@@ -67,7 +68,7 @@ struct slb_response *slb_check_response(lua_State *L, int index)
 
 static struct sl_buffer *body_of(struct slb_response *response)
 {
-    return &response->exchange->response.body;
+    return &response->exchange->incoming.response.body;
 }
 
 static bool is_complete(const struct slb_response *response)
@@ -160,7 +161,7 @@ static void update_counters(struct slb_runtime *runtime,
                             struct sl_exchange *exchange)
 {
     runtime->requests++;
-    if (exchange->has_resent)
+    if (exchange->use == SL_EXCHANGE_RESENT)
         runtime->resends++;
 }
 
@@ -185,13 +186,13 @@ int slb_settle_response(lua_State *L, struct slb_response *response)
         slb_abandon_response(response);
         return count;
     }
-    if (response->keeps_body && exchange->is_upload_over) {
+    if (response->keeps_body && sl_outgoing_is_over(&exchange->outgoing)) {
         lua_pushnil(L);
         lua_setiuservalue(L, 1, RESPONSE_TEXT);
         response->keeps_body = false;
     }
     is_redirect = exchange->options.traits.follows_redirects &&
-                  sl_is_redirect(&exchange->response.head);
+                  sl_is_redirect(&exchange->incoming.response.head);
     if (!response->is_stream)
         note_body(L, response);
     lua_settop(L, 1);
@@ -463,8 +464,8 @@ static int response_detach(lua_State *L)
     static const struct taking detaching = {SL_WANT_WHOLE, false, give_lease};
     struct slb_response *response = check_waiting(L);
 
-    if (response->has_text ||
-        response->exchange->response.delivered != body_of(response)->length)
+    if (response->has_text || response->exchange->incoming.response.delivered !=
+                                  body_of(response)->length)
         return luaL_error(L, "detach: part of the body was taken already");
     return take_body(L, response, &detaching, 0);
 }
@@ -520,7 +521,7 @@ static int response_tostring(lua_State *L)
         lua_pushliteral(L, "sluice.response (disposed)");
     else
         lua_pushfstring(L, "sluice.response (%d)",
-                        response->exchange->response.head.status);
+                        response->exchange->incoming.response.head.status);
     return 1;
 }
 

@@ -8,7 +8,7 @@
 static int push_timings(lua_State *L, const struct sl_exchange *exchange)
 {
     const struct sl_exchange_times times = exchange->times;
-    bool is_reused = exchange->is_reused;
+    bool is_reused = exchange->use == SL_EXCHANGE_REUSED;
     const struct {
         const char *name;
         int64_t from;
@@ -47,7 +47,7 @@ static int push_body(lua_State *L, struct slb_response *response)
 static int push_property(lua_State *L, struct slb_response *response,
                          const char *name)
 {
-    const struct sl_head *head = &response->exchange->response.head;
+    const struct sl_head *head = &response->exchange->incoming.response.head;
     struct sl_view reason;
 
     if (strcmp(name, "status") == 0) {
