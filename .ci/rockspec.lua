@@ -120,7 +120,6 @@ description = {
 }
 dependencies = {
   "lua >= 5.4, < 5.6",
-  "lua-cjson",
 }
 external_dependencies = {
   OPENSSL = { header = "openssl/ssl.h", library = "ssl" },

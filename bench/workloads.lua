@@ -116,6 +116,22 @@ return {
   }, {
     cpu("sluice", "curl", 1.00, 0.80),
   }),
+  large("W3l", "256 MiB streamed, in lines of 70 bytes", "fast", "/file/lines", 256, {
+    body("sluice", "sluice", "lines"),
+    body("sluice whole", "sluice", "whole_lines"),
+    body("io.lines", "sluice", "file_lines"),
+  }, {
+    cpu("sluice", "io.lines", 1.50, 1.20),
+    cpu("sluice whole", "io.lines", 1.50, 1.20),
+  }),
+  large("W3d", "16 MiB streamed, as numbers", "fast", "/file/numbers", 16, {
+    body("sluice", "sluice", "numbers"),
+    body("sluice whole", "sluice", "whole_numbers"),
+    body("io.read", "sluice", "file_numbers"),
+  }, {
+    cpu("sluice", "io.read", 1.50, 1.20),
+    cpu("sluice whole", "io.read", 1.50, 1.20),
+  }),
   touching(3072, large("W3b", "1 GiB held whole", "fast", "/length/" .. GIB, 1024, {
     body("sluice", "sluice", "hold"),
     body("sluice text", "sluice", "text"),

@@ -25,7 +25,8 @@ function contenders.command(bench, row, contender, count, wrapper)
     return ("%s/measure wrk -t1 -c%d -d%d %s"):format(
       bench.out, row.connections, WRK_SECONDS, url)
   end
-  local variables = { UPLOAD = servers.upload, BUILD = bench.build, TRANSPORT = contender.mode }
+  local variables = { UPLOAD = servers.upload, BUILD = bench.build, TRANSPORT = contender.mode,
+    PAYLOADS = servers.payloads }
   if row.at == "secure" then
     variables.CA_FILE = servers.ca_file
   end

@@ -58,6 +58,20 @@ local function make_certificates(dir)
   shell.run("cd " .. shell.quote(dir) .. " && " .. table.concat(steps, " && "))
 end
 
+-- That many bytes of numbered lines.
+local function write_lines(path, size, format)
+  if shell.exists(path) then return end
+  local file = assert(io.open(path .. ".new", "wb"))
+  local number = 0
+  while size > 0 do
+    local line = format:format(number):sub(-size)
+    assert(file:write(line))
+    size, number = size - #line, number + 1
+  end
+  assert(file:close())
+  assert(os.rename(path .. ".new", path))
+end
+
 -- Made once, kept beside the programs: they are the same bytes every time.
 local function make_payloads(out)
   local dir = out .. "/bodies"
@@ -69,6 +83,8 @@ local function make_payloads(out)
         out, kind, 256 * MIB, path, path, path))
     end
   end
+  write_lines(dir .. "/lines", 256 * MIB, "%069d\n")
+  write_lines(dir .. "/numbers", 16 * MIB, "%d\n")
   return dir
 end
 
@@ -89,8 +105,8 @@ local function start_nginx(self, out, pin)
 end
 
 --- Starts both and calls `use(self)`, which finds in it the base URLs `fast`, `nginx` and `secure`,
--- `ca_file`, `upload` (a file of 256 MiB) and `dir` for its own files. Both are stopped after it,
--- also when it raises.
+-- `ca_file`, `upload` (a file of 256 MiB), `payloads` (the folder of bodies) and `dir` for its own
+-- files. Both are stopped after it, also when it raises.
 -- @param out where the programs are
 -- @param pin puts a command on the servers' core
 function servers.with(out, pin, use)
@@ -100,6 +116,7 @@ function servers.with(out, pin, use)
   self.dir = dir
   self.ca_file = dir .. "/ca.pem"
   self.upload = dir .. "/upload"
+  self.payloads = payloads
   local is_ok, message = xpcall(function()
     shell.run(("chmod 755 %s && mkdir %s/www"):format(dir, dir))
     make_certificates(dir)

@@ -7,6 +7,7 @@
  *   GET /length/<bytes>        that many bytes with Content-Length
  *   GET /chunked/<bytes>/<n>   the same in chunks of n bytes
  *   GET /gzip/<file>           a file of the payload folder, as gzip
+ *   GET /file/<file>           the same as it is
  *   GET /gather/<count>        1 KiB, withheld until count connections ask
  *   POST or PUT anything       {"received":<bytes of the body>}
  *
@@ -154,7 +155,8 @@ static void plan_chunked(struct plan *plan, uint64_t total, size_t size)
         (size_t)snprintf(plan->tail, sizeof plan->tail, "0\r\n\r\n");
 }
 
-static bool plan_gzip(struct plan *plan, const char *name)
+/* `coding` is a field line, or nothing. */
+static bool plan_file(struct plan *plan, const char *name, const char *coding)
 {
     char path[512];
     char fields[96];
@@ -176,8 +178,7 @@ static bool plan_gzip(struct plan *plan, const char *name)
     close(fd);
     plan->pattern_size = (size_t)info.st_size;
     plan->total = plan->pattern_size;
-    snprintf(fields, sizeof fields,
-             "Content-Encoding: gzip\r\nContent-Length: %zu\r\n",
+    snprintf(fields, sizeof fields, "%sContent-Length: %zu\r\n", coding,
              plan->pattern_size);
     plan_head(plan, fields);
     return true;
@@ -216,8 +217,11 @@ static const struct plan *find_plan(const char *target, size_t size)
         plan_chunked(plan, total, chunk);
     else if (sscanf(plan->target, "/gather/%zu", &plan->gather) == 1)
         plan_length(plan, 1024);
-    else if (strncmp(plan->target, "/gzip/", 6) != 0 ||
-             !plan_gzip(plan, plan->target + 6))
+    else if (!(strncmp(plan->target, "/gzip/", 6) == 0 &&
+               plan_file(plan, plan->target + 6,
+                         "Content-Encoding: gzip\r\n")) &&
+             !(strncmp(plan->target, "/file/", 6) == 0 &&
+               plan_file(plan, plan->target + 6, "")))
         plan_missing(plan);
     return plan;
 }

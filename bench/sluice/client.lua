@@ -7,6 +7,9 @@
 --   strings      bodies pulled as strings of 64 KiB
 --   hold         bodies held whole, as one sequence
 --   text         bodies held whole, as one string
+--   lines        bodies streamed, line by line; whole_lines: held whole before that
+--   numbers      bodies streamed, number by number; whole_numbers
+--   file_lines   no request: io.lines over the file of that name in $PAYLOADS; file_numbers
 --   upload       POST of the file named by $UPLOAD
 --   post         POST of a small JSON document, encoded for each request
 --
@@ -96,6 +99,53 @@ function workloads.upload()
   local response <close> = check(client:post(url, { body = file }))
   assert(response.body:find(upload_size, 1, true), response.body)
   return upload_size
+end
+
+-- Their bytes with their ends.
+local function count_lines(...)
+  local bytes = 0
+  for line in ... do
+    bytes = bytes + #line + 1
+  end
+  return bytes
+end
+
+local function count_numbers(reader)
+  local before = 0
+  while reader:read("n") do
+    before = reader:seek()
+  end
+  return before + 1
+end
+
+local function payload()
+  return os.getenv("PAYLOADS") .. "/" .. url:match("[^/]*$")
+end
+
+local function lines_of(is_stream)
+  local response <close> = check(client:get(url, { stream = is_stream }))
+  return count_lines(response:lines())
+end
+
+local function numbers_of(is_stream)
+  local response <close> = check(client:get(url, { stream = is_stream }))
+  local reader <close> = response:reader()
+  return count_numbers(reader)
+end
+
+function workloads.lines() return lines_of(true) end
+
+function workloads.whole_lines() return lines_of(false) end
+
+function workloads.numbers() return numbers_of(true) end
+
+function workloads.whole_numbers() return numbers_of(false) end
+
+function workloads.file_lines() return count_lines(io.lines(payload())) end
+
+function workloads.file_numbers()
+  local file <close> = assert(io.open(payload()))
+  return count_numbers(file)
 end
 
 local number = 0

@@ -14,4 +14,10 @@ function failure.new(code, attempt, reason, stage)
   return nil, message, setmetatable(err, Err)
 end
 
+--- Whether it is an error table of the module's own, made here or by the core.
+function failure.is(value)
+  local meta = type(value) == "table" and getmetatable(value)
+  return type(meta) == "table" and meta.__name == Err.__name
+end
+
 return failure

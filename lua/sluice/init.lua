@@ -25,6 +25,7 @@ local sluice = {
   connect = require "sluice.connect",
   url = core.url,
   json = require "sluice.json",
+  serializers = require "sluice.serializers",
 }
 
 for name, method in pairs(require "sluice.response") do

@@ -1,11 +1,10 @@
 --- What a response can do beyond what the core gives it: read, next_chunk, text,
 -- sequence, detach, dispose, info. `sluice` adds these methods to the core's own type.
 
-local BodyReader = require "sluice.body_reader"
 local check = require "sluice.check"
 local core = require "sluice.core"
 local failure = require "sluice.failure"
-local json = require "sluice.json"
+local save = require "sluice.save"
 
 local methods = {}
 
@@ -14,44 +13,60 @@ local function check_live(response)
   if not response:is_live() then error("use of disposed response", 3) end
 end
 
--- The values of a generic `for` over the body: leaving it early lets go of the
--- response; at its end the response stays, with its trailers.
-local function iterate(response, next_value, reader)
+--- Iterates over the body's pieces as sequences; they stay valid while they are
+-- held. A failure is raised. Leaving the loop early disposes the response; at its end
+-- the response stays, with its trailers. Yields.
+function methods:chunks()
+  check_live(self)
   local is_at_end = false
   local leaving = setmetatable({}, {
     __close = function()
-      if reader then reader:close() end
-      if not is_at_end then response:dispose() end
+      if not is_at_end then self:dispose() end
     end,
   })
   return function()
-    local value, _, err = next_value()
-    if value == nil then
-      if err then error(err, 2) end
-      is_at_end = true
-    end
-    return value
+    local piece, _, err = self:next_chunk()
+    if err then error(err, 2) end
+    is_at_end = piece == nil
+    return piece
   end, nil, nil, leaving
 end
 
---- Iterates over the body's pieces as sequences; they stay valid while they are
--- held. A failure is raised. Leaving the loop early lets go of the response. Yields.
-function methods:chunks()
-  check_live(self)
-  return iterate(self, function() return self:next_chunk() end)
+-- The body as a sequence, nil when it is taken as it is read | nil, message, err
+local function whole_body(response)
+  if core.is_streamed(response) then return nil end
+  return response:sequence()
 end
 
---- Iterates over the body's lines, without their ends (LF or CRLF). A failure is
--- raised. Leaving the loop early lets go of the response. Yields.
+--- Iterates over the body's lines, without their ends (LF or CRLF); a line has no
+-- limit but memory. A failure is raised. Leaving the loop early disposes the response.
+-- Yields when streamed.
 function methods:lines()
   check_live(self)
-  local reader, _, failed = BodyReader.new(self)
-  if not reader then error(failed, 2) end
-  return iterate(self, function()
-    local line, message, err = reader:read("L")
-    if not line then return nil, message, err end
-    return (line:gsub("\r?\n$", ""))
-  end, reader)
+  local sequence, _, err = whole_body(self)
+  if err then error(err, 2) end
+  return core.body_lines(self, sequence)
+end
+
+-- Bytes of the wire for a message: what is not printable escaped, the rest cut off.
+local function shown(bytes, size)
+  local rest = #bytes > size and "..." or ""
+  return bytes:sub(1, size):gsub("[^ -~]", function(byte)
+    return ("\\x%02X"):format(byte:byte())
+  end) .. rest
+end
+
+-- The failure of decoding with what was answered: often no text of that kind at all.
+local function undecodable(response, body, err)
+  local content_type = response.headers["Content-Type"]
+  local begin <close> = body:sub(1, 65)
+  local _, message, told = failure.new("decode",
+    ("%s %s"):format(response.method, response.url),
+    ("%d %s: %s; the body begins with \"%s\""):format(response.status,
+      content_type and shown(content_type, 64) or "without Content-Type",
+      err.message, shown(begin:tostring(), 64)), "body")
+  told.position = err.position
+  return nil, message, told
 end
 
 --- The body's value by the client's serializer. The body is received once; each call
@@ -59,76 +74,46 @@ end
 -- Returns the value | nil, message, err (decode and what reading can give)
 function methods:json()
   check_live(self)
-  local serializer = self.serializer
-  if serializer == json then -- which needs a string: one is made once
-    local text, message, err = self:text()
-    if not text then return nil, message, err end
-    return json.decode(text)
-  end
   local sequence, message, err = self:sequence()
   if not sequence then return nil, message, err end
-  local shown <close> = sequence
-  return serializer.decode(shown)
+  local body <close> = sequence
+  local value
+  value, message, err = self.serializer.decode(body)
+  if value == nil and failure.is(err) and err.code == "decode" then
+    return undecodable(self, body, err)
+  end
+  return value, message, err
 end
 
---- A file-like reader over the body: of one on its way forward only, pulling pieces
--- as they are needed; of a whole one with `seek`. To be closed, like a file.
+--- A file-like reader over the body: of a streamed one forward only, taking bytes as
+-- they are needed, so that text() and others then give the rest; of a whole one with
+-- `seek`. To be closed, like a file.
 -- Returns a reader | nil, message, err; its methods yield when streamed.
 function methods:reader()
   check_live(self)
-  return BodyReader.new(self)
+  local sequence, message, err = whole_body(self)
+  if err then return nil, message, err end
+  return core.body_reader(self, sequence)
 end
 
-local function temporary_name(path) return ("%s.%s.part"):format(path, core.random_name()) end
+local save_options = { sync = check.boolean }
 
-local function write_pieces(file, next_piece)
-  while true do
-    local piece, message, err = next_piece()
-    if not piece then
-      if err then return nil, message, err end
-      return true
-    end
-    local ok, reason = file:write(piece)
-    if not ok then return failure.new("invalid", "save", reason, "body") end
-  end
-end
-
--- A body that is there is shown, one on its way is read as it comes.
-local function write_body(response, file)
-  if not response:is_complete() then
-    return write_pieces(file, function() return response:read() end)
-  end
-  local sequence <close> = response:sequence()
-  local next_piece, subject = sequence:segments()
-  return write_pieces(file, function() return next_piece(subject) end)
-end
-
---- Writes the body to a file: to a temporary name beside it, then renamed, so that
--- a file of that name is always whole. There are no options yet. Yields.
+--- Writes the body to a file, whole or not at all: to a temporary name beside it, then
+-- renamed. An existing file keeps its mode, and its owner where possible; a symbolic link
+-- stays, and what it leads to is replaced; a FIFO or device is written into. With
+-- `sync = true` file and name are on the disk when it returns. Raises when part of the
+-- body was taken already. Yields.
 -- Returns the count of bytes | nil, message, err
 function methods:save(path, options)
   if type(path) ~= "string" then
     error("save: path: string expected, got " .. type(path), 2)
   end
-  if options ~= nil then check.options("save", options, {}, 2) end
+  if options ~= nil then check.options("save", options, save_options, 2) end
   check_live(self)
-  local temporary = temporary_name(path)
-  local file, reason = io.open(temporary, "wb")
-  if not file then return failure.new("invalid", "save", reason, "body") end
-  local unfinished <close> = setmetatable({}, { -- luacheck: ignore
-    __close = function(saved)
-      if io.type(file) == "file" then file:close() end
-      if not saved.is_done then os.remove(temporary) end
-    end,
-  })
-  local ok, message, err = write_body(self, file)
-  if not ok then return nil, message, err end
-  local size = file:seek("cur", 0)
-  ok, reason = file:close()
-  if ok then ok, reason = os.rename(temporary, path) end
-  if not ok then return failure.new("invalid", "save", reason, "body") end
-  unfinished.is_done = true
-  return size
+  if not core.is_untouched(self) then
+    error("save: part of the body was taken already", 2)
+  end
+  return save(self, path, options and options.sync or false)
 end
 
 return methods

@@ -3,6 +3,7 @@
 local core = require "sluice.core"
 local auth = require "sluice.auth"
 local failure = require "sluice.failure"
+local finish = require "sluice.finish"
 local fields = require "sluice.fields"
 local plan = require "sluice.plan"
 local redirects = require "sluice.redirects"
@@ -275,9 +276,14 @@ local function await_response(response, request, pushing)
     return nil, message, err
   end
   goes_on = not answer:is_complete()
-  if tell and not goes_on then
-    raise_from(reporting) -- which may have been the first to see the end
-    if reporting:status() ~= "done" then tell(answer:progress(total)) end
+  if tell then
+    local function report_end()
+      raise_from(reporting) -- which may have been the first to see the end
+      if reporting:status() == "done" then return end
+      reporting:cancel()
+      tell(answer:progress(total))
+    end
+    if goes_on then finish.set(answer, report_end) else report_end() end
   end
   is_answered = true
   return answer, message, err

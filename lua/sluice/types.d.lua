@@ -13,6 +13,7 @@
 ---@field stage? "queue" | "resolve" | "connect" | "tls" | "send" | "head" | "body"
 ---@field retryable boolean sending again cannot do the work twice
 ---@field errno? integer of the system
+---@field position? integer of the first byte that cannot be decoded, from 1
 
 -- ---- options ----
 
@@ -173,7 +174,8 @@
 ---@field redirects? { status: integer, url: string }[]
 ---@field tls? sluice.tls_info
 local response = {}
---- The body as one string, made once. Yields when streamed.
+--- The body as one string, made once; of a streamed one that was read, the rest.
+--- Yields when streamed.
 ---@return string? text
 ---@return string? message
 ---@return sluice.error? err
@@ -186,7 +188,7 @@ function response:json() end
 --- The body without a copy; good after the response is gone. Yields when streamed.
 ---@return sluice.sequence?, string?, sluice.error?
 function response:sequence() end
---- A file-like reader. Yields when streamed, and so do its methods.
+--- A file-like reader; of a streamed body it takes what it reads. Its methods yield when streamed.
 ---@return sluice.body_reader?, string?, sluice.error?
 function response:reader() end
 --- The body with its ownership. Yields when streamed.
@@ -205,15 +207,20 @@ function response:lines() end
 ---@param n? integer 65536
 ---@return string?, string?, sluice.error?
 function response:read(n) end
---- Writes the body to a file of that name, whole or not at all; returns its size. Yields.
+--- Writes the body to a file of that name, whole or not at all; returns its size. Raises when
+--- part of the body was taken already. Yields.
 ---@param path string
+---@param options? sluice.save_options
 ---@return integer?, string?, sluice.error?
-function response:save(path) end
+function response:save(path, options) end
 --- Whether the whole body has come.
 ---@return boolean
 function response:is_complete() end
 --- Gives everything back; idempotent.
 function response:dispose() end
+
+---@class sluice.save_options
+---@field sync? boolean Whether file and name are on the disk when it returns.
 
 ---@class sluice.headers
 ---@field [string] string
@@ -247,14 +254,14 @@ function sequence:reader() end
 --- Gives its segments back; idempotent.
 function sequence:dispose() end
 
---- Of a whole body, or of one on its way, which only goes forward.
+--- Of a whole body, or of a streamed one, which only goes forward.
 ---@class sluice.body_reader
 local body_reader = {}
---- By the formats of Lua's files. Yields while the body is on its way.
+--- By the formats of Lua's files. Yields when streamed.
 ---@param ... string | integer
 ---@return string | number | nil ...
 function body_reader:read(...) end
---- Yields while the body is on its way; raises failures.
+--- Yields when streamed; raises failures.
 ---@param ... string | integer
 ---@return fun(): string | number | nil ...
 function body_reader:lines(...) end
@@ -465,14 +472,18 @@ function url.escape(text) end
 ---@return string?, string?, sluice.error?
 function url.unescape(text) end
 
+--- RFC 8259, strictly, by the core. Integers of 64 bits stay integers, other numbers are
+--- floats; what cannot be held exactly is an error.
 ---@class sluice.json: sluice.serializer
----@field null any
+---@field null any null in both directions
+---@field array_mt table metatable of tables that are arrays even when empty; a decoded [] has it
+---@field empty_array any written as []
 local json = {}
 ---@param value any
 ---@param to sluice.writer
 ---@return sluice.writer?, string?, sluice.error?
 function json.encode(value, to) end
----@param input sluice.sequence | string
+---@param input sluice.sequence | sluice.lease | string
 ---@return any, string?, sluice.error?
 function json.decode(input) end
 ---@param value any
@@ -659,6 +670,7 @@ function client:close() end
 ---@class sluice
 ---@field url sluice.url
 ---@field json sluice.json
+---@field serializers table<string, sluice.serializer> json, and cjson where lua-cjson is
 local sluice = {}
 --- Fails with memory or unsupported.
 ---@param options? sluice.client_options

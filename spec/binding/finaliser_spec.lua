@@ -57,6 +57,20 @@ of_response("all", function(response)
 end)
 of_response("get", function(response) return response.headers:get "X-A" end)
 
+of_response("lines", function(response)
+  for line in response:lines() do assert(line) end
+end, { stream = true })
+of_response("reader", function(response)
+  local reader = response:reader()
+  for _ = 1, 100 do assert(reader:read("l", 5, "L")) end
+  assert(reader:read "a")
+end, { stream = true })
+of_response("whole reader", function(response)
+  local reader <close> = response:reader()
+  for _ = 1, 100 do assert(reader:read("l", 5, "L")) end
+  assert(reader:read "a")
+end)
+
 local function of_sequence(name, call)
   cases["sequence " .. name] = function()
     local made = sequence()
@@ -92,10 +106,8 @@ end
 cases["writer write"] = function()
   local writer = sluice.writer()
   return writer, function()
-    for i = 1, 500 do
-      writer:write(i + 0.5, "text")
-      if i % 25 == 0 then writer:view() end -- which allocates: so collections come
-    end
+    for i = 1, 2000 do writer:write(i + 0.5, "text") end
+    writer:view()
     writer:detach():dispose()
   end
 end
@@ -157,7 +169,8 @@ describe("a finaliser that disposes", function()
 
   for _, what in ipairs { "response text", "response sequence", "response detach",
     "response timings", "response read", "response chunks", "response headers", "response all",
-    "response get", "sequence tostring", "sequence sub", "sequence segments", "sequence reader",
+    "response get", "response lines", "response reader", "response whole reader",
+    "sequence tostring", "sequence sub", "sequence segments", "sequence reader",
     "lease tostring", "buffer detach", "writer write", "parser next", "transport receive" } do
     it(what .. " does no harm", function()
       local p <close> = support.peer.listen { records = false, repeat_last = true, script = {

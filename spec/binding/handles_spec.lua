@@ -86,6 +86,23 @@ local makers = {
     coroutine.wrap(function() pcall(response.read, response) end)()
     return response, made
   end,
+  ["body reader"] = function()
+    local response, made = got()
+    return response:reader(), response, made
+  end,
+  ["body reader streamed"] = function()
+    local made = client()
+    local response = assert(made:get(url, { stream = true }))
+    return response:reader(), response, made
+  end,
+  ["body reader awaited"] = function()
+    local made = client()
+    local response = assert(made:get(url .. "stall", { stream = true }))
+    local reader = response:reader()
+    coroutine.wrap(function() pcall(reader.read, reader) end)()
+    return reader, response, made
+  end,
+  replacement = function() return assert(core.replace_file "/dev/null") end,
   headers = function() local response, made = got() return response.headers, response, made end,
   connections = function() local response, made = got() return made.connections, made, response end,
   origin = function() return field "origins" end,

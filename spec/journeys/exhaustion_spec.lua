@@ -111,6 +111,20 @@ local programs = {
     good(copy:append(small:detach()))
   ]],
 
+  ["JSON both ways"] = [[
+    local json, text = sluice.json, ("caf\u{e9}\n"):rep(800)
+    local value = { text = text, list = { 1, 2.5, true, json.null, { { {} } } }, n = 1 << 60 }
+    local writer <close> = sluice.writer { initial_size = 1 }
+    good(json.encode(value, writer))
+    local lease <close> = writer:detach()
+    local buffer <close> = sluice.buffer { segment_size = 1000 + math.random(1 << 30) }
+    good(buffer:append(lease))
+    local sequence <close> = buffer:sequence()
+    local back = good(json.decode(sequence))
+    assert(back.text == text and back.list[2] == 2.5 and back.n == 1 << 60)
+    assert(#good(json.text(value)) == #lease and #good(json.text(value.list)) < 100)
+  ]],
+
   ["a parser"] = [[
     local parser <close> = sluice.http_parser()
     good(parser:feed "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\nA: b\r\n\r\n")

@@ -256,16 +256,16 @@ describe("bad input", function()
     local interim = "HTTP/1.1 103 Early Hints\r\n\r\n"
 
     local limits = {
-      ["a head of more than 64 KiB"] = head(("X: " .. ("a"):rep(1000) .. "\r\n"):rep(66) .. "Y: y"),
+      ["a head of more than 128 KiB"] = head(("X: " .. ("a"):rep(1000) .. "\r\n"):rep(131) .. "Y: y"),
       ["more than 256 lines"] = head(("X: y\r\n"):rep(256) .. "Y: y"),
-      ["a line of more than 16 KiB"] = head("X: " .. ("a"):rep(16384)),
-      ["a reason of more than 16 KiB"] = "HTTP/1.1 200 " .. ("a"):rep(16400) .. "\r\n\r\n",
+      ["a line of more than 64 KiB"] = head("X: " .. ("a"):rep(65536)),
+      ["a reason of more than 64 KiB"] = "HTTP/1.1 200 " .. ("a"):rep(65550) .. "\r\n\r\n",
       ["a line without an end"] = "HTTP/1.1 200 OK\r\nX: " .. ("a"):rep(100000),
-      ["more than 8 interim responses"] = interim:rep(9) .. GOOD,
+      ["more than 32 interim responses"] = interim:rep(33) .. GOOD,
       ["a chunk extension of more than 256 bytes"] =
         chunked .. "4;" .. ("x"):rep(257) .. "\r\ngood\r\n0\r\n\r\n",
-      ["trailers of more than 64 KiB"] =
-        chunked .. "0\r\n" .. ("X: " .. ("a"):rep(1000) .. "\r\n"):rep(66) .. "\r\n",
+      ["trailers of more than 128 KiB"] =
+        chunked .. "0\r\n" .. ("X: " .. ("a"):rep(1000) .. "\r\n"):rep(131) .. "\r\n",
       ["trailers of more than 256 lines"] = chunked .. "0\r\n" .. ("X: y\r\n"):rep(257) .. "\r\n",
     }
 
@@ -303,8 +303,8 @@ describe("bad input", function()
     it("is accepted at the limits of a head", function()
       for name, bytes in pairs {
         ["256 lines"] = head("Content-Length: 4", ("X: y\r\n"):rep(254) .. "Y: y") .. "good",
-        ["a line of 16 KiB"] = head("Content-Length: 4", "X: " .. ("a"):rep(16384 - 3)) .. "good",
-        ["8 interim responses"] = interim:rep(8) .. GOOD,
+        ["a line of 64 KiB"] = head("Content-Length: 4", "X: " .. ("a"):rep(65536 - 3)) .. "good",
+        ["32 interim responses"] = interim:rep(32) .. GOOD,
         ["an extension of 256 bytes"] =
           chunked .. "4;" .. ("x"):rep(255) .. "\r\ngood\r\n0\r\n\r\n",
         ["a folded value"] = head("Content-Length: 4", "X: a\r\n  b") .. "good",

@@ -57,12 +57,41 @@ local programs = {
     assert(buffer:reset():append(lease))
   ]],
 
+  ["JSON both ways"] = [[
+    local json, text = sluice.json, ("caf\u{e9}\n"):rep(800)
+    local value = { text = text, list = { 1, 2.5, json.null, { { {} } }, {} }, n = 1 << 60 }
+    for i = 1, 70 do value.list[5][i] = { i } end
+    local writer <close> = sluice.writer { initial_size = 1 }
+    assert(json.encode(value, writer))
+    local lease <close> = writer:detach()
+    local back = assert(json.decode(lease))
+    assert(back.text == text and back.list[5][70][1] == 70 and back.n == 1 << 60)
+    assert(#json.text(value) == #lease)
+    local nothing, message, err = json.text { a = { print } }
+    assert(nothing == nil and message:find "a%[1%]" and err.code == "invalid")
+    nothing, message, err = json.decode '["\\u0041", 01]'
+    assert(nothing == nil and message:find "leading zero" and err.position == 12)
+  ]],
+
   ["a request"] = [[
     local client <close> = sluice.client { transport = transport, timeout = 5 }
     local response <close>, message = client:get(url)
     assert(response, message)
     assert(response.status == 200 and response.headers["Content-Length"] == "16")
     assert(response:json().list[3] == 3)
+  ]],
+
+  ["a body as a file"] = [[
+    local client <close> = sluice.client { transport = transport, timeout = 5 }
+    local response <close>, message = client:get(url, { stream = true })
+    assert(response, message)
+    local reader <close> = response:reader()
+    assert(#reader:read(3) == 3 and #reader:read "a" == 13)
+    for line in response:lines() do error(line) end
+    local whole <close>, why = client:get(url)
+    assert(whole, why)
+    for line in whole:lines() do assert(#line == 16) end
+    assert(whole:save "/dev/null" == 16)
   ]],
 
   ["a request with a body"] = [[

@@ -316,6 +316,28 @@ describe("a client", function()
       assert.equal(1, (p:connections()))
     end)
 
+    it("not one whose server spoke before it was asked, and delivers what that said", function()
+      local p <close> = peer.listen { script = {
+        { { "send", "HTTP/1.1 408 Late\r\nContent-Length: 4\r\n\r\nlate" }, request_head, good },
+        { request_head, good, { "loop" } },
+      } }
+      local first <close> = assert(client:get(p.url .. "/"))
+      -- Where the request was quicker than the server, this was its answer all the same.
+      assert.same({ 408, "late" }, { first.status, first:text() })
+      for _ = 1, 3 do assert.equal("good", text(client:get(p.url .. "/"))) end
+      assert.equal(2, client:stats().made)
+    end)
+
+    it("for a second less than the server says, and no longer than it is told", function()
+      for seconds, idle in pairs { [0] = 0, [1] = 0, [5] = 1, [1000] = 1 } do
+        local own <close> = support.client()
+        local p <close> = serve({ "send", "HTTP/1.1 200 OK\r\nKeep-Alive: max=5, timeout="
+          .. seconds .. "\r\nContent-Length: 4\r\n\r\ngood" }, { "loop" })
+        assert.equal("good", text(own:get(p.url .. "/")))
+        assert.equal(idle, own:stats().idle)
+      end
+    end)
+
     it("for one origin each, whatever the case of its name", function()
       local a <close> = serve(good, { "loop" })
       local b <close> = serve(good, { "loop" })
@@ -645,6 +667,19 @@ describe("a client", function()
       return err
     end
 
+    it("in the queue behind responses that nobody reads, and says how many", function()
+      local own <close> = support.client { pool = { per_origin = 3 } }
+      local p <close> = serve({ "send", "HTTP/1.1 200 OK\r\nContent-Length: 400000\r\n\r\n" },
+        { "hold" })
+      local held = {}
+      for i = 1, 3 do held[i] = assert(own:get(p.url .. "/", { stream = true })) end
+      local _, message, err = own:get(p.url .. "/", { timeout = { queue = 0.05 } })
+      assert.same({ "timeout", "queue" }, { err.code, err.stage })
+      assert.matches("3 of 3 are held by streamed responses", message)
+      for i = 1, 3 do held[i]:dispose() end
+      p:signal(3)
+    end)
+
     it("in the queue", function()
       local own <close> = support.client { pool = { per_origin = 1 } }
       local p <close> = serve({ "hold" }, good, { "loop" })
@@ -654,7 +689,7 @@ describe("a client", function()
         local _, message, err = own:get(p.url .. "/", { timeout = { queue = 0.05 } })
         assert.equal("queue", err.stage)
         assert.is_true(err.retryable)
-        assert.matches("no connection became free within 0.05 s", message)
+        assert.matches("no connection became free within 0.05 s %(timeout.queue%): 1 are in use", message)
         return err
       end)
       p:signal(1)

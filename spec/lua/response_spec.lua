@@ -136,6 +136,24 @@ describe("a response", function()
       return true
     end,
     ["a few bytes"] = function(response) return response:read(100) end,
+    ["lines and numbers"] = function(response)
+      local reader <close> = response:reader()
+      for _ = 1, 100 do
+        local line, message, err = reader:read(2, "l")
+        if not line then return nil, message, err end
+        reader:read "n" -- mostly none is there
+      end
+      return true
+    end,
+    ["a loop over lines"] = function(response)
+      local count = 0
+      local ok, err = pcall(function()
+        for _ in response:lines() do count = count + 1 end
+      end)
+      assert.is_false(ok)
+      assert.is_true(count > 0)
+      return nil, tostring(err), err
+    end,
     ["many bytes"] = function(response) return response:read(1 << 20) end,
   }
 

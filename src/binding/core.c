@@ -3,32 +3,12 @@
 #include "task/task.h"
 #include "sluice.h"
 
-#include <inttypes.h>
-#include <stdio.h>
-#include <unistd.h>
-
-/* random_name() -> 16 hexadecimal digits, for temporary files */
-static int random_name(lua_State *L)
-{
-    uint64_t bits;
-    char name[17];
-
-    if (getentropy(&bits, sizeof bits) != 0)
-        return luaL_error(L, "no random bytes");
-    snprintf(name, sizeof name, "%016" PRIx64, bits);
-    lua_pushstring(L, name);
-    return 1;
-}
-
-static const luaL_Reg functions[] = {{"random_name", random_name},
-                                     {NULL, NULL}};
-
 /* The module table `sluice.core`: what lua/sluice is made of. */
 int luaopen_sluice_core(lua_State *L)
 {
     luaL_checkversion(L);
     slb_runtime_open(L);
-    luaL_newlib(L, functions);
+    lua_newtable(L);
     slb_wait_open(L);
     slb_task_open(L);
     slb_loop_open(L);
@@ -47,10 +27,13 @@ int luaopen_sluice_core(lua_State *L)
     slb_response_open(L);
     slb_response_properties_open(L);
     slb_push_open(L);
+    slb_body_reader_open(L);
+    slb_save_open(L);
     slb_transport_open(L);
     slb_transport_completion_open(L);
     slb_parser_open(L);
     slb_file_open(L);
     slb_progress_open(L);
+    slb_json_open(L);
     return 1;
 }

@@ -1,11 +1,9 @@
 #include "memory/reader.h"
 
+#include "binding/formats.h"
 #include "binding/types.h"
 
 static const char reader_type[] = "sluice.reader";
-
-/* The upvalues that a closure may have. */
-#define FORMATS_MAX 250
 
 /* values: the sequence it reads, which owns the segments */
 struct slb_reader {
@@ -40,181 +38,58 @@ int slb_sequence_reader(lua_State *L)
 
 /* ---- reading, by the formats of Lua's files ---- */
 
-/* At most `size` bytes, then `skipped` more are passed over. Making room may run
- * finalisers: the sequence may be disposed after that. */
-static void push_rest(lua_State *L, struct sl_reader *reader, size_t size,
-                      size_t skipped)
+static void recheck(lua_State *L)
 {
-    luaL_Buffer text;
-    size_t count = sl_reader_left(reader);
-    char *room;
-
-    if (count > size)
-        count = size;
-    room = luaL_buffinitsize(L, &text, count);
     check_reader(L);
-    sl_reader_read(reader, room, count);
-    sl_reader_skip(reader, skipped);
-    luaL_pushresultsize(&text, count);
 }
 
-static bool push_line(lua_State *L, struct sl_reader *reader, bool keeps_end)
+/* stack: reader, `count` formats */
+static int read_formats(lua_State *L, int count)
 {
-    size_t size;
-    bool has_end = sl_reader_find(reader, '\n', &size);
+    luaL_checkstack(L, count + LUA_MINSTACK, "too many formats");
+    for (int i = 0; i < count; i++) {
+        struct sl_item item;
 
-    if (!has_end)
-        size = sl_reader_left(reader);
-    if (!has_end && size == 0)
-        return false;
-    if (has_end && keeps_end)
-        size++;
-    push_rest(L, reader, size, has_end && !keeps_end);
-    return true;
-}
-
-/* ---- "n": what liolib reads as a number, and not a byte more ---- */
-
-struct numeral {
-    struct sl_reader *reader;
-    size_t size;
-    char text[201]; /* as long as liolib's */
-};
-
-static int next_byte(const struct numeral *numeral)
-{
-    struct sl_view view = sl_reader_peek(numeral->reader);
-
-    return view.size > 0 ? (unsigned char)view.data[0] : '\0';
-}
-
-/* Takes one byte; a numeral that is too long becomes invalid. */
-static bool take_byte(struct numeral *numeral)
-{
-    if (numeral->size >= sizeof numeral->text - 1) {
-        numeral->text[0] = '\0';
-        return false;
+        slb_begin_item(lua_tointeger(L, 2 + i), &item);
+        if (!slb_push_next(L, check_reader(L), &item, recheck)) {
+            lua_pushnil(L);
+            return i + 1;
+        }
     }
-    numeral->text[numeral->size++] = (char)next_byte(numeral);
-    sl_reader_skip(numeral->reader, 1);
-    return true;
-}
-
-static bool take_one_of(struct numeral *numeral, const char *set)
-{
-    int byte = next_byte(numeral);
-
-    return byte != '\0' && strchr(set, byte) != NULL && take_byte(numeral);
-}
-
-static size_t take_digits(struct numeral *numeral, bool is_hexadecimal)
-{
-    const char *set = is_hexadecimal ? "0123456789abcdefABCDEF" : "0123456789";
-    size_t count = 0;
-
-    while (take_one_of(numeral, set))
-        count++;
     return count;
-}
-
-static bool push_number(lua_State *L, struct sl_reader *reader)
-{
-    struct numeral numeral = {.reader = reader, .size = 0};
-    size_t digits = 0;
-    bool is_hexadecimal = false;
-
-    while (next_byte(&numeral) != '\0' &&
-           strchr(" \f\n\r\t\v", next_byte(&numeral)) != NULL)
-        sl_reader_skip(reader, 1);
-    take_one_of(&numeral, "+-");
-    if (take_one_of(&numeral, "0")) {
-        if (take_one_of(&numeral, "xX"))
-            is_hexadecimal = true;
-        else
-            digits = 1;
-    }
-    digits += take_digits(&numeral, is_hexadecimal);
-    if (take_one_of(&numeral, "."))
-        digits += take_digits(&numeral, is_hexadecimal);
-    if (digits > 0 && take_one_of(&numeral, is_hexadecimal ? "pP" : "eE")) {
-        take_one_of(&numeral, "+-");
-        take_digits(&numeral, false);
-    }
-    numeral.text[numeral.size] = '\0';
-    return lua_stringtonumber(L, numeral.text) != 0;
-}
-
-/* One format at `index`; false at the end, with nothing pushed. */
-static bool push_format(lua_State *L, struct sl_reader *reader, int index)
-{
-    const char *format;
-
-    if (lua_type(L, index) == LUA_TNUMBER) {
-        lua_Integer size = luaL_checkinteger(L, index);
-
-        luaL_argcheck(L, size >= 0, index, "count is negative");
-        if (sl_reader_left(reader) == 0)
-            return false;
-        push_rest(L, reader, (size_t)size, 0);
-        return true;
-    }
-    format = luaL_checkstring(L, index);
-    if (*format == '*')
-        format++;
-    switch (*format) {
-    case 'n':
-        return push_number(L, reader);
-    case 'l':
-        return push_line(L, reader, false);
-    case 'L':
-        return push_line(L, reader, true);
-    case 'a':
-        push_rest(L, reader, SIZE_MAX, 0);
-        return true;
-    default:
-        return luaL_argerror(L, index, "invalid format") != 0;
-    }
 }
 
 /* reader:read(...) -> as file:read: counts, "l", "L", "n", "a"; nil at the end */
 static int reader_read(lua_State *L)
 {
-    struct sl_reader *reader = check_reader(L);
-    int count = lua_gettop(L);
-
-    if (count == 1) {
-        if (!push_line(L, reader, false))
-            lua_pushnil(L);
-        return 1;
-    }
-    luaL_checkstack(L, count + LUA_MINSTACK, "too many formats");
-    for (int i = 2; i <= count; i++) {
-        if (!push_format(L, check_reader(L), i)) {
-            lua_pushnil(L);
-            return i - 1;
-        }
-    }
-    return count - 1;
+    check_reader(L);
+    return read_formats(L, slb_check_formats(L, 2));
 }
 
-/* upvalues: the reader, the formats */
+/* upvalues: the reader, the count of formats, these */
 static int next_formats(lua_State *L)
 {
+    int count = (int)lua_tointeger(L, lua_upvalueindex(2));
+
     lua_settop(L, 0);
-    luaL_checkstack(L, FORMATS_MAX + 1, NULL);
-    for (int i = 1; !lua_isnone(L, lua_upvalueindex(i)); i++)
-        lua_pushvalue(L, lua_upvalueindex(i));
-    return reader_read(L);
+    luaL_checkstack(L, count + 1, NULL);
+    lua_pushvalue(L, lua_upvalueindex(1));
+    for (int i = 0; i < count; i++)
+        lua_pushvalue(L, lua_upvalueindex(3 + i));
+    return read_formats(L, count);
 }
 
 /* for ... in reader:lines(...): as file:lines, what read(...) gives until the
  * first is nil; lines without their ends when no format is given */
 static int reader_lines(lua_State *L)
 {
+    int count;
+
     check_reader(L);
-    luaL_argcheck(L, lua_gettop(L) <= FORMATS_MAX, FORMATS_MAX + 1,
-                  "too many formats");
-    lua_pushcclosure(L, next_formats, lua_gettop(L));
+    count = slb_check_formats(L, 2);
+    lua_pushinteger(L, count);
+    lua_insert(L, 2);
+    lua_pushcclosure(L, next_formats, count + 2);
     return 1;
 }
 

@@ -8,7 +8,6 @@
 #define CHUNK ((size_t)64 * 1024)
 
 /* Read at most before others get their turn. */
-#define TURN_BYTES  ((uint32_t)256 * 1024)
 #define TURN_PIECES 64
 
 /* What an exchange takes beside its body, about. */
@@ -54,15 +53,27 @@ void slb_end_response(struct slb_response *response)
     release(response, exchange);
 }
 
-struct slb_response *slb_check_response(lua_State *L, int index)
+void slb_check_live(lua_State *L, struct slb_response *response)
 {
-    struct slb_response *response = slb_check(L, index, slb_response_type);
-
     if (response->exchange == NULL) {
         slb_end_response(response);
         slb_raise_disposed(L, "response");
     }
     slb_check_usable(L, response->runtime);
+}
+
+void slb_check_unread(lua_State *L, struct slb_response *response)
+{
+    slb_check_live(L, response);
+    if (response->is_detached)
+        luaL_error(L, "use of detached body");
+}
+
+struct slb_response *slb_check_response(lua_State *L, int index)
+{
+    struct slb_response *response = slb_check(L, index, slb_response_type);
+
+    slb_check_live(L, response);
     return response;
 }
 
@@ -78,10 +89,9 @@ static bool is_complete(const struct slb_response *response)
 
 static struct slb_response *check_body(lua_State *L)
 {
-    struct slb_response *response = slb_check_response(L, 1);
+    struct slb_response *response = slb_check(L, 1, slb_response_type);
 
-    if (response->is_detached)
-        luaL_error(L, "use of detached body");
+    slb_check_unread(L, response);
     return response;
 }
 
@@ -141,9 +151,8 @@ static const char *push_attempt(lua_State *L, int index,
                            lua_tostring(L, -1));
 }
 
-/* nil, message, err: what was tried, on what. `index` is the response's. */
-static int push_exchange_failure(lua_State *L, int index,
-                                 const struct sl_exchange *exchange)
+int slb_push_exchange_failure(lua_State *L, int index,
+                              const struct sl_exchange *exchange)
 {
     const struct sl_failure failure = exchange->failure;
 
@@ -181,7 +190,7 @@ int slb_settle_response(lua_State *L, struct slb_response *response)
         return luaL_error(L, "response is being waited for already");
     update_counters(response->runtime, exchange);
     if (status != SL_OK) {
-        int count = push_exchange_failure(L, 1, exchange);
+        int count = slb_push_exchange_failure(L, 1, exchange);
 
         slb_abandon_response(response);
         return count;
@@ -246,31 +255,33 @@ static int push_stream_end(lua_State *L, struct slb_response *response,
     }
     if (status == SL_MISUSE)
         return luaL_error(L, "body is being read by another coroutine");
-    return push_exchange_failure(L, 1, response->exchange);
+    return slb_push_exchange_failure(L, 1, response->exchange);
 }
 
-/* A body whose bytes are always there before they are asked for must not keep
- * everybody else from running, timers neither. */
-static bool is_turn_over(lua_State *L, struct slb_response *response)
+bool slb_is_turn_over(lua_State *L, struct slb_response *response)
 {
-    if (response->given < TURN_BYTES)
+    if (response->given < SLB_TURN_BYTES)
         return false;
     response->given = 0;
     return slb_can_take_turn(L, response->runtime);
 }
 
-static void count_piece(struct slb_response *response, size_t size)
+void slb_count_given(struct slb_response *response, size_t size, size_t pieces)
 {
-    if (size < TURN_BYTES / TURN_PIECES)
-        size = TURN_BYTES / TURN_PIECES;
-    response->given += size < TURN_BYTES ? (uint32_t)size : TURN_BYTES;
+    if (size < SLB_TURN_BYTES / pieces)
+        size = SLB_TURN_BYTES / pieces;
+    response->given += size < SLB_TURN_BYTES ? (uint32_t)size : SLB_TURN_BYTES;
 }
 
-/* First thing in a continuation of slb_wait or slb_wait_turn: whether to go on. */
-static bool may_go_on(lua_State *L, lua_KContext context)
+static void count_piece(struct slb_response *response, size_t size)
+{
+    slb_count_given(response, size, TURN_PIECES);
+}
+
+bool slb_may_read_on(lua_State *L, lua_KContext context,
+                     struct slb_response *response)
 {
     enum sl_status status = slb_waited(L, context);
-    struct slb_response *response = slb_check(L, 1, slb_response_type);
 
     response->given = 0;
     if (response->exchange == NULL)
@@ -301,7 +312,7 @@ static int await_body(lua_State *L, struct slb_response *response)
     size_t wanted = (size_t)lua_tointeger(L, 2);
     enum sl_status status;
 
-    if (taking->takes_turns && is_turn_over(L, response))
+    if (taking->takes_turns && slb_is_turn_over(L, response))
         return slb_wait_turn(L, response->runtime, slb_abandon_response,
                              response, go_on);
     status = sl_exchange_want(response->exchange, taking->interest, wanted);
@@ -316,8 +327,8 @@ static int await_body(lua_State *L, struct slb_response *response)
 static int go_on(lua_State *L, int status, lua_KContext context)
 {
     (void)status;
-    if (!may_go_on(L, context))
-        return push_exchange_failure(L, 1, check_body(L)->exchange);
+    if (!slb_may_read_on(L, context, lua_touserdata(L, 1)))
+        return slb_push_exchange_failure(L, 1, check_body(L)->exchange);
     return await_body(L, check_body(L));
 }
 
@@ -472,14 +483,17 @@ static int response_detach(lua_State *L)
 
 /* ---- ends ---- */
 
+void slb_dispose_response(struct slb_response *response)
+{
+    if (response->exchange != NULL)
+        let_go(response);
+}
+
 /* response:dispose() - gives everything back; of a body still on its way the
  * rest is drained or the connection closed. Idempotent. */
 static int response_dispose(lua_State *L)
 {
-    struct slb_response *response = slb_check(L, 1, slb_response_type);
-
-    if (response->exchange != NULL)
-        let_go(response);
+    slb_dispose_response(slb_check(L, 1, slb_response_type));
     return 0;
 }
 

@@ -32,6 +32,35 @@ struct slb_response {
 /* The live response at `index`; raises when disposed. */
 struct slb_response *slb_check_response(lua_State *L, int index);
 
+/* Raises when it is disposed, or not to be used here; also when its body was
+ * detached. */
+void slb_check_live(lua_State *L, struct slb_response *response);
+void slb_check_unread(lua_State *L, struct slb_response *response);
+
+/* response:dispose() */
+void slb_dispose_response(struct slb_response *response);
+
+/* ---- for what reads a body on its way ---- */
+
+/* Given out at most before others get their turn. */
+#define SLB_TURN_BYTES ((uint32_t)256 * 1024)
+
+/* A body whose bytes are always there before they are asked for must not keep
+ * everybody else from running, timers neither: whether to wait for a turn now. */
+bool slb_is_turn_over(lua_State *L, struct slb_response *response);
+/* So many bytes were given out; a turn is over after that many pieces of any
+ * size. */
+void slb_count_given(struct slb_response *response, size_t size, size_t pieces);
+/* First thing in a continuation of slb_wait or slb_wait_turn: whether to go on.
+ * If not, the exchange has failed by now. */
+bool slb_may_read_on(lua_State *L, lua_KContext context,
+                     struct slb_response *response);
+
+/* nil, message, err for the exchange's failure, naming what was tried on what.
+ * `index` is the response's. */
+int slb_push_exchange_failure(lua_State *L, int index,
+                              const struct sl_exchange *exchange);
+
 /* Lets go of a disposed one's exchange once nobody waits for it. */
 void slb_end_response(struct slb_response *response);
 

@@ -188,17 +188,22 @@ static int sequence_equal(lua_State *L)
     return 1;
 }
 
-/* sequence:dispose() - gives its segments back; idempotent */
-static int sequence_dispose(lua_State *L)
+void slb_dispose_sequence(lua_State *L, int index)
 {
-    struct slb_sequence *handle = slb_check(L, 1, sequence_type);
+    struct slb_sequence *handle = slb_check(L, index, sequence_type);
     struct slb_runtime *runtime = handle->runtime;
 
     if (runtime == NULL)
-        return 0;
+        return;
     sl_sequence_fini(&handle->content);
     handle->runtime = NULL;
     slb_runtime_release(runtime);
+}
+
+/* sequence:dispose() - gives its segments back; idempotent */
+static int sequence_dispose(lua_State *L)
+{
+    slb_dispose_sequence(L, 1);
     return 0;
 }
 

@@ -30,6 +30,9 @@ void slb_transport_completion_open(lua_State *L);
 void slb_parser_open(lua_State *L);
 void slb_file_open(lua_State *L);
 void slb_progress_open(lua_State *L);
+void slb_json_open(lua_State *L);
+void slb_body_reader_open(lua_State *L);
+void slb_save_open(lua_State *L);
 
 /* A string, sequence or lease as views: the bytes given one by one. */
 struct slb_bytes {
@@ -47,6 +50,8 @@ struct sl_sequence *slb_new_sequence(lua_State *L);
 /* The live sequence at `index`; raises when it is none or disposed. */
 struct sl_sequence *slb_check_sequence(lua_State *L, int index);
 struct sl_sequence *slb_test_sequence(lua_State *L, int index);
+/* sequence:dispose() of the handle at `index`. */
+void slb_dispose_sequence(lua_State *L, int index);
 /* sequence:reader(), of the reader's own file. */
 int slb_sequence_reader(lua_State *L);
 

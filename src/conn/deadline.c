@@ -94,6 +94,26 @@ static void total_passed(const struct sl_exchange *exchange,
                 origin->host, origin->port, limit);
 }
 
+static void queue_passed(const struct sl_exchange *exchange,
+                         struct sl_failure *failure)
+{
+    const struct sl_origin *origin = exchange->origin;
+    size_t unread = sl_exchanges_unread(exchange->exchanges, origin);
+    double limit = seconds(exchange->options.deadlines.queue);
+
+    if (unread > 0)
+        sl_fail(failure, SL_TIMEOUT, SL_STAGE_QUEUE,
+                "no connection became free within %g s (timeout.queue): %zu "
+                "of %zu are held by streamed responses that are neither read "
+                "to their end nor disposed",
+                limit, unread, origin->count);
+    else
+        sl_fail(failure, SL_TIMEOUT, SL_STAGE_QUEUE,
+                "no connection became free within %g s (timeout.queue): %zu "
+                "are in use",
+                limit, origin->count);
+}
+
 void sl_exchange_time_out(struct sl_exchange *exchange)
 {
     const struct sl_deadlines *deadlines = &exchange->options.deadlines;
@@ -107,9 +127,7 @@ void sl_exchange_time_out(struct sl_exchange *exchange)
     }
     switch (stage) {
     case SL_STAGE_QUEUE:
-        sl_fail(failure, SL_TIMEOUT, stage,
-                "no connection became free within %g s",
-                seconds(deadlines->queue));
+        queue_passed(exchange, failure);
         return;
     case SL_STAGE_HEAD:
         if (exchange->incoming.phase == SL_INCOMING_SILENT) {

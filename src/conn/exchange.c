@@ -5,8 +5,7 @@
 
 #include <string.h>
 
-#define DRAIN_TIMEOUT   (100 * SL_MILLISECOND)
-#define SPARE_EXCHANGES 256
+#define DRAIN_TIMEOUT (100 * SL_MILLISECOND)
 
 /* Received before the first request is sent: a head, as a rule. */
 #define UNASKED_MOST ((size_t)16 * 1024)
@@ -37,18 +36,12 @@ static void wake(struct sl_exchange *exchange)
         sl_completion_signal(&exchange->room, SL_OK, 0);
 }
 
-static bool is_awaited(const struct sl_exchange *exchange)
-{
-    return exchange->completion.state == SL_COMPLETION_PENDING ||
-           exchange->room.state == SL_COMPLETION_PENDING;
-}
-
 /* Sets the timer for the next deadline, when somebody waits. */
 static void arm(struct sl_exchange *exchange)
 {
     int64_t due;
 
-    if (!is_awaited(exchange) &&
+    if (!sl_exchange_is_awaited(exchange) &&
         !sl_incoming_is_draining(&exchange->incoming) &&
         exchange->outgoing.phase != SL_OUTGOING_EXPECTING)
         return;
@@ -73,28 +66,23 @@ static void take_turn(struct sl_exchange *exchange)
 
 /* ---- ends ---- */
 
-static void link_draining(struct sl_exchange *exchange)
+/* The list it is in while it holds a connection. */
+static struct sl_exchange **list_of(const struct sl_exchange *exchange)
 {
-    struct sl_exchanges *all = exchange->exchanges;
-
-    exchange->previous = NULL;
-    exchange->next = all->draining;
-    if (all->draining != NULL)
-        all->draining->previous = exchange;
-    all->draining = exchange;
+    return sl_incoming_is_draining(&exchange->incoming)
+               ? &exchange->exchanges->draining
+               : &exchange->exchanges->active;
 }
 
-static void unlink_draining(struct sl_exchange *exchange)
+/* Its connection is no longer its own. */
+static struct sl_connection *part(struct sl_exchange *exchange)
 {
-    struct sl_exchanges *all = exchange->exchanges;
+    struct sl_connection *connection = exchange->connection;
 
-    if (exchange->previous != NULL)
-        exchange->previous->next = exchange->next;
-    else
-        all->draining = exchange->next;
-    if (exchange->next != NULL)
-        exchange->next->previous = exchange->previous;
-    exchange->next = exchange->previous = NULL;
+    exchange->connection = NULL;
+    if (connection != NULL)
+        sl_exchanges_unlink(list_of(exchange), exchange);
+    return connection;
 }
 
 /* Gives back everything but what was received. */
@@ -108,19 +96,16 @@ static void end(struct sl_exchange *exchange, enum sl_exchange_phase phase)
     sl_outgoing_end(&exchange->outgoing);
     sl_response_settle(&exchange->incoming.response);
     wake(exchange);
-    if (sl_incoming_is_draining(&exchange->incoming)) {
-        unlink_draining(exchange);
+    if (sl_incoming_is_draining(&exchange->incoming))
         sl_exchange_release(exchange);
-    }
 }
 
 /* Gives up what it holds on the way to its response. */
 static void leave(struct sl_exchange *exchange)
 {
-    struct sl_connection *connection = exchange->connection;
+    struct sl_connection *connection = part(exchange);
 
     sl_place_leave(&exchange->place);
-    exchange->connection = NULL;
     if (connection != NULL)
         sl_connection_discard(connection, true);
 }
@@ -164,6 +149,7 @@ static void activate(struct sl_exchange *exchange,
 
     sl_connection_lend(connection, &connection_events, exchange);
     exchange->connection = connection;
+    sl_exchanges_link(&exchange->exchanges->active, exchange);
     exchange->phase = SL_EXCHANGE_ACTIVE;
     exchange->peer = sl_peer_retain(connection->peer);
     exchange->last_activity = loop->now;
@@ -285,7 +271,7 @@ static void finish(struct sl_exchange *exchange)
         exchange->use != SL_EXCHANGE_UNASKED &&
         sl_outgoing_is_sent(&exchange->outgoing, &connection->link);
 
-    exchange->connection = NULL;
+    part(exchange);
     if (can_reuse)
         sl_connection_put(connection, exchange->incoming.response.framing.idle);
     else
@@ -453,7 +439,7 @@ static void time_came(struct sl_timer *timer)
     /* Nobody waits: a deadline counts from the next wait. But where each wait is
      * over within the step that began it, its timer always comes here, and the
      * total time is to end all the same. */
-    if (!is_awaited(exchange) &&
+    if (!sl_exchange_is_awaited(exchange) &&
         !sl_incoming_is_draining(&exchange->incoming)) {
         exchange->is_overdue = now >= exchange->deadline;
         return;
@@ -479,80 +465,6 @@ static void cancel_push(struct sl_completion *room)
     sl_exchange_abort(FROM(room, room), SL_CANCELLED, "cancelled");
 }
 
-/* ---- the requests of one client ---- */
-
-enum sl_status sl_exchanges_create(struct sl_connections *connections,
-                                   struct sl_exchanges **exchanges)
-{
-    struct sl_exchanges *created =
-        sl_allocate_zeroed(connections->allocator, sizeof *created);
-
-    if (created == NULL)
-        return SL_MEMORY;
-    created->connections = connections;
-    sl_connections_retain(connections);
-    created->refs = 1;
-    *exchanges = created;
-    return SL_OK;
-}
-
-void sl_exchanges_retain(struct sl_exchanges *exchanges)
-{
-    exchanges->refs++;
-}
-
-void sl_exchanges_release(struct sl_exchanges *exchanges)
-{
-    struct sl_connections *connections = exchanges->connections;
-
-    if (--exchanges->refs > 0)
-        return;
-    while (exchanges->spare != NULL) {
-        struct sl_exchange *spare = exchanges->spare;
-
-        exchanges->spare = spare->next;
-        sl_free(connections->allocator, spare, sizeof *spare);
-    }
-    sl_free(connections->allocator, exchanges, sizeof *exchanges);
-    sl_connections_release(connections);
-}
-
-void sl_exchanges_close(struct sl_exchanges *exchanges)
-{
-    /* The last drain may release the last reference. */
-    sl_exchanges_retain(exchanges);
-    sl_connections_close(exchanges->connections);
-    while (exchanges->draining != NULL)
-        sl_exchange_abort(exchanges->draining, SL_CLOSED, "client is closed");
-    sl_exchanges_release(exchanges);
-}
-
-static struct sl_exchange *rent_exchange(struct sl_exchanges *exchanges)
-{
-    struct sl_exchange *exchange = exchanges->spare;
-
-    if (exchange == NULL)
-        return sl_allocate_zeroed(exchanges->connections->allocator,
-                                  sizeof *exchange);
-    exchanges->spare = exchange->next;
-    exchanges->spare_count--;
-    /* The response, the last of it, has an init of its own. */
-    memset(exchange, 0, offsetof(struct sl_exchange, incoming.response));
-    return exchange;
-}
-
-static void return_exchange(struct sl_exchanges *exchanges,
-                            struct sl_exchange *exchange)
-{
-    if (exchanges->spare_count >= SPARE_EXCHANGES) {
-        sl_free(exchanges->connections->allocator, exchange, sizeof *exchange);
-        return;
-    }
-    exchange->next = exchanges->spare;
-    exchanges->spare = exchange;
-    exchanges->spare_count++;
-}
-
 /* ---- a life ---- */
 
 enum sl_status sl_exchange_create(struct sl_exchanges *exchanges,
@@ -562,7 +474,7 @@ enum sl_status sl_exchange_create(struct sl_exchanges *exchanges,
                                   struct sl_exchange **exchange)
 {
     struct sl_connections *connections = exchanges->connections;
-    struct sl_exchange *created = rent_exchange(exchanges);
+    struct sl_exchange *created = sl_exchanges_rent(exchanges);
     enum sl_status status;
 
     if (created == NULL)
@@ -570,7 +482,7 @@ enum sl_status sl_exchange_create(struct sl_exchanges *exchanges,
     status = sl_outgoing_init(&created->outgoing, connections->allocator,
                               connections->pool, head);
     if (status != SL_OK) {
-        return_exchange(exchanges, created);
+        sl_exchanges_return(exchanges, created);
         return status;
     }
     created->refs = 1;
@@ -612,7 +524,7 @@ void sl_exchange_release(struct sl_exchange *exchange)
     sl_incoming_fini(&exchange->incoming);
     sl_peer_release(exchange->peer);
     sl_origin_release(exchange->origin);
-    return_exchange(exchanges, exchange);
+    sl_exchanges_return(exchanges, exchange);
     sl_exchanges_release(exchanges);
 }
 
@@ -765,7 +677,8 @@ void sl_exchange_drop(struct sl_exchange *exchange)
     }
     sl_exchange_retain(exchange); /* until the drain ends */
     now = sl_loop_refresh(sl_exchange_loop(exchange));
-    link_draining(exchange);
+    sl_exchanges_unlink(&exchange->exchanges->active, exchange);
+    sl_exchanges_link(&exchange->exchanges->draining, exchange);
     sl_incoming_drain(&exchange->incoming, now + DRAIN_TIMEOUT,
                       exchange->connection->input.length);
     advance(exchange);

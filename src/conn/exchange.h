@@ -23,6 +23,7 @@
 #ifndef SL_CONN_EXCHANGE_H
 #define SL_CONN_EXCHANGE_H
 
+#include "conn/exchanges.h"
 #include "conn/incoming.h"
 #include "conn/origin.h"
 #include "conn/outgoing.h"
@@ -77,17 +78,6 @@ struct sl_exchange_times {
     int64_t ended;
 };
 
-/* The requests of one client. */
-struct sl_exchanges {
-    struct sl_connections *connections; /* retained */
-    struct sl_exchange *draining;       /* held by their connection alone */
-    struct sl_exchange *spare;          /* ended ones, kept for the next */
-    size_t spare_count;
-    size_t refs;
-    uint64_t requests;
-    uint64_t resends;
-};
-
 struct sl_exchange {
     size_t refs;
     enum sl_exchange_phase phase;
@@ -96,7 +86,7 @@ struct sl_exchange {
     struct sl_origin *origin;
     struct sl_connection *connection; /* ACTIVE */
     struct sl_place place;            /* WAITING */
-    struct sl_exchange *next;         /* in the draining or the spare list */
+    struct sl_exchange *next; /* in the active, draining or spare list */
     struct sl_exchange *previous;
     struct sl_exchange_options options;
 
@@ -117,13 +107,6 @@ struct sl_exchange {
 
     struct sl_incoming incoming;
 };
-
-enum sl_status sl_exchanges_create(struct sl_connections *connections,
-                                   struct sl_exchanges **exchanges);
-void sl_exchanges_retain(struct sl_exchanges *exchanges);
-void sl_exchanges_release(struct sl_exchanges *exchanges);
-/* Closes the connections, too; requests that are under way go on. */
-void sl_exchanges_close(struct sl_exchanges *exchanges);
 
 /* A new exchange with one reference; `head` is copied. SL_MEMORY. */
 enum sl_status sl_exchange_create(struct sl_exchanges *exchanges,
@@ -181,6 +164,13 @@ void sl_exchange_abort(struct sl_exchange *exchange, enum sl_status status,
 void sl_exchange_drop(struct sl_exchange *exchange);
 
 /* ---- what others know of it ---- */
+
+/* Somebody waits: for what is wanted, or for room. */
+static inline bool sl_exchange_is_awaited(const struct sl_exchange *exchange)
+{
+    return exchange->completion.state == SL_COMPLETION_PENDING ||
+           exchange->room.state == SL_COMPLETION_PENDING;
+}
 
 static inline struct sl_loop *
 sl_exchange_loop(const struct sl_exchange *exchange)

@@ -366,6 +366,29 @@ size_t sl_buffer_copy_out(const struct sl_buffer *buffer, size_t offset,
     return copied;
 }
 
+struct sl_view sl_buffer_at(const struct sl_buffer *buffer, size_t offset)
+{
+    size_t start = 0;
+    uint32_t index = 0;
+    const struct sl_slice *slice;
+
+    sl_assert(offset <= buffer->length);
+    if (offset >= buffer->length)
+        return sl_view(NULL, 0);
+    if (offset > buffer->length / 2) {
+        start = buffer->length;
+        for (index = buffer->count; start > offset;)
+            start -= sl_slices_at(buffer, --index)->size;
+    }
+    slice = sl_slices_at(buffer, index);
+    while (offset - start >= slice->size) {
+        start += slice->size;
+        slice = sl_slices_at(buffer, ++index);
+    }
+    offset -= start;
+    return sl_view(slice->data + offset, slice->size - offset);
+}
+
 size_t sl_buffer_views(const struct sl_buffer *buffer, struct sl_view *views,
                        size_t count)
 {

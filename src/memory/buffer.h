@@ -119,7 +119,11 @@ static inline struct sl_view sl_buffer_peek(const struct sl_buffer *buffer)
 size_t sl_buffer_views(const struct sl_buffer *buffer, struct sl_view *views,
                        size_t count);
 
-/* The same bytes, writable, with their segment: for decoding in place. */
+/* The view from `offset` to the end of its slice; empty at the end. Found from
+ * the nearer end of the buffer. */
+struct sl_view sl_buffer_at(const struct sl_buffer *buffer, size_t offset);
+
+/* The bytes of sl_buffer_peek, writable, with their segment: for decoding in place. */
 static inline struct sl_slice sl_buffer_front(const struct sl_buffer *buffer)
 {
     const struct sl_slice none = {NULL, NULL, 0};

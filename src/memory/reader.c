@@ -5,6 +5,7 @@ void sl_reader_init(struct sl_reader *reader,
 {
     reader->sequence = sequence;
     reader->position = 0;
+    reader->slice = 0;
 }
 
 size_t sl_reader_read(struct sl_reader *reader, char *to, size_t size)
@@ -18,25 +19,35 @@ size_t sl_reader_read(struct sl_reader *reader, char *to, size_t size)
     return size;
 }
 
-struct sl_view sl_reader_peek(const struct sl_reader *reader)
+static bool holds(const struct sl_sequence *sequence, size_t slice,
+                  size_t offset)
 {
-    return sl_sequence_at(reader->sequence, reader->position);
+    return slice < sequence->count && offset - sequence->slices[slice].index <
+                                          sequence->slices[slice].size;
+}
+
+struct sl_view sl_reader_at(struct sl_reader *reader, size_t ahead)
+{
+    const struct sl_sequence *sequence = reader->sequence;
+    const struct sl_sequence_slice *slice;
+    size_t offset = reader->position + ahead;
+
+    sl_assert(ahead <= sl_reader_left(reader));
+    if (offset >= sequence->size)
+        return sl_view(NULL, 0);
+    if (!holds(sequence, reader->slice, offset))
+        reader->slice = holds(sequence, reader->slice + 1, offset)
+                            ? reader->slice + 1
+                            : sl_sequence_slice_at(sequence, offset);
+    slice = &sequence->slices[reader->slice];
+    offset -= slice->index;
+    return sl_view(slice->data + offset, slice->size - offset);
 }
 
 void sl_reader_skip(struct sl_reader *reader, size_t size)
 {
     sl_assert(size <= sl_reader_left(reader));
     reader->position += size;
-}
-
-bool sl_reader_find(const struct sl_reader *reader, char byte, size_t *size)
-{
-    size_t found = sl_sequence_find(reader->sequence, reader->position, byte);
-
-    if (found == SIZE_MAX)
-        return false;
-    *size = found - reader->position;
-    return true;
 }
 
 enum sl_status sl_reader_seek(struct sl_reader *reader, enum sl_whence whence,

@@ -13,6 +13,7 @@
 struct sl_reader {
     const struct sl_sequence *sequence;
     size_t position;
+    size_t slice; /* the one that was shown last: the next is near */
 };
 
 void sl_reader_init(struct sl_reader *reader,
@@ -20,11 +21,14 @@ void sl_reader_init(struct sl_reader *reader,
 
 /* Copies up to `size` bytes; 0 at the end, for ever. */
 size_t sl_reader_read(struct sl_reader *reader, char *to, size_t size);
+/* The rest of the slice `ahead` of the position; empty at the end. */
+struct sl_view sl_reader_at(struct sl_reader *reader, size_t ahead);
 /* The rest of the current slice; sl_reader_skip takes it. */
-struct sl_view sl_reader_peek(const struct sl_reader *reader);
+static inline struct sl_view sl_reader_peek(struct sl_reader *reader)
+{
+    return sl_reader_at(reader, 0);
+}
 void sl_reader_skip(struct sl_reader *reader, size_t size);
-/* Bytes up to and without `byte`; false when it does not come. */
-bool sl_reader_find(const struct sl_reader *reader, char byte, size_t *size);
 
 enum sl_whence { SL_SEEK_SET, SL_SEEK_CURRENT, SL_SEEK_END };
 /* Past the end clamps to it; before the start is SL_INVALID and moves nothing. */

@@ -147,7 +147,7 @@ void sl_sequence_move(struct sl_sequence *to, struct sl_sequence *from)
 }
 
 /* The slice that holds `offset`, which is below the size. */
-static size_t slice_of(const struct sl_sequence *sequence, size_t offset)
+size_t sl_sequence_slice_at(const struct sl_sequence *sequence, size_t offset)
 {
     const struct sl_sequence_slice *slices = sequence->slices;
     size_t base = 0;
@@ -174,8 +174,8 @@ enum sl_status sl_sequence_sub(struct sl_sequence *sequence,
               size <= from->size - offset);
     if (size == 0)
         return SL_OK;
-    first = slice_of(from, offset);
-    last = slice_of(from, offset + size - 1);
+    first = sl_sequence_slice_at(from, offset);
+    last = sl_sequence_slice_at(from, offset + size - 1);
     status = ensure(sequence, last - first + 1);
     if (status != SL_OK)
         return status;
@@ -237,7 +237,7 @@ struct sl_view sl_sequence_at(const struct sl_sequence *sequence, size_t offset)
     sl_assert(offset <= sequence->size);
     if (offset >= sequence->size)
         return sl_view(NULL, 0);
-    slice = &sequence->slices[slice_of(sequence, offset)];
+    slice = &sequence->slices[sl_sequence_slice_at(sequence, offset)];
     offset -= slice->index;
     return sl_view(slice->data + offset, slice->size - offset);
 }
@@ -248,7 +248,7 @@ void sl_sequence_copy_out(const struct sl_sequence *sequence, size_t offset,
     sl_assert(offset <= sequence->size && size <= sequence->size - offset);
     if (size == 0)
         return;
-    for (size_t i = slice_of(sequence, offset); size > 0; i++) {
+    for (size_t i = sl_sequence_slice_at(sequence, offset); size > 0; i++) {
         const struct sl_sequence_slice *slice = &sequence->slices[i];
         size_t skip = offset - slice->index;
         size_t here = slice->size - skip;
@@ -260,23 +260,4 @@ void sl_sequence_copy_out(const struct sl_sequence *sequence, size_t offset,
         offset += here;
         size -= here;
     }
-}
-
-size_t sl_sequence_find(const struct sl_sequence *sequence, size_t offset,
-                        char byte)
-{
-    sl_assert(offset <= sequence->size);
-    if (offset >= sequence->size)
-        return SIZE_MAX;
-    for (size_t i = slice_of(sequence, offset); i < sequence->count; i++) {
-        const struct sl_sequence_slice *slice = &sequence->slices[i];
-        size_t skip = offset - slice->index;
-        const char *found =
-            memchr(slice->data + skip, byte, slice->size - skip);
-
-        if (found != NULL)
-            return slice->index + (size_t)(found - slice->data);
-        offset = slice->index + slice->size;
-    }
-    return SIZE_MAX;
 }

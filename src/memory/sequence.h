@@ -59,15 +59,14 @@ void sl_sequence_move(struct sl_sequence *to, struct sl_sequence *from);
 enum sl_status sl_sequence_link(const struct sl_sequence *sequence,
                                 struct sl_buffer *buffer);
 
+/* The index of the slice that holds the byte at `offset` (within bounds). */
+size_t sl_sequence_slice_at(const struct sl_sequence *sequence, size_t offset);
 /* The view from `offset` to the end of its slice; empty at the end. */
 struct sl_view sl_sequence_at(const struct sl_sequence *sequence,
                               size_t offset);
 /* Copies `size` bytes from `offset`; both within bounds. */
 void sl_sequence_copy_out(const struct sl_sequence *sequence, size_t offset,
                           char *to, size_t size);
-/* Where `byte` first stands at or after `offset`; SIZE_MAX: nowhere. */
-size_t sl_sequence_find(const struct sl_sequence *sequence, size_t offset,
-                        char byte);
 
 bool sl_sequence_is_valid(const struct sl_sequence *sequence);
 

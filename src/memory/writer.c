@@ -110,6 +110,17 @@ enum sl_status sl_writer_write(struct sl_writer *writer, struct sl_view bytes)
     return sl_writer_commit(writer, bytes.size);
 }
 
+enum sl_status sl_writer_cut(struct sl_writer *writer, size_t size)
+{
+    if (writer->state != SL_WRITER_LIVE || size > writer->size)
+        return SL_MISUSE;
+    writer->reserved = 0;
+    writer->size = size;
+    if (writer->block != NULL)
+        writer->block->filled = size;
+    return SL_OK;
+}
+
 struct sl_view sl_writer_view(const struct sl_writer *writer)
 {
     if (writer->block == NULL)

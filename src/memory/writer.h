@@ -34,6 +34,9 @@ enum sl_status sl_writer_commit(struct sl_writer *writer, size_t count);
 /* Copies all of `bytes`, or nothing. */
 enum sl_status sl_writer_write(struct sl_writer *writer, struct sl_view bytes);
 
+/* Forgets all but the first `size` bytes. SL_MISUSE: there are fewer. */
+enum sl_status sl_writer_cut(struct sl_writer *writer, size_t size);
+
 /* What was written so far. */
 struct sl_view sl_writer_view(const struct sl_writer *writer);
 

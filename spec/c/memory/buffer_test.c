@@ -534,6 +534,28 @@ TEST("gather makes any prefix one piece and loses nothing")
     }
 }
 
+TEST("a buffer shows the bytes at every offset of it")
+{
+    struct sl_buffer buffer;
+
+    pool_open(7);
+    sl_buffer_init(&buffer, &pool, SIZE_MAX);
+    CHECK_INT(sl_buffer_at(&buffer, 0).size, 0);
+    REQUIRE(append(&buffer, 0, 60) == SL_OK);
+    for (size_t consumed = 0; consumed < 60; consumed++) {
+        for (size_t at = consumed; at < 60; at++) {
+            struct sl_view view = sl_buffer_at(&buffer, at - consumed);
+
+            CHECK_INT(view.size, at / 7 == 8 ? 60 - at : 7 - at % 7);
+            CHECK_INT(view.data[0], byte_at(at));
+        }
+        CHECK_INT(sl_buffer_at(&buffer, 60 - consumed).size, 0);
+        sl_buffer_consume(&buffer, 1);
+    }
+    sl_buffer_fini(&buffer);
+    pool_close();
+}
+
 TEST("a view stays good while more is written behind it")
 {
     struct sl_buffer buffer;

@@ -164,23 +164,27 @@ TEST("seeks beyond all sizes are answered, not computed")
     reader_close();
 }
 
-TEST("find counts the bytes before the next one")
+TEST("a reader shows every byte ahead of it, wherever it looked before")
 {
     struct sl_reader reader;
-    size_t size = 99;
 
     reader_open(&reader, 7);
-    CHECK(sl_reader_find(&reader, 'a', &size));
-    CHECK_INT(size, 0);
-    sl_reader_skip(&reader, 1);
-    CHECK(sl_reader_find(&reader, 'a', &size));
-    CHECK_INT(size, 22);
-    CHECK_INT(reader.position, 1);
-    size = 99;
-    CHECK(!sl_reader_find(&reader, 'z', &size));
-    CHECK_INT(size, 99);
-    sl_reader_skip(&reader, 46);
-    CHECK(!sl_reader_find(&reader, 'a', &size));
+    for (size_t from = 0; from <= SIZE; from++) {
+        for (size_t to = 0; to <= SIZE; to++) {
+            struct sl_view view;
+
+            reader.position = 0;
+            sl_reader_at(&reader, from);
+            sl_reader_skip(&reader, to / 2);
+            view = sl_reader_at(&reader, to - to / 2);
+            if (to == SIZE) {
+                CHECK_INT(view.size, 0);
+                continue;
+            }
+            CHECK_INT(view.data[0], byte_at(to));
+            CHECK_INT(view.size, sl_sequence_at(&sequence, to).size);
+        }
+    }
     reader_close();
 }
 

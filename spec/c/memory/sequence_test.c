@@ -86,7 +86,6 @@ TEST("an empty sequence is a sequence")
     CHECK_INT(sl_sequence_sub(&sub, &sequence, 0, 0), SL_OK);
     CHECK_INT(sl_sequence_link(&sequence, &buffer), SL_OK);
     CHECK_INT(sl_sequence_at(&sequence, 0).size, 0);
-    CHECK(sl_sequence_find(&sequence, 0, 'a') == SIZE_MAX);
     sl_sequence_copy_out(&sequence, 0, NULL, 0);
     CHECK(holds(&sequence, 0, 0));
     CHECK_INT(allocator.base.calls, 0);
@@ -236,26 +235,6 @@ TEST("every position is found, and the end is empty")
     }
 }
 
-TEST("a byte is found across slices, from every offset")
-{
-    struct sl_sequence sequence;
-
-    pool_open(7);
-    sequence_open(&sequence, 60);
-    for (size_t offset = 0; offset <= 60; offset++) {
-        for (char byte = 'a'; byte <= 'x'; byte++) {
-            size_t expected = offset;
-
-            while (expected < 60 && byte_at(expected) != byte)
-                expected++;
-            CHECK(sl_sequence_find(&sequence, offset, byte) ==
-                  (expected < 60 ? expected : SIZE_MAX));
-        }
-    }
-    sl_sequence_fini(&sequence);
-    pool_close();
-}
-
 TEST("append shows one more range of a segment")
 {
     struct sl_sequence sequence;
@@ -372,8 +351,6 @@ TEST("sizes beyond 2^31 are counted and found")
                 SL_OK);
     CHECK_INT(sequence.size, 600 * size);
     CHECK_INT(sl_sequence_at(&sequence, 599 * size + size - 1).data[0], 'y');
-    CHECK_INT(sl_sequence_find(&sequence, 599 * size, 'y'),
-              599 * size + size - 1);
     REQUIRE(sl_sequence_sub(&sub, &sequence, 1, 600 * size - 2) == SL_OK);
     CHECK_INT(sub.size, 600 * size - 2);
     sl_sequence_fini(&sub);

@@ -219,6 +219,27 @@ TEST("a reset keeps the first block and gives a larger one back")
     pool_close();
 }
 
+TEST("what is cut off is forgotten, and its room used again")
+{
+    struct sl_writer writer;
+
+    pool_open();
+    REQUIRE(sl_writer_init(&writer, &pool, 16, SIZE_MAX) == SL_OK);
+    CHECK_INT(sl_writer_cut(&writer, 0), SL_OK);
+    CHECK_INT(sl_writer_cut(&writer, 1), SL_MISUSE);
+    CHECK_INT(sl_writer_write(&writer, sl_view(bytes, 1000)), SL_OK);
+    CHECK_INT(sl_writer_cut(&writer, 1001), SL_MISUSE);
+    CHECK_INT(sl_writer_cut(&writer, 1000), SL_OK);
+    CHECK_INT(sl_writer_cut(&writer, 10), SL_OK);
+    CHECK(holds(&writer, 10));
+    CHECK_INT(sl_writer_commit(&writer, 1), SL_MISUSE);
+    CHECK_INT(sl_writer_write(&writer, sl_view(bytes + 10, 90)), SL_OK);
+    CHECK(holds(&writer, 100));
+    sl_writer_dispose(&writer);
+    CHECK_INT(sl_writer_cut(&writer, 0), SL_MISUSE);
+    pool_close();
+}
+
 TEST("a pool's cap is a limit with the content intact")
 {
     const struct sl_pool_options options = {.max_bytes = 3000,

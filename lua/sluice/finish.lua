@@ -1,0 +1,18 @@
+--- What is to be called when a streamed body has come to its end, by whoever sees that
+-- first: the last report to `on_progress`.
+
+local finish = {}
+
+-- By response; forgotten with it.
+local functions = setmetatable({}, { __mode = "k" })
+
+function finish.set(response, f) functions[response] = f end
+
+--- Calls it, once. May raise what it raises.
+function finish.call(response)
+  local f = functions[response]
+  functions[response] = nil
+  if f then f() end
+end
+
+return finish

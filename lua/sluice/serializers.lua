@@ -1,0 +1,12 @@
+--- The serializers that come with the module, by name: `json`, the default, and `cjson`.
+-- One that is not used is not loaded.
+
+local modules = { json = "sluice.json", cjson = "sluice.json_cjson" }
+
+return setmetatable({}, {
+  __index = function(serializers, name)
+    local serializer = modules[name] and require(modules[name])
+    serializers[name] = serializer
+    return serializer
+  end,
+})

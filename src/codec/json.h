@@ -1,0 +1,92 @@
+/* codec/json.h - one JSON text (RFC 8259) as events, read from where it lies
+ *
+ * in:  a sequence, or one view          out: binding/json.c makes values of it
+ *
+ *   {"a": [1, "b"]}  ->  OBJECT KEY ARRAY INTEGER STRING ARRAY_END OBJECT_END
+ *
+ * The caller asks for one event after the other. A token may be cut anywhere;
+ * nothing is flattened and nothing allocated. What is read must outlive the
+ * parser and stay as it is.
+ *
+ * Strict: a byte order mark, invalid UTF-8, half a surrogate pair, integers
+ * beyond 64 bits, and numbers that no double is near to are errors. Keys may
+ * come twice: that is the caller's to judge.
+ */
+#ifndef SL_CODEC_JSON_H
+#define SL_CODEC_JSON_H
+
+#include "base/view.h"
+#include "memory/sequence.h"
+
+#include <stdint.h>
+
+/* Strings that are cut or have escapes, up to that size, are put together in
+ * the parser. */
+#define SL_JSON_SMALL 256
+
+/* Arrays and objects within each other. */
+#define SL_JSON_DEPTH 512
+
+enum sl_json_type {
+    SL_JSON_NULL,
+    SL_JSON_FALSE,
+    SL_JSON_TRUE,
+    SL_JSON_INTEGER, /* a number without a point and an exponent, but not -0 */
+    SL_JSON_DOUBLE,
+    SL_JSON_STRING,
+    SL_JSON_KEY, /* the next event begins its value */
+    SL_JSON_ARRAY,
+    SL_JSON_ARRAY_END,
+    SL_JSON_OBJECT,
+    SL_JSON_OBJECT_END
+};
+
+struct sl_json_event {
+    enum sl_json_type type;
+    int64_t integer;
+    double number;
+    /* Of a string or key: good until the next event. `data` is NULL where it is
+     * long, and cut or with escapes: sl_json_read_text gives these bytes. */
+    struct sl_view text;
+};
+
+enum sl_json_state {
+    SL_JSON_AT_VALUE,
+    SL_JSON_AT_FIRST_VALUE, /* or the end of an empty array */
+    SL_JSON_AT_FIRST_KEY,   /* or the end of an empty object */
+    SL_JSON_BEHIND_VALUE,   /* a comma, an end; the end of the text */
+    SL_JSON_AT_END,
+    SL_JSON_BROKEN
+};
+
+struct sl_json_place {
+    const char *at;    /* the next byte */
+    const char *end;   /* of the piece that it lies in */
+    const char *start; /* of that piece */
+    size_t before;     /* bytes in the pieces before it */
+    size_t next;       /* index of the slice behind it */
+};
+
+struct sl_json {
+    const struct sl_sequence *sequence; /* NULL: there is one piece */
+    struct sl_json_place place;
+    struct sl_json_place text; /* of the last string or key */
+    enum sl_json_state state;
+    size_t depth;
+    const char *error;                   /* one clause, once broken */
+    size_t offset;                       /* of what is wrong, from 0 */
+    uint64_t levels[SL_JSON_DEPTH / 64]; /* bit set: an object */
+    char small[SL_JSON_SMALL];
+};
+
+void sl_json_init(struct sl_json *json, const struct sl_sequence *sequence);
+void sl_json_init_view(struct sl_json *json, struct sl_view text);
+
+/* SL_OK: an event. SL_END: the text was one whole value. SL_DECODE, for good:
+ * `error` at `offset`. */
+enum sl_status sl_json_next(struct sl_json *json, struct sl_json_event *event);
+
+/* Decodes the string or key that was the last event and whose `data` is NULL. */
+void sl_json_read_text(const struct sl_json *json, char *to);
+
+#endif

@@ -1,0 +1,117 @@
+#include "conn/exchanges.h"
+
+#include "conn/exchange.h"
+
+#include <string.h>
+
+#define SPARE_MOST 256
+
+/* ---- lists ---- */
+
+void sl_exchanges_link(struct sl_exchange **list, struct sl_exchange *exchange)
+{
+    exchange->previous = NULL;
+    exchange->next = *list;
+    if (*list != NULL)
+        (*list)->previous = exchange;
+    *list = exchange;
+}
+
+void sl_exchanges_unlink(struct sl_exchange **list,
+                         struct sl_exchange *exchange)
+{
+    if (exchange->previous != NULL)
+        exchange->previous->next = exchange->next;
+    else
+        *list = exchange->next;
+    if (exchange->next != NULL)
+        exchange->next->previous = exchange->previous;
+    exchange->next = exchange->previous = NULL;
+}
+
+/* ---- a life ---- */
+
+enum sl_status sl_exchanges_create(struct sl_connections *connections,
+                                   struct sl_exchanges **exchanges)
+{
+    struct sl_exchanges *created =
+        sl_allocate_zeroed(connections->allocator, sizeof *created);
+
+    if (created == NULL)
+        return SL_MEMORY;
+    created->connections = connections;
+    sl_connections_retain(connections);
+    created->refs = 1;
+    *exchanges = created;
+    return SL_OK;
+}
+
+void sl_exchanges_retain(struct sl_exchanges *exchanges)
+{
+    exchanges->refs++;
+}
+
+void sl_exchanges_release(struct sl_exchanges *exchanges)
+{
+    struct sl_connections *connections = exchanges->connections;
+
+    if (--exchanges->refs > 0)
+        return;
+    while (exchanges->spare != NULL) {
+        struct sl_exchange *spare = exchanges->spare;
+
+        exchanges->spare = spare->next;
+        sl_free(connections->allocator, spare, sizeof *spare);
+    }
+    sl_free(connections->allocator, exchanges, sizeof *exchanges);
+    sl_connections_release(connections);
+}
+
+void sl_exchanges_close(struct sl_exchanges *exchanges)
+{
+    /* The last drain may release the last reference. */
+    sl_exchanges_retain(exchanges);
+    sl_connections_close(exchanges->connections);
+    while (exchanges->draining != NULL)
+        sl_exchange_abort(exchanges->draining, SL_CLOSED, "client is closed");
+    sl_exchanges_release(exchanges);
+}
+
+struct sl_exchange *sl_exchanges_rent(struct sl_exchanges *exchanges)
+{
+    struct sl_exchange *exchange = exchanges->spare;
+
+    if (exchange == NULL)
+        return sl_allocate_zeroed(exchanges->connections->allocator,
+                                  sizeof *exchange);
+    exchanges->spare = exchange->next;
+    exchanges->spare_count--;
+    /* The response, the last of it, has an init of its own. */
+    memset(exchange, 0, offsetof(struct sl_exchange, incoming.response));
+    return exchange;
+}
+
+void sl_exchanges_return(struct sl_exchanges *exchanges,
+                         struct sl_exchange *exchange)
+{
+    if (exchanges->spare_count >= SPARE_MOST) {
+        sl_free(exchanges->connections->allocator, exchange, sizeof *exchange);
+        return;
+    }
+    exchange->next = exchanges->spare;
+    exchanges->spare = exchange;
+    exchanges->spare_count++;
+}
+
+size_t sl_exchanges_unread(const struct sl_exchanges *exchanges,
+                           const struct sl_origin *origin)
+{
+    size_t count = 0;
+
+    for (const struct sl_exchange *exchange = exchanges->active;
+         exchange != NULL; exchange = exchange->next)
+        count += exchange->origin == origin &&
+                 exchange->incoming.response.phase > SL_PHASE_HEAD &&
+                 !sl_exchange_is_awaited(exchange);
+    return count;
+}

@@ -1,0 +1,49 @@
+/* conn/exchanges.h - the requests of one client
+ *
+ *   active     hold a connection
+ *   draining   hold one, and nothing but that holds them
+ *   spare      have ended: kept for the next requests
+ */
+#ifndef SL_CONN_EXCHANGES_H
+#define SL_CONN_EXCHANGES_H
+
+#include "conn/origin.h"
+
+struct sl_exchange;
+
+struct sl_exchanges {
+    struct sl_connections *connections; /* retained */
+    struct sl_exchange *active;         /* in no order */
+    struct sl_exchange *draining;
+    struct sl_exchange *spare;
+    size_t spare_count;
+    size_t refs;
+    uint64_t requests;
+    uint64_t resends;
+};
+
+/* One reference. SL_MEMORY. */
+enum sl_status sl_exchanges_create(struct sl_connections *connections,
+                                   struct sl_exchanges **exchanges);
+void sl_exchanges_retain(struct sl_exchanges *exchanges);
+void sl_exchanges_release(struct sl_exchanges *exchanges);
+/* Closes the connections, too; requests that are under way go on. */
+void sl_exchanges_close(struct sl_exchanges *exchanges);
+
+/* How many requests of that origin have a response that is neither complete nor
+ * waited for: it holds a connection until it is read or disposed. */
+size_t sl_exchanges_unread(const struct sl_exchanges *exchanges,
+                           const struct sl_origin *origin);
+
+/* ---- called by conn/exchange.c ---- */
+
+/* Zeroed but for its response; NULL: no memory. */
+struct sl_exchange *sl_exchanges_rent(struct sl_exchanges *exchanges);
+void sl_exchanges_return(struct sl_exchanges *exchanges,
+                         struct sl_exchange *exchange);
+
+void sl_exchanges_link(struct sl_exchange **list, struct sl_exchange *exchange);
+void sl_exchanges_unlink(struct sl_exchange **list,
+                         struct sl_exchange *exchange);
+
+#endif

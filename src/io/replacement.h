@@ -1,0 +1,56 @@
+/* io/replacement.h - a file that replaces another once it is complete
+ *
+ * in: sequences, piece by piece      out: the file of that name
+ *
+ *   open -> write ... -> commit        the old content until then, the new after
+ *                     \-> close        as if nothing had been
+ *
+ * A regular file, or a new one, is written under a temporary name beside it, then
+ * renamed. It keeps the mode of what it replaces, and owner and group where this
+ * process may give them. A symbolic link stays: what it leads to is replaced.
+ * Whatever else has that name (a FIFO, a device, anything below /dev or /proc) is
+ * written into as the bytes come; it is never waited for.
+ */
+#ifndef SL_IO_REPLACEMENT_H
+#define SL_IO_REPLACEMENT_H
+
+#include "base/status.h"
+#include "memory/sequence.h"
+
+#include <limits.h>
+#include <sys/types.h>
+
+struct sl_replacement {
+    int fd; /* -1: closed */
+    bool is_direct;
+    bool had_file; /* what there was has these: */
+    mode_t mode;
+    uid_t owner;
+    gid_t group;
+    long process; /* a child of fork leaves its parent's file alone */
+    char target[PATH_MAX];
+    char temporary[PATH_MAX];
+};
+
+/* Closed. */
+void sl_replacement_init(struct sl_replacement *replacement);
+/* Failures are SL_INVALID. */
+enum sl_status sl_replacement_open(struct sl_replacement *replacement,
+                                   const char *path,
+                                   struct sl_failure *failure);
+/* Writes from `from` on, which is before the end; `*count` bytes of it. SL_AGAIN:
+ * a FIFO is full. */
+enum sl_status sl_replacement_write(struct sl_replacement *replacement,
+                                    const struct sl_sequence *bytes,
+                                    size_t from, size_t *count,
+                                    struct sl_failure *failure);
+/* The file has its name and is closed. `is_durable`: it is on the disk, and so is
+ * its name. After a failure everything is as after close, but for a name whose
+ * reaching the disk failed. */
+enum sl_status sl_replacement_commit(struct sl_replacement *replacement,
+                                     bool is_durable,
+                                     struct sl_failure *failure);
+/* Gives up what was not committed. Idempotent. */
+void sl_replacement_close(struct sl_replacement *replacement);
+
+#endif
