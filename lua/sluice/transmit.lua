@@ -298,9 +298,9 @@ local function send_watched(planned, request, content)
     if not lines then return nil, message, err end
   end
   local response, message, err = planned.origin:begin(planned.head, planned.options, planned.info,
-    content, request.options.stream, body and body.length, body and body.name)
+    content, request.options.stream)
   if not response then return nil, message, err end
-  local pushing = body and body.kind == "pushed" and push_beside(response, body, lines)
+  local pushing = body and body.pull and push_beside(response, body, lines)
   return await_response(response, request, pushing)
 end
 
@@ -316,11 +316,11 @@ function transmit.send(client, request)
     if content == nil then return nil, shown, refusal end
   end
   local closing <close> = shown -- luacheck: ignore
-  if body and body.kind == "pushed" or request.options.on_progress then
+  if body and body.pull or request.options.on_progress then
     return send_watched(planned, request, content)
   end
   return planned.origin:send(planned.head, planned.options, planned.info, content,
-    request.options.stream, body and body.length, body and body.name)
+    request.options.stream)
 end
 
 return transmit

@@ -35,10 +35,14 @@
 ---@field lenient_lf? boolean
 
 ---@alias sluice.bytes string | sluice.sequence | sluice.lease
----@alias sluice.body
+---@alias sluice.body_part
 ---| sluice.bytes
 ---| file*
----| { path: string }
+---| { path: string } closed on exec; a regular file
+
+---@alias sluice.body
+---| sluice.body_part
+---| sluice.body_part[] sent in order; Content-Length is the sum
 ---| (fun(): string?, string?) the next piece; nil at the end; nil and a reason fails
 ---| { read: (fun(): string?, string?), length?: integer }
 

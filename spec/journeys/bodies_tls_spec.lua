@@ -55,12 +55,13 @@ while True:
 
 for _, version in ipairs { "TLSv1_2", "TLSv1_3" } do
   describe("a request body over " .. version, function()
-    local before, client, directory, echo, path
+    local before, client, directory, echo, path, rest
 
     setup(function()
       echo = server.python(ECHO, certificates.chain "good", certificates.key "good", version)
       directory = server.directory()
       path = server.write(directory .. "/body", pattern(SIZE))
+      rest = server.write(directory .. "/rest", pattern(SIZE):sub(101))
     end)
 
     teardown(function()
@@ -83,6 +84,9 @@ for _, version in ipairs { "TLSv1_2", "TLSv1_3" } do
     local bodies = {
       ["a string"] = function() return pattern(SIZE) end,
       ["a file"] = function() return { path = path } end,
+      ["parts"] = function()
+        return { pattern(SIZE):sub(1, 100), { path = rest } }
+      end,
       ["a lease"] = function()
         local writer <close> = sluice.writer { max_size = SIZE }
         assert(writer:write(pattern(SIZE)))

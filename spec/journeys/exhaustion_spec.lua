@@ -166,6 +166,19 @@ local programs = {
     local lease <close> = good(response:detach())
   ]],
 
+  ["a body of parts"] = [[
+    local client <close> = new_client()
+    local first <close> = sluice.writer()
+    local second <close> = sluice.writer()
+    good(first:write "first")
+    good(second:write "second")
+    local one <close> = first:detach()
+    local other <close> = second:detach()
+    local response <close> = good(client:post(url, { body = { one, { path = arg[0] },
+      ("x"):rep(40000), { path = arg[0] }, other } }))
+    assert(#good(response:text()) == 16)
+  ]],
+
   ["a pushed body"] = [[
     local client <close> = new_client()
     local count = 0

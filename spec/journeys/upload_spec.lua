@@ -107,6 +107,7 @@ describe("a request body", function()
     assert.equal("skipped ", file:read(8))
     assert.is_true(pattern(70000) .. "the end" == declared(file))
     assert.equal("file", io.type(file))
+    assert.equal(8, file:seek()) -- where it stood
   end)
 
   it("is a file by its path", function()
@@ -543,8 +544,11 @@ describe("an upload", function()
   it("tells how far it has come, and exactly at its end", function()
     local body = pattern(3 << 20)
     local count = 0
+    local path = os.tmpname()
+    finally(function() os.remove(path) end)
+    server.write(path, body)
     for _, given in ipairs {
-      body, { read = function()
+      body, { path = path }, { read = function()
         count = count + 1
         return count <= 48 and pattern(1 << 16) or nil
       end, length = #body },
@@ -726,9 +730,14 @@ describe("an upload to nginx", function()
     local writer <close> = sluice.writer()
     writer:write(content)
     local file <close> = assert(io.open(path, "rb"))
+    local shown <close> = sequence:sub(40001, 50000)
+    local middle = server.write(web.directory .. "/middle", content:sub(50001, 150000))
+    local rest <close> = assert(io.open(path, "rb"))
+    rest:seek("set", 150000)
     for name, body in pairs {
       text = content, sequence = sequence, lease = writer:detach(), file = file,
       path = { path = path }, chunks = read_by(10000),
+      parts = { content:sub(1, 40000), shown, { path = middle }, "", rest },
       pulled = { read = read_by(4096), length = size },
     } do
       local url = ("%s/put/%s"):format(web.url, name)
@@ -737,6 +746,28 @@ describe("an upload to nginx", function()
       assert.equal(201, stored.status)
       local back <close> = assert(client:get(url))
       assert.is_true(back:text() == content, name)
+    end
+  end)
+
+  -- What the kernel meets while it copies depends on the moment; that it is reported does not.
+  it("arrives or fails at once as a file that shrinks and grows again and again", function()
+    local path = server.write(web.directory .. "/changing", pattern(4 << 20))
+    local flag = server.write(web.directory .. "/flag", "")
+    local changing = assert(io.popen(("for i in $(seq 10000); do [ -e '%s' ] || exit; "
+      .. "truncate -s 100 '%s'; truncate -s %d '%s'; done"):format(flag, path, 4 << 20, path)))
+    finally(function()
+      os.remove(flag)
+      changing:close()
+    end)
+    for _ = 1, 50 do
+      local response, message, err = client:put(web.url .. "/put/changing",
+        { body = { path = path } })
+      if response then
+        response:dispose()
+      else
+        assert.equal("invalid", err.code)
+        assert.matches("has shrunk since the request was made$", message)
+      end
     end
   end)
 

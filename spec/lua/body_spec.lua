@@ -21,6 +21,11 @@ end
 
 local function body_of(request) return request:match("\r\n\r\n(.*)$") end
 
+--- A peer for one request that ends in `last`.
+local function listen(last)
+  return peer.listen { script = { { { "expect_until", last }, { "send", DONE }, { "stall" } } } }
+end
+
 describe("a request body", function()
   local before, client, directory
 
@@ -35,11 +40,6 @@ describe("a request body", function()
     server.remove(directory)
     support.verify(sluice, before)
   end)
-
-  --- A peer for one request that ends in `last`.
-  local function listen(last)
-    return peer.listen { script = { { { "expect_until", last }, { "send", DONE }, { "stall" } } } }
-  end
 
   --- A peer that reads whatever comes and never answers.
   local function swallow()
@@ -187,52 +187,106 @@ describe("a request body", function()
       assert.matches("endGET /next", p:received(1))
     end)
 
-    it(("is refused as a file that has become shorter, %d"):format(size), function()
+    it(("is refused as a file that has shrunk, %d"):format(size), function()
       local path = write(("x"):rep(size))
       change_before_sending(path, "x", "wb")
       local p <close> = peer.listen { script = { { { "stall" } } } }
       local response, message, err = client:post(p.url .. "/", { body = { path = path } })
       assert.is_nil(response)
       assert.equal("invalid", err.code)
-      assert.equal(("request body '%s': is shorter than it was"):format(path), message)
+      assert.equal(("request body '%s': has shrunk since the request was made"):format(path),
+        message)
       assert.equal(0, (p:connections()))
     end)
   end
 
-  it("fails as a file that becomes shorter while it is sent", function()
-    local path = write(pattern(16 << 20))
+  --- The err of a POST with that body to a peer that reads on only after `change`.
+  local function change_while_sending(body, change)
     local p <close> = peer.listen {
       records = false, receive_buffer = 16384,
       script = { { request_head, { "read", 65536 }, { "hold" }, { "discard" } } },
     }
     local result
     local posting = sluice.spawn(function()
-      local _, message, err = client:post(p.url .. "/", { body = { path = path } })
+      local _, message, err = client:post(p.url .. "/", { body = body })
       result = { message, err }
     end)
     while not p:wait("holding", 1, 0) do sluice.loop():step(0.01) end
-    write "short"
+    change()
     p:signal()
     posting:await()
-    assert.equal("invalid", result[2].code)
-    assert.equal(("POST %s/: request body '%s' is shorter than it was"):format(p.url, path),
-      result[1])
+    return result[2], p.url
+  end
+
+  for name, size in pairs { ["to nothing"] = 0, ["in the middle of a page"] = 12 << 20 | 17,
+    ["by one byte"] = (16 << 20) - 1 } do
+    it("fails as a file that shrinks while it is sent: " .. name, function()
+      local path = write(pattern(16 << 20))
+      local err, url = change_while_sending({ path = path }, function()
+        assert(os.execute(("truncate -s %d '%s'"):format(size, path)))
+      end)
+      assert.equal("invalid", err.code)
+      assert.equal("send", err.stage)
+      assert.is_false(err.retryable)
+      assert.equal(("POST %s/: request body '%s' has shrunk since the request was made")
+        :format(url, path), err.message)
+    end)
+  end
+
+  it("names the part that shrinks while it is sent", function()
+    local first, second = write "first", server.write(directory .. "/second", pattern(16 << 20))
+    local err = change_while_sending({ { path = first }, "text", { path = second } }, function()
+      assert(os.execute(("truncate -s 0 '%s'"):format(second)))
+    end)
+    assert.equal("invalid", err.code)
+    assert.matches("/second' has shrunk since the request was made$", err.message)
   end)
 
   it("is no file whose length nobody knows, and does not wait for one", function()
     local fifo = directory .. "/fifo"
     assert(os.execute(("mkfifo '%s'"):format(fifo)))
-    for _, path in ipairs { "/dev/null", "/dev/zero", fifo, directory } do
+    for path, kind in pairs { ["/dev/null"] = "a device", ["/dev/zero"] = "a device",
+      [fifo] = "a FIFO", [directory] = "a directory" } do
       local response, message, err = client:post("http://127.0.0.1:1/", { body = { path = path } })
       assert.is_nil(response)
       assert.equal("invalid", err.code)
-      assert.equal(("request body '%s': regular file expected"):format(path), message)
+      assert.equal(("request body '%s': regular file expected, got %s"):format(path, kind), message)
     end
     local file <close> = assert(io.open("/dev/zero", "rb"))
     local response, message, err = client:post("http://127.0.0.1:1/", { body = file })
     assert.is_nil(response)
     assert.equal("invalid", err.code)
-    assert.equal("request body: regular file expected", message)
+    assert.equal("request body: regular file expected, got a device", message)
+  end)
+
+  it("is no file with a zero byte in its name", function()
+    local path = write "secret"
+    local response, message, err = client:post("http://127.0.0.1:1/",
+      { body = { path = path .. "\0.txt" } })
+    assert.is_nil(response)
+    assert.equal("invalid", err.code)
+    assert.equal(("request body '%s\\x00.txt': the name contains a zero byte"):format(path),
+      message)
+  end)
+
+  it("keeps room for the reason behind a long path", function()
+    local path = directory .. ("/long"):rep(200)
+    local _, message = client:post("http://127.0.0.1:1/", { body = { path = path } })
+    assert.matches("^request body '%.%.%.[long/]+': No such file or directory$", message)
+    assert.is_true(#message < 200)
+  end)
+
+  it("is a file that no program which is started inherits", function()
+    local path = write(pattern(70000))
+    local p <close> = listen(pattern(70000):sub(-100))
+    local links
+    client:use(function(request, forward)
+      local lines <close> = assert(io.popen("ls -l /proc/self/fd"))
+      links = lines:read "a"
+      return forward(request)
+    end)
+    assert(client:post(p.url .. "/", { body = { path = path } })):dispose()
+    assert.is_nil(links:find(path, 1, true))
   end)
 
   it("is no closed file", function()
@@ -368,5 +422,219 @@ describe("a request body", function()
     assert.matches("none': No such file", message)
     assert.is_false(seen[1])
     assert.matches("set_body: body: string, lease", seen[2])
+  end)
+end)
+
+describe("a request body of parts", function()
+  local before, client, directory
+
+  before_each(function()
+    before = support.snapshot(sluice)
+    directory = server.directory()
+    client = support.client()
+  end)
+
+  after_each(function()
+    client:close()
+    server.remove(directory)
+    support.verify(sluice, before)
+  end)
+
+  local function lease_of(text)
+    local writer <close> = sluice.writer()
+    writer:write(text)
+    return writer:detach()
+  end
+
+  local function sequence_of(text)
+    local buffer <close> = sluice.buffer()
+    buffer:append(text)
+    return buffer:sequence()
+  end
+
+  local function write(name, content) return server.write(directory .. "/" .. name, content) end
+
+  --- Sends a POST whose body ends in "the end". Returns that body, whose length was declared.
+  local function sent(parts, options)
+    local p <close> = peer.listen {
+      script = { { { "expect_until", "the end" }, { "send", DONE }, { "stall" } } },
+    }
+    local copy = { body = parts }
+    for key, value in pairs(options or {}) do copy[key] = value end
+    local response <close>, message = client:post(p.url .. "/", copy)
+    assert(response, message)
+    local body = body_of(p:received(1))
+    assert.equal(tostring(#body), p:received(1):match "\r\nContent%-Length: (%d+)\r\n")
+    return body
+  end
+
+  for name, call in support.each_style(sluice) do
+    it("is sent in order, with the sum of their lengths, " .. name, function()
+      call(function()
+        local lease = lease_of "lease, "
+        local sequence <close> = sequence_of "sequence, "
+        local handle <close> = assert(io.open(write("handle", "skipped handle, "), "rb"))
+        handle:seek("set", 8)
+        assert.equal("text, lease, path, sequence, handle, the end", sent { "text, ", lease,
+          { path = write("path", "path, ") }, sequence, handle, "", "the end" })
+        assert.error(function() lease:sequence() end)
+        assert.equal("sequence, ", sequence:tostring())
+        assert.equal("file", io.type(handle))
+      end)
+    end)
+  end
+
+  it("may have many parts, and large ones", function()
+    local parts, expected = {}, {}
+    for i = 1, 300 do
+      parts[i] = i % 3 == 0 and lease_of(("lease %d "):format(i)) or ("text %d "):format(i)
+      expected[i] = i % 3 == 0 and ("lease %d "):format(i) or ("text %d "):format(i)
+    end
+    for i, size in ipairs { 100000, 10, 3 << 20, 40000 } do
+      table.insert(parts, i * 50, { path = write("file-" .. i, pattern(size)) })
+      table.insert(expected, i * 50, pattern(size))
+    end
+    parts[#parts + 1], expected[#expected + 1] = "the end", "the end"
+    assert.is_true(table.concat(expected) == sent(parts))
+  end)
+
+  it("may show the same bytes twice", function()
+    local path = write("path", "path ")
+    local sequence <close> = sequence_of "sequence "
+    local handle <close> = assert(io.open(path, "rb"))
+    assert.equal("sequence path path path sequence the end",
+      sent { sequence, handle, { path = path }, handle, sequence, "the end" })
+  end)
+
+  it("of one part is that part", function()
+    assert.equal("the end", sent { "the end" })
+    assert.equal("the end", sent { lease_of "the end" })
+    assert.equal("the end", sent { { path = write("path", "the end") } })
+  end)
+
+  it("without content declares none, and expects nothing", function()
+    local p <close> = peer.listen { script = { { request_head, { "send", DONE }, { "stall" } } } }
+    assert(client:post(p.url .. "/", { expect_continue = true,
+      body = { "", lease_of "", { path = write("empty", "") } } })):dispose()
+    assert.matches("\r\nContent%-Length: 0\r\n", p:received(1))
+    assert.is_nil(p:received(1):find("Expect", 1, true))
+  end)
+
+  it("is sent again where its connection was stale, and to where a 307 leads", function()
+    local function parts()
+      return { "text ", lease_of "lease ", { path = write("small", "small ") },
+        { path = write("large", pattern(100000)) }, "the end" }
+    end
+    local expected = "text lease small " .. pattern(100000) .. "the end"
+    local p <close> = peer.listen { script = {
+      { request_head, { "send", DONE }, { "expect_until", "the end" }, { "close" } },
+      { { "expect_until", "the end" }, { "send", DONE }, { "stall" } },
+    } }
+    assert(client:get(p.url .. "/")):dispose()
+    local response <close> = assert(client:put(p.url .. "/", { body = parts() }))
+    assert.equal(200, response.status)
+    assert.equal(1, client:stats().resends)
+    assert.is_true(expected == body_of(p:received(2)))
+
+    local target <close> = listen "the end"
+    local leading <close> = peer.listen { script = { { { "expect_until", "the end" }, { "send",
+      ("HTTP/1.1 307 Go\r\nLocation: %s/\r\nContent-Length: 0\r\n\r\n"):format(target.url) },
+      { "stall" } } } }
+    local led <close> = assert(client:post(leading.url .. "/", { body = parts() }))
+    assert.equal(200, led.status)
+    assert.is_true(expected == body_of(target:received(1)))
+  end)
+
+  it("reports progress up to all of it", function()
+    local calls = {}
+    local parts = { "text", { path = write("path", pattern(300000)) }, "the end" }
+    sent(parts, { on_progress = function(...) calls[#calls + 1] = { ... } end })
+    local size = 4 + 300000 + 7
+    assert.same({ size, 4, size, 4 }, calls[#calls])
+  end)
+
+  it("may be given by a builder, and by an interceptor", function()
+    local step = { { "expect_until", "the end" }, { "send", DONE }, { "loop" } }
+    local p <close> = peer.listen { script = { step } }
+    local built = client:build("POST", p.url .. "/"):body { "text ", "the end" }
+    for _ = 1, 2 do assert(built:send()):dispose() end
+    local given, lease = lease_of "given", lease_of "lease "
+    client:use(function(request, forward)
+      assert.equal(request, request:set_body { lease, "the end" })
+      assert.error(function() given:sequence() end)
+      return forward(request)
+    end)
+    assert(client:post(p.url .. "/", { body = given })):dispose()
+    assert.error(function() lease:sequence() end)
+    assert.matches("lease the end$", p:received(1))
+  end)
+
+  it("disposes its leases once, whatever became of the request", function()
+    local ends = {
+      ["refused"] = function(parts)
+        return client:post(("http://127.0.0.1:%d/"):format(system.free_port()), { body = parts })
+      end,
+      ["a file that is not there"] = function(parts)
+        parts[#parts + 1] = { path = directory .. "/none" }
+        return client:post("http://127.0.0.1:1/", { body = parts })
+      end,
+      ["a bad field"] = function(parts)
+        return client:post("http://127.0.0.1:1/", { body = parts, headers = { A = "\r" } })
+      end,
+      ["a file that has shrunk"] = function(parts)
+        local path = write("path", "content")
+        parts[#parts + 1] = { path = path }
+        local own <close> = support.client()
+        own:use(function(request, forward)
+          write("path", "")
+          return forward(request)
+        end)
+        return own:post("http://127.0.0.1:1/", { body = parts })
+      end,
+    }
+    for name, ending in pairs(ends) do
+      local leases = { lease_of "one", lease_of "two" }
+      local response, message, err = ending { leases[1], "text", leases[2] }
+      assert.is_nil(response, name)
+      assert.equal("string", type(message))
+      assert.is_true(err.code == "invalid" or err.code == "connect", err.code)
+      for _, lease in ipairs(leases) do
+        assert.error(function() lease:sequence() end)
+      end
+    end
+  end)
+
+  it("names the part that is none", function()
+    local disposed = lease_of "gone"
+    disposed:dispose()
+    local handle <close> = assert(io.open(write("closed", "x"), "rb"))
+    handle:close()
+    local one_of = "string, lease, sequence, file or { path = } expected, got "
+    for expected, parts in pairs {
+      ["body[1]: " .. one_of .. "number"] = { 5 },
+      ["body[2]: " .. one_of .. "nil"] = { "a", nil, "b" },
+      ["body[2]: " .. one_of .. "boolean"] = { "a", false },
+      ["body[2]: " .. one_of .. "table"] = { "a", { "b" } },
+      ["body[1]: " .. one_of .. "table"] = { { read = print } },
+      ["body[1]: " .. one_of .. "closed file"] = { handle },
+      ["body[2]: a function can be the whole body, but no part of one"] = { "a", print },
+      ["unknown option 'body[2].name'"] = { "a", { path = "x", name = "y" } },
+      ["body[2]: use of disposed lease"] = { "a", disposed },
+      ["unknown option 'body.path' in an array of parts"] = { "a", path = "x" },
+    } do
+      local ok, raised = pcall(client.post, client, "http://127.0.0.1:1/", { body = parts })
+      assert.is_false(ok)
+      assert.is_true(raised:find("request: " .. expected, 1, true) ~= nil,
+        expected .. " ~= " .. raised)
+    end
+  end)
+
+  it("names the part that cannot be read", function()
+    local response, message, err = client:post("http://127.0.0.1:1/",
+      { body = { "text", { path = write("good", "x") }, { path = directory .. "/none" } } })
+    assert.is_nil(response)
+    assert.equal("invalid", err.code)
+    assert.equal(("request body[3] '%s/none': No such file or directory"):format(directory),
+      message)
   end)
 end)

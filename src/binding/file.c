@@ -19,6 +19,24 @@ static int push_reason(lua_State *L, const char *reason)
     return 2;
 }
 
+/* That `info` is not of a regular file: nil and a reason. */
+static int push_kind(lua_State *L, const struct stat *info)
+{
+    const char *kind = "something else";
+
+    if (S_ISDIR(info->st_mode))
+        kind = "a directory";
+    else if (S_ISFIFO(info->st_mode))
+        kind = "a FIFO";
+    else if (S_ISCHR(info->st_mode) || S_ISBLK(info->st_mode))
+        kind = "a device";
+    else if (S_ISSOCK(info->st_mode))
+        kind = "a socket";
+    lua_pushnil(L);
+    lua_pushfstring(L, "regular file expected, got %s", kind);
+    return 2;
+}
+
 static int close_file(lua_State *L)
 {
     luaL_Stream *stream = luaL_checkudata(L, 1, LUA_FILEHANDLE);
@@ -30,19 +48,33 @@ static int close_file(lua_State *L)
  * Of regular files alone; never waits, for the writer of a FIFO for example. */
 static int open_file(lua_State *L)
 {
-    const char *path = luaL_checkstring(L, 1);
+    size_t size;
+    const char *path = luaL_checklstring(L, 1, &size);
     luaL_Stream *stream = lua_newuserdatauv(L, sizeof *stream, 0);
     struct stat info;
     int fd;
 
     stream->closef = NULL; /* closed, until it is open */
     luaL_setmetatable(L, LUA_FILEHANDLE);
+    if (strlen(path) != size)
+        return push_reason(L, "the name contains a zero byte");
     fd = open(path, O_RDONLY | O_NONBLOCK | O_CLOEXEC | O_NOCTTY);
-    if (fd < 0)
-        return push_reason(L, strerror(errno));
-    if (fstat(fd, &info) != 0 || !S_ISREG(info.st_mode)) {
+    if (fd < 0) {
+        int error = errno; /* ENXIO, of a socket for example */
+
+        if (stat(path, &info) == 0 && !S_ISREG(info.st_mode))
+            return push_kind(L, &info);
+        return push_reason(L, strerror(error));
+    }
+    if (fstat(fd, &info) != 0) {
+        int error = errno;
+
         close(fd);
-        return push_reason(L, "regular file expected");
+        return push_reason(L, strerror(error));
+    }
+    if (!S_ISREG(info.st_mode)) {
+        close(fd);
+        return push_kind(L, &info);
     }
     stream->f = fdopen(fd, "rb");
     if (stream->f == NULL) {
@@ -61,8 +93,10 @@ static int file_size(lua_State *L)
 
     if (stream->closef == NULL)
         return luaL_argerror(L, 1, "file is closed");
-    if (fstat(fileno(stream->f), &info) != 0 || !S_ISREG(info.st_mode))
-        return push_reason(L, "regular file expected");
+    if (fstat(fileno(stream->f), &info) != 0)
+        return push_reason(L, strerror(errno));
+    if (!S_ISREG(info.st_mode))
+        return push_kind(L, &info);
     lua_pushinteger(L, (lua_Integer)info.st_size);
     return 1;
 }

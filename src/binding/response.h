@@ -14,7 +14,7 @@
 extern const char slb_response_type[];
 
 /* values: the text once made; what was asked (a table: method, url, ...);
- * bytes kept alive for a request body that is a string */
+ * until then the string or the parts of the request's body, kept alive */
 enum { RESPONSE_TEXT = 1, RESPONSE_INFO = 2, RESPONSE_VALUES = 2 };
 
 struct slb_response {

@@ -190,6 +190,19 @@ enum sl_status sl_link_send(struct sl_link *link, const struct sl_view *views,
     return status == SL_AGAIN && *sent > 0 ? SL_OK : status;
 }
 
+enum sl_status sl_link_send_mapped(struct sl_link *link,
+                                   const struct sl_view *views, size_t count,
+                                   size_t *sent, struct sl_failure *failure)
+{
+    enum sl_status status;
+
+    *sent = 0;
+    status = sl_transport_send_mapped(link->transport, views, count, sent);
+    if (sl_is_failure(status) && status != SL_INVALID)
+        return fail_transport(link, status, failure);
+    return status;
+}
+
 enum sl_status sl_link_flush(struct sl_link *link, struct sl_failure *failure)
 {
     return link->tls == NULL ? SL_OK : flush_ciphertext(link, failure);

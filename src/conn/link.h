@@ -49,6 +49,16 @@ enum sl_status sl_link_handshake(struct sl_link *link,
 enum sl_status sl_link_send(struct sl_link *link, const struct sl_view *views,
                             size_t count, size_t *sent,
                             struct sl_failure *failure);
+/* The same for views of which some are of a mapped file, where sl_link_can_map.
+ * SL_INVALID: the file has become shorter; `failure` is not filled. */
+enum sl_status sl_link_send_mapped(struct sl_link *link,
+                                   const struct sl_view *views, size_t count,
+                                   size_t *sent, struct sl_failure *failure);
+/* The kernel alone looks at what is sent. */
+static inline bool sl_link_can_map(const struct sl_link *link)
+{
+    return link->tls == NULL && sl_transport_can_map(link->transport);
+}
 /* A send waits until the peer has ended a message of TLS; sl_link_receive may be
  * who sees that. */
 static inline bool sl_link_is_stuck(const struct sl_link *link)

@@ -80,37 +80,81 @@ static size_t gather(const struct sl_outgoing *outgoing, struct sl_view *views)
     return count;
 }
 
-/* Many small pieces leave as few large ones: what the transport is given it
- * uses before it returns. */
-static enum sl_status send_joined(struct sl_outgoing *outgoing,
-                                  struct sl_link *link, size_t *count,
-                                  struct sl_failure *failure)
+/* Fills a rented block with what is left of the head and what is there of the
+ * body. NULL: there is no memory, or nothing that may be copied. */
+static struct sl_segment *join(const struct sl_outgoing *outgoing)
 {
-    char bytes[SEND_JOINED];
-    size_t size = 0;
-    struct sl_view view;
+    const struct sl_segment *head = outgoing->head;
+    size_t head_left = head == NULL ? 0 : head->filled - outgoing->head_sent;
+    struct sl_segment *block;
 
-    if (outgoing->head != NULL) {
-        size = outgoing->head->filled - outgoing->head_sent;
-        memcpy(bytes, outgoing->head->data + outgoing->head_sent, size);
-    }
-    size += sl_upload_copy_out(&outgoing->upload, bytes + size,
-                               sizeof bytes - size);
-    view = sl_view(bytes, size);
-    return sl_link_send(link, &view, 1, count, failure);
+    if (sl_pool_rent_block(outgoing->upload.pushed.pool, SEND_JOINED, &block) !=
+        SL_OK)
+        return NULL;
+    if (head_left > 0)
+        memcpy(block->data, head->data + outgoing->head_sent, head_left);
+    block->filled = head_left + sl_upload_copy_out(&outgoing->upload,
+                                                   block->data + head_left,
+                                                   SEND_JOINED - head_left);
+    if (block->filled > 0)
+        return block;
+    sl_segment_release(block);
+    return NULL;
 }
 
-static enum sl_status send_views(struct sl_outgoing *outgoing,
+/* Words for what sl_upload_fill and sl_upload_verify have found. */
+static enum sl_status fail_file(const struct sl_outgoing *outgoing,
+                                enum sl_status status,
+                                struct sl_failure *failure)
+{
+    if (status == SL_END || status == SL_INVALID)
+        return sl_fail(failure, SL_INVALID, SL_STAGE_SEND, "%s %s",
+                       sl_upload_file_name(&outgoing->upload),
+                       status == SL_END
+                           ? "has shrunk since the request was made"
+                           : "cannot be read");
+    return sl_fail(failure, status, SL_STAGE_SEND, "out of memory");
+}
+
+static enum sl_status send_mapped(const struct sl_outgoing *outgoing,
+                                  struct sl_link *link,
+                                  const struct sl_view *views,
+                                  size_t view_count, size_t *count,
+                                  struct sl_failure *failure)
+{
+    enum sl_status status =
+        sl_link_send_mapped(link, views, view_count, count, failure);
+    enum sl_status found = SL_OK;
+
+    if (status == SL_OK || status == SL_INVALID)
+        found = sl_upload_verify(&outgoing->upload, status == SL_INVALID);
+    return found == SL_OK ? status : fail_file(outgoing, found, failure);
+}
+
+/* Many small pieces leave as few large ones: what the transport is given it
+ * uses before it returns. */
+static enum sl_status send_views(const struct sl_outgoing *outgoing,
                                  struct sl_link *link,
                                  const struct sl_view *views, size_t view_count,
                                  size_t *count, struct sl_failure *failure)
 {
+    struct sl_segment *joined = NULL;
+    enum sl_status status;
     size_t size = 0;
 
     for (size_t i = 0; i < view_count; i++)
         size += views[i].size;
     if (view_count == SEND_VIEWS && size < SEND_JOINED)
-        return send_joined(outgoing, link, count, failure);
+        joined = join(outgoing);
+    if (joined != NULL) {
+        struct sl_view view = sl_view(joined->data, joined->filled);
+
+        status = sl_link_send(link, &view, 1, count, failure);
+        sl_segment_release(joined);
+        return status;
+    }
+    if (sl_upload_is_mapped(&outgoing->upload))
+        return send_mapped(outgoing, link, views, view_count, count, failure);
     return sl_link_send(link, views, view_count, count, failure);
 }
 
@@ -130,18 +174,10 @@ static enum sl_status read_file(struct sl_outgoing *outgoing,
                                 const struct sl_link *link,
                                 struct sl_failure *failure)
 {
-    struct sl_upload *upload = &outgoing->upload;
-    bool is_direct = link->tls == NULL &&
-                     sl_transport_mode(link->transport) == SL_TRANSPORT_STREAM;
-    enum sl_status status = sl_upload_fill(upload, is_direct);
+    enum sl_status status =
+        sl_upload_fill(&outgoing->upload, sl_link_can_map(link));
 
-    if (status == SL_OK)
-        return status;
-    if (status == SL_END || status == SL_INVALID)
-        return sl_fail(
-            failure, SL_INVALID, SL_STAGE_SEND, "%s %s", upload->file_name,
-            status == SL_END ? "is shorter than it was" : "cannot be read");
-    return sl_fail(failure, status, SL_STAGE_SEND, "out of memory");
+    return status == SL_OK ? status : fail_file(outgoing, status, failure);
 }
 
 /* SL_OK with a count of 0: all is sent. */

@@ -1,26 +1,19 @@
-/* conn/upload.h - a request body on its way out
+/* conn/upload.h - a request body on its way out: sources in order, or pushed
  *
- *   TEXT      bytes that the caller keeps alive until dispose
- *   SEQUENCE  slices it owns; a lease is moved in as one
- *   FILE      a range of an open file, which it owns
- *   PUSHED    pieces as they come, chunked or of declared length
+ *             sent       current
+ *   sources   [ text ~~~ ][ file ~~~#### ][ text ][ lease ]    each of known size
+ *   pushed    pieces as they come, chunked or of declared length; always alone
  *
- * Gives views to send and is told how much of them went. Disposed exactly once,
- * by the exchange, whatever became of that.
+ * An upload gives views to send and is told how many of those bytes went. The
+ * exchange disposes it exactly once, whatever became of the exchange. Sources can
+ * be sent again from the start, pushed pieces cannot.
  */
 #ifndef SL_CONN_UPLOAD_H
 #define SL_CONN_UPLOAD_H
 
 #include "base/view.h"
+#include "conn/source.h"
 #include "memory/sequence.h"
-
-enum sl_upload_kind {
-    SL_UPLOAD_NONE,
-    SL_UPLOAD_TEXT,
-    SL_UPLOAD_SEQUENCE,
-    SL_UPLOAD_FILE,
-    SL_UPLOAD_PUSHED
-};
 
 /* A head and a body up to this leave in one send (behaviour). */
 #define SL_SEND_AT_ONCE ((size_t)32 * 1024)
@@ -29,20 +22,16 @@ enum sl_upload_kind {
 #define SL_UPLOAD_WINDOW ((size_t)128 * 1024)
 
 struct sl_upload {
-    enum sl_upload_kind kind;
-    bool is_chunked;  /* PUSHED without a declared length */
-    bool is_complete; /* PUSHED: nothing follows; the others always */
-    struct sl_view text;
-    struct sl_sequence sequence;
-    struct sl_buffer pushed; /* framed already; of a FILE: read, not sent */
-    int file;
-    const char *file_name;
-    int64_t file_offset;
-    char *mapped; /* a range of the FILE, from `mapped_at` of it; NULL: none */
-    size_t mapped_size;
-    int64_t mapped_at;
-    uint64_t size; /* of the whole body; PUSHED: declared, or pushed so far */
-    uint64_t pushed_size; /* PUSHED: payload bytes so far */
+    struct sl_allocator *allocator; /* of sources beyond the first */
+    struct sl_source first;
+    struct sl_source *last;    /* NULL: no source */
+    struct sl_source *current; /* of the next byte; the last one at the end */
+    bool is_pushed;
+    bool is_chunked;         /* pushed without a declared length */
+    bool is_complete;        /* pushed: nothing follows; the others always */
+    struct sl_buffer pushed; /* framed already */
+    uint64_t size; /* of the whole body; pushed: declared, or pushed so far */
+    uint64_t pushed_size; /* payload bytes so far */
     uint64_t sent;        /* bytes gone, with framing */
 };
 
@@ -51,21 +40,26 @@ void sl_upload_init(struct sl_upload *upload, struct sl_allocator *allocator,
 /* Gives back what it holds; as after init. Idempotent. */
 void sl_upload_dispose(struct sl_upload *upload);
 
-void sl_upload_set_text(struct sl_upload *upload, struct sl_view text);
-/* Moves `content`; SL_MEMORY leaves it. */
-enum sl_status sl_upload_set_sequence(struct sl_upload *upload,
+/* ---- sources, in the order in which they are sent ---- */
+
+/* SL_MEMORY: as before, here and below. */
+enum sl_status sl_upload_add_text(struct sl_upload *upload,
+                                  struct sl_view text);
+/* Moves `content`. */
+enum sl_status sl_upload_add_sequence(struct sl_upload *upload,
                                       struct sl_sequence *content);
-/* Adopts `file`. All of `size` bytes from `offset` are sent, and no others; `name`
- * is for messages, kept alive by the caller as text is. */
-void sl_upload_set_file(struct sl_upload *upload, int file, int64_t offset,
-                        uint64_t size, const char *name);
-/* The same for a few bytes, which are read now; `file` stays the caller's.
- * SL_END: there are fewer. SL_INVALID: it cannot be read. SL_MEMORY. */
-enum sl_status sl_upload_read_file(struct sl_upload *upload, int file,
-                                   int64_t offset, size_t size);
+/* `size` bytes of the open file `fd`, which stays the caller's, from `offset`.
+ * They are read now if all of the body may leave with its head, later if not.
+ * `name` is for messages, kept alive by the caller as text is. SL_END: the file
+ * is shorter. SL_INVALID: it cannot be read. SL_LIMIT: too many descriptors. */
+enum sl_status sl_upload_add_file(struct sl_upload *upload, int fd,
+                                  int64_t offset, uint64_t size,
+                                  const char *name);
+
+/* ---- pushed, instead of sources ---- */
+
 /* `size` UINT64_MAX: chunked. */
 void sl_upload_set_pushed(struct sl_upload *upload, uint64_t size);
-
 /* All of `piece` as one chunk or as it is; `piece` is left empty. SL_INVALID:
  * more than was declared. SL_MEMORY. */
 enum sl_status sl_upload_push(struct sl_upload *upload,
@@ -75,16 +69,24 @@ enum sl_status sl_upload_push(struct sl_upload *upload,
 enum sl_status sl_upload_finish(struct sl_upload *upload,
                                 struct sl_view trailers);
 
-/* So that views show something: of a FILE, reads on when all that was read is
- * sent, or maps it if the kernel alone will look at the views: it fails with
- * EFAULT where a program would end, should the file become shorter meanwhile.
- * SL_OK, also at its end and of any other kind. SL_END: the file is shorter than it was. SL_INVALID:
- * it cannot be read. SL_MEMORY, SL_LIMIT. */
+/* ---- sending ---- */
+
+/* Before views: reads or maps the file that comes next, if one does soon.
+ * `may_map`: the kernel alone will look at the views. Statuses of sl_source_fill;
+ * messages name sl_upload_file_name. */
 enum sl_status sl_upload_fill(struct sl_upload *upload, bool may_map);
+/* The name of the file that fill and verify are about. */
+const char *sl_upload_file_name(const struct sl_upload *upload);
 /* Up to `count` views from where it stands; 0 when nothing is there now. */
 size_t sl_upload_views(const struct sl_upload *upload, struct sl_view *views,
                        size_t count);
-/* Copies up to `size` of the bytes that those views show; the count. */
+/* One of those views is of a mapped file: they go by sl_link_send_mapped. */
+bool sl_upload_is_mapped(const struct sl_upload *upload);
+/* After such a send and before advance, see sl_source_verify. */
+enum sl_status sl_upload_verify(const struct sl_upload *upload,
+                                bool has_faulted);
+/* Copies up to `size` of the bytes that the views show, as far as nothing is
+ * mapped; the count. */
 size_t sl_upload_copy_out(const struct sl_upload *upload, char *to,
                           size_t size);
 void sl_upload_advance(struct sl_upload *upload, size_t size);

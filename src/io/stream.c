@@ -142,8 +142,11 @@ static ssize_t send_views(int fd, const struct sl_view *views, size_t count,
 }
 
 /* What a send answered with -1 means. */
-static enum sl_status after_failed_send(struct stream *self, int error)
+static enum sl_status after_failed_send(struct stream *self, int error,
+                                        bool is_mapped)
 {
+    if (error == EFAULT && is_mapped)
+        return SL_INVALID;
     if (sl_would_block(error)) {
         self->base.socket.is_writable = false;
         return wait_to_send(self);
@@ -151,11 +154,11 @@ static enum sl_status after_failed_send(struct stream *self, int error)
     return fail(self, error);
 }
 
-static enum sl_status stream_send(struct sl_transport *transport,
-                                  const struct sl_view *views, size_t count,
-                                  size_t *sent)
+static enum sl_status send_some(struct stream *self,
+                                const struct sl_view *views, size_t count,
+                                size_t *sent, bool is_mapped)
 {
-    struct stream *self = self_of(transport);
+    struct sl_transport *transport = &self->base;
     size_t size;
     ssize_t n;
 
@@ -167,13 +170,28 @@ static enum sl_status stream_send(struct sl_transport *transport,
         n = send_views(transport->socket.fd, views, count, &size);
     while (n < 0 && errno == EINTR);
     if (n < 0)
-        return after_failed_send(self, errno);
-    /* A short count means that the kernel's buffer is full. */
-    if ((size_t)n < size)
+        return after_failed_send(self, errno, is_mapped);
+    /* A short count means that the kernel's buffer is full. But a mapped page that
+     * is gone cuts a send short as well: the next send says which it was. */
+    if ((size_t)n < size && !is_mapped)
         transport->socket.is_writable = false;
     self->waits_to_send = false;
     *sent = (size_t)n;
     return SL_OK;
+}
+
+static enum sl_status stream_send(struct sl_transport *transport,
+                                  const struct sl_view *views, size_t count,
+                                  size_t *sent)
+{
+    return send_some(self_of(transport), views, count, sent, false);
+}
+
+static enum sl_status stream_send_mapped(struct sl_transport *transport,
+                                         const struct sl_view *views,
+                                         size_t count, size_t *sent)
+{
+    return send_some(self_of(transport), views, count, sent, true);
 }
 
 static enum sl_status stream_flush(struct sl_transport *transport)
@@ -383,6 +401,7 @@ const struct sl_transport_class sl_transport_stream = {
     .mode = SL_TRANSPORT_STREAM,
     .create = stream_create,
     .send = stream_send,
+    .send_mapped = stream_send_mapped,
     .flush = stream_flush,
     .receive = stream_receive,
     .watch = stream_watch,

@@ -97,6 +97,18 @@ enum sl_status sl_transport_send(struct sl_transport *transport,
     return transport->class->send(transport, views, count, sent);
 }
 
+enum sl_status sl_transport_send_mapped(struct sl_transport *transport,
+                                        const struct sl_view *views,
+                                        size_t count, size_t *sent)
+{
+    return transport->class->send_mapped(transport, views, count, sent);
+}
+
+bool sl_transport_can_map(const struct sl_transport *transport)
+{
+    return transport->class->send_mapped != NULL;
+}
+
 bool sl_transport_send_last(struct sl_transport *transport,
                             struct sl_view bytes)
 {

@@ -49,6 +49,14 @@ void sl_transport_bind(struct sl_transport *transport,
 enum sl_status sl_transport_send(struct sl_transport *transport,
                                  const struct sl_view *views, size_t count,
                                  size_t *sent);
+/* The same for views of which some are of a mapped file: where the file has become
+ * shorter the kernel cannot read them. SL_INVALID: so it is at the first byte, and
+ * the transport is as it was. Only where sl_transport_can_map. */
+enum sl_status sl_transport_send_mapped(struct sl_transport *transport,
+                                        const struct sl_view *views,
+                                        size_t count, size_t *sent);
+/* Sends from where the bytes lie, so that the kernel alone looks at them. */
+bool sl_transport_can_map(const struct sl_transport *transport);
 /* Right before an orderly close, where send answered SL_AGAIN: a few bytes to go
  * behind what is under way. False: there is no room for them. */
 bool sl_transport_send_last(struct sl_transport *transport,

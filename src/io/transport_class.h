@@ -20,6 +20,10 @@ struct sl_transport_class {
     enum sl_status (*send)(struct sl_transport *transport,
                            const struct sl_view *views, size_t count,
                            size_t *sent);
+    /* NULL: the transport copies what it sends. */
+    enum sl_status (*send_mapped)(struct sl_transport *transport,
+                                  const struct sl_view *views, size_t count,
+                                  size_t *sent);
     /* NULL: what cannot be sent at once cannot be kept either. */
     bool (*send_last)(struct sl_transport *transport, struct sl_view bytes);
     enum sl_status (*flush)(struct sl_transport *transport);

@@ -342,7 +342,8 @@ TEST("sends a body behind its head, and again from the start")
 
     REQUIRE(sl_exchange_create(scene.exchanges, scene.origin, &scene.options,
                                SL_VIEW(POST), &exchange) == SL_OK);
-    sl_upload_set_text(&exchange->outgoing.upload, SL_VIEW("data"));
+    REQUIRE(sl_upload_add_text(&exchange->outgoing.upload, SL_VIEW("data")) ==
+            SL_OK);
     sl_exchange_start(exchange);
     sl_exchange_want(exchange, SL_WANT_WHOLE, 0);
     int peer = scene_accept(&scene);
@@ -514,7 +515,8 @@ TEST("waits for 100 only as long as it is worth it")
     REQUIRE(sl_exchange_create(scene.exchanges, scene.origin, &scene.options,
                                sl_view(head, sizeof head - 1),
                                &exchange) == SL_OK);
-    sl_upload_set_text(&exchange->outgoing.upload, SL_VIEW("data"));
+    REQUIRE(sl_upload_add_text(&exchange->outgoing.upload, SL_VIEW("data")) ==
+            SL_OK);
     sl_exchange_start(exchange);
     sl_exchange_want(exchange, SL_WANT_WHOLE, 0);
     int peer = scene_accept(&scene);

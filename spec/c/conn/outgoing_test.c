@@ -4,6 +4,7 @@
 #include "spec/c/conn/scene.h"
 
 #include <stdio.h>
+#include <unistd.h>
 
 #define HELLO "HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello"
 #define POST  "POST / HTTP/1.1\r\nHost: x\r\n\r\n"
@@ -105,7 +106,7 @@ TEST("sends a head and a sequence of many small segments at once")
     fill(&buffer, 0, BODY);
     REQUIRE(sl_sequence_take(&content, &buffer) == SL_OK);
     sl_buffer_fini(&buffer);
-    REQUIRE(sl_upload_set_sequence(&exchange->outgoing.upload, &content) ==
+    REQUIRE(sl_upload_add_sequence(&exchange->outgoing.upload, &content) ==
             SL_OK);
     sl_exchange_start(exchange);
     count_sends(exchange);
@@ -122,17 +123,133 @@ TEST("sends a head and a small file at once")
     for (size_t i = 0; i < BODY; i++)
         putc((char)('a' + i % 26), file);
     fflush(file);
-    CHECK_INT(sl_upload_read_file(&exchange->outgoing.upload, fileno(file), 0,
-                                  BODY + 1),
+    CHECK_INT(sl_upload_add_file(&exchange->outgoing.upload, fileno(file), 1,
+                                 BODY, "body"),
               SL_END);
-    CHECK_INT(
-        sl_upload_read_file(&exchange->outgoing.upload, fileno(file), 0, BODY),
-        SL_OK);
+    CHECK_INT(sl_upload_add_file(&exchange->outgoing.upload, fileno(file), 0,
+                                 BODY, "body"),
+              SL_OK);
     fclose(file);
     sl_exchange_start(exchange);
     count_sends(exchange);
     CHECK_INT(sl_exchange_want(exchange, SL_WANT_WHOLE, 0), SL_AGAIN);
     finish(exchange, "", "");
+}
+
+TEST("sends a head and many sources at once")
+{
+    struct sl_exchange *exchange = create();
+    FILE *file = tmpfile();
+    char text[BODY];
+
+    REQUIRE(file != NULL);
+    for (size_t i = 0; i < BODY; i++) {
+        text[i] = (char)('a' + i % 26);
+        putc(text[i], file);
+    }
+    fflush(file);
+    for (size_t i = 0; i < BODY / 2; i += 512)
+        REQUIRE(sl_upload_add_text(&exchange->outgoing.upload,
+                                   sl_view(text + i, 512)) == SL_OK);
+    REQUIRE(sl_upload_add_file(&exchange->outgoing.upload, fileno(file),
+                               BODY / 2, BODY / 2, "body") == SL_OK);
+    fclose(file);
+    sl_exchange_start(exchange);
+    count_sends(exchange);
+    CHECK_INT(sl_exchange_want(exchange, SL_WANT_WHOLE, 0), SL_AGAIN);
+    finish(exchange, "", "");
+}
+
+/* Twelve MiB of zeros, more than a socket takes in before its peer reads. */
+#define LARGE ((size_t)12 << 20)
+
+/* A request whose body is those texts, then a file of LARGE bytes. */
+static struct sl_exchange *send_large(FILE **file, const struct sl_view *texts,
+                                      size_t count)
+{
+    struct sl_exchange *exchange = create();
+
+    *file = tmpfile();
+    REQUIRE(*file != NULL && ftruncate(fileno(*file), (off_t)LARGE) == 0);
+    for (size_t i = 0; i < count; i++)
+        REQUIRE(sl_upload_add_text(&exchange->outgoing.upload, texts[i]) ==
+                SL_OK);
+    REQUIRE(sl_upload_add_file(&exchange->outgoing.upload, fileno(*file), 0,
+                               LARGE, "the file") == SL_OK);
+    sl_exchange_start(exchange);
+    CHECK_INT(sl_exchange_want(exchange, SL_WANT_WHOLE, 0), SL_AGAIN);
+    return exchange;
+}
+
+TEST("fails at once where a file shrinks while it is sent")
+{
+    /* To nothing, into a page, and by its last byte. */
+    static const off_t sizes[] = {0, 4096 * 1000 + 17, (off_t)LARGE - 1};
+
+    for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++) {
+        struct sl_view text = SL_VIEW("before");
+        FILE *file;
+        struct sl_exchange *exchange = send_large(&file, &text, 1);
+        char bytes[65536];
+        int64_t until = sl_clock_now() + PATIENCE;
+
+        CHECK(!sl_outgoing_is_over(&exchange->outgoing));
+        REQUIRE(ftruncate(fileno(file), sizes[i]) == 0);
+        while (exchange->phase < SL_EXCHANGE_DONE && sl_clock_now() < until) {
+            if (recv(server, bytes, sizeof bytes, MSG_DONTWAIT) < 0)
+                CHECK_INT(sl_loop_step(&scene.world.loop, SL_MILLISECOND),
+                          SL_OK);
+        }
+        CHECK_INT(sl_exchange_want(exchange, SL_WANT_WHOLE, 0), SL_INVALID);
+        CHECK_STR(exchange->failure.reason,
+                  "the file has shrunk since the request was made");
+        CHECK_INT(exchange->failure.stage, SL_STAGE_SEND);
+        CHECK_INT(scene.world.loop.late_writes, 0);
+        fclose(file);
+        sl_exchange_release(exchange);
+        close(server);
+        scene_fini(&scene);
+    }
+}
+
+/* ---- a transport under which the file shrinks, right when it sends ---- */
+
+static int file_to_cut;
+static off_t cut_at;
+
+static enum sl_status cut_and_send(struct sl_transport *transport,
+                                   const struct sl_view *views, size_t count,
+                                   size_t *sent)
+{
+    REQUIRE(ftruncate(file_to_cut, cut_at) == 0);
+    return counted->send_mapped(transport, views, count, sent);
+}
+
+TEST("fails at once where a file shrinks within a send")
+{
+    static const off_t sizes[] = {0, 17, 4096 * 3, 4096 * 3 + 17, 59999};
+
+    for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++) {
+        struct sl_exchange *exchange = create();
+        FILE *file = tmpfile();
+
+        REQUIRE(file != NULL && ftruncate(fileno(file), 60000) == 0);
+        REQUIRE(sl_upload_add_file(&exchange->outgoing.upload, fileno(file), 0,
+                                   60000, "the file") == SL_OK);
+        sl_exchange_start(exchange);
+        count_sends(exchange);
+        counting.send_mapped = cut_and_send;
+        file_to_cut = fileno(file);
+        cut_at = sizes[i];
+        CHECK_INT(sl_exchange_want(exchange, SL_WANT_WHOLE, 0), SL_INVALID);
+        CHECK_STR(exchange->failure.reason,
+                  "the file has shrunk since the request was made");
+        CHECK_INT(scene.world.loop.late_writes, 0);
+        fclose(file);
+        sl_exchange_release(exchange);
+        close(server);
+        scene_fini(&scene);
+    }
 }
 
 static void push(struct sl_exchange *exchange, size_t from, size_t size)

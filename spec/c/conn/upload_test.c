@@ -2,11 +2,10 @@
 
 #include "spec/c/support/test.h"
 
-#include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
-#include <sys/socket.h>
 #include <unistd.h>
 
 static struct test_allocator allocator;
@@ -79,7 +78,7 @@ TEST("gives text in pieces of any size, and again")
 {
     for (size_t piece = 1; piece <= 12; piece++) {
         open_upload();
-        sl_upload_set_text(&upload, SL_VIEW("hello world"));
+        REQUIRE(sl_upload_add_text(&upload, SL_VIEW("hello world")) == SL_OK);
         CHECK(!sl_upload_is_over(&upload));
         check_sent(piece, "hello world");
         CHECK(sl_upload_is_over(&upload));
@@ -101,7 +100,7 @@ TEST("gives a sequence across its segments")
         REQUIRE(sl_buffer_append(&buffer, SL_VIEW("a body in segments")) ==
                 SL_OK);
         REQUIRE(sl_sequence_take(&content, &buffer) == SL_OK);
-        CHECK_INT(sl_upload_set_sequence(&upload, &content), SL_OK);
+        CHECK_INT(sl_upload_add_sequence(&upload, &content), SL_OK);
         CHECK_INT(content.size, 0);
         check_sent(piece, "a body in segments");
         CHECK(sl_upload_is_over(&upload));
@@ -140,137 +139,294 @@ TEST("holds pushed pieces to the declared length")
     close_upload();
 }
 
-/* An open file with that content; `*fd` is for the upload. */
-static FILE *make_file(const char *content, int *fd)
+/* ---- several sources ---- */
+
+#define LARGE ((size_t)100 * 1000) /* too much to go with a head */
+
+static char large[LARGE + 1];
+
+/* An open file of LARGE bytes, which come in order of the alphabet. */
+static FILE *make_large_file(void)
 {
     FILE *file = tmpfile();
 
-    REQUIRE(file != NULL && fputs(content, file) >= 0 && fflush(file) == 0);
-    *fd = dup(fileno(file));
-    REQUIRE(*fd >= 0);
+    for (size_t i = 0; i < LARGE; i++)
+        large[i] = (char)('a' + i % 23);
+    REQUIRE(file != NULL && fwrite(large, 1, LARGE, file) == LARGE &&
+            fflush(file) == 0);
     return file;
 }
 
-TEST("closes its file when it is disposed")
+static enum sl_status add_sequence(const char *text)
 {
-    int fd;
-    FILE *file = make_file("", &fd);
+    struct sl_buffer buffer;
+    struct sl_sequence content;
+    enum sl_status status;
 
-    open_upload();
-    sl_upload_set_file(&upload, fd, 0, 10, "body");
-    CHECK(!sl_upload_is_over(&upload));
-    close_upload();
-    CHECK_INT(write(fd, "x", 1), -1);
-    fclose(file);
+    sl_buffer_init(&buffer, &pool, SIZE_MAX);
+    sl_sequence_init(&content, &allocator.base);
+    status = sl_buffer_append(&buffer, sl_view(text, strlen(text)));
+    if (status == SL_OK)
+        status = sl_sequence_take(&content, &buffer);
+    if (status == SL_OK)
+        status = sl_upload_add_sequence(&upload, &content);
+    sl_sequence_fini(&content);
+    sl_buffer_fini(&buffer);
+    return status;
 }
 
-static void send_range(void)
+/* Mapped bytes are not to be looked at, but for files that stay as they are. */
+static void check_large_sent(size_t piece, const char *before,
+                             const char *after)
 {
-    for (size_t piece = 1; piece < 12; piece++) {
-        int fd;
-        FILE *file = make_file("<<a file of some length>>", &fd);
+    size_t before_size = strlen(before);
+    size_t total = before_size + LARGE + strlen(after);
+    char *sent = malloc(total);
+    size_t size = 0;
+    struct sl_view views[4];
+    size_t count;
 
+    REQUIRE(sent != NULL);
+    while (sl_upload_fill(&upload, may_map) == SL_OK &&
+           (count = sl_upload_views(&upload, views, 4)) > 0) {
+        size_t left = piece;
+
+        for (size_t i = 0; i < count && left > 0; i++) {
+            size_t n = views[i].size < left ? views[i].size : left;
+
+            REQUIRE(size + n <= total);
+            memcpy(sent + size, views[i].data, n);
+            size += n;
+            left -= n;
+        }
+        sl_upload_advance(&upload, piece - left);
+    }
+    CHECK_INT(size, total);
+    CHECK(memcmp(sent, before, before_size) == 0);
+    CHECK(memcmp(sent + before_size, large, LARGE) == 0);
+    CHECK(memcmp(sent + before_size + LARGE, after, strlen(after)) == 0);
+    CHECK(sl_upload_is_over(&upload));
+    CHECK_INT(sl_upload_delivered(&upload), total);
+    free(sent);
+}
+
+TEST("gives many sources in order, in pieces of any size, and again")
+{
+    for (size_t piece = 1; piece <= 30; piece++) {
+        FILE *file = tmpfile();
+
+        REQUIRE(file != NULL && fputs("of a file", file) >= 0 &&
+                fflush(file) == 0);
         open_upload();
-        sl_upload_set_file(&upload, fd, 2, 21, "body");
-        for (int again = 0; again < 2; again++) {
-            CHECK_INT(sl_upload_fill(&upload, may_map), SL_OK);
-            CHECK_INT(sl_upload_fill(&upload, may_map),
-                      SL_OK); /* no more than that */
-            check_sent(piece, "a file of some length");
-            CHECK_INT(sl_upload_fill(&upload, may_map), SL_OK);
-            CHECK(sl_upload_is_over(&upload));
-            CHECK_INT(sl_upload_delivered(&upload), 21);
+        CHECK_INT(sl_upload_add_text(&upload, SL_VIEW("")), SL_OK);
+        CHECK_INT(sl_upload_add_text(&upload, SL_VIEW("some text, ")), SL_OK);
+        CHECK_INT(add_sequence("a sequence, "), SL_OK);
+        CHECK_INT(sl_upload_add_text(&upload, SL_VIEW("")), SL_OK);
+        CHECK_INT(sl_upload_add_file(&upload, fileno(file), 3, 6, "body"),
+                  SL_OK);
+        CHECK_INT(sl_upload_add_text(&upload, SL_VIEW("; end")), SL_OK);
+        CHECK_INT(sl_upload_add_text(&upload, SL_VIEW("")), SL_OK);
+        fclose(file); /* was read at once */
+        CHECK_INT(upload.size, 34);
+        CHECK(sl_upload_is_replayable(&upload));
+        for (int again = 0; again < 3; again++) {
+            if (again < 2)
+                check_sent(piece, "some text, a sequence, a file; end");
+            else
+                sl_upload_advance(&upload, piece);
             sl_upload_rewind(&upload);
-            CHECK_INT(sl_upload_fill(&upload, may_map), SL_OK);
-            sl_upload_advance(&upload, 3);
-            sl_upload_rewind(&upload);
+            CHECK(!sl_upload_is_over(&upload));
         }
         close_upload();
-        fclose(file);
     }
 }
 
-TEST("reads or maps a range of a file as it is sent, and again")
+TEST("shows and copies small sources together")
 {
-    send_range();
-    may_map = true;
-    send_range();
+    struct sl_view views[8];
+    char bytes[64];
+
+    open_upload();
+    for (int i = 0; i < 3; i++)
+        REQUIRE(sl_upload_add_text(&upload, SL_VIEW("text")) == SL_OK);
+    REQUIRE(add_sequence("0123456789") == SL_OK); /* two segments */
+    REQUIRE(sl_upload_add_text(&upload, SL_VIEW("end")) == SL_OK);
+    sl_upload_advance(&upload, 6);
+    CHECK_INT(sl_upload_views(&upload, views, 8), 5);
+    CHECK_VIEW(views[0], "xt");
+    CHECK_VIEW(views[4], "end");
+    CHECK_INT(sl_upload_views(&upload, views, 3), 3);
+    CHECK_BYTES(bytes, sl_upload_copy_out(&upload, bytes, sizeof bytes),
+                "xttext0123456789end", 19);
+    CHECK_BYTES(bytes, sl_upload_copy_out(&upload, bytes, 9), "xttext012", 9);
+    close_upload();
+}
+
+TEST("reads or maps a file between other sources, and again")
+{
+    for (int way = 0; way < 2; way++) {
+        FILE *file = make_large_file();
+
+        may_map = way == 1;
+        for (size_t piece = 1000; piece < 200000; piece *= 3) {
+            open_upload();
+            REQUIRE(sl_upload_add_text(&upload, SL_VIEW("before ")) == SL_OK);
+            REQUIRE(sl_upload_add_file(&upload, fileno(file), 0, LARGE,
+                                       "body") == SL_OK);
+            REQUIRE(add_sequence(" after") == SL_OK);
+            check_large_sent(piece, "before ", " after");
+            sl_upload_rewind(&upload);
+            check_large_sent(piece, "before ", " after");
+            close_upload();
+        }
+        fclose(file);
+    }
     may_map = false;
 }
 
-TEST("maps a large file range by range")
+TEST("shows what comes before a file together with it")
 {
-    static char content[9 * 1024 * 1024];
-    size_t size = sizeof content - 1;
-    size_t done = 0;
-    struct sl_view view;
-    FILE *file;
-    int fd;
+    struct sl_view views[4];
+    FILE *file = make_large_file();
 
-    for (size_t i = 0; i < size; i++)
-        content[i] = (char)('a' + i % 23);
-    file = make_file(content, &fd);
     open_upload();
-    sl_upload_set_file(&upload, fd, 5, size - 5, "body");
-    while (!sl_upload_is_over(&upload)) {
-        REQUIRE(sl_upload_fill(&upload, true) == SL_OK);
-        REQUIRE(sl_upload_views(&upload, &view, 1) == 1);
-        CHECK(memcmp(view.data, content + 5 + done, view.size) == 0);
-        if (view.size > 1000)
-            view.size -= 999;
-        done += view.size;
-        sl_upload_advance(&upload, view.size);
-    }
-    CHECK_INT(done, size - 5);
-    CHECK_INT(upload.pushed.length, 0);
-    close_upload();
-    fclose(file);
-}
-
-TEST("a mapped file that has become shorter fails, in a send, too")
-{
-    FILE *file;
-    struct sl_view view;
-    int ends[2];
-    int fd;
-
-    file = make_file("some bytes", &fd);
-    REQUIRE(socketpair(AF_UNIX, SOCK_STREAM, 0, ends) == 0);
-    open_upload();
-    sl_upload_set_file(&upload, fd, 0, 10, "body");
+    REQUIRE(sl_upload_add_text(&upload, SL_VIEW("before")) == SL_OK);
+    REQUIRE(sl_upload_add_file(&upload, fileno(file), 0, LARGE, "body") ==
+            SL_OK);
+    REQUIRE(sl_upload_add_text(&upload, SL_VIEW("after")) == SL_OK);
+    CHECK_INT(sl_upload_views(&upload, views, 4), 1);
+    CHECK(!sl_upload_is_mapped(&upload));
     CHECK_INT(sl_upload_fill(&upload, true), SL_OK);
-    REQUIRE(sl_upload_views(&upload, &view, 1) == 1);
-    REQUIRE(ftruncate(fd, 0) == 0);
-    CHECK_INT(send(ends[0], view.data, view.size, 0), -1);
-    CHECK_INT(errno, EFAULT);
-    CHECK_INT(sl_upload_fill(&upload, true), SL_END);
+    CHECK(sl_upload_is_mapped(&upload));
+    CHECK_INT(sl_upload_views(&upload, views, 4), 3);
+    CHECK_INT(views[1].size, LARGE);
+    CHECK_VIEW(views[2], "after");
+    sl_upload_advance(&upload, 6 + LARGE);
+    CHECK(!sl_upload_is_mapped(&upload));
     close_upload();
-    close(ends[0]);
-    close(ends[1]);
     fclose(file);
 }
 
-TEST("tells of a file that has become shorter, or cannot be read")
+TEST("neither reads nor maps a file that much comes before")
 {
-    int fd;
-    FILE *file = make_file("short", &fd);
+    FILE *file = make_large_file();
+    struct sl_view views[2];
 
     open_upload();
-    sl_upload_set_file(&upload, fd, 0, 6, "body");
-    CHECK_INT(sl_upload_fill(&upload, may_map), SL_OK);
-    check_sent(3, "short");
-    CHECK(!sl_upload_is_over(&upload));
-    CHECK_INT(sl_upload_fill(&upload, may_map), SL_END);
+    REQUIRE(sl_upload_add_text(&upload, sl_view(large, LARGE)) == SL_OK);
+    REQUIRE(sl_upload_add_file(&upload, fileno(file), 0, LARGE, "body") ==
+            SL_OK);
+    CHECK_INT(sl_upload_fill(&upload, false), SL_OK);
+    CHECK_INT(sl_pool_outstanding(&pool), 0);
+    CHECK_INT(sl_upload_fill(&upload, true), SL_OK);
+    CHECK(!sl_upload_is_mapped(&upload));
+    CHECK_INT(sl_upload_views(&upload, views, 2), 1);
+    sl_upload_advance(&upload, LARGE - 10);
+    CHECK_INT(sl_upload_fill(&upload, true), SL_OK);
+    CHECK_INT(sl_upload_views(&upload, views, 2), 2);
     close_upload();
     fclose(file);
+}
 
-    fd = open("/", O_RDONLY | O_CLOEXEC);
-    REQUIRE(fd >= 0);
+TEST("never copies what is mapped")
+{
+    FILE *file = make_large_file();
+    char bytes[64];
+
     open_upload();
-    sl_upload_set_file(&upload, fd, 0, 6, "body");
-    CHECK_INT(sl_upload_fill(&upload, may_map), SL_INVALID);
-    CHECK_INT(upload.pushed.length, 0);
+    REQUIRE(sl_upload_add_text(&upload, SL_VIEW("before")) == SL_OK);
+    REQUIRE(sl_upload_add_file(&upload, fileno(file), 0, LARGE, "body") ==
+            SL_OK);
+    REQUIRE(sl_upload_fill(&upload, true) == SL_OK);
+    REQUIRE(ftruncate(fileno(file), 0) == 0);
+    CHECK_BYTES(bytes, sl_upload_copy_out(&upload, bytes, sizeof bytes),
+                "before", 6);
+    sl_upload_advance(&upload, 6);
+    CHECK_INT(sl_upload_copy_out(&upload, bytes, sizeof bytes), 0);
     close_upload();
+    fclose(file);
+}
+
+TEST("reports a file that is shorter now, or cannot be read")
+{
+    FILE *file = make_large_file();
+    int directory = open("/", O_RDONLY | O_CLOEXEC);
+
+    for (int way = 0; way < 2; way++) {
+        open_upload();
+        REQUIRE(sl_upload_add_text(&upload, SL_VIEW("before")) == SL_OK);
+        REQUIRE(sl_upload_add_file(&upload, fileno(file), 0, LARGE + 1,
+                                   "the file") == SL_OK);
+        may_map = way == 1;
+        if (!may_map) {
+            sl_upload_advance(&upload, 6);
+            while (sl_upload_fill(&upload, false) == SL_OK) {
+                struct sl_view view;
+
+                REQUIRE(sl_upload_views(&upload, &view, 1) == 1);
+                sl_upload_advance(&upload, view.size);
+            }
+            CHECK_INT(sl_upload_delivered(&upload), 6 + LARGE);
+        }
+        CHECK_INT(sl_upload_fill(&upload, may_map), SL_END);
+        CHECK_STR(sl_upload_file_name(&upload), "the file");
+        close_upload();
+    }
+    may_map = false;
+    open_upload();
+    CHECK_INT(sl_upload_add_file(&upload, fileno(file), 1, LARGE, "body"),
+              SL_OK);
+    CHECK_INT(sl_upload_add_file(&upload, fileno(file), 0, 0, "body"), SL_OK);
+    close_upload();
+
+    open_upload();
+    REQUIRE(directory >= 0);
+    CHECK_INT(sl_upload_add_file(&upload, directory, 0, 5, "body"), SL_INVALID);
+    CHECK_INT(sl_upload_add_file(&upload, fileno(file), LARGE - 5, 6, "body"),
+              SL_END);
+    CHECK(sl_upload_is_over(&upload));
+    CHECK_INT(sl_upload_add_file(&upload, directory, 0, LARGE, "body"), SL_OK);
+    CHECK_INT(sl_upload_fill(&upload, false), SL_INVALID);
+    close_upload();
+    close(directory);
+    fclose(file);
+}
+
+/* A body of every kind, as far as memory goes. */
+static void live(struct sl_allocator *failing, void *argument)
+{
+    struct sl_pool_options options = {
+        .mode = SL_POOL_DIRECT, .segment_size = 512, .spare_limit = SIZE_MAX};
+    FILE *file = argument;
+    struct sl_view view;
+    enum sl_status status;
+
+    sl_pool_init(&pool, failing, &options);
+    sl_upload_init(&upload, failing, &pool);
+    status = sl_upload_add_text(&upload, SL_VIEW("text"));
+    if (status == SL_OK)
+        status = sl_upload_add_file(&upload, fileno(file), 0, 1000, "body");
+    if (status == SL_OK)
+        status = sl_upload_add_file(&upload, fileno(file), 0, LARGE, "body");
+    if (status == SL_OK)
+        status = sl_upload_add_text(&upload, SL_VIEW("end"));
+    while (status == SL_OK && !sl_upload_is_over(&upload)) {
+        status = sl_upload_fill(&upload, false);
+        if (status == SL_OK && sl_upload_views(&upload, &view, 1) == 1)
+            sl_upload_advance(&upload, view.size);
+    }
+    if (status != SL_OK)
+        CHECK(status == SL_MEMORY && test_allocator_has_failed(failing));
+    sl_upload_dispose(&upload);
+    sl_pool_fini(&pool);
+}
+
+TEST("loses nothing when memory is short")
+{
+    FILE *file = make_large_file();
+
+    test_each_failure(live, file);
+    fclose(file);
 }
 
 int main(void)

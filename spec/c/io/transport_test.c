@@ -7,6 +7,7 @@
 #include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
+#include <sys/mman.h>
 
 static struct world world;
 static struct end end;
@@ -485,6 +486,119 @@ static void slow_reader(const struct manner *manner)
 TEST("waits for a slow reader, and goes on when there is room")
 {
     each_manner(slow_reader);
+}
+
+/* ---- mapped files ---- */
+
+/* A file of `pages` of 4 KiB, all mapped, whose last two are gone again. */
+static struct sl_view map_cut(size_t pages)
+{
+    size_t size = pages * 4096;
+    FILE *file = tmpfile();
+    void *mapped;
+
+    REQUIRE(file != NULL && ftruncate(fileno(file), (off_t)size) == 0);
+    mapped = mmap(NULL, size, PROT_READ, MAP_SHARED, fileno(file), 0);
+    REQUIRE(mapped != MAP_FAILED);
+    REQUIRE(ftruncate(fileno(file), (off_t)(size - 2 * 4096)) == 0);
+    fclose(file);
+    return sl_view(mapped, size);
+}
+
+/* Sends until the kernel meets the end of the file; how many bytes it took. */
+static size_t send_up_to_the_cut(struct sl_view head, struct sl_view mapped)
+{
+    size_t done = 0;
+
+    for (;;) {
+        struct sl_view views[2] = {{NULL, 0}, mapped};
+        size_t of_mapped = done > head.size ? done - head.size : 0;
+        enum sl_status status;
+        size_t count = 0;
+
+        if (done < head.size)
+            views[0] = sl_view(head.data + done, head.size - done);
+        views[1].data += of_mapped;
+        views[1].size -= of_mapped;
+        status = sl_transport_send_mapped(end.transport, views, 2, &count);
+        if (status == SL_INVALID)
+            return done;
+        REQUIRE(status == SL_OK); /* there is room: nothing to wait for */
+        done += count;
+    }
+}
+
+static void send_cut(const struct manner *manner,
+                     void (*make)(int *ours, int *theirs))
+{
+    int theirs = open_pair(manner, NULL, make);
+    struct sl_view mapped = map_cut(8);
+    size_t count = 0;
+    size_t done;
+    char byte;
+
+    done = send_up_to_the_cut(SL_VIEW("head"), mapped);
+    CHECK(done <= 4 + 6 * 4096);
+    CHECK_INT(sl_transport_error(end.transport), 0);
+    CHECK_INT(world.loop.late_writes, 0);
+    CHECK_INT(sl_transport_send(end.transport, &(struct sl_view){"more", 4}, 1,
+                                &count),
+              SL_OK);
+    CHECK_INT(count, 4);
+    for (size_t i = 0; i < done + 4; i++)
+        REQUIRE(recv(theirs, &byte, 1, 0) == 1);
+    CHECK_INT(byte, 'e');
+    munmap((void *)(uintptr_t)mapped.data, mapped.size);
+    close_pair(theirs);
+}
+
+/* Bytes that are there are sent like others, also when the kernel is full. */
+static void send_mapped_whole(const struct manner *manner)
+{
+    int theirs = open_pair(manner, NULL, peer_tcp);
+    struct sl_view mapped = map_cut(4096 + 2);
+    enum sl_status status;
+    size_t total = 0;
+    size_t seen = 0;
+    size_t count = 0;
+
+    mapped.size -= 2 * 4096;
+    while (seen < mapped.size) {
+        char bytes[30000];
+        struct sl_view view = sl_view(mapped.data + total, mapped.size - total);
+        ssize_t n;
+
+        if (view.size > 0) {
+            status = sl_transport_send_mapped(end.transport, &view, 1, &count);
+            REQUIRE(status == SL_OK || status == SL_AGAIN);
+            total += status == SL_OK ? count : 0;
+        }
+        n = recv(theirs, bytes, sizeof bytes, MSG_DONTWAIT);
+        seen += n > 0 ? (size_t)n : 0;
+        sl_loop_step(&world.loop, 0);
+    }
+    CHECK_INT(total, mapped.size);
+    munmap((void *)(uintptr_t)mapped.data, mapped.size + 2 * 4096);
+    close_pair(theirs);
+}
+
+static void send_mapped(const struct manner *manner)
+{
+    int theirs = open_pair(manner, NULL, peer_tcp);
+    bool can_map = sl_transport_can_map(end.transport);
+
+    CHECK_INT(can_map, manner->mode == SL_TRANSPORT_STREAM);
+    close_pair(theirs);
+    if (!can_map)
+        return;
+    send_cut(manner, peer_tcp);
+    send_cut(manner, peer_pair);
+    send_mapped_whole(manner);
+}
+
+TEST("a mapped file that has become shorter is told from a full socket")
+{
+    each_manner(send_mapped);
 }
 
 /* ---- watching while idle ---- */
