@@ -12,7 +12,6 @@ local redirects = require "sluice.redirects"
 local Request = require "sluice.request"
 local transmit = require "sluice.transmit"
 local transports = require "sluice.transports"
-require "sluice.response"
 
 local Client = {}
 Client.__index = Client

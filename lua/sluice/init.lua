@@ -28,6 +28,10 @@ local sluice = {
   serializers = require "sluice.serializers",
 }
 
+for name, method in pairs(require "sluice.response") do
+  core.response_methods[name] = method
+end
+
 --- A client of your own. Returns client | nil, message, err; misuse raises.
 function sluice.client(options) return Client.new(options) end
 

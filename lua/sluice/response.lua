@@ -1,12 +1,12 @@
 --- What a response can do beyond what the core gives it: read, next_chunk, text,
--- sequence, detach, dispose, info. The methods are added to the core's own type.
+-- sequence, detach, dispose, info. `sluice` adds these methods to the core's own type.
 
 local check = require "sluice.check"
 local core = require "sluice.core"
 local failure = require "sluice.failure"
 local save = require "sluice.save"
 
-local methods = core.response_methods
+local methods = {}
 
 -- Misuse is told where the caller's line is known.
 local function check_live(response)

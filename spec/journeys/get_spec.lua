@@ -256,7 +256,8 @@ describe("bad input", function()
     local interim = "HTTP/1.1 103 Early Hints\r\n\r\n"
 
     local limits = {
-      ["a head of more than 128 KiB"] = head(("X: " .. ("a"):rep(1000) .. "\r\n"):rep(131) .. "Y: y"),
+      ["a head of more than 128 KiB"] =
+        head(("X: " .. ("a"):rep(1000) .. "\r\n"):rep(131) .. "Y: y"),
       ["more than 256 lines"] = head(("X: y\r\n"):rep(256) .. "Y: y"),
       ["a line of more than 64 KiB"] = head("X: " .. ("a"):rep(65536)),
       ["a reason of more than 64 KiB"] = "HTTP/1.1 200 " .. ("a"):rep(65550) .. "\r\n\r\n",

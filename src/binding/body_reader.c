@@ -4,7 +4,7 @@
 #include "binding/formats.h"
 #include "binding/response.h"
 #include "binding/types.h"
-#include "binding/wait.h"
+#include "task/wait.h"
 
 static const char body_reader_type[] = "sluice.body_reader";
 

@@ -1,6 +1,6 @@
-#include "binding/task.h"
 #include "binding/tls.h"
 #include "binding/types.h"
+#include "task/task.h"
 #include "sluice.h"
 
 /* The module table `sluice.core`: what lua/sluice is made of. */
@@ -20,12 +20,17 @@ int luaopen_sluice_core(lua_State *L)
     slb_lease_open(L);
     slb_headers_open(L);
     slb_tls_open(L);
-    slb_client_open(L);
+    slb_connections_open(L);
+    slb_origin_open(L);
+    slb_options_open(L);
     slb_request_open(L);
     slb_response_open(L);
+    slb_response_properties_open(L);
+    slb_push_open(L);
     slb_body_reader_open(L);
     slb_save_open(L);
     slb_transport_open(L);
+    slb_transport_completion_open(L);
     slb_parser_open(L);
     slb_file_open(L);
     slb_progress_open(L);

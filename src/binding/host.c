@@ -1,7 +1,7 @@
 #include "binding/types.h"
-#include "binding/wait.h"
 #include "memory/sequence.h"
 #include "memory/writer.h"
+#include "task/wait.h"
 #include "sluice.h"
 
 int sluice_pollfd(lua_State *L)

@@ -1,5 +1,6 @@
 #include "binding/types.h"
-#include "binding/wait.h"
+#include "conn/pool.h"
+#include "task/wait.h"
 
 #include <errno.h>
 
@@ -136,12 +137,15 @@ static int get_stats(lua_State *L)
     struct slb_runtime *runtime = slb_runtime(L);
     struct sl_pool_stats pools = {0};
     struct slb_sized_pool *sized;
+    size_t idle;
+    size_t open;
 
     add_stats(&pools, &runtime->pool.stats);
     add_stats(&pools, &runtime->direct.stats);
     add_stats(&pools, &runtime->gone);
     for (sized = runtime->sized; sized != NULL; sized = sized->next)
         add_stats(&pools, &sized->pool.stats);
+    sl_connections_count(runtime->connections, &idle, &open);
 
     const struct {
         const char *name;
@@ -161,9 +165,9 @@ static int get_stats(lua_State *L)
         {"timers", runtime->loop.timers.count},
         {"descriptors", runtime->loop.descriptors},
         {"waiting", runtime->waiting},
-        {"connections", runtime->loop.connections},
-        {"idle", runtime->loop.idle_connections},
-        {"active", runtime->loop.connections - runtime->loop.idle_connections},
+        {"connections", open},
+        {"idle", idle},
+        {"active", open - idle},
         {"requests", runtime->requests},
         {"resends", runtime->resends},
     };

@@ -1,5 +1,11 @@
 #include "binding/options.h"
 
+#include "binding/types.h"
+
+const char slb_options_type[] = "sluice.options";
+
+/* ---- fields ---- */
+
 /* Raises for the value on top of the stack, naming the option and the function. */
 static void refuse(lua_State *L, const char *name, const char *expected)
 {
@@ -100,4 +106,54 @@ void slb_read_limits(lua_State *L, struct sl_response_limits *limits)
     limits->head.lenient_lf = slb_field_boolean(L, "lenient_lf", false);
     limits->interim = (size_t)slb_field_size(L, "interim", limits->interim);
     limits->body = slb_field_size(L, "body", limits->body);
+}
+
+/* ---- the type ---- */
+
+static void read_deadlines(lua_State *L, struct sl_deadlines *deadlines)
+{
+    struct sl_opening_deadlines *opening = &deadlines->opening;
+
+    sl_deadlines_default(deadlines);
+    deadlines->queue = slb_field_seconds(L, "queue", deadlines->queue);
+    opening->resolve = slb_field_seconds(L, "resolve", opening->resolve);
+    opening->connect = slb_field_seconds(L, "connect", opening->connect);
+    opening->tls = slb_field_seconds(L, "tls", opening->tls);
+    deadlines->first_byte =
+        slb_field_seconds(L, "first_byte", deadlines->first_byte);
+    deadlines->idle = slb_field_seconds(L, "idle", deadlines->idle);
+    deadlines->total = slb_field_seconds(L, "total", deadlines->total);
+}
+
+/* options{ deadlines, limits and traits, flat } -> options */
+static int new_options(lua_State *L)
+{
+    struct slb_options *handle;
+    struct sl_exchange_options *options;
+
+    luaL_checktype(L, 1, LUA_TTABLE);
+    lua_settop(L, 1);
+    handle = slb_new(L, slb_options_type, sizeof *handle, 0);
+    options = &handle->options;
+    read_deadlines(L, &options->deadlines);
+    slb_read_limits(L, &options->limits);
+    options->traits.is_head = slb_field_boolean(L, "is_head", false);
+    options->traits.wants_close = slb_field_boolean(L, "wants_close", false);
+    options->traits.follows_redirects =
+        slb_field_boolean(L, "follows_redirects", false);
+    options->is_idempotent = slb_field_boolean(L, "is_idempotent", false);
+    options->expects_continue = slb_field_boolean(L, "expects_continue", false);
+    if (slb_field_boolean(L, "decodes", true))
+        options->shelf = &slb_runtime(L)->shelf;
+    return 1;
+}
+
+static const luaL_Reg functions[] = {{"options", new_options}, {NULL, NULL}};
+
+static const luaL_Reg meta[] = {{NULL, NULL}};
+
+void slb_options_open(lua_State *L)
+{
+    slb_type(L, slb_options_type, NULL, meta);
+    luaL_setfuncs(L, functions, 0);
 }

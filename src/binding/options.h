@@ -1,4 +1,4 @@
-/* binding/options.h - fields of option tables, read by C
+/* binding/options.h - option tables, read by C, and the type made of one
  *
  * The Lua layer has checked names and types for users; these checks are the
  * second door, and raise.
@@ -6,8 +6,15 @@
 #ifndef SLB_OPTIONS_H
 #define SLB_OPTIONS_H
 
-#include "binding/runtime.h"
-#include "http/response.h"
+#include "conn/exchange.h"
+#include "task/runtime.h"
+
+/* What one kind of request asks for, compiled once. */
+struct slb_options {
+    struct sl_exchange_options options;
+};
+
+extern const char slb_options_type[];
 
 /* The field `name` of the table at index 1; absent fields give `otherwise`. */
 bool slb_field_boolean(lua_State *L, const char *name, bool otherwise);

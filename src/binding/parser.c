@@ -34,7 +34,8 @@ static struct slb_parser *check_parser(lua_State *L)
 static void init_response(struct slb_parser *parser)
 {
     sl_response_init(&parser->response, &parser->runtime->pool, &parser->limits,
-                     parser->request, parser->decodes);
+                     parser->request,
+                     parser->decodes ? &parser->runtime->shelf : NULL);
     /* what was fed may be a sequence that its owner still reads */
     parser->response.keeps_input = true;
 }

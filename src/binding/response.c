@@ -1,9 +1,8 @@
 #include "binding/response.h"
 
-#include "binding/tls.h"
 #include "binding/types.h"
-#include "binding/wait.h"
 #include "memory/lease.h"
+#include "task/wait.h"
 
 /* Read at once when no size is given. */
 #define CHUNK ((size_t)64 * 1024)
@@ -16,7 +15,7 @@
 
 const char slb_response_type[] = "sluice.response";
 
-void slb_note_body(lua_State *L, struct slb_response *response)
+static void note_body(lua_State *L, struct slb_response *response)
 {
     response->noted =
         EXCHANGE_SIZE + response->exchange->incoming.response.body.length;
@@ -40,7 +39,8 @@ static void release(struct slb_response *response, struct sl_exchange *exchange)
 /* Somebody reads, or pushes. */
 static bool is_awaited(const struct sl_exchange *exchange)
 {
-    return exchange->completion.waiter != 0 || exchange->room.waiter != 0;
+    return slb_is_awaited(&exchange->completion) ||
+           slb_is_awaited(&exchange->room);
 }
 
 void slb_end_response(struct slb_response *response)
@@ -127,6 +127,105 @@ void slb_abandon_response(void *subject)
     let_go(response);
 }
 
+/* ---- failures ---- */
+
+/* The attempt's name on top of the stack: the verb and its object. */
+static const char *push_attempt(lua_State *L, int index,
+                                const struct sl_exchange *exchange)
+{
+    const struct sl_origin *origin = exchange->origin;
+
+    /* Nothing allocates before what is made of the origin. */
+    switch (exchange->failure.stage) {
+    case SL_STAGE_CONNECT:
+        return lua_pushfstring(L, "connect %s:%d", origin->host, origin->port);
+    case SL_STAGE_TLS:
+        return lua_pushfstring(L, "tls %s:%d", origin->host, origin->port);
+    default:
+        break;
+    }
+    lua_getiuservalue(L, index, RESPONSE_INFO);
+    lua_getfield(L, -1, "method");
+    lua_getfield(L, -2, "url");
+    return lua_pushfstring(L, "%s %s", lua_tostring(L, -2),
+                           lua_tostring(L, -1));
+}
+
+int slb_push_exchange_failure(lua_State *L, int index,
+                              const struct sl_exchange *exchange)
+{
+    const struct sl_failure failure = exchange->failure;
+
+    luaL_checkstack(L, 12, NULL);
+    if (failure.stage == SL_STAGE_CONNECT && failure.status != SL_CANCELLED)
+        return slb_push_failure(L, &failure, "connect");
+    if (failure.stage == SL_STAGE_RESOLVE)
+        return slb_push_failure(L, &failure, "resolve");
+    return slb_push_failure(L, &failure, push_attempt(L, index, exchange));
+}
+
+/* ---- waiting for a head, or for all of it ---- */
+
+static void update_counters(struct slb_runtime *runtime,
+                            struct sl_exchange *exchange)
+{
+    runtime->requests++;
+    if (exchange->use == SL_EXCHANGE_RESENT)
+        runtime->resends++;
+}
+
+static int answered(lua_State *L, int status, lua_KContext context);
+
+int slb_settle_response(lua_State *L, struct slb_response *response)
+{
+    struct sl_exchange *exchange = response->exchange;
+    bool is_redirect;
+    enum sl_status status = sl_exchange_want(
+        exchange, response->is_stream ? SL_WANT_HEAD : SL_WANT_WHOLE, 0);
+
+    if (status == SL_AGAIN)
+        return slb_wait(L, response->runtime, &exchange->completion,
+                        slb_abandon_response, response, answered);
+    if (status == SL_MISUSE)
+        return luaL_error(L, "response is being waited for already");
+    update_counters(response->runtime, exchange);
+    if (status != SL_OK) {
+        int count = slb_push_exchange_failure(L, 1, exchange);
+
+        slb_abandon_response(response);
+        return count;
+    }
+    if (response->keeps_body && sl_outgoing_is_over(&exchange->outgoing)) {
+        lua_pushnil(L);
+        lua_setiuservalue(L, 1, RESPONSE_TEXT);
+        response->keeps_body = false;
+    }
+    is_redirect = exchange->options.traits.follows_redirects &&
+                  sl_is_redirect(&exchange->incoming.response.head);
+    if (!response->is_stream)
+        note_body(L, response);
+    lua_settop(L, 1);
+    if (!is_redirect)
+        return 1;
+    lua_pushliteral(L, "redirect");
+    return 2;
+}
+
+static int answered(lua_State *L, int status, lua_KContext context)
+{
+    (void)status;
+    slb_waited(L, context);
+    return slb_settle_response(L, slb_check_response(L, 1));
+}
+
+/* response:wait() -> as origin:send; yields */
+static int response_wait(lua_State *L)
+{
+    slb_reserve_wait(L, slb_check_response(L, 1)->runtime);
+    lua_settop(L, 1);
+    return slb_settle_response(L, slb_check_response(L, 1));
+}
+
 /* ---- reading ---- */
 
 /* The first `size` body bytes as a string; the body shrinks afterwards, so that
@@ -195,30 +294,59 @@ bool slb_may_read_on(lua_State *L, lua_KContext context,
     return false;
 }
 
-/* First thing in a continuation of slb_wait or slb_wait_turn: whether to go on. */
-static bool may_go_on(lua_State *L, lua_KContext context)
+/* One way to take the body: what is waited for, and what is made of it. */
+struct taking {
+    enum sl_interest interest;
+    bool takes_turns; /* may be called again and again: others run between */
+    /* What was wanted is there. stack: response, wanted, taking */
+    int (*give)(lua_State *L, struct slb_response *response);
+};
+
+static int go_on(lua_State *L, int status, lua_KContext context);
+
+/* Waits for the body of the response at index 1 as `taking` says, then gives it;
+ * or its end, or its failure. stack: response, wanted, taking */
+static int await_body(lua_State *L, struct slb_response *response)
 {
-    return slb_may_read_on(L, context, lua_touserdata(L, 1));
+    const struct taking *taking = lua_touserdata(L, 3);
+    size_t wanted = (size_t)lua_tointeger(L, 2);
+    enum sl_status status;
+
+    if (taking->takes_turns && slb_is_turn_over(L, response))
+        return slb_wait_turn(L, response->runtime, slb_abandon_response,
+                             response, go_on);
+    status = sl_exchange_want(response->exchange, taking->interest, wanted);
+    if (status == SL_AGAIN)
+        return slb_wait(L, response->runtime, &response->exchange->completion,
+                        slb_abandon_response, response, go_on);
+    if (status != SL_OK)
+        return push_stream_end(L, response, status);
+    return taking->give(L, response);
 }
 
-static int read_more(lua_State *L, int status, lua_KContext context);
+static int go_on(lua_State *L, int status, lua_KContext context)
+{
+    (void)status;
+    if (!slb_may_read_on(L, context, lua_touserdata(L, 1)))
+        return slb_push_exchange_failure(L, 1, check_body(L)->exchange);
+    return await_body(L, check_body(L));
+}
 
-/* stack: response, wanted */
-static int read_body(lua_State *L, struct slb_response *response)
+/* The response is at index 1. */
+static int take_body(lua_State *L, struct slb_response *response,
+                     const struct taking *taking, lua_Integer wanted)
+{
+    lua_settop(L, 1);
+    lua_pushinteger(L, wanted);
+    lua_pushlightuserdata(L, (void *)(uintptr_t)taking);
+    return await_body(L, response);
+}
+
+static int give_bytes(lua_State *L, struct slb_response *response)
 {
     size_t wanted = (size_t)lua_tointeger(L, 2);
     struct sl_buffer *body = body_of(response);
-    enum sl_status status;
 
-    if (slb_is_turn_over(L, response))
-        return slb_wait_turn(L, response->runtime, slb_abandon_response,
-                             response, read_more);
-    status = sl_exchange_want(response->exchange, SL_WANT_BODY, wanted);
-    if (status == SL_AGAIN)
-        return slb_wait(L, response->runtime, &response->exchange->completion,
-                        slb_abandon_response, response, read_more);
-    if (status != SL_OK)
-        return push_stream_end(L, response, status);
     if (wanted > body->length)
         wanted = body->length;
     count_piece(response, wanted);
@@ -226,47 +354,24 @@ static int read_body(lua_State *L, struct slb_response *response)
     return 1;
 }
 
-static int read_more(lua_State *L, int status, lua_KContext context)
-{
-    (void)status;
-    if (!may_go_on(L, context))
-        return slb_push_exchange_failure(L, 1, check_body(L)->exchange);
-    return read_body(L, check_body(L));
-}
-
 /* response:read(n = 65536) -> string of n bytes, fewer before the end
  *                           | nil (end) | nil, message, err
  * Yields. After text() or detach() there is nothing left to read. */
 static int response_read(lua_State *L)
 {
+    static const struct taking reading = {SL_WANT_BODY, true, give_bytes};
     lua_Integer wanted = luaL_optinteger(L, 2, (lua_Integer)CHUNK);
     struct slb_response *response = check_waiting(L);
 
     luaL_argcheck(L, wanted > 0, 2, "positive count expected");
-    lua_settop(L, 1);
-    lua_pushinteger(L, wanted);
-    return read_body(L, response);
+    return take_body(L, response, &reading, wanted);
 }
 
-static int next_ready(lua_State *L, int status, lua_KContext context);
-
-static int next_chunk(lua_State *L, struct slb_response *response)
+static int give_chunk(lua_State *L, struct slb_response *response)
 {
-    enum sl_status status;
-    struct sl_sequence *sequence;
-    struct sl_buffer *body;
+    struct sl_sequence *sequence = slb_new_sequence(L);
+    struct sl_buffer *body = body_of(check_body(L));
 
-    if (slb_is_turn_over(L, response))
-        return slb_wait_turn(L, response->runtime, slb_abandon_response,
-                             response, next_ready);
-    status = sl_exchange_want(response->exchange, SL_WANT_BODY, 1);
-    if (status == SL_AGAIN)
-        return slb_wait(L, response->runtime, &response->exchange->completion,
-                        slb_abandon_response, response, next_ready);
-    if (status != SL_OK)
-        return push_stream_end(L, response, status);
-    sequence = slb_new_sequence(L);
-    body = body_of(check_body(L));
     sl_buffer_compact(body); /* it may be kept for long */
     count_piece(response, body->length);
     if (sl_sequence_take(sequence, body) != SL_OK)
@@ -275,40 +380,20 @@ static int next_chunk(lua_State *L, struct slb_response *response)
     return 1;
 }
 
-static int next_ready(lua_State *L, int status, lua_KContext context)
-{
-    (void)status;
-    if (!may_go_on(L, context))
-        return slb_push_exchange_failure(L, 1, check_body(L)->exchange);
-    return next_chunk(L, check_body(L));
-}
-
 /* response:next_chunk() -> sequence | nil (end) | nil, message, err; yields */
 static int response_next_chunk(lua_State *L)
 {
-    struct slb_response *response = check_waiting(L);
+    static const struct taking next = {SL_WANT_BODY, true, give_chunk};
 
-    lua_settop(L, 1);
-    return next_chunk(L, response);
+    return take_body(L, check_waiting(L), &next, 1);
 }
 
-static int text_ready(lua_State *L, int status, lua_KContext context);
-
-/* The whole body as a string, made once. */
-static int push_text(lua_State *L, struct slb_response *response)
+static int give_text(lua_State *L, struct slb_response *response)
 {
-    enum sl_status status;
-
     if (response->has_text) {
         lua_getiuservalue(L, 1, RESPONSE_TEXT);
         return 1;
     }
-    status = sl_exchange_want(response->exchange, SL_WANT_WHOLE, 0);
-    if (status == SL_AGAIN)
-        return slb_wait(L, response->runtime, &response->exchange->completion,
-                        slb_abandon_response, response, text_ready);
-    if (status != SL_OK)
-        return push_stream_end(L, response, status);
     push_bytes(L, response, body_of(response)->length);
     forget_bytes(response, EXCHANGE_SIZE);
     lua_pushvalue(L, -1);
@@ -317,39 +402,27 @@ static int push_text(lua_State *L, struct slb_response *response)
     return 1;
 }
 
-static int text_ready(lua_State *L, int status, lua_KContext context)
+int slb_push_text(lua_State *L, struct slb_response *response)
 {
-    (void)status;
-    slb_waited(L, context);
-    return push_text(L, check_body(L));
+    static const struct taking text = {SL_WANT_WHOLE, false, give_text};
+
+    return take_body(L, response, &text, 0);
 }
 
 /* response:text() -> string | nil, message, err
  * Flattens once and keeps it; the segments go back. Yields when streamed. */
 static int response_text(lua_State *L)
 {
-    struct slb_response *response = check_waiting(L);
-
-    lua_settop(L, 1);
-    return push_text(L, response);
+    return slb_push_text(L, check_waiting(L));
 }
 
-static int sequence_ready(lua_State *L, int status, lua_KContext context);
-
-static int push_sequence(lua_State *L, struct slb_response *response)
+/* A text that was made already is the body. */
+static enum sl_status show_body(lua_State *L, struct slb_response *response,
+                                struct sl_sequence *sequence)
 {
-    struct sl_buffer *body;
-    struct sl_sequence *sequence;
-    enum sl_status status =
-        sl_exchange_want(response->exchange, SL_WANT_WHOLE, 0);
+    struct sl_buffer *body = body_of(response);
+    enum sl_status status = SL_OK;
 
-    if (status == SL_AGAIN)
-        return slb_wait(L, response->runtime, &response->exchange->completion,
-                        slb_abandon_response, response, sequence_ready);
-    if (status != SL_OK)
-        return push_stream_end(L, response, status);
-    sequence = slb_new_sequence(L);
-    body = body_of(check_body(L));
     if (response->has_text && body->length == 0) {
         struct sl_view text;
 
@@ -358,19 +431,18 @@ static int push_sequence(lua_State *L, struct slb_response *response)
         status = sl_buffer_append(body, text);
         lua_pop(L, 1);
     }
-    if (status == SL_OK)
-        status = sl_sequence_show(sequence, body);
+    return status == SL_OK ? sl_sequence_show(sequence, body) : status;
+}
+
+static int give_sequence(lua_State *L, struct slb_response *response)
+{
+    struct sl_sequence *sequence = slb_new_sequence(L);
+    enum sl_status status = show_body(L, check_body(L), sequence);
+
     if (status != SL_OK)
         return slb_push_outcome(L, status, "body");
     slb_note_bytes(L, response->runtime, sequence->size);
     return 1;
-}
-
-static int sequence_ready(lua_State *L, int status, lua_KContext context)
-{
-    (void)status;
-    slb_waited(L, context);
-    return push_sequence(L, check_body(L));
 }
 
 /* response:sequence() -> sequence | nil, message, err
@@ -378,27 +450,16 @@ static int sequence_ready(lua_State *L, int status, lua_KContext context)
  * streamed. */
 static int response_sequence(lua_State *L)
 {
-    struct slb_response *response = check_waiting(L);
+    static const struct taking whole = {SL_WANT_WHOLE, false, give_sequence};
 
-    lua_settop(L, 1);
-    return push_sequence(L, response);
+    return take_body(L, check_waiting(L), &whole, 0);
 }
 
-static int detach_ready(lua_State *L, int status, lua_KContext context);
-
-static int detach(lua_State *L, struct slb_response *response)
+static int give_lease(lua_State *L, struct slb_response *response)
 {
-    struct sl_lease *lease;
-    enum sl_status status =
-        sl_exchange_want(response->exchange, SL_WANT_WHOLE, 0);
+    struct sl_lease *lease = slb_new_lease(L);
+    enum sl_status status = sl_lease_take(lease, body_of(check_body(L)));
 
-    if (status == SL_AGAIN)
-        return slb_wait(L, response->runtime, &response->exchange->completion,
-                        slb_abandon_response, response, detach_ready);
-    if (status != SL_OK)
-        return push_stream_end(L, response, status);
-    lease = slb_new_lease(L);
-    status = sl_lease_take(lease, body_of(check_body(L)));
     if (status != SL_OK)
         return slb_push_outcome(L, status, "detach body");
     response->is_detached = true;
@@ -406,25 +467,18 @@ static int detach(lua_State *L, struct slb_response *response)
     return 1;
 }
 
-static int detach_ready(lua_State *L, int status, lua_KContext context)
-{
-    (void)status;
-    slb_waited(L, context);
-    return detach(L, check_body(L));
-}
-
 /* response:detach() -> lease over the body | nil, message, err
  * The response keeps its head. Raises after text(), whose string is the body
  * then, and when part of the body was read. Yields when streamed. */
 static int response_detach(lua_State *L)
 {
+    static const struct taking detaching = {SL_WANT_WHOLE, false, give_lease};
     struct slb_response *response = check_waiting(L);
 
     if (response->has_text || response->exchange->incoming.response.delivered !=
                                   body_of(response)->length)
         return luaL_error(L, "detach: part of the body was taken already");
-    lua_settop(L, 1);
-    return detach(L, response);
+    return take_body(L, response, &detaching, 0);
 }
 
 /* ---- ends ---- */
@@ -457,95 +511,7 @@ static int response_gc(lua_State *L)
     return 0;
 }
 
-/* ---- properties ---- */
-
-static int push_timings(lua_State *L, const struct sl_exchange *exchange)
-{
-    const struct sl_exchange_times times = exchange->times;
-    bool is_reused = exchange->use == SL_EXCHANGE_REUSED;
-    const struct {
-        const char *name;
-        int64_t from;
-        int64_t to;
-    } spans[] = {
-        {"queue", times.started, times.placed},
-        {"resolve", times.placed, times.resolved},
-        {"connect", times.resolved, times.connected},
-        {"tls", times.connected, times.secured},
-        {"first_byte", times.started, times.first_byte},
-        {"total", times.started, times.ended},
-    };
-
-    lua_createtable(L, 0, 7);
-    for (size_t i = 0; i < sizeof spans / sizeof *spans; i++) {
-        if (spans[i].from == 0 || spans[i].to == 0)
-            continue;
-        lua_pushnumber(L, (lua_Number)(spans[i].to - spans[i].from) / 1e9);
-        lua_setfield(L, -2, spans[i].name);
-    }
-    lua_pushboolean(L, is_reused);
-    lua_setfield(L, -2, "reused");
-    return 1;
-}
-
-static int push_body(lua_State *L, struct slb_response *response)
-{
-    if (!is_complete(response))
-        return luaL_error(L, "body is still on its way: call text()");
-    if (response->is_detached)
-        return luaL_error(L, "use of detached body");
-    return push_text(L, response);
-}
-
-/* The property at index 2, which is no method. */
-static int push_property(lua_State *L, struct slb_response *response,
-                         const char *name)
-{
-    const struct sl_head *head = &response->exchange->incoming.response.head;
-    struct sl_view reason;
-
-    if (strcmp(name, "status") == 0) {
-        lua_pushinteger(L, head->status);
-    } else if (strcmp(name, "body") == 0) {
-        return push_body(L, response);
-    } else if (strcmp(name, "ok") == 0) {
-        lua_pushboolean(L, head->status >= 200 && head->status <= 299);
-    } else if (strcmp(name, "reason") == 0) {
-        reason = sl_head_reason(head);
-        lua_pushlstring(L, reason.data, reason.size);
-    } else if (strcmp(name, "version") == 0) {
-        lua_pushstring(L, head->minor_version == 0 ? "1.0" : "1.1");
-    } else if (strcmp(name, "headers") == 0) {
-        slb_push_headers(L, 1, false);
-    } else if (strcmp(name, "trailers") == 0) {
-        slb_push_headers(L, 1, true);
-    } else if (strcmp(name, "timings") == 0) {
-        return push_timings(L, response->exchange);
-    } else if (strcmp(name, "tls") == 0) {
-        struct slb_peer *held = slb_new_peer(L);
-
-        slb_push_peer(L, held, slb_check_response(L, 1)->exchange->peer);
-    } else {
-        lua_getiuservalue(L, 1, RESPONSE_INFO);
-        lua_pushvalue(L, 2);
-        lua_rawget(L, -2);
-    }
-    return 1;
-}
-
-/* response[name]: a method (upvalue 1 has them), else a property */
-static int response_index(lua_State *L)
-{
-    const char *name;
-
-    lua_settop(L, 2);
-    lua_pushvalue(L, 2);
-    if (lua_rawget(L, lua_upvalueindex(1)) != LUA_TNIL)
-        return 1;
-    lua_settop(L, 2);
-    name = luaL_checkstring(L, 2);
-    return push_property(L, slb_check_response(L, 1), name);
-}
+/* ---- the handle ---- */
 
 /* #response -> bytes of the body that are there */
 static int response_length(lua_State *L)
@@ -599,12 +565,17 @@ static int response_is_live(lua_State *L)
     return 1;
 }
 
-static const luaL_Reg methods[] = {
-    {"is_live", response_is_live},         {"read", response_read},
-    {"next_chunk", response_next_chunk},   {"text", response_text},
-    {"sequence", response_sequence},       {"detach", response_detach},
-    {"dispose", response_dispose},         {"info", response_info},
-    {"is_complete", response_is_complete}, {NULL, NULL}};
+static const luaL_Reg methods[] = {{"wait", response_wait},
+                                   {"is_live", response_is_live},
+                                   {"read", response_read},
+                                   {"next_chunk", response_next_chunk},
+                                   {"text", response_text},
+                                   {"sequence", response_sequence},
+                                   {"detach", response_detach},
+                                   {"dispose", response_dispose},
+                                   {"info", response_info},
+                                   {"is_complete", response_is_complete},
+                                   {NULL, NULL}};
 
 static const luaL_Reg meta[] = {{"__gc", response_gc},
                                 {"__close", response_dispose},
@@ -622,9 +593,6 @@ static void set_methods(lua_State *L)
         luaL_setfuncs(L, methods, 0);
         lua_pushvalue(L, -1);
         lua_setfield(L, -3, "methods");
-        lua_pushvalue(L, -1);
-        lua_pushcclosure(L, response_index, 1);
-        lua_setfield(L, -3, "__index");
     }
     lua_setfield(L, -3, "response_methods"); /* the Lua layer adds its own */
 }
@@ -635,5 +603,4 @@ void slb_response_open(lua_State *L)
     luaL_getmetatable(L, slb_response_type);
     set_methods(L);
     lua_pop(L, 1);
-    slb_exchange_open(L);
 }

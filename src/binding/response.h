@@ -1,9 +1,15 @@
-/* binding/response.h - a response, from the moment its request is sent */
+/* binding/response.h - a response, from the moment its request is sent
+ *
+ *   response.c              the handle: waiting, reading, ends
+ *   response_properties.c   status, headers and the like, by name
+ *   push.c                  its request's body, in pieces
+ *   progress.c              how far both bodies are
+ */
 #ifndef SLB_RESPONSE_H
 #define SLB_RESPONSE_H
 
-#include "binding/runtime.h"
 #include "conn/exchange.h"
+#include "task/runtime.h"
 
 extern const char slb_response_type[];
 
@@ -50,20 +56,25 @@ void slb_count_given(struct slb_response *response, size_t size, size_t pieces);
 bool slb_may_read_on(lua_State *L, lua_KContext context,
                      struct slb_response *response);
 
+/* nil, message, err for the exchange's failure, naming what was tried on what.
+ * `index` is the response's. */
+int slb_push_exchange_failure(lua_State *L, int index,
+                              const struct sl_exchange *exchange);
+
 /* Lets go of a disposed one's exchange once nobody waits for it. */
 void slb_end_response(struct slb_response *response);
 
 /* The abandon function of waits on a response: its exchange ends now. */
 void slb_abandon_response(void *response);
 
-/* Tells the collector what the response holds, until that is given back. */
-void slb_note_body(lua_State *L, struct slb_response *response);
+/* The whole body of the response at index 1 as a string, made once | nil, message,
+ * err. A wait is reserved, or the body is complete; yields. */
+int slb_push_text(lua_State *L, struct slb_response *response);
 
-/* nil, message, err for the exchange's failure, naming what was tried on what.
- * `index` is the response's. */
-int slb_push_exchange_failure(lua_State *L, int index,
-                              const struct sl_exchange *exchange);
-
-void slb_exchange_open(lua_State *L);
+/* The response at index 1 as far as is wanted: its head, or all of it when it is
+ * not streamed.
+ *   -> response | response, "redirect" (to be followed) | nil, message, err
+ * A wait is reserved; yields. */
+int slb_settle_response(lua_State *L, struct slb_response *response);
 
 #endif

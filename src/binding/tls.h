@@ -2,8 +2,8 @@
 #ifndef SLB_TLS_H
 #define SLB_TLS_H
 
-#include "binding/runtime.h"
 #include "conn/peer.h"
+#include "task/runtime.h"
 #include "tls/provider.h"
 
 struct slb_tls_context {

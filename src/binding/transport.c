@@ -3,18 +3,18 @@
 #include "binding/options.h"
 #include "binding/tls.h"
 #include "binding/types.h"
-#include "binding/wait.h"
 #include "io/backend.h"
+#include "task/wait.h"
 
 #include <stdio.h>
 
-static const char transport_type[] = "sluice.transport";
+const char slb_transport_type[] = "sluice.transport";
 
 static bool is_awaited(const struct sl_channel *channel)
 {
-    return channel->opening.completion.waiter != 0 ||
-           channel->sending.completion.waiter != 0 ||
-           channel->receiving.completion.waiter != 0;
+    return slb_is_awaited(&channel->opening.completion) ||
+           slb_is_awaited(&channel->sending.completion) ||
+           slb_is_awaited(&channel->receiving.completion);
 }
 
 /* Lets go of a finalised one's channel once nobody waits for it. */
@@ -31,7 +31,7 @@ static void end_channel(struct slb_transport *handle)
 
 struct slb_transport *slb_transport_at(lua_State *L, int index)
 {
-    return slb_check(L, index, transport_type);
+    return slb_check(L, index, slb_transport_type);
 }
 
 struct slb_transport *slb_check_transport(lua_State *L, int index)
@@ -55,11 +55,10 @@ struct slb_transport *slb_check_open_transport(lua_State *L)
     return handle;
 }
 
-struct sl_completion *slb_transport_core(struct slb_transport *handle,
-                                         bool is_send)
+struct sl_channel_operation *slb_transport_core(struct slb_transport *handle,
+                                                bool is_send)
 {
-    return is_send ? &handle->channel->sending.completion
-                   : &handle->channel->receiving.completion;
+    return is_send ? &handle->channel->sending : &handle->channel->receiving;
 }
 
 /* For what may have to wait: the wait is reserved. */
@@ -76,7 +75,6 @@ static void close_handle(struct slb_transport *handle)
         return;
     handle->is_closed = true;
     sl_channel_close(handle->channel);
-    sl_buffer_reset(&handle->incoming);
 }
 
 static void abandon(void *subject)
@@ -178,7 +176,7 @@ static int connect_transport(lua_State *L)
     lua_settop(L, 1);
     read_options(L, &options);
     slb_reserve_wait(L, runtime);
-    handle = slb_new(L, transport_type, sizeof *handle, 4);
+    handle = slb_new(L, slb_transport_type, sizeof *handle, 4);
     read_tls(L, &options);
     snprintf(handle->host, sizeof handle->host, "%s",
              options.connect.unix_path != NULL ? options.connect.unix_path
@@ -194,8 +192,7 @@ static int connect_transport(lua_State *L)
         return push_failure(L, handle, failure, "connect");
     handle->runtime = runtime;
     slb_runtime_retain(runtime);
-    sl_buffer_init(&handle->incoming, &runtime->pool, SIZE_MAX);
-    handle->sending_taken = handle->receiving_taken = true;
+    handle->pool = &runtime->pool;
     return slb_wait(L, runtime, &handle->channel->opening.completion, abandon,
                     handle, opened);
 }
@@ -206,7 +203,7 @@ static int push_sent(lua_State *L, struct slb_transport *handle)
 {
     struct sl_channel_operation *operation = &handle->channel->sending;
 
-    handle->sending_taken = true;
+    sl_channel_settle(operation);
     lua_pushnil(L);
     lua_setiuservalue(L, 1, VALUE_TEXT);
     if (operation->completion.status != SL_OK)
@@ -215,28 +212,23 @@ static int push_sent(lua_State *L, struct slb_transport *handle)
     return 1;
 }
 
-/* Not a byte is lost when it cannot be given out: what is left is the beginning
- * of the next receive. */
-static void receive_taken(lua_State *L, struct slb_transport *handle)
+static void settle_receive(lua_State *L, struct slb_transport *handle)
 {
-    handle->receiving_taken = true;
+    sl_channel_settle(&handle->channel->receiving);
     lua_pushnil(L);
     lua_setiuservalue(L, 1, VALUE_TARGET);
 }
 
-/* Into the buffer handle, which may be gone by now, or its limit nearer. */
+/* Into the buffer handle on top of the stack, which may be gone by now, or its
+ * limit nearer: what cannot be taken is there for the next receive. */
 static int fill_target(lua_State *L, struct slb_transport *handle, size_t size)
 {
     struct sl_buffer *target;
     enum sl_status status;
 
-    lua_getiuservalue(L, 1, VALUE_TARGET);
-    receive_taken(L, handle);
+    settle_receive(L, handle);
     target = slb_check_buffer(L, -1);
-    if (size == handle->incoming.length)
-        status = sl_buffer_take(target, &handle->incoming);
-    else
-        status = sl_buffer_move(target, &handle->incoming, size);
+    status = sl_channel_take(handle->channel, target, size);
     if (status != SL_OK)
         return slb_push_outcome(L, status, "receive into buffer");
     lua_pushinteger(L, (lua_Integer)size);
@@ -247,24 +239,23 @@ static int push_bytes(lua_State *L, struct slb_transport *handle, size_t size)
 {
     struct sl_view view;
 
-    if (sl_buffer_gather(&handle->incoming, size, &view) != SL_OK)
+    if (sl_channel_peek(handle->channel, size, &view) != SL_OK)
         return luaL_error(L, "out of memory");
     lua_pushlstring(L, view.data, size);
-    /* A finaliser may have closed it. */
-    if (handle->incoming.length >= size)
-        sl_buffer_consume(&handle->incoming, size);
-    receive_taken(L, handle);
+    if (handle->channel == NULL)
+        return 1; /* a finaliser has finalised it */
+    sl_channel_consume(handle->channel, size);
+    settle_receive(L, handle);
     return 1;
 }
 
 static int push_received(lua_State *L, struct slb_transport *handle)
 {
     struct sl_channel_operation *operation = &handle->channel->receiving;
-    size_t size = handle->incoming.length;
+    size_t size = sl_channel_received(handle->channel);
 
-    handle->was_asked = true;
     if (operation->completion.status != SL_OK)
-        receive_taken(L, handle);
+        settle_receive(L, handle);
     if (operation->completion.status == SL_END) {
         lua_pushnil(L);
         return 1;
@@ -273,10 +264,9 @@ static int push_received(lua_State *L, struct slb_transport *handle)
         return push_failure(L, handle, operation->failure, "receive from");
     if (size == 0)
         return luaL_error(L, "use of closed transport");
-    if (size > handle->wanted)
-        size = handle->wanted;
-    return handle->fills_target ? fill_target(L, handle, size)
-                                : push_bytes(L, handle, size);
+    if (lua_getiuservalue(L, 1, VALUE_TARGET) != LUA_TNIL)
+        return fill_target(L, handle, size);
+    return push_bytes(L, handle, size);
 }
 
 /* The transport is at index 1. */
@@ -366,24 +356,6 @@ static void begin_send(lua_State *L, struct slb_transport *handle)
         raise_busy(L, "send");
     if (status != SL_OK)
         luaL_error(L, "out of memory");
-    handle->sending_taken = false;
-}
-
-/* Empty, with segments of that pool, and no larger than what it is for. */
-static void prepare(struct slb_transport *handle, struct sl_pool *pool,
-                    size_t room)
-{
-    struct sl_buffer *incoming = &handle->incoming;
-    struct sl_pool *before = incoming->pool;
-
-    if (before == pool && incoming->max_size == room) {
-        sl_buffer_reset(incoming);
-        return;
-    }
-    sl_buffer_fini(incoming);
-    sl_buffer_init(incoming, pool, room);
-    slb_pool_retain(handle->runtime, pool);
-    slb_pool_release(handle->runtime, before);
 }
 
 struct receive {
@@ -422,49 +394,44 @@ static void read_receive(lua_State *L, struct slb_transport *handle,
     receive->wanted = (size_t)wanted;
 }
 
-/* There is something: given to somebody who could not take it, or left over. */
-static bool has_left(const struct slb_transport *handle)
+/* The pool of received bytes stays while they are in it. */
+static void hold_pool(struct slb_transport *handle)
 {
-    return handle->incoming.length > 0 &&
-           (handle->receiving_taken || handle->was_asked);
-}
+    struct sl_pool *pool = handle->channel->incoming.pool;
 
-static void begin_with_left(struct slb_transport *handle)
-{
-    struct sl_completion *core = &handle->channel->receiving.completion;
-
-    sl_completion_begin(core);
-    sl_completion_finish(core, SL_OK, handle->incoming.length);
+    if (pool == handle->pool)
+        return;
+    slb_pool_retain(handle->runtime, pool);
+    slb_pool_release(handle->runtime, handle->pool);
+    handle->pool = pool;
 }
 
 /* With the same stack. */
 static void begin_receive(lua_State *L, struct slb_transport *handle)
 {
-    const struct sl_completion *core = &handle->channel->receiving.completion;
     struct receive receive;
 
     read_receive(L, handle, &receive);
-    if (core->state == SL_COMPLETION_PENDING ||
-        core->state == SL_COMPLETION_READY)
-        raise_busy(L, "receive");
-    if (!handle->receiving_taken && core->status == SL_OK && !has_left(handle))
+    if (sl_channel_is_unasked(handle->channel))
         luaL_error(L, "receive: what came in last was not taken");
-    if (receive.fills_target) {
+    if (sl_channel_begin_receive(handle->channel, receive.pool, receive.room,
+                                 receive.wanted, receive.due) != SL_OK)
+        raise_busy(L, "receive");
+    hold_pool(handle);
+    if (receive.fills_target)
         lua_pushvalue(L, 2);
-        lua_setiuservalue(L, 1, VALUE_TARGET);
-    }
-    handle->fills_target = receive.fills_target;
-    handle->wanted = receive.wanted;
-    if (has_left(handle)) {
-        begin_with_left(handle);
-    } else {
-        prepare(handle, receive.pool, receive.room);
-        if (sl_channel_begin_receive(handle->channel, &handle->incoming,
-                                     receive.wanted, receive.due) != SL_OK)
-            raise_busy(L, "receive");
-    }
-    handle->receiving_taken = false;
-    handle->was_asked = false;
+    else
+        lua_pushnil(L);
+    lua_setiuservalue(L, 1, VALUE_TARGET);
+}
+
+void slb_begin_transport(lua_State *L, struct slb_transport *handle,
+                         bool is_send)
+{
+    if (is_send)
+        begin_send(L, handle);
+    else
+        begin_receive(L, handle);
 }
 
 /* transport:send(bytes, timeout = 30) -> count of bytes | nil, message, err
@@ -490,22 +457,6 @@ static int transport_receive(lua_State *L)
     return await_receive(L, handle);
 }
 
-/* transport:begin_send(bytes, timeout) -> completion, version */
-static int transport_begin_send(lua_State *L)
-{
-    begin_send(L, slb_check_open_transport(L));
-    lua_settop(L, 1);
-    return slb_push_completion(L, true);
-}
-
-/* transport:begin_receive(n or buffer, ...) -> completion, version */
-static int transport_begin_receive(lua_State *L)
-{
-    begin_receive(L, slb_check_open_transport(L));
-    lua_settop(L, 1);
-    return slb_push_completion(L, false);
-}
-
 /* transport:close() - what is under way ends with `cancelled`; idempotent */
 static int transport_close(lua_State *L)
 {
@@ -524,8 +475,7 @@ static int transport_gc(lua_State *L)
     close_handle(handle);
     handle->ending = handle->channel;
     handle->channel = NULL;
-    sl_buffer_fini(&handle->incoming);
-    slb_pool_release(handle->runtime, handle->incoming.pool);
+    slb_pool_release(handle->runtime, handle->pool);
     /* Where somebody waits for it still, the end of that wait ends it. */
     end_channel(handle);
     return 0;
@@ -556,8 +506,6 @@ static const luaL_Reg functions[] = {{"connect", connect_transport},
 
 static const luaL_Reg methods[] = {{"send", transport_send},
                                    {"receive", transport_receive},
-                                   {"begin_send", transport_begin_send},
-                                   {"begin_receive", transport_begin_receive},
                                    {"tls", transport_tls},
                                    {"close", transport_close},
                                    {NULL, NULL}};
@@ -569,7 +517,6 @@ static const luaL_Reg meta[] = {{"__close", transport_close},
 
 void slb_transport_open(lua_State *L)
 {
-    slb_completion_open(L);
-    slb_type(L, transport_type, methods, meta);
+    slb_type(L, slb_transport_type, methods, meta);
     luaL_setfuncs(L, functions, 0);
 }

@@ -1,35 +1,30 @@
 /* binding/transport.h - a connected byte stream as userdata
  *
- *   transport.c    connecting, both directions, ends
- *   completion.c   one direction of it, to be waited for later
+ *   transport.c              connecting, both directions, ends
+ *   transport_completion.c   one direction of it, to be waited for later
  */
 #ifndef SLB_TRANSPORT_H
 #define SLB_TRANSPORT_H
 
-#include "binding/runtime.h"
 #include "conn/channel.h"
+#include "task/runtime.h"
 
 /* values of a transport: its two completions once asked for; the string that is
- * sent and the buffer that is filled, kept alive */
+ * sent and the buffer that is filled when a receive is done, kept alive */
 enum { VALUE_SENDING = 1, VALUE_RECEIVING, VALUE_TEXT, VALUE_TARGET };
 
 struct slb_transport {
     struct slb_runtime *runtime;
     struct sl_channel *channel; /* NULL: never made, or finalised */
     struct sl_channel *ending;  /* finalised, but somebody waits for it */
-    /* What a receive fills: a script may do with its own buffer what it wants
-     * meanwhile. */
-    struct sl_buffer incoming;
-    size_t wanted; /* of it at once */
+    struct sl_pool *pool;       /* what the last receive rented from, held */
     bool is_closed;
     bool is_unix;
-    bool fills_target;  /* the receive goes into a buffer handle */
-    bool sending_taken; /* the results have been given out */
-    bool receiving_taken;
-    bool was_asked; /* for them, though they may not have been taken */
     char host[256]; /* for messages; or a path */
     int port;
 };
+
+extern const char slb_transport_type[];
 
 /* The transport at `index`, whatever its state. */
 struct slb_transport *slb_transport_at(lua_State *L, int index);
@@ -41,18 +36,17 @@ struct slb_transport *slb_check_transport(lua_State *L, int index);
 /* The one at index 1; raises when it is closed. */
 struct slb_transport *slb_check_open_transport(lua_State *L);
 
-struct sl_completion *slb_transport_core(struct slb_transport *handle,
-                                         bool is_send);
+struct sl_channel_operation *slb_transport_core(struct slb_transport *handle,
+                                                bool is_send);
+
+/* Begins an operation with the arguments of transport:send or :receive, which are
+ * the stack. Raises for misuse. */
+void slb_begin_transport(lua_State *L, struct slb_transport *handle,
+                         bool is_send);
 
 /* The results of a direction, of the transport at index 1, which is alone on the
  * stack; a wait is reserved. Yields. */
 int slb_await_transport(lua_State *L, struct slb_transport *handle,
                         bool is_send);
-
-/* The completion of a direction of the transport at index 1, made once, and its
- * version: two values. */
-int slb_push_completion(lua_State *L, bool is_send);
-
-void slb_completion_open(lua_State *L);
 
 #endif

@@ -6,7 +6,9 @@
 #ifndef SLB_TYPES_H
 #define SLB_TYPES_H
 
-#include "binding/runtime.h"
+#include "base/view.h"
+#include "memory/sequence.h"
+#include "task/runtime.h"
 
 void slb_buffer_open(lua_State *L);
 void slb_sequence_open(lua_State *L);
@@ -16,16 +18,30 @@ void slb_lease_open(lua_State *L);
 void slb_loop_open(lua_State *L);
 void slb_platform_open(lua_State *L);
 void slb_headers_open(lua_State *L);
-void slb_client_open(lua_State *L);
+void slb_connections_open(lua_State *L);
+void slb_origin_open(lua_State *L);
+void slb_options_open(lua_State *L);
 void slb_request_open(lua_State *L);
 void slb_response_open(lua_State *L);
+void slb_response_properties_open(lua_State *L);
+void slb_push_open(lua_State *L);
 void slb_transport_open(lua_State *L);
+void slb_transport_completion_open(lua_State *L);
 void slb_parser_open(lua_State *L);
 void slb_file_open(lua_State *L);
 void slb_progress_open(lua_State *L);
 void slb_json_open(lua_State *L);
 void slb_body_reader_open(lua_State *L);
 void slb_save_open(lua_State *L);
+
+/* A string, sequence or lease as views: the bytes given one by one. */
+struct slb_bytes {
+    struct sl_view text;                /* a string, or */
+    const struct sl_sequence *sequence; /* NULL */
+    size_t size;
+};
+void slb_check_bytes(lua_State *L, int index, struct slb_bytes *bytes);
+bool slb_to_bytes(lua_State *L, int index, struct slb_bytes *bytes);
 
 /* ---- handles that one type makes for another ---- */
 

@@ -75,13 +75,14 @@ static void start(struct sl_decoder *decoder)
 static void destroy(struct sl_decoder *decoder)
 {
     sl_engine_destroy(decoder->engine);
-    sl_free(decoder->pool->allocator, decoder, decoder->class->format->size);
+    sl_free(decoder->shelf->allocator, decoder, decoder->class->format->size);
 }
 
 static enum sl_status create(const struct sl_decoder_class *class,
-                             struct sl_pool *pool, struct sl_decoder **decoder)
+                             struct sl_decoder_shelf *shelf,
+                             struct sl_decoder **decoder)
 {
-    struct sl_allocator *allocator = pool->allocator;
+    struct sl_allocator *allocator = shelf->allocator;
     struct sl_decoder *self =
         sl_allocate_zeroed(allocator, class->format->size);
     enum sl_status status;
@@ -94,22 +95,22 @@ static enum sl_status create(const struct sl_decoder_class *class,
         return status;
     }
     self->class = class;
-    self->pool = pool;
+    self->shelf = shelf;
     start(self);
     *decoder = self;
     return SL_OK;
 }
 
 enum sl_status sl_decoder_rent(const struct sl_decoder_class *class,
-                               struct sl_pool *pool,
+                               struct sl_decoder_shelf *shelf,
                                struct sl_decoder **decoder)
 {
-    struct sl_decoder **link = &pool->idle_decoders;
+    struct sl_decoder **link = &shelf->idle;
 
     while (*link != NULL && (*link)->class != class)
         link = &(*link)->next;
     if (*link == NULL)
-        return create(class, pool, decoder);
+        return create(class, shelf, decoder);
     *decoder = *link;
     *link = (*decoder)->next;
     (*decoder)->next = NULL;
@@ -133,7 +134,7 @@ static void drop_after(struct sl_decoder **link, size_t keep)
 
 void sl_decoder_release(struct sl_decoder *decoder)
 {
-    struct sl_pool *pool;
+    struct sl_decoder_shelf *shelf;
 
     if (decoder == NULL)
         return;
@@ -142,15 +143,22 @@ void sl_decoder_release(struct sl_decoder *decoder)
         return;
     }
     start(decoder);
-    pool = decoder->pool;
-    decoder->next = pool->idle_decoders;
-    pool->idle_decoders = decoder;
-    drop_after(&pool->idle_decoders, SL_DECODER_IDLE);
+    shelf = decoder->shelf;
+    decoder->next = shelf->idle;
+    shelf->idle = decoder;
+    drop_after(&shelf->idle, SL_DECODER_IDLE);
 }
 
-void sl_decoder_drop_idle(struct sl_pool *pool)
+void sl_decoder_shelf_init(struct sl_decoder_shelf *shelf,
+                           struct sl_allocator *allocator)
 {
-    drop_after(&pool->idle_decoders, 0);
+    shelf->allocator = allocator;
+    shelf->idle = NULL;
+}
+
+void sl_decoder_shelf_fini(struct sl_decoder_shelf *shelf)
+{
+    drop_after(&shelf->idle, 0);
 }
 
 /* ---- decoding ---- */

@@ -6,12 +6,13 @@
  *
  * A coding is a format over an engine: one file for each format and each
  * library; the table in decoder.c is what this build offers. Decoders are made
- * once and reset for the next body; idle ones hang on the pool they were made
- * for.
+ * once and reset for the next body; idle ones lie on a shelf, which outlives all
+ * that were rented from it.
  */
 #ifndef SL_CODEC_DECODER_H
 #define SL_CODEC_DECODER_H
 
+#include "base/allocator.h"
 #include "base/status.h"
 #include "base/view.h"
 #include "memory/buffer.h"
@@ -42,10 +43,16 @@ struct sl_decoder_class {
     const struct sl_engine_class *engine; /* the library beneath */
 };
 
+/* Idle decoders, the last used first. */
+struct sl_decoder_shelf {
+    struct sl_allocator *allocator;
+    struct sl_decoder *idle;
+};
+
 struct sl_decoder {
     const struct sl_decoder_class *class;
-    struct sl_pool *pool;    /* whose idle list it returns to */
-    struct sl_decoder *next; /* in that list */
+    struct sl_decoder_shelf *shelf; /* where it returns to */
+    struct sl_decoder *next;        /* there */
     struct sl_engine *engine;
     enum sl_status failed;
     const char *reason; /* why; NULL when `failed` says it all */
@@ -56,10 +63,15 @@ const struct sl_decoder_class *sl_decoder_find(struct sl_view coding);
 /* "gzip, deflate" and what else this build has, for Accept-Encoding. */
 const char *sl_decoder_accepted(void);
 
-/* An idle decoder of the class kept on `pool`, or a new one; give it back with
+void sl_decoder_shelf_init(struct sl_decoder_shelf *shelf,
+                           struct sl_allocator *allocator);
+/* Destroys the idle ones; none is rented. */
+void sl_decoder_shelf_fini(struct sl_decoder_shelf *shelf);
+
+/* An idle decoder of the class, or a new one; give it back with
  * sl_decoder_release. Inflate keeps its window: no allocation. SL_MEMORY. */
 enum sl_status sl_decoder_rent(const struct sl_decoder_class *class,
-                               struct sl_pool *pool,
+                               struct sl_decoder_shelf *shelf,
                                struct sl_decoder **decoder);
 /* Resets it and keeps it, at most SL_DECODER_IDLE of them, the last used
  * longest. NULL is allowed. */
@@ -82,9 +94,5 @@ enum sl_status sl_decoder_decode(struct sl_decoder *decoder,
  * also when there was no input at all. SL_DECODE: truncated. */
 enum sl_status sl_decoder_finish(struct sl_decoder *decoder,
                                  const char **error);
-
-/* Destroys the idle decoders of `pool`: before sl_pool_fini, or to save memory.
- */
-void sl_decoder_drop_idle(struct sl_pool *pool);
 
 #endif

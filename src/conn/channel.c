@@ -58,10 +58,8 @@ static void stop(struct sl_channel_operation *operation, enum sl_status status,
         release_outgoing(channel);
         sl_transport_unwait(channel->link.transport, SL_TRANSPORT_SENDING);
     }
-    if (operation == &channel->receiving) {
-        channel->target = NULL;
+    if (operation == &channel->receiving)
         sl_transport_unwait(channel->link.transport, SL_TRANSPORT_RECEIVING);
-    }
     fail(operation, status, reason);
 }
 
@@ -124,6 +122,7 @@ static void begin(struct sl_channel_operation *operation, int64_t due)
 
     sl_completion_begin(&operation->completion);
     operation->moved = 0;
+    operation->is_taken = false;
     operation->due = due;
     if (due != SL_NEVER)
         sl_timer_arm(&loop->timers, &operation->timer, due);
@@ -133,6 +132,7 @@ static void init_operation(struct sl_channel *channel,
                            struct sl_channel_operation *operation)
 {
     operation->channel = channel;
+    operation->is_taken = true;
     sl_completion_init(&operation->completion, channel->loop, NULL);
     operation->completion.cancel = cancel;
     sl_timer_init(&operation->timer, time_came);
@@ -210,8 +210,9 @@ static void advance_receive(struct sl_channel *channel, bool is_inside)
 
     if (!is_pending(operation))
         return;
-    status = sl_link_receive(&channel->link, channel->target, channel->wanted,
-                             &operation->moved, &operation->failure);
+    status =
+        sl_link_receive(&channel->link, &channel->incoming, channel->wanted,
+                        &operation->moved, &operation->failure);
     if (was_stuck && !sl_link_is_stuck(&channel->link))
         advance_send(channel, false);
     if (status == SL_AGAIN)
@@ -219,7 +220,6 @@ static void advance_receive(struct sl_channel *channel, bool is_inside)
     if (status == SL_END && !channel->link.is_clean_end)
         status = sl_fail(&operation->failure, SL_CLOSED, SL_STAGE_NONE,
                          "connection ended without close_notify");
-    channel->target = NULL;
     end(operation, status, is_inside);
 }
 
@@ -279,6 +279,7 @@ enum sl_status sl_channel_create(struct sl_loop *loop, struct sl_pool *pool,
     init_operation(created, &created->receiving);
     sl_completion_init(&created->turn, loop, turn_came);
     sl_sequence_init(&created->outgoing, created->allocator);
+    sl_buffer_init(&created->incoming, pool, SIZE_MAX);
     status = sl_opening_begin(loop, pool, resolver, options, opened, created,
                               &created->opener, failure);
     if (status != SL_OK) {
@@ -309,8 +310,23 @@ void sl_channel_release(struct sl_channel *channel)
     fini_operation(&channel->receiving);
     sl_completion_fini(&channel->turn);
     release_outgoing(channel);
+    sl_buffer_fini(&channel->incoming);
     sl_peer_release(channel->peer);
     sl_free(channel->allocator, channel, sizeof *channel);
+}
+
+/* Nothing was received: room of that pool, no larger than what it is for. */
+static void prepare(struct sl_channel *channel, struct sl_pool *pool,
+                    size_t room)
+{
+    struct sl_buffer *incoming = &channel->incoming;
+
+    if (incoming->pool == pool && incoming->max_size == room) {
+        sl_buffer_reset(incoming);
+        return;
+    }
+    sl_buffer_fini(incoming);
+    sl_buffer_init(incoming, pool, room);
 }
 
 void sl_channel_close(struct sl_channel *channel)
@@ -323,6 +339,7 @@ void sl_channel_close(struct sl_channel *channel)
     stop(&channel->sending, SL_CANCELLED, "transport is closed");
     stop(&channel->receiving, SL_CANCELLED, "transport is closed");
     sl_completion_fini(&channel->turn);
+    prepare(channel, channel->pool, SIZE_MAX);
     channel->phase = SL_CHANNEL_CLOSED;
     if (channel->link.transport != NULL)
         sl_link_close(&channel->link, is_busy);
@@ -356,16 +373,79 @@ enum sl_status sl_channel_begin_send(struct sl_channel *channel,
     return SL_OK;
 }
 
-enum sl_status sl_channel_begin_receive(struct sl_channel *channel,
-                                        struct sl_buffer *target, size_t wanted,
-                                        int64_t due)
+/* Something is there: left over, or given to a caller that could not take it. */
+static bool has_left(const struct sl_channel *channel)
 {
-    if (channel->phase != SL_CHANNEL_OPEN || is_pending(&channel->receiving) ||
-        channel->receiving.completion.state == SL_COMPLETION_READY)
+    return channel->incoming.length > 0 &&
+           (channel->receiving.is_taken || channel->was_asked);
+}
+
+bool sl_channel_is_unasked(const struct sl_channel *channel)
+{
+    const struct sl_channel_operation *operation = &channel->receiving;
+
+    return operation->completion.state == SL_COMPLETION_DONE &&
+           operation->completion.status == SL_OK && !operation->is_taken &&
+           !has_left(channel);
+}
+
+enum sl_status sl_channel_begin_receive(struct sl_channel *channel,
+                                        struct sl_pool *pool, size_t room,
+                                        size_t wanted, int64_t due)
+{
+    struct sl_channel_operation *operation = &channel->receiving;
+    bool is_left = has_left(channel);
+
+    if (channel->phase != SL_CHANNEL_OPEN || is_pending(operation) ||
+        operation->completion.state == SL_COMPLETION_READY ||
+        sl_channel_is_unasked(channel))
         return SL_MISUSE;
-    channel->target = target;
     channel->wanted = wanted;
-    begin(&channel->receiving, due);
-    advance_receive(channel, true);
+    channel->was_asked = false;
+    if (!is_left)
+        prepare(channel, pool, room);
+    begin(operation, due);
+    if (is_left) {
+        operation->moved = channel->incoming.length;
+        end(operation, SL_OK, true);
+    } else {
+        advance_receive(channel, true);
+    }
     return SL_OK;
+}
+
+/* ---- results ---- */
+
+void sl_channel_settle(struct sl_channel_operation *operation)
+{
+    operation->is_taken = true;
+}
+
+size_t sl_channel_received(struct sl_channel *channel)
+{
+    size_t there = channel->incoming.length;
+
+    channel->was_asked = true;
+    return there < channel->wanted ? there : channel->wanted;
+}
+
+enum sl_status sl_channel_take(struct sl_channel *channel, struct sl_buffer *to,
+                               size_t size)
+{
+    struct sl_buffer *incoming = &channel->incoming;
+
+    return size == incoming->length ? sl_buffer_take(to, incoming)
+                                    : sl_buffer_move(to, incoming, size);
+}
+
+enum sl_status sl_channel_peek(struct sl_channel *channel, size_t size,
+                               struct sl_view *view)
+{
+    return sl_buffer_gather(&channel->incoming, size, view);
+}
+
+void sl_channel_consume(struct sl_channel *channel, size_t size)
+{
+    if (size <= channel->incoming.length)
+        sl_buffer_consume(&channel->incoming, size);
 }

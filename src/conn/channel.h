@@ -7,6 +7,12 @@
  * One send and one receive may be under way at once, each with a completion of
  * its own that is reused for every operation of its direction; a second one in
  * the same direction is misuse. What finishes at once is DONE when begin returns.
+ *
+ *   socket -> incoming -> taken by the caller
+ *                `----> not taken: the beginning of the next receive
+ *
+ * Not a byte is lost when the caller cannot take what it received: a buffer may
+ * be gone meanwhile, or memory short.
  */
 #ifndef SL_CONN_CHANNEL_H
 #define SL_CONN_CHANNEL_H
@@ -28,6 +34,7 @@ struct sl_channel_operation {
     struct sl_failure failure; /* when it ended with one */
     int64_t due;
     size_t moved;
+    bool is_taken; /* its result was given out; so begins a channel */
 };
 
 struct sl_channel {
@@ -45,8 +52,9 @@ struct sl_channel {
     struct sl_completion turn; /* go on sending in the next step of the loop */
     struct sl_sequence outgoing; /* what is sent, or */
     struct sl_view text;         /* bytes that the caller keeps alive */
-    struct sl_buffer *target;    /* of the receive */
-    size_t wanted;
+    struct sl_buffer incoming;   /* received, not taken yet */
+    size_t wanted;               /* of it at once */
+    bool was_asked; /* for what was received, though none may be taken */
     bool is_broken; /* a send ended in the middle: nothing more can follow */
 };
 
@@ -69,11 +77,34 @@ enum sl_status sl_channel_begin_send(struct sl_channel *channel,
                                      struct sl_view text,
                                      struct sl_sequence *content, int64_t due);
 
-/* Receives up to `wanted` bytes into the tail of `target`, which must stay alive
- * until the completion is DONE: with SL_OK and their count, or SL_END. */
+/* Receives up to `wanted` bytes, for which at most `room` bytes of segments of
+ * `pool` are rented: DONE with SL_OK and their count, or SL_END. What the last
+ * receive left is received first, at once. SL_MISUSE: not open, one is under way,
+ * or nobody asked for what the last one received. */
 enum sl_status sl_channel_begin_receive(struct sl_channel *channel,
-                                        struct sl_buffer *target, size_t wanted,
-                                        int64_t due);
+                                        struct sl_pool *pool, size_t room,
+                                        size_t wanted, int64_t due);
+
+/* ---- the result of an operation that is DONE ---- */
+
+/* The caller has given the result out: nothing is under way in that direction any
+ * more. */
+void sl_channel_settle(struct sl_channel_operation *operation);
+
+/* Whether there are received bytes that nobody asked for. */
+bool sl_channel_is_unasked(const struct sl_channel *channel);
+/* How many bytes the receive gives, 0 once closed. The caller may take them now;
+ * those not taken are the beginning of the next receive. */
+size_t sl_channel_received(struct sl_channel *channel);
+/* Moves the first `size` of them to the end of `to`. SL_LIMIT: none was moved,
+ * they are too many. SL_MEMORY: perhaps only some of them were. */
+enum sl_status sl_channel_take(struct sl_channel *channel, struct sl_buffer *to,
+                               size_t size);
+/* The same in two steps. peek gives a view of at least `size` bytes, which must
+ * be there: SL_MEMORY. consume drops them, if the channel still has them. */
+enum sl_status sl_channel_peek(struct sl_channel *channel, size_t size,
+                               struct sl_view *view);
+void sl_channel_consume(struct sl_channel *channel, size_t size);
 
 /* Ends what is under way with SL_CANCELLED and closes; orderly where nothing is
  * under way. Idempotent; also from inside its own handshake (the owner's

@@ -58,7 +58,6 @@ static void opened(void *owner)
     connection->created = all->loop->now;
     all->stats.made++;
     all->stats.open++;
-    all->loop->connections++;
     sl_origin_opened(connection);
 }
 
@@ -186,7 +185,6 @@ static void leave(struct sl_connection *connection)
         sl_opening_destroy(connection->opening);
     } else {
         all->stats.open--;
-        all->loop->connections--;
     }
     sl_peer_release(connection->peer);
     sl_buffer_fini(&connection->input);

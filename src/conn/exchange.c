@@ -238,7 +238,7 @@ static void init_incoming(struct sl_exchange *exchange)
 {
     sl_incoming_init(&exchange->incoming, exchange->origin->connections->pool,
                      &exchange->options.limits, exchange->options.traits,
-                     exchange->options.decodes);
+                     exchange->options.shelf);
 }
 
 /* The connection ended under it. The commonest case is harmless: an idle one
@@ -610,7 +610,8 @@ enum sl_status sl_exchange_want_room(struct sl_exchange *exchange)
     return SL_AGAIN;
 }
 
-void sl_exchange_pushed(struct sl_exchange *exchange)
+/* Pushed bytes are there to be sent. */
+static void send_pushed(struct sl_exchange *exchange)
 {
     struct sl_outgoing *outgoing = &exchange->outgoing;
 
@@ -681,4 +682,60 @@ void sl_exchange_drop(struct sl_exchange *exchange)
     sl_incoming_drain(&exchange->incoming, now + DRAIN_TIMEOUT,
                       exchange->connection->input.length);
     advance(exchange);
+}
+
+/* ---- pushed bodies ---- */
+
+bool sl_exchange_is_taking(const struct sl_exchange *exchange)
+{
+    return !sl_exchange_is_over(exchange) &&
+           exchange->outgoing.phase != SL_OUTGOING_CUT;
+}
+
+static enum sl_status push_piece(struct sl_exchange *exchange,
+                                 struct sl_view text,
+                                 const struct sl_sequence *sequence)
+{
+    struct sl_buffer piece;
+    enum sl_status status;
+
+    sl_buffer_init(&piece, exchange->origin->connections->pool, SIZE_MAX);
+    status = sequence != NULL ? sl_sequence_link(sequence, &piece)
+                              : sl_buffer_append(&piece, text);
+    if (status == SL_OK)
+        status = sl_upload_push(&exchange->outgoing.upload, &piece);
+    sl_buffer_fini(&piece);
+    return status;
+}
+
+/* Goes on with what was pushed, or ends: SL_INVALID has that reason. */
+static enum sl_status go_on_pushing(struct sl_exchange *exchange,
+                                    enum sl_status status, const char *reason)
+{
+    if (status == SL_OK)
+        send_pushed(exchange);
+    else
+        sl_exchange_abort(exchange, status,
+                          status == SL_INVALID ? reason : "out of memory");
+    return status;
+}
+
+enum sl_status sl_exchange_push(struct sl_exchange *exchange,
+                                struct sl_view text,
+                                const struct sl_sequence *sequence)
+{
+    if (!sl_exchange_is_taking(exchange))
+        return SL_END;
+    return go_on_pushing(exchange, push_piece(exchange, text, sequence),
+                         "more body than was declared");
+}
+
+enum sl_status sl_exchange_end_body(struct sl_exchange *exchange,
+                                    struct sl_view trailers)
+{
+    if (sl_outgoing_is_over(&exchange->outgoing))
+        return SL_END;
+    return go_on_pushing(exchange,
+                         sl_upload_finish(&exchange->outgoing.upload, trailers),
+                         "less body than was declared");
 }

@@ -59,7 +59,7 @@ struct sl_exchange_options {
     struct sl_request_traits traits;
     bool is_idempotent;
     bool expects_continue;
-    bool decodes;
+    struct sl_decoder_shelf *shelf; /* of decoders; NULL: none is used */
     struct sl_response_limits limits;
     struct sl_deadlines deadlines;
 };
@@ -132,9 +132,20 @@ enum sl_status sl_exchange_want(struct sl_exchange *exchange,
  * over). SL_AGAIN, also while there is no connection yet and while 100 is waited
  * for: `room` will be signalled; call again then. */
 enum sl_status sl_exchange_want_room(struct sl_exchange *exchange);
-/* Pushed bytes are there to be sent. They go with what follows in the
- * same turn of the loop while that is little. */
-void sl_exchange_pushed(struct sl_exchange *exchange);
+/* Whether pushed bytes are wanted, if only to say that they are too many. */
+bool sl_exchange_is_taking(const struct sl_exchange *exchange);
+/* A piece of a pushed body: all of `sequence`, which is shared, or when that is
+ * NULL a copy of `text`. Pieces go with what follows in the same turn of the loop
+ * while that is little. SL_OK: taken. SL_END: no more is wanted. A failure has
+ * ended the exchange, so the waiter for the response gets it too: SL_INVALID for
+ * more than was declared, SL_MEMORY. */
+enum sl_status sl_exchange_push(struct sl_exchange *exchange,
+                                struct sl_view text,
+                                const struct sl_sequence *sequence);
+/* No more is pushed; `trailers` are complete field lines, of chunked bodies only.
+ * The same statuses; SL_INVALID for less than was declared. */
+enum sl_status sl_exchange_end_body(struct sl_exchange *exchange,
+                                    struct sl_view trailers);
 
 /* Bytes of the request's body that were sent so far, without framing. */
 uint64_t sl_exchange_uploaded(const struct sl_exchange *exchange);

@@ -13,12 +13,13 @@
 
 void sl_incoming_init(struct sl_incoming *incoming, struct sl_pool *pool,
                       const struct sl_response_limits *limits,
-                      struct sl_request_traits traits, bool decodes)
+                      struct sl_request_traits traits,
+                      struct sl_decoder_shelf *shelf)
 {
     incoming->phase = SL_INCOMING_SILENT;
     incoming->drain_until = 0;
     incoming->drained = 0;
-    sl_response_init(&incoming->response, pool, limits, traits, decodes);
+    sl_response_init(&incoming->response, pool, limits, traits, shelf);
 }
 
 void sl_incoming_fini(struct sl_incoming *incoming)

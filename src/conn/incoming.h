@@ -56,7 +56,8 @@ struct sl_incoming {
 /* The interest is kept: it is the caller's, whatever connection answers. */
 void sl_incoming_init(struct sl_incoming *incoming, struct sl_pool *pool,
                       const struct sl_response_limits *limits,
-                      struct sl_request_traits traits, bool decodes);
+                      struct sl_request_traits traits,
+                      struct sl_decoder_shelf *shelf);
 void sl_incoming_fini(struct sl_incoming *incoming);
 
 void sl_incoming_want(struct sl_incoming *incoming, enum sl_interest interest,

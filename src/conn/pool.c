@@ -16,6 +16,7 @@ void sl_connections_options_default(struct sl_connections_options *options)
     options->mode = SL_TRANSPORT_STREAM;
     options->backend = NULL;
     options->source = NULL;
+    options->list = NULL;
 }
 
 /* ---- lists by age ---- */
@@ -83,7 +84,6 @@ void sl_connections_add_idle(struct sl_connections *connections,
         connections->oldest_awake = connection;
     connections->stats.idle++;
     connections->stats.active--;
-    connections->loop->idle_connections++;
     connections->short_count += connection->is_short;
     arm_expiry(connections, connection->expires);
     if (connection->link.tls != NULL)
@@ -98,7 +98,6 @@ void sl_connections_remove_idle(struct sl_connections *connections,
     unlink_from(&connections->idle, connection);
     connections->stats.idle--;
     connections->stats.active++;
-    connections->loop->idle_connections--;
     connections->short_count -= connection->is_short;
 }
 
@@ -188,6 +187,24 @@ void sl_connections_serve(struct sl_connections *connections)
 
 /* ---- a life ---- */
 
+static void enter_list(struct sl_connections *all, struct sl_connections **list)
+{
+    all->next = *list;
+    if (all->next != NULL)
+        all->next->previous = all;
+    *list = all;
+}
+
+static void leave_list(struct sl_connections *all, struct sl_connections **list)
+{
+    if (all->previous != NULL)
+        all->previous->next = all->next;
+    else
+        *list = all->next;
+    if (all->next != NULL)
+        all->next->previous = all->previous;
+}
+
 enum sl_status
 sl_connections_create(struct sl_allocator *allocator, struct sl_pool *pool,
                       struct sl_loop *loop, struct sl_resolver *resolver,
@@ -209,8 +226,20 @@ sl_connections_create(struct sl_allocator *allocator, struct sl_pool *pool,
     sl_timer_init(&all->expiry, expire);
     sl_timer_init(&all->rest, let_rest);
     all->refs = 1;
+    if (options->list != NULL)
+        enter_list(all, options->list);
     *connections = all;
     return SL_OK;
+}
+
+void sl_connections_count(const struct sl_connections *first, size_t *idle,
+                          size_t *open)
+{
+    *idle = *open = 0;
+    for (; first != NULL; first = first->next) {
+        *idle += first->stats.idle;
+        *open += first->stats.open;
+    }
 }
 
 void sl_connections_retain(struct sl_connections *connections)
@@ -223,6 +252,8 @@ void sl_connections_release(struct sl_connections *connections)
     if (--connections->refs > 0)
         return;
     sl_connections_close(connections);
+    if (connections->options.list != NULL)
+        leave_list(connections, connections->options.list);
     sl_directory_fini(&connections->directory);
     sl_free(connections->allocator, connections, sizeof *connections);
 }

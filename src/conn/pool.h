@@ -31,6 +31,8 @@ struct sl_connections_options {
     /* It is asked for each new connection; those that begin at the same time
      * share the answer. NULL: the resolver. It outlives the connections. */
     struct sl_lookup_source *source;
+    /* Whose stats are summed; outlives the connections. NULL: no list. */
+    struct sl_connections **list;
 };
 
 void sl_connections_options_default(struct sl_connections_options *options);
@@ -50,6 +52,8 @@ struct sl_connection_list {
 };
 
 struct sl_connections {
+    struct sl_connections *next; /* in options.list */
+    struct sl_connections *previous;
     struct sl_allocator *allocator;
     struct sl_pool *pool;
     struct sl_loop *loop;
@@ -77,6 +81,9 @@ sl_connections_create(struct sl_allocator *allocator, struct sl_pool *pool,
                       struct sl_loop *loop, struct sl_resolver *resolver,
                       const struct sl_connections_options *options,
                       struct sl_connections **connections);
+/* Idle connections and open ones of all in a list. */
+void sl_connections_count(const struct sl_connections *first, size_t *idle,
+                          size_t *open);
 void sl_connections_retain(struct sl_connections *connections);
 void sl_connections_release(struct sl_connections *connections);
 /* Idle connections close at once and queued places are refused. Connections that

@@ -34,13 +34,14 @@ static enum sl_status fail_pool(struct sl_response *response,
 
 void sl_response_init(struct sl_response *response, struct sl_pool *pool,
                       const struct sl_response_limits *limits,
-                      struct sl_request_traits request, bool decodes)
+                      struct sl_request_traits request,
+                      struct sl_decoder_shelf *shelf)
 {
     memset(response, 0, sizeof(*response));
     response->pool = pool;
     response->limits = limits;
     response->request = request;
-    response->decodes = decodes;
+    response->shelf = shelf;
     sl_head_init(&response->head, pool, &limits->head);
     sl_head_init_trailers(&response->trailers, pool, &limits->head);
     sl_buffer_init(&response->body, pool, SIZE_MAX);
@@ -98,7 +99,7 @@ static bool find_decoders(const struct sl_framing *framing,
 
 static bool has_body_to_decode(const struct sl_response *response)
 {
-    if (!response->decodes || response->framing.kind == SL_FRAMING_NONE)
+    if (response->shelf == NULL || response->framing.kind == SL_FRAMING_NONE)
         return false;
     /* RFC 9110 14.2, 15.3.7: a range is one of the coded bytes, and a part of
      * them cannot be decoded */
@@ -119,8 +120,8 @@ static enum sl_status start_decoding(struct sl_response *response)
     if (response->framing.has_many_codings)
         return fail(response, SL_DECODE, "more than two content codings");
     for (i = 0; i < response->framing.coding_count; i++) {
-        enum sl_status status =
-            sl_decoder_rent(classes[i], response->pool, &response->decoders[i]);
+        enum sl_status status = sl_decoder_rent(classes[i], response->shelf,
+                                                &response->decoders[i]);
 
         if (status != SL_OK)
             return fail_pool(response, status);

@@ -43,7 +43,7 @@ struct sl_response {
     struct sl_pool *pool;
     const struct sl_response_limits *limits;
     struct sl_request_traits request;
-    bool decodes;     /* remove content codings */
+    struct sl_decoder_shelf *shelf;
     bool keeps_input; /* set when others see the input: it is only read */
     enum sl_response_phase phase;
     struct sl_head head;
@@ -67,9 +67,11 @@ struct sl_response {
     const char *error; /* why, a static clause */
 };
 
+/* Decoders are of `shelf`; NULL: content codings are not removed. */
 void sl_response_init(struct sl_response *response, struct sl_pool *pool,
                       const struct sl_response_limits *limits,
-                      struct sl_request_traits request, bool decodes);
+                      struct sl_request_traits request,
+                      struct sl_decoder_shelf *shelf);
 void sl_response_fini(struct sl_response *response);
 
 /* Advances until something happened. SL_OK: `*event`. SL_AGAIN: all of `input`

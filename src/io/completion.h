@@ -37,7 +37,7 @@ struct sl_completion {
         struct sl_completion *completion); /* a request; NULL: cannot */
     size_t result;
     uint32_t version;
-    uint32_t waiter; /* the binding's ticket; 0: none */
+    uint32_t mark; /* the owner's to use; 0 at first */
     int system_error;
     uint8_t state;  /* enum sl_completion_state */
     uint8_t status; /* enum sl_status, when READY or DONE */

@@ -50,8 +50,6 @@ struct sl_loop {
     struct sl_post *posts; /* under post_lock */
     size_t operations;     /* completions PENDING or READY */
     size_t descriptors;    /* sockets and files opened through this loop */
-    size_t connections;    /* kept by conn/origin.c, idle and lent */
-    size_t idle_connections;
     size_t quarantined;    /* operations that close did not see the end of */
     uint64_t stale_events; /* for a socket that was closed meanwhile: ignored */
     /* Operations that ended with EFAULT: their memory was given back while they

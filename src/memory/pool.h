@@ -53,7 +53,6 @@ struct sl_pool_stats {
 
 struct sl_slab;
 struct sl_block;
-struct sl_decoder;
 
 struct sl_pool {
     struct sl_allocator *allocator;
@@ -68,9 +67,6 @@ struct sl_pool {
     struct sl_block *quarantine;    /* SL_POOL_GUARD: returned, oldest first */
     struct sl_block *quarantine_last;
     size_t quarantine_count;
-    /* Kept for the next body by codec/decoder.c. Whoever owns the pool lets go
-     * of them (sl_decoder_drop_idle) before sl_pool_fini. */
-    struct sl_decoder *idle_decoders;
 };
 
 /* `options` NULL: the defaults. Acquires nothing. */

@@ -268,6 +268,9 @@ static inline struct outcome decode_pieces(struct sl_decoder *decoder,
     return outcome;
 }
 
+/* Where the decoders of a test come from, while it has a pool. */
+static struct sl_decoder_shelf shelf;
+
 /* A pool that frees what is returned, so that late use is caught. */
 static inline void pool_begin(struct sl_pool *pool,
                               struct sl_allocator *allocator,
@@ -277,11 +280,12 @@ static inline void pool_begin(struct sl_pool *pool,
                                       .segment_size = segment_size};
 
     sl_pool_init(pool, allocator, &options);
+    sl_decoder_shelf_init(&shelf, allocator);
 }
 
 static inline void pool_end(struct sl_pool *pool)
 {
-    sl_decoder_drop_idle(pool);
+    sl_decoder_shelf_fini(&shelf);
     CHECK_INT(sl_pool_outstanding(pool), 0);
     CHECK_INT(sl_pool_fini(pool), 0);
 }
@@ -297,7 +301,7 @@ static inline struct outcome decode_whole(const struct sl_decoder_class *class,
 
     test_allocator_init(&allocator);
     pool_begin(&pool, &allocator.base, SL_SEGMENT_SIZE);
-    REQUIRE(sl_decoder_rent(class, &pool, &decoder) == SL_OK);
+    REQUIRE(sl_decoder_rent(class, &shelf, &decoder) == SL_OK);
     outcome = decode_pieces(decoder, &pool, &coded, 1, 100000);
     sl_decoder_release(decoder);
     pool_end(&pool);

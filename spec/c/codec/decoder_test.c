@@ -91,7 +91,7 @@ static void run_fixture(const struct sl_view *pieces, size_t count,
 
     test_allocator_init(&allocator);
     pool_begin(&pool, &allocator.base, run->segment_size);
-    REQUIRE(sl_decoder_rent(run->class, &pool, &decoder) == SL_OK);
+    REQUIRE(sl_decoder_rent(run->class, &shelf, &decoder) == SL_OK);
     outcome = decode_pieces(decoder, &pool, pieces, count, run->room);
     CHECK_INT(outcome.status, is_good ? SL_END : SL_DECODE);
     CHECK((outcome.error == NULL) == is_good);
@@ -173,7 +173,7 @@ static void check_flushed(const struct sl_decoder_class *class,
     test_note("%s, %zu bytes, rooms of %zu", class->name, content.size, room);
     test_allocator_init(&allocator);
     pool_begin(&pool, &allocator.base, segment_size);
-    REQUIRE(sl_decoder_rent(class, &pool, &decoder) == SL_OK);
+    REQUIRE(sl_decoder_rent(class, &shelf, &decoder) == SL_OK);
     sl_buffer_init(&input, &pool, SIZE_MAX);
     sl_buffer_init(&output, &pool, SIZE_MAX);
     sl_buffer_append(&input, bytes_view(coded));
@@ -229,7 +229,8 @@ static void check_frames(struct sl_view frame, size_t content)
 
     test_allocator_init(&allocator);
     sl_pool_init(&pool, &allocator.base, NULL);
-    REQUIRE(sl_decoder_rent(&sl_coding_zstd, &pool, &decoder) == SL_OK);
+    sl_decoder_shelf_init(&shelf, &allocator.base);
+    REQUIRE(sl_decoder_rent(&sl_coding_zstd, &shelf, &decoder) == SL_OK);
     sl_buffer_init(&input, &pool, SIZE_MAX);
     sl_buffer_init(&output, &pool, SIZE_MAX);
     for (i = 0; i < count; i++)
@@ -270,7 +271,8 @@ TEST("a released decoder is rented again and allocates nothing")
 
     test_allocator_init(&allocator);
     sl_pool_init(&pool, &allocator.base, NULL);
-    REQUIRE(sl_decoder_rent(&sl_coding_gzip_zlib, &pool, &first) == SL_OK);
+    sl_decoder_shelf_init(&shelf, &allocator.base);
+    REQUIRE(sl_decoder_rent(&sl_coding_gzip_zlib, &shelf, &first) == SL_OK);
     check_outcome(decode_pieces(first, &pool, &piece, 1, 300000), SL_END,
                   bytes_view(text));
     sl_decoder_release(first);
@@ -278,7 +280,8 @@ TEST("a released decoder is rented again and allocates nothing")
     for (round = 0; round < 3; round++) {
         size_t attempts;
 
-        REQUIRE(sl_decoder_rent(&sl_coding_gzip_zlib, &pool, &second) == SL_OK);
+        REQUIRE(sl_decoder_rent(&sl_coding_gzip_zlib, &shelf, &second) ==
+                SL_OK);
         CHECK(second == first);
         check_outcome(decode_pieces(second, &pool, &piece, 1, 300000), SL_END,
                       bytes_view(text));
@@ -318,7 +321,7 @@ TEST("a decoder that failed or was left in the middle is as new when rented")
         half = sl_view(coded.data, coded.size / 2);
         test_allocator_init(&allocator);
         pool_begin(&pool, &allocator.base, SMALL_SEGMENT);
-        REQUIRE(sl_decoder_rent(codings[i], &pool, &decoder) == SL_OK);
+        REQUIRE(sl_decoder_rent(codings[i], &shelf, &decoder) == SL_OK);
         {
             struct outcome outcome =
                 decode_pieces(decoder, &pool, &half, 1, 1000);
@@ -327,11 +330,11 @@ TEST("a decoder that failed or was left in the middle is as new when rented")
             outcome_free(&outcome);
         }
         sl_decoder_release(decoder);
-        REQUIRE(sl_decoder_rent(codings[i], &pool, &decoder) == SL_OK);
+        REQUIRE(sl_decoder_rent(codings[i], &shelf, &decoder) == SL_OK);
         check_outcome(decode_pieces(decoder, &pool, &bad, 1, 1000), SL_DECODE,
                       SL_VIEW(""));
         sl_decoder_release(decoder);
-        REQUIRE(sl_decoder_rent(codings[i], &pool, &decoder) == SL_OK);
+        REQUIRE(sl_decoder_rent(codings[i], &shelf, &decoder) == SL_OK);
         check_outcome(decode_pieces(decoder, &pool, &piece, 1, 1000), SL_END,
                       bytes_view(text));
         sl_decoder_release(decoder);
@@ -354,20 +357,21 @@ TEST("keeps a bounded number of idle decoders, each class found again")
 
     test_allocator_init(&allocator);
     sl_pool_init(&pool, &allocator.base, NULL);
+    sl_decoder_shelf_init(&shelf, &allocator.base);
     for (i = 0; i < SL_DECODER_IDLE + 4; i++)
-        REQUIRE(sl_decoder_rent(&sl_coding_gzip_zlib, &pool, &rented[i]) ==
+        REQUIRE(sl_decoder_rent(&sl_coding_gzip_zlib, &shelf, &rented[i]) ==
                 SL_OK);
-    REQUIRE(sl_decoder_rent(&sl_coding_deflate_zlib, &pool, &other) == SL_OK);
+    REQUIRE(sl_decoder_rent(&sl_coding_deflate_zlib, &shelf, &other) == SL_OK);
     for (i = 0; i < SL_DECODER_IDLE + 4; i++)
         sl_decoder_release(rented[i]);
     sl_decoder_release(other);
-    for (again = pool.idle_decoders; again != NULL; again = again->next)
+    for (again = shelf.idle; again != NULL; again = again->next)
         count++;
     CHECK_INT(count, SL_DECODER_IDLE);
-    REQUIRE(sl_decoder_rent(&sl_coding_gzip_zlib, &pool, &again) == SL_OK);
+    REQUIRE(sl_decoder_rent(&sl_coding_gzip_zlib, &shelf, &again) == SL_OK);
     CHECK(again == rented[SL_DECODER_IDLE + 3]);
     sl_decoder_release(again);
-    REQUIRE(sl_decoder_rent(&sl_coding_deflate_zlib, &pool, &again) == SL_OK);
+    REQUIRE(sl_decoder_rent(&sl_coding_deflate_zlib, &shelf, &again) == SL_OK);
     CHECK(again == other);
     sl_decoder_release(again);
     sl_decoder_release(NULL);
@@ -395,7 +399,7 @@ static void run_failing(struct sl_allocator *allocator, void *argument)
         struct sl_decoder *decoder;
         struct outcome outcome;
         enum sl_status status =
-            sl_decoder_rent(failing->class, &pool, &decoder);
+            sl_decoder_rent(failing->class, &shelf, &decoder);
 
         if (status != SL_OK) {
             CHECK_INT(status, SL_MEMORY);
@@ -469,7 +473,7 @@ TEST("a failure is repeated until the reset, whatever comes")
         const char *again = NULL;
 
         test_note("%s", class->name);
-        REQUIRE(sl_decoder_rent(class, &pool, &decoder) == SL_OK);
+        REQUIRE(sl_decoder_rent(class, &shelf, &decoder) == SL_OK);
         sl_buffer_init(&input, &pool, SIZE_MAX);
         sl_buffer_init(&output, &pool, SIZE_MAX);
         sl_buffer_append(&input, SL_VIEW("\xff\xff\xff\xff\xff\xff\xff"));
@@ -483,7 +487,7 @@ TEST("a failure is repeated until the reset, whatever comes")
         CHECK_INT(sl_decoder_finish(decoder, &again), SL_DECODE);
         CHECK_STR(again, first);
         sl_decoder_release(decoder);
-        REQUIRE(sl_decoder_rent(class, &pool, &decoder) == SL_OK);
+        REQUIRE(sl_decoder_rent(class, &shelf, &decoder) == SL_OK);
         CHECK_INT(sl_decoder_finish(decoder, &again), SL_END);
         sl_buffer_fini(&input);
         sl_buffer_fini(&output);
@@ -512,7 +516,7 @@ TEST("a full pool ends the decoding, and says so")
         test_note("%s", codings[i]->name);
         test_allocator_init(&allocator);
         pool_begin(&pool, &allocator.base, 1024);
-        REQUIRE(sl_decoder_rent(codings[i], &pool, &decoder) == SL_OK);
+        REQUIRE(sl_decoder_rent(codings[i], &shelf, &decoder) == SL_OK);
         sl_buffer_init(&input, &pool, SIZE_MAX);
         sl_buffer_init(&output, &pool, SIZE_MAX);
         sl_buffer_append(&input, bytes_view(coded));
@@ -556,7 +560,7 @@ TEST("an output that is exactly large enough suffices, one byte less does not")
             test_note("%zu of %zu", sizes[k], text.size);
             test_allocator_init(&allocator);
             pool_begin(&pool, &allocator.base, 1024);
-            REQUIRE(sl_decoder_rent(codings[i], &pool, &decoder) == SL_OK);
+            REQUIRE(sl_decoder_rent(codings[i], &shelf, &decoder) == SL_OK);
             sl_buffer_init(&input, &pool, SIZE_MAX);
             sl_buffer_init(&output, &pool, sizes[k]);
             sl_buffer_append(&input, bytes_view(coded));
@@ -593,7 +597,8 @@ static uint64_t run_bomb(const struct sl_decoder_class *class,
     *peak = 0;
     test_allocator_init(&allocator);
     sl_pool_init(&pool, &allocator.base, NULL);
-    REQUIRE(sl_decoder_rent(class, &pool, &decoder) == SL_OK);
+    sl_decoder_shelf_init(&shelf, &allocator.base);
+    REQUIRE(sl_decoder_rent(class, &shelf, &decoder) == SL_OK);
     sl_buffer_init(&input, &pool, SIZE_MAX);
     sl_buffer_init(&output, &pool, SIZE_MAX);
     sl_buffer_append(&input, coded);
@@ -657,8 +662,9 @@ static void run_layers(const struct sl_decoder_class *class,
 
     test_allocator_init(&allocator);
     sl_pool_init(&pool, &allocator.base, NULL);
-    REQUIRE(sl_decoder_rent(class, &pool, &outer) == SL_OK);
-    REQUIRE(sl_decoder_rent(class, &pool, &inner) == SL_OK);
+    sl_decoder_shelf_init(&shelf, &allocator.base);
+    REQUIRE(sl_decoder_rent(class, &shelf, &outer) == SL_OK);
+    REQUIRE(sl_decoder_rent(class, &shelf, &inner) == SL_OK);
     CHECK(outer != inner);
     sl_buffer_init(&input, &pool, SIZE_MAX);
     sl_buffer_init(&between, &pool, SIZE_MAX);

@@ -130,7 +130,7 @@ static void run_cut(const struct sl_view *pieces, size_t count, void *argument)
 
     test_allocator_init(&allocator);
     pool_begin(&pool, &allocator.base, cut->segment_size);
-    REQUIRE(sl_decoder_rent(cut->class, &pool, &decoder) == SL_OK);
+    REQUIRE(sl_decoder_rent(cut->class, &shelf, &decoder) == SL_OK);
     check_outcome(decode_pieces(decoder, &pool, pieces, count, cut->room),
                   cut->status, cut->content);
     sl_decoder_release(decoder);
@@ -482,7 +482,8 @@ static void feed_repeated(const struct sl_decoder_class *class, size_t times)
 
     test_allocator_init(&allocator);
     sl_pool_init(&pool, &allocator.base, NULL);
-    REQUIRE(sl_decoder_rent(class, &pool, &decoder) == SL_OK);
+    sl_decoder_shelf_init(&shelf, &allocator.base);
+    REQUIRE(sl_decoder_rent(class, &shelf, &decoder) == SL_OK);
     sl_buffer_init(&input, &pool, SIZE_MAX);
     sl_buffer_init(&output, &pool, SIZE_MAX);
     sl_buffer_append(&input, SL_VIEW("\x1f\x8b\x08\0\0\0\0\0\0\3"));

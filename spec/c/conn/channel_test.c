@@ -8,7 +8,7 @@ struct talk {
     struct world world;
     struct sl_tls_context *context;
     struct sl_channel *channel;
-    struct sl_buffer buffer; /* what the channel receives into */
+    struct sl_buffer buffer; /* what is taken of received bytes */
     bool (*verify)(void *owner, const struct sl_tls_certificate *peer,
                    char *reason, size_t reason_size);
     int64_t tls_timeout; /* 0: a second */
@@ -122,10 +122,15 @@ static void begin_send(struct talk *talk, const char *text)
                                   &none, SL_NEVER) == SL_OK);
 }
 
+static enum sl_status receive(struct talk *talk, size_t wanted, int64_t due)
+{
+    return sl_channel_begin_receive(talk->channel, &talk->world.pool, SIZE_MAX,
+                                    wanted, due);
+}
+
 static void begin_receive(struct talk *talk, int64_t due)
 {
-    REQUIRE(sl_channel_begin_receive(talk->channel, &talk->buffer, 4096, due) ==
-            SL_OK);
+    REQUIRE(receive(talk, 4096, due) == SL_OK);
 }
 
 /* What the peer reads next, which must be this. */
@@ -149,11 +154,15 @@ static void peer_expect(struct talk *talk, const char *expected)
     CHECK_BYTES(got, count, expected, size);
 }
 
-static void check_buffer(struct talk *talk, const char *expected)
+/* Takes what was received, which must be this. */
+static void check_taken(struct talk *talk, const char *expected)
 {
     char bytes[256];
-    size_t size = sl_buffer_copy_out(&talk->buffer, 0, bytes, sizeof bytes);
+    size_t size = sl_channel_received(talk->channel);
 
+    CHECK_INT(sl_channel_take(talk->channel, &talk->buffer, size), SL_OK);
+    sl_channel_settle(&talk->channel->receiving);
+    size = sl_buffer_copy_out(&talk->buffer, 0, bytes, sizeof bytes);
     CHECK_BYTES(bytes, size, expected, strlen(expected));
     sl_buffer_reset(&talk->buffer);
 }
@@ -179,7 +188,7 @@ static void both_ways(const struct manner *manner)
         peer_send(talk.peer, "an answer");
         CHECK_INT(result_of(&talk, &talk.channel->receiving), SL_OK);
         CHECK_INT(talk.channel->receiving.completion.result, 9);
-        check_buffer(&talk, "an answer");
+        check_taken(&talk, "an answer");
     }
     talk_fini(&talk);
 }
@@ -197,14 +206,12 @@ static void second_one(const struct manner *manner)
     talk_init(&talk, manner);
     sl_sequence_init(&none, talk.world.allocator);
     begin_receive(&talk, SL_NEVER);
-    CHECK_INT(sl_channel_begin_receive(talk.channel, &talk.buffer, 1, SL_NEVER),
-              SL_MISUSE);
+    CHECK_INT(receive(&talk, 1, SL_NEVER), SL_MISUSE);
     peer_send(talk.peer, "first");
     CHECK_INT(result_of(&talk, &talk.channel->receiving), SL_OK);
-    check_buffer(&talk, "first");
+    check_taken(&talk, "first");
     sl_channel_close(talk.channel);
-    CHECK_INT(sl_channel_begin_receive(talk.channel, &talk.buffer, 1, SL_NEVER),
-              SL_MISUSE);
+    CHECK_INT(receive(&talk, 1, SL_NEVER), SL_MISUSE);
     CHECK_INT(
         sl_channel_begin_send(talk.channel, SL_VIEW("x"), &none, SL_NEVER),
         SL_MISUSE);
@@ -214,6 +221,118 @@ static void second_one(const struct manner *manner)
 TEST("refuses a second operation in a direction, and any once closed")
 {
     each_manner(second_one);
+}
+
+/* ---- what a receive leaves ---- */
+
+/* A receive of `text`, which is DONE. */
+static void receive_text(struct talk *talk, const char *text)
+{
+    peer_send(talk->peer, text);
+    begin_receive(talk, SL_NEVER);
+    CHECK_INT(result_of(talk, &talk->channel->receiving), SL_OK);
+}
+
+static void left_over(const struct manner *manner)
+{
+    struct talk talk = {0};
+    struct sl_channel_operation *receiving;
+
+    talk_init(&talk, manner);
+    receiving = &talk.channel->receiving;
+    receive_text(&talk, "abcdef");
+    CHECK_INT(sl_channel_received(talk.channel), 6); /* asked, not taken */
+    for (int i = 0; i < 2; i++) {
+        CHECK_INT(receive(&talk, 4, SL_NEVER), SL_OK);
+        CHECK_INT(receiving->completion.state, SL_COMPLETION_DONE);
+        CHECK(!receiving->is_taken);
+        check_taken(&talk, i == 0 ? "abcd" : "ef");
+        CHECK(receiving->is_taken);
+    }
+    receive_text(&talk, "more");
+    check_taken(&talk, "more");
+    talk_fini(&talk);
+}
+
+TEST("gives what a receive left to the next, at once")
+{
+    each_manner(left_over);
+}
+
+static void too_small(const struct manner *manner)
+{
+    struct talk talk = {0};
+    struct sl_buffer small;
+    struct sl_view view;
+
+    talk_init(&talk, manner);
+    sl_buffer_init(&small, &talk.world.pool, 3);
+    receive_text(&talk, "abcdef");
+    sl_channel_settle(&talk.channel->receiving);
+    CHECK_INT(sl_channel_take(talk.channel, &small, 6), SL_LIMIT);
+    CHECK_INT(small.length, 0);
+    CHECK_INT(receive(&talk, 3, SL_NEVER), SL_OK);
+    CHECK_INT(sl_channel_received(talk.channel), 3);
+    CHECK_INT(sl_channel_take(talk.channel, &small, 3), SL_OK);
+    CHECK_INT(small.length, 3);
+    CHECK_INT(sl_channel_peek(talk.channel, 2, &view), SL_OK);
+    CHECK_BYTES(view.data, 2, "de", 2);
+    sl_channel_consume(talk.channel, 2);
+    CHECK_INT(sl_channel_received(talk.channel), 1);
+    sl_buffer_fini(&small);
+    talk_fini(&talk);
+}
+
+TEST("keeps what the caller has no room for")
+{
+    each_manner(too_small);
+}
+
+static void unasked(const struct manner *manner)
+{
+    struct talk talk = {0};
+
+    talk_init(&talk, manner);
+    CHECK(!sl_channel_is_unasked(talk.channel));
+    receive_text(&talk, "abcdef");
+    CHECK(sl_channel_is_unasked(talk.channel));
+    CHECK_INT(receive(&talk, 1, SL_NEVER), SL_MISUSE);
+    CHECK_INT(sl_channel_received(talk.channel), 6);
+    CHECK(!sl_channel_is_unasked(talk.channel));
+    CHECK_INT(receive(&talk, 1, SL_NEVER), SL_OK);
+    check_taken(&talk, "a");
+
+    /* A failure is not something to be asked for. */
+    CHECK_INT(receive(&talk, 9, SL_NEVER), SL_OK);
+    check_taken(&talk, "bcdef");
+    begin_receive(&talk, talk.world.loop.now + SL_MILLISECOND);
+    CHECK_INT(result_of(&talk, &talk.channel->receiving), SL_TIMEOUT);
+    receive_text(&talk, "on");
+    check_taken(&talk, "on");
+    talk_fini(&talk);
+}
+
+TEST("refuses a receive while nobody asked for what the last one received")
+{
+    each_manner(unasked);
+}
+
+static void dropped(const struct manner *manner)
+{
+    struct talk talk = {0};
+
+    talk_init(&talk, manner);
+    receive_text(&talk, "never taken");
+    sl_channel_close(talk.channel);
+    CHECK_INT(sl_channel_received(talk.channel), 0);
+    CHECK_INT(talk.channel->receiving.completion.status, SL_OK);
+    sl_channel_consume(talk.channel, 5); /* a view's owner comes too late */
+    talk_fini(&talk);
+}
+
+TEST("gives back what it holds when it is closed")
+{
+    each_manner(dropped);
 }
 
 /* ---- ends ---- */
@@ -231,14 +350,14 @@ static void cancelled(const struct manner *manner)
     peer_send(talk.peer, "late");
     begin_receive(&talk, SL_NEVER);
     CHECK_INT(result_of(&talk, &talk.channel->receiving), SL_OK);
-    check_buffer(&talk, "late");
+    check_taken(&talk, "late");
 
     begin_receive(&talk, talk.world.loop.now + SL_MILLISECOND);
     CHECK_INT(result_of(&talk, &talk.channel->receiving), SL_TIMEOUT);
     peer_send(talk.peer, "later");
     begin_receive(&talk, talk.world.loop.now + PATIENCE);
     CHECK_INT(result_of(&talk, &talk.channel->receiving), SL_OK);
-    check_buffer(&talk, "later");
+    check_taken(&talk, "later");
     begin_send(&talk, "still here");
     CHECK_INT(result_of(&talk, &talk.channel->sending), SL_OK);
     peer_expect(&talk, "still here");
@@ -260,7 +379,7 @@ static void closed(const struct manner *manner)
     sl_channel_close(talk.channel);
     CHECK_INT(result_of(&talk, &talk.channel->receiving), SL_CANCELLED);
     CHECK_STR(talk.channel->receiving.failure.reason, "transport is closed");
-    CHECK_INT(talk.buffer.length, 0);
+    CHECK_INT(sl_channel_received(talk.channel), 0);
     talk_fini(&talk);
 }
 
@@ -320,7 +439,7 @@ static void peer_ends(const struct manner *manner)
     REQUIRE(shutdown(talk.peer, SHUT_WR) == 0);
     begin_receive(&talk, SL_NEVER);
     CHECK_INT(result_of(&talk, &talk.channel->receiving), SL_OK);
-    check_buffer(&talk, "last");
+    check_taken(&talk, "last");
     for (int i = 0; i < 2; i++) {
         begin_receive(&talk, SL_NEVER);
         CHECK_INT(result_of(&talk, &talk.channel->receiving), SL_END);
@@ -376,7 +495,7 @@ static void secure(const struct manner *manner)
     peer_frame(&talk, 'K', "");
     peer_frame(&talk, 'D', "answer");
     CHECK_INT(result_of(&talk, &talk.channel->receiving), SL_OK);
-    check_buffer(&talk, "answer");
+    check_taken(&talk, "answer");
     peer_frame(&talk, 'C', "");
     begin_receive(&talk, SL_NEVER);
     CHECK_INT(result_of(&talk, &talk.channel->receiving), SL_END);

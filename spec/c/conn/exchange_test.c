@@ -220,7 +220,7 @@ TEST("retires a connection with bytes behind its message")
     peer_send(peer, HELLO "HTTP/1.1 200 OK\r\n");
     CHECK_INT(scene_want(&scene, exchange, SL_WANT_WHOLE, 0), SL_OK);
     CHECK_INT(scene.connections->stats.idle, 0);
-    CHECK_INT(scene.world.loop.connections, 0);
+    CHECK_INT(scene.connections->stats.open, 0);
     sl_exchange_release(exchange);
     close(peer);
     scene_fini(&scene);
@@ -383,7 +383,6 @@ TEST("takes pushed bytes while its response is read")
 {
     scene_init(&scene);
     struct sl_exchange *exchange;
-    struct sl_buffer piece;
 
     REQUIRE(sl_exchange_create(scene.exchanges, scene.origin, &scene.options,
                                SL_VIEW(POST), &exchange) == SL_OK);
@@ -400,22 +399,81 @@ TEST("takes pushed bytes while its response is read")
     CHECK(!sl_outgoing_is_over(&exchange->outgoing));
     CHECK_INT(sl_exchange_uploaded(exchange), 0);
 
-    sl_buffer_init(&piece, &scene.world.pool, SIZE_MAX);
     for (int i = 0; i < 2; i++) {
-        REQUIRE(sl_buffer_append(&piece, SL_VIEW("push")) == SL_OK);
-        REQUIRE(sl_upload_push(&exchange->outgoing.upload, &piece) == SL_OK);
-        sl_exchange_pushed(exchange);
+        CHECK_INT(sl_exchange_push(exchange, SL_VIEW("push"), NULL), SL_OK);
         scene_expect(&scene, peer, "push");
         CHECK_INT(scene_want_room(&scene, exchange), SL_OK);
     }
-    REQUIRE(sl_upload_finish(&exchange->outgoing.upload, SL_VIEW("")) == SL_OK);
-    sl_exchange_pushed(exchange);
-    CHECK(sl_outgoing_is_over(&exchange->outgoing));
+    CHECK(sl_outgoing_is_over(&exchange->outgoing)); /* all that was declared */
+    CHECK_INT(sl_exchange_end_body(exchange, SL_VIEW("")), SL_END);
     peer_send(peer, "ta");
     CHECK_INT(scene_want(&scene, exchange, SL_WANT_WHOLE, 0), SL_OK);
     CHECK_INT(sl_exchange_uploaded(exchange), 8);
     CHECK(exchange->outgoing.phase != SL_OUTGOING_CUT);
     CHECK_INT(scene.connections->stats.idle, 1);
+    sl_exchange_release(exchange);
+    close(peer);
+    scene_fini(&scene);
+}
+
+/* An exchange whose body of 4 bytes is pushed, its head sent. */
+static struct sl_exchange *begin_pushing(int *peer)
+{
+    struct sl_exchange *exchange;
+
+    REQUIRE(sl_exchange_create(scene.exchanges, scene.origin, &scene.options,
+                               SL_VIEW(POST), &exchange) == SL_OK);
+    sl_upload_set_pushed(&exchange->outgoing.upload, 4);
+    sl_exchange_start(exchange);
+    CHECK_INT(sl_exchange_want(exchange, SL_WANT_WHOLE, 0), SL_AGAIN);
+    *peer = scene_accept(&scene);
+    CHECK_INT(scene_want_room(&scene, exchange), SL_OK);
+    CHECK(sl_exchange_is_taking(exchange));
+    return exchange;
+}
+
+static void check_failed(struct sl_exchange *exchange, const char *reason)
+{
+    CHECK(!sl_exchange_is_taking(exchange));
+    CHECK_INT(exchange->phase, SL_EXCHANGE_FAILED);
+    CHECK_INT(exchange->failure.status, SL_INVALID);
+    CHECK_STR(exchange->failure.reason, reason);
+    CHECK_INT(sl_exchange_push(exchange, SL_VIEW("x"), NULL), SL_END);
+    CHECK_INT(sl_exchange_end_body(exchange, SL_VIEW("")), SL_END);
+    sl_exchange_release(exchange);
+}
+
+TEST("ends with more or less of a pushed body than was declared")
+{
+    scene_init(&scene);
+    struct sl_exchange *exchange;
+    int peer;
+
+    exchange = begin_pushing(&peer);
+    CHECK_INT(sl_exchange_push(exchange, SL_VIEW("four"), NULL), SL_OK);
+    CHECK_INT(sl_exchange_push(exchange, SL_VIEW("x"), NULL), SL_INVALID);
+    check_failed(exchange, "more body than was declared");
+    close(peer);
+
+    exchange = begin_pushing(&peer);
+    CHECK_INT(sl_exchange_push(exchange, SL_VIEW("thr"), NULL), SL_OK);
+    CHECK_INT(sl_exchange_end_body(exchange, SL_VIEW("")), SL_INVALID);
+    check_failed(exchange, "less body than was declared");
+    close(peer);
+    scene_fini(&scene);
+}
+
+TEST("ends when there is no memory for a pushed piece")
+{
+    scene_init(&scene);
+    struct sl_exchange *exchange;
+    int peer;
+
+    exchange = begin_pushing(&peer);
+    test_allocator_fail(&scene.world.own, TEST_FAIL_ONCE, 1);
+    CHECK_INT(sl_exchange_push(exchange, SL_VIEW("four"), NULL), SL_MEMORY);
+    CHECK_INT(exchange->phase, SL_EXCHANGE_FAILED);
+    CHECK_STR(exchange->failure.reason, "out of memory");
     sl_exchange_release(exchange);
     close(peer);
     scene_fini(&scene);
@@ -520,13 +578,44 @@ TEST("closes where the rest is long, late or of unknown end")
         CHECK_INT(scene_want(&scene, exchange, SL_WANT_HEAD, 0), SL_OK);
         sl_exchange_drop(exchange);
         sl_exchange_release(exchange);
-        for (int k = 0; k < 100 && scene.world.loop.connections > 0; k++)
+        for (int k = 0; k < 100 && scene.connections->stats.open > 0; k++)
             CHECK_INT(sl_loop_step(&scene.world.loop, 10 * SL_MILLISECOND),
                       SL_OK);
-        CHECK_INT(scene.world.loop.connections, 0);
+        CHECK_INT(scene.connections->stats.open, 0);
         close(peer);
         scene_fini(&scene);
     }
+}
+
+TEST("counts the connections of several clients")
+{
+    struct sl_connections_options limits;
+    struct sl_connections *list = NULL;
+    struct sl_connections *all[3];
+    size_t idle;
+    size_t open;
+
+    scene_init(&scene);
+    sl_connections_options_default(&limits);
+    limits.list = &list;
+    for (size_t i = 0; i < 3; i++) {
+        REQUIRE(sl_connections_create(scene.world.allocator, &scene.world.pool,
+                                      &scene.world.loop, scene.world.resolver,
+                                      &limits, &all[i]) == SL_OK);
+        all[i]->stats.open = i + 2; /* as if they had made some */
+        all[i]->stats.idle = 1;
+    }
+    sl_connections_count(list, &idle, &open);
+    CHECK_INT(idle, 3);
+    CHECK_INT(open, 2 + 3 + 4);
+    sl_connections_release(all[1]);
+    sl_connections_release(all[2]);
+    sl_connections_count(list, &idle, &open);
+    CHECK_INT(idle, 1);
+    CHECK_INT(open, 2);
+    sl_connections_release(all[0]);
+    CHECK(list == NULL);
+    scene_fini(&scene);
 }
 
 TEST("ends with cancelled wherever it is, and leaves nothing")

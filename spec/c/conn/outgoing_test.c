@@ -254,13 +254,16 @@ TEST("fails at once where a file shrinks within a send")
 
 static void push(struct sl_exchange *exchange, size_t from, size_t size)
 {
-    struct sl_buffer piece;
+    struct sl_sequence piece;
+    struct sl_buffer bytes;
 
-    sl_buffer_init(&piece, &scene.world.pool, SIZE_MAX);
-    fill(&piece, from, size);
-    REQUIRE(sl_upload_push(&exchange->outgoing.upload, &piece) == SL_OK);
-    sl_buffer_fini(&piece);
-    sl_exchange_pushed(exchange);
+    sl_buffer_init(&bytes, &scene.world.pool, SIZE_MAX);
+    fill(&bytes, from, size);
+    sl_sequence_init(&piece, scene.world.allocator);
+    REQUIRE(sl_sequence_take(&piece, &bytes) == SL_OK);
+    CHECK_INT(sl_exchange_push(exchange, SL_VIEW(""), &piece), SL_OK);
+    sl_sequence_fini(&piece);
+    sl_buffer_fini(&bytes);
 }
 
 TEST("sends a head and pieces that are given without waiting at once")
@@ -290,8 +293,7 @@ TEST("sends a head and a chunked body at once")
     CHECK_INT(sl_exchange_want_room(exchange), SL_OK);
     push(exchange, 0, 3);
     push(exchange, 3, 2);
-    REQUIRE(sl_upload_finish(&exchange->outgoing.upload, SL_VIEW("")) == SL_OK);
-    sl_exchange_pushed(exchange);
+    CHECK_INT(sl_exchange_end_body(exchange, SL_VIEW("")), SL_OK);
     scene_expect(&scene, server, POST "3\r\nabc\r\n2\r\nde\r\n0\r\n\r\n");
     CHECK_INT(sends, 1);
     peer_send(server, HELLO);

@@ -17,6 +17,7 @@ struct scene {
     struct sl_exchanges *exchanges;
     struct sl_origin *origin;
     struct sl_exchange_options options;
+    struct sl_decoder_shelf shelf;
     int listener;
     int port;
 };
@@ -48,7 +49,8 @@ scene_open(struct scene *scene, struct sl_allocator *allocator,
         status = sl_origin_find(scene->connections, &origin, &scene->origin);
     memset(&scene->options, 0, sizeof scene->options);
     scene->options.is_idempotent = true;
-    scene->options.decodes = true;
+    sl_decoder_shelf_init(&scene->shelf, allocator);
+    scene->options.shelf = &scene->shelf;
     sl_response_limits_default(&scene->options.limits);
     sl_deadlines_default(&scene->options.deadlines);
     return status;
@@ -63,7 +65,7 @@ static inline void scene_close(struct scene *scene)
         sl_exchanges_release(scene->exchanges);
     }
     close(scene->listener);
-    sl_decoder_drop_idle(&scene->world.pool);
+    sl_decoder_shelf_fini(&scene->shelf);
     world_close(&scene->world);
 }
 

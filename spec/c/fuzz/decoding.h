@@ -57,6 +57,7 @@ static inline struct decoded decode(const struct sl_decoder_class *class,
                                       .segment_size = segment_size};
     struct decoded decoded = {SL_AGAIN, malloc(MOST + room), 0};
     struct sl_allocator allocator;
+    struct sl_decoder_shelf shelf;
     struct sl_pool pool;
     struct sl_buffer input;
     struct sl_buffer output;
@@ -65,7 +66,8 @@ static inline struct decoded decode(const struct sl_decoder_class *class,
 
     sl_allocator_init_system(&allocator);
     sl_pool_init(&pool, &allocator, &options);
-    need(sl_decoder_rent(class, &pool, &decoder) == SL_OK, "no decoder");
+    sl_decoder_shelf_init(&shelf, &allocator);
+    need(sl_decoder_rent(class, &shelf, &decoder) == SL_OK, "no decoder");
     sl_buffer_init(&input, &pool, SIZE_MAX);
     sl_buffer_init(&output, &pool, SIZE_MAX);
     while (coded.size > 0 && decoded.status == SL_AGAIN &&
@@ -85,7 +87,7 @@ static inline struct decoded decode(const struct sl_decoder_class *class,
     sl_buffer_fini(&input);
     sl_buffer_fini(&output);
     sl_decoder_release(decoder);
-    sl_decoder_drop_idle(&pool);
+    sl_decoder_shelf_fini(&shelf);
     need(sl_pool_fini(&pool) == 0, "segments left");
     return decoded;
 }

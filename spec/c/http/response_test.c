@@ -6,6 +6,7 @@
 
 struct fixture {
     struct test_allocator allocator;
+    struct sl_decoder_shelf shelf;
     struct sl_pool pool;
     struct sl_buffer input;
     struct sl_response_limits limits;
@@ -24,16 +25,17 @@ static void open_fixture(struct fixture *fixture, size_t segment_size,
     test_allocator_init(&fixture->allocator);
     sl_pool_init(&fixture->pool, &fixture->allocator.base, &options);
     sl_buffer_init(&fixture->input, &fixture->pool, SIZE_MAX);
+    sl_decoder_shelf_init(&fixture->shelf, &fixture->allocator.base);
     sl_response_limits_default(&fixture->limits);
     sl_response_init(&fixture->response, &fixture->pool, &fixture->limits, get,
-                     decodes);
+                     decodes ? &fixture->shelf : NULL);
 }
 
 static void close_fixture(struct fixture *fixture)
 {
     sl_response_fini(&fixture->response);
     sl_buffer_fini(&fixture->input);
-    sl_decoder_drop_idle(&fixture->pool);
+    sl_decoder_shelf_fini(&fixture->shelf);
     CHECK_INT(sl_pool_fini(&fixture->pool), 0);
     test_allocator_fini(&fixture->allocator);
 }

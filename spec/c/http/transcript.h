@@ -242,6 +242,7 @@ static inline void transcript_run(struct transcript *script,
     size_t window = setup->window ? setup->window : SIZE_MAX;
     struct sl_response response;
     struct sl_buffer input;
+    struct sl_decoder_shelf shelf;
     struct sl_pool pool;
     enum sl_status status = SL_OK;
     size_t i;
@@ -251,9 +252,10 @@ static inline void transcript_run(struct transcript *script,
     options.segment_size = setup->segment_size;
     options.spare_limit = SIZE_MAX;
     sl_pool_init(&pool, setup->allocator, &options);
+    sl_decoder_shelf_init(&shelf, setup->allocator);
     sl_buffer_init(&input, &pool, SIZE_MAX);
     sl_response_init(&response, &pool, &setup->limits, setup->request,
-                     setup->decodes);
+                     setup->decodes ? &shelf : NULL);
     for (i = 0; i < count && status == SL_OK; i++) {
         status = sl_buffer_append(&input, pieces[i]);
         if (status == SL_OK)
@@ -273,7 +275,7 @@ static inline void transcript_run(struct transcript *script,
         transcript_surplus(script, &input);
     sl_response_fini(&response);
     sl_buffer_fini(&input);
-    sl_decoder_drop_idle(&pool);
+    sl_decoder_shelf_fini(&shelf);
     script->outstanding = (size_t)sl_pool_outstanding(&pool);
     sl_pool_fini(&pool);
     if (script->text == NULL)

@@ -1,4 +1,8 @@
-/* binding/runtime.h - everything of one Lua state, and how bindings reach it
+/* task/runtime.h - everything of one Lua state, and how bindings reach it
+ *
+ *   runtime   pools, loop, resolver; userdata, outcomes
+ *   wait      how a coroutine waits for a completion       above: runtime
+ *   task      coroutines that the loop runs                above: wait
  *
  * One runtime per Lua state, found in the registry. It is reference-counted by
  * the userdata that need it, because a closing state finalises objects in an
@@ -13,7 +17,6 @@
 
 #include "base/allocator.h"
 #include "codec/decoder.h"
-#include "conn/origin.h"
 #include "io/loop.h"
 #include "io/resolve.h"
 #include "memory/pool.h"
@@ -21,6 +24,7 @@
 #include <lauxlib.h>
 #include <lua.h>
 
+struct sl_connections;
 struct slb_task;
 struct slb_ticket;
 
@@ -39,6 +43,7 @@ struct slb_runtime {
     struct sl_pool direct;        /* for clients with pooling = false */
     struct slb_sized_pool *sized; /* pools of other segment sizes */
     struct sl_pool_stats gone;    /* sums over those that went */
+    struct sl_decoder_shelf shelf;
     struct sl_loop loop;
     struct sl_resolver *resolver; /* NULL until the first client */
     lua_State *stepping;          /* who called step; resumes come from it */
@@ -48,10 +53,20 @@ struct slb_runtime {
      * not look it up. */
     lua_State *running;
     struct slb_task *running_task;
+    /* Set by task.c. A task's coroutine ended with `count` results, or with an
+     * error, on its stack; or it yielded (`status`) without waiting for
+     * anything. L resumed it. */
+    void (*task_stopped)(lua_State *L, struct slb_runtime *runtime,
+                         struct slb_task *task, lua_State *coroutine,
+                         int status, int count);
+    /* The reason for which the task that L runs was cancelled, on top of the
+     * stack; false: nothing was pushed. */
+    bool (*push_cancel_reason)(lua_State *L, struct slb_runtime *runtime);
     size_t waiting;  /* tickets in use */
     size_t endless;  /* of these, for a task and without a timeout */
     size_t debt;     /* bytes held by handles since the last collector step */
     uint64_t leaked; /* handles collected while they still held bytes */
+    struct sl_connections *connections; /* of each client, for their stats */
     uint64_t requests;
     uint64_t resends;
     bool is_closing;
@@ -119,14 +134,5 @@ int slb_push_outcome(lua_State *L, enum sl_status status, const char *attempt);
 
 /* A number of seconds to nanoseconds; raises for what is none. */
 int64_t slb_check_seconds(lua_State *L, int index);
-
-/* A string, sequence, lease or writer as views: the bytes given one by one. */
-struct slb_bytes {
-    struct sl_view text;                /* a string or writer, or */
-    const struct sl_sequence *sequence; /* NULL */
-    size_t size;
-};
-void slb_check_bytes(lua_State *L, int index, struct slb_bytes *bytes);
-bool slb_to_bytes(lua_State *L, int index, struct slb_bytes *bytes);
 
 #endif

@@ -1,14 +1,10 @@
-#include "binding/client.h"
-
 #include "binding/options.h"
+#include "binding/origin.h"
 #include "binding/tls.h"
 #include "binding/types.h"
 #include "io/backend.h"
 
 #define CONNECTIONS "sluice.connections"
-
-const char slb_origin_type[] = "sluice.origin";
-const char slb_options_type[] = "sluice.options";
 
 /* The connections of one client. */
 struct slb_connections {
@@ -16,8 +12,6 @@ struct slb_connections {
     struct sl_connections *connections; /* held by `exchanges` */
     struct sl_exchanges *exchanges;
 };
-
-/* ---- connections ---- */
 
 static struct slb_connections *check_connections(lua_State *L, int index)
 {
@@ -64,6 +58,7 @@ static int new_connections(lua_State *L)
     if (slb_field_boolean(L, "completion", false))
         options.mode = SL_TRANSPORT_COMPLETION;
     options.backend = check_backend(L);
+    options.list = &runtime->connections;
 
     handle = slb_new(L, CONNECTIONS, sizeof *handle, 0);
     if (runtime->resolver == NULL)
@@ -144,8 +139,6 @@ static int connections_gc(lua_State *L)
     return 0;
 }
 
-/* ---- origins ---- */
-
 static void read_origin(lua_State *L, struct sl_origin_options *options)
 {
     memset(options, 0, sizeof *options);
@@ -198,87 +191,19 @@ static int connections_origin(lua_State *L)
     return 1;
 }
 
-struct slb_origin *slb_check_origin(lua_State *L, int index)
-{
-    struct slb_origin *handle = slb_check(L, index, slb_origin_type);
+static const luaL_Reg functions[] = {{"connections", new_connections},
+                                     {NULL, NULL}};
 
-    if (handle->origin == NULL)
-        slb_raise_disposed(L, "origin");
-    slb_check_usable(L, handle->runtime);
-    return handle;
-}
+static const luaL_Reg methods[] = {{"origin", connections_origin},
+                                   {"stats", connections_stats},
+                                   {"close", connections_close},
+                                   {NULL, NULL}};
 
-static int origin_gc(lua_State *L)
-{
-    struct slb_origin *handle = luaL_checkudata(L, 1, slb_origin_type);
-
-    if (handle->origin == NULL)
-        return 0;
-    sl_origin_release(handle->origin);
-    sl_exchanges_release(handle->exchanges);
-    handle->origin = NULL;
-    slb_runtime_release(handle->runtime);
-    return 0;
-}
-
-/* ---- options ---- */
-
-static void read_deadlines(lua_State *L, struct sl_deadlines *deadlines)
-{
-    struct sl_opening_deadlines *opening = &deadlines->opening;
-
-    sl_deadlines_default(deadlines);
-    deadlines->queue = slb_field_seconds(L, "queue", deadlines->queue);
-    opening->resolve = slb_field_seconds(L, "resolve", opening->resolve);
-    opening->connect = slb_field_seconds(L, "connect", opening->connect);
-    opening->tls = slb_field_seconds(L, "tls", opening->tls);
-    deadlines->first_byte =
-        slb_field_seconds(L, "first_byte", deadlines->first_byte);
-    deadlines->idle = slb_field_seconds(L, "idle", deadlines->idle);
-    deadlines->total = slb_field_seconds(L, "total", deadlines->total);
-}
-
-/* options{ deadlines, limits and traits, flat } -> options */
-static int new_options(lua_State *L)
-{
-    struct slb_options *handle;
-    struct sl_exchange_options *options;
-
-    luaL_checktype(L, 1, LUA_TTABLE);
-    lua_settop(L, 1);
-    handle = slb_new(L, slb_options_type, sizeof *handle, 0);
-    options = &handle->options;
-    read_deadlines(L, &options->deadlines);
-    slb_read_limits(L, &options->limits);
-    options->traits.is_head = slb_field_boolean(L, "is_head", false);
-    options->traits.wants_close = slb_field_boolean(L, "wants_close", false);
-    options->traits.follows_redirects =
-        slb_field_boolean(L, "follows_redirects", false);
-    options->is_idempotent = slb_field_boolean(L, "is_idempotent", false);
-    options->expects_continue = slb_field_boolean(L, "expects_continue", false);
-    options->decodes = slb_field_boolean(L, "decodes", true);
-    return 1;
-}
-
-static const luaL_Reg functions[] = {
-    {"connections", new_connections}, {"options", new_options}, {NULL, NULL}};
-
-static const luaL_Reg connections_methods[] = {{"origin", connections_origin},
-                                               {"stats", connections_stats},
-                                               {"close", connections_close},
-                                               {NULL, NULL}};
-
-static const luaL_Reg connections_meta[] = {
+static const luaL_Reg meta[] = {
     {"__gc", connections_gc}, {"__close", connections_gc}, {NULL, NULL}};
 
-static const luaL_Reg origin_meta[] = {{"__gc", origin_gc}, {NULL, NULL}};
-
-static const luaL_Reg options_meta[] = {{NULL, NULL}};
-
-void slb_client_open(lua_State *L)
+void slb_connections_open(lua_State *L)
 {
-    slb_type(L, CONNECTIONS, connections_methods, connections_meta);
-    slb_type(L, slb_origin_type, NULL, origin_meta);
-    slb_type(L, slb_options_type, NULL, options_meta);
+    slb_type(L, CONNECTIONS, methods, meta);
     luaL_setfuncs(L, functions, 0);
 }

@@ -1,8 +1,4 @@
-#include "binding/runtime.h"
-
-#include "binding/tls.h"
-#include "binding/task.h"
-#include "codec/decoder.h"
+#include "task/runtime.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -69,8 +65,7 @@ void slb_runtime_release(struct slb_runtime *runtime)
         return;
     while (runtime->sized != NULL)
         drop_sized(runtime, &runtime->sized);
-    sl_decoder_drop_idle(&runtime->direct);
-    sl_decoder_drop_idle(&runtime->pool);
+    sl_decoder_shelf_fini(&runtime->shelf);
     sl_pool_fini(&runtime->direct);
     sl_pool_fini(&runtime->pool);
     free(runtime);
@@ -163,6 +158,7 @@ void slb_runtime_open(lua_State *L)
         luaL_error(L, "out of memory");
     runtime->refs = 1;
     sl_allocator_init_system(&runtime->allocator);
+    sl_decoder_shelf_init(&runtime->shelf, &runtime->allocator);
     choose_pool(&options);
     sl_pool_init(&runtime->pool, &runtime->allocator, &options);
     options.mode = SL_POOL_DIRECT;
@@ -350,6 +346,13 @@ static void push_error(lua_State *L, const struct sl_failure *failure)
     lua_setmetatable(L, -2);
 }
 
+static bool push_cancel_reason(lua_State *L)
+{
+    struct slb_runtime *runtime = slb_runtime(L);
+
+    return runtime->push_cancel_reason(L, runtime);
+}
+
 int slb_push_failure(lua_State *L, const struct sl_failure *failure,
                      const char *attempt)
 {
@@ -361,7 +364,7 @@ int slb_push_failure(lua_State *L, const struct sl_failure *failure,
     lua_pushnil(L);
     lua_pushfstring(L, has_object ? "%s %s" : "%s: %s", attempt,
                     failure->reason);
-    if (failure->status == SL_CANCELLED && slb_push_cancel_reason(L)) {
+    if (failure->status == SL_CANCELLED && push_cancel_reason(L)) {
         lua_pushfstring(L, "%s: %s", lua_tostring(L, -2), lua_tostring(L, -1));
         lua_replace(L, -3);
         lua_pop(L, 1);

@@ -1,13 +1,30 @@
-#include "binding/task.h"
+#include "task/task.h"
 
 static const char task_type[] = "sluice.task";
+
+enum task_status {
+    TASK_READY, /* not started yet */
+    TASK_RUNNING,
+    TASK_DONE,
+    TASK_FAILED
+};
+
+struct task {
+    struct slb_task base;        /* first: what waiting knows of it */
+    struct slb_runtime *runtime; /* NULL: finalised; its coroutine may go on */
+    struct sl_completion start;
+    struct slb_ticket *waiters; /* who awaits it */
+    enum task_status status;
+    bool is_observed; /* its error has reached somebody */
+    int argument_count;
+};
 
 /* values of a task: its coroutine, its results (or error) */
 enum { TASK_COROUTINE = 1, TASK_RESULTS = 2, TASK_REASON = 3, TASK_VALUES = 3 };
 
-static struct slb_task *check_task(lua_State *L)
+static struct task *check_task(lua_State *L)
 {
-    struct slb_task *task = slb_check(L, 1, task_type);
+    struct task *task = slb_check(L, 1, task_type);
 
     if (task->runtime == NULL)
         slb_raise_disposed(L, "task");
@@ -15,25 +32,12 @@ static struct slb_task *check_task(lua_State *L)
     return task;
 }
 
-struct slb_task *slb_task_of(lua_State *L, struct slb_runtime *runtime)
-{
-    struct slb_task *task;
-
-    lua_rawgeti(L, LUA_REGISTRYINDEX, runtime->tasks);
-    lua_pushthread(L);
-    lua_rawget(L, -2);
-    task = lua_touserdata(L, -1);
-    lua_pop(L, 2);
-    return task;
-}
-
 /* ---- a task's life ---- */
 
 static void start(struct sl_completion *completion)
 {
-    struct slb_task *task =
-        (struct slb_task *)((char *)completion -
-                            offsetof(struct slb_task, start));
+    struct task *task =
+        (struct task *)((char *)completion - offsetof(struct task, start));
     struct slb_runtime *runtime = task->runtime;
     lua_State *L = runtime->stepping;
     lua_State *coroutine;
@@ -43,8 +47,8 @@ static void start(struct sl_completion *completion)
     lua_rawgeti(L, LUA_REGISTRYINDEX, runtime->tasks);
     lua_rawgetp(L, -1, task);
     coroutine = lua_tothread(L, -1); /* stays here while it runs */
-    task->status = SLB_TASK_RUNNING;
-    slb_resume(runtime, coroutine, task, task->argument_count);
+    task->status = TASK_RUNNING;
+    slb_resume(runtime, coroutine, &task->base, task->argument_count);
     lua_pop(L, 2);
 }
 
@@ -81,7 +85,7 @@ static int keep_results(lua_State *L)
 /* The task is no longer held by the loop. stack: tasks[coroutine], the task, is
  * left on top of L */
 static void forget(lua_State *L, struct slb_runtime *runtime,
-                   struct slb_task *task, lua_State *coroutine)
+                   const struct task *task, lua_State *coroutine)
 {
     lua_rawgeti(L, LUA_REGISTRYINDEX, runtime->tasks);
     lua_pushthread(coroutine);
@@ -98,41 +102,52 @@ static void forget(lua_State *L, struct slb_runtime *runtime,
     lua_setiuservalue(L, -2, TASK_COROUTINE);
 }
 
-void slb_task_ended(lua_State *from, struct slb_runtime *runtime,
-                    struct slb_task *task, lua_State *coroutine, bool is_error,
-                    int count)
+/* The coroutine runs on in the next step of the loop. */
+static void go_on(struct task *task)
 {
-    struct ending ending = {coroutine, is_error, is_error ? 1 : count};
-
-    forget(from, runtime, task,
-           coroutine); /* the task stays below until the end */
-    lua_pushcfunction(from, keep_results);
-    lua_pushvalue(from, -2);
-    lua_pushlightuserdata(from, &ending);
-    task->status = is_error ? SLB_TASK_FAILED : SLB_TASK_DONE;
-    /* Out of memory here loses the results, and says so. */
-    if (lua_pcall(from, 2, 0, 0) != LUA_OK) {
-        task->status = SLB_TASK_FAILED;
-        lua_pop(from, 1);
-    }
-    if (is_error)
-        slb_close_thread(coroutine, from);
-    slb_signal_all(&task->waiters, SL_OK);
-    lua_pop(from, 1);
-}
-
-void slb_task_again(struct slb_task *task)
-{
-    if (task->runtime == NULL)
-        return;
     task->argument_count = 0;
     sl_completion_begin(&task->start);
     sl_completion_signal(&task->start, SL_OK, 0);
 }
 
+static void ended(lua_State *L, struct slb_runtime *runtime, struct task *task,
+                  const struct ending *ending)
+{
+    forget(L, runtime, task, ending->coroutine); /* below until the end */
+    lua_pushcfunction(L, keep_results);
+    lua_pushvalue(L, -2);
+    lua_pushlightuserdata(L, (void *)(uintptr_t)ending);
+    task->status = ending->is_error ? TASK_FAILED : TASK_DONE;
+    /* Out of memory here loses the results, and says so. */
+    if (lua_pcall(L, 2, 0, 0) != LUA_OK) {
+        task->status = TASK_FAILED;
+        lua_pop(L, 1);
+    }
+    if (ending->is_error)
+        slb_close_thread(ending->coroutine, L);
+    slb_signal_all(&task->waiters, SL_OK);
+    lua_pop(L, 1);
+}
+
+/* A coroutine ended, or yielded without waiting for anything: then it goes on
+ * in the next step. */
+static void stopped(lua_State *L, struct slb_runtime *runtime,
+                    struct slb_task *base, lua_State *coroutine, int status,
+                    int count)
+{
+    struct task *task = (struct task *)base;
+    bool is_error = status != LUA_OK;
+    struct ending ending = {coroutine, is_error, is_error ? 1 : count};
+
+    if (status != LUA_YIELD)
+        ended(L, runtime, task, &ending);
+    else if (task->runtime != NULL)
+        go_on(task);
+}
+
 /* The thread on top of the stack and the task below it, for each other, for as
  * long as the coroutine runs. */
-static void link_task(lua_State *L, struct slb_task *task)
+static void link_task(lua_State *L, struct task *task)
 {
     int coroutine = lua_gettop(L);
 
@@ -152,7 +167,7 @@ static int spawn(lua_State *L)
 {
     struct slb_runtime *runtime = slb_runtime(L);
     int count = lua_gettop(L) - 1;
-    struct slb_task *task;
+    struct task *task;
     lua_State *coroutine;
 
     luaL_checktype(L, 1, LUA_TFUNCTION);
@@ -169,7 +184,7 @@ static int spawn(lua_State *L)
     lua_pop(L, 1);
     lua_insert(L, 1);
     lua_xmove(L, coroutine, count + 1);
-    slb_task_again(task);
+    go_on(task);
     task->argument_count = count;
     return 1;
 }
@@ -177,14 +192,14 @@ static int spawn(lua_State *L)
 /* ---- awaiting ---- */
 
 /* The results of the task at index 1. */
-static int push_results(lua_State *L, struct slb_task *task)
+static int push_results(lua_State *L, struct task *task)
 {
     int count;
 
     lua_getiuservalue(L, 1, TASK_RESULTS);
     if (!lua_istable(L, -1))
         return luaL_error(L, "out of memory");
-    if (task->status == SLB_TASK_FAILED) {
+    if (task->status == TASK_FAILED) {
         task->is_observed = true;
         lua_rawgeti(L, -1, 1);
         return lua_error(L);
@@ -210,16 +225,16 @@ static int awaited(lua_State *L, int status, lua_KContext context)
     return slb_push_outcome(L, outcome, "await task");
 }
 
-static bool is_over(const struct slb_task *task)
+static bool is_over(const struct task *task)
 {
-    return task->status >= SLB_TASK_DONE;
+    return task->status >= TASK_DONE;
 }
 
 /* task:await(timeout) -> its results | nil, message, err (timeout, cancelled)
  * raises the task's error; yields */
 static int task_await(lua_State *L)
 {
-    struct slb_task *task = check_task(L);
+    struct task *task = check_task(L);
     struct slb_runtime *runtime = task->runtime;
     int64_t due = SL_NEVER;
 
@@ -236,7 +251,7 @@ static int task_await(lua_State *L)
     lua_settop(L, 1);
     if (is_over(task))
         return push_results(L, task);
-    if (slb_task_of(L, runtime) == task)
+    if (slb_task_of(L, runtime) == &task->base)
         return luaL_error(L, "a task cannot await itself");
     return slb_wait_own(L, runtime, &task->waiters, due, awaited);
 }
@@ -246,7 +261,7 @@ static int task_await(lua_State *L)
  * reason, a string, in the message. */
 static int task_cancel(lua_State *L)
 {
-    struct slb_task *task = check_task(L);
+    struct task *task = check_task(L);
 
     luaL_optstring(L, 2, NULL); /* a number becomes a string */
     check_task(L);
@@ -256,17 +271,17 @@ static int task_cancel(lua_State *L)
         return 1;
     }
     lua_setiuservalue(L, 1, TASK_REASON);
-    if (task->ticket != NULL)
-        slb_cancel(task->ticket);
+    if (task->base.ticket != NULL)
+        slb_cancel(task->base.ticket);
     else
-        task->must_cancel = true;
+        task->base.must_cancel = true;
     lua_pushboolean(L, true);
     return 1;
 }
 
-bool slb_push_cancel_reason(lua_State *L)
+static bool push_cancel_reason(lua_State *L, struct slb_runtime *runtime)
 {
-    lua_rawgeti(L, LUA_REGISTRYINDEX, slb_runtime(L)->tasks);
+    lua_rawgeti(L, LUA_REGISTRYINDEX, runtime->tasks);
     lua_pushthread(L);
     if (lua_rawget(L, -2) != LUA_TUSERDATA) {
         lua_pop(L, 2);
@@ -283,11 +298,11 @@ bool slb_push_cancel_reason(lua_State *L)
     return true;
 }
 
-static const char *status_name(const struct slb_task *task)
+static const char *status_name(const struct task *task)
 {
     static const char *const names[] = {"ready", "running", "done", "failed"};
 
-    if (task->status == SLB_TASK_RUNNING && task->ticket != NULL)
+    if (task->status == TASK_RUNNING && task->base.ticket != NULL)
         return "waiting";
     return names[task->status];
 }
@@ -301,7 +316,7 @@ static int task_status(lua_State *L)
 
 static int task_tostring(lua_State *L)
 {
-    const struct slb_task *task = slb_check(L, 1, task_type);
+    const struct task *task = slb_check(L, 1, task_type);
 
     lua_pushfstring(L, "sluice.task (%s)",
                     task->runtime != NULL ? status_name(task) : "disposed");
@@ -322,12 +337,12 @@ static void warn_unobserved(lua_State *L)
 /* What its coroutine waits for goes on; there is nobody to be told. */
 static int task_gc(lua_State *L)
 {
-    struct slb_task *task = slb_check(L, 1, task_type);
+    struct task *task = slb_check(L, 1, task_type);
     struct slb_runtime *runtime = task->runtime;
 
     if (runtime == NULL)
         return 0;
-    if (task->status == SLB_TASK_FAILED && !task->is_observed)
+    if (task->status == TASK_FAILED && !task->is_observed)
         warn_unobserved(L);
     slb_signal_all(&task->waiters, SL_CANCELLED);
     sl_completion_fini(&task->start);
@@ -345,7 +360,7 @@ static int run_ended(lua_State *L, int status, lua_KContext context)
 
 /* A task that goes on no more: its variables that are to be closed are closed.
  * stack: task at index 1 */
-static void stop(lua_State *L, struct slb_task *task)
+static void stop(lua_State *L, struct task *task)
 {
     lua_State *coroutine;
 
@@ -354,7 +369,7 @@ static void stop(lua_State *L, struct slb_task *task)
     sl_completion_fini(&task->start);
     slb_close_thread(coroutine, L);
     forget(L, task->runtime, task, coroutine);
-    task->status = SLB_TASK_FAILED;
+    task->status = TASK_FAILED;
     task->is_observed = true;
     lua_pop(L, 2);
     slb_signal_all(&task->waiters, SL_CANCELLED);
@@ -362,7 +377,7 @@ static void stop(lua_State *L, struct slb_task *task)
 
 static int await_main(lua_State *L)
 {
-    struct slb_task *task = check_task(L);
+    struct task *task = check_task(L);
 
     return slb_wait_own(L, task->runtime, &task->waiters, SL_NEVER, run_ended);
 }
@@ -373,7 +388,7 @@ static int await_main(lua_State *L)
 static int run(lua_State *L)
 {
     struct slb_runtime *runtime = slb_runtime(L);
-    struct slb_task *task;
+    struct task *task;
 
     if (runtime->loop.is_stepping || lua_isyieldable(L))
         return luaL_error(L, "run: already inside a coroutine: call the "
@@ -426,6 +441,10 @@ static const luaL_Reg meta[] = {
 
 void slb_task_open(lua_State *L)
 {
+    struct slb_runtime *runtime = slb_runtime(L);
+
+    runtime->task_stopped = stopped;
+    runtime->push_cancel_reason = push_cancel_reason;
     slb_type(L, task_type, methods, meta);
     luaL_setfuncs(L, functions, 0);
 }

@@ -1,6 +1,4 @@
-#include "binding/wait.h"
-
-#include "binding/task.h"
+#include "task/wait.h"
 
 static const char ticket_type[] = "sluice.ticket";
 
@@ -78,9 +76,9 @@ static void deliver(struct sl_completion *completion)
     lua_State *coroutine;
     uint32_t waits;
 
-    if (completion->waiter == 0 || runtime->is_closing)
+    if (!slb_is_awaited(completion) || runtime->is_closing)
         return;
-    lua_rawgeti(L, LUA_REGISTRYINDEX, (lua_Integer)completion->waiter);
+    lua_rawgeti(L, LUA_REGISTRYINDEX, (lua_Integer)completion->mark);
     ticket = lua_touserdata(L, -1);
     coroutine = ticket->coroutine;
     if (coroutine == NULL) {
@@ -164,8 +162,8 @@ static void end_wait(struct slb_ticket *ticket)
         if (ticket->abandon != NULL)
             ticket->abandon(ticket->subject);
     } else if (target->version == ticket->version &&
-               target->waiter == (uint32_t)ticket->number) {
-        target->waiter = 0;
+               target->mark == (uint32_t)ticket->number) {
+        target->mark = 0;
         if (ticket->abandon != NULL)
             ticket->abandon(ticket->subject);
     }
@@ -286,7 +284,7 @@ static int wait_for(lua_State *L, struct slb_ticket *ticket,
         runtime->endless++;
     ticket->waits++;
     ticket->version = target->version;
-    target->waiter = (uint32_t)ticket->number;
+    target->mark = (uint32_t)ticket->number;
     target->deliver = deliver;
     runtime->waiting++;
     if (!lua_isyieldable(L)) {
@@ -395,6 +393,18 @@ void slb_cancel(struct slb_ticket *ticket)
         target->cancel(target);
 }
 
+struct slb_task *slb_task_of(lua_State *L, struct slb_runtime *runtime)
+{
+    struct slb_task *task;
+
+    lua_rawgeti(L, LUA_REGISTRYINDEX, runtime->tasks);
+    lua_pushthread(L);
+    lua_rawget(L, -2);
+    task = lua_touserdata(L, -1);
+    lua_pop(L, 2);
+    return task;
+}
+
 void slb_close_thread(lua_State *coroutine, lua_State *from)
 {
 #if LUA_VERSION_RELEASE_NUM >= 50406
@@ -421,19 +431,16 @@ void slb_resume(struct slb_runtime *runtime, lua_State *coroutine,
     runtime->running = outer;
     runtime->running_task = outer_task;
 
-    if (status == LUA_YIELD) {
-        /* What is yielded by hand has no receiver. A task that does so lets
-         * others run; a coroutine of the caller's own is the caller's again. */
+    /* What is yielded by hand has no receiver. A task that does so lets others
+     * run; a coroutine of the caller's own is the caller's again. */
+    if (status == LUA_YIELD)
         lua_pop(coroutine, count);
-        if (task != NULL && task->ticket == NULL)
-            slb_task_again(task);
-        return;
-    }
     if (task != NULL) {
-        slb_task_ended(L, runtime, task, coroutine, status != LUA_OK, count);
+        if (status != LUA_YIELD || task->ticket == NULL)
+            runtime->task_stopped(L, runtime, task, coroutine, status, count);
         return;
     }
-    if (status != LUA_OK) {
+    if (status != LUA_OK && status != LUA_YIELD) {
         const char *message = lua_tostring(coroutine, -1);
 
         lua_warning(L, "sluice: error in a coroutine: ", 1);

@@ -1,7 +1,8 @@
+/* One direction of a transport, to be waited for later. */
 #include "binding/transport.h"
 
 #include "binding/types.h"
-#include "binding/wait.h"
+#include "task/wait.h"
 
 static const char completion_type[] = "sluice.completion";
 
@@ -10,7 +11,9 @@ struct slb_completion {
     bool is_send;
 };
 
-int slb_push_completion(lua_State *L, bool is_send)
+/* The completion of a direction of the transport at index 1, made once, and its
+ * version: two values. */
+static int push_completion(lua_State *L, bool is_send)
 {
     int value = is_send ? VALUE_SENDING : VALUE_RECEIVING;
 
@@ -24,9 +27,25 @@ int slb_push_completion(lua_State *L, bool is_send)
         lua_pushvalue(L, -1);
         lua_setiuservalue(L, 1, value);
     }
-    lua_pushinteger(
-        L, slb_transport_core(slb_check_transport(L, 1), is_send)->version);
+    lua_pushinteger(L, slb_transport_core(slb_check_transport(L, 1), is_send)
+                           ->completion.version);
     return 2;
+}
+
+/* transport:begin_send(bytes, timeout) -> completion, version */
+static int transport_begin_send(lua_State *L)
+{
+    slb_begin_transport(L, slb_check_open_transport(L), true);
+    lua_settop(L, 1);
+    return push_completion(L, true);
+}
+
+/* transport:begin_receive(n or buffer, ...) -> completion, version */
+static int transport_begin_receive(lua_State *L)
+{
+    slb_begin_transport(L, slb_check_open_transport(L), false);
+    lua_settop(L, 1);
+    return push_completion(L, false);
 }
 
 /* Puts the transport at index 1, below what was there. */
@@ -46,17 +65,18 @@ static int completion_await(lua_State *L)
 {
     bool is_send = check_completion(L)->is_send;
     struct slb_transport *handle;
-    struct sl_completion *core;
+    const struct sl_channel_operation *core;
 
     slb_reserve_wait(L, slb_check_transport(L, 1)->runtime);
     handle = slb_check_transport(L, 1);
     core = slb_transport_core(handle, is_send);
-    if (!lua_isnoneornil(L, 3) && luaL_checkinteger(L, 3) != core->version)
+    if (!lua_isnoneornil(L, 3) &&
+        luaL_checkinteger(L, 3) != core->completion.version)
         return luaL_error(L, "await: version is over, the completion was used "
                              "again");
-    if (is_send ? handle->sending_taken : handle->receiving_taken)
+    if (core->is_taken)
         return luaL_error(L, "await: nothing is under way");
-    if (core->waiter != 0)
+    if (slb_is_awaited(&core->completion))
         return luaL_error(L, "await: somebody waits already");
     lua_settop(L, 1);
     return slb_await_transport(L, handle, is_send);
@@ -67,7 +87,8 @@ static int completion_cancel(lua_State *L)
 {
     struct slb_completion *completion = check_completion(L);
     struct sl_completion *core =
-        slb_transport_core(slb_check_open_transport(L), completion->is_send);
+        &slb_transport_core(slb_check_open_transport(L), completion->is_send)
+             ->completion;
 
     if (core->state == SL_COMPLETION_PENDING)
         core->cancel(core);
@@ -76,15 +97,17 @@ static int completion_cancel(lua_State *L)
 
 static void push_state(lua_State *L, struct slb_transport *handle, bool is_send)
 {
-    bool is_taken = is_send ? handle->sending_taken : handle->receiving_taken;
+    const struct sl_channel_operation *core;
 
-    if (handle->channel == NULL || handle->is_closed)
+    if (handle->channel == NULL || handle->is_closed) {
         lua_pushliteral(L, "closed");
-    else if (slb_transport_core(handle, is_send)->state ==
-             SL_COMPLETION_PENDING)
+        return;
+    }
+    core = slb_transport_core(handle, is_send);
+    if (core->completion.state == SL_COMPLETION_PENDING)
         lua_pushliteral(L, "pending");
     else
-        lua_pushstring(L, is_taken ? "idle" : "done");
+        lua_pushstring(L, core->is_taken ? "idle" : "done");
 }
 
 /* completion.version, completion.state ("idle" "pending" "done" "closed"), and
@@ -100,7 +123,7 @@ static int completion_index(lua_State *L)
     } else if (strcmp(name, "version") == 0) {
         lua_pushinteger(L, slb_transport_core(slb_check_transport(L, 1),
                                               completion->is_send)
-                               ->version);
+                               ->completion.version);
     } else {
         lua_pushvalue(L, 3);
         lua_rawget(L, lua_upvalueindex(1));
@@ -108,13 +131,24 @@ static int completion_index(lua_State *L)
     return 1;
 }
 
+static const luaL_Reg transport_methods[] = {
+    {"begin_send", transport_begin_send},
+    {"begin_receive", transport_begin_receive},
+    {NULL, NULL}};
+
 static const luaL_Reg completion_methods[] = {
     {"await", completion_await}, {"cancel", completion_cancel}, {NULL, NULL}};
 
 static const luaL_Reg completion_meta[] = {{NULL, NULL}};
 
-void slb_completion_open(lua_State *L)
+/* After the type of transports is open. */
+void slb_transport_completion_open(lua_State *L)
 {
+    luaL_getmetatable(L, slb_transport_type);
+    lua_getfield(L, -1, "__index");
+    luaL_setfuncs(L, transport_methods, 0);
+    lua_pop(L, 2);
+
     slb_type(L, completion_type, NULL, completion_meta);
     luaL_getmetatable(L, completion_type);
     lua_newtable(L);

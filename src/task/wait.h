@@ -1,4 +1,4 @@
-/* binding/wait.h - how a Lua coroutine waits for a completion
+/* task/wait.h - how a Lua coroutine waits for a completion
  *
  *   coroutine --(ticket in a to-be-closed slot, yield)--> loop
  *   loop step --(completion delivered: resume)----------> continuation
@@ -13,10 +13,16 @@
 #ifndef SLB_WAIT_H
 #define SLB_WAIT_H
 
-#include "binding/runtime.h"
 #include "io/timer.h"
+#include "task/runtime.h"
 
-struct slb_task;
+struct slb_ticket;
+
+/* A task as far as waiting goes; task.c keeps the rest behind it. */
+struct slb_task {
+    struct slb_ticket *ticket; /* what its coroutine waits for; NULL: nothing */
+    bool must_cancel;          /* the next wait ends at once */
+};
 
 struct slb_ticket {
     struct slb_runtime *runtime;
@@ -77,6 +83,12 @@ enum sl_status slb_waited(lua_State *L, lua_KContext context);
 /* Ends the own waits in a list. */
 void slb_signal_all(struct slb_ticket **list, enum sl_status status);
 
+/* Whether a coroutine waits for it: its mark is the number of that one's ticket. */
+static inline bool slb_is_awaited(const struct sl_completion *completion)
+{
+    return completion->mark != 0;
+}
+
 /* Asks the operation that a coroutine waits for to end with SL_CANCELLED. */
 void slb_cancel(struct slb_ticket *ticket);
 
@@ -89,7 +101,11 @@ enum sl_status slb_step(lua_State *L, struct slb_runtime *runtime,
  * when it raised; the error is on top of the stack. */
 bool slb_run_hook(lua_State *L);
 
-/* Runs a coroutine until it waits or ends; ends are told to its task. */
+/* The task of the coroutine L; NULL for a foreign one. */
+struct slb_task *slb_task_of(lua_State *L, struct slb_runtime *runtime);
+
+/* Runs a coroutine until it waits or ends. What it does but for waiting is
+ * reported to runtime->task_stopped, if a task runs it. */
 void slb_resume(struct slb_runtime *runtime, lua_State *coroutine,
                 struct slb_task *task, int argument_count);
 

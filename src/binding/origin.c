@@ -1,0 +1,144 @@
+/* Where requests lead, and what sends them there. */
+#include "binding/origin.h"
+
+#include "binding/body.h"
+#include "binding/options.h"
+#include "binding/response.h"
+#include "binding/types.h"
+#include "task/wait.h"
+
+const char slb_origin_type[] = "sluice.origin";
+
+struct slb_origin *slb_check_origin(lua_State *L, int index)
+{
+    struct slb_origin *handle = slb_check(L, index, slb_origin_type);
+
+    if (handle->origin == NULL)
+        slb_raise_disposed(L, "origin");
+    slb_check_usable(L, handle->runtime);
+    return handle;
+}
+
+/* ---- sending ---- */
+
+/* What the response keeps alive for the body that it sends. */
+static void keep_body(lua_State *L, struct slb_response *response)
+{
+    if (lua_type(L, 5) != LUA_TSTRING && lua_type(L, 5) != LUA_TTABLE)
+        return;
+    lua_pushvalue(L, 5);
+    lua_setiuservalue(L, -2, RESPONSE_TEXT); /* until the answer's */
+    response->keeps_body = true;
+}
+
+/* origin, head, options, info, body, is_stream
+ *   -> response on top of the stack, its exchange created but not started
+ * `refused`: the name of the file that has failed, if one has. */
+static struct slb_response *create(lua_State *L, enum sl_status *status,
+                                   const char **refused)
+{
+    struct slb_options *options = slb_check(L, 3, slb_options_type);
+    struct slb_origin *origin;
+    struct slb_response *response;
+    struct sl_view head;
+
+    *refused = NULL;
+    slb_reserve_wait(L, slb_check_origin(L, 1)->runtime);
+    head.data = luaL_checklstring(L, 2, &head.size);
+    luaL_checktype(L, 4, LUA_TTABLE);
+    response = slb_new(L, slb_response_type, sizeof *response, RESPONSE_VALUES);
+    lua_pushvalue(L, 4);
+    lua_setiuservalue(L, -2, RESPONSE_INFO);
+    keep_body(L, response);
+    origin = slb_check_origin(L, 1);
+    *status = sl_exchange_create(origin->exchanges, origin->origin,
+                                 &options->options, head, &response->exchange);
+    if (*status != SL_OK)
+        return response;
+    response->runtime = origin->runtime;
+    slb_runtime_retain(response->runtime);
+    *status = slb_set_body(L, 5, &response->exchange->outgoing.upload, refused);
+    if (*status != SL_OK)
+        slb_abandon_response(response);
+    return response;
+}
+
+/* origin:send(head, options, info, body, is_stream)
+ *   -> response | response, "redirect" (to be followed) | nil, message, err
+ * Sends and waits for the whole response, or its head; yields. */
+static int origin_send(lua_State *L)
+{
+    struct slb_response *response;
+    enum sl_status status;
+    const char *refused;
+    bool is_stream = lua_toboolean(L, 6);
+
+    lua_settop(L, 6);
+    response = create(L, &status, &refused);
+    if (status != SL_OK)
+        return slb_push_body_refusal(L, status, refused);
+    response->is_stream = is_stream;
+    lua_replace(L, 1);
+    lua_settop(L, 1);
+    sl_exchange_start(response->exchange);
+    return slb_settle_response(L, response);
+}
+
+/* origin:begin(head, options, info, body, is_stream)
+ *   -> response | nil, message, err
+ * The same without waiting: for bodies that are pushed. */
+static int origin_begin(lua_State *L)
+{
+    struct slb_response *response;
+    enum sl_status status;
+    const char *refused;
+    bool is_stream = lua_toboolean(L, 6);
+
+    lua_settop(L, 6);
+    response = create(L, &status, &refused);
+    if (status != SL_OK)
+        return slb_push_body_refusal(L, status, refused);
+    response->is_stream = is_stream;
+    sl_exchange_start(response->exchange);
+    return 1;
+}
+
+/* origin:is_old() -> whether its last answer was HTTP/1.0 */
+static int origin_is_old(lua_State *L)
+{
+    lua_pushboolean(L, slb_check_origin(L, 1)->origin->speaks_1_0);
+    return 1;
+}
+
+/* origin:is_busy() -> whether connections or requests lead there */
+static int origin_is_busy(lua_State *L)
+{
+    lua_pushboolean(L, sl_origin_is_shared(slb_check_origin(L, 1)->origin));
+    return 1;
+}
+
+static int origin_gc(lua_State *L)
+{
+    struct slb_origin *handle = luaL_checkudata(L, 1, slb_origin_type);
+
+    if (handle->origin == NULL)
+        return 0;
+    sl_origin_release(handle->origin);
+    sl_exchanges_release(handle->exchanges);
+    handle->origin = NULL;
+    slb_runtime_release(handle->runtime);
+    return 0;
+}
+
+static const luaL_Reg methods[] = {{"is_old", origin_is_old},
+                                   {"is_busy", origin_is_busy},
+                                   {"send", origin_send},
+                                   {"begin", origin_begin},
+                                   {NULL, NULL}};
+
+static const luaL_Reg meta[] = {{"__gc", origin_gc}, {NULL, NULL}};
+
+void slb_origin_open(lua_State *L)
+{
+    slb_type(L, slb_origin_type, methods, meta);
+}
