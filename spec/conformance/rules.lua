@@ -195,7 +195,7 @@ return {
     { requests, "for a range gets the answer as it came, a 206 like any other" } },
   { "9110 15.3.7b", "a range of coded content is no coded content" },
   { "9110 15.4", "redirects: loops, fields to be dropped, methods",
-    { redirects, "that comes back to where it was is a loop" },
+    { redirects, "may come back to where it was: the count alone ends a loop" },
     { redirects, "takes no secrets to another origin, and none back" },
     { redirects, "is followed ten times unless told otherwise" } },
   { "9110 15.4.8", "307 and 308 keep the method",

@@ -1,5 +1,6 @@
 /* The way from a request's bytes to a response: origin:send and its parts. */
 #include "binding/client.h"
+#include "binding/head.h"
 #include "binding/response.h"
 #include "binding/types.h"
 #include "binding/wait.h"
@@ -139,17 +140,26 @@ static void keep_body(lua_State *L, struct slb_response *response)
     response->keeps_body = true;
 }
 
-/* origin, head, options, info, body, is_stream, size, name (the last two of a
- * file) -> response on top of the stack, its exchange created but not started */
+/* The length of the body, which a text has by itself. */
+static uint64_t body_length(lua_State *L)
+{
+    if (lua_isinteger(L, 7))
+        return (uint64_t)lua_tointeger(L, 7);
+    return lua_type(L, 5) == LUA_TSTRING ? lua_rawlen(L, 5) : 0;
+}
+
+/* origin, head, options, info, body, is_stream, size, name (of a file), lines,
+ * deadline -> response on top of the stack, its exchange created but not started */
 static struct slb_response *create(lua_State *L, enum sl_status *status)
 {
     struct slb_options *options = slb_check(L, 3, slb_options_type);
+    char room[SLB_HEAD_ROOM];
     struct slb_origin *origin;
     struct slb_response *response;
     struct sl_view head;
 
     slb_reserve_wait(L, slb_check_origin(L, 1)->runtime);
-    head.data = luaL_checklstring(L, 2, &head.size);
+    head = slb_fill_head(L, 2, 9, body_length(L), room);
     luaL_checktype(L, 4, LUA_TTABLE);
     response = slb_new(L, slb_response_type, sizeof *response, RESPONSE_VALUES);
     lua_pushvalue(L, 4);
@@ -162,6 +172,8 @@ static struct slb_response *create(lua_State *L, enum sl_status *status)
         return response;
     response->runtime = origin->runtime;
     slb_runtime_retain(response->runtime);
+    if (lua_isinteger(L, 10))
+        sl_exchange_set_deadline(response->exchange, lua_tointeger(L, 10));
     *status = set_body(L, 5, &response->exchange->upload);
     if (*status != SL_OK)
         slb_abandon_response(response);
@@ -172,13 +184,28 @@ static struct slb_response *create(lua_State *L, enum sl_status *status)
 
 static int answer(lua_State *L, int status, lua_KContext context);
 
+/* Waits for the head, and for the body unless it is streamed or the head leads
+ * elsewhere. */
+static enum sl_status want_answer(const struct slb_response *response)
+{
+    struct sl_exchange *exchange = response->exchange;
+    bool may_lead_on = exchange->options.traits.follows_redirects;
+
+    if (response->is_stream || may_lead_on) {
+        enum sl_status status = sl_exchange_want(exchange, SL_WANT_HEAD, 0);
+
+        if (status != SL_OK || response->is_stream || slb_leads_on(response))
+            return status;
+    }
+    return sl_exchange_want(exchange, SL_WANT_WHOLE, 0);
+}
+
 /* The response at index 1 as far as is wanted, or its failure. */
 static int settle(lua_State *L, struct slb_response *response)
 {
     struct sl_exchange *exchange = response->exchange;
     bool is_redirect;
-    enum sl_status status = sl_exchange_want(
-        exchange, response->is_stream ? SL_WANT_HEAD : SL_WANT_WHOLE, 0);
+    enum sl_status status = want_answer(response);
 
     if (status == SL_AGAIN)
         return slb_wait(L, response->runtime, &exchange->completion,
@@ -197,8 +224,7 @@ static int settle(lua_State *L, struct slb_response *response)
         lua_setiuservalue(L, 1, RESPONSE_TEXT);
         response->keeps_body = false;
     }
-    is_redirect = exchange->options.traits.follows_redirects &&
-                  sl_is_redirect(&exchange->response.head);
+    is_redirect = slb_leads_on(response);
     if (!response->is_stream)
         slb_note_body(L, response);
     lua_settop(L, 1);
@@ -229,16 +255,17 @@ static int push_refusal(lua_State *L, enum sl_status status)
     return slb_push_failure(L, &failure, lua_tostring(L, -1));
 }
 
-/* origin:send(head, options, info, body, is_stream, size, name)
+/* origin:send(head, options, info, body, is_stream, size, name, lines, deadline)
  *   -> response | response, "redirect" (to be followed) | nil, message, err
- * Sends and waits for the whole response, or its head; yields. */
+ * Sends and waits for the whole response, or its head; yields. `size` is that of
+ * any body but a text; `lines` are further field lines of this sending. */
 static int origin_send(lua_State *L)
 {
     struct slb_response *response;
     enum sl_status status;
     bool is_stream = lua_toboolean(L, 6);
 
-    lua_settop(L, 8);
+    lua_settop(L, 10);
     response = create(L, &status);
     if (status != SL_OK)
         return push_refusal(L, status);
@@ -249,7 +276,7 @@ static int origin_send(lua_State *L)
     return settle(L, response);
 }
 
-/* origin:begin(head, options, info, body, is_stream, size, name)
+/* origin:begin(head, options, info, body, is_stream, size, name, lines, deadline)
  *   -> response | nil, message, err
  * The same without waiting: for bodies that are pushed. */
 static int origin_begin(lua_State *L)
@@ -258,7 +285,7 @@ static int origin_begin(lua_State *L)
     enum sl_status status;
     bool is_stream = lua_toboolean(L, 6);
 
-    lua_settop(L, 8);
+    lua_settop(L, 10);
     response = create(L, &status);
     if (status != SL_OK)
         return push_refusal(L, status);
