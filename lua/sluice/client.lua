@@ -198,16 +198,14 @@ function Client:request(method, url, options)
   return send(self, method, url, options)
 end
 
--- Sends what was planned, with that text as its body; the request is made only when the
--- response leads elsewhere.
-local function send_planned(self, method, url, planned, text)
-  local response, message, err =
-    planned.origin:send(planned.head, planned.options, planned.info, text)
-  if message == nil then return response end
-  if not response then return nil, message, err end
-  local request
-  request, message, err = Request.new(self, method, url, { body = text }, 3)
-  if not request then return nil, message, err end
+-- Goes on from the response to what was planned, which leads elsewhere; the request is
+-- made only now. `text` is the body of JSON.
+local function follow(self, method, url, response, text)
+  local request, message, err = Request.new(self, method, url, { body = text }, 3)
+  if not request then
+    response:dispose()
+    return nil, message, err
+  end
   if text and not request:get_header("Content-Type") then
     request:set_header("Content-Type", json.content_type)
   end
@@ -225,8 +223,11 @@ end
 function Client:get(url, options)
   if self.connections == nil then refuse_use(self, "get") end
   local planned = options == nil and self.direct.GET[url]
-  if planned then return send_planned(self, "GET", url, planned) end
-  return send(self, "GET", url, options)
+  if not planned then return send(self, "GET", url, options) end
+  local response, message, err = planned.origin:send(planned.head, planned.options, planned.info)
+  if message == nil then return response end
+  if not response then return nil, message, err end
+  return follow(self, "GET", url, response)
 end
 
 for _, method in ipairs { "POST", "PUT", "PATCH" } do
@@ -240,7 +241,12 @@ for _, method in ipairs { "POST", "PUT", "PATCH" } do
     end
     local text, message, err = json.text(options.json)
     if not text then return nil, message, err end
-    return send_planned(self, method, url, planned, text)
+    local response
+    response, message, err =
+      planned.origin:send(planned.head, planned.options, planned.info, text)
+    if message == nil then return response end
+    if not response then return nil, message, err end
+    return follow(self, method, url, response, text)
   end
 end
 

@@ -153,19 +153,24 @@ static uint64_t body_length(lua_State *L)
 static struct slb_response *create(lua_State *L, enum sl_status *status)
 {
     struct slb_options *options = slb_check(L, 3, slb_options_type);
+    const struct slb_head *made;
     char room[SLB_HEAD_ROOM];
     struct slb_origin *origin;
     struct slb_response *response;
     struct sl_view head;
 
-    slb_reserve_wait(L, slb_check_origin(L, 1)->runtime);
-    head = slb_fill_head(L, 2, 9, body_length(L), room);
+    origin = slb_check_origin(L, 1);
+    slb_reserve_wait(L, origin->runtime);
+    made = slb_check_head(L, 2);
+    head =
+        slb_fill_head(L, made, 9, made->has_length ? body_length(L) : 0, room);
     luaL_checktype(L, 4, LUA_TTABLE);
     response = slb_new(L, slb_response_type, sizeof *response, RESPONSE_VALUES);
     lua_pushvalue(L, 4);
     lua_setiuservalue(L, -2, RESPONSE_INFO);
     keep_body(L, response);
-    origin = slb_check_origin(L, 1);
+    if (origin->origin == NULL) /* ended by a finaliser */
+        slb_check_origin(L, 1);
     *status = sl_exchange_create(origin->origin, &options->options, head,
                                  &response->exchange);
     if (*status != SL_OK)
@@ -184,17 +189,20 @@ static struct slb_response *create(lua_State *L, enum sl_status *status)
 
 static int answer(lua_State *L, int status, lua_KContext context);
 
-/* Waits for the head, and for the body unless it is streamed or the head leads
- * elsewhere. */
-static enum sl_status want_answer(const struct slb_response *response)
+/* Wants the head of a stream, and of what leads elsewhere; else the whole. */
+static enum sl_status want_answer(const struct slb_response *response,
+                                  bool *is_redirect)
 {
     struct sl_exchange *exchange = response->exchange;
-    bool may_lead_on = exchange->options.traits.follows_redirects;
+    bool may_redirect = exchange->options.traits.follows_redirects &&
+                        exchange->response.phase == SL_PHASE_HEAD;
 
-    if (response->is_stream || may_lead_on) {
+    *is_redirect = slb_leads_on(response);
+    if (response->is_stream || *is_redirect || may_redirect) {
         enum sl_status status = sl_exchange_want(exchange, SL_WANT_HEAD, 0);
 
-        if (status != SL_OK || response->is_stream || slb_leads_on(response))
+        *is_redirect = slb_leads_on(response);
+        if (status != SL_OK || response->is_stream || *is_redirect)
             return status;
     }
     return sl_exchange_want(exchange, SL_WANT_WHOLE, 0);
@@ -205,7 +213,7 @@ static int settle(lua_State *L, struct slb_response *response)
 {
     struct sl_exchange *exchange = response->exchange;
     bool is_redirect;
-    enum sl_status status = want_answer(response);
+    enum sl_status status = want_answer(response, &is_redirect);
 
     if (status == SL_AGAIN)
         return slb_wait(L, response->runtime, &exchange->completion,
@@ -224,7 +232,6 @@ static int settle(lua_State *L, struct slb_response *response)
         lua_setiuservalue(L, 1, RESPONSE_TEXT);
         response->keeps_body = false;
     }
-    is_redirect = slb_leads_on(response);
     if (!response->is_stream)
         slb_note_body(L, response);
     lua_settop(L, 1);

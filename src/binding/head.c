@@ -3,17 +3,10 @@
 
 #include "binding/scratch.h"
 #include "binding/types.h"
-#include "http/request.h"
 
 #define HEAD_MAX ((size_t)1024 * 1024)
 
 static const char head_type[] = "sluice.head";
-
-struct slb_head {
-    struct sl_request_template template; /* of `bytes` */
-    bool has_length;                     /* each sending has a Content-Length */
-    char bytes[];
-};
 
 /* Field lines from the array at `index`: name, value, name, value, ... */
 static enum sl_status write_fields(lua_State *L, int index,
@@ -88,10 +81,15 @@ static int new_head(lua_State *L)
     return push_head(L, writer, offset, lua_toboolean(L, 6));
 }
 
-struct sl_view slb_fill_head(lua_State *L, int index, int fields,
-                             uint64_t length, char room[SLB_HEAD_ROOM])
+const struct slb_head *slb_check_head(lua_State *L, int index)
 {
-    const struct slb_head *head = slb_check(L, index, head_type);
+    return slb_check(L, index, head_type);
+}
+
+struct sl_view slb_fill_head(lua_State *L, const struct slb_head *head,
+                             int fields, uint64_t length,
+                             char room[SLB_HEAD_ROOM])
+{
     struct sl_request_lines lines = {{"", 0}, UINT64_MAX};
     char *bytes = room;
     size_t size;
