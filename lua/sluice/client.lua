@@ -49,6 +49,7 @@ local schema = {
   logger = check.callable,
 }
 for name, checker in pairs(Request.shared_schema) do schema[name] = checker end
+for name, checker in pairs(schema) do Request.client_schema[name] = checker end
 
 -- What `direct` is of a client with steps of its own: each request goes through them.
 local nothing_direct = { GET = {} }
@@ -121,17 +122,17 @@ function Client:forget_plans()
   self.direct = has_steps and nothing_direct or self.plans
 end
 
--- Raises for a client that is closed, or is none because of a dot for a colon.
-local function refuse_use(self, name)
+-- Raises for a method that was called with a dot instead of a colon.
+local function check_client(self, name, level)
   if getmetatable(self) ~= Client then
-    error(("%s: called without a client: write client:%s(...), with a colon"):format(name, name), 3)
+    error(("%s: called without a client: write client:%s(...), with a colon"):format(name, name),
+      level + 1)
   end
-  error("use of closed client", 3)
 end
 
--- The same where a client need not be open.
-local function check_client(self, name)
-  if getmetatable(self) ~= Client then refuse_use(self, name) end
+local function refuse_use(self, name)
+  check_client(self, name, 3)
+  error("use of closed client", 3)
 end
 
 local function check_step(step)
@@ -148,7 +149,7 @@ end
 -- A function runs once for each call, around redirects; that of { hop = f } for each
 -- sending, and sees the responses that redirect, too. The first added is outermost.
 function Client:use(step)
-  check_client(self, "use")
+  check_client(self, "use", 2)
   local wrong = check_step(step)
   if wrong then error("use: function or { hop = function } expected, got " .. wrong, 2) end
   local steps = type(step) == "table" and self.hops or self.interceptors
@@ -260,7 +261,7 @@ end
 
 --- A request to be completed by chained calls.
 function Client:build(method, url)
-  check_client(self, "build")
+  check_client(self, "build", 2)
   return Request.build(self, method, url)
 end
 
@@ -277,7 +278,7 @@ end
 --- Closes idle connections and fails waiting requests; returns at once. Responses
 -- handed out stay good. Idempotent.
 function Client:close()
-  check_client(self, "close")
+  check_client(self, "close", 2)
   local connections = self.connections
   if connections == nil then return end
   self.connections = nil

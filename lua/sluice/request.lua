@@ -39,6 +39,10 @@ local limits_schema = {
   lenient_lf = check.boolean,
 }
 
+--- Checkers of what clients take, filled in by client.lua: for names that are no options of
+-- a request.
+Request.client_schema = {}
+
 --- Checkers of what clients and single requests both take.
 Request.shared_schema = {
   timeout = check.either("number of seconds or table of them", check.seconds,
@@ -92,7 +96,7 @@ local function check_options(url, options, level)
   if type(url) ~= "string" then
     error(("request: url: string expected, got %s"):format(type(url)), level)
   end
-  check.options("request", options, schema, level)
+  check.options("request", options, schema, level, Request.client_schema)
   for _, name in ipairs { "method", "url" } do
     if options[name] ~= nil then
       error(("request: option '%s': given as an argument already"):format(name), level)
