@@ -287,7 +287,8 @@ describe("a redirect", function()
     local to <close> = server(DONE)
     local p <close> = peer.listen { script = { {
       request_head,
-      { "send", ("HTTP/1.1 302 F\r\nLocation: %s/next\r\nContent-Length: 4\r\n\r\nno"):format(to.url) },
+      { "send", ("HTTP/1.1 302 F\r\nLocation: %s/next\r\n"):format(to.url) ..
+        "Content-Length: 4\r\n\r\nno" },
       { "hold" }, { "send", "no" }, request_head, { "send", DONE }, { "read_all" },
     } } }
     local response <close> = assert(client:get(p.url .. "/"))

@@ -3,8 +3,6 @@
 -- that was made for it; closing it ends these requests and their bodies.
 
 local core = require "sluice.core"
-local failure = require "sluice.failure"
-local plan = require "sluice.plan"
 
 local Call = {}
 Call.__index = Call
@@ -44,8 +42,8 @@ function Call:add_redirect(response)
   self.history[#self.history + 1] = { status = response.status, url = response.url }
 end
 
---- What a response to be sent for knows of its request: a plan's own table, and one with
--- the redirects so far behind the first of them.
+--- What a response knows of its request: the plan's own table, or another one with the
+-- redirects that led to it.
 function Call:info(planned)
   local info = planned.info
   if not self.history[1] then return info end
@@ -55,11 +53,6 @@ function Call:info(planned)
     serializer = info.serializer,
     redirects = table.move(self.history, 1, #self.history, 1, {}),
   }
-end
-
---- A failure of this call at one of its requests, which the message names.
-function Call.refuse(_, request, code, reason, stage)
-  return failure.new(code, request.method .. " " .. plan.shown(request.url), reason, stage)
 end
 
 --- The call has come to its end, and so have its requests.

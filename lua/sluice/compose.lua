@@ -187,7 +187,7 @@ local function make_plan(client, request)
   local content = request.content
   -- RFC 9112 6.1: not to a server that is known to speak 1.0 only
   if content and not content.length and origin:is_old() then
-    return failure.new("unsupported", request.method .. " " .. url.text,
+    return request:failure("unsupported",
       "the server speaks HTTP/1.0: a body needs a length")
   end
   local list, behind

@@ -8,6 +8,7 @@ local auth = require "sluice.auth"
 local bodies = require "sluice.body"
 local check = require "sluice.check"
 local core = require "sluice.core"
+local failure = require "sluice.failure"
 local fields = require "sluice.fields"
 local plan = require "sluice.plan"
 
@@ -267,6 +268,13 @@ end
 --- The credentials of its own, which stay with the origin that they were given for.
 function Request:own_auth()
   return not self.is_foreign and not self.has_moved and self.options.auth or nil
+end
+
+--- A failure that names this request: nil, message, err.
+function Request:failure(code, reason, stage)
+  local url = plan.parse(self.url)
+  local shown = url and url.text or plan.shown(self.url)
+  return failure.new(code, self.method .. " " .. shown, reason, stage)
 end
 
 function Request:__tostring()

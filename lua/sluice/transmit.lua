@@ -65,7 +65,7 @@ end
 local function prepare(call, request)
   if request.refusal then return nil, request.refusal.message, request.refusal end
   if call.client.connections == nil then
-    return call:refuse(request, "closed", "client is closed")
+    return request:failure("closed", "client is closed")
   end
   local planned, message, err = compose.plan(call.client, request)
   if not planned then return nil, message, err end

@@ -91,7 +91,7 @@ return function(call, request, forward, response)
     end
     call:add_redirect(response)
     response:dispose()
-    if not derived then return call:refuse(call.sent, "redirect", reason, "head") end
+    if not derived then return call.sent:failure("redirect", reason, "head") end
     request = derived
     response, message, err = forward(call, request)
   end
