@@ -49,7 +49,9 @@ local schema = {
   logger = check.callable,
 }
 for name, checker in pairs(Request.shared_schema) do schema[name] = checker end
-for name, checker in pairs(schema) do Request.client_schema[name] = checker end
+
+--- Checkers of the options.
+Client.schema = schema
 
 -- What `direct` is of a client with steps of its own: each request goes through them.
 local nothing_direct = { GET = {} }

@@ -40,10 +40,6 @@ local limits_schema = {
   lenient_lf = check.boolean,
 }
 
---- Checkers of what clients take, filled in by client.lua: for names that are no options of
--- a request.
-Request.client_schema = {}
-
 --- Checkers of what clients and single requests both take.
 Request.shared_schema = {
   timeout = check.either("number of seconds or table of them", check.seconds,
@@ -92,12 +88,12 @@ local function json_body(request, value)
 end
 
 -- The options of `request { url = }` beside arguments would say the same thing twice.
-local function check_options(url, options, level)
+local function check_options(client, url, options, level)
   level = level + 1
   if type(url) ~= "string" then
     error(("request: url: string expected, got %s"):format(type(url)), level)
   end
-  check.options("request", options, schema, level, Request.client_schema)
+  check.options("request", options, schema, level, client.schema)
   for _, name in ipairs { "method", "url" } do
     if options[name] ~= nil then
       error(("request: option '%s': given as an argument already"):format(name), level)
@@ -121,7 +117,7 @@ end
 function Request.new(client, method, url, options, level)
   level = level + 1
   options = options or {}
-  check_options(url, options, level)
+  check_options(client, url, options, level)
   local self = setmetatable({
     client = client,
     method = method,
