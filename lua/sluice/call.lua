@@ -21,7 +21,7 @@ end
 --- A call that begins now with that request. `response` is its first one where that was
 -- sent already, without a call; the call then ends when that one would have.
 function Call.new(client, request, response)
-  local self = setmetatable({ client = client, requests = { request }, history = {} }, Call)
+  local self = setmetatable({ client = client, requests = { request } }, Call)
   if response then
     self.sent, self.deadline = request, response:deadline()
   else
@@ -39,14 +39,16 @@ end
 
 --- Notes that a response leads elsewhere.
 function Call:add_redirect(response)
-  self.history[#self.history + 1] = { status = response.status, url = response.url }
+  local history = self.history or {}
+  history[#history + 1] = { status = response.status, url = response.url }
+  self.history = history
 end
 
 --- What a response knows of its request: the plan's own table, or another one with the
 -- redirects that led to it.
 function Call:info(planned)
   local info = planned.info
-  if not self.history[1] then return info end
+  if not self.history then return info end
   return {
     method = info.method,
     url = info.url,

@@ -1,7 +1,7 @@
 --- What is sent for a request: its head and the options of the core, as a plan.
--- A plan is { origin, head, options, info }. It is kept where nothing but the client, the
--- method and the URL had a say in its head; a body's length, and lines that a single
--- sending adds, are written into the head by the core.
+-- A plan is { origin, head, info }. It is kept where nothing but the client, the method and
+-- the URL had a say in its head, with the options of a request that has none of its own; a
+-- body's length, and lines that a single sending adds, are written into the head by the core.
 
 local core = require "sluice.core"
 local auth = require "sluice.auth"
@@ -74,7 +74,9 @@ function compose.options(client, method, own, expects)
   if own.timeout ~= nil or own.limits ~= nil or own.decompress ~= nil or own.redirects ~= nil then
     return compile(client, method, own, expects)
   end
-  local key = ("%s %s %s"):format(method, own.stream or false, expects)
+  local key = method
+  if own.stream then key = key .. " stream" end
+  if expects then key = key .. " expects" end
   local compiled = client.compiled[key]
   if not compiled then
     compiled = compile(client, method, own, expects)
@@ -201,8 +203,7 @@ local function make_plan(client, request)
   return {
     origin = origin,
     head = head,
-    is_authorized = fields.find(list, "Authorization") ~= nil,
-    options = compose.options(client, request.method, {}, false),
+    is_authorized = request:own_auth() and fields.find(list, "Authorization") ~= nil,
     info = { method = request.method, url = url.text, serializer = client.serializer },
   }
 end
@@ -227,12 +228,12 @@ local function keep(client, kind, key, planned)
     kept = {}
     client.plans[kind] = kept
   end
+  planned.options = compose.options(client, planned.info.method, {}, false)
   kept[key] = planned
   client.plan_count = client.plan_count + 1
 end
 
---- What is sent where for this request. The options are those of a request without
--- options of its own.
+--- What is sent where for this request.
 -- Returns a plan | nil, message, err
 function compose.plan(client, request)
   local key = request.key

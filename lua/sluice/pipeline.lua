@@ -45,9 +45,9 @@ local function send_expecting(call, request) return expectation(call, request, s
 --- Sends the request of a call, through all steps.
 -- Returns response | nil, message, err. Yields.
 function pipeline.run(call, request)
-  return run(call.client.interceptors, 1, request, function(last)
-    return redirects(call, last, send_expecting)
-  end)
+  local steps = call.client.interceptors
+  if not steps[1] then return redirects(call, request, send_expecting) end
+  return run(steps, 1, request, function(last) return redirects(call, last, send_expecting) end)
 end
 
 --- The same for a request that was sent already and whose response leads elsewhere.

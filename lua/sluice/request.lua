@@ -122,12 +122,21 @@ function Request.new(client, method, url, options, level)
     client = client,
     method = method,
     current_url = client:absolute(url),
-    key = is_plain(options) and url or nil, -- under which its plan is kept; nil: none
+    key = is_plain(options) and url, -- under which its plan is kept; false: it is not
     options = options,
     content = false,
-    trailers = options.trailers and (fields.flatten("request", options.trailers, level)),
+    trailers = options.trailers and fields.flatten("request", options.trailers, level) or false,
+    fields = false,
+    secrets = false,
+    is_foreign = false, -- a redirect has left the origin
+    has_moved = false, -- an interceptor has
+    refuses_expect = false, -- the server does
+    is_derived = false, -- the body is another request's
+    refusal = false, -- of a body that was assigned
   }, Request)
-  self.fields, self.secrets = fields.flatten("request", options.headers, level)
+  local secrets
+  self.fields, secrets = fields.flatten("request", options.headers, level)
+  self.secrets = secrets or false
   local ok, message, err = fields.check(self.fields)
   if ok and self.trailers then ok, message, err = fields.check_trailers(self.trailers) end
   if not ok then
@@ -156,7 +165,7 @@ local function replace_body(self, value, where, level)
   local made, message, err = bodies.new(where, value, level + 1)
   if made == nil then return nil, message, err end
   if self.content and not self.is_derived then self.content:dispose() end
-  self.content, self.refusal, self.key, self.is_derived = made, nil, nil, nil
+  self.content, self.refusal, self.key, self.is_derived = made, false, false, false
   return true
 end
 
@@ -167,7 +176,7 @@ local function replace_url(self, url, level)
     error(("request: url: string expected, got %s"):format(type(url)), level + 1)
   end
   local from, to = plan.parse(self.url), plan.parse(url)
-  self.current_url, self.key = url, nil
+  self.current_url, self.key = url, false
   if from and to and plan.same_origin(from, to) then return end
   local client = self.client
   local spared = to and not self.is_foreign and client:is_home(to) and client.fields or nil
@@ -202,7 +211,7 @@ local of_content = { "Content-Type", "Content-Encoding", "Content-Language", "Co
 
 --- The same request for another sending, but for what `changes` names: `url`, `method`
 -- (another one has no body), `is_foreign` (a redirect left the origin: secrets and
--- credentials stay behind for good), `expects`. Its body is the one of this request, which
+-- credentials stay behind for good), `refuses_expect`. Its body is the one of this request, which
 -- goes on owning it.
 function Request:derive(changes)
   local derived = {}
@@ -211,10 +220,10 @@ function Request:derive(changes)
   derived.is_derived = true
   derived.current_url = changes.url or self.url
   derived.is_foreign = changes.is_foreign or self.is_foreign
-  if changes.expects ~= nil then derived.expects = changes.expects end
-  if next(changes) then derived.key = nil end
+  derived.refuses_expect = changes.refuses_expect or self.refuses_expect
+  if next(changes) then derived.key = false end
   if changes.method and changes.method ~= self.method then
-    derived.method, derived.content, derived.trailers = changes.method, false, nil
+    derived.method, derived.content, derived.trailers = changes.method, false, false
     for _, name in ipairs(of_content) do fields.remove(derived.fields, name) end
   end
   if derived.is_foreign then
@@ -239,7 +248,7 @@ end
 
 --- Sets a field, replacing those of the same name; nil removes it. Chainable.
 function Request:set_header(name, value)
-  self.key = nil
+  self.key = false
   if value == nil then
     fields.remove(self.fields, name)
   else
@@ -257,7 +266,7 @@ function Request:is_whole() return not self.content or self.content:is_whole() e
 --- Whether 100 is waited for: RFC 9110 10.1.1, not by a request without content.
 function Request:expects_continue()
   local content = self.content
-  return self.expects ~= false and self.options.expect_continue and content
+  return not self.refuses_expect and self.options.expect_continue and content
     and content.length ~= 0 or false
 end
 

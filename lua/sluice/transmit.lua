@@ -44,25 +44,17 @@ local function await_response(response, request, pushing)
   return answer
 end
 
--- A request whose body is pushed, or whose progress is reported.
-local function send_watched(sending, request, content)
-  local body, lines = request.content, nil
-  if request.trailers then
-    local message, err
-    lines, message, err = core.field_lines(request.trailers)
-    if not lines then return nil, message, err end
-  end
-  local response, message, err = sending.origin:begin(sending.head, sending.options, sending.info,
-    content, request.options.stream, body and body.length, body and body.name, sending.lines,
-    sending.deadline)
-  if not response then return nil, message, err end
-  local pushing = body and body.kind == "pushed" and push.beside(response, body, lines)
+-- Waits for the response of a request whose body is pushed, or whose progress is reported.
+-- `trailers` are lines to come behind the body, if any.
+local function attend(response, request, trailers)
+  local body = request.content
+  local pushing = body and body.kind == "pushed" and push.beside(response, body, trailers)
   return await_response(response, request, pushing)
 end
 
--- All that the core is given of a request beside its body: { origin, head, options, info,
--- lines, deadline } | nil, message, err
-local function prepare(call, request)
+-- The plan of a request, and the lines of this sending alone, or nil.
+-- Returns both | nil, message, err
+local function plan_sending(call, request)
   if request.refusal then return nil, request.refusal.message, request.refusal end
   if call.client.connections == nil then
     return request:failure("closed", "client is closed")
@@ -72,37 +64,39 @@ local function prepare(call, request)
   local lines
   lines, message, err = compose.lines(request, planned)
   if err then return nil, message, err end
-  return {
-    origin = planned.origin,
-    head = planned.head,
-    options = compose.options(call.client, request.method, request.options,
-      request:expects_continue()),
-    info = call:info(planned),
-    lines = lines,
-    deadline = call.deadline,
-  }
+  return planned, lines
+end
+
+-- The lines behind a body, or nil when there are none | nil, message, err
+local function write_trailers(request)
+  if not request.trailers then return nil end
+  return core.field_lines(request.trailers)
 end
 
 --- Sends a request of a call. Returns response | nil, message, err. Yields.
 function transmit.send(call, request)
-  local sending, message, err = prepare(call, request)
-  if not sending then return nil, message, err end
+  local planned, lines, err = plan_sending(call, request)
+  if not planned then return nil, lines, err end
+  local trailers, message
+  trailers, message, err = write_trailers(request)
+  if err then return nil, message, err end
   call.sent = request
-  local body = request.content
-  local content, shown, refusal
+  local own, body, content, shown = request.options, request.content, nil, nil
   if body then
-    content, shown, refusal = body:open()
-    if content == nil then return nil, shown, refusal end
+    content, shown, err = body:open()
+    if content == nil then return nil, shown, err end
   end
   local closing <close> = shown -- luacheck: ignore
-  if body and body.kind == "pushed" or request.options.on_progress then
-    return send_watched(sending, request, content)
-  end
+  local origin = planned.origin
+  local is_attended = body and body.kind == "pushed" or own.on_progress
+  local start = is_attended and origin.begin or origin.send
   local response
-  response, message, err = sending.origin:send(sending.head, sending.options, sending.info, content,
-    request.options.stream, body and body.length, body and body.name, sending.lines,
-    sending.deadline)
+  response, message, err = start(origin, planned.head,
+    compose.options(call.client, request.method, own, request:expects_continue()),
+    call:info(planned), content, own.stream, body and body.length, body and body.name, lines,
+    call.deadline)
   if not response then return nil, message, err end
+  if is_attended then return attend(response, request, trailers) end
   return response
 end
 

@@ -4,8 +4,10 @@
 --- Returns response | nil, message, err. Yields.
 return function(call, request, forward)
   local response, message, err = forward(call, request)
-  if type(response) ~= "userdata" or response.status ~= 417 then return response, message, err end
-  if not request:expects_continue() or not request:is_whole() then return response end
+  if not request:expects_continue() or type(response) ~= "userdata" or response.status ~= 417
+    or not request:is_whole() then
+    return response, message, err
+  end
   response:dispose()
-  return forward(call, call:derive(request, { expects = false }))
+  return forward(call, call:derive(request, { refuses_expect = true }))
 end

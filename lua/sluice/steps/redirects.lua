@@ -78,21 +78,21 @@ end
 -- one where that is there already.
 -- Returns response | nil, message, err (redirect, and what sending gives). Yields.
 return function(call, request, forward, response)
-  local most = compose.redirect_limit(call.client, request.options)
-  local message, err
-  call.history = {}
+  local left, message, err
+  call.history = nil
   if not response then response, message, err = forward(call, request) end
   while core.leads_on(response) do
     local derived, reason
-    if #call.history < most then
+    left = left or compose.redirect_limit(call.client, request.options)
+    call:add_redirect(response)
+    if left > 0 then
       derived, reason = derive(call, request, response)
     else
-      reason = ("more redirects than allowed (redirects = %d)"):format(most)
+      reason = ("more redirects than allowed (redirects = %d)"):format(#call.history - 1)
     end
-    call:add_redirect(response)
     response:dispose()
     if not derived then return call.sent:failure("redirect", reason, "head") end
-    request = derived
+    left, request = left - 1, derived
     response, message, err = forward(call, request)
   end
   if not response then return nil, message, err end
