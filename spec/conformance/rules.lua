@@ -23,6 +23,8 @@ local requests = "spec/request_spec.lua"
 local redirects = "spec/redirect_spec.lua"
 local fields = "spec/fields_spec.lua"
 local stream = "spec/stream_spec.lua"
+local compose = "spec/lua/compose_spec.lua"
+local expectation = "spec/lua/expectation_spec.lua"
 
 local line = "refuses every byte that could split a request line"
 local field = "refuses every byte that could split a field line"
@@ -163,7 +165,8 @@ return {
   { "9110 9.3.7", "OPTIONS with content has a Content-Type",
     { requests, "with OPTIONS and a body needs a Content-Type" } },
   { "9110 9.3.8", "TRACE has no content and no secrets",
-    { requests, "with TRACE has neither body nor secrets" } },
+    { requests, "with TRACE has neither body nor secrets" },
+    { compose, "of TRACE carries no secrets" } },
   { "9110 10.1.1", "100-continue only with content; the wait is bounded",
     { upload, "does not say that it expects anything without content" },
     { fields, "say Expect by the option alone" },
@@ -202,4 +205,6 @@ return {
     { redirects, "of 307 or 308 keeps method and body" } },
   { "9110 15.5.2", "each challenge of 401 and 407 is answered once",
     { requests, "that a 401 or 407 answers is not sent again" } },
+  { "9110 15.5.18", "417 has a request sent again without Expect",
+    { expectation, "is not sent a third time" } },
 }
