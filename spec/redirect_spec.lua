@@ -302,6 +302,19 @@ describe("a redirect", function()
     assert.equal(1, (p:connections()))
   end)
 
+  it("is followed on the only connection allowed, or on the next when that closes", function()
+    local own <close> = support.client { pool = { per_origin = 1, total = 1 } }
+    local head = "HTTP/1.1 302 F\r\nLocation: /next\r\nContent-Length: 4\r\n\r\n"
+    local p <close> = peer.listen { script = {
+      { request_head, { "send", head .. "full" }, request_head, { "send", head }, { "stall" } },
+      { request_head, { "send", DONE }, { "read_all" } },
+    } }
+    local response <close> = assert(own:get(p.url .. "/"))
+    assert.equal("done", response:text())
+    assert.equal("GET /, GET /next, GET /next", lines_of(p))
+    assert.equal(2, (p:connections()))
+  end)
+
   -- ---- Location ----
 
   it("with two equal Location lines has one place to go to, with different ones none", function()
