@@ -1,12 +1,13 @@
 #!/usr/bin/env lua5.4
 -- .ci/layers.lua [ROOT] - checks that the includes of src/ run along the arrows
 --
---   base -> memory -> codec -> http, ws --+
---                  -> tls ----------------+--> conn -> binding
---                  -> io -----------------+
+--   base -> memory -> codec -> http, ws, events --+
+--                  -> tls ------------------------+--> conn -> task -> binding
+--                  -> io -------------------------+
 --
--- Also: only binding/ sees Lua's headers, only io/ and what stands above it
--- sees sockets, and includes name the folder.
+-- Also: only task/ and binding/ see Lua's headers, only io/ and what stands above
+-- it sees sockets, includes name the folder, a wing (tls/openssl/) does not know
+-- its sibling, and the units of conn/ stand in an order of their own.
 
 local root = arg[1] or "."
 
@@ -25,13 +26,30 @@ local may_include = {
   codec = set "base memory codec",
   http = set "base memory codec http",
   ws = set "base memory codec ws",
+  events = set "base memory codec events",
   tls = set "base memory tls",
   io = set "base memory io",
-  conn = set "base memory codec http ws tls io conn",
-  binding = set "base memory codec http ws tls io conn binding",
+  conn = set "base memory codec http ws events tls io conn",
+  task = set "base memory codec http ws events tls io conn task",
+  binding = set "base memory codec http ws events tls io conn task binding",
 }
 
-local no_sockets = set "base memory codec http ws tls"
+--- The units of conn/ from the lowest to the highest: each includes those of its
+-- own line and of the lines above it here. So the road to a connection knows no
+-- exchange, and the two halves of an exchange do not decide its fate.
+local conn_groups = {
+  set "peer link directory",
+  set "tunnel tunnel_http tunnel_socks5",
+  set "opening",
+  set "pool origin connection",
+  set "source upload",
+  set "outgoing incoming",
+  set "exchange deadline channel",
+  set "websocket",
+}
+
+local no_sockets = set "base memory codec http ws events tls"
+local sees_lua = set "task binding"
 
 local socket_headers = {
   "^sys/socket%.h$", "^sys/un%.h$", "^sys/epoll%.h$", "^sys/event%.h$", "^sys/select%.h$",
@@ -49,26 +67,72 @@ local function matches(name, patterns)
   return false
 end
 
---- Why `folder` may not include `name`, or nil when it may.
-local function complaint(folder, name, is_system)
-  if is_system then
-    if folder ~= "binding" and matches(name, lua_headers) then
-      return "only binding/ includes Lua's headers"
-    elseif no_sockets[folder] and matches(name, socket_headers) then
-      return folder .. "/ sees no sockets"
+local function conn_rank(unit)
+  for rank, group in ipairs(conn_groups) do
+    if group[unit] then
+      return rank
     end
+  end
+  return nil
+end
+
+local function system_complaint(folder, name)
+  if not sees_lua[folder] and matches(name, lua_headers) then
+    return "only task/ and binding/ include Lua's headers"
+  elseif no_sockets[folder] and matches(name, socket_headers) then
+    return folder .. "/ sees no sockets"
+  end
+  return nil
+end
+
+local function wing_complaint(folder, wing, target, target_wing)
+  if not target_wing then
+    return nil
+  elseif target ~= folder then
+    return ("%s/%s/ is for %s/ alone"):format(target, target_wing, target)
+  elseif wing and wing ~= target_wing then
+    return ("%s/%s/ does not know its sibling %s/"):format(folder, wing, target_wing)
+  end
+  return nil
+end
+
+local function conn_complaint(unit, target_unit)
+  local rank, target_rank = conn_rank(unit), conn_rank(target_unit)
+  if not rank or not target_rank then
+    return ("conn/%s stands in no line of conn_groups"):format(rank and target_unit or unit)
+  elseif target_rank > rank then
+    return ("conn/%s may not include conn/%s"):format(unit, target_unit)
+  end
+  return nil
+end
+
+--- The parts of "tls/openssl/engine.h" or "io/loop.c": folder, wing (or nil), unit.
+local function parts_of(name)
+  local folder, rest = name:match("^([%w_]+)/(.+)%.[ch]$")
+  if not folder then
     return nil
   end
-  if name == "sluice.h" then
-    return folder ~= "binding" and "only binding/ includes sluice.h" or nil
+  local wing, unit = rest:match("^([%w_]+)/(.+)$")
+  return folder, wing, unit or rest
+end
+
+--- Why the unit at `path` (below src/) may not include `name`, or nil when it may.
+local function complaint(path, name, is_system)
+  local folder, wing, unit = parts_of(path)
+  if is_system then
+    return system_complaint(folder, name)
+  elseif name == "sluice.h" then
+    return not sees_lua[folder] and "only task/ and binding/ include sluice.h" or nil
   end
-  local target = name:match("^([%w_]+)/")
+  local target, target_wing, target_unit = parts_of(name)
   if not target or not may_include[target] then
     return "an include names its folder in src/"
   elseif not may_include[folder][target] then
     return ("%s/ may not include %s/"):format(folder, target)
+  elseif folder == "conn" and target == "conn" then
+    return conn_complaint(unit, target_unit)
   end
-  return nil
+  return wing_complaint(folder, wing, target, target_wing)
 end
 
 local failures = 0
@@ -78,15 +142,11 @@ local function fail(path, line, message)
   io.stderr:write(("%s:%d: %s\n"):format(path, line, message))
 end
 
-local function check_file(path, folder)
-  local number = 0
-  for line in io.lines(path) do
-    number = number + 1
-    local open, name = line:match('^%s*#%s*include%s*([<"])([^>"]+)[>"]')
-    local message = name and complaint(folder, name, open == "<")
-    if message then
-      fail(path, number, ("includes %s: %s"):format(name, message))
-    end
+local function check_line(path, number, line)
+  local open, name = line:match('^%s*#%s*include%s*([<"])([^>"]+)[>"]')
+  local message = name and complaint(path:match("^src/(.+)$"), name, open == "<")
+  if message then
+    fail(path, number, ("includes %s: %s"):format(name, message))
   end
 end
 
@@ -94,7 +154,11 @@ local list = assert(io.popen(("cd '%s' && find src -mindepth 2 -name '*.[ch]'"):
 for path in list:lines() do
   local folder = path:match("^src/([%w_]+)/")
   if may_include[folder] then
-    check_file(root .. "/" .. path, folder)
+    local number = 0
+    for line in io.lines(root .. "/" .. path) do
+      number = number + 1
+      check_line(path, number, line)
+    end
   else
     fail(path, 1, "no layer is called " .. folder)
   end

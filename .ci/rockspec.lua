@@ -6,16 +6,34 @@
 
 local path = "rockspec/sluice-scm-1.rockspec"
 
---- Left out: a rock is built from what every machine with OpenSSL and zlib has.
-local chosen_by_machine = {
-  ["src/tls/gnutls.c"] = true, ["src/tls/gnutls_certificate.c"] = true,
-  ["src/tls/gnutls_context.c"] = true, ["src/tls/gnutls_engine.c"] = true,
-  ["src/tls/gnutls_session.c"] = true, ["src/tls/gnutls_verify.c"] = true,
-  ["src/io/epoll.c"] = true, ["src/io/kqueue.c"] = true, ["src/io/uring.c"] = true,
-  ["src/io/uring_buffers.c"] = true,
-  ["src/io/iocp.c"] = true, ["src/codec/brotli.c"] = true, ["src/codec/zstd.c"] = true,
-  ["src/codec/isal.c"] = true,
-}
+--- What a rock takes of the sources that are optional: every machine that builds one has OpenSSL.
+local in_rock = { openssl = true }
+
+--- The Makefile's lines of optional sources, by name: pattern and define.
+local function read_optional()
+  local found = {}
+  for line in io.lines("Makefile") do
+    local name, glob, define =
+      line:match "^%$%(call optional,([^,]*),([^,]*),[^,]*,([^,)]*)[,)]"
+    if name then
+      local pattern = glob:gsub("[%-.]", "%%%0"):gsub("%*", "[^/]*")
+      found[name] = { pattern = "^" .. pattern .. "$", define = define }
+    end
+  end
+  return found
+end
+
+local optional = read_optional()
+
+-- Whether it is left out, unless `platform_name` takes it.
+local function is_left_out(path_of_source, platform_name)
+  for name, one in pairs(optional) do
+    if path_of_source:find(one.pattern) then
+      return not in_rock[name] and name ~= platform_name
+    end
+  end
+  return false
+end
 
 local function find(directory, pattern)
   local found = {}
@@ -28,15 +46,10 @@ local function find(directory, pattern)
   return found
 end
 
-local function exists(name)
-  local file = io.open(name)
-  return file ~= nil and file:close()
-end
-
-local function sources(backend)
+local function sources(platform_name)
   local names = {}
   for _, name in ipairs(find("src", "*.c")) do
-    if not chosen_by_machine[name] or name == backend then
+    if not is_left_out(name, platform_name) then
       names[#names + 1] = name
     end
   end
@@ -62,23 +75,31 @@ local function module_lines()
   return table.concat(lines)
 end
 
+local function defines(platform_name)
+  local list = { '"_GNU_SOURCE="' }
+  for name, one in pairs(optional) do
+    if in_rock[name] or name == platform_name then
+      list[#list + 1] = ("%q"):format(one.define .. "=1")
+    end
+  end
+  table.sort(list, function(a, b) return a > b end)
+  return table.concat(list, ", ")
+end
+
 --- The overrides of one platform, merged over the common table by position: so
 -- its list of sources is whole.
-local function platform(name, backend, define)
-  if not exists(backend) then
-    return ""
-  end
+local function platform(name, backend)
   return ([[
     %s = {
       modules = {
         ["sluice.core"] = {
           sources = {
 %s          },
-          defines = { "_GNU_SOURCE=", "%s=1" },
+          defines = { %s },
         },
       },
     },
-]]):format(name, quoted_list(sources(backend), "            "), define)
+]]):format(name, quoted_list(sources(backend), "            "), defines(backend))
 end
 
 local function text()
@@ -112,7 +133,7 @@ build = {
       sources = {
 ]] .. quoted_list(sources(nil), "        ") .. [[
       },
-      defines = { "_GNU_SOURCE=" },
+      defines = { ]] .. defines(nil) .. [[ },
       libraries = { "ssl", "crypto", "z", "pthread" },
       incdirs = { "src", "$(OPENSSL_INCDIR)", "$(ZLIB_INCDIR)" },
       libdirs = { "$(OPENSSL_LIBDIR)", "$(ZLIB_LIBDIR)" },
@@ -120,9 +141,7 @@ build = {
 ]] .. module_lines() .. [[
   },
   platforms = {
-]] .. platform("linux", "src/io/epoll.c", "SL_HAVE_EPOLL") ..
-    platform("macosx", "src/io/kqueue.c", "SL_HAVE_KQUEUE") ..
-    platform("bsd", "src/io/kqueue.c", "SL_HAVE_KQUEUE") .. [[
+]] .. platform("linux", "epoll") .. [[
   },
 }
 ]])

@@ -22,9 +22,9 @@ return function(options)
   if not options.unix_path and not (options.host and options.port) then
     error("connect: host and port, or unix_path expected", 2)
   end
-  -- The dot of a rooted name is of the resolver's, not of certificates.
-  local host = options.host and options.host:gsub("%f[.]%.$", "")
-  if host == "" then error("connect: option 'host': name or address expected", 2) end
+  -- The dot of a rooted name is for the resolver; that of an IPv4 address is for nobody.
+  local host = options.host and options.host:gsub("^([%d.]*%d)%.$", "%1")
+  if host == "" or host == "." then error("connect: option 'host': name or address expected", 2) end
   local mode, backend, refusal = transports.choose(options.transport, "connect", nil, 2)
   if not mode then return nil, backend, refusal end
   local timeout = options.timeout

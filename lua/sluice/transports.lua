@@ -61,12 +61,10 @@ end
 local modes = { stream = true, completion = true }
 
 -- A stream transport waits for readiness; these tell of it.
-local readiness = { epoll = true, kqueue = true, poll = true }
+local readiness = { epoll = true, poll = true }
 
 -- Those there are anywhere; a build and a machine have some of them.
-local backends = {
-  io_uring = true, epoll = true, kqueue = true, iocp = true, threads = true, poll = true,
-}
+local backends = { io_uring = true, epoll = true, threads = true, poll = true }
 
 -- Completions that do not come from the kernel: they work, and gain less.
 local reduced = { threads = true }

@@ -23,13 +23,13 @@
 ---@field tls? number 10
 ---@field first_byte? number 30
 ---@field idle? number 30
----@field queue? number 10
+---@field queue? number 60
 
 ---@class sluice.limits
----@field head? integer 65536 bytes
+---@field head? integer 131072 bytes
 ---@field lines? integer 256
----@field line? integer 16384 bytes
----@field interim? integer 8 responses
+---@field line? integer 65536 bytes
+---@field interim? integer 32 responses
 ---@field body? integer 64 MiB after decoding; none when streamed
 ---@field lenient_lf? boolean
 
@@ -105,7 +105,7 @@
 
 ---@class sluice.transport_choice
 ---@field mode? "stream" | "completion"
----@field backend? "epoll" | "poll" | "kqueue" | "io_uring" | "threads" the last two: completion
+---@field backend? "epoll" | "poll" | "io_uring" | "threads" the last two: completion
 
 ---@alias sluice.transport_option "stream" | "completion" | sluice.transport_choice
 

@@ -92,8 +92,10 @@ end
 cases["writer write"] = function()
   local writer = sluice.writer()
   return writer, function()
-    for i = 1, 500 do writer:write(i + 0.5, "text") end
-    writer:view()
+    for i = 1, 500 do
+      writer:write(i + 0.5, "text")
+      if i % 25 == 0 then writer:view() end -- which allocates: so collections come
+    end
     writer:detach():dispose()
   end
 end

@@ -45,7 +45,7 @@ local function evidence(tests, fixtures)
   local shown = {}
   for _, test in ipairs(tests) do
     local title = test[2]:gsub(": $", "") -- of several tests, behind which a name stands
-    shown[#shown + 1] = ("`%s`: %s"):format(test[1]:match("[^/]+$"), title)
+    shown[#shown + 1] = ("`%s`: %s"):format(test[1]:gsub("^spec/", ""):gsub("^c/", ""), title)
   end
   if #fixtures > 0 then
     table.sort(fixtures)

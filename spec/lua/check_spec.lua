@@ -1,7 +1,96 @@
--- What is said about options that do not exist, and methods called in the wrong way.
+-- Option tables are checked where they are given: each checker, and what a refusal says. The
+-- options themselves are in spec/journeys/options_spec.lua.
 
+local check = require "sluice.check"
 local sluice = require "sluice"
 local support = require "spec.support"
+
+-- Nothing: the value passes.
+local function wrong_with(checker, value) return (checker(value)) end
+
+describe("a checker", function()
+  for name, values in pairs {
+    string = { good = { "", "a", "a\0b" }, bad = { 5, true, {}, print } },
+    text = { good = { "", "a" }, bad = { "a\0b", 5, {} } },
+    content = { good = { "a" }, bad = { "", 5, {} } },
+    boolean = { good = { true, false }, bad = { 0, "true", {} } },
+    table = { good = { {}, { 1 } }, bad = { 0, "x", print } },
+    callable = { good = { print, function() end }, bad = { 0, "x", {} } },
+    seconds = { good = { 0, 1, 0.5, math.huge }, bad = { -1, -0.1, 0 / 0, "1", {} } },
+    count = { good = { 0, 1, math.maxinteger }, bad = { -1, 1.0, "1", math.huge } },
+    positive = { good = { 1, math.maxinteger }, bad = { 0, -1, 1.5, "1" } },
+    port = { good = { 1, 80, 65535 }, bad = { 0, 65536, 80.5, "80" } },
+    off = { good = { false }, bad = { true, 0, "false" } },
+  } do
+    it("takes what it says and nothing else: " .. name, function()
+      for _, value in ipairs(values.good) do assert.is_nil(wrong_with(check[name], value)) end
+      for _, value in ipairs(values.bad) do
+        assert.is_string(wrong_with(check[name], value), tostring(value))
+      end
+    end)
+  end
+
+  it("takes one of the names that it lists", function()
+    local mode = check.one_of("stream", "completion")
+    assert.is_nil(wrong_with(mode, "stream"))
+    assert.equal("'stream' or 'completion'", wrong_with(mode, "streem"))
+    assert.equal("'stream' or 'completion'", wrong_with(mode, 1))
+  end)
+
+  it("takes an array without holes, other keys or too many values", function()
+    local numbers = check.array("numbers", 3, function(v) return type(v) == "number" end, 1)
+    for _, good in ipairs { { 1 }, { 1, 2, 3 } } do assert.is_nil(wrong_with(numbers, good)) end
+    for _, bad in ipairs { {}, { 1, 2, 3, 4 }, { "a" }, { 1, x = 2 }, { [2] = 1 } } do
+      assert.equal("numbers", wrong_with(numbers, bad))
+    end
+    assert.equal("numbers", wrong_with(numbers, 1))
+  end)
+
+  it("takes what one of several takes, and names an inner key", function()
+    local either = check.either("false or table", check.off, check.fields { a = check.count })
+    assert.is_nil(wrong_with(either, false))
+    assert.is_nil(wrong_with(either, { a = 1 }))
+    assert.equal("false or table", wrong_with(either, true))
+    assert.same({ check.count(-1), "a" }, { either { a = -1 } })
+    assert.same({ nil, "b" }, { either { b = 1 } })
+  end)
+end)
+
+describe("a table of options", function()
+  local schema = { size = check.count, inner = check.fields { deep = check.boolean } }
+
+  local function refusal(options)
+    local ok, message = pcall(function() check.options("make", options, schema) end)
+    assert.is_false(ok)
+    return message
+  end
+
+  it("may lack any option", function()
+    check.options("make", {}, schema)
+    check.options("make", { size = 1, inner = { deep = false } }, schema)
+  end)
+
+  it("is refused with the function, the option and what was expected", function()
+    for message, options in pairs {
+      ["make: unknown option 'sise': did you mean 'size'?"] = { sise = 1 },
+      ["make: unknown option '1'"] = { 1 },
+      ["make: unknown option 'inner.depth'"] = { inner = { depth = 1 } },
+      ["make: option 'size': integer, not negative expected, got string"] = { size = "1" },
+      ["make: option 'inner': table expected, got number"] = { inner = 1 },
+      ["make: option 'inner.deep': boolean expected, got number"] = { inner = { deep = 1 } },
+    } do
+      assert.equal(message, (refusal(options):gsub("^.-:%d+: ", "")))
+    end
+    assert.matches("make: table of options expected, got number", refusal(5), 1, true)
+  end)
+
+  it("is refused at the caller's line", function()
+    local line = debug.getinfo(1, "l").currentline + 1
+    local ok, message = pcall(function() check.options("make", { no = 1 }, schema) end)
+    assert.is_false(ok)
+    assert.matches(("check_spec.lua:%d: "):format(line), message, 1, true)
+  end)
+end)
 
 describe("an unknown option", function()
   local before, client

@@ -20,10 +20,12 @@ local function program()
   return (module:gsub("system%.so$", "tls_peer"))
 end
 
---- A server of "1.2" or "1.3", for localhost.
-function tls_peer.start(version)
+--- A server of "1.2" or "1.3", for localhost. It answers `handshakes` handshakes (all unless
+-- given) and is silent in those that follow.
+function tls_peer.start(version, handshakes)
   local port = system.free_port()
-  local command = { program(), certificates.directory(), tostring(port), version }
+  local command = { program(), certificates.directory(), tostring(port), version,
+    handshakes and tostring(handshakes) }
   return setmetatable(server.start(command, port, server.directory()), tls_peer)
 end
 

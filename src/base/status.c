@@ -1,8 +1,10 @@
 #include "base/status.h"
 
+#include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/resource.h>
 
 const char *sl_status_name(enum sl_status status)
 {
@@ -78,9 +80,14 @@ enum sl_status sl_fail_system(struct sl_failure *failure, enum sl_status status,
                               enum sl_stage stage, int system_error)
 {
     char text[sizeof failure->reason];
+    const char *reason = describe(system_error, text, sizeof text);
+    struct rlimit limit;
 
-    sl_fail(failure, status, stage, "%s",
-            describe(system_error, text, sizeof text));
+    if (system_error == EMFILE && getrlimit(RLIMIT_NOFILE, &limit) == 0)
+        sl_fail(failure, status, stage, "%s (ulimit -n: %llu)", reason,
+                (unsigned long long)limit.rlim_cur);
+    else
+        sl_fail(failure, status, stage, "%s", reason);
     failure->system_error = system_error;
     return status;
 }

@@ -66,7 +66,8 @@ enum sl_status sl_fail(struct sl_failure *failure, enum sl_status status,
                        enum sl_stage stage, const char *format, ...)
     __attribute__((format(printf, 4, 5)));
 
-/* The same from an errno: its message is the reason. */
+/* The same from an errno: its message is the reason, which for EMFILE names the
+ * limit. */
 enum sl_status sl_fail_system(struct sl_failure *failure, enum sl_status status,
                               enum sl_stage stage, int system_error);
 

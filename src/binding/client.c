@@ -13,7 +13,8 @@ const char slb_options_type[] = "sluice.options";
 /* The connections of one client. */
 struct slb_connections {
     struct slb_runtime *runtime;
-    struct sl_connections *connections;
+    struct sl_connections *connections; /* held by `exchanges` */
+    struct sl_exchanges *exchanges;
 };
 
 /* ---- connections ---- */
@@ -22,7 +23,7 @@ static struct slb_connections *check_connections(lua_State *L, int index)
 {
     struct slb_connections *handle = luaL_checkudata(L, index, CONNECTIONS);
 
-    if (handle->connections == NULL)
+    if (handle->exchanges == NULL)
         slb_raise_disposed(L, "client");
     slb_check_usable(L, handle->runtime);
     return handle;
@@ -73,6 +74,10 @@ static int new_connections(lua_State *L)
             slb_field_boolean(L, "pooling", true) ? &runtime->pool
                                                   : &runtime->direct,
             &runtime->loop, runtime->resolver, &options, &handle->connections);
+    if (status == SL_OK) {
+        status = sl_exchanges_create(handle->connections, &handle->exchanges);
+        sl_connections_release(handle->connections);
+    }
     if (status != SL_OK)
         return slb_push_outcome(L, status, "create client");
     handle->runtime = runtime;
@@ -86,8 +91,8 @@ static int connections_close(lua_State *L)
 {
     struct slb_connections *handle = luaL_checkudata(L, 1, CONNECTIONS);
 
-    if (handle->connections != NULL)
-        sl_connections_close(handle->connections);
+    if (handle->exchanges != NULL)
+        sl_exchanges_close(handle->exchanges);
     return 0;
 }
 
@@ -95,7 +100,8 @@ static int connections_close(lua_State *L)
  * `active` that is being made), requests, and the client's pool */
 static int connections_stats(lua_State *L)
 {
-    const struct sl_connections *all = check_connections(L, 1)->connections;
+    const struct slb_connections *handle = check_connections(L, 1);
+    const struct sl_connections *all = handle->connections;
     const struct sl_connections_stats *stats = &all->stats;
     const struct sl_pool_stats *pool = &all->pool->stats;
     const struct {
@@ -107,8 +113,8 @@ static int connections_stats(lua_State *L)
         {"dialing", stats->idle + stats->active - stats->open},
         {"queued", stats->queued},
         {"made", stats->made},
-        {"requests", stats->requests},
-        {"resends", stats->resends},
+        {"requests", handle->exchanges->requests},
+        {"resends", handle->exchanges->resends},
         {"outstanding", sl_pool_outstanding(all->pool)},
         {"rented", pool->rented},
         {"returned", pool->returned},
@@ -129,11 +135,11 @@ static int connections_gc(lua_State *L)
 {
     struct slb_connections *handle = luaL_checkudata(L, 1, CONNECTIONS);
 
-    if (handle->connections == NULL)
+    if (handle->exchanges == NULL)
         return 0;
-    sl_connections_close(handle->connections);
-    sl_connections_release(handle->connections);
-    handle->connections = NULL;
+    sl_exchanges_close(handle->exchanges);
+    sl_exchanges_release(handle->exchanges);
+    handle->exchanges = NULL;
     slb_runtime_release(handle->runtime);
     return 0;
 }
@@ -148,14 +154,17 @@ static void read_origin(lua_State *L, struct sl_origin_options *options)
     options->address = slb_field_string(L, "address");
     options->unix_path = slb_field_string(L, "unix_path");
     options->local_address = slb_field_string(L, "local_address");
-    options->identity = slb_field_string(L, "identity");
+    options->key = slb_field_string(L, "identity");
     if (options->host == NULL || options->host[0] == '\0')
         luaL_error(L, "host: missing");
+    if (options->key == NULL)
+        luaL_error(L, "identity: missing");
 }
 
-/* connections:origin{ host, port, address, unix_path, local_address, tls, identity }
+/* connections:origin{ identity, host, port, address, unix_path, local_address, tls }
  *   -> origin | nil, message, err
- * `tls` is a context; `identity` keys its sessions. */
+ * The origin known by that identity, which also keys its TLS sessions, or a new
+ * one; `tls` is a context. */
 static int connections_origin(lua_State *L)
 {
     struct slb_connections *connections;
@@ -179,9 +188,11 @@ static int connections_origin(lua_State *L)
     lua_setiuservalue(L, -2, 1);
     connections = check_connections(L, 2);
     status =
-        sl_origin_create(connections->connections, &options, &handle->origin);
+        sl_origin_find(connections->connections, &options, &handle->origin);
     if (status != SL_OK)
         return slb_push_outcome(L, status, "create origin");
+    handle->exchanges = connections->exchanges;
+    sl_exchanges_retain(handle->exchanges);
     handle->runtime = connections->runtime;
     slb_runtime_retain(handle->runtime);
     return 1;
@@ -204,6 +215,7 @@ static int origin_gc(lua_State *L)
     if (handle->origin == NULL)
         return 0;
     sl_origin_release(handle->origin);
+    sl_exchanges_release(handle->exchanges);
     handle->origin = NULL;
     slb_runtime_release(handle->runtime);
     return 0;
@@ -213,11 +225,13 @@ static int origin_gc(lua_State *L)
 
 static void read_deadlines(lua_State *L, struct sl_deadlines *deadlines)
 {
+    struct sl_opening_deadlines *opening = &deadlines->opening;
+
     sl_deadlines_default(deadlines);
     deadlines->queue = slb_field_seconds(L, "queue", deadlines->queue);
-    deadlines->resolve = slb_field_seconds(L, "resolve", deadlines->resolve);
-    deadlines->connect = slb_field_seconds(L, "connect", deadlines->connect);
-    deadlines->tls = slb_field_seconds(L, "tls", deadlines->tls);
+    opening->resolve = slb_field_seconds(L, "resolve", opening->resolve);
+    opening->connect = slb_field_seconds(L, "connect", opening->connect);
+    opening->tls = slb_field_seconds(L, "tls", opening->tls);
     deadlines->first_byte =
         slb_field_seconds(L, "first_byte", deadlines->first_byte);
     deadlines->idle = slb_field_seconds(L, "idle", deadlines->idle);

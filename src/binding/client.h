@@ -8,6 +8,7 @@
 struct slb_origin {
     struct slb_runtime *runtime;
     struct sl_origin *origin;
+    struct sl_exchanges *exchanges; /* of its client; retained by the handle */
 };
 
 /* What one kind of request asks for, compiled once. */

@@ -13,7 +13,7 @@ static void update_counters(struct slb_runtime *runtime,
                             struct sl_exchange *exchange)
 {
     runtime->requests++;
-    if (exchange->has_resent)
+    if (exchange->use == SL_EXCHANGE_RESENT)
         runtime->resends++;
 }
 
@@ -171,15 +171,15 @@ static struct slb_response *create(lua_State *L, enum sl_status *status)
     keep_body(L, response);
     if (origin->origin == NULL) /* ended by a finaliser */
         slb_check_origin(L, 1);
-    *status = sl_exchange_create(origin->origin, &options->options, head,
-                                 &response->exchange);
+    *status = sl_exchange_create(origin->exchanges, origin->origin,
+                                 &options->options, head, &response->exchange);
     if (*status != SL_OK)
         return response;
     response->runtime = origin->runtime;
     slb_runtime_retain(response->runtime);
     if (lua_isinteger(L, 10))
         sl_exchange_set_deadline(response->exchange, lua_tointeger(L, 10));
-    *status = set_body(L, 5, &response->exchange->upload);
+    *status = set_body(L, 5, &response->exchange->outgoing.upload);
     if (*status != SL_OK)
         slb_abandon_response(response);
     return response;
@@ -195,7 +195,7 @@ static enum sl_status want_answer(const struct slb_response *response,
 {
     struct sl_exchange *exchange = response->exchange;
     bool may_redirect = exchange->options.traits.follows_redirects &&
-                        exchange->response.phase == SL_PHASE_HEAD;
+                        exchange->incoming.response.phase == SL_PHASE_HEAD;
 
     *is_redirect = slb_leads_on(response);
     if (response->is_stream || *is_redirect || may_redirect) {
@@ -227,7 +227,7 @@ static int settle(lua_State *L, struct slb_response *response)
         slb_abandon_response(response);
         return count;
     }
-    if (response->keeps_body && exchange->is_upload_over) {
+    if (response->keeps_body && sl_outgoing_is_over(&exchange->outgoing)) {
         lua_pushnil(L);
         lua_setiuservalue(L, 1, RESPONSE_TEXT);
         response->keeps_body = false;
@@ -337,7 +337,7 @@ static int await_room(lua_State *L, struct slb_response *response)
     if (status == SL_MISUSE)
         return luaL_error(L, "body is being pushed by another coroutine");
     /* A failure shows when the response is waited for. */
-    lua_pushboolean(L, !exchange->is_upload_over);
+    lua_pushboolean(L, !sl_outgoing_is_over(&exchange->outgoing));
     return 1;
 }
 
@@ -392,7 +392,8 @@ static int response_await_room(lua_State *L)
 /* Whether bytes are wanted, if only to say that they are too many. */
 static bool takes_more(const struct sl_exchange *exchange)
 {
-    return exchange->phase < SL_EXCHANGE_DONE && !exchange->was_cut;
+    return !sl_exchange_is_over(exchange) &&
+           exchange->outgoing.phase != SL_OUTGOING_CUT;
 }
 
 /* response:push(bytes) -> true | false (no more is wanted)
@@ -415,7 +416,7 @@ static int response_push(lua_State *L)
     sl_buffer_init(&piece, &response->runtime->pool, SIZE_MAX);
     status = append_bytes(&piece, &bytes);
     if (status == SL_OK)
-        status = sl_upload_push(&exchange->upload, &piece);
+        status = sl_upload_push(&exchange->outgoing.upload, &piece);
     sl_buffer_fini(&piece);
     lua_settop(L, 1);
     if (is_taken(exchange, status, "more body than was declared"))
@@ -434,10 +435,11 @@ static int response_finish(lua_State *L)
     if (!lua_isnoneornil(L, 2))
         trailers.data = luaL_checklstring(L, 2, &trailers.size);
     response = live_response(L);
-    if (response != NULL && !response->exchange->is_upload_over)
-        is_taken(response->exchange,
-                 sl_upload_finish(&response->exchange->upload, trailers),
-                 "less body than was declared");
+    if (response != NULL && !sl_outgoing_is_over(&response->exchange->outgoing))
+        is_taken(
+            response->exchange,
+            sl_upload_finish(&response->exchange->outgoing.upload, trailers),
+            "less body than was declared");
     return 0;
 }
 

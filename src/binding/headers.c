@@ -33,10 +33,10 @@ static const struct sl_head *check_head(lua_State *L, int index)
     exchange = slb_check_response(L, -1)->exchange;
     lua_pop(L, 1);
     if (!headers->is_trailers)
-        return &exchange->response.head;
+        return &exchange->incoming.response.head;
     /* Until they are complete, or when they never were, there are none. */
-    return exchange->response.phase >= SL_PHASE_DECODING
-               ? &exchange->response.trailers
+    return exchange->incoming.response.phase >= SL_PHASE_DECODING
+               ? &exchange->incoming.response.trailers
                : &no_fields;
 }
 

@@ -1,6 +1,8 @@
 #include "binding/types.h"
 #include "binding/wait.h"
 
+#include <errno.h>
+
 #define LOOP "sluice.loop"
 
 static const char loop_key;
@@ -68,8 +70,15 @@ static int loop_spin(lua_State *L)
 static int loop_pollfd(lua_State *L)
 {
     struct slb_runtime *runtime = check_loop(L);
-    int fd = sl_loop_pollfd(&runtime->loop);
+    struct sl_failure failure;
+    int fd;
 
+    errno = 0;
+    fd = sl_loop_pollfd(&runtime->loop);
+    if (fd < 0 && (errno == EMFILE || errno == ENFILE)) {
+        sl_fail_system(&failure, SL_LIMIT, SL_STAGE_NONE, errno);
+        return slb_push_failure(L, &failure, "open the loop's descriptor");
+    }
     if (fd < 0)
         return slb_push_outcome(L, SL_MEMORY, "open the loop's descriptor");
     lua_pushinteger(L, fd);

@@ -31,7 +31,7 @@ static void push_count(lua_State *L, uint64_t count)
  * not known). As they travel: without framing, before decoding. */
 static int push_counts(lua_State *L, const struct sl_exchange *exchange)
 {
-    const struct sl_response *response = &exchange->response;
+    const struct sl_response *response = &exchange->incoming.response;
 
     lua_settop(L, 2);
     push_count(L, sl_exchange_uploaded(exchange));
@@ -56,7 +56,7 @@ static int progress_is_over(lua_State *L)
     const struct sl_exchange *exchange = check_exchange(L);
 
     lua_pushboolean(L, exchange->phase >= SL_EXCHANGE_DONE ||
-                           exchange->drain_until != 0);
+                           sl_incoming_is_draining(&exchange->incoming));
     lua_pushboolean(L, exchange->phase == SL_EXCHANGE_DONE);
     return 2;
 }

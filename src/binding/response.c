@@ -19,7 +19,8 @@ const char slb_response_type[] = "sluice.response";
 
 void slb_note_body(lua_State *L, struct slb_response *response)
 {
-    response->noted = EXCHANGE_SIZE + response->exchange->response.body.length;
+    response->noted =
+        EXCHANGE_SIZE + response->exchange->incoming.response.body.length;
     slb_note_bytes(L, response->runtime, response->noted);
 }
 
@@ -70,13 +71,13 @@ bool slb_leads_on(const struct slb_response *response)
     const struct sl_exchange *exchange = response->exchange;
 
     return exchange->options.traits.follows_redirects &&
-           exchange->response.phase > SL_PHASE_HEAD &&
-           sl_is_redirect(&exchange->response.head);
+           exchange->incoming.response.phase > SL_PHASE_HEAD &&
+           sl_is_redirect(&exchange->incoming.response.head);
 }
 
 static struct sl_buffer *body_of(struct slb_response *response)
 {
-    return &response->exchange->response.body;
+    return &response->exchange->incoming.response.body;
 }
 
 static bool is_complete(const struct slb_response *response)
@@ -410,8 +411,8 @@ static int response_detach(lua_State *L)
 {
     struct slb_response *response = check_waiting(L);
 
-    if (response->has_text ||
-        response->exchange->response.delivered != body_of(response)->length)
+    if (response->has_text || response->exchange->incoming.response.delivered !=
+                                  body_of(response)->length)
         return luaL_error(L, "detach: part of the body was taken already");
     lua_settop(L, 1);
     return detach(L, response);
@@ -449,7 +450,7 @@ static int response_gc(lua_State *L)
 static int push_timings(lua_State *L, const struct sl_exchange *exchange)
 {
     const struct sl_exchange_times times = exchange->times;
-    bool is_reused = exchange->is_reused;
+    bool is_reused = exchange->use == SL_EXCHANGE_REUSED;
     const struct {
         const char *name;
         int64_t from;
@@ -488,7 +489,7 @@ static int push_body(lua_State *L, struct slb_response *response)
 static int push_property(lua_State *L, struct slb_response *response,
                          const char *name)
 {
-    const struct sl_head *head = &response->exchange->response.head;
+    const struct sl_head *head = &response->exchange->incoming.response.head;
     struct sl_view reason;
 
     if (strcmp(name, "status") == 0) {
@@ -556,7 +557,7 @@ static int response_tostring(lua_State *L)
         lua_pushliteral(L, "sluice.response (disposed)");
     else
         lua_pushfstring(L, "sluice.response (%d)",
-                        response->exchange->response.head.status);
+                        response->exchange->incoming.response.head.status);
     return 1;
 }
 

@@ -128,7 +128,7 @@ static int opened(lua_State *L, int status, lua_KContext context)
     return 1;
 }
 
-static void read_options(lua_State *L, struct sl_channel_options *options)
+static void read_options(lua_State *L, struct sl_opening_options *options)
 {
     const char *backend = slb_field_string(L, "backend");
 
@@ -136,12 +136,12 @@ static void read_options(lua_State *L, struct sl_channel_options *options)
     options->connect.host = slb_field_string(L, "host");
     options->connect.port = (int)slb_field_size(L, "port", 0);
     options->connect.unix_path = slb_field_string(L, "unix_path");
-    options->connect.resolve_timeout =
-        slb_field_seconds(L, "resolve", 5 * SL_SECOND);
-    options->connect.connect_timeout =
+    options->deadlines.resolve = slb_field_seconds(L, "resolve", 5 * SL_SECOND);
+    options->deadlines.connect =
         slb_field_seconds(L, "connect", 10 * SL_SECOND);
+    options->deadlines.tls =
+        slb_field_seconds(L, "tls_timeout", 10 * SL_SECOND);
     options->connect.deadline = SL_NEVER;
-    options->tls_timeout = slb_field_seconds(L, "tls_timeout", 10 * SL_SECOND);
     options->identity = slb_field_string(L, "identity");
     if (slb_field_boolean(L, "completion", false))
         options->connect.mode = SL_TRANSPORT_COMPLETION;
@@ -152,7 +152,7 @@ static void read_options(lua_State *L, struct sl_channel_options *options)
     }
 }
 
-static void read_tls(lua_State *L, struct sl_channel_options *options)
+static void read_tls(lua_State *L, struct sl_opening_options *options)
 {
     if (lua_getfield(L, 1, "tls") != LUA_TNIL) {
         struct slb_tls_context *tls = slb_check_tls_context(L, -1);
@@ -171,7 +171,7 @@ static int connect_transport(lua_State *L)
 {
     struct slb_runtime *runtime = slb_runtime(L);
     struct slb_transport *handle;
-    struct sl_channel_options options;
+    struct sl_opening_options options;
     struct sl_failure failure;
 
     luaL_checktype(L, 1, LUA_TTABLE);

@@ -48,7 +48,7 @@ static int url_parse(lua_State *L)
 }
 
 /* url.target(text) -> the same, for a URL that a request can be sent to, with
- * `host` in lower case without a trailing dot | nil, message, err */
+ * `host` in lower case | nil, message, err */
 static int url_target(lua_State *L)
 {
     struct sl_url url;

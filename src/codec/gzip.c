@@ -6,7 +6,7 @@
 #include <zlib.h>
 
 /* gzip:    MAGIC -> FIXED [-> EXTRA_SIZE -> EXTRA] [-> NAME] [-> COMMENT]
- *          [-> HEADER_CHECK] -> CONTENT -> CRC -> MAGIC ...
+ *          [-> HEADER_CHECK] -> CONTENT -> CRC -> MAGIC ... [-> PADDING]
  * deflate: DETECT -> CONTENT [-> ADLER] -> NOTHING */
 enum state {
     MAGIC,        /* 1f 8b 08; between members the body may end */
@@ -19,6 +19,7 @@ enum state {
     DETECT,       /* zlib's two bytes, or content */
     CONTENT,      /* the engine's */
     CRC,          /* crc32 and size of the content */
+    PADDING,      /* zero bytes alone, behind the last member */
     ADLER,        /* adler32 of the content */
     NOTHING       /* no byte at all */
 };
@@ -163,6 +164,31 @@ static enum sl_status begin_content(struct gzip *self)
     return SL_OK;
 }
 
+/* Tapes and some servers fill the last block with zeros, as gzip(1) accepts. */
+static bool begins_padding(const struct gzip *self, struct sl_buffer *input)
+{
+    struct sl_view view = sl_engine_peek(self->base.engine, input);
+
+    return self->has_member && self->field_size == 0 && view.size > 0 &&
+           view.data[0] == '\0';
+}
+
+static enum sl_status skip_padding(struct gzip *self, struct sl_buffer *input)
+{
+    for (;;) {
+        struct sl_view view = sl_engine_peek(self->base.engine, input);
+        size_t zeros = 0;
+
+        if (view.size == 0)
+            return SL_AGAIN;
+        while (zeros < view.size && view.data[zeros] == '\0')
+            zeros++;
+        if (zeros < view.size)
+            return corrupt(self, "data after the end of gzip data");
+        sl_engine_consume(self->base.engine, input, zeros);
+    }
+}
+
 static enum sl_status check_magic(struct gzip *self)
 {
     if (self->field[0] != 0x1f || self->field[1] != 0x8b)
@@ -269,6 +295,10 @@ static enum sl_status step(struct sl_decoder *decoder, struct sl_buffer *input,
 
     switch (self->state) {
     case MAGIC:
+        if (begins_padding(self, input)) {
+            self->state = PADDING;
+            return SL_OK;
+        }
         return take_field(self, input, 3) ? check_magic(self) : SL_AGAIN;
     case FIXED:
         return take_field(self, input, 7) ? check_fixed(self) : SL_AGAIN;
@@ -310,6 +340,8 @@ static enum sl_status step(struct sl_decoder *decoder, struct sl_buffer *input,
         return run_content(self, input, output, limit);
     case CRC:
         return take_field(self, input, 8) ? check_crc(self) : SL_AGAIN;
+    case PADDING:
+        return skip_padding(self, input);
     case ADLER:
         return take_field(self, input, 4) ? check_adler(self) : SL_AGAIN;
     case NOTHING:
@@ -330,8 +362,8 @@ static bool is_complete(const struct sl_decoder *decoder)
     const struct gzip *self = (const struct gzip *)decoder;
 
     return self->field_size == 0 &&
-           (self->state == MAGIC || self->state == DETECT ||
-            self->state == NOTHING);
+           (self->state == MAGIC || self->state == PADDING ||
+            self->state == DETECT || self->state == NOTHING);
 }
 
 const struct sl_format sl_format_gzip = {

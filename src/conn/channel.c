@@ -31,12 +31,7 @@ static void end(struct sl_channel_operation *operation, enum sl_status status,
 static void fail(struct sl_channel_operation *operation, enum sl_status status,
                  const char *reason)
 {
-    struct sl_channel *channel = operation->channel;
-    bool is_handshake =
-        operation == &channel->opening && channel->link.tls != NULL;
-
-    sl_fail(&operation->failure, status,
-            is_handshake ? SL_STAGE_TLS : SL_STAGE_NONE, "%s", reason);
+    sl_fail(&operation->failure, status, SL_STAGE_NONE, "%s", reason);
     end(operation, status, false);
 }
 
@@ -57,7 +52,7 @@ static void stop(struct sl_channel_operation *operation, enum sl_status status,
     if (!is_pending(operation))
         return;
     if (operation == &channel->sending) {
-        /* Of one that has not begun nothing is missing. */
+        /* A send that has put nothing on the wire leaves the stream whole. */
         if (operation->moved > 0 || sl_link_is_stuck(&channel->link))
             channel->is_broken = true;
         release_outgoing(channel);
@@ -68,14 +63,6 @@ static void stop(struct sl_channel_operation *operation, enum sl_status status,
         sl_transport_unwait(channel->link.transport, SL_TRANSPORT_RECEIVING);
     }
     fail(operation, status, reason);
-    if (operation == &channel->opening) {
-        channel->phase = SL_CHANNEL_CLOSED;
-        if (channel->connector != NULL)
-            sl_connect_destroy(channel->connector);
-        channel->connector = NULL;
-        if (!channel->is_in_engine)
-            sl_link_close(&channel->link, true);
-    }
 }
 
 #define FROM(member, pointer)                                    \
@@ -104,9 +91,31 @@ static void time_came(struct sl_timer *timer)
         stop(operation, SL_TIMEOUT, "not complete in time");
 }
 
+/* Ends the opening while it is under way; its stage stays in the failure. */
+static void stop_opening(struct sl_channel *channel, const char *reason)
+{
+    struct sl_opening *opener = channel->opener;
+    enum sl_stage stage;
+
+    if (opener == NULL)
+        return;
+    stage = sl_opening_stage(opener);
+    channel->opener = NULL;
+    channel->phase = SL_CHANNEL_CLOSED;
+    sl_opening_destroy(opener);
+    stop(&channel->opening, SL_CANCELLED, reason);
+    channel->opening.failure.stage =
+        stage == SL_STAGE_TLS ? SL_STAGE_TLS : SL_STAGE_NONE;
+}
+
 static void cancel(struct sl_completion *completion)
 {
-    stop(FROM(completion, completion), SL_CANCELLED, "cancelled");
+    struct sl_channel_operation *operation = FROM(completion, completion);
+
+    if (operation == &operation->channel->opening)
+        stop_opening(operation->channel, "cancelled");
+    else
+        stop(operation, SL_CANCELLED, "cancelled");
 }
 
 static void begin(struct sl_channel_operation *operation, int64_t due)
@@ -214,64 +223,11 @@ static void advance_receive(struct sl_channel *channel, bool is_inside)
     end(operation, status, is_inside);
 }
 
-/* The owner's verify runs in there and may close this channel; the caller holds
- * it. */
-static enum sl_status handshake(struct sl_channel *channel)
-{
-    struct sl_failure failure;
-    enum sl_status status;
-
-    channel->is_in_engine = true;
-    status = sl_link_handshake(&channel->link, &failure);
-    channel->is_in_engine = false;
-    if (channel->phase == SL_CHANNEL_OPENING && sl_is_failure(status))
-        channel->opening.failure = failure;
-    return status;
-}
-
-static void end_opening(struct sl_channel *channel, enum sl_status status)
-{
-    struct sl_channel_operation *operation = &channel->opening;
-
-    if (status == SL_OK) {
-        status = sl_peer_create(channel->allocator, channel->provider,
-                                channel->link.tls->engine, &channel->peer);
-        if (status != SL_OK)
-            sl_fail(&operation->failure, status, SL_STAGE_TLS, "out of memory");
-    }
-    if (status != SL_OK) {
-        operation->failure.stage = SL_STAGE_TLS;
-        channel->phase = SL_CHANNEL_CLOSED;
-        sl_link_close(&channel->link, true);
-    } else {
-        channel->phase = SL_CHANNEL_OPEN;
-    }
-    end(operation, status, false);
-}
-
-static void advance_opening(struct sl_channel *channel)
-{
-    enum sl_status status;
-
-    sl_channel_retain(channel);
-    status = handshake(channel);
-    if (channel->phase == SL_CHANNEL_CLOSED)
-        sl_link_close(&channel->link, true);
-    else if (status != SL_AGAIN)
-        end_opening(channel, status);
-    sl_channel_release(channel);
-}
-
 /* With TLS either event may serve either direction. */
 static void can_move(void *owner)
 {
     struct sl_channel *channel = owner;
 
-    if (channel->phase == SL_CHANNEL_OPENING) {
-        if (!channel->is_in_engine)
-            advance_opening(channel);
-        return;
-    }
     advance_send(channel, false);
     advance_receive(channel, false);
 }
@@ -287,52 +243,24 @@ static const struct sl_transport_events events = {can_move, can_move};
 
 /* ---- opening ---- */
 
-static void secure(struct sl_channel *channel)
-{
-    struct sl_channel_operation *operation = &channel->opening;
-    struct sl_tls_engine *engine = channel->engine;
-    struct sl_loop *loop = channel->loop;
-
-    channel->engine = NULL;
-    if (sl_link_secure(&channel->link, channel->pool, channel->provider,
-                       engine) != SL_OK) {
-        stop(operation, SL_MEMORY, "out of memory");
-        return;
-    }
-    if (channel->tls_timeout < SL_NEVER - loop->now)
-        sl_timer_arm(&loop->timers, &operation->timer,
-                     loop->now + channel->tls_timeout);
-    advance_opening(channel);
-}
-
-static void connected(void *owner)
+static void opened(void *owner)
 {
     struct sl_channel *channel = owner;
     struct sl_channel_operation *operation = &channel->opening;
-    struct sl_transport *transport;
-    enum sl_status status =
-        sl_connect_result(channel->connector, &transport, &operation->failure);
+    enum sl_status status = sl_opening_result(
+        channel->opener, &channel->link, &channel->peer, &operation->failure);
 
-    sl_connect_destroy(channel->connector);
-    channel->connector = NULL;
-    if (status != SL_OK) {
-        channel->phase = SL_CHANNEL_CLOSED;
-        end(operation, status, false);
-        return;
-    }
-    sl_transport_bind(transport, &events, channel);
-    sl_link_init(&channel->link, channel->allocator, transport);
-    if (channel->engine != NULL) {
-        secure(channel);
-        return;
-    }
-    channel->phase = SL_CHANNEL_OPEN;
-    end(operation, SL_OK, false);
+    sl_opening_destroy(channel->opener);
+    channel->opener = NULL;
+    channel->phase = status == SL_OK ? SL_CHANNEL_OPEN : SL_CHANNEL_CLOSED;
+    if (status == SL_OK)
+        sl_transport_bind(channel->link.transport, &events, channel);
+    end(operation, status, false);
 }
 
 enum sl_status sl_channel_create(struct sl_loop *loop, struct sl_pool *pool,
                                  struct sl_resolver *resolver,
-                                 const struct sl_channel_options *options,
+                                 const struct sl_opening_options *options,
                                  struct sl_channel **channel,
                                  struct sl_failure *failure)
 {
@@ -346,37 +274,21 @@ enum sl_status sl_channel_create(struct sl_loop *loop, struct sl_pool *pool,
     created->allocator = loop->allocator;
     created->pool = pool;
     created->loop = loop;
-    created->tls_timeout = options->tls_timeout;
     init_operation(created, &created->opening);
     init_operation(created, &created->sending);
     init_operation(created, &created->receiving);
     sl_completion_init(&created->turn, loop, turn_came);
     sl_sequence_init(&created->outgoing, created->allocator);
-    if (options->provider != NULL) {
-        created->provider = options->provider;
-        created->context = options->context;
-        options->provider->context_retain(options->context);
-        status = options->provider->engine_create(
-            options->context, pool, options->connect.host, options->identity,
-            options->verify_owner, &created->engine, failure);
-        if (status != SL_OK)
-            goto fail;
-    }
-    status = sl_connect_begin(loop, resolver, &options->connect, connected,
-                              created, &created->connector);
+    status = sl_opening_begin(loop, pool, resolver, options, opened, created,
+                              &created->opener, failure);
     if (status != SL_OK) {
-        sl_fail(failure, status, SL_STAGE_CONNECT, "%s",
-                sl_connect_refusal(&options->connect, status));
-        goto fail;
+        created->phase = SL_CHANNEL_CLOSED;
+        sl_channel_release(created);
+        return status;
     }
     begin(&created->opening, SL_NEVER);
     *channel = created;
     return SL_OK;
-
-fail:
-    created->phase = SL_CHANNEL_CLOSED;
-    sl_channel_release(created);
-    return status;
 }
 
 /* ---- a life ---- */
@@ -398,10 +310,6 @@ void sl_channel_release(struct sl_channel *channel)
     sl_completion_fini(&channel->turn);
     release_outgoing(channel);
     sl_peer_release(channel->peer);
-    if (channel->engine != NULL)
-        channel->provider->engine_destroy(channel->engine);
-    if (channel->provider != NULL)
-        channel->provider->context_release(channel->context);
     sl_free(channel->allocator, channel, sizeof *channel);
 }
 
@@ -411,12 +319,12 @@ void sl_channel_close(struct sl_channel *channel)
 
     if (channel->phase == SL_CHANNEL_CLOSED)
         return;
-    stop(&channel->opening, SL_CANCELLED, "transport is closed");
+    stop_opening(channel, "transport is closed");
     stop(&channel->sending, SL_CANCELLED, "transport is closed");
     stop(&channel->receiving, SL_CANCELLED, "transport is closed");
     sl_completion_fini(&channel->turn);
     channel->phase = SL_CHANNEL_CLOSED;
-    if (!channel->is_in_engine)
+    if (channel->link.transport != NULL)
         sl_link_close(&channel->link, is_busy);
 }
 

@@ -1,8 +1,8 @@
-/* conn/channel.h - a connected byte stream for whoever speaks a protocol himself
+/* conn/channel.h - a connected byte stream for a caller with a protocol of its own
  *
  *   OPENING -> OPEN -> CLOSED
  *
- * in:  binding/transport.c    below: io/connect.c, conn/link.c
+ * in:  binding/transport.c    below: conn/opening.c, conn/link.c
  *
  * One send and one receive may be under way at once, each with a completion of
  * its own that is reused for every operation of its direction; a second one in
@@ -11,24 +11,13 @@
 #ifndef SL_CONN_CHANNEL_H
 #define SL_CONN_CHANNEL_H
 
-#include "conn/link.h"
-#include "conn/peer.h"
-#include "io/connect.h"
+#include "conn/opening.h"
 #include "memory/sequence.h"
 
 enum sl_channel_phase {
     SL_CHANNEL_OPENING,
     SL_CHANNEL_OPEN,
     SL_CHANNEL_CLOSED
-};
-
-struct sl_channel_options {
-    struct sl_connect_options connect;
-    const struct sl_tls_provider *provider; /* NULL: plain */
-    struct sl_tls_context *context;         /* retained */
-    const char *identity;                   /* of TLS sessions */
-    void *verify_owner;
-    int64_t tls_timeout;
 };
 
 /* One direction. */
@@ -47,13 +36,9 @@ struct sl_channel {
     struct sl_allocator *allocator;
     struct sl_pool *pool;
     struct sl_loop *loop;
-    struct sl_connector *connector;
+    struct sl_opening *opener; /* OPENING */
     struct sl_link link;
-    struct sl_peer *peer;         /* NULL: plain, or not there yet */
-    struct sl_tls_engine *engine; /* until there is a transport */
-    const struct sl_tls_provider *provider;
-    struct sl_tls_context *context;
-    int64_t tls_timeout;
+    struct sl_peer *peer; /* NULL: plain, or not there yet */
     struct sl_channel_operation opening;
     struct sl_channel_operation sending;
     struct sl_channel_operation receiving;
@@ -62,15 +47,14 @@ struct sl_channel {
     struct sl_view text;         /* bytes that the caller keeps alive */
     struct sl_buffer *target;    /* of the receive */
     size_t wanted;
-    bool is_broken;    /* a send ended in the middle: nothing more can follow */
-    bool is_in_engine; /* inside the handshake: the link is closed after it */
+    bool is_broken; /* a send ended in the middle: nothing more can follow */
 };
 
-/* Begins to connect; `opening` tells. One reference. SL_MEMORY, SL_INVALID, SL_TLS:
- * `failure`. */
+/* Begins to open; the completion of `opening` reports the end. One reference.
+ * SL_MEMORY, SL_INVALID, SL_LIMIT: `failure`. */
 enum sl_status sl_channel_create(struct sl_loop *loop, struct sl_pool *pool,
                                  struct sl_resolver *resolver,
-                                 const struct sl_channel_options *options,
+                                 const struct sl_opening_options *options,
                                  struct sl_channel **channel,
                                  struct sl_failure *failure);
 void sl_channel_retain(struct sl_channel *channel);

@@ -7,10 +7,10 @@ static int64_t after(int64_t start, int64_t duration)
 
 void sl_deadlines_default(struct sl_deadlines *deadlines)
 {
-    deadlines->queue = 10 * SL_SECOND;
-    deadlines->resolve = 5 * SL_SECOND;
-    deadlines->connect = 10 * SL_SECOND;
-    deadlines->tls = 10 * SL_SECOND;
+    deadlines->queue = 60 * SL_SECOND;
+    deadlines->opening.resolve = 5 * SL_SECOND;
+    deadlines->opening.connect = 10 * SL_SECOND;
+    deadlines->opening.tls = 10 * SL_SECOND;
     deadlines->first_byte = 30 * SL_SECOND;
     deadlines->idle = 30 * SL_SECOND;
     deadlines->total = 300 * SL_SECOND;
@@ -20,18 +20,16 @@ enum sl_stage sl_exchange_stage(const struct sl_exchange *exchange)
 {
     switch (exchange->phase) {
     case SL_EXCHANGE_NEW:
-    case SL_EXCHANGE_QUEUED:
         return SL_STAGE_QUEUE;
-    case SL_EXCHANGE_DIALING:
-        return sl_connect_stage(exchange->connector);
-    case SL_EXCHANGE_SECURING:
-        return SL_STAGE_TLS;
+    case SL_EXCHANGE_WAITING:
+        return sl_place_stage(&exchange->place);
     default:
         break;
     }
-    if (exchange->response.phase > SL_PHASE_HEAD)
+    if (exchange->incoming.response.phase > SL_PHASE_HEAD)
         return SL_STAGE_BODY;
-    return exchange->is_upload_over || exchange->has_response_bytes
+    return sl_outgoing_is_over(&exchange->outgoing) ||
+                   exchange->incoming.phase != SL_INCOMING_SILENT
                ? SL_STAGE_HEAD
                : SL_STAGE_SEND;
 }
@@ -43,38 +41,57 @@ static int64_t stage_due(const struct sl_exchange *exchange)
     int64_t moved = exchange->last_activity;
 
     switch (exchange->phase) {
-    case SL_EXCHANGE_QUEUED:
-        return after(exchange->stage_began, deadlines->queue);
-    case SL_EXCHANGE_SECURING:
-        return after(exchange->stage_began, deadlines->tls);
+    case SL_EXCHANGE_WAITING:
+        /* A connection that is being opened keeps its own deadlines. */
+        return exchange->place.opening == NULL
+                   ? after(exchange->stage_began, deadlines->queue)
+                   : SL_NEVER;
     case SL_EXCHANGE_ACTIVE:
-        if (exchange->is_upload_over && !exchange->has_response_bytes)
+        if (sl_outgoing_is_over(&exchange->outgoing) &&
+            exchange->incoming.phase == SL_INCOMING_SILENT)
             return after(moved, deadlines->first_byte);
         return after(moved, deadlines->idle);
     default:
-        return SL_NEVER; /* dialing keeps its own */
+        return SL_NEVER;
     }
 }
 
 int64_t sl_exchange_due(const struct sl_exchange *exchange)
 {
+    const struct sl_outgoing *outgoing = &exchange->outgoing;
     int64_t due = exchange->deadline;
     int64_t stage = stage_due(exchange);
 
-    if (exchange->drain_until != 0)
-        return exchange->drain_until;
-    if (exchange->phase == SL_EXCHANGE_DIALING)
-        return SL_NEVER; /* the connector knows the total one, too */
+    if (sl_incoming_is_draining(&exchange->incoming))
+        return exchange->incoming.drain_until;
     if (stage < due)
         due = stage;
-    if (exchange->continue_until != 0 && exchange->continue_until < due)
-        due = exchange->continue_until;
+    if (outgoing->phase == SL_OUTGOING_EXPECTING &&
+        outgoing->continue_until < due)
+        due = outgoing->continue_until;
     return due;
 }
 
 static double seconds(int64_t nanoseconds)
 {
     return (double)nanoseconds / 1e9;
+}
+
+/* The words of these two stages begin with their object. */
+static void total_passed(const struct sl_exchange *exchange,
+                         enum sl_stage stage, struct sl_failure *failure)
+{
+    const struct sl_origin *origin = exchange->origin;
+    double limit = seconds(exchange->options.deadlines.total);
+
+    if (stage != SL_STAGE_RESOLVE && stage != SL_STAGE_CONNECT)
+        sl_fail(failure, SL_TIMEOUT, stage, "not complete within %g s", limit);
+    else if (origin->unix_path != NULL)
+        sl_fail(failure, SL_TIMEOUT, stage, "%s: not complete within %g s",
+                origin->unix_path, limit);
+    else
+        sl_fail(failure, SL_TIMEOUT, stage, "%s:%d: not complete within %g s",
+                origin->host, origin->port, limit);
 }
 
 void sl_exchange_time_out(struct sl_exchange *exchange)
@@ -85,8 +102,7 @@ void sl_exchange_time_out(struct sl_exchange *exchange)
     int64_t now = exchange->origin->connections->loop->now;
 
     if (now >= exchange->deadline) {
-        sl_fail(failure, SL_TIMEOUT, stage, "not complete within %g s",
-                seconds(deadlines->total));
+        total_passed(exchange, stage, failure);
         return;
     }
     switch (stage) {
@@ -95,12 +111,8 @@ void sl_exchange_time_out(struct sl_exchange *exchange)
                 "no connection became free within %g s",
                 seconds(deadlines->queue));
         return;
-    case SL_STAGE_TLS:
-        sl_fail(failure, SL_TIMEOUT, stage,
-                "handshake not complete within %g s", seconds(deadlines->tls));
-        return;
     case SL_STAGE_HEAD:
-        if (!exchange->has_response_bytes) {
+        if (exchange->incoming.phase == SL_INCOMING_SILENT) {
             sl_fail(failure, SL_TIMEOUT, stage, "no response within %g s",
                     seconds(deadlines->first_byte));
             return;
@@ -109,6 +121,6 @@ void sl_exchange_time_out(struct sl_exchange *exchange)
     default:
         break;
     }
-    sl_fail(failure, SL_TIMEOUT, stage, "no byte moved for %g s",
+    sl_fail(failure, SL_TIMEOUT, stage, "no data in either direction for %g s",
             seconds(deadlines->idle));
 }

@@ -2,46 +2,36 @@
 
 #include "base/debug.h"
 #include "conn/deadline.h"
-#include "conn/exchange_parts.h"
 
 #include <string.h>
 
 #define DRAIN_TIMEOUT   (100 * SL_MILLISECOND)
 #define SPARE_EXCHANGES 256
 
-/* ---- telling whoever waits ---- */
+/* Received before the first request is sent: a head, as a rule. */
+#define UNASKED_MOST ((size_t)16 * 1024)
 
-bool sl_exchange_is_satisfied(const struct sl_exchange *exchange)
+static void advance(struct sl_exchange *exchange);
+
+/* ---- notifying those who wait ---- */
+
+static bool is_satisfied(const struct sl_exchange *exchange)
 {
-    const struct sl_response *response = &exchange->response;
-
-    if (sl_exchange_is_over(exchange))
-        return true;
-    switch (exchange->interest) {
-    case SL_WANT_NOTHING:
-        return false;
-    case SL_WANT_HEAD:
-        return response->phase > SL_PHASE_HEAD;
-    case SL_WANT_BODY:
-        return response->body.length >= exchange->wanted;
-    case SL_WANT_WHOLE:
-        return false;
-    }
-    return false;
+    return sl_exchange_is_over(exchange) ||
+           sl_incoming_is_satisfied(&exchange->incoming);
 }
 
 static bool has_room(const struct sl_exchange *exchange)
 {
-    return exchange->is_upload_over ||
+    return sl_outgoing_is_over(&exchange->outgoing) ||
            (exchange->phase == SL_EXCHANGE_ACTIVE &&
-            exchange->continue_until == 0 &&
-            exchange->upload.pushed.length < SL_UPLOAD_WINDOW);
+            sl_outgoing_has_room(&exchange->outgoing));
 }
 
 static void wake(struct sl_exchange *exchange)
 {
     if (exchange->completion.state == SL_COMPLETION_PENDING &&
-        sl_exchange_is_satisfied(exchange))
+        is_satisfied(exchange))
         sl_completion_signal(&exchange->completion, SL_OK, 0);
     if (exchange->room.state == SL_COMPLETION_PENDING && has_room(exchange))
         sl_completion_signal(&exchange->room, SL_OK, 0);
@@ -53,15 +43,17 @@ static bool is_awaited(const struct sl_exchange *exchange)
            exchange->room.state == SL_COMPLETION_PENDING;
 }
 
-void sl_exchange_arm(struct sl_exchange *exchange)
+/* Sets the timer for the next deadline, when somebody waits. */
+static void arm(struct sl_exchange *exchange)
 {
     int64_t due;
 
-    if (!is_awaited(exchange) && exchange->drain_until == 0 &&
-        exchange->continue_until == 0)
+    if (!is_awaited(exchange) &&
+        !sl_incoming_is_draining(&exchange->incoming) &&
+        exchange->outgoing.phase != SL_OUTGOING_EXPECTING)
         return;
     due = sl_exchange_due(exchange);
-    /* A timer that comes too early arms itself again; one that came too late
+    /* A timer that fires too early arms itself again; one that fired too late
      * would break a promise. */
     if (due != SL_NEVER &&
         (!exchange->timer.is_armed || exchange->timer.due > due))
@@ -69,7 +61,8 @@ void sl_exchange_arm(struct sl_exchange *exchange)
                      due);
 }
 
-void sl_exchange_take_turn(struct sl_exchange *exchange)
+/* Goes on in the next step of the loop. */
+static void take_turn(struct sl_exchange *exchange)
 {
     if (exchange->turn.state == SL_COMPLETION_PENDING ||
         exchange->turn.state == SL_COMPLETION_READY)
@@ -80,17 +73,9 @@ void sl_exchange_take_turn(struct sl_exchange *exchange)
 
 /* ---- ends ---- */
 
-void sl_exchange_release_head(struct sl_exchange *exchange)
-{
-    if (exchange->head != NULL) {
-        sl_segment_release(exchange->head);
-        exchange->head = NULL;
-    }
-}
-
 static void link_draining(struct sl_exchange *exchange)
 {
-    struct sl_connections *all = sl_exchange_connections(exchange);
+    struct sl_exchanges *all = exchange->exchanges;
 
     exchange->previous = NULL;
     exchange->next = all->draining;
@@ -101,7 +86,7 @@ static void link_draining(struct sl_exchange *exchange)
 
 static void unlink_draining(struct sl_exchange *exchange)
 {
-    struct sl_connections *all = sl_exchange_connections(exchange);
+    struct sl_exchanges *all = exchange->exchanges;
 
     if (exchange->previous != NULL)
         exchange->previous->next = exchange->next;
@@ -112,138 +97,197 @@ static void unlink_draining(struct sl_exchange *exchange)
     exchange->next = exchange->previous = NULL;
 }
 
-/* Lets go of everything but what was received. */
+/* Gives back everything but what was received. */
 static void end(struct sl_exchange *exchange, enum sl_exchange_phase phase)
 {
     struct sl_loop *loop = sl_exchange_loop(exchange);
-    bool was_draining = exchange->drain_until != 0;
 
     exchange->phase = phase;
     exchange->times.ended = loop->now;
-    exchange->continue_until = 0;
-    exchange->drain_until = 0;
-    exchange->uploaded = sl_upload_delivered(&exchange->upload);
-    exchange->is_upload_over = true;
     sl_timer_disarm(&loop->timers, &exchange->timer);
-    sl_upload_dispose(&exchange->upload);
-    sl_exchange_release_head(exchange);
-    sl_response_settle(&exchange->response);
+    sl_outgoing_end(&exchange->outgoing);
+    sl_response_settle(&exchange->incoming.response);
     wake(exchange);
-    if (was_draining) {
+    if (sl_incoming_is_draining(&exchange->incoming)) {
         unlink_draining(exchange);
         sl_exchange_release(exchange);
     }
 }
 
-/* Whatever it holds on the way to its response. */
-static void leave(struct sl_exchange *exchange, bool is_abort)
+/* Gives up what it holds on the way to its response. */
+static void leave(struct sl_exchange *exchange)
 {
-    switch (exchange->phase) {
-    case SL_EXCHANGE_QUEUED:
-        sl_connections_dequeue(sl_exchange_connections(exchange), exchange);
-        break;
-    case SL_EXCHANGE_DIALING:
-        sl_connect_destroy(exchange->connector);
-        exchange->connector = NULL;
-        sl_origin_free_place(exchange->origin);
-        break;
-    default:
-        break;
-    }
-    if (exchange->connection != NULL) {
-        struct sl_connection *connection = exchange->connection;
+    struct sl_connection *connection = exchange->connection;
 
-        exchange->connection = NULL;
-        connection->exchange = NULL;
-        sl_connection_discard(connection, is_abort);
-    }
+    sl_place_leave(&exchange->place);
+    exchange->connection = NULL;
+    if (connection != NULL)
+        sl_connection_discard(connection, true);
 }
 
 /* `failure` is filled but for what depends on how far it had come. */
-void sl_exchange_fail(struct sl_exchange *exchange)
+static void fail(struct sl_exchange *exchange)
 {
     struct sl_failure *failure = &exchange->failure;
 
     if (failure->stage == SL_STAGE_NONE)
         failure->stage = sl_exchange_stage(exchange);
-    failure->is_retryable =
-        failure->status != SL_INVALID && failure->status != SL_MEMORY &&
-        (!exchange->has_sent_bytes ||
-         (exchange->options.is_idempotent && !exchange->has_response_bytes));
-    leave(exchange, true);
+    failure->is_retryable = failure->status != SL_INVALID &&
+                            failure->status != SL_MEMORY &&
+                            (!sl_outgoing_has_sent(&exchange->outgoing) ||
+                             (exchange->options.is_idempotent &&
+                              exchange->incoming.phase == SL_INCOMING_SILENT));
+    leave(exchange);
     end(exchange, SL_EXCHANGE_FAILED);
 }
 
-void sl_exchange_fail_with(struct sl_exchange *exchange, enum sl_status status,
-                           const char *reason)
+static void time_out(struct sl_exchange *exchange)
 {
-    sl_fail(&exchange->failure, status, SL_STAGE_NONE, "%s", reason);
-    sl_exchange_fail(exchange);
+    sl_exchange_time_out(exchange);
+    fail(exchange);
 }
+
+/* ---- from the queue to a connection ---- */
+
+static void can_move(void *user)
+{
+    advance(user);
+}
+
+static const struct sl_transport_events connection_events = {can_move,
+                                                             can_move};
+
+static void activate(struct sl_exchange *exchange,
+                     struct sl_connection *connection)
+{
+    struct sl_loop *loop = sl_exchange_loop(exchange);
+
+    sl_connection_lend(connection, &connection_events, exchange);
+    exchange->connection = connection;
+    exchange->phase = SL_EXCHANGE_ACTIVE;
+    exchange->peer = sl_peer_retain(connection->peer);
+    exchange->last_activity = loop->now;
+    sl_outgoing_begin(&exchange->outgoing, exchange->options.expects_continue);
+}
+
+/* The stages of a connection that was opened for this exchange; another one was
+ * there at once, as seen from here. */
+static void note_times(struct sl_exchange *exchange)
+{
+    const struct sl_opening_times *opened = &exchange->place.times;
+    struct sl_exchange_times *times = &exchange->times;
+
+    if (opened->began == 0) {
+        times->placed = sl_exchange_loop(exchange)->now;
+        return;
+    }
+    times->placed = opened->began;
+    times->resolved = opened->resolved;
+    times->connected = opened->connected;
+    times->secured = opened->secured;
+}
+
+#define FROM(member, pointer)                                   \
+    ((struct sl_exchange *)(void *)((char *)(pointer)-offsetof( \
+        struct sl_exchange, member)))
+
+static void granted(struct sl_place *place, struct sl_connection *connection,
+                    bool is_new)
+{
+    struct sl_exchange *exchange = FROM(place, place);
+
+    if (!is_new)
+        exchange->use = SL_EXCHANGE_REUSED;
+    note_times(exchange);
+    activate(exchange, connection);
+    if (place->times.began != 0)
+        advance(exchange); /* called from the loop */
+    else
+        take_turn(exchange);
+}
+
+static void refused(struct sl_place *place, const struct sl_failure *failure)
+{
+    struct sl_exchange *exchange = FROM(place, place);
+
+    exchange->failure = *failure;
+    fail(exchange);
+}
+
+static const struct sl_place_events place_events = {granted, refused};
+
+static void ask_for_connection(struct sl_exchange *exchange)
+{
+    struct sl_connection *connection;
+
+    exchange->phase = SL_EXCHANGE_WAITING;
+    exchange->stage_began = sl_exchange_loop(exchange)->now;
+    exchange->place.needs_new = exchange->use == SL_EXCHANGE_RESENT;
+    switch (sl_origin_ask(exchange->origin, &exchange->place, &connection,
+                          &exchange->failure)) {
+    case SL_OK:
+        exchange->use = SL_EXCHANGE_REUSED;
+        note_times(exchange);
+        activate(exchange, connection);
+        break;
+    case SL_AGAIN:
+        break;
+    default:
+        fail(exchange);
+    }
+}
+
+/* ---- losing a connection ---- */
 
 static bool may_resend(const struct sl_exchange *exchange)
 {
-    return exchange->is_reused && !exchange->has_resent &&
-           !exchange->has_response_bytes && exchange->head != NULL &&
-           (!exchange->has_sent_bytes || exchange->options.is_idempotent) &&
-           sl_upload_is_replayable(&exchange->upload);
+    return exchange->use == SL_EXCHANGE_REUSED &&
+           exchange->incoming.phase == SL_INCOMING_SILENT &&
+           sl_outgoing_is_replayable(&exchange->outgoing) &&
+           (!sl_outgoing_has_sent(&exchange->outgoing) ||
+            exchange->options.is_idempotent);
 }
 
-static void init_response(struct sl_exchange *exchange)
+static void init_incoming(struct sl_exchange *exchange)
 {
-    sl_response_init(&exchange->response,
-                     sl_exchange_connections(exchange)->pool,
+    sl_incoming_init(&exchange->incoming, exchange->origin->connections->pool,
                      &exchange->options.limits, exchange->options.traits,
                      exchange->options.decodes);
 }
 
 /* The connection ended under it. The commonest case is harmless: an idle one
  * that its server had just given up. */
-void sl_exchange_lose(struct sl_exchange *exchange)
+static void lose(struct sl_exchange *exchange)
 {
     if (!may_resend(exchange)) {
-        sl_exchange_fail(exchange);
+        fail(exchange);
         return;
     }
-    leave(exchange, true);
-    exchange->has_resent = true;
-    exchange->head_sent = 0;
-    exchange->has_sent_bytes = false;
-    exchange->is_upload_over = false;
-    exchange->was_cut = false;
+    leave(exchange);
+    exchange->use = SL_EXCHANGE_RESENT;
     exchange->failure.status = SL_OK;
-    sl_upload_rewind(&exchange->upload);
+    sl_outgoing_rewind(&exchange->outgoing);
     sl_peer_release(exchange->peer);
     exchange->peer = NULL;
-    sl_response_fini(&exchange->response);
-    init_response(exchange);
-    sl_exchange_connections(exchange)->stats.resends++;
-    sl_exchange_find_place(exchange);
-    if (exchange->phase == SL_EXCHANGE_ACTIVE)
-        sl_exchange_take_turn(exchange);
+    sl_incoming_fini(&exchange->incoming);
+    init_incoming(exchange);
+    exchange->exchanges->resends++;
+    ask_for_connection(exchange);
 }
 
-/* An answer may be complete before anybody has noticed that its request is. */
-static bool has_sent_all(const struct sl_exchange *exchange)
-{
-    const struct sl_link *link = &exchange->connection->link;
-
-    return exchange->is_upload_over ||
-           (exchange->head_sent == exchange->head->filled &&
-            sl_upload_is_over(&exchange->upload) &&
-            (link->tls == NULL || link->tls->out.length == 0));
-}
-
-void sl_exchange_finish(struct sl_exchange *exchange)
+static void finish(struct sl_exchange *exchange)
 {
     struct sl_connection *connection = exchange->connection;
-    bool can_reuse = exchange->response.framing.keeps_alive &&
-                     has_sent_all(exchange) && !exchange->was_cut;
+    /* An answer may be complete before anybody has noticed that its request
+     * is. */
+    bool can_reuse =
+        exchange->incoming.response.framing.keeps_alive &&
+        exchange->use != SL_EXCHANGE_UNASKED &&
+        sl_outgoing_is_sent(&exchange->outgoing, &connection->link);
 
     exchange->connection = NULL;
-    connection->exchange = NULL;
     if (can_reuse)
-        sl_connection_put(connection);
+        sl_connection_put(connection, exchange->incoming.response.framing.idle);
     else
         sl_connection_discard(connection, false);
     end(exchange, SL_EXCHANGE_DONE);
@@ -251,57 +295,104 @@ void sl_exchange_finish(struct sl_exchange *exchange)
 
 /* ---- going on ---- */
 
-void sl_exchange_activate(struct sl_exchange *exchange)
+/* What one of the two parts has answered. True: there may be more to do. */
+static bool conclude(struct sl_exchange *exchange, enum sl_status status)
 {
-    struct sl_loop *loop = sl_exchange_loop(exchange);
-
-    exchange->phase = SL_EXCHANGE_ACTIVE;
-    exchange->peer = sl_peer_retain(exchange->connection->peer);
-    exchange->stage_began = exchange->last_activity = loop->now;
-    if (exchange->options.expects_continue)
-        exchange->continue_until = SL_NEVER; /* until the head is sent */
-    else
-        exchange->holds_head = !exchange->upload.is_complete;
+    switch (status) {
+    case SL_OK:
+        return true;
+    case SL_AGAIN:
+        return false;
+    case SL_END:
+        finish(exchange);
+        return false;
+    case SL_CLOSED:
+    case SL_TLS: /* a peer may end a connection by an alert, too */
+        lose(exchange);
+        return false;
+    default:
+        fail(exchange);
+        return false;
+    }
 }
 
-/* The owner's verify runs in there and may end this exchange, which has to wait:
- * the engine is at work. */
-static enum sl_status handshake(struct sl_exchange *exchange)
-{
-    struct sl_failure failure;
-    enum sl_status status;
-
-    exchange->is_in_engine = true;
-    status = sl_link_handshake(&exchange->connection->link, &failure);
-    exchange->is_in_engine = false;
-    if (exchange->must_fail)
-        return exchange->failure.status;
-    if (sl_is_failure(status))
-        exchange->failure = failure;
-    return status;
-}
-
-static void advance_handshake(struct sl_exchange *exchange)
+/* Bytes that were there before the first request was sent. What has come on a
+ * reused connection cannot be the answer; what a new one's server says unasked is
+ * taken for it, once. */
+static enum sl_status meet_unasked(struct sl_exchange *exchange)
 {
     struct sl_connection *connection = exchange->connection;
-    struct sl_link *link = &connection->link;
-    enum sl_status status = handshake(exchange);
+    struct sl_failure ignored;
+    size_t count;
 
-    if (status == SL_AGAIN)
-        return;
-    if (status == SL_OK) {
-        status = sl_peer_create(link->allocator, link->tls->provider,
-                                link->tls->engine, &connection->peer);
-        if (status != SL_OK)
-            sl_fail(&exchange->failure, status, SL_STAGE_TLS, "out of memory");
+    if (exchange->use == SL_EXCHANGE_UNASKED)
+        return SL_OK;
+    if (exchange->use == SL_EXCHANGE_REUSED) {
+        if (sl_link_is_quiet(&connection->link))
+            return SL_OK;
+        return sl_fail(&exchange->failure, SL_CLOSED, SL_STAGE_SEND,
+                       "the server closed the connection, or spoke unasked, "
+                       "while the request waited");
     }
-    if (status != SL_OK) {
-        exchange->failure.stage = SL_STAGE_TLS;
-        sl_exchange_fail(exchange);
-        return;
+    if (sl_link_receive(&connection->link, &connection->input, UNASKED_MOST,
+                        &count, &ignored) == SL_OK)
+        exchange->use = SL_EXCHANGE_UNASKED;
+    return SL_OK;
+}
+
+static bool send_some(struct sl_exchange *exchange, size_t *budget)
+{
+    struct sl_outgoing *outgoing = &exchange->outgoing;
+    int64_t now = sl_exchange_loop(exchange)->now;
+    size_t count;
+    enum sl_status status;
+
+    if (!sl_outgoing_has_sent(outgoing) && meet_unasked(exchange) != SL_OK)
+        return conclude(exchange, SL_CLOSED);
+    status = sl_outgoing_advance(outgoing, &exchange->connection->link, now,
+                                 budget, &count, &exchange->failure);
+    if (count > 0 || outgoing->phase == SL_OUTGOING_SENT)
+        exchange->last_activity = now;
+    if (outgoing->phase == SL_OUTGOING_SENT)
+        exchange->times.sent = now;
+    return conclude(exchange, status);
+}
+
+static void note_news(struct sl_exchange *exchange,
+                      const struct sl_incoming_news *news)
+{
+    const struct sl_response *response = &exchange->incoming.response;
+
+    if (news->received > 0) {
+        exchange->last_activity = sl_exchange_loop(exchange)->now;
+        if (exchange->times.first_byte == 0)
+            exchange->times.first_byte = exchange->last_activity;
     }
-    exchange->times.secured = sl_exchange_loop(exchange)->now;
-    sl_exchange_activate(exchange);
+    if (news->continues)
+        sl_outgoing_go_on(&exchange->outgoing);
+    if (response->phase == SL_PHASE_HEAD)
+        return;
+    exchange->origin->speaks_1_0 = response->head.minor_version == 0;
+    sl_outgoing_answered(&exchange->outgoing, response->head.status);
+}
+
+/* The pusher of a body wants to know of an early answer. */
+static bool wants_head(const struct sl_exchange *exchange)
+{
+    return exchange->room.state == SL_COMPLETION_PENDING;
+}
+
+static bool receive_some(struct sl_exchange *exchange, size_t *budget)
+{
+    struct sl_incoming_source source = {&exchange->connection->link,
+                                        &exchange->connection->input};
+    struct sl_incoming_news news;
+    enum sl_status status =
+        sl_incoming_advance(&exchange->incoming, &source, wants_head(exchange),
+                            budget, &news, &exchange->failure);
+
+    note_news(exchange, &news);
+    return conclude(exchange, status);
 }
 
 static void advance_message(struct sl_exchange *exchange)
@@ -310,83 +401,72 @@ static void advance_message(struct sl_exchange *exchange)
     bool has_moved = true;
 
     while (has_moved && exchange->phase == SL_EXCHANGE_ACTIVE) {
-        struct sl_link *link = &exchange->connection->link;
         bool was_stuck;
 
         has_moved = false;
-        if (!exchange->is_upload_over)
-            has_moved = sl_exchange_send_some(exchange, &budget);
+        if (!sl_outgoing_is_over(&exchange->outgoing))
+            has_moved = send_some(exchange, &budget);
         if (exchange->phase != SL_EXCHANGE_ACTIVE)
             break;
-        was_stuck = sl_link_is_stuck(link);
-        if (sl_exchange_is_receiving(exchange))
-            has_moved |= sl_exchange_receive_some(exchange, &budget);
+        was_stuck = sl_link_is_stuck(&exchange->connection->link);
+        if (sl_incoming_is_wanted(&exchange->incoming, wants_head(exchange)))
+            has_moved |= receive_some(exchange, &budget);
         if (was_stuck && exchange->phase == SL_EXCHANGE_ACTIVE)
-            has_moved |= !sl_link_is_stuck(link);
+            has_moved |= !sl_link_is_stuck(&exchange->connection->link);
         if (budget == 0) {
-            sl_exchange_take_turn(exchange);
+            take_turn(exchange);
             break;
         }
     }
 }
 
-void sl_exchange_advance(struct sl_exchange *exchange)
+static void advance(struct sl_exchange *exchange)
 {
-    /* Ending a drain lets go of the last reference. */
+    /* Ending a drain releases the last reference. */
     sl_exchange_retain(exchange);
-    if (exchange->phase == SL_EXCHANGE_SECURING && !exchange->is_in_engine)
-        advance_handshake(exchange);
     if (exchange->phase == SL_EXCHANGE_ACTIVE)
         advance_message(exchange);
     wake(exchange);
     if (!sl_exchange_is_over(exchange))
-        sl_exchange_arm(exchange);
+        arm(exchange);
     sl_exchange_release(exchange);
-}
-
-void sl_exchange_ready(struct sl_exchange *exchange)
-{
-    sl_exchange_advance(exchange);
 }
 
 /* ---- timers, turns, cancellation ---- */
 
-#define FROM(member, pointer)                                              \
-    ((struct sl_exchange *)((char *)(pointer)-offsetof(struct sl_exchange, \
-                                                       member)))
-
 static void time_came(struct sl_timer *timer)
 {
     struct sl_exchange *exchange = FROM(timer, timer);
+    struct sl_outgoing *outgoing = &exchange->outgoing;
     int64_t now = sl_exchange_loop(exchange)->now;
 
-    if (exchange->continue_until != 0 && now >= exchange->continue_until) {
-        exchange->continue_until = 0;
-        sl_exchange_advance(exchange);
+    if (outgoing->phase == SL_OUTGOING_EXPECTING &&
+        now >= outgoing->continue_until) {
+        sl_outgoing_go_on(outgoing);
+        advance(exchange);
         return;
     }
     if (now < sl_exchange_due(exchange)) {
-        sl_exchange_arm(exchange);
+        arm(exchange);
         return;
     }
     /* Nobody waits: a deadline counts from the next wait. But where each wait is
      * over within the step that began it, its timer always comes here, and the
      * total time is to end all the same. */
-    if (!is_awaited(exchange) && exchange->drain_until == 0) {
+    if (!is_awaited(exchange) &&
+        !sl_incoming_is_draining(&exchange->incoming)) {
         exchange->is_overdue = now >= exchange->deadline;
         return;
     }
-    sl_exchange_time_out(exchange);
-    sl_exchange_fail(exchange);
+    time_out(exchange);
 }
 
 static void turn_came(struct sl_completion *completion)
 {
     struct sl_exchange *exchange = FROM(turn, completion);
 
-    if (exchange->was_asked)
-        exchange->holds_head = false;
-    sl_exchange_advance(exchange);
+    sl_outgoing_let_go(&exchange->outgoing, false);
+    advance(exchange);
 }
 
 static void cancel(struct sl_completion *completion)
@@ -399,66 +479,115 @@ static void cancel_push(struct sl_completion *room)
     sl_exchange_abort(FROM(room, room), SL_CANCELLED, "cancelled");
 }
 
-/* ---- a life ---- */
+/* ---- the requests of one client ---- */
 
-static struct sl_exchange *rent_exchange(struct sl_connections *connections)
+enum sl_status sl_exchanges_create(struct sl_connections *connections,
+                                   struct sl_exchanges **exchanges)
 {
-    struct sl_exchange *exchange = connections->spare;
+    struct sl_exchanges *created =
+        sl_allocate_zeroed(connections->allocator, sizeof *created);
+
+    if (created == NULL)
+        return SL_MEMORY;
+    created->connections = connections;
+    sl_connections_retain(connections);
+    created->refs = 1;
+    *exchanges = created;
+    return SL_OK;
+}
+
+void sl_exchanges_retain(struct sl_exchanges *exchanges)
+{
+    exchanges->refs++;
+}
+
+void sl_exchanges_release(struct sl_exchanges *exchanges)
+{
+    struct sl_connections *connections = exchanges->connections;
+
+    if (--exchanges->refs > 0)
+        return;
+    while (exchanges->spare != NULL) {
+        struct sl_exchange *spare = exchanges->spare;
+
+        exchanges->spare = spare->next;
+        sl_free(connections->allocator, spare, sizeof *spare);
+    }
+    sl_free(connections->allocator, exchanges, sizeof *exchanges);
+    sl_connections_release(connections);
+}
+
+void sl_exchanges_close(struct sl_exchanges *exchanges)
+{
+    /* The last drain may release the last reference. */
+    sl_exchanges_retain(exchanges);
+    sl_connections_close(exchanges->connections);
+    while (exchanges->draining != NULL)
+        sl_exchange_abort(exchanges->draining, SL_CLOSED, "client is closed");
+    sl_exchanges_release(exchanges);
+}
+
+static struct sl_exchange *rent_exchange(struct sl_exchanges *exchanges)
+{
+    struct sl_exchange *exchange = exchanges->spare;
 
     if (exchange == NULL)
-        return sl_allocate_zeroed(connections->allocator, sizeof *exchange);
-    connections->spare = exchange->next;
-    connections->spare_count--;
-    /* The response in the middle has an init of its own. */
-    memset(exchange, 0, offsetof(struct sl_exchange, response));
-    memset(&exchange->response + 1, 0,
-           sizeof *exchange - offsetof(struct sl_exchange, response) -
-               sizeof exchange->response);
+        return sl_allocate_zeroed(exchanges->connections->allocator,
+                                  sizeof *exchange);
+    exchanges->spare = exchange->next;
+    exchanges->spare_count--;
+    /* The response, the last of it, has an init of its own. */
+    memset(exchange, 0, offsetof(struct sl_exchange, incoming.response));
     return exchange;
 }
 
-static void return_exchange(struct sl_connections *connections,
+static void return_exchange(struct sl_exchanges *exchanges,
                             struct sl_exchange *exchange)
 {
-    if (connections->spare_count >= SPARE_EXCHANGES) {
-        sl_free(connections->allocator, exchange, sizeof *exchange);
+    if (exchanges->spare_count >= SPARE_EXCHANGES) {
+        sl_free(exchanges->connections->allocator, exchange, sizeof *exchange);
         return;
     }
-    exchange->next = connections->spare;
-    connections->spare = exchange;
-    connections->spare_count++;
+    exchange->next = exchanges->spare;
+    exchanges->spare = exchange;
+    exchanges->spare_count++;
 }
 
-enum sl_status sl_exchange_create(struct sl_origin *origin,
+/* ---- a life ---- */
+
+enum sl_status sl_exchange_create(struct sl_exchanges *exchanges,
+                                  struct sl_origin *origin,
                                   const struct sl_exchange_options *options,
                                   struct sl_view head,
                                   struct sl_exchange **exchange)
 {
-    struct sl_connections *connections = origin->connections;
-    struct sl_exchange *created = rent_exchange(connections);
+    struct sl_connections *connections = exchanges->connections;
+    struct sl_exchange *created = rent_exchange(exchanges);
     enum sl_status status;
 
     if (created == NULL)
         return SL_MEMORY;
-    status = sl_pool_rent_block(connections->pool, head.size, &created->head);
+    status = sl_outgoing_init(&created->outgoing, connections->allocator,
+                              connections->pool, head);
     if (status != SL_OK) {
-        return_exchange(connections, created);
+        return_exchange(exchanges, created);
         return status;
     }
-    memcpy(created->head->data, head.data, head.size);
-    created->head->filled = head.size;
     created->refs = 1;
+    created->exchanges = exchanges;
+    sl_exchanges_retain(exchanges);
     created->origin = origin;
     sl_origin_retain(origin);
     created->options = *options;
+    created->place.events = &place_events;
+    created->place.deadlines = options->deadlines.opening;
     sl_completion_init(&created->completion, connections->loop, NULL);
     created->completion.cancel = cancel;
     sl_completion_init(&created->room, connections->loop, NULL);
     created->room.cancel = cancel_push;
     sl_completion_init(&created->turn, connections->loop, turn_came);
     sl_timer_init(&created->timer, time_came);
-    sl_upload_init(&created->upload, connections->allocator, connections->pool);
-    init_response(created);
+    init_incoming(created);
     *exchange = created;
     return SL_OK;
 }
@@ -470,7 +599,7 @@ void sl_exchange_retain(struct sl_exchange *exchange)
 
 void sl_exchange_release(struct sl_exchange *exchange)
 {
-    struct sl_connections *connections = sl_exchange_connections(exchange);
+    struct sl_exchanges *exchanges = exchange->exchanges;
 
     if (--exchange->refs > 0)
         return;
@@ -480,12 +609,11 @@ void sl_exchange_release(struct sl_exchange *exchange)
     sl_completion_fini(&exchange->completion);
     sl_completion_fini(&exchange->room);
     sl_completion_fini(&exchange->turn);
-    sl_response_fini(&exchange->response);
+    sl_incoming_fini(&exchange->incoming);
     sl_peer_release(exchange->peer);
-    sl_connections_retain(connections);
     sl_origin_release(exchange->origin);
-    return_exchange(connections, exchange);
-    sl_connections_release(connections);
+    return_exchange(exchanges, exchange);
+    sl_exchanges_release(exchanges);
 }
 
 void sl_exchange_set_deadline(struct sl_exchange *exchange, int64_t deadline)
@@ -502,23 +630,23 @@ void sl_exchange_start(struct sl_exchange *exchange)
     sl_assert(exchange->phase == SL_EXCHANGE_NEW);
     exchange->times.started = sl_loop_refresh(loop);
     exchange->last_activity = loop->now;
-    sl_exchange_connections(exchange)->stats.requests++;
+    exchange->exchanges->requests++;
     if (exchange->deadline == 0) {
         exchange->deadline =
             total >= SL_NEVER - loop->now ? SL_NEVER : loop->now + total;
     } else if (loop->now >= exchange->deadline) {
-        sl_exchange_time_out(exchange);
-        sl_exchange_fail(exchange);
+        time_out(exchange);
         return;
     }
-    sl_exchange_find_place(exchange);
+    ask_for_connection(exchange);
 }
 
 /* Requests made while others are about to be made go out together, one after
  * the other: a peer that is not woken for each is cheaper for both. */
 static bool may_gather(const struct sl_exchange *exchange)
 {
-    return exchange->phase == SL_EXCHANGE_ACTIVE && !exchange->has_sent_bytes &&
+    return exchange->phase == SL_EXCHANGE_ACTIVE &&
+           !sl_outgoing_has_sent(&exchange->outgoing) &&
            sl_loop_has_more(sl_exchange_loop(exchange));
 }
 
@@ -526,38 +654,38 @@ enum sl_status sl_exchange_want(struct sl_exchange *exchange,
                                 enum sl_interest interest, size_t wanted)
 {
     struct sl_completion *completion = &exchange->completion;
+    struct sl_response *response = &exchange->incoming.response;
 
     if (completion->state == SL_COMPLETION_PENDING ||
-        completion->state == SL_COMPLETION_READY || exchange->drain_until != 0)
+        completion->state == SL_COMPLETION_READY ||
+        sl_incoming_is_draining(&exchange->incoming))
         return SL_MISUSE;
-    exchange->interest = interest;
-    exchange->wanted = wanted;
-    if (!sl_exchange_is_satisfied(exchange)) {
+    sl_incoming_want(&exchange->incoming, interest, wanted);
+    if (!is_satisfied(exchange)) {
         exchange->last_activity = sl_loop_refresh(sl_exchange_loop(exchange));
-        /* A handshake goes on by what comes from the peer, inside a step. */
         if (may_gather(exchange))
-            sl_exchange_take_turn(exchange);
-        else if (exchange->phase != SL_EXCHANGE_SECURING)
-            sl_exchange_advance(exchange);
+            take_turn(exchange);
+        else
+            advance(exchange);
     }
-    if (!sl_exchange_is_satisfied(exchange) && exchange->is_overdue)
+    if (!is_satisfied(exchange) && exchange->is_overdue)
         sl_exchange_check_deadline(exchange);
-    if (!sl_exchange_is_satisfied(exchange)) {
+    if (!is_satisfied(exchange)) {
         sl_completion_begin(completion);
-        sl_exchange_arm(exchange);
+        arm(exchange);
         return SL_AGAIN;
     }
 
-    exchange->interest = SL_WANT_NOTHING;
-    if (interest == SL_WANT_BODY && exchange->response.body.length > 0)
+    sl_incoming_want(&exchange->incoming, SL_WANT_NOTHING, wanted);
+    if (interest == SL_WANT_BODY && response->body.length > 0)
         return SL_OK;
     /* What came before the end counts, wherever the pieces were cut. */
-    if (interest == SL_WANT_HEAD && exchange->response.phase > SL_PHASE_HEAD)
+    if (interest == SL_WANT_HEAD && response->phase > SL_PHASE_HEAD)
         return SL_OK;
     if (exchange->phase == SL_EXCHANGE_FAILED)
         return exchange->failure.status;
     if (interest == SL_WANT_WHOLE)
-        sl_buffer_compact(&exchange->response.body);
+        sl_buffer_compact(&response->body);
     return interest == SL_WANT_BODY ? SL_END : SL_OK;
 }
 
@@ -569,86 +697,86 @@ enum sl_status sl_exchange_want_room(struct sl_exchange *exchange)
         room->state == SL_COMPLETION_READY)
         return SL_MISUSE;
     if (has_room(exchange)) {
-        if (exchange->holds_head) { /* what is given at once goes with it */
-            exchange->was_asked = true;
-            sl_exchange_take_turn(exchange);
+        if (exchange->outgoing.phase == SL_OUTGOING_HELD) {
+            sl_outgoing_ask(&exchange->outgoing);
+            take_turn(exchange);
         }
         return SL_OK;
     }
     exchange->last_activity = sl_loop_refresh(sl_exchange_loop(exchange));
     sl_completion_begin(room);
-    sl_exchange_arm(exchange);
+    arm(exchange);
     return SL_AGAIN;
 }
 
 void sl_exchange_pushed(struct sl_exchange *exchange)
 {
+    struct sl_outgoing *outgoing = &exchange->outgoing;
+
     if (exchange->phase != SL_EXCHANGE_ACTIVE)
         return;
-    if (!exchange->upload.is_complete &&
-        exchange->upload.pushed.length < SL_SEND_AT_ONCE) {
-        exchange->was_asked = true;
-        sl_exchange_take_turn(exchange);
+    if (!outgoing->upload.is_complete &&
+        outgoing->upload.pushed.length < SL_SEND_AT_ONCE) {
+        sl_outgoing_ask(outgoing);
+        take_turn(exchange);
         return;
     }
-    exchange->holds_head = false;
-    sl_exchange_advance(exchange);
+    sl_outgoing_let_go(outgoing, true);
+    advance(exchange);
 }
 
 uint64_t sl_exchange_uploaded(const struct sl_exchange *exchange)
 {
     return sl_exchange_is_over(exchange)
-               ? exchange->uploaded
-               : sl_upload_delivered(&exchange->upload);
+               ? exchange->outgoing.uploaded
+               : sl_upload_delivered(&exchange->outgoing.upload);
 }
 
 void sl_exchange_check_deadline(struct sl_exchange *exchange)
 {
-    if (exchange->phase != SL_EXCHANGE_ACTIVE ||
-        sl_exchange_loop(exchange)->now < exchange->deadline)
-        return;
-    sl_exchange_time_out(exchange);
-    sl_exchange_fail(exchange);
+    if (exchange->phase == SL_EXCHANGE_ACTIVE &&
+        sl_exchange_loop(exchange)->now >= exchange->deadline)
+        time_out(exchange);
 }
 
 void sl_exchange_abort(struct sl_exchange *exchange, enum sl_status status,
                        const char *reason)
 {
-    if (sl_exchange_is_over(exchange) || exchange->must_fail)
+    if (sl_exchange_is_over(exchange))
         return;
-    if (exchange->is_in_engine) {
-        exchange->must_fail = true;
-        sl_fail(&exchange->failure, status, SL_STAGE_TLS, "%s", reason);
-        return;
-    }
-    sl_exchange_fail_with(exchange, status, reason);
+    sl_fail(&exchange->failure, status, SL_STAGE_NONE, "%s", reason);
+    fail(exchange);
+}
+
+/* Reading the rest of its response costs less than another connection would. */
+static bool is_worth_draining(const struct sl_exchange *exchange)
+{
+    const struct sl_response *response = &exchange->incoming.response;
+
+    return exchange->phase == SL_EXCHANGE_ACTIVE &&
+           response->phase != SL_PHASE_HEAD &&
+           exchange->outgoing.phase == SL_OUTGOING_SENT &&
+           response->framing.keeps_alive &&
+           sl_incoming_is_short(&exchange->incoming) &&
+           exchange->completion.state != SL_COMPLETION_PENDING &&
+           !sl_loop_is_forked(sl_exchange_loop(exchange));
 }
 
 void sl_exchange_drop(struct sl_exchange *exchange)
 {
-    struct sl_response *response = &exchange->response;
-    uint64_t expected = sl_response_expected(response);
-    bool is_short = expected == UINT64_MAX ||
-                    expected - response->received <= SL_DRAIN_LIMIT;
+    struct sl_buffer *body = &exchange->incoming.response.body;
+    int64_t now;
 
-    if (sl_exchange_is_over(exchange)) {
-        sl_buffer_reset(&response->body);
-        return;
-    }
-    if (exchange->phase != SL_EXCHANGE_ACTIVE ||
-        response->phase == SL_PHASE_HEAD || !exchange->is_upload_over ||
-        exchange->was_cut || !response->framing.keeps_alive || !is_short ||
-        exchange->completion.state == SL_COMPLETION_PENDING ||
-        sl_loop_is_forked(sl_exchange_loop(exchange))) {
-        sl_exchange_abort(exchange, SL_CANCELLED, "let go before its end");
-        sl_buffer_reset(&response->body);
+    if (!is_worth_draining(exchange)) {
+        sl_exchange_abort(exchange, SL_CANCELLED,
+                          "response was disposed before its end");
+        sl_buffer_reset(body);
         return;
     }
     sl_exchange_retain(exchange); /* until the drain ends */
-    exchange->drain_until =
-        sl_loop_refresh(sl_exchange_loop(exchange)) + DRAIN_TIMEOUT;
-    exchange->drained = exchange->connection->input.length;
+    now = sl_loop_refresh(sl_exchange_loop(exchange));
     link_draining(exchange);
-    sl_exchange_discard_body(exchange);
-    sl_exchange_advance(exchange);
+    sl_incoming_drain(&exchange->incoming, now + DRAIN_TIMEOUT,
+                      exchange->connection->input.length);
+    advance(exchange);
 }

@@ -1,14 +1,21 @@
 /* conn/exchange.h - one request and its response
  *
- * in:  binding/response.c    below: conn/origin.c, conn/link.c, http/response.c
+ * in:  binding/response.c    below: conn/origin.c, conn/outgoing.c, conn/incoming.c
  *
- *   QUEUED -> DIALING -> SECURING -> ACTIVE -> DONE
- *      \__________\__________\_________\-----> FAILED
+ *   NEW --> WAITING --> ACTIVE --> DONE
+ *      \________\__________\_____> FAILED
+ *
+ * WAITING is the place's: in the queue of its origin, or while a connection is
+ * opened for it. ACTIVE is the work of two parts, each with phases of its own:
+ * the outgoing request and the incoming response. They answer a status; only this
+ * unit finishes, loses or fails.
+ *
+ *   use of connections   FIRST (a new one) or REUSED --lost--> RESENT (a new one)
+ *                        a new one whose server speaks first: UNASKED
  *
  * Driven by what somebody wants from it: sl_exchange_want says what, and answers
- * at once or has `completion` signalled when it is there. Nothing is received
- * that nobody wants, so a slow consumer holds back its peer. Whoever pushes a
- * body waits for room apart from that, so that both directions run at once.
+ * at once or has `completion` signalled when it is there. The pusher of a body
+ * waits for room apart from that, so that both directions run at once.
  *
  * A request is sent again once, on a new connection, when a reused one failed
  * before any byte of the response and sending twice cannot do the work twice.
@@ -16,33 +23,31 @@
 #ifndef SL_CONN_EXCHANGE_H
 #define SL_CONN_EXCHANGE_H
 
+#include "conn/incoming.h"
 #include "conn/origin.h"
-#include "conn/upload.h"
-#include "http/response.h"
+#include "conn/outgoing.h"
 
 enum sl_exchange_phase {
     SL_EXCHANGE_NEW,
-    SL_EXCHANGE_QUEUED,
-    SL_EXCHANGE_DIALING,
-    SL_EXCHANGE_SECURING,
+    SL_EXCHANGE_WAITING,
     SL_EXCHANGE_ACTIVE,
     SL_EXCHANGE_DONE,
     SL_EXCHANGE_FAILED
 };
 
-enum sl_interest {
-    SL_WANT_NOTHING,
-    SL_WANT_HEAD, /* the final head */
-    SL_WANT_BODY, /* at least `wanted` body bytes, or the end */
-    SL_WANT_WHOLE /* the end */
+enum sl_exchange_use {
+    SL_EXCHANGE_FIRST,
+    SL_EXCHANGE_REUSED,
+    SL_EXCHANGE_RESENT,
+    /* The answer began before the request was sent (a 408 or 503 of a server that
+     * has no room): it is delivered, and the connection is not used again. */
+    SL_EXCHANGE_UNASKED
 };
 
 /* Durations in nanoseconds, SL_NEVER for none. */
 struct sl_deadlines {
     int64_t queue;
-    int64_t resolve;
-    int64_t connect;
-    int64_t tls;
+    struct sl_opening_deadlines opening; /* resolve, connect, tls */
     int64_t first_byte;
     int64_t idle;
     int64_t total;
@@ -72,53 +77,57 @@ struct sl_exchange_times {
     int64_t ended;
 };
 
+/* The requests of one client. */
+struct sl_exchanges {
+    struct sl_connections *connections; /* retained */
+    struct sl_exchange *draining;       /* held by their connection alone */
+    struct sl_exchange *spare;          /* ended ones, kept for the next */
+    size_t spare_count;
+    size_t refs;
+    uint64_t requests;
+    uint64_t resends;
+};
+
 struct sl_exchange {
     size_t refs;
     enum sl_exchange_phase phase;
+    enum sl_exchange_use use;
+    struct sl_exchanges *exchanges;
     struct sl_origin *origin;
-    struct sl_connection *connection; /* SECURING, ACTIVE */
-    struct sl_connector *connector;   /* DIALING */
-    struct sl_exchange *next; /* in the queue, the draining or the spare list */
+    struct sl_connection *connection; /* ACTIVE */
+    struct sl_place place;            /* WAITING */
+    struct sl_exchange *next;         /* in the draining or the spare list */
     struct sl_exchange *previous;
     struct sl_exchange_options options;
 
     struct sl_completion completion; /* what is wanted is there */
     struct sl_completion room;       /* pushed bytes can be taken */
     struct sl_completion turn;       /* go on in the next step of the loop */
-    enum sl_interest interest;
-    size_t wanted;
 
-    struct sl_segment *head; /* request head; NULL once no resend is possible */
-    size_t head_sent;
-    struct sl_upload upload;
-    struct sl_response response;
+    struct sl_outgoing outgoing;
 
     struct sl_timer timer;
-    int64_t deadline; /* total, absolute */
-    int64_t stage_began;
-    int64_t last_activity;  /* a byte moved */
-    int64_t continue_until; /* 0: not waiting for 100 */
-    int64_t drain_until;    /* 0: not draining */
-    size_t drained;         /* bytes of the wire, framing too, since then */
-    bool is_reused;
-    bool has_resent;
-    bool has_response_bytes;
-    bool has_sent_bytes;
-    bool is_upload_over; /* all sent, or no longer wanted */
-    bool was_cut;        /* the upload was ended early */
-    bool is_overdue;     /* its time was over while nobody waited */
-    bool holds_head; /* until the first pushed pieces are there to go with it */
-    bool was_asked;  /* whoever pushes has had the time to give some */
-    bool is_in_engine; /* inside the handshake, which may ask its owner */
-    bool must_fail;    /* ended from there, `failure` says how */
-    uint64_t uploaded; /* body bytes sent, once it is over */
+    int64_t deadline;      /* total, absolute */
+    int64_t stage_began;   /* the wait for a connection */
+    int64_t last_activity; /* a byte moved */
+    bool is_overdue;       /* the total time ended while nobody waited */
     struct sl_exchange_times times;
     struct sl_failure failure;
     struct sl_peer *peer; /* of the connection; NULL: plain */
+
+    struct sl_incoming incoming;
 };
 
+enum sl_status sl_exchanges_create(struct sl_connections *connections,
+                                   struct sl_exchanges **exchanges);
+void sl_exchanges_retain(struct sl_exchanges *exchanges);
+void sl_exchanges_release(struct sl_exchanges *exchanges);
+/* Closes the connections, too; requests that are under way go on. */
+void sl_exchanges_close(struct sl_exchanges *exchanges);
+
 /* A new exchange with one reference; `head` is copied. SL_MEMORY. */
-enum sl_status sl_exchange_create(struct sl_origin *origin,
+enum sl_status sl_exchange_create(struct sl_exchanges *exchanges,
+                                  struct sl_origin *origin,
                                   const struct sl_exchange_options *options,
                                   struct sl_view head,
                                   struct sl_exchange **exchange);
@@ -130,7 +139,7 @@ void sl_exchange_release(struct sl_exchange *exchange);
  * before the start. */
 void sl_exchange_set_deadline(struct sl_exchange *exchange, int64_t deadline);
 
-/* Set `upload` before. Failures show in sl_exchange_want. */
+/* Set the upload before. Failures show in sl_exchange_want. */
 void sl_exchange_start(struct sl_exchange *exchange);
 
 /* SL_OK: it is there. SL_END (SL_WANT_BODY): the end came and the body is
@@ -140,23 +149,23 @@ void sl_exchange_start(struct sl_exchange *exchange);
 enum sl_status sl_exchange_want(struct sl_exchange *exchange,
                                 enum sl_interest interest, size_t wanted);
 
-/* SL_OK: pushed bytes can be taken, or will not be any more (`is_upload_over`).
- * SL_AGAIN, also while there is no connection yet and while 100 is waited for:
- * `room` will be signalled; call again then. */
+/* SL_OK: pushed bytes can be taken, or will not be any more (the outgoing part is
+ * over). SL_AGAIN, also while there is no connection yet and while 100 is waited
+ * for: `room` will be signalled; call again then. */
 enum sl_status sl_exchange_want_room(struct sl_exchange *exchange);
-/* Tells that pushed bytes are there to be sent. They go with what follows in the
+/* Pushed bytes are there to be sent. They go with what follows in the
  * same turn of the loop while that is little. */
 void sl_exchange_pushed(struct sl_exchange *exchange);
 
 /* Bytes of the request's body that were sent so far, without framing. */
 uint64_t sl_exchange_uploaded(const struct sl_exchange *exchange);
 
-/* For whoever reads without having to wait, now and then: a peer that is always
+/* Called now and then by a reader that never has to wait: a peer that is always
  * faster must not outrun the total deadline. */
 void sl_exchange_check_deadline(struct sl_exchange *exchange);
 
-/* Ends it now with that status: the connection closes, waiters are told. From
- * inside its own handshake (the owner's verify): as soon as that returns. */
+/* Ends it now with that status: the connection closes and waiters are notified.
+ * Also from inside its own handshake (the owner's verify). */
 void sl_exchange_abort(struct sl_exchange *exchange, enum sl_status status,
                        const char *reason);
 
@@ -164,11 +173,17 @@ void sl_exchange_abort(struct sl_exchange *exchange, enum sl_status status,
  * the connection closes. Body bytes held are given back. */
 void sl_exchange_drop(struct sl_exchange *exchange);
 
-/* ---- called by conn/origin.c ---- */
+/* ---- what others know of it ---- */
 
-/* A place has become free for a queued exchange. */
-void sl_exchange_place(struct sl_exchange *exchange);
-/* The lent connection can move bytes again. */
-void sl_exchange_ready(struct sl_exchange *exchange);
+static inline struct sl_loop *
+sl_exchange_loop(const struct sl_exchange *exchange)
+{
+    return exchange->origin->connections->loop;
+}
+
+static inline bool sl_exchange_is_over(const struct sl_exchange *exchange)
+{
+    return exchange->phase >= SL_EXCHANGE_DONE;
+}
 
 #endif

@@ -1,58 +1,130 @@
 #include "conn/origin.h"
 
 #include "base/debug.h"
-#include "conn/exchange.h"
 
 #include <string.h>
 
-/* How long an idle connection keeps what makes its next use quick. */
-#define AWAKE (100 * SL_MILLISECOND)
+/* ---- queues of places ---- */
 
-static const struct sl_transport_events connection_events;
-
-void sl_connections_options_default(struct sl_connections_options *options)
+static void append(struct sl_place_queue *queue, struct sl_place *place)
 {
-    options->per_origin = 16;
-    options->total = 256;
-    options->idle = 90 * SL_SECOND;
-    options->lifetime = 600 * SL_SECOND;
-    options->reuses = true;
-    options->mode = SL_TRANSPORT_STREAM;
-    options->backend = NULL;
+    place->next = NULL;
+    place->previous = queue->last;
+    if (queue->last != NULL)
+        queue->last->next = place;
+    else
+        queue->first = place;
+    queue->last = place;
+}
+
+static void unlink_from(struct sl_place_queue *queue, struct sl_place *place)
+{
+    if (place->previous != NULL)
+        place->previous->next = place->next;
+    else
+        queue->first = place->next;
+    if (place->next != NULL)
+        place->next->previous = place->previous;
+    else
+        queue->last = place->previous;
+    place->next = place->previous = NULL;
+}
+
+static void link_waiting(struct sl_origin *origin)
+{
+    struct sl_connections *all = origin->connections;
+
+    origin->previous = NULL;
+    origin->next = all->waiting;
+    if (all->waiting != NULL)
+        all->waiting->previous = origin;
+    all->waiting = origin;
+}
+
+static void unlink_waiting(struct sl_origin *origin)
+{
+    struct sl_connections *all = origin->connections;
+
+    if (origin->previous != NULL)
+        origin->previous->next = origin->next;
+    else
+        all->waiting = origin->next;
+    if (origin->next != NULL)
+        origin->next->previous = origin->previous;
+    origin->next = origin->previous = NULL;
+}
+
+/* An origin has a turn while its own limit leaves room for its first waiter.
+ * Called whenever its queue or its count has changed. */
+static void update_turn(struct sl_origin *origin)
+{
+    struct sl_connections *all = origin->connections;
+    const struct sl_place *first = origin->waiting.first;
+
+    if (first == NULL || origin->count >= all->options.per_origin)
+        sl_timer_disarm(&all->turns, &origin->turn);
+    else if (!origin->turn.is_armed || origin->turn.due != first->ticket)
+        sl_timer_arm(&all->turns, &origin->turn, first->ticket);
+}
+
+static void enqueue(struct sl_origin *origin, struct sl_place *place)
+{
+    if (origin->waiting.first == NULL)
+        link_waiting(origin);
+    append(&origin->waiting, place);
+    origin->connections->stats.queued++;
+    update_turn(origin);
+}
+
+static void dequeue(struct sl_origin *origin, struct sl_place *place)
+{
+    unlink_from(&origin->waiting, place);
+    origin->connections->stats.queued--;
+    if (origin->waiting.first == NULL)
+        unlink_waiting(origin);
+    update_turn(origin);
+}
+
+/* A connection is being opened for a place that may take another one first. */
+static bool is_listed(const struct sl_place *place)
+{
+    return place->opening != NULL && !place->needs_new;
+}
+
+static void set_opening(struct sl_place *place,
+                        struct sl_connection *connection)
+{
+    place->opening = connection;
+    if (is_listed(place))
+        append(&place->origin->opening, place);
+}
+
+/* The place and the connection that is opened for it part. */
+static void part(struct sl_place *place)
+{
+    if (is_listed(place))
+        unlink_from(&place->origin->opening, place);
+    place->opening->place = NULL;
+    place->opening = NULL;
 }
 
 /* ---- idle connections ---- */
 
-static void link_idle(struct sl_connection *connection)
+static void push_idle(struct sl_connection *connection)
 {
     struct sl_origin *origin = connection->origin;
-    struct sl_connections *all = origin->connections;
 
     connection->previous = NULL;
     connection->next = origin->idle;
     if (origin->idle != NULL)
         origin->idle->previous = connection;
     origin->idle = connection;
-
-    connection->newer = NULL;
-    connection->older = all->newest;
-    if (all->newest != NULL)
-        all->newest->newer = connection;
-    else
-        all->oldest = connection;
-    all->newest = connection;
-    connection->is_resting = false;
-    if (all->oldest_awake == NULL)
-        all->oldest_awake = connection;
-    all->stats.idle++;
-    all->stats.active--;
-    all->loop->idle_connections++;
+    sl_connections_add_idle(origin->connections, connection);
 }
 
-static void unlink_idle(struct sl_connection *connection)
+static void pull_idle(struct sl_connection *connection)
 {
     struct sl_origin *origin = connection->origin;
-    struct sl_connections *all = origin->connections;
 
     if (connection->previous != NULL)
         connection->previous->next = connection->next;
@@ -60,172 +132,239 @@ static void unlink_idle(struct sl_connection *connection)
         origin->idle = connection->next;
     if (connection->next != NULL)
         connection->next->previous = connection->previous;
-
-    if (all->oldest_awake == connection)
-        all->oldest_awake = connection->newer;
-    if (connection->newer != NULL)
-        connection->newer->older = connection->older;
-    else
-        all->newest = connection->older;
-    if (connection->older != NULL)
-        connection->older->newer = connection->newer;
-    else
-        all->oldest = connection->newer;
-    all->stats.idle--;
-    all->stats.active++;
-    all->loop->idle_connections--;
+    connection->next = connection->previous = NULL;
+    sl_connections_remove_idle(origin->connections, connection);
 }
 
-/* Armed for the oldest, lazily: a timer that comes too early arms itself again
- * for whoever is the oldest then. */
-static void arm_expiry(struct sl_connections *all)
+void sl_origin_close_idle(struct sl_connection *connection)
 {
-    if (!all->expiry.is_armed && all->oldest != NULL &&
-        all->options.idle < SL_NEVER - all->oldest->idle_since)
-        sl_timer_arm(&all->loop->timers, &all->expiry,
-                     all->oldest->idle_since + all->options.idle);
+    pull_idle(connection);
+    sl_connection_discard(connection, false);
 }
 
-static struct sl_connections *from_expiry(struct sl_timer *timer)
+/* The connection used last that is fit; those that are not are closed. */
+static struct sl_connection *take_idle(struct sl_origin *origin)
 {
-    return (struct sl_connections *)((char *)timer -
-                                     offsetof(struct sl_connections, expiry));
-}
+    while (origin->idle != NULL) {
+        struct sl_connection *connection = origin->idle;
 
-static void expire(struct sl_timer *timer)
-{
-    struct sl_connections *all = from_expiry(timer);
-    int64_t now = all->loop->now;
-
-    while (all->oldest != NULL &&
-           now - all->oldest->idle_since >= all->options.idle) {
-        struct sl_connection *connection = all->oldest;
-
-        unlink_idle(connection);
+        pull_idle(connection);
+        if (sl_connection_is_fit(connection))
+            return connection;
         sl_connection_discard(connection, false);
     }
-    arm_expiry(all);
+    return NULL;
 }
 
-/* One that is used again at once keeps its buffers; armed as lazily. */
-static void arm_rest(struct sl_connections *all)
+/* ---- room ---- */
+
+void sl_origin_free_room(struct sl_origin *origin)
 {
-    if (!all->rest.is_armed && all->oldest_awake != NULL)
-        sl_timer_arm(&all->loop->timers, &all->rest,
-                     all->oldest_awake->idle_since + AWAKE);
+    struct sl_connections *all = origin->connections;
+
+    sl_connections_retain(all);
+    origin->count--;
+    all->stats.active--;
+    update_turn(origin);
+    sl_origin_release(origin);
+    sl_connections_serve(all);
+    sl_connections_release(all);
 }
 
-static void let_rest(struct sl_timer *timer)
+static enum sl_status open_for(struct sl_origin *origin, struct sl_place *place,
+                               struct sl_failure *failure)
 {
-    struct sl_connections *all =
-        (struct sl_connections *)((char *)timer -
-                                  offsetof(struct sl_connections, rest));
-    int64_t now = all->loop->now;
+    struct sl_connections *all = origin->connections;
+    struct sl_connection *connection;
+    enum sl_status status =
+        sl_connection_open(origin, place, &connection, failure);
 
-    while (all->oldest_awake != NULL &&
-           now - all->oldest_awake->idle_since >= AWAKE) {
-        struct sl_connection *connection = all->oldest_awake;
-
-        connection->is_resting = true;
-        sl_link_rest(&connection->link);
-        all->oldest_awake = connection->newer;
-    }
-    arm_rest(all);
-}
-
-/* From now on it is told when its peer says something. False: it has. */
-static bool become_watched(struct sl_connection *connection)
-{
-    struct sl_link *link = &connection->link;
-
-    sl_transport_expect(link->transport, 0);
-    if (sl_transport_watch(link->transport) != SL_AGAIN ||
-        !sl_link_is_quiet(link))
-        return false;
-    /* Once more: what was for TLS may have been received meanwhile. */
-    return link->tls == NULL || sl_transport_watch(link->transport) == SL_AGAIN;
-}
-
-/* An idle connection whose peer said something: its end, bytes that nobody asked
- * for, or news for TLS. */
-static bool is_still_idle(struct sl_connection *connection)
-{
-    struct sl_link *link = &connection->link;
-
-    if (!sl_link_is_quiet(link) ||
-        sl_transport_watch(link->transport) != SL_AGAIN)
-        return false;
-    if (connection->is_resting)
-        sl_link_rest(link);
-    return true;
-}
-
-/* ---- the pool ---- */
-
-enum sl_status
-sl_connections_create(struct sl_allocator *allocator, struct sl_pool *pool,
-                      struct sl_loop *loop, struct sl_resolver *resolver,
-                      const struct sl_connections_options *options,
-                      struct sl_connections **connections)
-{
-    struct sl_connections *all = sl_allocate_zeroed(allocator, sizeof *all);
-
-    if (all == NULL)
-        return SL_MEMORY;
-    all->allocator = allocator;
-    all->pool = pool;
-    all->loop = loop;
-    all->resolver = resolver;
-    all->options = *options;
-    sl_timer_init(&all->expiry, expire);
-    sl_timer_init(&all->rest, let_rest);
-    all->refs = 1;
-    *connections = all;
+    if (status != SL_OK)
+        return status;
+    origin->count++;
+    all->stats.active++;
+    sl_origin_retain(origin);
+    update_turn(origin);
+    set_opening(place, connection);
     return SL_OK;
 }
 
-void sl_connections_retain(struct sl_connections *connections)
+/* There is room under the total for one connection: the first waiter's. */
+static void turn_came(struct sl_timer *turn)
 {
-    connections->refs++;
+    struct sl_origin *origin =
+        (struct sl_origin *)(void *)((char *)turn -
+                                     offsetof(struct sl_origin, turn));
+    struct sl_place *place = origin->waiting.first;
+    struct sl_failure failure;
+
+    sl_origin_retain(origin);
+    dequeue(origin, place);
+    if (open_for(origin, place, &failure) != SL_OK) {
+        place->origin = NULL;
+        place->events->refused(place, &failure);
+    }
+    sl_origin_release(origin);
 }
 
-void sl_connections_release(struct sl_connections *connections)
+/* ---- asking and leaving ---- */
+
+/* An origin at its limit closes an idle connection where a new one is needed. */
+static void make_own_room(struct sl_origin *origin)
 {
-    if (--connections->refs > 0)
+    if (origin->count >= origin->connections->options.per_origin &&
+        origin->idle != NULL)
+        sl_origin_close_idle(origin->idle);
+}
+
+enum sl_status sl_origin_ask(struct sl_origin *origin, struct sl_place *place,
+                             struct sl_connection **connection,
+                             struct sl_failure *failure)
+{
+    struct sl_connections *all = origin->connections;
+
+    sl_assert(place->origin == NULL);
+    if (all->is_closed)
+        return sl_fail(failure, SL_CLOSED, SL_STAGE_QUEUE, "client is closed");
+    memset(&place->times, 0, sizeof place->times);
+    if (place->needs_new)
+        make_own_room(origin);
+    else if ((*connection = take_idle(origin)) != NULL)
+        return SL_OK;
+
+    place->origin = origin;
+    place->ticket = all->next_ticket++;
+    if (origin->count < all->options.per_origin &&
+        sl_connections_make_room(all)) {
+        enum sl_status status = open_for(origin, place, failure);
+
+        if (status == SL_OK)
+            return SL_AGAIN;
+        place->origin = NULL;
+        return status;
+    }
+    enqueue(origin, place);
+    return SL_AGAIN;
+}
+
+void sl_place_leave(struct sl_place *place)
+{
+    struct sl_origin *origin = place->origin;
+    struct sl_connection *connection = place->opening;
+
+    if (origin == NULL)
         return;
-    sl_connections_close(connections);
-    while (connections->spare != NULL) {
-        struct sl_exchange *spare = connections->spare;
-
-        connections->spare = spare->next;
-        sl_free(connections->allocator, spare, sizeof *spare);
-    }
-    sl_free(connections->allocator, connections, sizeof *connections);
+    if (connection == NULL)
+        dequeue(origin, place);
+    else
+        part(place);
+    place->origin = NULL;
+    if (connection != NULL)
+        sl_connection_discard(connection, true);
 }
 
-void sl_connections_close(struct sl_connections *connections)
+enum sl_stage sl_place_stage(const struct sl_place *place)
 {
-    connections->is_closed = true;
-    sl_timer_disarm(&connections->loop->timers, &connections->expiry);
-    sl_timer_disarm(&connections->loop->timers, &connections->rest);
-    /* Closing an idle connection drops its origin's reference to the pool, and
-     * that may be the last one. */
-    sl_connections_retain(connections);
-    while (connections->oldest != NULL) {
-        struct sl_connection *connection = connections->oldest;
-
-        unlink_idle(connection);
-        sl_connection_discard(connection, false);
-    }
-    while (connections->first_waiting != NULL)
-        sl_exchange_abort(connections->first_waiting, SL_CLOSED,
-                          "client is closed");
-    while (connections->draining != NULL)
-        sl_exchange_abort(connections->draining, SL_CLOSED, "client is closed");
-    connections->refs--;
+    return place->opening == NULL ? SL_STAGE_QUEUE
+                                  : sl_opening_stage(place->opening->opening);
 }
 
-/* ---- origins ---- */
+void sl_origin_refuse_first(struct sl_origin *origin)
+{
+    struct sl_place *place = origin->waiting.first;
+    struct sl_failure failure;
+
+    sl_fail(&failure, SL_CLOSED, SL_STAGE_QUEUE, "client is closed");
+    dequeue(origin, place);
+    place->origin = NULL;
+    place->events->refused(place, &failure);
+}
+
+/* ---- lending ---- */
+
+/* The place that a free connection goes to; NULL: none waits. */
+static struct sl_place *first_in_line(const struct sl_origin *origin)
+{
+    struct sl_place *opening = origin->opening.first;
+    struct sl_place *waiting = origin->waiting.first;
+
+    if (opening == NULL || waiting == NULL)
+        return opening == NULL ? waiting : opening;
+    return opening->ticket < waiting->ticket ? opening : waiting;
+}
+
+static void grant(struct sl_place *place, struct sl_connection *connection,
+                  bool is_new)
+{
+    if (place->opening == NULL)
+        dequeue(place->origin, place);
+    else
+        part(place);
+    place->origin = NULL;
+    place->events->granted(place, connection, is_new);
+}
+
+/* Another origin's waiter has asked before `place` (NULL: there is none), and only
+ * room is missing for it. */
+static bool is_another_before(const struct sl_origin *origin,
+                              const struct sl_place *place)
+{
+    const struct sl_timer *turn = origin->connections->turns.first;
+
+    return turn != NULL && turn != &origin->turn &&
+           (place == NULL || turn->due < place->ticket);
+}
+
+void sl_origin_offer(struct sl_connection *connection, bool is_new)
+{
+    struct sl_origin *origin = connection->origin;
+    struct sl_place *place = first_in_line(origin);
+
+    if (sl_loop_is_forked(origin->connections->loop))
+        place = NULL;
+    if (is_another_before(origin, place) ||
+        (place != NULL && place->needs_new && !is_new))
+        sl_connection_discard(connection, false); /* its room is what counts */
+    else if (place != NULL)
+        grant(place, connection, is_new);
+    else
+        push_idle(connection);
+}
+
+void sl_origin_opened(struct sl_connection *connection)
+{
+    struct sl_connections *all = connection->origin->connections;
+    struct sl_place *place = connection->place;
+    struct sl_opening_times times = *sl_opening_times(connection->opening);
+
+    sl_opening_destroy(connection->opening);
+    connection->opening = NULL;
+    sl_connection_set_expiry(connection, -1);
+    if (place != NULL) {
+        place->times = times;
+        grant(place, connection, true);
+    } else if (all->is_closed || !sl_connection_watch(connection)) {
+        sl_connection_discard(connection, false);
+    } else {
+        sl_origin_offer(connection, true);
+    }
+}
+
+void sl_origin_not_opened(struct sl_connection *connection,
+                          const struct sl_failure *failure)
+{
+    struct sl_place *place = connection->place;
+
+    if (place != NULL) {
+        part(place);
+        place->origin = NULL;
+    }
+    sl_connection_discard(connection, true);
+    if (place != NULL)
+        place->events->refused(place, failure);
+}
+
+/* ---- a life ---- */
 
 static enum sl_status copy_text(struct sl_allocator *allocator,
                                 const char *text, char **copy)
@@ -245,9 +384,23 @@ static void free_text(struct sl_allocator *allocator, char *text)
         sl_free(allocator, text, strlen(text) + 1);
 }
 
-enum sl_status sl_origin_create(struct sl_connections *connections,
-                                const struct sl_origin_options *options,
-                                struct sl_origin **origin)
+static void destroy(struct sl_origin *origin)
+{
+    struct sl_allocator *allocator = origin->connections->allocator;
+
+    if (origin->context != NULL)
+        origin->provider->context_release(origin->context);
+    free_text(allocator, origin->key);
+    free_text(allocator, origin->host);
+    free_text(allocator, origin->address);
+    free_text(allocator, origin->unix_path);
+    free_text(allocator, origin->local_address);
+    sl_free(allocator, origin, sizeof *origin);
+}
+
+static enum sl_status create(struct sl_connections *connections,
+                             const struct sl_origin_options *options,
+                             struct sl_origin **origin)
 {
     struct sl_allocator *allocator = connections->allocator;
     struct sl_origin *created = sl_allocate_zeroed(allocator, sizeof *created);
@@ -255,265 +408,86 @@ enum sl_status sl_origin_create(struct sl_connections *connections,
     if (created == NULL)
         return SL_MEMORY;
     created->connections = connections;
-    sl_connections_retain(connections);
-    created->refs = 1;
     created->port = options->port;
     created->provider = options->provider;
     created->verify_owner = options->verify_owner;
+    sl_timer_init(&created->turn, turn_came);
     if (options->context != NULL) {
         created->context = options->context;
         options->provider->context_retain(options->context);
     }
-    if (copy_text(allocator, options->host, &created->host) != SL_OK ||
+    if (copy_text(allocator, options->key, &created->key) != SL_OK ||
+        copy_text(allocator, options->host, &created->host) != SL_OK ||
         copy_text(allocator, options->address, &created->address) != SL_OK ||
         copy_text(allocator, options->unix_path, &created->unix_path) !=
             SL_OK ||
         copy_text(allocator, options->local_address, &created->local_address) !=
             SL_OK ||
-        copy_text(allocator, options->identity, &created->identity) != SL_OK) {
-        sl_origin_release(created);
+        sl_directory_add(&connections->directory, &created->entry,
+                         sl_view(created->key, strlen(created->key))) !=
+            SL_OK) {
+        destroy(created);
         return SL_MEMORY;
     }
     *origin = created;
     return SL_OK;
 }
 
-void sl_origin_retain(struct sl_origin *origin)
+static struct sl_origin *from_entry(struct sl_directory_entry *entry)
 {
-    origin->refs++;
+    return (struct sl_origin *)(void *)((char *)entry -
+                                        offsetof(struct sl_origin, entry));
 }
 
-void sl_origin_release(struct sl_origin *origin)
+enum sl_status sl_origin_find(struct sl_connections *connections,
+                              const struct sl_origin_options *options,
+                              struct sl_origin **origin)
 {
-    struct sl_connections *connections = origin->connections;
-    struct sl_allocator *allocator = connections->allocator;
+    struct sl_directory_entry *entry = sl_directory_find(
+        &connections->directory, sl_view(options->key, strlen(options->key)));
 
-    if (--origin->refs > 0)
-        return;
-    if (origin->context != NULL)
-        origin->provider->context_release(origin->context);
-    free_text(allocator, origin->host);
-    free_text(allocator, origin->address);
-    free_text(allocator, origin->unix_path);
-    free_text(allocator, origin->local_address);
-    free_text(allocator, origin->identity);
-    sl_free(allocator, origin, sizeof *origin);
-    sl_connections_release(connections);
-}
+    if (entry != NULL) {
+        *origin = from_entry(entry);
+    } else {
+        enum sl_status status = create(connections, options, origin);
 
-/* ---- check-out ---- */
-
-static bool is_fit(struct sl_connection *connection)
-{
-    struct sl_connections *all = connection->origin->connections;
-    int64_t now = all->loop->now;
-
-    if (now - connection->idle_since >= all->options.idle ||
-        now - connection->created >= all->options.lifetime)
-        return false;
-    return sl_link_is_quiet(&connection->link);
-}
-
-static bool has_place(const struct sl_origin *origin)
-{
-    const struct sl_connections *all = origin->connections;
-
-    return origin->count < all->options.per_origin &&
-           all->stats.idle + all->stats.active < all->options.total;
-}
-
-enum sl_checkout sl_origin_checkout(struct sl_origin *origin, bool is_fresh,
-                                    struct sl_connection **connection)
-{
-    struct sl_connections *all = origin->connections;
-
-    while (origin->idle != NULL && !is_fresh) {
-        struct sl_connection *idle = origin->idle;
-
-        unlink_idle(idle);
-        if (is_fit(idle)) {
-            *connection = idle;
-            return SL_CHECKOUT_REUSED;
-        }
-        sl_connection_discard(idle, false);
+        if (status != SL_OK)
+            return status;
     }
-
-    /* Idle ones give way: the origin's own when a fresh one is needed, then the
-     * oldest of all. */
-    if (!has_place(origin) && origin->count >= all->options.per_origin &&
-        origin->idle != NULL) {
-        struct sl_connection *idle = origin->idle;
-
-        unlink_idle(idle);
-        sl_connection_discard(idle, false);
-    }
-    if (!has_place(origin) && origin->count < all->options.per_origin &&
-        all->oldest != NULL) {
-        struct sl_connection *idle = all->oldest;
-
-        unlink_idle(idle);
-        sl_connection_discard(idle, false);
-    }
-    if (!has_place(origin))
-        return SL_CHECKOUT_WAIT;
-    origin->count++;
-    all->stats.active++;
-    sl_origin_retain(origin);
-    return SL_CHECKOUT_DIAL;
-}
-
-/* Whether check-out has something for an exchange that waits: also the place of
- * another origin's idle connection. */
-static bool can_serve(const struct sl_origin *origin)
-{
-    const struct sl_connections *all = origin->connections;
-
-    return origin->idle != NULL || has_place(origin) ||
-           (origin->count < all->options.per_origin && all->oldest != NULL);
-}
-
-/* Those in the queue for whose origin there is a place go on in the next step of
- * the loop, in their order. Places that become free meanwhile are theirs, too. */
-static void serve_queue(struct sl_connections *all)
-{
-    struct sl_exchange *exchange = all->first_waiting;
-
-    if (all->is_serving || sl_loop_is_forked(all->loop))
-        return;
-    all->is_serving = true;
-    while (exchange != NULL) {
-        if (can_serve(exchange->origin)) {
-            sl_exchange_place(exchange);
-            exchange = all->first_waiting;
-        } else {
-            exchange = exchange->next;
-        }
-    }
-    all->is_serving = false;
-}
-
-void sl_origin_free_place(struct sl_origin *origin)
-{
-    struct sl_connections *all = origin->connections;
-
-    origin->count--;
-    all->stats.active--;
-    sl_connections_retain(all);
-    sl_origin_release(origin);
-    serve_queue(all);
-    sl_connections_release(all);
-}
-
-/* ---- connections ---- */
-
-enum sl_status sl_connection_create(struct sl_origin *origin,
-                                    struct sl_transport *transport,
-                                    struct sl_connection **connection)
-{
-    struct sl_connections *all = origin->connections;
-    struct sl_connection *created =
-        sl_allocate_zeroed(all->allocator, sizeof *created);
-
-    if (created == NULL) {
-        sl_transport_abort(transport);
-        return SL_MEMORY;
-    }
-    created->origin = origin;
-    created->created = all->loop->now;
-    sl_link_init(&created->link, all->allocator, transport);
-    sl_buffer_init(&created->input, all->pool, SIZE_MAX);
-    sl_transport_bind(transport, &connection_events, created);
-    all->stats.made++;
-    all->stats.open++;
-    all->loop->connections++;
-    *connection = created;
+    sl_origin_retain(*origin);
     return SL_OK;
 }
 
-void sl_connection_put(struct sl_connection *connection)
+void sl_origin_retain(struct sl_origin *origin)
 {
-    struct sl_connections *all = connection->origin->connections;
-
-    connection->exchange = NULL;
-    connection->idle_since = all->loop->now;
-    if (all->is_closed || !all->options.reuses ||
-        connection->input.length > 0 ||
-        connection->idle_since - connection->created >= all->options.lifetime ||
-        !become_watched(connection)) {
-        sl_connection_discard(connection, false);
+    if (origin->refs++ > 0)
         return;
-    }
-    link_idle(connection);
-    arm_expiry(all);
-    if (connection->link.tls != NULL)
-        arm_rest(all);
-    if (all->first_waiting != NULL)
-        serve_queue(all);
+    if (origin->entry.is_unused)
+        sl_directory_use(&origin->connections->directory, &origin->entry);
+    sl_connections_retain(origin->connections);
 }
 
-void sl_connection_discard(struct sl_connection *connection, bool is_abort)
+void sl_origin_forget(struct sl_directory_entry *entry)
 {
-    struct sl_origin *origin = connection->origin;
-    struct sl_allocator *allocator = origin->connections->allocator;
+    struct sl_origin *origin = from_entry(entry);
 
-    origin->connections->stats.open--;
-    origin->connections->loop->connections--;
-    sl_link_close(&connection->link, is_abort);
-    sl_peer_release(connection->peer);
-    sl_buffer_fini(&connection->input);
-    sl_free(allocator, connection, sizeof *connection);
-    sl_origin_free_place(origin);
+    sl_assert(origin->refs == 0);
+    sl_directory_remove(&origin->connections->directory, entry);
+    destroy(origin);
 }
 
-static void connection_can_send(void *owner)
+/* An unused origin stays known while there are not too many of them: so it keeps
+ * what it has learned of its server. */
+void sl_origin_release(struct sl_origin *origin)
 {
-    struct sl_connection *connection = owner;
+    struct sl_connections *all = origin->connections;
 
-    if (connection->exchange != NULL)
-        sl_exchange_ready(connection->exchange);
-}
-
-static void connection_can_receive(void *owner)
-{
-    struct sl_connection *connection = owner;
-
-    if (connection->exchange != NULL) {
-        sl_exchange_ready(connection->exchange);
-    } else if (!is_still_idle(connection)) {
-        unlink_idle(connection);
-        sl_connection_discard(connection, false);
-    }
-}
-
-static const struct sl_transport_events connection_events = {
-    connection_can_send, connection_can_receive};
-
-/* ---- the queue ---- */
-
-void sl_connections_enqueue(struct sl_connections *connections,
-                            struct sl_exchange *exchange)
-{
-    connections->stats.queued++;
-    exchange->next = NULL;
-    exchange->previous = connections->last_waiting;
-    if (connections->last_waiting != NULL)
-        connections->last_waiting->next = exchange;
-    else
-        connections->first_waiting = exchange;
-    connections->last_waiting = exchange;
-}
-
-void sl_connections_dequeue(struct sl_connections *connections,
-                            struct sl_exchange *exchange)
-{
-    connections->stats.queued--;
-    if (exchange->previous != NULL)
-        exchange->previous->next = exchange->next;
-    else
-        connections->first_waiting = exchange->next;
-    if (exchange->next != NULL)
-        exchange->next->previous = exchange->previous;
-    else
-        connections->last_waiting = exchange->previous;
-    exchange->next = exchange->previous = NULL;
+    if (--origin->refs > 0)
+        return;
+    sl_directory_rest(&all->directory, &origin->entry);
+    while (
+        all->directory.unused_count > 0 &&
+        (all->is_closed || all->directory.unused_count > all->options.unused))
+        sl_origin_forget(all->directory.oldest);
+    sl_connections_release(all);
 }

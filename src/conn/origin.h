@@ -1,72 +1,23 @@
-/* conn/origin.h - connections of one client, by the origin they lead to
+/* conn/origin.h - where connections lead, and who waits for one of them
  *
- *   pool    limits, idle connections oldest first, exchanges that wait
- *    +- origin   where its connections go, and everything that tells two
- *                apart; idle connections, last used first
- *        +- connection   a link, the bytes received and not yet used
+ *   idle      [connection] -> [connection]      last used first
+ *   opening   [place] -> [place]                a connection is opened for each
+ *   waiting   [place] -> [place] -> [place]     for which there is no room
  *
- * A connection is idle (in the lists, watched for its end), or lent to exactly
- * one exchange, or being closed. Reuse is proven, not assumed: only
- * sl_connection_put, called by the exchange that saw its message end cleanly,
- * makes a connection idle.
+ * Both queues are in the order of asking. A connection that becomes free goes to
+ * the oldest place of either, as does a new one whose own place was served
+ * before it was open: lending is late. What nobody waits for becomes idle.
+ *
+ * A client's pool knows one origin for each key. An origin that nothing uses is
+ * remembered until there are too many of these.
  */
 #ifndef SL_CONN_ORIGIN_H
 #define SL_CONN_ORIGIN_H
 
-#include "conn/link.h"
-#include "conn/peer.h"
-#include "io/connect.h"
-
-struct sl_exchange;
-struct sl_connection;
-
-struct sl_connections_options {
-    size_t per_origin; /* connections, 16 */
-    size_t total;      /* 256 */
-    int64_t idle;      /* nanoseconds, 90 s */
-    int64_t lifetime;  /* 600 s */
-    bool reuses;       /* false: a new connection for each request */
-    enum sl_transport_mode mode;
-    const struct sl_backend_class *backend; /* NULL: best for the mode */
-};
-
-void sl_connections_options_default(struct sl_connections_options *options);
-
-struct sl_connections_stats {
-    size_t idle;
-    size_t active; /* lent or being made */
-    size_t open;   /* idle or lent */
-    size_t queued; /* exchanges that wait for a place */
-    uint64_t made;
-    uint64_t requests;
-    uint64_t resends;
-};
-
-/* All connections of one client. */
-struct sl_connections {
-    struct sl_allocator *allocator;
-    struct sl_pool *pool;
-    struct sl_loop *loop;
-    struct sl_resolver *resolver;
-    struct sl_connections_options options;
-    struct sl_connections_stats stats;
-    struct sl_connection *oldest; /* idle, by when they became so */
-    struct sl_connection *newest;
-    struct sl_exchange *first_waiting; /* for a place, in their order */
-    struct sl_exchange *last_waiting;
-    struct sl_exchange *draining; /* let go by everybody but their connection */
-    struct sl_exchange *spare;    /* finished ones kept for the next */
-    size_t spare_count;
-    struct sl_timer expiry;
-    struct sl_connection
-        *oldest_awake; /* idle; all newer ones are awake, too */
-    struct sl_timer rest;
-    size_t refs;
-    bool is_serving; /* those that wait */
-    bool is_closed;
-};
+#include "conn/connection.h"
 
 struct sl_origin_options {
+    const char *key; /* everything that tells two apart; of TLS sessions, too */
     const char *host; /* to resolve, verify and name in messages */
     int port;
     const char *address;       /* to connect to instead of resolving; NULL */
@@ -74,95 +25,96 @@ struct sl_origin_options {
     const char *local_address; /* NULL */
     const struct sl_tls_provider *provider; /* NULL: plain */
     struct sl_tls_context *context;         /* retained */
-    const char *identity; /* of TLS sessions; everything that tells apart */
     void *verify_owner;
 };
 
+/* One that waits for a connection; embedded in it. */
+struct sl_place {
+    struct sl_place *next;
+    struct sl_place *previous;
+    struct sl_origin *origin;      /* of which it waits; NULL: it does not */
+    struct sl_connection *opening; /* opened for it; NULL: none is */
+    const struct sl_place_events *events;
+    int64_t ticket;                        /* the order of asking */
+    struct sl_opening_deadlines deadlines; /* of a connection opened for it */
+    struct sl_opening_times times;         /* of the one that was; else 0 */
+    bool needs_new; /* only a connection that was never used will do */
+};
+
+/* Called once for each wait, from the loop or from inside another place's call.
+ * They may not ask again at once. */
+struct sl_place_events {
+    /* Lent: sl_connection_lend says to whom. */
+    void (*granted)(struct sl_place *place, struct sl_connection *connection,
+                    bool is_new);
+    void (*refused)(struct sl_place *place, const struct sl_failure *failure);
+};
+
+struct sl_place_queue {
+    struct sl_place *first;
+    struct sl_place *last;
+};
+
 struct sl_origin {
+    struct sl_directory_entry entry;
     struct sl_connections *connections;
-    struct sl_connection *idle; /* last used first */
-    size_t count;               /* idle, lent and being made */
-    size_t refs;
+    struct sl_connection *idle;
+    struct sl_place_queue opening;
+    struct sl_place_queue waiting;
+    struct sl_timer turn;   /* among the pool's turns, by the first ticket */
+    struct sl_origin *next; /* of the pool's origins with a queue */
+    struct sl_origin *previous;
+    size_t count; /* connections: idle, lent and being opened */
+    size_t refs;  /* users: handles, connections, requests; 0: unused */
     int port;
     bool speaks_1_0; /* its last answer was HTTP/1.0 */
+    char *key;
     char *host;
     char *address;
     char *unix_path;
     char *local_address;
-    char *identity;
     const struct sl_tls_provider *provider;
     struct sl_tls_context *context;
     void *verify_owner;
 };
 
-struct sl_connection {
-    struct sl_origin *origin;
-    struct sl_link link;
-    struct sl_peer *peer;         /* NULL: plain */
-    struct sl_buffer input;       /* received, not yet parsed */
-    struct sl_exchange *exchange; /* NULL: idle */
-    struct sl_connection *next;   /* in the origin's idle stack */
-    struct sl_connection *previous;
-    struct sl_connection *newer; /* in the pool's idle list */
-    struct sl_connection *older;
-    bool is_resting; /* idle for so long that its link gave memory back */
-    int64_t created;
-    int64_t idle_since;
-    uint32_t requests;
-};
-
-enum sl_status
-sl_connections_create(struct sl_allocator *allocator, struct sl_pool *pool,
-                      struct sl_loop *loop, struct sl_resolver *resolver,
-                      const struct sl_connections_options *options,
-                      struct sl_connections **connections);
-void sl_connections_retain(struct sl_connections *connections);
-void sl_connections_release(struct sl_connections *connections);
-/* Idle connections close at once, waiting exchanges fail; those under way go on
- * unless aborted by their owner, and their connections close after them. */
-void sl_connections_close(struct sl_connections *connections);
-
-enum sl_status sl_origin_create(struct sl_connections *connections,
-                                const struct sl_origin_options *options,
-                                struct sl_origin **origin);
+/* The origin of that key, known or new, with one reference for the caller. What
+ * the other options say counts only for a new one. SL_MEMORY. */
+enum sl_status sl_origin_find(struct sl_connections *connections,
+                              const struct sl_origin_options *options,
+                              struct sl_origin **origin);
 void sl_origin_retain(struct sl_origin *origin);
 void sl_origin_release(struct sl_origin *origin);
-/* Whether others than its one owner hold it: each of its connections, made or
- * being made, and each exchange. */
+/* Whether others than one owner use it: its connections and requests. */
 static inline bool sl_origin_is_shared(const struct sl_origin *origin)
 {
     return origin->refs > 1;
 }
 
-enum sl_checkout {
-    SL_CHECKOUT_REUSED, /* `*connection` is lent */
-    SL_CHECKOUT_DIAL,   /* a place is taken: make one, or free the place */
-    SL_CHECKOUT_WAIT    /* the limits are reached: wait in the queue */
-};
+/* SL_OK: `*connection` was idle and is lent now. SL_AGAIN: `place` waits, and is
+ * granted or refused later unless it leaves. Failures: `failure`. */
+enum sl_status sl_origin_ask(struct sl_origin *origin, struct sl_place *place,
+                             struct sl_connection **connection,
+                             struct sl_failure *failure);
+/* Gives up waiting; what is being opened for it ends. Idempotent. */
+void sl_place_leave(struct sl_place *place);
+/* What a waiting place waits for: SL_STAGE_QUEUE, or the stage of the opening. */
+enum sl_stage sl_place_stage(const struct sl_place *place);
 
-/* A healthy idle connection, else a place for a new one. `is_fresh`: no idle
- * connection is acceptable. */
-enum sl_checkout sl_origin_checkout(struct sl_origin *origin, bool is_fresh,
-                                    struct sl_connection **connection);
+/* ---- called by conn/connection.c and conn/pool.c ---- */
 
-/* In the place taken by SL_CHECKOUT_DIAL. Adopts `transport`. On failure the
- * place is still the caller's. */
-enum sl_status sl_connection_create(struct sl_origin *origin,
-                                    struct sl_transport *transport,
-                                    struct sl_connection **connection);
-/* The message ended cleanly: becomes idle, or closes when it may not be used
- * again (old, surplus input, pool closed). */
-void sl_connection_put(struct sl_connection *connection);
-/* Closes it and frees its place. */
-void sl_connection_discard(struct sl_connection *connection, bool is_abort);
-/* A place taken and not used. */
-void sl_origin_free_place(struct sl_origin *origin);
-
-/* ---- the queue of exchanges that wait for a place ---- */
-
-void sl_connections_enqueue(struct sl_connections *connections,
-                            struct sl_exchange *exchange);
-void sl_connections_dequeue(struct sl_connections *connections,
-                            struct sl_exchange *exchange);
+/* The connection opened for a place, or for nobody any more. */
+void sl_origin_opened(struct sl_connection *connection);
+void sl_origin_not_opened(struct sl_connection *connection,
+                          const struct sl_failure *failure);
+/* Lends a free connection to the place that is first, or makes it idle. */
+void sl_origin_offer(struct sl_connection *connection, bool is_new);
+void sl_origin_close_idle(struct sl_connection *connection);
+/* One of its connections is gone. */
+void sl_origin_free_room(struct sl_origin *origin);
+/* The first of the queue fails: the client is closed. */
+void sl_origin_refuse_first(struct sl_origin *origin);
+/* Frees an origin that nothing uses. */
+void sl_origin_forget(struct sl_directory_entry *entry);
 
 #endif

@@ -11,6 +11,7 @@ struct evidence {
     bool is_chunked;
     bool has_close;
     bool has_keep_alive;
+    int64_t idle;
 };
 
 /* RFC 9110 8.6: digits alone, and no overflow. */
@@ -80,6 +81,24 @@ static void read_connection(struct evidence *found, struct sl_view value)
     }
 }
 
+/* "timeout=5, max=100" (RFC 2068 19.7.1.1), the parameters in any order. */
+static void read_keep_alive(struct evidence *found, struct sl_view value)
+{
+    static const char name[] = "timeout=";
+    const size_t name_size = sizeof name - 1;
+    struct sl_view parameter;
+    uint64_t seconds;
+
+    while (sl_list_next(&value, &parameter))
+        if (parameter.size > name_size &&
+            sl_equal_ignoring_case(sl_view(parameter.data, name_size),
+                                   SL_VIEW("timeout=")) &&
+            parse_length(
+                sl_view(parameter.data + name_size, parameter.size - name_size),
+                &seconds))
+            found->idle = (int64_t)seconds;
+}
+
 /* Lists come in the order of application: the last is removed first. */
 static void read_content_coding(struct sl_framing *framing,
                                 struct sl_view value)
@@ -112,9 +131,11 @@ static const char *read_field(struct sl_framing *framing,
                               const struct sl_head *head, size_t index)
 {
     switch (head->fields[index].name_size) {
-    case sizeof("Connection") - 1:
+    case sizeof("Connection") - 1: /* and of Keep-Alive */
         if (is_named(head, index, SL_VIEW("Connection")))
             read_connection(found, sl_head_value(head, index));
+        else if (is_named(head, index, SL_VIEW("Keep-Alive")))
+            read_keep_alive(found, sl_head_value(head, index));
         break;
     case sizeof("Content-Length") - 1:
         if (is_named(head, index, SL_VIEW("Content-Length")))
@@ -164,13 +185,14 @@ enum sl_status sl_framing_decide(struct sl_framing *framing,
 {
     bool is_tunnel =
         request.is_connect && head->status >= 200 && head->status < 300;
-    struct evidence found = {0};
+    struct evidence found = {.idle = -1};
     const char *fault = NULL;
     size_t i;
 
     memset(framing, 0, sizeof(*framing));
     for (i = 0; i < head->count && fault == NULL; i++)
         fault = read_field(framing, &found, head, i);
+    framing->idle = -1;
     /* RFC 9112 6.3(2): a tunnel's framing fields mean nothing */
     if (is_tunnel) {
         framing->coding_count = 0;
@@ -180,13 +202,17 @@ enum sl_status sl_framing_decide(struct sl_framing *framing,
         fault = "Transfer-Encoding names no coding";
     if (fault == NULL && found.coding_lines > 0 && found.length_lines > 0)
         fault = "both Content-Length and Transfer-Encoding";
-    if (fault != NULL) {
+    /* RFC 9112 6.3(1): what has no body ends at its head, whatever it says of
+     * one; but who says it wrongly is not believed a second time. */
+    if (fault != NULL && !has_no_body(head->status, request)) {
         *error = fault;
         return SL_PROTOCOL;
     }
 
-    framing->keeps_alive = !found.has_close && !request.wants_close &&
+    framing->keeps_alive = fault == NULL && !found.has_close &&
+                           !request.wants_close &&
                            (head->minor_version == 1 || found.has_keep_alive);
+    framing->idle = found.idle;
     if (head->status == 101)
         return decide_upgrade(framing, head, request, error);
     if (has_no_body(head->status, request)) {

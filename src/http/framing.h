@@ -30,6 +30,7 @@ struct sl_framing {
     enum sl_framing_kind kind;
     uint64_t length;  /* of SL_FRAMING_LENGTH */
     bool keeps_alive; /* the connection may be used again afterwards */
+    int64_t idle;     /* seconds that the server waits then; -1: not said */
     bool is_upgrade;  /* 101, accepted */
     /* Content-Encoding, outermost (to be removed first) at 0. */
     struct sl_view codings[SL_CODINGS];

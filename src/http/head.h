@@ -20,8 +20,8 @@
 #include "memory/buffer.h"
 
 struct sl_head_limits {
-    size_t head;     /* bytes in all, 65536 */
-    size_t line;     /* bytes of one line without its end, 16384 */
+    size_t head;     /* bytes in all, 131072 */
+    size_t line;     /* bytes of one line without its end, 65536 */
     size_t lines;    /* field lines, 256 */
     bool lenient_lf; /* a bare LF ends a line */
 };

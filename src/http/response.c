@@ -6,10 +6,10 @@
 void sl_response_limits_default(struct sl_response_limits *limits)
 {
     memset(limits, 0, sizeof(*limits));
-    limits->head.head = 65536;
-    limits->head.line = 16384;
+    limits->head.head = 131072;
+    limits->head.line = 65536;
     limits->head.lines = 256;
-    limits->interim = 8;
+    limits->interim = 32;
     limits->body = UINT64_MAX;
 }
 

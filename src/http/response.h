@@ -18,7 +18,7 @@
 
 struct sl_response_limits {
     struct sl_head_limits head;
-    size_t interim; /* interim responses, 8 */
+    size_t interim; /* interim responses, 32 */
     uint64_t body;  /* bytes after decoding; UINT64_MAX: none */
 };
 

@@ -1,5 +1,6 @@
 #include "http/url_write.h"
 
+#include "base/address.h"
 #include "base/ascii.h"
 #include "http/url_class.h"
 
@@ -194,11 +195,13 @@ enum sl_status sl_url_write_host(const struct sl_url *url,
                                  struct sl_writer *writer)
 {
     size_t size = url->host.size;
+    unsigned char address[4];
     struct sl_room room;
     enum sl_status status;
     size_t i;
 
-    if (size > 0 && url->host.data[size - 1] == '.')
+    if (size > 0 && url->host.data[size - 1] == '.' &&
+        sl_address_parse_ipv4(sl_view(url->host.data, size - 1), address))
         size--;
     status = sl_writer_reserve(writer, size, &room);
     if (status != SL_OK)

@@ -1,7 +1,8 @@
 /* io/backend.h - what turns kernel events into completions
  *
  * One constant table and one file per backend; shaped after completion queues,
- * so that readiness backends imitate them and never the reverse (readiness.c).
+ * so that readiness backends imitate them and never the reverse
+ * (backends/readiness.c).
  * A socket is attached once and detached before it is closed; events find it by
  * slot and generation, never by descriptor number.
  *

@@ -1,14 +1,10 @@
 #include "io/connect.h"
 
-#include "base/debug.h"
 #include "io/platform.h"
+#include "io/target.h"
 #include "io/transport_class.h"
 
-#include <arpa/inet.h>
-#include <ctype.h>
 #include <errno.h>
-#include <netinet/in.h>
-#include <stdio.h>
 #include <string.h>
 #include <sys/un.h>
 #include <unistd.h>
@@ -30,11 +26,8 @@ struct attempt {
 struct sl_connector {
     struct sl_completion completion;
     struct sl_loop *loop;
-    struct sl_resolver *resolver;
     size_t size; /* of the whole allocation */
-    const char *host;
-    const char *unix_path;
-    int port;
+    struct sl_target target;
     enum sl_transport_mode mode;
     struct sl_pool *pool;
     const struct sl_backend_class *class;
@@ -46,7 +39,7 @@ struct sl_connector {
     int64_t connected;
     void (*done)(void *owner);
     void *owner;
-    struct sl_resolve_job *job;
+    struct sl_lookup_asker asker;
     struct sl_timer stage_timer;
     struct sl_timer race_timer;
     enum sl_stage stage;
@@ -57,61 +50,17 @@ struct sl_connector {
     struct sl_address local;
     size_t address_count;
     size_t next_address;
-    struct sl_address addresses[SL_RESOLVE_ADDRESSES];
+    struct sl_address addresses[SL_LOOKUP_ADDRESSES];
 };
 
-/* ---- words ---- */
-
-static void format_address(const struct sl_address *address, char *text,
-                           size_t size)
-{
-    const struct sockaddr_in *four = (const void *)&address->storage;
-    const struct sockaddr_in6 *six = (const void *)&address->storage;
-
-    text[0] = '\0';
-    if (address->storage.ss_family == AF_INET)
-        inet_ntop(AF_INET, &four->sin_addr, text, (socklen_t)size);
-    else if (address->storage.ss_family == AF_INET6)
-        inet_ntop(AF_INET6, &six->sin6_addr, text, (socklen_t)size);
-}
-
-/* "127.0.0.1:9", "[::1]:9", "localhost:9 (127.0.0.1)", "/run/socket". */
-static void format_target(const struct sl_connector *self,
-                          const struct sl_address *address, char *text,
-                          size_t size)
-{
-    char numeric[INET6_ADDRSTRLEN] = "";
-    bool is_bare_six;
-
-    if (self->unix_path != NULL) {
-        snprintf(text, size, "%s", self->unix_path);
-        return;
-    }
-    is_bare_six = strchr(self->host, ':') != NULL;
-    if (address != NULL)
-        format_address(address, numeric, sizeof numeric);
-    if (numeric[0] == '\0' || strcmp(numeric, self->host) == 0)
-        snprintf(text, size, is_bare_six ? "[%s]:%d" : "%s:%d", self->host,
-                 self->port);
-    else
-        snprintf(text, size, is_bare_six ? "[%s]:%d (%s)" : "%s:%d (%s)",
-                 self->host, self->port, numeric);
-}
+/* ---- failures ---- */
 
 static void fail_with(struct sl_connector *self,
                       const struct sl_address *address, enum sl_status status,
                       enum sl_stage stage, int system_error, const char *reason)
 {
-    char target[160];
-    char clause[64];
-
-    format_target(self, address, target, sizeof target);
-    snprintf(clause, sizeof clause, "%s", reason);
-    clause[0] = (char)tolower((unsigned char)clause[0]);
-    sl_fail(&self->failure, status, stage, "%s: %s", target, clause);
-    self->failure.system_error = system_error;
-    /* Not a byte has been sent. */
-    self->failure.is_retryable = true;
+    sl_target_fail(&self->target, address, &self->failure, status, stage,
+                   system_error, reason);
 }
 
 static void fail_attempt(struct sl_connector *self,
@@ -172,9 +121,7 @@ static void stop(struct sl_connector *self)
 {
     sl_timer_disarm(&self->loop->timers, &self->stage_timer);
     sl_timer_disarm(&self->loop->timers, &self->race_timer);
-    if (self->job != NULL)
-        sl_resolve_destroy(self->job);
-    self->job = NULL;
+    sl_lookup_leave(&self->asker);
     while (self->attempts != NULL)
         abandon_attempt(self->attempts);
 }
@@ -386,7 +333,7 @@ static void stage_over(struct sl_timer *timer)
 /* RFC 8305 4: families take turns, IPv6 first, each in the order given. */
 static void interleave(struct sl_address *addresses, size_t count)
 {
-    struct sl_address sorted[SL_RESOLVE_ADDRESSES];
+    struct sl_address sorted[SL_LOOKUP_ADDRESSES];
     size_t six = 0;
     size_t other = 0;
     bool is_six_next = true;
@@ -416,11 +363,10 @@ static void resolved(void *owner)
 {
     struct sl_connector *self = owner;
     struct sl_failure failure;
-    enum sl_status status = sl_resolve_result(self->job, self->addresses,
-                                              &self->address_count, &failure);
+    enum sl_status status = sl_lookup_result(&self->asker, self->addresses,
+                                             &self->address_count, &failure);
 
-    sl_resolve_destroy(self->job);
-    self->job = NULL;
+    sl_lookup_leave(&self->asker);
     self->resolved = sl_loop_refresh(self->loop);
     if (status == SL_OK) {
         connect_all(self);
@@ -431,24 +377,14 @@ static void resolved(void *owner)
     finish(self);
 }
 
-static void begin_resolving(struct sl_connector *self, int64_t timeout)
+static void begin_resolving(struct sl_connector *self,
+                            struct sl_lookup_source *source, int64_t timeout)
 {
-    enum sl_status status;
-
     arm_stage(self, SL_STAGE_RESOLVE, timeout);
-    errno = 0;
-    status = sl_resolve_begin(self->resolver, self->host, self->port, resolved,
-                              self, &self->job);
-    if (status == SL_OK)
+    if (sl_lookup_ask(source, self->target.host, self->target.port, resolved,
+                      self, &self->asker) == SL_OK)
         return;
-    if (status == SL_MEMORY)
-        fail_memory(self);
-    else if (errno != 0)
-        fail_attempt(self, NULL, errno);
-    else
-        fail_with(self, NULL, SL_RESOLVE, SL_STAGE_RESOLVE, 0,
-                  status == SL_LIMIT ? "too many names are being resolved"
-                                     : "name too long");
+    fail_memory(self);
     finish(self);
 }
 
@@ -501,9 +437,9 @@ static struct sl_connector *create(struct sl_loop *loop,
     memcpy(copy, name, name_size);
     self->size = size;
     self->loop = loop;
-    self->host = options->unix_path != NULL ? NULL : copy;
-    self->unix_path = options->unix_path != NULL ? copy : NULL;
-    self->port = options->port;
+    self->target.host = options->unix_path != NULL ? NULL : copy;
+    self->target.unix_path = options->unix_path != NULL ? copy : NULL;
+    self->target.port = options->port;
     self->mode = options->mode;
     self->pool = options->pool != NULL ? options->pool : loop->pool;
     self->connect_timeout = options->connect_timeout;
@@ -542,7 +478,6 @@ enum sl_status sl_connect_begin(struct sl_loop *loop,
             return SL_INVALID;
         }
     }
-    self->resolver = resolver;
     self->done = done;
     self->owner = owner;
     self->class = choose_class(options);
@@ -551,12 +486,16 @@ enum sl_status sl_connect_begin(struct sl_loop *loop,
     sl_completion_begin(&self->completion);
     *connector = self;
     if (options->unix_path != NULL ||
-        sl_resolve_literal(self->host, self->port, &address)) {
+        (options->source == NULL &&
+         sl_resolve_literal(options->host, options->port, &address))) {
         self->addresses[0] = address;
         self->address_count = 1;
         connect_all(self);
     } else {
-        begin_resolving(self, options->resolve_timeout);
+        begin_resolving(self,
+                        options->source != NULL ? options->source
+                                                : sl_resolver_source(resolver),
+                        options->resolve_timeout);
     }
     return SL_OK;
 }

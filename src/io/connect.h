@@ -1,7 +1,10 @@
 /* io/connect.h - from a name or path to a connected transport
  *
- *   resolve (threads, or a literal) -> race addresses (RFC 8305) -> transport
+ *   resolve (a source of look-ups, or a literal) -> race addresses (RFC 8305)
+ *           -> transport
  *
+ * Connectors to one host and port that begin while its look-up is in progress
+ * share it; each has its own deadline.
  * Addresses of both families are interleaved, IPv6 first; the next attempt starts
  * 250 ms after the one before or when that failed; the first to connect wins, the
  * others are closed. Each stage has its deadline.
@@ -17,6 +20,9 @@ struct sl_connect_options {
     int port;
     const char *unix_path;     /* instead of host and port; NULL */
     const char *local_address; /* to bind to; NULL */
+    /* Who finds the addresses of `host`, also when that is a literal. NULL: the
+     * resolver, for names only. It stays until the connector is resolved. */
+    struct sl_lookup_source *source;
     enum sl_transport_mode mode;
     struct sl_pool *pool; /* of what a connection keeps; NULL: the loop's */
     const struct sl_backend_class *backend; /* NULL: the best for the mode */

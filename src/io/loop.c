@@ -533,6 +533,7 @@ int64_t sl_loop_timeout(const struct sl_loop *loop)
 
 int sl_loop_pollfd(struct sl_loop *loop)
 {
+    int error;
     int fd;
 
     if (loop->poll_fd >= 0)
@@ -558,6 +559,8 @@ int sl_loop_pollfd(struct sl_loop *loop)
     return fd;
 
 fail:
+    error = errno;
     close_descriptor(&fd);
+    errno = error;
     return -1;
 }

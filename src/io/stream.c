@@ -3,7 +3,7 @@
  * idle a connection costs this struct and nothing else. */
 #include "base/debug.h"
 #include "io/low_water.h"
-#include "io/readiness.h"
+#include "io/backends/readiness.h"
 #include "io/transport_class.h"
 
 #include <errno.h>

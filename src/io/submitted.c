@@ -11,7 +11,7 @@
 #include "base/debug.h"
 #include "io/lent.h"
 #include "io/low_water.h"
-#include "io/readiness.h"
+#include "io/backends/readiness.h"
 #include "io/transport_class.h"
 
 #include <errno.h>

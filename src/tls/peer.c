@@ -16,7 +16,7 @@ static bool is_name_byte(char byte)
 static bool is_name(struct sl_view host)
 {
     /* A library may take a leading dot for "any name below"; nobody is called
-     * so, and the root's trailing one was taken off where the URL was read. */
+     * so, and only one trailing dot is the root's. */
     if (host.data[0] == '.' || host.data[host.size - 1] == '.')
         return false;
     for (size_t i = 0; i < host.size; i++)
@@ -28,8 +28,11 @@ static bool is_name(struct sl_view host)
 enum sl_status sl_tls_peer_parse(const char *host, struct sl_tls_peer *peer,
                                  struct sl_failure *failure)
 {
-    struct sl_view text = sl_view(host, host != NULL ? strlen(host) : 0);
+    struct sl_view given = sl_view(host, host != NULL ? strlen(host) : 0);
+    struct sl_view text = given;
 
+    if (text.size > 1 && text.data[text.size - 1] == '.')
+        text.size--;
     /* Libraries take an empty name for "check no name". */
     if (text.size == 0)
         return sl_fail(failure, SL_INVALID, SL_STAGE_TLS,
@@ -42,7 +45,7 @@ enum sl_status sl_tls_peer_parse(const char *host, struct sl_tls_peer *peer,
     peer->address_size = 0;
     if (sl_address_parse_ipv4(text, peer->address))
         peer->address_size = 4;
-    else if (sl_address_parse_ipv6(text, peer->address))
+    else if (sl_address_parse_ipv6(given, peer->address))
         peer->address_size = 16;
     else if (!is_name(text))
         return sl_fail(failure, SL_INVALID, SL_STAGE_TLS,
@@ -81,12 +84,14 @@ bool sl_tls_peer_has_address(const struct sl_tls_peer *peer,
 enum sl_status sl_tls_peer_refuse(const struct sl_tls_peer *peer,
                                   const char *names, struct sl_failure *failure)
 {
+    int shown = peer->host_size < 80 ? (int)peer->host_size : 80;
+
     if (names[0] == '\0')
         return sl_fail(failure, SL_TLS, SL_STAGE_TLS,
-                       "certificate is not for %.80s: it has no subject "
+                       "certificate is not for %.*s: it has no subject "
                        "alternative names",
-                       peer->host);
+                       shown, peer->host);
     return sl_fail(failure, SL_TLS, SL_STAGE_TLS,
-                   "certificate is not for %.80s but for %s", peer->host,
+                   "certificate is not for %.*s but for %s", shown, peer->host,
                    names);
 }

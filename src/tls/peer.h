@@ -15,10 +15,11 @@ struct sl_tls_peer {
     unsigned char address[16]; /* when the host is a literal address */
     size_t address_size;       /* 4 or 16; 0: the host is a name */
     size_t host_size;
-    const char *host; /* not copied */
+    const char *host; /* not copied; its first `host_size` bytes */
 };
 
-/* SL_INVALID: empty, too long for a name, or neither name nor address. */
+/* The dot of a rooted name ("a.test.") is left out: it is for resolvers, and no
+ * certificate has it. SL_INVALID: empty, too long for a name, or neither name nor address. */
 enum sl_status sl_tls_peer_parse(const char *host, struct sl_tls_peer *peer,
                                  struct sl_failure *failure);
 

@@ -1,16 +1,16 @@
 #include "tls/provider.h"
 
-#ifndef SL_NO_OPENSSL
-#include "tls/openssl.h"
+#ifdef SL_HAVE_OPENSSL
+#include "tls/openssl/provider.h"
 #endif
 #ifdef SL_HAVE_GNUTLS
-#include "tls/gnutls.h"
+#include "tls/gnutls/provider.h"
 #endif
 
 #include <string.h>
 
 const struct sl_tls_provider *const sl_tls_providers[] = {
-#ifndef SL_NO_OPENSSL
+#ifdef SL_HAVE_OPENSSL
     &sl_tls_openssl,
 #endif
 #ifdef SL_HAVE_GNUTLS

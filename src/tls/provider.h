@@ -88,8 +88,8 @@ struct sl_tls_provider {
     void (*context_retain)(struct sl_tls_context *context);
     void (*context_release)(struct sl_tls_context *context);
 
-    /* A client engine for `host` (a name without trailing dot, or a literal
-     * address; empty is SL_INVALID whatever `verifies` says). `identity` keys the
+    /* A client engine for `host` (a name, rooted or not, or a literal address;
+     * empty is SL_INVALID whatever `verifies` says). `identity` keys the
      * session cache: everything that must not be shared. `owner` is passed to
      * verify. `pool` serves nothing but small scratch. */
     enum sl_status (*engine_create)(struct sl_tls_context *context,

@@ -1,7 +1,9 @@
 #include "base/status.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <string.h>
+#include <sys/resource.h>
 
 #include "spec/c/support/test.h"
 
@@ -74,6 +76,20 @@ TEST("an errno becomes its own message")
         SL_CONNECT);
     CHECK_INT(failure.system_error, ECONNREFUSED);
     CHECK_STR(failure.reason, strerror(ECONNREFUSED));
+}
+
+TEST("want of descriptors names the limit that was reached")
+{
+    struct sl_failure failure;
+    struct rlimit limit;
+    char expected[100];
+
+    getrlimit(RLIMIT_NOFILE, &limit);
+    snprintf(expected, sizeof expected, "%s (ulimit -n: %llu)",
+             strerror(EMFILE), (unsigned long long)limit.rlim_cur);
+    sl_fail_system(&failure, SL_CONNECT, SL_STAGE_CONNECT, EMFILE);
+    CHECK_STR(failure.reason, expected);
+    CHECK_INT(failure.system_error, EMFILE);
 }
 
 int main(void)

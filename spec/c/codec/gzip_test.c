@@ -302,10 +302,23 @@ TEST("refuses bytes behind a member that do not begin another")
 {
     check_gzip(join(gzipped(SL_VIEW("good")), bytes_copy("x", 1)), SL_DECODE,
                SL_VIEW("good"));
-    check_gzip(join(gzipped(SL_VIEW("good")), bytes_copy("\0\0\0\0", 4)),
-               SL_DECODE, SL_VIEW("good"));
     check_gzip(join(gzipped(SL_VIEW("good")), bytes_copy("\x1f\x8b", 2)),
                SL_DECODE, SL_VIEW("good"));
+}
+
+TEST("accepts zeros behind the last member, and nothing behind these")
+{
+    check_gzip(join(gzipped(SL_VIEW("good")), bytes_copy("\0\0\0\0", 4)),
+               SL_END, SL_VIEW("good"));
+    check_gzip(join(join(gzipped(SL_VIEW("go")), gzipped(SL_VIEW("od"))),
+                    bytes_copy("\0", 1)),
+               SL_END, SL_VIEW("good"));
+    check_gzip(join(gzipped(SL_VIEW("good")), bytes_copy("\0\0x", 3)),
+               SL_DECODE, SL_VIEW("good"));
+    check_gzip(join(join(gzipped(SL_VIEW("good")), bytes_copy("\0", 1)),
+                    gzipped(SL_VIEW("more"))),
+               SL_DECODE, SL_VIEW("good"));
+    check_gzip(bytes_copy("\0\0\0\0", 4), SL_DECODE, SL_VIEW(""));
 }
 
 /* A member with the given flags, fields between and content "hello". */

@@ -11,6 +11,7 @@ struct talk {
     struct sl_buffer buffer; /* what the channel receives into */
     bool (*verify)(void *owner, const struct sl_tls_certificate *peer,
                    char *reason, size_t reason_size);
+    int64_t tls_timeout; /* 0: a second */
     int listener;
     int peer;
 };
@@ -21,14 +22,15 @@ static enum sl_status talk_open(struct talk *talk,
 {
     struct sl_pool_options pool = {
         .mode = SL_POOL_DIRECT, .segment_size = 23, .spare_limit = SIZE_MAX};
-    struct sl_channel_options options = {.connect.host = "127.0.0.1",
-                                         .connect.resolve_timeout = SL_SECOND,
-                                         .connect.connect_timeout = SL_SECOND,
-                                         .connect.deadline = SL_NEVER,
-                                         .connect.mode = manner->mode,
-                                         .connect.backend = manner->backend,
-                                         .tls_timeout = SL_SECOND,
-                                         .identity = "x"};
+    struct sl_opening_options options = {
+        .connect.host = "127.0.0.1",
+        .deadlines.resolve = SL_SECOND,
+        .deadlines.connect = SL_SECOND,
+        .connect.deadline = SL_NEVER,
+        .connect.mode = manner->mode,
+        .connect.backend = manner->backend,
+        .deadlines.tls = talk->tls_timeout != 0 ? talk->tls_timeout : SL_SECOND,
+        .identity = "x"};
     struct sl_tls_options tls = {.verifies = true, .verify = talk->verify};
     struct sl_failure failure;
     enum sl_status status = SL_OK;
@@ -403,11 +405,10 @@ static void refused(const struct manner *manner)
 
     for (int is_silent = 0; is_silent < 2; is_silent++) {
         test_allocator_init(&talk.world.own);
+        talk.tls_timeout = is_silent ? 20 * SL_MILLISECOND : SL_SECOND;
         REQUIRE(talk_open(&talk, &talk.world.own.base, manner, true) == SL_OK);
         accept_peer(&talk);
-        if (is_silent)
-            talk.channel->tls_timeout = SL_MILLISECOND;
-        else
+        if (!is_silent)
             peer_frame(&talk, 'X', "not you");
         CHECK_INT(result_of(&talk, &talk.channel->opening),
                   is_silent ? SL_TIMEOUT : SL_TLS);

@@ -18,13 +18,13 @@ TEST("brings a response and keeps the connection")
     scene_expect(&scene, peer, GET);
     peer_send(peer, HELLO);
     CHECK_INT(scene_want(&scene, exchange, SL_WANT_WHOLE, 0), SL_OK);
-    CHECK_INT(exchange->response.head.status, 200);
+    CHECK_INT(exchange->incoming.response.head.status, 200);
     scene_check_body(exchange, "hello");
     CHECK_INT(scene.connections->stats.idle, 1);
     sl_exchange_release(exchange);
 
     exchange = scene_begin(&scene, GET);
-    CHECK(exchange->is_reused);
+    CHECK_INT(exchange->use, SL_EXCHANGE_REUSED);
     CHECK_INT(sl_exchange_want(exchange, SL_WANT_WHOLE, 0), SL_AGAIN);
     scene_expect(&scene, peer, GET);
     peer_send(peer, HELLO);
@@ -32,6 +32,74 @@ TEST("brings a response and keeps the connection")
     CHECK_INT(scene.connections->stats.made, 1);
     sl_exchange_release(exchange);
     close(peer);
+    scene_fini(&scene);
+}
+
+/* ---- addresses of the client's own ---- */
+
+static struct sl_lookup *wanted;
+static int starts;
+static int cancels;
+
+static void start_lookup(void *owner, struct sl_lookup *lookup)
+{
+    (void)owner;
+    wanted = lookup;
+    starts++;
+}
+
+static void cancel_lookup(void *owner, struct sl_lookup *lookup)
+{
+    (void)owner;
+    CHECK(lookup == wanted);
+    cancels++;
+}
+
+static void tell_address(void)
+{
+    struct sl_address address;
+
+    REQUIRE(sl_resolve_literal("127.0.0.1", scene.port, &address));
+    sl_lookup_answer(wanted, &address, 1);
+}
+
+TEST("asks the client's source for each new connection, not for reused ones")
+{
+    struct sl_lookup_source source;
+    struct sl_exchange *exchanges[3];
+    int peers[2];
+
+    starts = cancels = 0;
+    scene_init(&scene);
+    sl_lookup_source_init(&source, &scene.world.loop, start_lookup,
+                          cancel_lookup, NULL);
+    scene.connections->options.source = &source;
+    for (int i = 0; i < 2; i++) {
+        exchanges[i] = scene_begin(&scene, GET);
+        CHECK_INT(sl_exchange_want(exchanges[i], SL_WANT_WHOLE, 0), SL_AGAIN);
+    }
+    CHECK_INT(starts, 1);
+    tell_address();
+    for (int i = 0; i < 2; i++) {
+        peers[i] = scene_accept(&scene);
+        scene_expect(&scene, peers[i], GET);
+        peer_send(peers[i], HELLO);
+    }
+    for (int i = 0; i < 2; i++) {
+        CHECK_INT(scene_want(&scene, exchanges[i], SL_WANT_WHOLE, 0), SL_OK);
+        sl_exchange_release(exchanges[i]);
+    }
+    for (int i = 0; i < 3; i++) /* the third finds no idle connection */
+        exchanges[i] = scene_begin(&scene, GET);
+    CHECK_INT(starts, 2);
+    CHECK_INT(cancels, 0);
+    sl_exchange_abort(exchanges[2], SL_CANCELLED, "no more");
+    CHECK_INT(cancels, 1);
+    for (int i = 0; i < 3; i++)
+        sl_exchange_release(exchanges[i]);
+    sl_lookup_source_fini(&source);
+    close(peers[0]);
+    close(peers[1]);
     scene_fini(&scene);
 }
 
@@ -85,16 +153,16 @@ TEST("sends again, once, when a reused connection has died unseen")
     sl_exchange_release(exchange);
 
     exchange = scene_begin(&scene, GET);
-    CHECK(exchange->is_reused);
+    CHECK_INT(exchange->use, SL_EXCHANGE_REUSED);
     CHECK_INT(sl_exchange_want(exchange, SL_WANT_WHOLE, 0), SL_AGAIN);
     peer_reset(peer);
     peer = scene_accept(&scene);
     scene_expect(&scene, peer, GET);
-    CHECK(exchange->has_resent);
+    CHECK_INT(exchange->use, SL_EXCHANGE_RESENT);
     peer_send(peer, HELLO);
     CHECK_INT(scene_want(&scene, exchange, SL_WANT_WHOLE, 0), SL_OK);
     scene_check_body(exchange, "hello");
-    CHECK_INT(scene.connections->stats.resends, 1);
+    CHECK_INT(scene.exchanges->resends, 1);
     sl_exchange_release(exchange);
     close(peer);
     scene_fini(&scene);
@@ -120,7 +188,7 @@ TEST("does not send again what is not idempotent and went out")
     CHECK_INT(scene_want(&scene, exchange, SL_WANT_WHOLE, 0), SL_CLOSED);
     CHECK(!exchange->failure.is_retryable);
     CHECK_INT(exchange->failure.stage, SL_STAGE_HEAD);
-    CHECK_INT(scene.connections->stats.resends, 0);
+    CHECK_INT(scene.exchanges->resends, 0);
     sl_exchange_release(exchange);
     scene_fini(&scene);
 }
@@ -153,6 +221,38 @@ TEST("retires a connection with bytes behind its message")
     CHECK_INT(scene_want(&scene, exchange, SL_WANT_WHOLE, 0), SL_OK);
     CHECK_INT(scene.connections->stats.idle, 0);
     CHECK_INT(scene.world.loop.connections, 0);
+    sl_exchange_release(exchange);
+    close(peer);
+    scene_fini(&scene);
+}
+
+TEST("delivers what a new server says unasked, and never uses it again")
+{
+    scene_init(&scene);
+    struct sl_exchange *exchange = scene_begin(&scene, GET);
+    int peer;
+
+    /* The server speaks before the client has sent a byte. */
+    make_nonblocking(scene.listener);
+    while ((peer = accept(scene.listener, NULL, NULL)) < 0)
+        continue;
+    peer_send(peer, HELLO);
+    CHECK_INT(sl_exchange_want(exchange, SL_WANT_WHOLE, 0), SL_AGAIN);
+    CHECK_INT(scene_want(&scene, exchange, SL_WANT_WHOLE, 0), SL_OK);
+    scene_check_body(exchange, "hello");
+    CHECK_INT(exchange->use, SL_EXCHANGE_UNASKED);
+    CHECK_INT(scene.connections->stats.idle, 0);
+    sl_exchange_release(exchange);
+    close(peer);
+
+    exchange = scene_begin(&scene, GET);
+    CHECK_INT(sl_exchange_want(exchange, SL_WANT_WHOLE, 0), SL_AGAIN);
+    peer = scene_accept(&scene);
+    scene_expect(&scene, peer, GET);
+    peer_send(peer, HELLO);
+    CHECK_INT(scene_want(&scene, exchange, SL_WANT_WHOLE, 0), SL_OK);
+    CHECK_INT(scene.connections->stats.made, 2);
+    CHECK_INT(scene.connections->stats.idle, 1);
     sl_exchange_release(exchange);
     close(peer);
     scene_fini(&scene);
@@ -194,8 +294,8 @@ TEST("waits in the queue, in order, for a place")
     struct sl_exchange *second = scene_begin(&scene, GET);
     struct sl_exchange *third = scene_begin(&scene, GET);
 
-    CHECK_INT(second->phase, SL_EXCHANGE_QUEUED);
-    CHECK_INT(third->phase, SL_EXCHANGE_QUEUED);
+    CHECK_INT(second->phase, SL_EXCHANGE_WAITING);
+    CHECK_INT(third->phase, SL_EXCHANGE_WAITING);
     sl_exchange_want(first, SL_WANT_WHOLE, 0);
     sl_exchange_want(second, SL_WANT_WHOLE, 0);
     int peer = scene_accept(&scene);
@@ -204,7 +304,7 @@ TEST("waits in the queue, in order, for a place")
     CHECK_INT(scene_want(&scene, first, SL_WANT_WHOLE, 0), SL_OK);
     scene_expect(&scene, peer, GET);
     CHECK_INT(second->phase, SL_EXCHANGE_ACTIVE);
-    CHECK_INT(third->phase, SL_EXCHANGE_QUEUED);
+    CHECK_INT(third->phase, SL_EXCHANGE_WAITING);
     sl_exchange_release(third); /* who leaves the queue leaves no hole */
     peer_send(peer, HELLO);
     while (second->completion.state != SL_COMPLETION_DONE)
@@ -279,9 +379,9 @@ TEST("sends a body behind its head, and again from the start")
     scene_init(&scene);
     struct sl_exchange *exchange;
 
-    REQUIRE(sl_exchange_create(scene.origin, &scene.options, SL_VIEW(POST),
-                               &exchange) == SL_OK);
-    sl_upload_set_text(&exchange->upload, SL_VIEW("data"));
+    REQUIRE(sl_exchange_create(scene.exchanges, scene.origin, &scene.options,
+                               SL_VIEW(POST), &exchange) == SL_OK);
+    sl_upload_set_text(&exchange->outgoing.upload, SL_VIEW("data"));
     sl_exchange_start(exchange);
     sl_exchange_want(exchange, SL_WANT_WHOLE, 0);
     int peer = scene_accept(&scene);
@@ -299,9 +399,9 @@ TEST("delivers a final answer that comes during the upload")
     scene_init(&scene);
     struct sl_exchange *exchange;
 
-    REQUIRE(sl_exchange_create(scene.origin, &scene.options, SL_VIEW(POST),
-                               &exchange) == SL_OK);
-    sl_upload_set_pushed(&exchange->upload, 4);
+    REQUIRE(sl_exchange_create(scene.exchanges, scene.origin, &scene.options,
+                               SL_VIEW(POST), &exchange) == SL_OK);
+    sl_upload_set_pushed(&exchange->outgoing.upload, 4);
     sl_exchange_start(exchange);
     CHECK_INT(sl_exchange_want_room(exchange), SL_AGAIN);
     int peer = scene_accept(&scene);
@@ -309,8 +409,8 @@ TEST("delivers a final answer that comes during the upload")
     scene_expect(&scene, peer, POST);
     peer_send(peer, "HTTP/1.1 413 No\r\nContent-Length: 2\r\n\r\nno");
     CHECK_INT(scene_want(&scene, exchange, SL_WANT_WHOLE, 0), SL_OK);
-    CHECK_INT(exchange->response.head.status, 413);
-    CHECK(exchange->was_cut);
+    CHECK_INT(exchange->incoming.response.head.status, 413);
+    CHECK_INT(exchange->outgoing.phase, SL_OUTGOING_CUT);
     CHECK_INT(scene.connections->stats.idle, 0);
     sl_exchange_release(exchange);
     close(peer);
@@ -323,9 +423,9 @@ TEST("takes pushed bytes while its response is read")
     struct sl_exchange *exchange;
     struct sl_buffer piece;
 
-    REQUIRE(sl_exchange_create(scene.origin, &scene.options, SL_VIEW(POST),
-                               &exchange) == SL_OK);
-    sl_upload_set_pushed(&exchange->upload, 8);
+    REQUIRE(sl_exchange_create(scene.exchanges, scene.origin, &scene.options,
+                               SL_VIEW(POST), &exchange) == SL_OK);
+    sl_upload_set_pushed(&exchange->outgoing.upload, 8);
     sl_exchange_start(exchange);
     CHECK_INT(sl_exchange_want(exchange, SL_WANT_HEAD, 0), SL_AGAIN);
     CHECK_INT(sl_exchange_want_room(exchange), SL_AGAIN);
@@ -335,24 +435,24 @@ TEST("takes pushed bytes while its response is read")
     scene_expect(&scene, peer, POST);
     peer_send(peer, "HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nda");
     CHECK_INT(scene_want(&scene, exchange, SL_WANT_HEAD, 0), SL_OK);
-    CHECK(!exchange->is_upload_over);
+    CHECK(!sl_outgoing_is_over(&exchange->outgoing));
     CHECK_INT(sl_exchange_uploaded(exchange), 0);
 
     sl_buffer_init(&piece, &scene.world.pool, SIZE_MAX);
     for (int i = 0; i < 2; i++) {
         REQUIRE(sl_buffer_append(&piece, SL_VIEW("push")) == SL_OK);
-        REQUIRE(sl_upload_push(&exchange->upload, &piece) == SL_OK);
+        REQUIRE(sl_upload_push(&exchange->outgoing.upload, &piece) == SL_OK);
         sl_exchange_pushed(exchange);
         scene_expect(&scene, peer, "push");
         CHECK_INT(scene_want_room(&scene, exchange), SL_OK);
     }
-    REQUIRE(sl_upload_finish(&exchange->upload, SL_VIEW("")) == SL_OK);
+    REQUIRE(sl_upload_finish(&exchange->outgoing.upload, SL_VIEW("")) == SL_OK);
     sl_exchange_pushed(exchange);
-    CHECK(exchange->is_upload_over);
+    CHECK(sl_outgoing_is_over(&exchange->outgoing));
     peer_send(peer, "ta");
     CHECK_INT(scene_want(&scene, exchange, SL_WANT_WHOLE, 0), SL_OK);
     CHECK_INT(sl_exchange_uploaded(exchange), 8);
-    CHECK(!exchange->was_cut);
+    CHECK(exchange->outgoing.phase != SL_OUTGOING_CUT);
     CHECK_INT(scene.connections->stats.idle, 1);
     sl_exchange_release(exchange);
     close(peer);
@@ -365,9 +465,9 @@ TEST("tells whoever pushes that its time is over")
     struct sl_exchange *exchange;
 
     scene.options.deadlines.idle = 20 * SL_MILLISECOND;
-    REQUIRE(sl_exchange_create(scene.origin, &scene.options, SL_VIEW(POST),
-                               &exchange) == SL_OK);
-    sl_upload_set_pushed(&exchange->upload, SL_UPLOAD_WINDOW + 1);
+    REQUIRE(sl_exchange_create(scene.exchanges, scene.origin, &scene.options,
+                               SL_VIEW(POST), &exchange) == SL_OK);
+    sl_upload_set_pushed(&exchange->outgoing.upload, SL_UPLOAD_WINDOW + 1);
     sl_exchange_start(exchange);
     CHECK_INT(sl_exchange_want_room(exchange), SL_AGAIN);
     int peer = scene_accept(&scene);
@@ -375,7 +475,7 @@ TEST("tells whoever pushes that its time is over")
     scene_expect(&scene, peer, POST);
     CHECK_INT(scene_want(&scene, exchange, SL_WANT_HEAD, 0), SL_TIMEOUT);
     CHECK_INT(sl_exchange_want_room(exchange), SL_OK);
-    CHECK(exchange->is_upload_over);
+    CHECK(sl_outgoing_is_over(&exchange->outgoing));
     sl_exchange_release(exchange);
     close(peer);
     scene_fini(&scene);
@@ -392,18 +492,19 @@ TEST("waits for 100 only as long as it is worth it")
     char byte;
 
     scene.options.expects_continue = true;
-    REQUIRE(sl_exchange_create(scene.origin, &scene.options,
+    REQUIRE(sl_exchange_create(scene.exchanges, scene.origin, &scene.options,
                                sl_view(head, sizeof head - 1),
                                &exchange) == SL_OK);
-    sl_upload_set_text(&exchange->upload, SL_VIEW("data"));
+    sl_upload_set_text(&exchange->outgoing.upload, SL_VIEW("data"));
     sl_exchange_start(exchange);
     sl_exchange_want(exchange, SL_WANT_WHOLE, 0);
     int peer = scene_accept(&scene);
     scene_expect(&scene, peer, head);
     world_settle(&scene.world);
     CHECK_INT(recv(peer, &byte, 1, MSG_DONTWAIT), -1);
-    CHECK(exchange->continue_until > scene.world.loop.now);
-    CHECK(exchange->continue_until <= scene.world.loop.now + SL_SECOND);
+    CHECK(exchange->outgoing.continue_until > scene.world.loop.now);
+    CHECK(exchange->outgoing.continue_until <=
+          scene.world.loop.now + SL_SECOND);
     peer_send(peer, "HTTP/1.1 100 Continue\r\n\r\n");
     scene_expect(&scene, peer, "data");
     peer_send(peer, HELLO);
@@ -432,7 +533,7 @@ TEST("drains a short rest and keeps the connection")
     for (int i = 0; i < 100 && scene.connections->stats.idle == 0; i++)
         CHECK_INT(sl_loop_step(&scene.world.loop, 10 * SL_MILLISECOND), SL_OK);
     CHECK_INT(scene.connections->stats.idle, 1);
-    CHECK(scene.connections->draining == NULL);
+    CHECK(scene.exchanges->draining == NULL);
     close(peer);
     scene_fini(&scene);
 }
@@ -509,12 +610,12 @@ static void whole_life(struct sl_allocator *allocator, void *argument)
     (void)argument;
     sl_connections_options_default(&limits);
     status = scene_open(&scene, allocator, &limits);
-    if (scene.connections == NULL && status == SL_MEMORY &&
+    if (scene.exchanges == NULL && status == SL_MEMORY &&
         scene.world.resolver == NULL)
         return;
     if (status == SL_OK)
-        status = sl_exchange_create(scene.origin, &scene.options, SL_VIEW(GET),
-                                    &exchange);
+        status = sl_exchange_create(scene.exchanges, scene.origin,
+                                    &scene.options, SL_VIEW(GET), &exchange);
     if (status == SL_OK) {
         sl_exchange_start(exchange);
         status = sl_exchange_want(exchange, SL_WANT_WHOLE, 0);
@@ -563,7 +664,7 @@ static void secure_scene(struct sl_exchange **asked)
 {
     struct sl_tls_options tls = {.verifies = true, .verify = abort_it};
     struct sl_origin_options origin = {.host = "127.0.0.1",
-                                       .identity = "x",
+                                       .key = "tls",
                                        .provider = &framed_provider,
                                        .verify_owner = asked};
     struct sl_failure failure;
@@ -573,8 +674,7 @@ static void secure_scene(struct sl_exchange **asked)
     origin.port = scene.port;
     REQUIRE(framed_provider.context_create(scene.world.allocator, &tls,
                                            &origin.context, &failure) == SL_OK);
-    REQUIRE(sl_origin_create(scene.connections, &origin, &scene.origin) ==
-            SL_OK);
+    REQUIRE(sl_origin_find(scene.connections, &origin, &scene.origin) == SL_OK);
     framed_provider.context_release(origin.context);
 }
 

@@ -13,7 +13,8 @@
 
 struct scene {
     struct world world;
-    struct sl_connections *connections;
+    struct sl_connections *connections; /* held by `exchanges` */
+    struct sl_exchanges *exchanges;
     struct sl_origin *origin;
     struct sl_exchange_options options;
     int listener;
@@ -26,10 +27,11 @@ scene_open(struct scene *scene, struct sl_allocator *allocator,
 {
     struct sl_pool_options pool = {
         .mode = SL_POOL_DIRECT, .segment_size = 23, .spare_limit = SIZE_MAX};
-    struct sl_origin_options origin = {.host = "127.0.0.1"};
+    struct sl_origin_options origin = {.key = "x", .host = "127.0.0.1"};
     enum sl_status status;
 
     scene->connections = NULL;
+    scene->exchanges = NULL;
     scene->origin = NULL;
     if (!world_open(&scene->world, allocator, &pool))
         return SL_MEMORY;
@@ -38,8 +40,12 @@ scene_open(struct scene *scene, struct sl_allocator *allocator,
     status = sl_connections_create(allocator, &scene->world.pool,
                                    &scene->world.loop, scene->world.resolver,
                                    limits, &scene->connections);
+    if (status == SL_OK) {
+        status = sl_exchanges_create(scene->connections, &scene->exchanges);
+        sl_connections_release(scene->connections);
+    }
     if (status == SL_OK)
-        status = sl_origin_create(scene->connections, &origin, &scene->origin);
+        status = sl_origin_find(scene->connections, &origin, &scene->origin);
     memset(&scene->options, 0, sizeof scene->options);
     scene->options.is_idempotent = true;
     scene->options.decodes = true;
@@ -52,9 +58,9 @@ static inline void scene_close(struct scene *scene)
 {
     if (scene->origin != NULL)
         sl_origin_release(scene->origin);
-    if (scene->connections != NULL) {
-        sl_connections_close(scene->connections);
-        sl_connections_release(scene->connections);
+    if (scene->exchanges != NULL) {
+        sl_exchanges_close(scene->exchanges);
+        sl_exchanges_release(scene->exchanges);
     }
     close(scene->listener);
     sl_decoder_drop_idle(&scene->world.pool);
@@ -81,7 +87,7 @@ static inline struct sl_exchange *scene_begin(struct scene *scene,
 {
     struct sl_exchange *exchange;
 
-    REQUIRE(sl_exchange_create(scene->origin, &scene->options,
+    REQUIRE(sl_exchange_create(scene->exchanges, scene->origin, &scene->options,
                                sl_view(head, strlen(head)),
                                &exchange) == SL_OK);
     sl_exchange_start(exchange);
@@ -163,8 +169,8 @@ static inline void scene_check_body(struct sl_exchange *exchange,
                                     const char *expected)
 {
     char bytes[4096];
-    size_t size =
-        sl_buffer_copy_out(&exchange->response.body, 0, bytes, sizeof bytes);
+    size_t size = sl_buffer_copy_out(&exchange->incoming.response.body, 0,
+                                     bytes, sizeof bytes);
 
     CHECK_BYTES(bytes, size, expected, strlen(expected));
 }

@@ -4,7 +4,7 @@
  * as it stands, or as the inner bytes of records, each behind its size, and with
  * another bit behind a count of bytes that make it as long as may be, and longer.
  */
-#include "tls/openssl_record.h"
+#include "tls/openssl/record.h"
 
 #include <openssl/evp.h>
 #include <stdint.h>

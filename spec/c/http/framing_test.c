@@ -88,6 +88,54 @@ TEST("gives no body to any answer to HEAD, 1xx, 204 and 304")
     }
 }
 
+TEST("ends at the head what has no body, and retires who frames it wrongly")
+{
+    static const char *const fields[] = {
+        "Content-Length: 5\r\nContent-Length: 6\r\n",
+        "Content-Length: x\r\n",
+        "Transfer-Encoding: gzip\r\n",
+        "Transfer-Encoding: chunked\r\nContent-Length: 5\r\n",
+    };
+    char text[128];
+
+    for (size_t i = 0; i < sizeof fields / sizeof *fields; i++) {
+        struct decision decision;
+
+        snprintf(text, sizeof text, "HTTP/1.1 200 X\r\n%s\r\n", fields[i]);
+        check_kind(text, head, SL_FRAMING_NONE, false);
+        decide(&decision, text, get);
+        CHECK_INT(decision.status, SL_PROTOCOL);
+        undo(&decision);
+        snprintf(text, sizeof text, "HTTP/1.1 304 X\r\n%s\r\n", fields[i]);
+        check_kind(text, get, SL_FRAMING_NONE, false);
+    }
+}
+
+static void check_idle(const char *fields, int64_t expected)
+{
+    struct decision decision;
+    char text[256];
+
+    snprintf(text, sizeof text,
+             "HTTP/1.1 200 OK\r\nContent-Length: 1\r\n%s\r\n", fields);
+    decide(&decision, text, get);
+    CHECK_INT(decision.status, SL_OK);
+    CHECK_INT(decision.framing.idle, expected);
+    undo(&decision);
+}
+
+TEST("reads how long the server keeps the connection")
+{
+    check_idle("", -1);
+    check_idle("Keep-Alive: timeout=5\r\n", 5);
+    check_idle("keep-alive: max=100, Timeout=15\r\n", 15);
+    check_idle("Keep-Alive: timeout=0\r\n", 0);
+    check_idle("Keep-Alive: timeout=\r\n", -1);
+    check_idle("Keep-Alive: timeout=5x, max=1\r\n", -1);
+    check_idle("Keep-Alive: 300\r\n", -1);
+    check_idle("Keep-Alive: timeout=99999999999999999999\r\n", -1);
+}
+
 TEST("ignores framing fields in a tunnel's answer, even bad ones")
 {
     check_kind("HTTP/1.1 200 OK\r\nContent-Length: x\r\n\r\n", tunnel,

@@ -236,15 +236,19 @@ TEST("leaves the writer as it was when there is no room")
     close_fixture(&fixture);
 }
 
-TEST("writes the host in lower case without one trailing dot")
+TEST("writes the host in lower case, with the dot of a rooted name")
 {
     static const struct {
         const char *text;
         const char *host;
     } cases[] = {
         {"http://Example.ORG", "example.org"},
-        {"http://example.org.", "example.org"},
-        {"http://a../", "a."},
+        {"http://Example.org.", "example.org."},
+        {"http://a../", "a.."},
+        {"http://127.0.0.1./", "127.0.0.1"},
+        {"http://127.0.0.1/", "127.0.0.1"},
+        {"http://127.0.0.1../", "127.0.0.1.."},
+        {"http://./", "."},
         {"http://[2001:DB8::A]/", "2001:db8::a"},
         {"/x", ""},
     };

@@ -97,16 +97,21 @@ static enum sl_status begin(struct try *try,
                             &try->connector);
 }
 
-static enum sl_status result_of(struct try *try)
+static enum sl_status end_of(struct try *try)
 {
     enum sl_status status;
 
-    CHECK(!try->is_done);
     world_until(&world, &try->is_done);
     status = sl_connect_result(try->connector, &try->transport, &try->failure);
     sl_connect_destroy(try->connector);
     CHECK_INT(try->times, 1);
     return status;
+}
+
+static enum sl_status result_of(struct try *try)
+{
+    CHECK(!try->is_done);
+    return end_of(try);
 }
 
 static enum sl_status run(struct try *try,
@@ -492,6 +497,137 @@ TEST("does not wait for an address that hangs when there is another")
     each_manner(race);
 }
 
+/* ---- a source of the caller's own ---- */
+
+static struct sl_lookup_source source;
+static struct sl_lookup *asked;
+static int starts;
+static int cancels;
+
+static void start(void *owner, struct sl_lookup *lookup)
+{
+    (void)owner;
+    asked = lookup;
+    starts++;
+}
+
+static void cancel(void *owner, struct sl_lookup *lookup)
+{
+    (void)owner;
+    CHECK(lookup == asked);
+    asked = NULL;
+    cancels++;
+}
+
+static void open_source(void)
+{
+    open_world();
+    asked = NULL;
+    starts = cancels = 0;
+    sl_lookup_source_init(&source, &world.loop, start, cancel, NULL);
+}
+
+static void close_source(void)
+{
+    sl_lookup_source_fini(&source);
+    close_world();
+}
+
+static void answer_all(const char *const *texts, int port)
+{
+    struct sl_address addresses[SL_LOOKUP_ADDRESSES];
+    size_t count = 0;
+
+    for (; texts[count] != NULL; count++)
+        REQUIRE(sl_resolve_literal(texts[count], port, &addresses[count]));
+    sl_lookup_answer(asked, addresses, count);
+}
+
+static void own_source(const struct manner *manner)
+{
+    /* The second family answers. */
+    static const char *const texts[] = {"::1", "127.0.0.9", "127.0.0.1", NULL};
+    struct sl_connect_options options;
+    struct try first;
+    struct try second;
+    int port;
+    int listener;
+
+    open_source();
+    world.descriptors += 1;
+    listener = peer_listen(8, &port);
+    options = options_for(manner, "service.test", port);
+    options.source = &source;
+    REQUIRE(begin(&first, &options) == SL_OK);
+    REQUIRE(begin(&second, &options) == SL_OK);
+    CHECK_INT(starts, 1);
+    CHECK_STR(sl_lookup_host(asked), "service.test");
+    CHECK_INT(sl_connect_stage(first.connector), SL_STAGE_RESOLVE);
+    answer_all(texts, port);
+    CHECK_INT(result_of(&first), SL_OK);
+    CHECK_INT(end_of(&second), SL_OK);
+    sl_transport_close(first.transport);
+    sl_transport_close(second.transport);
+    /* The next one asks anew, for a literal too. */
+    options.host = "127.0.0.9";
+    REQUIRE(begin(&first, &options) == SL_OK);
+    CHECK_INT(starts, 2);
+    answer_all(texts + 2, port);
+    CHECK_INT(result_of(&first), SL_OK);
+    sl_transport_close(first.transport);
+    for (int i = 0; i < 3; i++)
+        close(accept_one(listener));
+    CHECK_INT(cancels, 0);
+    close_source();
+    close(listener);
+}
+
+TEST("asks a source of the caller's own, once for all at the same time")
+{
+    each_manner(own_source);
+}
+
+TEST("a source's failure is the connector's, and names the host")
+{
+    struct sl_connect_options options = options_for(NULL, "service.test", 80);
+    struct sl_failure failure;
+    struct try try;
+
+    open_source();
+    options.source = &source;
+    REQUIRE(begin(&try, &options) == SL_OK);
+    sl_fail(&failure, SL_RESOLVE, SL_STAGE_RESOLVE, "Nobody of that name");
+    sl_lookup_fail(asked, &failure);
+    CHECK_INT(result_of(&try), SL_RESOLVE);
+    CHECK_INT(try.failure.stage, SL_STAGE_RESOLVE);
+    CHECK(try.failure.is_retryable);
+    CHECK_STR(try.failure.reason, "service.test:80: nobody of that name");
+    CHECK_INT(cancels, 0);
+    close_source();
+}
+
+TEST("a source that does not answer is cancelled at the last deadline")
+{
+    struct sl_connect_options options = options_for(NULL, "service.test", 80);
+    struct try first;
+    struct try second;
+
+    open_source();
+    options.source = &source;
+    options.resolve_timeout = 10 * SL_MILLISECOND;
+    REQUIRE(begin(&first, &options) == SL_OK);
+    options.resolve_timeout = SL_NEVER;
+    REQUIRE(begin(&second, &options) == SL_OK);
+    CHECK_INT(result_of(&first), SL_TIMEOUT);
+    CHECK_INT(first.failure.stage, SL_STAGE_RESOLVE);
+    CHECK_STR(first.failure.reason, "service.test:80: timed out");
+    CHECK_INT(cancels, 0);
+    sl_connect_destroy(second.connector);
+    CHECK_INT(cancels, 1);
+    CHECK_INT(starts, 1);
+    close_source();
+}
+
 /* ---- given up ---- */
 
 static void give_up(const struct manner *manner)
@@ -558,25 +694,27 @@ static enum sl_status with_descriptors(rlim_t more)
     return status;
 }
 
-static void want_of_descriptors(const struct manner *manner)
+static void want_of_descriptors(const struct manner *manner, const char *host)
 {
     int port;
     int listener = peer_listen(16, &port);
     int failures = 0;
 
-    starved_options = options_for(manner, "127.0.0.1", port);
+    starved_options = options_for(manner, host, port);
     for (rlim_t more = 0; more < 10; more++) {
         enum sl_status status;
 
         open_world();
+        set_names("127.0.0.1", NULL, NULL);
         status = with_descriptors(more);
         if (status == SL_OK) {
             sl_transport_close(starved.transport);
         } else {
             CHECK_INT(status, SL_CONNECT);
             CHECK_INT(starved.failure.system_error, EMFILE);
-            CHECK(strstr(starved.failure.reason, ": too many open files") !=
-                  NULL);
+            CHECK(strstr(starved.failure.reason,
+                         ": too many open files (ulimit -n: ") != NULL);
+            CHECK(strncmp(starved.failure.reason, host, strlen(host)) == 0);
             failures++;
         }
         CHECK_INT(run(&starved, &starved_options), SL_OK);
@@ -589,10 +727,21 @@ static void want_of_descriptors(const struct manner *manner)
     close(listener);
 }
 
+static void want_for_an_address(const struct manner *manner)
+{
+    want_of_descriptors(manner, "127.0.0.1");
+}
+
+static void want_for_a_name(const struct manner *manner)
+{
+    want_of_descriptors(manner, "one.test");
+}
+
 TEST("without descriptors it fails with the errno, and works when there are "
      "some")
 {
-    each_manner(want_of_descriptors);
+    each_manner(want_for_an_address);
+    each_manner(want_for_a_name);
 }
 
 static const struct manner *manner_to_fail;

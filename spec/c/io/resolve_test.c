@@ -1,4 +1,5 @@
 #include "io/resolve.h"
+#include "io/resolve_threads.h"
 
 #include "spec/c/io/world.h"
 
@@ -6,13 +7,15 @@
 #include <semaphore.h>
 #include <stdatomic.h>
 #include <stdio.h>
+#include <sys/resource.h>
 
 static struct world world;
 
 /* ---- a resolution of the test's own ---- */
 
 static atomic_int lookups;
-static sem_t gate; /* "slow" waits here */
+static atomic_int inside; /* threads that "slow" holds */
+static sem_t gate;        /* "slow" waits here */
 static sem_t entered;
 
 static int numeric(const char *host, const char *port,
@@ -44,10 +47,14 @@ static int lookup(const char *host, const char *port,
                   const struct addrinfo *hints, struct addrinfo **result)
 {
     atomic_fetch_add(&lookups, 1);
+    if (strcmp(host, "rooted.") == 0)
+        return numeric("127.0.0.2", port, hints, result);
     if (strncmp(host, "slow", 4) == 0) {
+        atomic_fetch_add(&inside, 1);
         sem_post(&entered);
         while (sem_wait(&gate) != 0)
             continue;
+        atomic_fetch_sub(&inside, 1);
     }
     if (strcmp(host, "nowhere") == 0)
         return EAI_NONAME;
@@ -71,6 +78,21 @@ static void open_world(void)
     sl_resolver_set_lookup(world.resolver, lookup);
 }
 
+/* What a test has let out must be out, before the gate is made anew. */
+static void leave_world(void)
+{
+    while (atomic_load(&inside) > 0)
+        sched_yield();
+    sem_destroy(&gate);
+    sem_destroy(&entered);
+}
+
+static void close_world(void)
+{
+    world_fini(&world);
+    leave_world();
+}
+
 static void wait_entered(void)
 {
     while (sem_wait(&entered) != 0)
@@ -80,7 +102,7 @@ static void wait_entered(void)
 /* ---- asking ---- */
 
 struct ask {
-    struct sl_resolve_job *job;
+    struct sl_lookup_asker asker;
     bool is_done;
     int times;
 };
@@ -96,7 +118,37 @@ static void done(void *owner)
 static enum sl_status begin(struct ask *ask, const char *host)
 {
     memset(ask, 0, sizeof *ask);
-    return sl_resolve_begin(world.resolver, host, 80, done, ask, &ask->job);
+    return sl_lookup_ask(sl_resolver_source(world.resolver), host, 80, done,
+                         ask, &ask->asker);
+}
+
+/* Begins one that a thread is stuck with. */
+static void begin_slow(struct ask *ask, const char *host)
+{
+    REQUIRE(begin(ask, host) == SL_OK);
+    wait_entered();
+}
+
+static enum sl_status end(struct ask *ask, struct sl_address *addresses,
+                          size_t *count, struct sl_failure *failure)
+{
+    enum sl_status status;
+
+    world_until(&world, &ask->is_done);
+    status = sl_lookup_result(&ask->asker, addresses, count, failure);
+    sl_lookup_leave(&ask->asker);
+    CHECK_INT(ask->times, 1);
+    return status;
+}
+
+static void end_well(struct ask *ask)
+{
+    struct sl_address addresses[SL_LOOKUP_ADDRESSES];
+    struct sl_failure failure;
+    size_t count;
+
+    CHECK_INT(end(ask, addresses, &count, &failure), SL_OK);
+    CHECK_INT(count, 1);
 }
 
 static enum sl_status ask_for(const char *host, struct sl_address *addresses,
@@ -108,11 +160,8 @@ static enum sl_status ask_for(const char *host, struct sl_address *addresses,
     REQUIRE(begin(&ask, host) == SL_OK);
     CHECK(!ask.is_done);
     CHECK_INT(world.loop.operations, 1);
-    world_until(&world, &ask.is_done);
+    status = end(&ask, addresses, count, failure);
     CHECK_INT(world.loop.operations, 0);
-    status = sl_resolve_result(ask.job, addresses, count, failure);
-    sl_resolve_destroy(ask.job);
-    CHECK_INT(ask.times, 1);
     return status;
 }
 
@@ -159,7 +208,7 @@ TEST("knows literal addresses from names")
 
 TEST("a literal is answered without a thread, by the loop")
 {
-    struct sl_address addresses[SL_RESOLVE_ADDRESSES];
+    struct sl_address addresses[SL_LOOKUP_ADDRESSES];
     struct sl_failure failure;
     size_t count;
 
@@ -169,12 +218,12 @@ TEST("a literal is answered without a thread, by the loop")
     check_address(&addresses[0], "::1", 80);
     CHECK_INT(atomic_load(&lookups), 0);
     CHECK_INT(world.loop.wake_fd, -1);
-    world_fini(&world);
+    close_world();
 }
 
 TEST("a name is answered from another thread, in the resolver's order")
 {
-    struct sl_address addresses[SL_RESOLVE_ADDRESSES];
+    struct sl_address addresses[SL_LOOKUP_ADDRESSES];
     struct sl_failure failure;
     size_t count;
 
@@ -185,16 +234,30 @@ TEST("a name is answered from another thread, in the resolver's order")
     CHECK_INT(ask_for("six", addresses, &count, &failure), SL_OK);
     check_address(&addresses[0], "::1", 80);
     CHECK_INT(ask_for("many", addresses, &count, &failure), SL_OK);
-    CHECK_INT(count, SL_RESOLVE_ADDRESSES);
+    CHECK_INT(count, SL_LOOKUP_ADDRESSES);
     check_address(&addresses[0], "::1", 80);
     check_address(&addresses[1], "127.0.0.2", 80);
     check_address(&addresses[15], "127.0.0.16", 80);
-    world_fini(&world);
+    close_world();
+}
+
+TEST("a rooted name keeps its dot")
+{
+    struct sl_address addresses[SL_LOOKUP_ADDRESSES];
+    struct sl_failure failure;
+    size_t count;
+
+    open_world();
+    CHECK_INT(ask_for("rooted.", addresses, &count, &failure), SL_OK);
+    check_address(&addresses[0], "127.0.0.2", 80);
+    CHECK_INT(ask_for("rooted", addresses, &count, &failure), SL_OK);
+    check_address(&addresses[0], "127.0.0.1", 80);
+    close_world();
 }
 
 TEST("says why a name has no address")
 {
-    struct sl_address addresses[SL_RESOLVE_ADDRESSES];
+    struct sl_address addresses[SL_LOOKUP_ADDRESSES];
     struct sl_failure failure;
     size_t count;
 
@@ -208,12 +271,12 @@ TEST("says why a name has no address")
     CHECK_INT(failure.system_error, EIO);
     CHECK_STR(failure.reason, "input/output error");
     CHECK_INT(ask_for("four", addresses, &count, &failure), SL_OK);
-    world_fini(&world);
+    close_world();
 }
 
 TEST("the system's own resolution knows localhost")
 {
-    struct sl_address addresses[SL_RESOLVE_ADDRESSES];
+    struct sl_address addresses[SL_LOOKUP_ADDRESSES];
     struct sl_failure failure;
     size_t count;
 
@@ -221,110 +284,192 @@ TEST("the system's own resolution knows localhost")
     sl_resolver_set_lookup(world.resolver, NULL);
     CHECK_INT(ask_for("localhost", addresses, &count, &failure), SL_OK);
     CHECK(count >= 1);
-    world_fini(&world);
+    CHECK_INT(ask_for("Localhost.", addresses, &count, &failure), SL_OK);
+    CHECK(count >= 1);
+    close_world();
 }
 
 TEST("refuses a name that no name can be as long as")
 {
+    struct sl_address addresses[SL_LOOKUP_ADDRESSES];
+    struct sl_failure failure;
     char host[300];
     struct ask ask;
+    size_t count;
 
     open_world();
     memset(host, 'a', sizeof host);
     host[255] = '\0';
     CHECK_INT(begin(&ask, host), SL_OK);
-    sl_resolve_destroy(ask.job);
+    sl_lookup_leave(&ask.asker);
     host[255] = 'a';
     host[256] = '\0';
-    CHECK_INT(begin(&ask, host), SL_INVALID);
-    world_fini(&world);
+    CHECK_INT(ask_for(host, addresses, &count, &failure), SL_RESOLVE);
+    CHECK_STR(failure.reason, "name is longer than 255 bytes");
+    close_world();
 }
 
-TEST("slow names do not hold up others while there are threads")
+/* ---- many at once ---- */
+
+TEST("all who ask for one name at the same time share one question")
 {
-    struct sl_address addresses[SL_RESOLVE_ADDRESSES];
-    struct sl_failure failure;
-    struct ask slow[SL_RESOLVE_THREADS - 1];
-    size_t count;
+    static struct ask asks[1000];
+    struct ask other;
 
     open_world();
-    for (size_t i = 0; i < SL_RESOLVE_THREADS - 1; i++) {
-        CHECK_INT(begin(&slow[i], "slow"), SL_OK);
-        wait_entered();
+    begin_slow(&asks[0], "slow");
+    for (size_t i = 1; i < 1000; i++)
+        REQUIRE(begin(&asks[i], "slow") == SL_OK);
+    CHECK_INT(world.loop.operations, 1000);
+    /* One of them is not in the others' way. */
+    sl_lookup_leave(&asks[0].asker);
+    sem_post(&gate);
+    for (size_t i = 1; i < 1000; i++)
+        end_well(&asks[i]);
+    CHECK_INT(asks[0].times, 0);
+    CHECK_INT(atomic_load(&lookups), 1);
+    /* An answer is not kept. */
+    REQUIRE(begin(&other, "four") == SL_OK);
+    end_well(&other);
+    REQUIRE(begin(&other, "four") == SL_OK);
+    end_well(&other);
+    CHECK_INT(atomic_load(&lookups), 3);
+    close_world();
+}
+
+TEST("any number of names waits for a thread, in order, until given up")
+{
+    static struct ask waiting[2000];
+    struct ask stuck[SL_RESOLVE_MOST_THREADS];
+    char host[32];
+
+    open_world();
+    for (size_t i = 0; i < SL_RESOLVE_MOST_THREADS; i++) {
+        snprintf(host, sizeof host, "slow%zu", i);
+        begin_slow(&stuck[i], host);
+        sl_lookup_leave(&stuck[i].asker);
     }
-    /* The answer comes though three threads are stuck. */
-    for (int i = 0; i < 3; i++) {
+    for (size_t i = 0; i < 2000; i++) {
+        snprintf(host, sizeof host, "four%zu", i);
+        REQUIRE(begin(&waiting[i], host) == SL_OK);
+    }
+    CHECK_INT(world.loop.timers.count, 0);
+    for (size_t i = 1; i < 2000; i += 2)
+        sl_lookup_leave(&waiting[i].asker);
+    CHECK_INT(atomic_load(&lookups), SL_RESOLVE_MOST_THREADS);
+    for (size_t i = 0; i < SL_RESOLVE_MOST_THREADS; i++)
+        sem_post(&gate);
+    for (size_t i = 0; i < 2000; i += 2)
+        end_well(&waiting[i]);
+    CHECK_INT(atomic_load(&lookups), SL_RESOLVE_MOST_THREADS + 1000);
+    close_world();
+}
+
+/* ---- names that nobody answers ---- */
+
+TEST("names that were given up do not hold up others")
+{
+    struct ask stuck[SL_RESOLVE_MOST_THREADS - 1];
+    char host[32];
+
+    open_world();
+    for (size_t i = 0; i < SL_RESOLVE_MOST_THREADS - 1; i++) {
         struct ask ask;
 
-        CHECK_INT(begin(&ask, "four"), SL_OK);
-        world_until(&world, &ask.is_done);
-        CHECK_INT(sl_resolve_result(ask.job, addresses, &count, &failure),
-                  SL_OK);
-        sl_resolve_destroy(ask.job);
+        snprintf(host, sizeof host, "slow%zu", i);
+        begin_slow(&stuck[i], host);
+        sl_lookup_leave(&stuck[i].asker);
+        REQUIRE(begin(&ask, "four") == SL_OK);
+        end_well(&ask);
+        CHECK_INT(stuck[i].times, 0);
     }
-    for (size_t i = 0; i < SL_RESOLVE_THREADS - 1; i++)
+    for (size_t i = 0; i < SL_RESOLVE_MOST_THREADS - 1; i++)
         sem_post(&gate);
-    for (size_t i = 0; i < SL_RESOLVE_THREADS - 1; i++) {
-        world_until(&world, &slow[i].is_done);
-        CHECK_INT(sl_resolve_result(slow[i].job, addresses, &count, &failure),
-                  SL_OK);
-        sl_resolve_destroy(slow[i].job);
-    }
-    CHECK_INT(atomic_load(&lookups), SL_RESOLVE_THREADS - 1 + 3);
-    world_fini(&world);
+    close_world();
 }
 
-TEST("only so many wait, and those that were withdrawn do not count")
+TEST("a thread is started for what waits as soon as a name is given up")
 {
-    static struct ask stuck[SL_RESOLVE_THREADS];
-    static struct ask waiting[SL_RESOLVE_WAITING];
-    struct ask more;
+    struct ask stuck[SL_RESOLVE_THREADS];
+    struct ask ask;
+    char host[32];
 
     open_world();
     for (size_t i = 0; i < SL_RESOLVE_THREADS; i++) {
-        CHECK_INT(begin(&stuck[i], "slow"), SL_OK);
-        wait_entered();
+        snprintf(host, sizeof host, "slow%zu", i);
+        begin_slow(&stuck[i], host);
     }
-    for (size_t i = 0; i < SL_RESOLVE_WAITING; i++)
-        REQUIRE(begin(&waiting[i], "four") == SL_OK);
-    CHECK_INT(begin(&more, "four"), SL_LIMIT);
-    for (size_t i = 1; i < SL_RESOLVE_WAITING; i++)
-        sl_resolve_destroy(waiting[i].job);
-    CHECK_INT(begin(&more, "four"), SL_OK);
+    REQUIRE(begin(&ask, "four") == SL_OK);
+    sl_lookup_leave(&stuck[0].asker);
+    end_well(&ask);
+    CHECK_INT(world.loop.timers.count, 0);
     for (size_t i = 0; i < SL_RESOLVE_THREADS; i++)
         sem_post(&gate);
-    world_until(&world, &more.is_done);
-    world_until(&world, &waiting[0].is_done);
-    sl_resolve_destroy(more.job);
-    sl_resolve_destroy(waiting[0].job);
-    for (size_t i = 0; i < SL_RESOLVE_THREADS; i++) {
-        world_until(&world, &stuck[i].is_done);
-        sl_resolve_destroy(stuck[i].job);
-    }
-    CHECK_INT(atomic_load(&lookups), SL_RESOLVE_THREADS + 2);
-    world_fini(&world);
+    for (size_t i = 1; i < SL_RESOLVE_THREADS; i++)
+        end_well(&stuck[i]);
+    close_world();
 }
 
-TEST("a late answer to a job that is gone is dropped")
+TEST("names that take longer than a second do not hold up others either")
+{
+    struct ask stuck[SL_RESOLVE_THREADS];
+    struct ask ask;
+    char host[32];
+    int64_t began = sl_clock_now();
+
+    open_world();
+    for (size_t i = 0; i < SL_RESOLVE_THREADS; i++) {
+        snprintf(host, sizeof host, "slow%zu", i);
+        begin_slow(&stuck[i], host);
+    }
+    REQUIRE(begin(&ask, "four") == SL_OK);
+    end_well(&ask);
+    CHECK(sl_clock_now() - began >= SL_SECOND);
+    for (size_t i = 0; i < SL_RESOLVE_THREADS; i++)
+        sem_post(&gate);
+    /* They were not cancelled. */
+    for (size_t i = 0; i < SL_RESOLVE_THREADS; i++)
+        end_well(&stuck[i]);
+    CHECK_INT(atomic_load(&lookups), SL_RESOLVE_THREADS + 1);
+    close_world();
+}
+
+TEST("a name that was given up and is asked for again takes no second thread")
+{
+    struct ask first;
+    struct ask again;
+
+    open_world();
+    begin_slow(&first, "slow");
+    for (int i = 0; i < 20; i++) {
+        sl_lookup_leave(&first.asker);
+        REQUIRE(begin(&first, "slow") == SL_OK);
+    }
+    REQUIRE(begin(&again, "slow") == SL_OK);
+    sem_post(&gate);
+    end_well(&first);
+    end_well(&again);
+    CHECK_INT(atomic_load(&lookups), 1);
+    close_world();
+}
+
+TEST("a late answer to a question that was given up is dropped")
 {
     struct ask ask;
     struct ask other;
 
     open_world();
-    CHECK_INT(begin(&ask, "slow"), SL_OK);
-    wait_entered();
-    sl_resolve_destroy(ask.job);
+    begin_slow(&ask, "slow");
+    sl_lookup_leave(&ask.asker);
     CHECK_INT(world.loop.operations, 0);
     sem_post(&gate);
-    CHECK_INT(begin(&other, "four"), SL_OK);
-    world_until(&world, &other.is_done);
-    sl_resolve_destroy(other.job);
+    REQUIRE(begin(&other, "four") == SL_OK);
+    end_well(&other);
     CHECK_INT(ask.times, 0);
-    world_fini(&world);
+    close_world();
 }
 
-TEST(
-    "an answer that has arrived is dropped when its job ends before it is told")
+TEST("an answer that has arrived is dropped when its asker leaves before")
 {
     struct ask ask;
 
@@ -332,32 +477,67 @@ TEST(
     CHECK_INT(begin(&ask, "four"), SL_OK);
     while (world.loop.wake_fd < 0 || atomic_load(&lookups) == 0)
         sched_yield();
-    sl_resolve_destroy(ask.job);
+    sl_lookup_leave(&ask.asker);
     sl_loop_step(&world.loop, 0);
     CHECK_INT(ask.times, 0);
-    world_fini(&world);
+    close_world();
 }
 
-TEST(
-    "destroy does not wait for a thread that is stuck, nor is told by it later")
+TEST("destroy does not wait for threads that are stuck, nor for what waits")
 {
-    struct ask stuck[3];
+    struct ask stuck[SL_RESOLVE_THREADS];
+    struct ask waiting;
+    char host[32];
 
     open_world();
-    for (int i = 0; i < 3; i++) {
-        CHECK_INT(begin(&stuck[i], "slow"), SL_OK);
-        wait_entered();
+    for (size_t i = 0; i < SL_RESOLVE_THREADS; i++) {
+        snprintf(host, sizeof host, "slow%zu", i);
+        begin_slow(&stuck[i], host);
     }
+    REQUIRE(begin(&waiting, "four") == SL_OK);
     /* The gate is closed until the loop is gone. */
     sl_resolver_destroy(world.resolver);
     world.resolver = NULL;
-    for (int i = 0; i < 3; i++)
-        sl_resolve_destroy(stuck[i].job);
+    for (size_t i = 0; i < SL_RESOLVE_THREADS; i++)
+        sl_lookup_leave(&stuck[i].asker);
+    sl_lookup_leave(&waiting.asker);
     world_fini(&world);
-    for (int i = 0; i < 3; i++)
+    for (size_t i = 0; i < SL_RESOLVE_THREADS; i++)
         sem_post(&gate);
-    for (int i = 0; i < 3; i++)
+    for (size_t i = 0; i < SL_RESOLVE_THREADS; i++)
         CHECK_INT(stuck[i].times, 0);
+    CHECK_INT(waiting.times, 0);
+    leave_world();
+}
+
+/* ---- want ---- */
+
+TEST("a name is not said to be unknown for want of descriptors")
+{
+    struct sl_address addresses[SL_LOOKUP_ADDRESSES];
+    struct sl_failure failure;
+    struct rlimit before;
+    struct rlimit limit;
+    struct ask ask;
+    size_t count;
+    int lowest;
+
+    open_world();
+    CHECK_INT(ask_for("four", addresses, &count, &failure), SL_OK);
+    sl_resolver_set_lookup(world.resolver, NULL);
+    lowest = dup(0);
+    close(lowest);
+    getrlimit(RLIMIT_NOFILE, &before);
+    limit = before;
+    limit.rlim_cur = (rlim_t)lowest;
+    setrlimit(RLIMIT_NOFILE, &limit);
+    REQUIRE(begin(&ask, "localhost") == SL_OK);
+    CHECK_INT(end(&ask, addresses, &count, &failure), SL_CONNECT);
+    setrlimit(RLIMIT_NOFILE, &before);
+    CHECK_INT(failure.system_error, EMFILE);
+    CHECK_INT(failure.stage, SL_STAGE_RESOLVE);
+    CHECK(strstr(failure.reason, "oo many open files (ulimit -n: ") != NULL);
+    close_world();
 }
 
 TEST("comes and goes a hundred times, leaving no thread and no descriptor")
@@ -369,8 +549,8 @@ TEST("comes and goes a hundred times, leaving no thread and no descriptor")
         CHECK_INT(begin(&ask, "four"), SL_OK);
         if (i % 2 == 0)
             world_until(&world, &ask.is_done);
-        sl_resolve_destroy(ask.job);
-        world_fini(&world);
+        sl_lookup_leave(&ask.asker);
+        close_world();
     }
 }
 
@@ -386,7 +566,7 @@ static void fail_somewhere(struct sl_allocator *allocator, void *argument)
     sl_resolver_set_lookup(world.resolver, lookup);
     if (begin(&ask, "four") == SL_OK) {
         world_until(&world, &ask.is_done);
-        sl_resolve_destroy(ask.job);
+        sl_lookup_leave(&ask.asker);
     } else {
         CHECK(test_allocator_has_failed(allocator));
     }

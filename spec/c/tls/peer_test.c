@@ -61,6 +61,22 @@ TEST("takes what only looks like an address for a name, which none is")
         CHECK_INT(parse(hosts[i]).address_size, 0);
 }
 
+TEST("the dot of a rooted name is not for certificates")
+{
+    struct sl_tls_peer peer = parse("a.test.");
+    struct sl_failure failure;
+
+    CHECK_INT(peer.host_size, 6);
+    CHECK(sl_tls_peer_has_name(&peer, sl_view("a.test", 6)));
+    CHECK(!sl_tls_peer_has_name(&peer, sl_view("a.test.", 7)));
+    CHECK_INT(sl_tls_peer_refuse(&peer, "DNS:b.test", &failure), SL_TLS);
+    CHECK_STR(failure.reason,
+              "certificate is not for a.test but for DNS:b.test");
+    peer = parse("127.0.0.1.");
+    CHECK_INT(peer.address_size, 4);
+    CHECK_INT(peer.host_size, 9);
+}
+
 TEST("refuses what is neither a name nor an address")
 {
     static const char *const hosts[] = {
@@ -68,7 +84,8 @@ TEST("refuses what is neither a name nor an address")
         ".",
         "..",
         ".a.test",
-        "a.test.",
+        "a.test..",
+        "::1.",
         "a test",
         "a.test/",
         "a.test:443",

@@ -1,6 +1,8 @@
-/* tls_peer DIRECTORY PORT VERSION - a TLS server that does what it is asked for
+/* tls_peer DIRECTORY PORT VERSION [COUNT] - a TLS server that does what it is asked
+ * for
  *
- * Shows the certificate good.pem of DIRECTORY and speaks "1.2" or "1.3" only.
+ * Shows the certificate good.pem of DIRECTORY and speaks "1.2" or "1.3" only. With
+ * a COUNT it answers that many handshakes and is silent in all that follow.
  * The path of a request is a script, "/length-5/body-whole/notify/fin":
  *
  *   length-N close           a head: Content-Length, or Connection: close
@@ -25,6 +27,7 @@
 #include <openssl/ssl.h>
 #include <pthread.h>
 #include <stdarg.h>
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -44,6 +47,7 @@ struct connection {
 };
 
 static SSL_CTX *context;
+static atomic_int handshakes_left = 1 << 30;
 
 static void say(const char *format, ...)
 {
@@ -333,8 +337,15 @@ static void *serve(void *argument)
     struct connection *self = calloc(1, sizeof *self);
     char path[1024];
     int yes = 1;
+    char byte;
 
     self->fd = (int)(intptr_t)argument;
+    if (recv(self->fd, &byte, 1, MSG_PEEK) == 1 &&
+        atomic_fetch_sub(&handshakes_left, 1) <= 0) {
+        say("silent\n");
+        for (;;)
+            pause();
+    }
     setsockopt(self->fd, IPPROTO_TCP, TCP_NODELAY, &yes, sizeof yes);
     self->ssl = SSL_new(context);
     self->in = BIO_new(BIO_s_mem());
@@ -403,8 +414,10 @@ int main(int count, char **arguments)
     int little = 4096; /* so that a client is soon not heard */
     int yes = 1;
 
-    if (count != 4 || !make_context(arguments[1], arguments[3]))
+    if (count < 4 || count > 5 || !make_context(arguments[1], arguments[3]))
         return 2;
+    if (count == 5)
+        handshakes_left = atoi(arguments[4]);
     address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
     address.sin_port = htons((uint16_t)atoi(arguments[2]));
     setsockopt(listener, SOL_SOCKET, SO_REUSEADDR, &yes, sizeof yes);

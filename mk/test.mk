@@ -1,0 +1,212 @@
+# mk/test.mk - units, specs, fuzzing, soaks, and all of it
+
+CLANG ?= clang
+# The unit tests always have sanitizers: those of the module, or the ones named here.
+UNIT_SAN ?= $(if $(SAN),$(SAN),address,undefined)
+# What the specs run as: transport+backend, one whole run for each. MODE is short
+# for it where there is one.
+SPEC_MODES ?= $(if $(MODE),$(MODE),stream+epoll stream+poll completion+io_uring \
+	completion+epoll completion+threads)
+# Seconds for each target of `make fuzz`, and for all of them in `make test`.
+FUZZ_SECONDS       ?= 60
+FUZZ_SHORT_SECONDS ?= 10
+
+# ---- what is tested: all that this machine can build but the binding ----
+
+IN_TESTS := $(filter epoll uring openssl gnutls,$(HERE)) $(CODECS)
+TEST_LIBS := $(call of,$(IN_TESTS),libs) $(call of,$(IN_TESTS),test_libs) -lz
+CORE_SOURCES := $(filter-out src/task/% src/binding/%,$(EVERYWHERE)) \
+	$(call of,$(IN_TESTS),sources)
+SUPPORT_SOURCES := $(filter-out %_test.c %_fuzz.c,$(sort $(wildcard spec/c/*/*.c)))
+# The wing of a TLS library that is not here has no test either.
+UNIT_SOURCES := $(filter-out $(patsubst %,spec/c/tls/%/%,$(filter-out $(HERE), \
+	openssl gnutls)),$(sort $(wildcard spec/c/*/*_test.c spec/c/*/*/*_test.c)))
+FUZZ_SOURCES := $(sort $(wildcard spec/c/fuzz/*_fuzz.c))
+
+UNITS  := $(UNIT_SOURCES:%.c=$(BUILD)/unit/%)
+FUZZES := $(FUZZ_SOURCES:%.c=$(BUILD)/fuzz/%)
+
+TEST_FLAGS := $(COMMON) $(call of,$(IN_TESTS),define) -I. -O1 -g \
+	-fno-omit-frame-pointer -fno-sanitize-recover=all
+UNIT_FLAGS := $(TEST_FLAGS) -DSL_DEBUG=2 -fsanitize=$(UNIT_SAN)
+FUZZ_FLAGS := $(TEST_FLAGS) -DSL_DEBUG=1 -fsanitize=address,undefined
+
+$(eval $(call stamp,$(BUILD)/unit.flags,$(CC) $(UNIT_FLAGS) $(TEST_LIBS)))
+$(eval $(call stamp,$(BUILD)/fuzz.flags,$(CLANG) $(FUZZ_FLAGS) $(TEST_LIBS)))
+$(eval $(call stamp,$(BUILD)/core.list,$(CORE_SOURCES) $(SUPPORT_SOURCES)))
+
+# ---- C unit tests, under ASan and UBSan ----
+
+UNIT_CORE := $(patsubst %.c,$(BUILD)/unit/%.o,$(CORE_SOURCES) $(SUPPORT_SOURCES))
+UNITS_RUN := $(if $(UNIT),$(UNIT:%=$(BUILD)/unit/spec/c/%_test),$(UNITS))
+
+.PHONY: unit
+unit: $(UNITS_RUN)
+	@.ci/programs $(UNITS_RUN)
+
+$(BUILD)/unit/%.o: %.c $(BUILD)/unit.flags
+	@mkdir -p $(@D)
+	$(call run,cc)$(CC) $(UNIT_FLAGS) -c -o $@ $<
+
+$(BUILD)/unit/core.a: $(UNIT_CORE) $(BUILD)/core.list
+	@rm -f $@
+	@ar rcs $@ $(UNIT_CORE)
+
+$(UNITS): %: %.o $(BUILD)/unit/core.a
+	$(call run,link)$(CC) -fsanitize=$(UNIT_SAN) -pthread -o $@ $< \
+		$(BUILD)/unit/core.a $(TEST_LIBS)
+
+# ---- specs ----
+
+# The sources of another parser (Debian's node-llhttp); its spec fails without.
+LLHTTP ?= $(wildcard /usr/share/llhttp)
+LLHTTP_FLAGS := -isystem $(LLHTTP)/../include/llhttp
+SPEC_SOURCES := $(filter-out $(if $(LLHTTP),,spec/support/llhttp.c), \
+	$(sort $(wildcard spec/support/*.c)))
+SPEC_MODULES := $(SPEC_SOURCES:spec/%.c=$(BUILD)/%.so) \
+	$(if $(filter openssl,$(HERE)),$(BUILD)/support/tls_peer)
+SPEC_RUN = LUA='$(LUA)' BUILD='$(BUILD)' SAN='$(SAN)' CC='$(CC)' .ci/spec
+
+.PHONY: spec
+spec: $(MODULE) $(SPEC_MODULES)
+	@$(SPEC_RUN) $(SPEC_MODES)
+
+# What specs are helped by is no part of the module: no sanitizer, no hiding.
+$(BUILD)/support/%.so: spec/support/%.c $(BUILD)/module.flags
+	@mkdir -p $(@D)
+	$(call run,cc)$(CC) $(COMMON) $(LUA_CFLAGS) $(CFLAGS) $(SHARED) -o $@ $<
+
+$(BUILD)/support/llhttp.so: spec/support/llhttp.c $(BUILD)/module.flags
+	@mkdir -p $(@D)
+	$(call run,cc)$(CC) $(COMMON) -w -DLLHTTP_STRICT_MODE=1 $(LLHTTP_FLAGS) \
+		$(LUA_CFLAGS) $(CFLAGS) $(SHARED) -o $@ $< \
+		$(LLHTTP)/api.c $(LLHTTP)/http.c $(LLHTTP)/llhttp.c
+
+$(BUILD)/support/tls_peer: spec/support/program/tls_peer.c $(BUILD)/module.flags
+	@mkdir -p $(@D)
+	$(call run,cc)$(CC) $(COMMON) $(CFLAGS) -o $@ $< -lssl -lcrypto
+
+# ---- specs under the thread sanitizer: resolver, workers, several states. A ring's
+# memory comes and goes by calls that the sanitizer does not see ----
+
+TSAN_MODES ?= completion+threads completion+epoll stream+epoll
+TSAN_SPECS ?= spec/journeys/states_spec.lua spec/binding/transport_spec.lua \
+	spec/lua/transports_spec.lua
+# Units of what crosses threads.
+TSAN_UNITS ?= io/resolve io/backend io/loop io/connect
+
+.PHONY: tsan tsan-short tsan-unit
+tsan: tsan-unit
+	@SPECS='$(TSAN_SPECS)' SLUICE_SPEC_STREAM_MIB=16 $(MAKE) --no-print-directory \
+		SAN=thread BUILD='$(BUILD)/tsan' SPEC_MODES='$(TSAN_MODES)' spec
+
+tsan-unit:
+	@$(MAKE) --no-print-directory UNIT_SAN=thread BUILD='$(BUILD)/tsan' \
+		UNIT_SOURCES='$(TSAN_UNITS:%=spec/c/%_test.c)' unit
+
+# Names are resolved on threads, operations tried on others: both cross.
+tsan-short:
+	@SLUICE_SPEC_STATE_REQUESTS=50 $(MAKE) --no-print-directory tsan TSAN_UNITS= \
+		TSAN_MODES=completion+threads TSAN_SPECS=spec/journeys/states_spec.lua
+
+# ---- specs on other builds, other pools, and what is installed ----
+
+# What most memory passes through.
+MEMORY_SPECS ?= spec/journeys/get_spec.lua spec/journeys/stream_spec.lua \
+	spec/journeys/ownership_spec.lua spec/binding/transport_spec.lua
+MEMORY_MODES ?= stream+epoll completion+io_uring
+
+# Without the libraries that a build may lack.
+.PHONY: plain
+plain:
+	@SPECS='spec/journeys/get_spec.lua spec/journeys/decode_spec.lua' $(MAKE) \
+		--no-print-directory CODECS= BUILD='$(BUILD)/plain' \
+		SPEC_MODES=stream+epoll spec
+
+# With the other TLS library.
+GNUTLS_SPECS ?= spec/journeys/tls_spec.lua spec/journeys/certificates_spec.lua \
+	spec/journeys/tls_ends_spec.lua spec/journeys/tls_servers_spec.lua
+GNUTLS_MODES ?= stream+epoll
+
+.PHONY: gnutls
+gnutls:
+	@$(if $(filter gnutls,$(HERE)),SPECS='$(GNUTLS_SPECS)' $(MAKE) \
+		--no-print-directory TLS=gnutls BUILD='$(BUILD)/gnutls' \
+		SPEC_MODES='$(GNUTLS_MODES)' spec,echo '0 passed, 0 failed')
+
+.PHONY: poison direct sanitized guard
+direct: MEMORY_MODES := stream+epoll
+poison direct: $(MODULE) $(SPEC_MODULES)
+	@SLUICE_POOL=$@ SPECS='$(MEMORY_SPECS)' $(SPEC_RUN) $(MEMORY_MODES)
+
+sanitized:
+	@SPECS='$(MEMORY_SPECS)' SLUICE_SPEC_STREAM_MIB=16 $(MAKE) --no-print-directory \
+		SAN=address,undefined BUILD='$(BUILD)/san' SPEC_MODES='$(MEMORY_MODES)' spec
+
+# The whole suite, each block on pages that vanish at its return; minutes. What counts
+# memory is left out: pages are asked for each time.
+GUARD_MODES ?= completion+io_uring
+guard: $(MODULE) $(SPEC_MODULES)
+	@SLUICE_POOL=guard WITHOUT=slabs $(SPEC_RUN) $(GUARD_MODES)
+
+.PHONY: rock installed
+rock: $(SPEC_MODULES)
+	@BUILD='$(BUILD)' LUA='$(LUA)' .ci/rock spec/journeys/get_spec.lua \
+		spec/binding/transport_spec.lua
+
+installed: $(MODULE)
+	@rm -rf '$(BUILD)/installed'
+	@$(MAKE) --no-print-directory -s install \
+		DESTDIR='$(abspath $(BUILD)/installed)' PREFIX=/usr
+	@LUA='$(LUA)' .ci/installed '$(abspath $(BUILD)/installed)' /usr
+
+# ---- soak: a long run, and a short one for every test ----
+
+SOAK_REQUESTS ?= 200000
+SOAK_SHORT_REQUESTS ?= 5000
+
+.PHONY: soak soak-short
+soak: $(MODULE) $(SPEC_MODULES)
+	@LUA='$(LUA)' BUILD='$(BUILD)' .ci/soak $(SOAK_REQUESTS) $(SPEC_MODES)
+	@SLUICE_SPEC_STREAM_MIB=1024 SPECS=spec/binding/transport_spec.lua \
+		$(SPEC_RUN) $(SPEC_MODES)
+
+soak-short: $(MODULE) $(SPEC_MODULES)
+	@LUA='$(LUA)' BUILD='$(BUILD)' .ci/soak $(SOAK_SHORT_REQUESTS) $(SPEC_MODES)
+
+# ---- fuzzing ----
+
+FUZZ_CORE := $(patsubst %.c,$(BUILD)/fuzz/%.o,$(CORE_SOURCES) $(SUPPORT_SOURCES))
+
+.PHONY: fuzz fuzz-short
+fuzz: $(FUZZES)
+	@BUILD='$(BUILD)' SECONDS_EACH=$(FUZZ_SECONDS) .ci/fuzz $(FUZZES)
+
+fuzz-short: $(FUZZES)
+	@BUILD='$(BUILD)' SECONDS_ALL=$(FUZZ_SHORT_SECONDS) .ci/fuzz $(FUZZES)
+
+$(BUILD)/fuzz/%.o: %.c $(BUILD)/fuzz.flags
+	@mkdir -p $(@D)
+	$(call run,clang)$(CLANG) $(FUZZ_FLAGS) -fsanitize=fuzzer-no-link -c -o $@ $<
+
+$(BUILD)/fuzz/core.a: $(FUZZ_CORE) $(BUILD)/core.list
+	@rm -f $@
+	@ar rcs $@ $(FUZZ_CORE)
+
+$(FUZZES): %: %.o $(BUILD)/fuzz/core.a
+	$(call run,link)$(CLANG) -fsanitize=fuzzer,address,undefined -pthread -o $@ $< \
+		$(BUILD)/fuzz/core.a $(TEST_LIBS)
+
+# ---- all of it ----
+
+# What a sanitized module cannot be loaded by, or has been part of, is left out there.
+TEST_TARGETS ?= lint unit spec fuzz-short $(if $(SAN),,plain gnutls poison direct \
+	sanitized tsan-short soak-short installed rock demo)
+
+.PHONY: test
+test:
+	@.ci/install build test
+	@MAKE='$(MAKE)' BUILD='$(BUILD)' .ci/test $(TEST_TARGETS)
+
+-include $(patsubst %.o,%.d,$(UNIT_CORE) $(FUZZ_CORE)) $(UNITS:=.d) $(FUZZES:=.d) \
+	$(wildcard $(BUILD)/support/*.d)

@@ -1,0 +1,327 @@
+#include "conn/opening.h"
+
+#include "spec/c/io/world.h"
+#include "spec/c/support/script_backend.h"
+#include "spec/c/tls/framed.h"
+
+/* One opening, and who waits for it. */
+struct wait {
+    struct sl_opening *opening;
+    struct sl_link link;
+    struct sl_peer *peer;
+    struct sl_failure failure;
+    enum sl_status status;
+    bool is_done;
+};
+
+static struct world world;
+static struct sl_tls_context *context;
+static struct wait *asked;
+static bool (*verify)(void *owner, const struct sl_tls_certificate *peer,
+                      char *reason, size_t reason_size);
+
+static void done(void *owner)
+{
+    struct wait *wait = owner;
+
+    wait->is_done = true;
+    wait->status = sl_opening_result(wait->opening, &wait->link, &wait->peer,
+                                     &wait->failure);
+}
+
+static enum sl_status open_world(struct sl_allocator *allocator)
+{
+    struct sl_pool_options pool = {
+        .mode = SL_POOL_DIRECT, .segment_size = 23, .spare_limit = SIZE_MAX};
+    struct sl_tls_options tls = {.verifies = true, .verify = verify};
+    struct sl_failure failure;
+
+    context = NULL;
+    if (!world_open(&world, allocator, &pool))
+        return SL_MEMORY;
+    return framed_provider.context_create(allocator, &tls, &context, &failure);
+}
+
+static void close_world(void)
+{
+    if (context != NULL)
+        framed_provider.context_release(context);
+    world_close(&world);
+}
+
+static void setup(void)
+{
+    test_allocator_init(&world.own);
+    REQUIRE(open_world(&world.own.base) == SL_OK);
+}
+
+static void teardown(void)
+{
+    close_world();
+    test_allocator_fini(&world.own);
+}
+
+static enum sl_status begin(struct wait *wait, bool is_secure,
+                            const struct sl_opening_deadlines *deadlines)
+{
+    struct sl_opening_options options = {
+        .connect.host = "192.0.2.1", /* RFC 5737: nobody */
+        .connect.port = 80,
+        .connect.backend = script_backend(),
+        .connect.deadline = SL_NEVER,
+        .deadlines = {SL_NEVER, SL_NEVER, SL_NEVER},
+        .identity = "x",
+    };
+
+    memset(wait, 0, sizeof *wait);
+    if (deadlines != NULL)
+        options.deadlines = *deadlines;
+    if (is_secure) {
+        options.provider = &framed_provider;
+        options.context = context;
+    }
+    return sl_opening_begin(&world.loop, &world.pool, world.resolver, &options,
+                            done, wait, &wait->opening, &wait->failure);
+}
+
+static void finish(struct wait *wait)
+{
+    if (wait->is_done && wait->status == SL_OK) {
+        sl_link_close(&wait->link, true);
+        sl_peer_release(wait->peer);
+    }
+    if (wait->opening != NULL)
+        sl_opening_destroy(wait->opening);
+}
+
+static void step_until_held(size_t count)
+{
+    int64_t until = sl_clock_now() + PATIENCE;
+
+    while (script_held() < count && sl_clock_now() < until)
+        CHECK_INT(sl_loop_step(&world.loop, SL_MILLISECOND), SL_OK);
+    REQUIRE(script_held() == count);
+}
+
+static void welcome(int peer)
+{
+    /* "W", no bytes: welcome */
+    REQUIRE(send(peer, "W\0\0", 3, MSG_NOSIGNAL) == 3);
+}
+
+TEST("gives a plain link and when each stage was over")
+{
+    struct wait wait;
+    const struct sl_opening_times *times;
+    int peer;
+
+    setup();
+    REQUIRE(begin(&wait, false, NULL) == SL_OK);
+    CHECK_INT(sl_opening_stage(wait.opening), SL_STAGE_CONNECT);
+    step_until_held(1);
+    CHECK(!wait.is_done);
+    peer = script_accept();
+    world_until(&world, &wait.is_done);
+    CHECK_INT(wait.status, SL_OK);
+    CHECK(wait.link.transport != NULL);
+    CHECK(wait.link.tls == NULL);
+    CHECK(wait.peer == NULL);
+    times = sl_opening_times(wait.opening);
+    CHECK(times->began > 0);
+    CHECK(times->began <= times->resolved);
+    CHECK(times->resolved <= times->connected);
+    CHECK_INT(times->secured, 0);
+    finish(&wait);
+    close(peer);
+    teardown();
+}
+
+TEST("secures what it has connected, and brings the peer")
+{
+    struct wait wait;
+    int peer;
+
+    setup();
+    REQUIRE(begin(&wait, true, NULL) == SL_OK);
+    step_until_held(1);
+    peer = script_accept();
+    world_settle(&world);
+    CHECK(!wait.is_done);
+    CHECK_INT(sl_opening_stage(wait.opening), SL_STAGE_TLS);
+    welcome(peer);
+    world_until(&world, &wait.is_done);
+    CHECK_INT(wait.status, SL_OK);
+    CHECK(wait.link.tls != NULL);
+    CHECK(wait.peer != NULL);
+    CHECK(sl_opening_times(wait.opening)->connected <=
+          sl_opening_times(wait.opening)->secured);
+    finish(&wait);
+    close(peer);
+    teardown();
+}
+
+TEST("names the stage that failed")
+{
+    struct wait wait;
+    int peer;
+
+    setup();
+    REQUIRE(begin(&wait, true, NULL) == SL_OK);
+    step_until_held(1);
+    script_refuse(ECONNREFUSED);
+    world_until(&world, &wait.is_done);
+    CHECK_INT(wait.status, SL_CONNECT);
+    CHECK_INT(wait.failure.stage, SL_STAGE_CONNECT);
+    CHECK_INT(wait.failure.system_error, ECONNREFUSED);
+    finish(&wait);
+
+    REQUIRE(begin(&wait, true, NULL) == SL_OK);
+    step_until_held(1);
+    peer = script_accept();
+    REQUIRE(send(peer, "X\0\3\x34\x35\x2e", 6, MSG_NOSIGNAL) == 6);
+    world_until(&world, &wait.is_done);
+    CHECK_INT(wait.status, SL_TLS);
+    CHECK_INT(wait.failure.stage, SL_STAGE_TLS);
+    CHECK_INT(sl_opening_stage(wait.opening), SL_STAGE_TLS);
+    finish(&wait);
+    close(peer);
+
+    REQUIRE(begin(&wait, true, NULL) == SL_OK);
+    step_until_held(1);
+    close(script_accept());
+    world_until(&world, &wait.is_done);
+    CHECK(sl_is_failure(wait.status));
+    CHECK_INT(wait.failure.stage, SL_STAGE_TLS);
+    finish(&wait);
+    teardown();
+}
+
+TEST("gives each stage its time")
+{
+    struct sl_opening_deadlines deadlines = {SL_NEVER, 20 * SL_MILLISECOND,
+                                             SL_NEVER};
+    struct wait wait;
+    int peer;
+
+    setup();
+    REQUIRE(begin(&wait, true, &deadlines) == SL_OK);
+    world_until(&world, &wait.is_done);
+    CHECK_INT(wait.status, SL_TIMEOUT);
+    CHECK_INT(wait.failure.stage, SL_STAGE_CONNECT);
+    finish(&wait);
+
+    deadlines =
+        (struct sl_opening_deadlines){SL_NEVER, SL_NEVER, 20 * SL_MILLISECOND};
+    REQUIRE(begin(&wait, true, &deadlines) == SL_OK);
+    step_until_held(1);
+    peer = script_accept();
+    world_until(&world, &wait.is_done);
+    CHECK_INT(wait.status, SL_TIMEOUT);
+    CHECK_INT(wait.failure.stage, SL_STAGE_TLS);
+    CHECK_STR(wait.failure.reason, "handshake not complete within 0.02 s");
+    finish(&wait);
+    close(peer);
+    teardown();
+}
+
+TEST("leaves nothing wherever it is destroyed")
+{
+    for (int steps = 0; steps < 4; steps++) {
+        struct wait wait;
+        int peer = -1;
+
+        test_note("after %d steps", steps);
+        setup();
+        REQUIRE(begin(&wait, true, NULL) == SL_OK);
+        if (steps > 0)
+            step_until_held(1);
+        if (steps > 1) {
+            peer = script_accept();
+            world_settle(&world);
+        }
+        if (steps > 2) {
+            welcome(peer);
+            world_until(&world, &wait.is_done);
+        }
+        finish(&wait);
+        CHECK_INT(wait.is_done, steps > 2);
+        if (peer >= 0)
+            close(peer);
+        teardown();
+    }
+}
+
+static bool destroy_it(void *owner, const struct sl_tls_certificate *peer,
+                       char *reason, size_t reason_size)
+{
+    (void)owner;
+    (void)peer;
+    (void)reason;
+    (void)reason_size;
+    sl_opening_destroy(asked->opening);
+    asked->opening = NULL;
+    return true;
+}
+
+/* The engine that calls this must still be there when it returns. */
+TEST("may be destroyed from inside its own handshake")
+{
+    struct wait wait;
+    int64_t until = sl_clock_now() + PATIENCE;
+    int peer;
+
+    verify = destroy_it;
+    asked = &wait;
+    setup();
+    REQUIRE(begin(&wait, true, NULL) == SL_OK);
+    step_until_held(1);
+    peer = script_accept();
+    welcome(peer);
+    while (wait.opening != NULL && sl_clock_now() < until)
+        CHECK_INT(sl_loop_step(&world.loop, SL_MILLISECOND), SL_OK);
+    CHECK(wait.opening == NULL);
+    CHECK(!wait.is_done);
+    verify = NULL;
+    close(peer);
+    teardown();
+}
+
+static void whole_life(struct sl_allocator *allocator, void *argument)
+{
+    struct wait wait;
+    enum sl_status status;
+    int peer = -1;
+
+    (void)argument;
+    world.resolver = NULL;
+    status = open_world(allocator);
+    if (context == NULL && world.resolver == NULL)
+        return; /* the world could not be opened */
+    if (status == SL_OK)
+        status = begin(&wait, true, NULL);
+    if (status == SL_OK) {
+        while (!wait.is_done) {
+            CHECK_INT(sl_loop_step(&world.loop, SL_MILLISECOND), SL_OK);
+            if (peer < 0 && script_held() > 0) {
+                peer = script_accept();
+                send(peer, "W\0\0", 3, MSG_NOSIGNAL);
+            }
+        }
+        status = wait.status;
+        finish(&wait);
+    }
+    CHECK(status == SL_OK || test_allocator_has_failed(allocator));
+    if (peer >= 0)
+        close(peer);
+    close_world();
+}
+
+TEST("gives back everything whichever allocation fails")
+{
+    test_each_failure(whole_life, NULL);
+}
+
+int main(void)
+{
+    return test_main();
+}

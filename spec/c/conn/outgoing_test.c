@@ -1,0 +1,237 @@
+#include "conn/exchange.h"
+#include "io/transport_class.h"
+
+#include "spec/c/conn/scene.h"
+
+#include <stdio.h>
+
+#define HELLO "HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello"
+#define POST  "POST / HTTP/1.1\r\nHost: x\r\n\r\n"
+#define BODY  SL_SEND_AT_ONCE
+
+static struct scene scene;
+static int server;
+
+/* ---- a transport that counts what it is given ---- */
+
+static const struct sl_transport_class *counted;
+static struct sl_transport_class counting;
+static int sends;
+
+static enum sl_status count_send(struct sl_transport *transport,
+                                 const struct sl_view *views, size_t count,
+                                 size_t *sent)
+{
+    sends++;
+    return counted->send(transport, views, count, sent);
+}
+
+static void count_sends(struct sl_exchange *exchange)
+{
+    struct sl_transport *transport = exchange->connection->link.transport;
+
+    counted = transport->class;
+    counting = *counted;
+    counting.send = count_send;
+    transport->class = &counting;
+    sends = 0;
+}
+
+/* A server that has answered once: the next request is placed at once. */
+static void open_connection(void)
+{
+    struct sl_exchange *exchange = scene_begin(&scene, GET);
+    int big = 1 << 20;
+
+    CHECK_INT(sl_exchange_want(exchange, SL_WANT_WHOLE, 0), SL_AGAIN);
+    server = scene_accept(&scene);
+    setsockopt(server, SOL_SOCKET, SO_RCVBUF, &big, sizeof big);
+    scene_expect(&scene, server, GET);
+    peer_send(server, HELLO);
+    CHECK_INT(scene_want(&scene, exchange, SL_WANT_WHOLE, 0), SL_OK);
+    sl_exchange_release(exchange);
+}
+
+static struct sl_exchange *create(void)
+{
+    struct sl_exchange *exchange;
+
+    scene_init(&scene);
+    open_connection();
+    REQUIRE(sl_exchange_create(scene.exchanges, scene.origin, &scene.options,
+                               SL_VIEW(POST), &exchange) == SL_OK);
+    return exchange;
+}
+
+/* What a body of BODY bytes costs, whose bytes come in order of the alphabet. */
+static void finish(struct sl_exchange *exchange, const char *framing_head,
+                   const char *framing_tail)
+{
+    char *expected = malloc(BODY + 1);
+
+    for (size_t i = 0; i < BODY; i++)
+        expected[i] = (char)('a' + i % 26);
+    expected[BODY] = 0;
+    scene_expect(&scene, server, POST);
+    scene_expect(&scene, server, framing_head);
+    scene_expect(&scene, server, expected);
+    scene_expect(&scene, server, framing_tail);
+    CHECK_INT(sends, 1);
+    peer_send(server, HELLO);
+    CHECK_INT(scene_want(&scene, exchange, SL_WANT_WHOLE, 0), SL_OK);
+    sl_exchange_release(exchange);
+    free(expected);
+    close(server);
+    scene_fini(&scene);
+}
+
+static void fill(struct sl_buffer *buffer, size_t from, size_t size)
+{
+    for (size_t i = from; i < from + size; i++) {
+        char byte = (char)('a' + i % 26);
+
+        REQUIRE(sl_buffer_append(buffer, sl_view(&byte, 1)) == SL_OK);
+    }
+}
+
+TEST("sends a head and a sequence of many small segments at once")
+{
+    struct sl_exchange *exchange = create();
+    struct sl_buffer buffer;
+    struct sl_sequence content;
+
+    sl_buffer_init(&buffer, &scene.world.pool, SIZE_MAX); /* 23 bytes each */
+    sl_sequence_init(&content, &scene.world.own.base);
+    fill(&buffer, 0, BODY);
+    REQUIRE(sl_sequence_take(&content, &buffer) == SL_OK);
+    sl_buffer_fini(&buffer);
+    REQUIRE(sl_upload_set_sequence(&exchange->outgoing.upload, &content) ==
+            SL_OK);
+    sl_exchange_start(exchange);
+    count_sends(exchange);
+    CHECK_INT(sl_exchange_want(exchange, SL_WANT_WHOLE, 0), SL_AGAIN);
+    finish(exchange, "", "");
+}
+
+TEST("sends a head and a small file at once")
+{
+    struct sl_exchange *exchange = create();
+    FILE *file = tmpfile();
+
+    REQUIRE(file != NULL);
+    for (size_t i = 0; i < BODY; i++)
+        putc((char)('a' + i % 26), file);
+    fflush(file);
+    CHECK_INT(sl_upload_read_file(&exchange->outgoing.upload, fileno(file), 0,
+                                  BODY + 1),
+              SL_END);
+    CHECK_INT(
+        sl_upload_read_file(&exchange->outgoing.upload, fileno(file), 0, BODY),
+        SL_OK);
+    fclose(file);
+    sl_exchange_start(exchange);
+    count_sends(exchange);
+    CHECK_INT(sl_exchange_want(exchange, SL_WANT_WHOLE, 0), SL_AGAIN);
+    finish(exchange, "", "");
+}
+
+static void push(struct sl_exchange *exchange, size_t from, size_t size)
+{
+    struct sl_buffer piece;
+
+    sl_buffer_init(&piece, &scene.world.pool, SIZE_MAX);
+    fill(&piece, from, size);
+    REQUIRE(sl_upload_push(&exchange->outgoing.upload, &piece) == SL_OK);
+    sl_buffer_fini(&piece);
+    sl_exchange_pushed(exchange);
+}
+
+TEST("sends a head and pieces that are given without waiting at once")
+{
+    struct sl_exchange *exchange = create();
+
+    sl_upload_set_pushed(&exchange->outgoing.upload, BODY);
+    sl_exchange_start(exchange);
+    count_sends(exchange);
+    CHECK_INT(sl_exchange_want(exchange, SL_WANT_WHOLE, 0), SL_AGAIN);
+    world_settle(&scene.world);
+    CHECK_INT(sends, 0); /* whoever pushes has not come yet */
+    CHECK_INT(sl_exchange_want_room(exchange), SL_OK);
+    for (size_t i = 0; i < 8; i++)
+        push(exchange, i * (BODY / 8), BODY / 8);
+    finish(exchange, "", "");
+}
+
+TEST("sends a head and a chunked body at once")
+{
+    struct sl_exchange *exchange = create();
+
+    sl_upload_set_pushed(&exchange->outgoing.upload, UINT64_MAX);
+    sl_exchange_start(exchange);
+    count_sends(exchange);
+    CHECK_INT(sl_exchange_want(exchange, SL_WANT_WHOLE, 0), SL_AGAIN);
+    CHECK_INT(sl_exchange_want_room(exchange), SL_OK);
+    push(exchange, 0, 3);
+    push(exchange, 3, 2);
+    REQUIRE(sl_upload_finish(&exchange->outgoing.upload, SL_VIEW("")) == SL_OK);
+    sl_exchange_pushed(exchange);
+    scene_expect(&scene, server, POST "3\r\nabc\r\n2\r\nde\r\n0\r\n\r\n");
+    CHECK_INT(sends, 1);
+    peer_send(server, HELLO);
+    CHECK_INT(scene_want(&scene, exchange, SL_WANT_WHOLE, 0), SL_OK);
+    sl_exchange_release(exchange);
+    close(server);
+    scene_fini(&scene);
+}
+
+TEST("sends the head of a body whose first piece takes its time")
+{
+    struct sl_exchange *exchange = create();
+
+    sl_upload_set_pushed(&exchange->outgoing.upload, 4);
+    sl_exchange_start(exchange);
+    CHECK_INT(sl_exchange_want(exchange, SL_WANT_WHOLE, 0), SL_AGAIN);
+    CHECK_INT(sl_exchange_want_room(exchange), SL_OK);
+    scene_expect(&scene, server, POST);
+    push(exchange, 0, 2);
+    scene_expect(&scene, server, "ab"); /* and so does the second one */
+    push(exchange, 2, 2);
+    scene_expect(&scene, server, "cd");
+    CHECK(sl_outgoing_is_over(&exchange->outgoing));
+    peer_send(server, HELLO);
+    CHECK_INT(scene_want(&scene, exchange, SL_WANT_WHOLE, 0), SL_OK);
+    sl_exchange_release(exchange);
+    close(server);
+    scene_fini(&scene);
+}
+
+TEST("asks for no piece while 100 is waited for")
+{
+    scene_init(&scene);
+    struct sl_exchange *exchange;
+
+    open_connection();
+    scene.options.expects_continue = true;
+    REQUIRE(sl_exchange_create(scene.exchanges, scene.origin, &scene.options,
+                               SL_VIEW(POST), &exchange) == SL_OK);
+    sl_upload_set_pushed(&exchange->outgoing.upload, 4);
+    sl_exchange_start(exchange);
+    CHECK_INT(sl_exchange_want(exchange, SL_WANT_WHOLE, 0), SL_AGAIN);
+    CHECK_INT(sl_exchange_want_room(exchange), SL_AGAIN);
+    scene_expect(&scene, server, POST);
+    CHECK(exchange->room.state == SL_COMPLETION_PENDING);
+    peer_send(server, "HTTP/1.1 100 Continue\r\n\r\n");
+    CHECK_INT(scene_want_room(&scene, exchange), SL_OK);
+    push(exchange, 0, 4);
+    scene_expect(&scene, server, "abcd");
+    peer_send(server, HELLO);
+    CHECK_INT(scene_want(&scene, exchange, SL_WANT_WHOLE, 0), SL_OK);
+    sl_exchange_release(exchange);
+    close(server);
+    scene_fini(&scene);
+}
+
+int main(void)
+{
+    return test_main();
+}

@@ -1,0 +1,206 @@
+-- The option `resolver`: where hosts are is asked of a function, which may wait, fail and raise.
+
+local sluice = require "sluice"
+local support = require "spec.support"
+
+local GOOD = "HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\ngood"
+local ANSWER = { { "expect_until", "\r\n\r\n" }, { "send", GOOD }, { "loop" } }
+
+describe("a resolver", function()
+  local before, server
+
+  before_each(function()
+    before = support.snapshot(sluice)
+    server = support.peer.listen { script = { ANSWER }, repeat_last = true }
+  end)
+  after_each(function()
+    server:stop()
+    support.verify(sluice, before)
+  end)
+
+  local function url(host) return ("http://%s:%d/"):format(host, server.port) end
+
+  local function get(client, host)
+    local response <close>, message = client:get(url(host))
+    assert(response, message)
+    return response:text()
+  end
+
+  it("is asked once for each origin, by name and port", function()
+    local asked = {}
+    local client <close> = support.client {
+      resolver = function(host, port)
+        asked[#asked + 1] = host .. ":" .. port
+        return "127.0.0.1"
+      end,
+    }
+    for _ = 1, 3 do
+      assert.equal("good", get(client, "a.test"))
+      assert.equal("good", get(client, "B.test"))
+    end
+    table.sort(asked)
+    assert.same({ "a.test:" .. server.port, "b.test:" .. server.port }, asked)
+  end)
+
+  it("is asked for a rooted name with its dot, which is another origin", function()
+    local asked = {}
+    local client <close> = support.client {
+      resolver = function(host)
+        asked[#asked + 1] = host
+        return "127.0.0.1"
+      end,
+    }
+    for _ = 1, 2 do
+      assert.equal("good", get(client, "a.test"))
+      assert.equal("good", get(client, "A.test."))
+    end
+    assert.same({ "a.test", "a.test." }, asked)
+    assert.equal(2, (server:connections()))
+    local seen = {}
+    for _, bytes in ipairs(server:received()) do
+      seen[#seen + 1] = bytes:match "\r\nHost: ([^\r]*)\r\n"
+    end
+    assert.same({ "a.test:" .. server.port, "a.test.:" .. server.port }, seen)
+  end)
+
+  it("that does not know is a failure that names the host", function()
+    for reason, results in pairs {
+      ["no address"] = { n = 1 },
+      ["nobody of that name"] = { nil, "nobody of that name", n = 2 },
+      ["no address "] = { nil, {}, n = 2 },
+      ["no address  "] = { false, 5, n = 2 },
+      ["the resolver gave a number"] = { 5, n = 1 },
+      ["the resolver gave a table"] = { {}, n = 1 },
+      ["the resolver gave a boolean"] = { true, n = 1 },
+      ["the resolver gave no address"] = { "", n = 1 },
+      ["the resolver gave no address "] = { "127.0.0.1\0.test", n = 1 },
+    } do
+      local client <close> = support.client {
+        resolver = function() return table.unpack(results, 1, results.n) end,
+      }
+      local response, message, err = client:get(url "some.test")
+      assert.is_nil(response)
+      assert.equal("resolve some.test: " .. reason:gsub(" +$", ""), message)
+      assert.equal("resolve", err.code)
+      assert.equal("resolve", err.stage)
+    end
+    assert.equal(0, (server:connections()))
+  end)
+
+  it("that raises has its error where the request was made", function()
+    local fails = true
+    local client <close> = support.client {
+      resolver = function()
+        if fails then error "resolver at fault" end
+        return "127.0.0.1"
+      end,
+    }
+    assert.error_matches(function() client:get(url "a.test") end, "resolver at fault")
+    local task = sluice.spawn(function() return client:get(url "a.test") end)
+    assert.error_matches(function() task:await() end, "resolver at fault")
+    fails = false
+    assert.equal("good", get(client, "a.test"))
+  end)
+
+  it("that waits makes one origin for all who wait for it", function()
+    local client <close> = support.client {
+      pool = { per_origin = 1 },
+      resolver = function()
+        sluice.sleep(0.01)
+        return "127.0.0.1"
+      end,
+    }
+    local tasks = {}
+    for i = 1, 10 do
+      tasks[i] = sluice.spawn(function() return get(client, "slow.test") end)
+    end
+    for _, text in ipairs(sluice.all(tasks)) do assert.equal("good", text) end
+    assert.equal(1, client:stats().made)
+    assert.equal(1, (server:connections()))
+  end)
+
+  it("during which the client closes", function()
+    local client
+    client = support.client {
+      resolver = function()
+        client:close()
+        return "127.0.0.1"
+      end,
+    }
+    local response, message, err = client:get(url "a.test")
+    assert.is_nil(response)
+    assert.equal("closed", err.code)
+    assert.equal("resolve a.test: client is closed", message)
+  end)
+
+  it("whose wait is cancelled says why", function()
+    local client <close> = support.client {
+      resolver = function()
+        local ok, message = sluice.sleep(60)
+        if not ok then return nil, message end
+        return "127.0.0.1"
+      end,
+    }
+    local task = sluice.spawn(function() return client:get(url "a.test") end)
+    sluice.loop():step(0)
+    assert.is_true(task:cancel "no more")
+    local response, message, err = task:await()
+    assert.is_nil(response)
+    assert.matches("^resolve a.test: .*no more", message)
+    assert.equal("resolve", err.code)
+  end)
+end)
+
+describe("origins beyond those that a client remembers", function()
+  local before, server
+
+  before_each(function()
+    before = support.snapshot(sluice)
+    server = support.peer.listen {
+      script = { { { "expect_until", "\r\n\r\n" }, { "hold" }, { "send", GOOD }, { "loop" } } },
+      repeat_last = true,
+    }
+  end)
+  after_each(function()
+    server:stop()
+    support.verify(sluice, before)
+  end)
+
+  it("make no difference to those that are in use", function()
+    local client <close> = support.client {
+      pool = { per_origin = 1 }, timeout = { queue = 60, total = 120 },
+    }
+    local function get(path)
+      local response <close> = assert(client:get(server.url .. path))
+      return response:text()
+    end
+    local first = sluice.spawn(get, "/first")
+    local deadline = support.system.clock() + 30
+    repeat sluice.loop():step(0.01)
+    until server:wait("holding", 1, 0) or support.system.clock() > deadline
+    -- Refused before anything is opened: an origin each, but no connection.
+    local closed = support.system.free_port()
+    for i = 1, 2500 do
+      local response = client:get(("http://127.%d.%d.1:%d/"):format(i // 250, i % 250, closed))
+      assert.is_nil(response)
+    end
+    assert.is_true(client.origins.count <= 1000)
+    local second = sluice.spawn(get, "/second")
+    for _ = 1, 10 do sluice.loop():step(0) end
+    assert.equal(1, client:stats().made)
+    server:signal(2)
+    assert.same({ "good", "good" }, sluice.all { first, second })
+    assert.equal(1, (server:connections()))
+  end)
+
+  it("take their plans with them", function()
+    local client <close> = support.client()
+    local closed = support.system.free_port()
+    for i = 1, 1500 do
+      client:get(("http://127.%d.%d.1:%d/"):format(i // 250, i % 250, closed))
+    end
+    local known = {}
+    for _, origin in pairs(client.origins.known) do known[origin] = true end
+    for _, planned in pairs(client.plans.GET) do assert.is_true(known[planned.origin]) end
+  end)
+end)

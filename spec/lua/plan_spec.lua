@@ -1,0 +1,78 @@
+-- From a URL to what is sent where.
+
+local plan = require "sluice.plan"
+
+describe("a parsed URL", function()
+  for text, expected in pairs {
+    ["http://a.test"] = { "http", "a.test", 80, "/", "a.test", "http://a.test/" },
+    ["HTTP://A.TEST/x?y#z"] = { "http", "a.test", 80, "/x?y", "a.test", "http://a.test/x?y" },
+    ["http://a.test?y"] = { "http", "a.test", 80, "/?y", "a.test", "http://a.test/?y" },
+    ["http://a.test:80/"] = { "http", "a.test", 80, "/", "a.test", "http://a.test/" },
+    ["http://a.test:8080/"] =
+      { "http", "a.test", 8080, "/", "a.test:8080", "http://a.test:8080/" },
+    ["https://a.test:443/"] = { "https", "a.test", 443, "/", "a.test", "https://a.test/" },
+    ["https://a.test:80/"] = { "https", "a.test", 80, "/", "a.test:80", "https://a.test:80/" },
+    ["http://[::1]:81/"] = { "http", "::1", 81, "/", "[::1]:81", "http://[::1]:81/" },
+    ["http+unix://%2Frun%2FApp.sock/x?y"] = { "http+unix", "localhost", 0, "/x?y", "localhost",
+      "http+unix://%2Frun%2FApp.sock/x?y" },
+  } do
+    it("says where it leads: " .. text, function()
+      local url = assert(plan.parse(text))
+      assert.same(expected,
+        { url.scheme, url.host, url.port, url.target, url.authority, url.text })
+    end)
+  end
+
+  it("keeps user info apart from what is shown", function()
+    local url = assert(plan.parse "http://user:secret@a.test/")
+    assert.equal("user:secret", url.userinfo)
+    assert.equal("http://a.test/", url.text)
+  end)
+
+  it("keeps the case of a socket's path", function()
+    assert.equal("/run/App.sock", assert(plan.parse "http+unix://%2Frun%2FApp.sock/").unix_path)
+  end)
+
+  it("is none of another scheme, or of nothing that can be asked", function()
+    for _, text in ipairs { "ftp://a.test/", "a.test", "/path", "", "http://", "http:///x",
+      "http+unix://%2Fa%00b/", "http+unix://user@%2Fa/" } do
+      local url, message, err = plan.parse(text)
+      assert.is_nil(url, text)
+      assert.equal("invalid", err.code)
+      assert.equal(message, tostring(err))
+    end
+  end)
+
+  it("leads to the origin of another when scheme, host and port are the same", function()
+    local function same(a, b)
+      return plan.same_origin(assert(plan.parse(a)), assert(plan.parse(b)))
+    end
+    assert.is_true(same("http://a.test/x", "HTTP://u@A.test:80/y"))
+    assert.is_false(same("http://a.test/", "https://a.test/"))
+    assert.is_false(same("http://a.test/", "http://b.test/"))
+    assert.is_false(same("http://a.test/", "http://a.test:81/"))
+    assert.is_false(same("http+unix://%2Fa/", "http+unix://%2Fb/"))
+  end)
+end)
+
+describe("a URL that is shown", function()
+  it("has no user info", function()
+    assert.equal("http://a/b@c", plan.shown "http://user:secret@a/b@c")
+    assert.equal("http://a/?u@b", plan.shown "http://a/?u@b")
+    assert.equal("//a/", plan.shown "//user@a/")
+  end)
+end)
+
+describe("a query", function()
+  it("goes between the path and the fragment", function()
+    assert.equal("http://a/?x=1", plan.add_query("http://a/", "x=1"))
+    assert.equal("http://a/?x=1&y=2#z", plan.add_query("http://a/?x=1#z", "y=2"))
+    assert.equal("http://a/#z", plan.add_query("http://a/#z", ""))
+    assert.equal("http://a/", plan.add_query("http://a/", {}))
+  end)
+
+  it("of a table is escaped, in the order of its names, with every value of an array", function()
+    assert.equal("http://a/?a=1&b=x%20y&b=%26&c=true",
+      plan.add_query("http://a/", { c = true, b = { "x y", "&" }, a = 1 }))
+  end)
+end)

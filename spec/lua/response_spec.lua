@@ -1,0 +1,270 @@
+-- What the Lua layer adds to responses: who is blamed for misuse, whose turn it is while a body is
+-- always there, and what pieces cost that are kept.
+
+local sluice = require "sluice"
+local support = require "spec.support"
+
+local peer, system, pattern = support.peer, support.system, support.pattern
+
+local request_head = { "expect_until", "\r\n\r\n" }
+local DONE = "HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\ndone"
+
+describe("a response", function()
+  local before, client
+
+  before_each(function()
+    before = support.snapshot(sluice)
+    client = support.client()
+  end)
+
+  after_each(function()
+    client:close()
+    support.verify(sluice, before)
+  end)
+
+  -- ---- misuse ----
+
+  local function blamed(f, ...)
+    local ok, raised = pcall(f, ...)
+    assert.is_false(ok)
+    assert.matches("^%S*spec/lua/response_spec%.lua:%d+: ", raised)
+    return raised
+  end
+
+  it("names the caller's line for misuse of a disposed one", function()
+    local p <close> = peer.listen { script = { { request_head, { "send", DONE }, { "stall" } } } }
+    local response = assert(client:get(p.url .. "/"))
+    response:dispose()
+    for _, misuse in ipairs {
+      function() local _ = response:text() end,
+      function() local _ = response:json() end,
+      function() local _ = response:sequence() end,
+      function() local _ = response:reader() end,
+      function() local _ = response:detach() end,
+      function() local _ = response:read() end,
+      function() local _ = response:save "/dev/null" end,
+      function() local _ = response.status end,
+      function() local _ = response:chunks() end,
+      function() local _ = response:lines() end,
+    } do
+      assert.matches("use of disposed response", blamed(misuse))
+    end
+  end)
+
+  it("names the caller's line for arguments that are none", function()
+    local p <close> = peer.listen { script = { {
+      request_head, { "send", DONE }, request_head,
+      { "send", "HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\n" }, { "stall" },
+    } } }
+    local response <close> = assert(client:get(p.url .. "/"))
+    blamed(function() local _ = response:save(5) end)
+    local reader = response:reader()
+    blamed(function() local _ = reader:read "x" end)
+    blamed(function() local _ = reader:seek "x" end)
+    reader:close()
+    blamed(function() local _ = reader:read() end)
+    local streamed <close> = assert(client:get(p.url .. "/", { stream = true }))
+    local forward <close> = streamed:reader()
+    blamed(function() local _ = forward:read "x" end)
+    blamed(function() local _ = forward:seek("set", 0) end)
+    blamed(function() local _ = forward:lines "x" end)
+    local next_line = forward:lines()
+    forward:close()
+    blamed(function() local _ = next_line() end)
+    blamed(function() local _ = forward:read() end)
+    blamed(function() local _ = forward:lines() end)
+  end)
+
+  it("names the caller's line for requests that are none", function()
+    local url = "http://127.0.0.1:1/"
+    local empty = sluice.buffer()
+    local sequence = empty:sequence()
+    sequence:dispose()
+    empty:dispose()
+    for what, misuse in pairs {
+      ["unknown option 'what'"] = function() local _ = client:get(url, { what = 1 }) end,
+      ["option 'stream'"] = function() local _ = client:post(url, { stream = 1 }) end,
+      ["request: url"] = function() local _ = client:get(5) end,
+      ["request: body: string"] = function() local _ = client:post(url, { body = 5 }) end,
+      ["body: table with path"] = function() local _ = client:post(url, { body = {} }) end,
+      ["unknown option 'body.x'"] = function()
+        local _ = client:post(url, { body = { read = print, x = 1 } })
+      end,
+      ["body%.length"] = function()
+        local _ = client:put(url, { body = { read = print, length = -1 } })
+      end,
+      ["only one of them"] = function()
+        local _ = client:request("POST", url, { body = "", json = 1 })
+      end,
+      ["headers: pairs"] = function() local _ = client:get(url, { headers = { 1 } }) end,
+      ["header 'A'"] = function() local _ = client:get(url, { headers = { A = print } }) end,
+      ["request: method"] = function() local _ = client:request(5, url) end,
+      ["use of disposed sequence"] = function()
+        local _ = client:post(url, { body = sequence })
+      end,
+    } do
+      assert.matches(what, blamed(misuse))
+    end
+  end)
+
+  it("saves with no options that do not exist", function()
+    local p <close> = peer.listen { script = { { request_head, { "send", DONE }, { "stall" } } } }
+    local response <close> = assert(client:get(p.url .. "/"))
+    local path = os.tmpname()
+    finally(function() os.remove(path) end)
+    assert.matches("save: unknown option 'resume'",
+      blamed(function() local _ = response:save(path, { resume = true }) end))
+    blamed(function() local _ = response:save(path, 5) end)
+    assert.equal(4, response:save(path, {}))
+  end)
+
+  -- ---- turns ----
+
+  local ways = {
+    chunks = function(response)
+      local piece, message, err = response:next_chunk()
+      if not piece then return nil, message, err end
+      piece:dispose()
+      return true
+    end,
+    ["chunks, with work in between"] = function(response)
+      local piece, message, err = response:next_chunk()
+      if not piece then return nil, message, err end
+      piece:dispose()
+      local from = system.clock()
+      while system.clock() - from < 0.001 do end -- luacheck: ignore
+      return true
+    end,
+    ["a few bytes"] = function(response) return response:read(100) end,
+    ["many bytes"] = function(response) return response:read(1 << 20) end,
+  }
+
+  local ENDLESS = ("HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n"):format(1 << 50)
+
+  local function endless()
+    return peer.listen { records = false, script = { {
+      request_head, { "send", ENDLESS }, { "send_repeat", pattern(1 << 20), 1 << 30 },
+    } } }
+  end
+
+  -- In each step something comes: the wait is over before the timers are looked at, and the next
+  -- one begins behind them.
+  it("that goes on with every step ends at its deadline", function()
+    local p <close> = peer.listen { records = false, script = { {
+      request_head, { "send", ENDLESS }, { "dribble", pattern(1 << 20), 50, 0.0002 }, { "loop" },
+    } } }
+    local count, late, err = 0, 0, nil
+    local advance = coroutine.wrap(function()
+      local response <close> = assert(client:get(p.url .. "/", { stream = true, timeout = 0.2 }))
+      repeat
+        local piece, _, failed = response:next_chunk()
+        if piece then
+          count = count + 1
+          piece:dispose()
+        end
+        err = failed
+      until not piece
+    end)
+    advance()
+    local from = system.clock() -- no earlier than the request, however busy the machine
+    repeat
+      local frame = system.clock()
+      repeat until system.clock() - frame > 0.003
+      if system.clock() - from > 0.2 then late = late + 1 end
+      sluice.loop():step(0)
+    until err or late > 100
+    assert.equal("timeout", err and err.code)
+    assert.equal("body", err.stage)
+    assert.is_true(count > 0)
+    assert.is_true(late <= 3, late .. " steps beyond it")
+  end)
+
+  for name, read in pairs(ways) do
+    it("whose bytes are always there lets others run, and the deadline: " .. name, function()
+      for _, call in support.each_style(sluice) do
+        local p <close> = endless()
+        local ticks, goes_on = 0, true
+        local ticking = sluice.spawn(function()
+          while goes_on do
+            sluice.sleep(0.001)
+            ticks = ticks + 1
+          end
+        end)
+        local err = call(function()
+          local response <close> = assert(client:get(p.url .. "/",
+            { stream = true, timeout = 0.2 }))
+          local from = system.clock()
+          while system.clock() - from < 10 do
+            local got, _, failed = read(response)
+            if not got then return failed end
+          end
+        end)
+        goes_on = false
+        assert.equal("timeout", err and err.code)
+        assert.equal("body", err.stage)
+        assert.is_true(ticks > 0)
+        ticking:await()
+      end
+    end)
+  end
+
+  it("is read by a task that can be cancelled although it never waits", function()
+    local p <close> = endless()
+    local begun = false
+    local reading = sluice.spawn(function()
+      local response <close> = assert(client:get(p.url .. "/", { stream = true }))
+      local from = system.clock()
+      begun = true
+      while system.clock() - from < 10 do
+        local got, _, err = response:read(100)
+        if not got then return err.code end
+      end
+    end)
+    while not begun do sluice.loop():step(0.01) end
+    reading:cancel()
+    assert.equal("cancelled", (reading:await()))
+  end)
+
+  -- ---- what is kept ----
+
+  it("gives pieces that do not keep their segments", function()
+    local count = 300
+    local p <close> = peer.listen { script = { {
+      request_head, { "send", "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n" },
+      { "dribble", ("1\r\nx\r\n"):rep(count), 6, 0.0005 }, { "send", "0\r\n\r\n" }, { "stall" },
+    } } }
+    local response <close> = assert(client:get(p.url .. "/", { stream = true }))
+    local pieces, got = {}, 0
+    local bytes = sluice.stats().bytes
+    for piece in response:chunks() do
+      pieces[#pieces + 1] = piece
+      got = got + #piece
+    end
+    assert.equal(count, got)
+    assert.is_true(sluice.stats().bytes - bytes < count * 512, sluice.stats().bytes - bytes)
+    for _, piece in ipairs(pieces) do piece:dispose() end
+  end)
+end)
+
+describe("a parser", function()
+  local before
+  before_each(function() before = support.snapshot(sluice) end)
+  after_each(function() support.verify(sluice, before) end)
+
+  it("gives pieces that do not keep their segments", function()
+    local parser = sluice.http_parser {}
+    parser:feed "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
+    local pieces = {}
+    local bytes = sluice.stats().bytes
+    for _ = 1, 300 do
+      parser:feed "1\r\nx\r\n"
+      for event in function() return parser:next() or nil end do
+        if event.type == "body" then pieces[#pieces + 1] = event.body end
+      end
+    end
+    assert.equal(300, #pieces)
+    assert.is_true(sluice.stats().bytes - bytes < 300 * 512, sluice.stats().bytes - bytes)
+    for _, piece in ipairs(pieces) do piece:dispose() end
+    parser:dispose()
+  end)
+end)

@@ -1,0 +1,211 @@
+#include "conn/connection.h"
+
+#include "base/debug.h"
+#include "conn/origin.h"
+
+/* ---- events of an open connection ---- */
+
+/* News of an idle connection's peer: its end, bytes that nobody asked for, or
+ * something for TLS alone. */
+static bool is_still_idle(struct sl_connection *connection)
+{
+    struct sl_link *link = &connection->link;
+
+    if (!sl_link_is_quiet(link) ||
+        sl_transport_watch(link->transport) != SL_AGAIN)
+        return false;
+    if (connection->is_resting)
+        sl_link_rest(link);
+    return true;
+}
+
+static void can_send(void *owner)
+{
+    struct sl_connection *connection = owner;
+
+    if (connection->events != NULL)
+        connection->events->can_send(connection->user);
+}
+
+static void can_receive(void *owner)
+{
+    struct sl_connection *connection = owner;
+
+    if (connection->events != NULL)
+        connection->events->can_receive(connection->user);
+    else if (!is_still_idle(connection))
+        sl_origin_close_idle(connection);
+}
+
+static const struct sl_transport_events events = {can_send, can_receive};
+
+/* ---- opening ---- */
+
+static void opened(void *owner)
+{
+    struct sl_connection *connection = owner;
+    struct sl_connections *all = connection->origin->connections;
+    struct sl_failure failure;
+    enum sl_status status = sl_opening_result(
+        connection->opening, &connection->link, &connection->peer, &failure);
+
+    if (status != SL_OK) {
+        sl_origin_not_opened(connection, &failure);
+        return;
+    }
+    sl_connections_remove_opening(all, connection);
+    sl_transport_bind(connection->link.transport, &events, connection);
+    connection->created = all->loop->now;
+    all->stats.made++;
+    all->stats.open++;
+    all->loop->connections++;
+    sl_origin_opened(connection);
+}
+
+enum sl_status sl_connection_open(struct sl_origin *origin,
+                                  struct sl_place *place,
+                                  struct sl_connection **connection,
+                                  struct sl_failure *failure)
+{
+    struct sl_connections *all = origin->connections;
+    struct sl_connection *created =
+        sl_allocate_zeroed(all->allocator, sizeof *created);
+    struct sl_opening_options options = {
+        .connect.pool = all->pool,
+        .connect.host =
+            origin->address != NULL ? origin->address : origin->host,
+        .connect.port = origin->port,
+        .connect.unix_path = origin->unix_path,
+        .connect.local_address = origin->local_address,
+        .connect.source = all->options.source,
+        .connect.mode = all->options.mode,
+        .connect.backend = all->options.backend,
+        .connect.deadline = SL_NEVER, /* the waiter has its own */
+        .deadlines = place->deadlines,
+        .provider = origin->provider,
+        .context = origin->context,
+        .host = origin->host,
+        .identity = origin->key,
+        .verify_owner = origin->verify_owner,
+    };
+    enum sl_status status;
+
+    if (created == NULL)
+        return sl_fail(failure, SL_MEMORY, SL_STAGE_CONNECT, "out of memory");
+    status = sl_opening_begin(all->loop, all->pool, all->resolver, &options,
+                              opened, created, &created->opening, failure);
+    if (status != SL_OK) {
+        sl_free(all->allocator, created, sizeof *created);
+        return status;
+    }
+    created->origin = origin;
+    created->place = place;
+    sl_buffer_init(&created->input, all->pool, SIZE_MAX);
+    sl_connections_add_opening(all, created);
+    *connection = created;
+    return SL_OK;
+}
+
+/* ---- between two users ---- */
+
+bool sl_connection_is_fit(struct sl_connection *connection)
+{
+    const struct sl_connections *all = connection->origin->connections;
+    int64_t now = all->loop->now;
+
+    return now < connection->expires &&
+           now - connection->created < all->options.lifetime &&
+           sl_link_is_quiet(&connection->link);
+}
+
+bool sl_connection_watch(struct sl_connection *connection)
+{
+    struct sl_link *link = &connection->link;
+
+    sl_transport_expect(link->transport, 0);
+    if (sl_transport_watch(link->transport) != SL_AGAIN ||
+        !sl_link_is_quiet(link))
+        return false;
+    /* Once more: what was for TLS may have been received meanwhile. */
+    return link->tls == NULL || sl_transport_watch(link->transport) == SL_AGAIN;
+}
+
+void sl_connection_rest(struct sl_connection *connection)
+{
+    connection->is_resting = true;
+    sl_link_rest(&connection->link);
+}
+
+/* SL_NEVER where that would be later. */
+static int64_t after(int64_t start, int64_t duration)
+{
+    return duration >= SL_NEVER - start ? SL_NEVER : start + duration;
+}
+
+void sl_connection_set_expiry(struct sl_connection *connection,
+                              int64_t announced)
+{
+    const struct sl_connections *all = connection->origin->connections;
+    int64_t idle = all->options.idle;
+
+    connection->is_resting = false;
+    connection->is_short = announced >= 0 && announced <= idle / SL_SECOND;
+    /* A request may be a second on its way. */
+    if (connection->is_short)
+        idle = announced > 1 ? (announced - 1) * SL_SECOND : 0;
+    connection->idle_since = all->loop->now;
+    connection->expires = after(connection->idle_since, idle);
+}
+
+void sl_connection_put(struct sl_connection *connection, int64_t announced)
+{
+    const struct sl_connections *all = connection->origin->connections;
+
+    connection->events = NULL;
+    connection->user = NULL;
+    sl_connection_set_expiry(connection, announced);
+    if (all->is_closed || !all->options.reuses ||
+        connection->expires <= all->loop->now || connection->input.length > 0 ||
+        connection->idle_since - connection->created >= all->options.lifetime ||
+        !sl_connection_watch(connection))
+        sl_connection_discard(connection, false);
+    else
+        sl_origin_offer(connection, false);
+}
+
+/* ---- ends ---- */
+
+/* What is left of it once its link is closed or moved. */
+static void leave(struct sl_connection *connection)
+{
+    struct sl_origin *origin = connection->origin;
+    struct sl_connections *all = origin->connections;
+
+    if (connection->opening != NULL) {
+        sl_connections_remove_opening(all, connection);
+        sl_opening_destroy(connection->opening);
+    } else {
+        all->stats.open--;
+        all->loop->connections--;
+    }
+    sl_peer_release(connection->peer);
+    sl_buffer_fini(&connection->input);
+    sl_free(all->allocator, connection, sizeof *connection);
+    sl_origin_free_room(origin);
+}
+
+void sl_connection_discard(struct sl_connection *connection, bool is_abort)
+{
+    if (connection->opening == NULL)
+        sl_link_close(&connection->link, is_abort);
+    leave(connection);
+}
+
+void sl_connection_take(struct sl_connection *connection, struct sl_link *link,
+                        struct sl_buffer *input)
+{
+    sl_assert(connection->events != NULL);
+    *link = connection->link;
+    sl_buffer_take(input, &connection->input);
+    leave(connection);
+}

@@ -1,0 +1,80 @@
+/* conn/connection.h - one connection of an origin
+ *
+ *   OPENING --> LENT <--> IDLE
+ *      \_________\_________\____> gone (discarded, or taken out of its link)
+ *
+ * While it opens it may have a place that it is opened for. While it is lent one
+ * user alone moves bytes over its link, and is notified when they can move. While
+ * it is idle it is watched for news of its peer. Reuse is proven, not assumed:
+ * only sl_connection_put, called by a user whose message ended cleanly, makes a
+ * connection idle or lends it on.
+ */
+#ifndef SL_CONN_CONNECTION_H
+#define SL_CONN_CONNECTION_H
+
+#include "conn/opening.h"
+#include "conn/pool.h"
+
+struct sl_place;
+
+struct sl_connection {
+    struct sl_origin *origin;
+    struct sl_opening *opening; /* NULL once it is open */
+    struct sl_place *place;     /* OPENING: for whom; NULL: for the next */
+    struct sl_link link;
+    struct sl_peer *peer;                     /* NULL: plain */
+    struct sl_buffer input;                   /* received, not yet used */
+    const struct sl_transport_events *events; /* LENT: of its user; else NULL */
+    void *user;
+    struct sl_connection *next; /* in the origin's idle stack */
+    struct sl_connection *previous;
+    struct sl_connection *newer; /* in a list of the pool */
+    struct sl_connection *older;
+    int64_t created;
+    int64_t idle_since;
+    int64_t expires; /* while it is idle */
+    bool is_short;   /* its server waits for less than the pool would */
+    bool is_resting; /* idle for so long that its link gave memory back */
+};
+
+/* Begins to open a connection for `place`, in room that the origin has counted.
+ * Failures as of sl_opening_begin. */
+enum sl_status sl_connection_open(struct sl_origin *origin,
+                                  struct sl_place *place,
+                                  struct sl_connection **connection,
+                                  struct sl_failure *failure);
+
+/* The user of a connection that was granted: its events come from the loop. */
+static inline void sl_connection_lend(struct sl_connection *connection,
+                                      const struct sl_transport_events *events,
+                                      void *user)
+{
+    connection->events = events;
+    connection->user = user;
+}
+
+/* The user's message ended cleanly. The connection goes to the next that waits,
+ * becomes idle, or closes where it may not be used again (old, surplus input,
+ * pool closed, or the peer has spoken). `announced`: for how many seconds its
+ * server keeps it, -1 when it has not said; it is given up a second before. */
+void sl_connection_put(struct sl_connection *connection, int64_t announced);
+/* Closes it, in whatever state, and frees its room. */
+void sl_connection_discard(struct sl_connection *connection, bool is_abort);
+/* Moves the link and the input out of a lent connection and frees its room: from
+ * now on they are no business of the pool. The caller binds the transport. */
+void sl_connection_take(struct sl_connection *connection, struct sl_link *link,
+                        struct sl_buffer *input);
+
+/* ---- called by conn/origin.c and conn/pool.c ---- */
+
+/* Whether an idle connection may be lent: young enough, and its peer is quiet. */
+bool sl_connection_is_fit(struct sl_connection *connection);
+/* Fills when it expires as an idle connection, from now on. */
+void sl_connection_set_expiry(struct sl_connection *connection,
+                              int64_t announced);
+/* Starts the watch over an idle connection; false: its peer has spoken. */
+bool sl_connection_watch(struct sl_connection *connection);
+/* An idle connection gives back what makes its next use quick. */
+void sl_connection_rest(struct sl_connection *connection);
+
+#endif

@@ -1,0 +1,94 @@
+/* conn/incoming.h - a response on its way in from a connection
+ *
+ *   SILENT --> BEGUN --> DRAINING
+ *
+ *   SILENT    no byte of the response has come
+ *   BEGUN     it is received as far as somebody wants it
+ *   DRAINING  nobody wants the rest: it is read, and dropped, for the sake of the
+ *             connection, while that costs little
+ *
+ * How far the message itself has come is the response's own phase. Nothing is
+ * received that nobody wants, so a slow consumer holds back its peer.
+ *
+ * Written by incoming.c alone. It answers a status; what becomes of the exchange
+ * is for exchange.c to decide.
+ */
+#ifndef SL_CONN_INCOMING_H
+#define SL_CONN_INCOMING_H
+
+#include "conn/link.h"
+#include "http/response.h"
+
+enum sl_incoming_phase {
+    SL_INCOMING_SILENT,
+    SL_INCOMING_BEGUN,
+    SL_INCOMING_DRAINING
+};
+
+enum sl_interest {
+    SL_WANT_NOTHING,
+    SL_WANT_HEAD, /* the final head */
+    SL_WANT_BODY, /* at least `wanted` body bytes, or the end */
+    SL_WANT_WHOLE /* the end */
+};
+
+/* Where bytes come from. */
+struct sl_incoming_source {
+    struct sl_link *link;
+    struct sl_buffer *input; /* received, not yet parsed */
+};
+
+/* What one advance has met. */
+struct sl_incoming_news {
+    size_t received; /* bytes from the link */
+    bool continues;  /* 100 (Continue) */
+};
+
+struct sl_incoming {
+    enum sl_incoming_phase phase;
+    enum sl_interest interest;
+    size_t wanted;
+    int64_t drain_until;
+    size_t drained; /* bytes from the wire, framing too, while DRAINING */
+    struct sl_response response; /* has an init of its own */
+};
+
+/* The interest is kept: it is the caller's, whatever connection answers. */
+void sl_incoming_init(struct sl_incoming *incoming, struct sl_pool *pool,
+                      const struct sl_response_limits *limits,
+                      struct sl_request_traits traits, bool decodes);
+void sl_incoming_fini(struct sl_incoming *incoming);
+
+void sl_incoming_want(struct sl_incoming *incoming, enum sl_interest interest,
+                      size_t wanted);
+/* What is wanted is there. The end of the message is for the caller to know. */
+bool sl_incoming_is_satisfied(const struct sl_incoming *incoming);
+
+/* Whether somebody wants bytes that are still to come. `wants_head`: a body is
+ * being pushed, and an early answer may say that no more of it is wanted. */
+bool sl_incoming_is_wanted(const struct sl_incoming *incoming, bool wants_head);
+
+/* Parses what is in the input, receives once if more is wanted, and parses that.
+ * SL_OK: there may be more to do at once. SL_AGAIN: more is needed, or what is
+ * there must be taken first, or the budget is used up. SL_END: the message is
+ * complete. SL_CLOSED, SL_TLS: the connection is lost. Other failures: the message
+ * cannot be had. `news` holds in each case. */
+enum sl_status sl_incoming_advance(struct sl_incoming *incoming,
+                                   const struct sl_incoming_source *source,
+                                   bool wants_head, size_t *budget,
+                                   struct sl_incoming_news *news,
+                                   struct sl_failure *failure);
+
+/* Nobody wants the rest: it is drained until `until`, with `held` bytes of it
+ * received already. */
+void sl_incoming_drain(struct sl_incoming *incoming, int64_t until,
+                       size_t held);
+/* Little enough is missing to be drained. */
+bool sl_incoming_is_short(const struct sl_incoming *incoming);
+
+static inline bool sl_incoming_is_draining(const struct sl_incoming *incoming)
+{
+    return incoming->phase == SL_INCOMING_DRAINING;
+}
+
+#endif

@@ -1,0 +1,73 @@
+/* conn/opening.h - from a name or a path to a link that is ready for its protocol
+ *
+ *   CONNECTING -> SECURING -> OPEN
+ *       \____________\______-> FAILED
+ *
+ * in:  conn/origin.c, conn/channel.c    below: io/connect.c, conn/link.c
+ *
+ * Resolves, connects, and secures where a provider of TLS is given. Each stage
+ * has its deadline and its place in time. An opening belongs to its owner, who
+ * takes the link out of it and destroys it.
+ */
+#ifndef SL_CONN_OPENING_H
+#define SL_CONN_OPENING_H
+
+#include "conn/link.h"
+#include "conn/peer.h"
+#include "io/connect.h"
+
+/* How long each stage may take; nanoseconds, SL_NEVER for none. */
+struct sl_opening_deadlines {
+    int64_t resolve;
+    int64_t connect;
+    int64_t tls;
+};
+
+struct sl_opening_options {
+    struct sl_connect_options connect; /* its timeouts are not read */
+    struct sl_opening_deadlines deadlines;
+    const struct sl_tls_provider *provider; /* NULL: plain */
+    struct sl_tls_context *context;         /* retained while it opens */
+    const char *host;                       /* to verify; NULL: connect.host */
+    const char *identity;                   /* of TLS sessions */
+    void *verify_owner;
+};
+
+/* Points in time, sl_clock_now; 0: not reached. */
+struct sl_opening_times {
+    int64_t began;
+    int64_t resolved;
+    int64_t connected;
+    int64_t secured;
+};
+
+struct sl_opening;
+
+/* Begins. Strings in `options` are copied. `done` is called once from the loop,
+ * never from inside this call, unless the opening is destroyed before. SL_MEMORY,
+ * SL_INVALID, SL_LIMIT: `failure` has the words, and there is no opening. */
+enum sl_status sl_opening_begin(struct sl_loop *loop, struct sl_pool *pool,
+                                struct sl_resolver *resolver,
+                                const struct sl_opening_options *options,
+                                void (*done)(void *owner), void *owner,
+                                struct sl_opening **opening,
+                                struct sl_failure *failure);
+
+/* After `done`: SL_OK moves the link and the peer (NULL: plain) to the caller,
+ * who binds the link's transport; else `failure` (codes resolve, connect, tls,
+ * timeout, memory). */
+enum sl_status sl_opening_result(struct sl_opening *opening,
+                                 struct sl_link *link, struct sl_peer **peer,
+                                 struct sl_failure *failure);
+
+/* The stage that is under way, or that it ended in. */
+enum sl_stage sl_opening_stage(const struct sl_opening *opening);
+const struct sl_opening_times *
+sl_opening_times(const struct sl_opening *opening);
+
+/* Ends it at any time; what it holds is closed and `done` is not called. Also
+ * from inside its own handshake (the owner's verify): the engine is then
+ * destroyed when the handshake returns. */
+void sl_opening_destroy(struct sl_opening *opening);
+
+#endif

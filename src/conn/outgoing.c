@@ -1,0 +1,264 @@
+#include "conn/outgoing.h"
+
+#include "base/debug.h"
+
+#include <string.h>
+
+#define CONTINUE_TIMEOUT SL_SECOND
+#define SEND_VIEWS       16
+
+/* Views that are small are joined to as much as this before they are sent: a
+ * head and a body of SL_SEND_AT_ONCE. */
+#define SEND_JOINED (SL_SEND_AT_ONCE + (size_t)8 * 1024)
+
+/* ---- a life ---- */
+
+enum sl_status sl_outgoing_init(struct sl_outgoing *outgoing,
+                                struct sl_allocator *allocator,
+                                struct sl_pool *pool, struct sl_view head)
+{
+    enum sl_status status =
+        sl_pool_rent_block(pool, head.size, &outgoing->head);
+
+    if (status != SL_OK)
+        return status;
+    memcpy(outgoing->head->data, head.data, head.size);
+    outgoing->head->filled = head.size;
+    outgoing->phase = SL_OUTGOING_IDLE;
+    outgoing->head_sent = 0;
+    outgoing->continue_until = 0;
+    outgoing->uploaded = 0;
+    sl_upload_init(&outgoing->upload, allocator, pool);
+    return SL_OK;
+}
+
+static void release_head(struct sl_outgoing *outgoing)
+{
+    if (outgoing->head != NULL)
+        sl_segment_release(outgoing->head);
+    outgoing->head = NULL;
+}
+
+void sl_outgoing_end(struct sl_outgoing *outgoing)
+{
+    if (!sl_outgoing_is_over(outgoing))
+        outgoing->phase = SL_OUTGOING_CUT;
+    outgoing->uploaded = sl_upload_delivered(&outgoing->upload);
+    sl_upload_dispose(&outgoing->upload);
+    release_head(outgoing);
+}
+
+void sl_outgoing_begin(struct sl_outgoing *outgoing, bool expects_continue)
+{
+    outgoing->continue_until = SL_NEVER;
+    if (expects_continue)
+        outgoing->phase = SL_OUTGOING_EXPECTING;
+    else
+        outgoing->phase = outgoing->upload.is_complete ? SL_OUTGOING_SENDING
+                                                       : SL_OUTGOING_HELD;
+}
+
+void sl_outgoing_rewind(struct sl_outgoing *outgoing)
+{
+    outgoing->phase = SL_OUTGOING_IDLE;
+    outgoing->head_sent = 0;
+    sl_upload_rewind(&outgoing->upload);
+}
+
+/* ---- sending ---- */
+
+static size_t gather(const struct sl_outgoing *outgoing, struct sl_view *views)
+{
+    size_t count = 0;
+
+    if (outgoing->head != NULL && outgoing->head_sent < outgoing->head->filled)
+        views[count++] = sl_view(outgoing->head->data + outgoing->head_sent,
+                                 outgoing->head->filled - outgoing->head_sent);
+    if (outgoing->phase != SL_OUTGOING_EXPECTING)
+        count += sl_upload_views(&outgoing->upload, views + count,
+                                 SEND_VIEWS - count);
+    return count;
+}
+
+/* Many small pieces leave as few large ones: what the transport is given it
+ * uses before it returns. */
+static enum sl_status send_joined(struct sl_outgoing *outgoing,
+                                  struct sl_link *link, size_t *count,
+                                  struct sl_failure *failure)
+{
+    char bytes[SEND_JOINED];
+    size_t size = 0;
+    struct sl_view view;
+
+    if (outgoing->head != NULL) {
+        size = outgoing->head->filled - outgoing->head_sent;
+        memcpy(bytes, outgoing->head->data + outgoing->head_sent, size);
+    }
+    size += sl_upload_copy_out(&outgoing->upload, bytes + size,
+                               sizeof bytes - size);
+    view = sl_view(bytes, size);
+    return sl_link_send(link, &view, 1, count, failure);
+}
+
+static enum sl_status send_views(struct sl_outgoing *outgoing,
+                                 struct sl_link *link,
+                                 const struct sl_view *views, size_t view_count,
+                                 size_t *count, struct sl_failure *failure)
+{
+    size_t size = 0;
+
+    for (size_t i = 0; i < view_count; i++)
+        size += views[i].size;
+    if (view_count == SEND_VIEWS && size < SEND_JOINED)
+        return send_joined(outgoing, link, count, failure);
+    return sl_link_send(link, views, view_count, count, failure);
+}
+
+static void sent(struct sl_outgoing *outgoing, size_t size)
+{
+    size_t head = outgoing->head == NULL
+                      ? 0
+                      : outgoing->head->filled - outgoing->head_sent;
+
+    if (head > size)
+        head = size;
+    outgoing->head_sent += head;
+    sl_upload_advance(&outgoing->upload, size - head);
+}
+
+static enum sl_status read_file(struct sl_outgoing *outgoing,
+                                const struct sl_link *link,
+                                struct sl_failure *failure)
+{
+    struct sl_upload *upload = &outgoing->upload;
+    bool is_direct = link->tls == NULL &&
+                     sl_transport_mode(link->transport) == SL_TRANSPORT_STREAM;
+    enum sl_status status = sl_upload_fill(upload, is_direct);
+
+    if (status == SL_OK)
+        return status;
+    if (status == SL_END || status == SL_INVALID)
+        return sl_fail(
+            failure, SL_INVALID, SL_STAGE_SEND, "%s %s", upload->file_name,
+            status == SL_END ? "is shorter than it was" : "cannot be read");
+    return sl_fail(failure, status, SL_STAGE_SEND, "out of memory");
+}
+
+/* SL_OK with a count of 0: all is sent. */
+static enum sl_status send_next(struct sl_outgoing *outgoing,
+                                struct sl_link *link, size_t *count,
+                                struct sl_failure *failure)
+{
+    struct sl_view views[SEND_VIEWS];
+    size_t view_count;
+    bool is_expecting = outgoing->phase == SL_OUTGOING_EXPECTING;
+    enum sl_status status = SL_OK;
+
+    if (!is_expecting)
+        status = read_file(outgoing, link, failure);
+    if (status != SL_OK)
+        return status;
+    view_count = gather(outgoing, views);
+    if (view_count > 0)
+        return send_views(outgoing, link, views, view_count, count, failure);
+    if (is_expecting || !sl_upload_is_over(&outgoing->upload))
+        return SL_AGAIN; /* for 100, or for the next pushed piece */
+    return sl_link_flush(link, failure);
+}
+
+/* The wait for 100 begins when the whole head is on its way. */
+static void await_continue(struct sl_outgoing *outgoing, int64_t now)
+{
+    if (outgoing->phase == SL_OUTGOING_EXPECTING &&
+        outgoing->continue_until == SL_NEVER &&
+        outgoing->head_sent == outgoing->head->filled)
+        outgoing->continue_until = now + CONTINUE_TIMEOUT;
+}
+
+enum sl_status sl_outgoing_advance(struct sl_outgoing *outgoing,
+                                   struct sl_link *link, int64_t now,
+                                   size_t *budget, size_t *count,
+                                   struct sl_failure *failure)
+{
+    enum sl_status status;
+
+    *count = 0;
+    if (outgoing->phase < SL_OUTGOING_EXPECTING ||
+        sl_outgoing_is_over(outgoing))
+        return SL_AGAIN;
+    status = send_next(outgoing, link, count, failure);
+    sent(outgoing, *count);
+    *budget -= *count < *budget ? *count : *budget;
+    if (status == SL_CLOSED) {
+        failure->stage = SL_STAGE_SEND;
+        outgoing->phase = SL_OUTGOING_CUT;
+        return SL_OK;
+    }
+    if (sl_is_failure(status))
+        return status;
+    if (status == SL_OK && *count == 0) {
+        outgoing->phase = SL_OUTGOING_SENT;
+        return SL_OK;
+    }
+    await_continue(outgoing, now);
+    return *count > 0 ? SL_OK : SL_AGAIN;
+}
+
+/* ---- what others know ---- */
+
+void sl_outgoing_go_on(struct sl_outgoing *outgoing)
+{
+    if (outgoing->phase == SL_OUTGOING_EXPECTING)
+        outgoing->phase = SL_OUTGOING_SENDING;
+}
+
+void sl_outgoing_ask(struct sl_outgoing *outgoing)
+{
+    if (outgoing->phase == SL_OUTGOING_HELD)
+        outgoing->phase = SL_OUTGOING_ASKED;
+}
+
+void sl_outgoing_let_go(struct sl_outgoing *outgoing, bool is_enough)
+{
+    if (outgoing->phase == SL_OUTGOING_ASKED ||
+        (is_enough && outgoing->phase == SL_OUTGOING_HELD))
+        outgoing->phase = SL_OUTGOING_SENDING;
+}
+
+void sl_outgoing_answered(struct sl_outgoing *outgoing, int status)
+{
+    sl_outgoing_go_on(outgoing);
+    if (!sl_outgoing_is_over(outgoing) && status >= 300)
+        outgoing->phase = SL_OUTGOING_CUT;
+    if (sl_outgoing_is_over(outgoing))
+        release_head(outgoing);
+}
+
+bool sl_outgoing_has_room(const struct sl_outgoing *outgoing)
+{
+    switch (outgoing->phase) {
+    case SL_OUTGOING_IDLE:
+    case SL_OUTGOING_EXPECTING:
+        return false;
+    case SL_OUTGOING_SENT:
+    case SL_OUTGOING_CUT:
+        return true;
+    default:
+        return outgoing->upload.pushed.length < SL_UPLOAD_WINDOW;
+    }
+}
+
+bool sl_outgoing_is_sent(const struct sl_outgoing *outgoing,
+                         const struct sl_link *link)
+{
+    if (sl_outgoing_is_over(outgoing))
+        return outgoing->phase == SL_OUTGOING_SENT;
+    return outgoing->head_sent == outgoing->head->filled &&
+           sl_upload_is_over(&outgoing->upload) &&
+           (link->tls == NULL || link->tls->out.length == 0);
+}
+
+bool sl_outgoing_is_replayable(const struct sl_outgoing *outgoing)
+{
+    return outgoing->head != NULL && sl_upload_is_replayable(&outgoing->upload);
+}

@@ -1,0 +1,519 @@
+/* Operations done by worker threads, their results posted to the loop: for
+ * systems that have neither a completion queue nor edges, and proof that nothing
+ * depends on where a completion comes from.
+ *
+ *   loop: submit -> inbox    worker: try; would block -> poll(2) -> try again
+ *                            worker: over -> post -> loop: arrive -> signal
+ *
+ * A worker never blocks in an operation, so it serves any number of them and is
+ * always there to be told. From submit until its post has arrived an operation
+ * and its memory are the worker's. */
+#include "base/debug.h"
+#include "io/backends/readiness.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#define WORKERS      2
+#define STACK_SIZE   ((size_t)128 * 1024)
+#define WATCHED_MOST (SL_LOOP_BACKENDS + 1)
+
+struct worker {
+    pthread_t thread;
+    pthread_mutex_t lock;
+    struct sl_operation *inbox; /* under the lock, last come first */
+    bool is_told;               /* under the lock: a byte is in the pipe */
+    bool is_stopping;           /* under the lock */
+    int wake_fd;
+    int wake_write_fd;
+    /* The thread's own: */
+    struct sl_operation *tasks;
+    struct pollfd *entries;
+    size_t capacity;
+};
+
+struct threads_backend {
+    struct sl_backend base;
+    struct worker workers[WORKERS];
+    size_t started;
+    size_t next; /* whose turn it is */
+    int watched[WATCHED_MOST];
+    size_t watched_count;
+};
+
+static struct threads_backend *self_of(struct sl_backend *backend)
+{
+    return (struct threads_backend *)(void *)backend;
+}
+
+/* ---- on a worker's thread ---- */
+
+static void arrive(struct sl_post *post);
+
+static void finish(struct sl_operation *operation, enum sl_status status,
+                   size_t result, int error)
+{
+    operation->status = status;
+    operation->result = result;
+    operation->error = error;
+    sl_loop_post(operation->completion.loop, &operation->post);
+}
+
+/* True when the operation is over, and not the worker's any more. */
+static bool try_once(struct sl_operation *operation)
+{
+    enum sl_status status;
+    size_t result;
+    int error;
+
+    if (atomic_load_explicit(&operation->is_unwanted, memory_order_acquire)) {
+        finish(operation, SL_CANCELLED, 0, 0);
+        return true;
+    }
+    atomic_store(&operation->is_touched, true);
+    status = sl_operation_try(operation, &result, &error);
+    if (status == SL_AGAIN) {
+        atomic_store(&operation->is_touched, false);
+        return false;
+    }
+    finish(operation, status, result, error);
+    return true;
+}
+
+/* Waits for its turn again. */
+static void keep(struct worker *worker, struct sl_operation *operation)
+{
+    operation->next = worker->tasks;
+    worker->tasks = operation;
+}
+
+static bool ensure_entries(struct worker *worker, size_t count)
+{
+    size_t capacity = worker->capacity == 0 ? 16 : worker->capacity;
+    struct pollfd *entries;
+
+    if (count <= worker->capacity)
+        return true;
+    while (capacity < count)
+        capacity *= 2;
+    entries = realloc(worker->entries, capacity * sizeof *entries);
+    if (entries == NULL)
+        return false;
+    worker->entries = entries;
+    worker->capacity = capacity;
+    return true;
+}
+
+/* What came in; false when it is time to go. */
+static bool empty_inbox(struct worker *worker, struct sl_operation **inbox)
+{
+    bool is_stopping;
+    char bytes[16];
+
+    pthread_mutex_lock(&worker->lock);
+    if (worker->is_told && read(worker->wake_fd, bytes, sizeof bytes) >= 0)
+        worker->is_told = false;
+    *inbox = worker->inbox;
+    worker->inbox = NULL;
+    is_stopping = worker->is_stopping;
+    pthread_mutex_unlock(&worker->lock);
+    return !is_stopping;
+}
+
+static void try_all(struct worker *worker, struct sl_operation *operations)
+{
+    while (operations != NULL) {
+        struct sl_operation *operation = operations;
+
+        operations = operation->next;
+        if (operation->waits_first || !try_once(operation))
+            keep(worker, operation);
+    }
+}
+
+static void end_all(struct sl_operation *operations, enum sl_status status,
+                    int error)
+{
+    while (operations != NULL) {
+        struct sl_operation *operation = operations;
+
+        operations = operation->next;
+        finish(operation, status, 0, error);
+    }
+}
+
+/* Ends what is not wanted any more. Whoever says so later writes to the pipe
+ * after it was emptied. */
+static void drop_unwanted(struct worker *worker)
+{
+    struct sl_operation *tasks = worker->tasks;
+
+    worker->tasks = NULL;
+    while (tasks != NULL) {
+        struct sl_operation *operation = tasks;
+
+        tasks = operation->next;
+        if (atomic_load_explicit(&operation->is_unwanted, memory_order_acquire))
+            finish(operation, SL_CANCELLED, 0, 0);
+        else
+            keep(worker, operation);
+    }
+}
+
+/* Waits for the descriptors of all tasks and tries those that are ready. */
+static void poll_tasks(struct worker *worker)
+{
+    struct sl_operation *tasks = worker->tasks;
+    struct sl_operation *operation;
+    size_t count = 1;
+
+    for (operation = tasks; operation != NULL; operation = operation->next)
+        count++;
+    if (!ensure_entries(worker, count)) {
+        worker->tasks = NULL;
+        end_all(tasks, SL_MEMORY, ENOMEM);
+        return;
+    }
+    worker->entries[0] = (struct pollfd){worker->wake_fd, POLLIN, 0};
+    count = 1;
+    for (operation = tasks; operation != NULL; operation = operation->next) {
+        short events =
+            operation->kind == SL_OPERATION_RECEIVE ? POLLIN : POLLOUT;
+
+        worker->entries[count++] =
+            (struct pollfd){operation->socket->fd, events, 0};
+    }
+    if (poll(worker->entries, (nfds_t)count, -1) < 0) {
+        if (errno == EINTR)
+            return;
+        /* It would fail again, at once and for ever. */
+        worker->tasks = NULL;
+        end_all(tasks, errno == ENOMEM ? SL_MEMORY : SL_CLOSED, errno);
+        return;
+    }
+    worker->tasks = NULL;
+    for (size_t i = 1; tasks != NULL; i++) {
+        operation = tasks;
+        tasks = operation->next;
+        if (worker->entries[i].revents == 0 || !try_once(operation))
+            keep(worker, operation);
+    }
+}
+
+/* What has not been tried yet is sent as far as it goes, as any other backend
+ * would have done when it was submitted. */
+static void send_some(struct sl_operation *operation)
+{
+    enum sl_status status;
+    size_t result;
+    int error;
+
+    if (operation->kind != SL_OPERATION_SEND ||
+        atomic_load_explicit(&operation->is_unwanted, memory_order_acquire)) {
+        finish(operation, SL_CANCELLED, 0, 0);
+        return;
+    }
+    status = sl_operation_try(operation, &result, &error);
+    finish(operation, status == SL_AGAIN ? SL_CANCELLED : status, result,
+           status == SL_AGAIN ? 0 : error);
+}
+
+static void send_last(struct sl_operation *operations)
+{
+    while (operations != NULL) {
+        struct sl_operation *operation = operations;
+
+        operations = operation->next;
+        send_some(operation);
+    }
+}
+
+static void *work(void *argument)
+{
+    struct worker *worker = argument;
+    struct sl_operation *inbox;
+
+    while (empty_inbox(worker, &inbox)) {
+        try_all(worker, inbox);
+        drop_unwanted(worker);
+        poll_tasks(worker);
+    }
+    send_last(inbox);
+    end_all(worker->tasks, SL_CANCELLED, 0);
+    free(worker->entries);
+    return NULL;
+}
+
+/* ---- on the loop's thread ---- */
+
+static void tell(struct worker *worker)
+{
+    ssize_t n;
+
+    if (worker->is_told)
+        return;
+    do
+        n = write(worker->wake_write_fd, "", 1);
+    while (n < 0 && errno == EINTR);
+    worker->is_told = true;
+}
+
+static struct sl_operation **place_of(struct sl_operation *operation)
+{
+    struct sl_socket *socket = operation->socket;
+
+    return operation->kind == SL_OPERATION_RECEIVE ? &socket->receiving
+                                                   : &socket->sending;
+}
+
+static void arrive(struct sl_post *post)
+{
+    struct sl_operation *operation =
+        (struct sl_operation *)(void *)((char *)post -
+                                        offsetof(struct sl_operation, post));
+
+    operation->socket->backend->in_flight--;
+    *place_of(operation) = NULL;
+    operation->completion.system_error = operation->error;
+    if (operation->error == EFAULT)
+        sl_loop_late_write(operation->completion.loop);
+    sl_completion_signal(&operation->completion, operation->status,
+                         operation->result);
+}
+
+static void threads_submit(struct sl_backend *backend,
+                           struct sl_operation *operation)
+{
+    struct threads_backend *self = self_of(backend);
+    struct worker *worker = &self->workers[self->next++ % WORKERS];
+
+    sl_assert(*place_of(operation) == NULL);
+    operation->is_cancelling = false;
+    operation->tried_at = 0; /* who knows when a worker is at it */
+    operation->post.arrive = arrive;
+    atomic_store_explicit(&operation->is_unwanted, false, memory_order_relaxed);
+    atomic_store_explicit(&operation->is_touched, false, memory_order_relaxed);
+    operation->handle = (uint64_t)(worker - self->workers);
+    *place_of(operation) = operation;
+    backend->in_flight++;
+    pthread_mutex_lock(&worker->lock);
+    operation->next = worker->inbox;
+    worker->inbox = operation;
+    tell(worker);
+    pthread_mutex_unlock(&worker->lock);
+}
+
+static void threads_cancel(struct sl_backend *backend,
+                           struct sl_operation *operation)
+{
+    struct worker *worker = &self_of(backend)->workers[operation->handle];
+
+    if (operation->is_cancelling || *place_of(operation) != operation)
+        return;
+    operation->is_cancelling = true;
+    atomic_store_explicit(&operation->is_unwanted, true, memory_order_release);
+    pthread_mutex_lock(&worker->lock);
+    tell(worker);
+    pthread_mutex_unlock(&worker->lock);
+}
+
+static void stop_workers(struct threads_backend *self)
+{
+    for (size_t i = 0; i < self->started; i++) {
+        struct worker *worker = &self->workers[i];
+
+        pthread_mutex_lock(&worker->lock);
+        worker->is_stopping = true;
+        tell(worker);
+        pthread_mutex_unlock(&worker->lock);
+        pthread_join(worker->thread, NULL);
+        pthread_mutex_destroy(&worker->lock);
+        close(worker->wake_fd);
+        close(worker->wake_write_fd);
+    }
+    self->started = 0;
+}
+
+/* As cancel_all, but at once: the workers end, and what they had has arrived. */
+static void threads_cancel_all(struct sl_backend *backend)
+{
+    stop_workers(self_of(backend));
+    sl_loop_take_posts(backend->loop);
+}
+
+static void threads_close(struct sl_backend *backend)
+{
+    struct threads_backend *self = self_of(backend);
+
+    stop_workers(self);
+    sl_free(backend->loop->allocator, self, sizeof *self);
+}
+
+/* Signals stay with the program's own threads. 0 or errno. */
+static int start_thread(struct worker *worker)
+{
+    pthread_attr_t attributes;
+    sigset_t all;
+    sigset_t before;
+    int error = pthread_attr_init(&attributes);
+
+    if (error != 0)
+        return error;
+    pthread_attr_setstacksize(&attributes, STACK_SIZE);
+    sigfillset(&all);
+    pthread_sigmask(SIG_SETMASK, &all, &before);
+    error = pthread_create(&worker->thread, &attributes, work, worker);
+    pthread_sigmask(SIG_SETMASK, &before, NULL);
+    pthread_attr_destroy(&attributes);
+    return error;
+}
+
+static int start_worker(struct worker *worker)
+{
+    int ends[2];
+    int error;
+
+    if (pipe2(ends, O_CLOEXEC | O_NONBLOCK) != 0)
+        return errno;
+    worker->wake_fd = ends[0];
+    worker->wake_write_fd = ends[1];
+    error = pthread_mutex_init(&worker->lock, NULL);
+    if (error != 0)
+        goto fail;
+    error = start_thread(worker);
+    if (error != 0)
+        goto fail_lock;
+    return 0;
+
+fail_lock:
+    pthread_mutex_destroy(&worker->lock);
+fail:
+    close(ends[0]);
+    close(ends[1]);
+    return error;
+}
+
+static bool threads_is_present(void)
+{
+    return true;
+}
+
+static enum sl_status threads_open(struct sl_loop *loop,
+                                   struct sl_backend **backend)
+{
+    struct threads_backend *self;
+    enum sl_status status = sl_loop_open_posts(loop);
+    int error = 0;
+
+    if (status != SL_OK)
+        return status;
+    self = sl_allocate_zeroed(loop->allocator, sizeof *self);
+    if (self == NULL)
+        return SL_MEMORY;
+    self->base.class = &sl_backend_threads;
+    self->base.loop = loop;
+    while (self->started < WORKERS && error == 0) {
+        error = start_worker(&self->workers[self->started]);
+        if (error == 0)
+            self->started++;
+    }
+    if (error != 0) {
+        threads_close(&self->base);
+        errno = error;
+        return error == ENOMEM ? SL_MEMORY : SL_LIMIT;
+    }
+    *backend = &self->base;
+    return SL_OK;
+}
+
+static enum sl_status threads_attach(struct sl_backend *backend,
+                                     struct sl_socket *socket)
+{
+    socket->backend = backend;
+    return SL_OK;
+}
+
+static void threads_detach(struct sl_backend *backend, struct sl_socket *socket)
+{
+    (void)backend;
+    sl_assert(socket->receiving == NULL && socket->sending == NULL);
+    socket->backend = NULL;
+}
+
+static void threads_move(struct sl_backend *backend, struct sl_socket *socket,
+                         struct sl_socket *to)
+{
+    (void)backend;
+    *to = *socket;
+    socket->backend = NULL;
+    socket->fd = -1;
+}
+
+/* Only when it is the loop's only backend: otherwise others see the posts. */
+static void threads_wait(struct sl_backend *backend, int64_t timeout)
+{
+    struct threads_backend *self = self_of(backend);
+    struct pollfd entries[WATCHED_MOST];
+
+    if (backend->loop->backends[0] != backend)
+        return;
+    for (size_t i = 0; i < self->watched_count; i++)
+        entries[i] = (struct pollfd){self->watched[i], POLLIN, 0};
+    if (poll(entries, (nfds_t)self->watched_count,
+             sl_wait_milliseconds(timeout)) <= 0)
+        return;
+    for (size_t i = 0; i < self->watched_count; i++) {
+        if (entries[i].revents != 0)
+            sl_loop_woken(backend->loop, entries[i].fd);
+    }
+}
+
+static enum sl_status threads_watch(struct sl_backend *backend, int fd)
+{
+    struct threads_backend *self = self_of(backend);
+
+    if (self->watched_count == WATCHED_MOST) {
+        errno = ENOSPC;
+        return SL_LIMIT;
+    }
+    self->watched[self->watched_count++] = fd;
+    return SL_OK;
+}
+
+/* Results come by posts. */
+static int threads_pollfd(struct sl_backend *backend)
+{
+    return backend->loop->wake_fd;
+}
+
+static bool threads_has_pending(const struct sl_backend *backend)
+{
+    (void)backend;
+    return false;
+}
+
+const struct sl_backend_class sl_backend_threads = {
+    .name = "threads",
+    .benefit = "reduced",
+    .rank = 0,
+    .has_readiness = false,
+    .tells_all = false,
+    .is_present = threads_is_present,
+    .open = threads_open,
+    .close = threads_close,
+    .attach = threads_attach,
+    .detach = threads_detach,
+    .move = threads_move,
+    .submit = threads_submit,
+    .cancel = threads_cancel,
+    .cancel_all = threads_cancel_all,
+    .wait = threads_wait,
+    .watch = threads_watch,
+    .pollfd = threads_pollfd,
+    .has_pending = threads_has_pending,
+};

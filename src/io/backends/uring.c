@@ -1,0 +1,518 @@
+/* Operations that go to the kernel. What is submitted while delivering goes there
+ * with the next wait, all at once; what came back is read from shared memory.
+ * An operation is found by slot and generation, never by its address: a
+ * completion for one that was retired finds nothing. */
+#include "base/debug.h"
+#include "io/backend.h"
+#include "io/backends/slots.h"
+#include "io/backends/uring_buffers.h"
+
+#include <errno.h>
+#include <liburing.h>
+#include <poll.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+#define ENTRIES 256
+
+/* A watched descriptor's entry, and one that nobody asks about: no slot has
+ * this number. */
+#define WATCHED ((uint64_t)UINT32_MAX << 32)
+#define UNASKED (WATCHED | UINT32_MAX)
+
+#define WATCHED_MOST (SL_LOOP_BACKENDS + 1)
+
+struct watched {
+    int fd;
+    bool is_armed; /* a poll of it is in the ring, or on its way */
+};
+
+struct uring_backend {
+    struct sl_backend base;
+    struct sl_slots slots; /* operations in flight */
+    struct sl_uring_buffers buffers;
+    struct io_uring ring;
+    /* For an outer loop; -1 until it asks. The ring itself does not wake who
+     * polls it: its work is left to our own waits. */
+    int event_fd;
+    struct watched watched[WATCHED_MOST];
+    size_t watched_count;
+    bool owes_cancels; /* there was no entry for some */
+};
+
+static struct uring_backend *self_of(struct sl_backend *backend)
+{
+    return (struct uring_backend *)(void *)backend;
+}
+
+/* Best first. The first two keep a ring from being used by another thread or a
+ * child of fork, and leave the kernel's work to our own waits. */
+static const unsigned setup_flags[] = {
+    IORING_SETUP_SINGLE_ISSUER | IORING_SETUP_DEFER_TASKRUN |
+        IORING_SETUP_TASKRUN_FLAG | IORING_SETUP_SUBMIT_ALL |
+        IORING_SETUP_CLAMP,
+    IORING_SETUP_COOP_TASKRUN | IORING_SETUP_TASKRUN_FLAG |
+        IORING_SETUP_SUBMIT_ALL | IORING_SETUP_CLAMP,
+    IORING_SETUP_CLAMP,
+};
+
+/* 0 or errno. */
+static int open_ring(struct io_uring *ring)
+{
+    int error = ENOSYS;
+
+    for (size_t i = 0; i < sizeof setup_flags / sizeof setup_flags[0]; i++) {
+        struct io_uring_params parameters;
+
+        memset(&parameters, 0, sizeof parameters);
+        parameters.flags = setup_flags[i];
+        error = -io_uring_queue_init_params(ENTRIES, ring, &parameters);
+        if (error == EINVAL)
+            continue;
+        if (error != 0)
+            return error;
+        /* Without these a socket would occupy a kernel thread while it waits,
+         * and completions could be lost. */
+        if ((parameters.features & IORING_FEAT_FAST_POLL) != 0 &&
+            (parameters.features & IORING_FEAT_NODROP) != 0)
+            return 0;
+        io_uring_queue_exit(ring);
+        return ENOSYS;
+    }
+    return error;
+}
+
+static bool uring_is_present(void)
+{
+    struct io_uring ring;
+    int error = open_ring(&ring);
+
+    if (error == 0)
+        io_uring_queue_exit(&ring);
+    /* For want of a descriptor: that passes, and the kernel asks for one only
+     * when it would grant the ring. Want of memory is mostly a limit. */
+    return error == 0 || error == EMFILE || error == ENFILE;
+}
+
+static enum sl_status uring_open(struct sl_loop *loop,
+                                 struct sl_backend **backend)
+{
+    struct uring_backend *self =
+        sl_allocate_zeroed(loop->allocator, sizeof *self);
+    int error;
+
+    if (self == NULL)
+        return SL_MEMORY;
+    error = open_ring(&self->ring);
+    if (error != 0) {
+        sl_free(loop->allocator, self, sizeof *self);
+        errno = error;
+        return error == EMFILE || error == ENFILE ? SL_LIMIT : SL_UNSUPPORTED;
+    }
+    self->base.class = &sl_backend_uring;
+    self->base.loop = loop;
+    self->event_fd = -1;
+    sl_slots_init(&self->slots, loop->allocator);
+    sl_uring_buffers_init(&self->buffers, &self->ring, loop->pool);
+    *backend = &self->base;
+    return SL_OK;
+}
+
+static void uring_close(struct sl_backend *backend)
+{
+    struct uring_backend *self = self_of(backend);
+
+    io_uring_queue_exit(&self->ring);
+    if (self->event_fd >= 0)
+        close(self->event_fd);
+    sl_uring_buffers_fini(&self->buffers);
+    sl_slots_fini(&self->slots);
+    sl_free(backend->loop->allocator, self, sizeof *self);
+}
+
+static enum sl_status uring_attach(struct sl_backend *backend,
+                                   struct sl_socket *socket)
+{
+    socket->backend = backend;
+    return SL_OK;
+}
+
+static void uring_detach(struct sl_backend *backend, struct sl_socket *socket)
+{
+    (void)backend;
+    sl_assert(socket->receiving == NULL && socket->sending == NULL);
+    socket->backend = NULL;
+}
+
+static void uring_move(struct sl_backend *backend, struct sl_socket *socket,
+                       struct sl_socket *to)
+{
+    (void)backend;
+    *to = *socket;
+    socket->backend = NULL;
+    socket->fd = -1;
+}
+
+/* An entry to fill. NULL only when the kernel refuses to take what is there. */
+static struct io_uring_sqe *next_entry(struct uring_backend *self)
+{
+    struct io_uring_sqe *entry = io_uring_get_sqe(&self->ring);
+
+    if (entry != NULL)
+        return entry;
+    io_uring_submit(&self->ring);
+    return io_uring_get_sqe(&self->ring);
+}
+
+static void prepare(struct uring_backend *self, struct io_uring_sqe *entry,
+                    struct sl_operation *operation)
+{
+    int fd = operation->socket->fd;
+    struct iovec *first = operation->message.msg_iov;
+
+    if (operation->takes_provided)
+        operation->takes_provided = sl_uring_buffers_begin(&self->buffers);
+    if (operation->kind == SL_OPERATION_CONNECT)
+        io_uring_prep_connect(entry, fd, operation->address,
+                              operation->address_size);
+    else if (operation->kind == SL_OPERATION_SEND)
+        io_uring_prep_send(entry, fd, first->iov_base, first->iov_len,
+                           MSG_NOSIGNAL);
+    else if (operation->takes_provided)
+        sl_uring_buffers_prepare(entry, fd);
+    else if (operation->message.msg_iovlen == 1)
+        io_uring_prep_recv(entry, fd, first->iov_base, first->iov_len, 0);
+    else
+        io_uring_prep_recvmsg(entry, fd, &operation->message, 0);
+    /* As old as the best way of setting up: older kernels refuse it. */
+    if (operation->waits_first &&
+        (self->ring.flags & IORING_SETUP_DEFER_TASKRUN) != 0)
+        entry->ioprio |= IORING_RECVSEND_POLL_FIRST;
+    io_uring_sqe_set_data64(entry, operation->handle);
+}
+
+static struct sl_operation **place_of(struct sl_operation *operation)
+{
+    struct sl_socket *socket = operation->socket;
+
+    return operation->kind == SL_OPERATION_RECEIVE ? &socket->receiving
+                                                   : &socket->sending;
+}
+
+static bool uring_can_provide(struct sl_backend *backend)
+{
+    return sl_uring_buffers_are_open(&self_of(backend)->buffers);
+}
+
+static enum sl_status outcome(const struct sl_operation *operation, int result)
+{
+    if (result > 0)
+        return SL_OK;
+    if (result == 0)
+        return operation->kind == SL_OPERATION_RECEIVE ? SL_END : SL_OK;
+    if (result == -ECANCELED && operation->is_cancelling)
+        return SL_CANCELLED;
+    return operation->kind == SL_OPERATION_CONNECT ? SL_CONNECT : SL_CLOSED;
+}
+
+/* 0 or errno. */
+static int hand_in(struct uring_backend *self, struct sl_operation *operation)
+{
+    struct io_uring_sqe *entry;
+
+    sl_assert(*place_of(operation) == NULL);
+    operation->is_cancelling = operation->is_cancel_due = false;
+    if (sl_slots_put(&self->slots, operation, &operation->handle) != SL_OK)
+        return ENOMEM;
+    entry = next_entry(self);
+    if (entry == NULL) {
+        sl_slots_remove(&self->slots, operation->handle);
+        return EBUSY;
+    }
+    prepare(self, entry, operation);
+    *place_of(operation) = operation;
+    self->base.in_flight++;
+    return 0;
+}
+
+static void uring_submit(struct sl_backend *backend,
+                         struct sl_operation *operation)
+{
+    int error = hand_in(self_of(backend), operation);
+
+    if (error == 0)
+        return;
+    operation->completion.system_error = error;
+    sl_completion_finish(&operation->completion, outcome(operation, -error), 0);
+}
+
+static void hand_in_cancel(struct uring_backend *self,
+                           struct sl_operation *operation)
+{
+    struct io_uring_sqe *entry = next_entry(self);
+
+    operation->is_cancel_due = entry == NULL;
+    if (entry == NULL) {
+        self->owes_cancels = true;
+        return;
+    }
+    io_uring_prep_cancel64(entry, operation->handle, 0);
+    io_uring_sqe_set_data64(entry, UNASKED);
+}
+
+static void uring_cancel(struct sl_backend *backend,
+                         struct sl_operation *operation)
+{
+    if (operation->is_cancelling || *place_of(operation) != operation)
+        return;
+    operation->is_cancelling = true;
+    hand_in_cancel(self_of(backend), operation);
+}
+
+/* For which there was no entry before. */
+static void pay_cancels(struct uring_backend *self)
+{
+    const struct sl_slots *slots = &self->slots;
+
+    self->owes_cancels = false;
+    for (uint32_t slot = 0; slot < slots->used; slot++) {
+        struct sl_operation *operation = slots->entries[slot].object;
+
+        if (operation != NULL && operation->is_cancel_due)
+            hand_in_cancel(self, operation);
+    }
+}
+
+static void uring_cancel_all(struct sl_backend *backend)
+{
+    const struct sl_slots *slots = &self_of(backend)->slots;
+
+    for (uint32_t slot = 0; slot < slots->used; slot++) {
+        if (slots->entries[slot].object != NULL)
+            uring_cancel(backend, slots->entries[slot].object);
+    }
+}
+
+/* Whether that was no end of it: it was interrupted, or others have taken all
+ * that there was to choose from, so that it goes before them the next time. */
+static bool is_to_be_repeated(const struct sl_operation *operation, int result)
+{
+    return result == -EINTR || result == -EAGAIN ||
+           (result == -ENOBUFS && operation->takes_provided);
+}
+
+/* The one place where an operation leaves the kernel's hands. */
+static void retire(struct uring_backend *self, struct sl_operation *operation,
+                   const struct io_uring_cqe *entry)
+{
+    struct sl_completion *completion = &operation->completion;
+    int result = entry->res;
+
+    sl_slots_remove(&self->slots, operation->handle);
+    operation->handle = 0;
+    *place_of(operation) = NULL;
+    self->base.in_flight--;
+    if (operation->takes_provided)
+        operation->provided = sl_uring_buffers_end(&self->buffers, entry);
+    if (is_to_be_repeated(operation, result)) {
+        /* Unless it was asked to end. */
+        result =
+            operation->is_cancelling ? -ECANCELED : -hand_in(self, operation);
+        if (result == 0)
+            return;
+    }
+    /* Its call was made in the wait that brought it here; with another set-up it
+     * may have been made long ago. */
+    operation->tried_at =
+        (entry->flags & IORING_CQE_F_SOCK_NONEMPTY) == 0 &&
+                (self->ring.flags & IORING_SETUP_DEFER_TASKRUN) != 0
+            ? sl_clock_now()
+            : 0;
+    completion->system_error = result < 0 ? -result : 0;
+    sl_completion_signal(completion, outcome(operation, result),
+                         result > 0 ? (size_t)result : 0);
+}
+
+/* One shot: it looks when it is armed, so that what is still readable is told
+ * again. One with many shots tells only of what comes in addition. */
+static void arm_watch(struct uring_backend *self, struct watched *watched)
+{
+    struct io_uring_sqe *entry = next_entry(self);
+
+    watched->is_armed = entry != NULL;
+    if (entry == NULL)
+        return;
+    io_uring_prep_poll_add(entry, watched->fd, POLLIN);
+    io_uring_sqe_set_data64(entry, WATCHED | (uint32_t)watched->fd);
+}
+
+/* False: the queue is full, and a wait might miss something. */
+static bool arm_watches(struct uring_backend *self)
+{
+    bool is_armed = true;
+
+    for (size_t i = 0; i < self->watched_count; i++) {
+        if (!self->watched[i].is_armed)
+            arm_watch(self, &self->watched[i]);
+        is_armed = is_armed && self->watched[i].is_armed;
+    }
+    return is_armed;
+}
+
+static void watch_told(struct uring_backend *self, int fd)
+{
+    for (size_t i = 0; i < self->watched_count; i++) {
+        if (self->watched[i].fd == fd)
+            self->watched[i].is_armed = false;
+    }
+    sl_loop_woken(self->base.loop, fd);
+}
+
+static void take_entry(struct uring_backend *self,
+                       const struct io_uring_cqe *entry)
+{
+    uint64_t handle = entry->user_data;
+    struct sl_operation *operation;
+
+    if (entry->res == -EFAULT)
+        sl_loop_late_write(self->base.loop);
+    if (handle == UNASKED)
+        return;
+    if (handle >= WATCHED) {
+        watch_told(self, (int)(uint32_t)handle);
+        return;
+    }
+    operation = sl_slots_get(&self->slots, handle);
+    if (operation == NULL)
+        self->base.loop->stale_events++;
+    else
+        retire(self, operation, entry);
+}
+
+static void take_entries(struct uring_backend *self)
+{
+    struct io_uring_cqe *entry;
+    unsigned head;
+    unsigned count = 0;
+
+    io_uring_for_each_cqe(&self->ring, head, entry)
+    {
+        take_entry(self, entry);
+        count++;
+    }
+    io_uring_cq_advance(&self->ring, count);
+}
+
+/* Work of ours that the kernel does when it is entered the next time. */
+static bool has_kernel_work(const struct uring_backend *self)
+{
+    return (IO_URING_READ_ONCE(*self->ring.sq.kflags) &
+            (IORING_SQ_TASKRUN | IORING_SQ_CQ_OVERFLOW)) != 0;
+}
+
+/* Before the entries are taken: what comes from here on signals again, but not
+ * if work was waiting already. */
+static void take_event(struct uring_backend *self)
+{
+    uint64_t count;
+
+    while (read(self->event_fd, &count, sizeof count) < 0 && errno == EINTR)
+        continue;
+    if (has_kernel_work(self))
+        io_uring_get_events(&self->ring);
+}
+
+static void uring_wait(struct sl_backend *backend, int64_t timeout)
+{
+    struct uring_backend *self = self_of(backend);
+    struct __kernel_timespec until;
+    struct io_uring_cqe *entry;
+
+    if (self->owes_cancels)
+        pay_cancels(self);
+    if (!arm_watches(self) || self->owes_cancels)
+        timeout = 0;
+    if (timeout == 0 || io_uring_cq_ready(&self->ring) > 0) {
+        if (io_uring_sq_ready(&self->ring) > 0 || has_kernel_work(self))
+            io_uring_submit_and_get_events(&self->ring);
+    } else if (timeout == SL_NEVER) {
+        io_uring_submit_and_wait(&self->ring, 1);
+    } else {
+        until.tv_sec = timeout / SL_SECOND;
+        until.tv_nsec = timeout % SL_SECOND;
+        io_uring_submit_and_wait_timeout(&self->ring, &entry, 1, &until, NULL);
+    }
+    if (self->event_fd >= 0)
+        take_event(self);
+    take_entries(self);
+}
+
+static enum sl_status uring_watch(struct sl_backend *backend, int fd)
+{
+    struct uring_backend *self = self_of(backend);
+    struct watched *watched = &self->watched[self->watched_count];
+
+    if (self->watched_count == WATCHED_MOST)
+        return SL_LIMIT;
+    watched->fd = fd;
+    arm_watch(self, watched);
+    if (!watched->is_armed) {
+        errno = EBUSY;
+        return SL_LIMIT;
+    }
+    self->watched_count++;
+    return SL_OK;
+}
+
+static int uring_pollfd(struct sl_backend *backend)
+{
+    struct uring_backend *self = self_of(backend);
+    int fd = self->event_fd;
+    int error;
+
+    if (fd >= 0)
+        return fd;
+    fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
+    if (fd < 0)
+        return -1;
+    error = -io_uring_register_eventfd(&self->ring, fd);
+    if (error != 0) {
+        close(fd);
+        errno = error;
+        return -1;
+    }
+    self->event_fd = fd;
+    return fd;
+}
+
+static bool uring_has_pending(const struct sl_backend *backend)
+{
+    const struct uring_backend *self =
+        (const struct uring_backend *)(const void *)backend;
+
+    return io_uring_sq_ready(&self->ring) > 0 ||
+           io_uring_cq_ready(&self->ring) > 0 || has_kernel_work(self);
+}
+
+const struct sl_backend_class sl_backend_uring = {
+    .name = "io_uring",
+    .benefit = "full",
+    .rank = 2,
+    .has_readiness = false,
+    .tells_all = true,
+    .is_present = uring_is_present,
+    .open = uring_open,
+    .close = uring_close,
+    .attach = uring_attach,
+    .detach = uring_detach,
+    .move = uring_move,
+    .submit = uring_submit,
+    .can_provide = uring_can_provide,
+    .cancel = uring_cancel,
+    .cancel_all = uring_cancel_all,
+    .wait = uring_wait,
+    .watch = uring_watch,
+    .pollfd = uring_pollfd,
+    .has_pending = uring_has_pending,
+};

@@ -1,0 +1,19 @@
+#include "tls/gnutls/provider.h"
+
+#include "tls/gnutls/context.h"
+#include "tls/gnutls/engine.h"
+
+const struct sl_tls_provider sl_tls_gnutls = {
+    .name = "gnutls",
+    .context_create = sl_gnutls_context_create,
+    .context_retain = sl_gnutls_context_retain,
+    .context_release = sl_gnutls_context_release,
+    .engine_create = sl_gnutls_engine_create,
+    .engine_destroy = sl_gnutls_engine_destroy,
+    .handshake = sl_gnutls_engine_handshake,
+    .decrypt = sl_gnutls_engine_decrypt,
+    .encrypt = sl_gnutls_engine_encrypt,
+    .close = sl_gnutls_engine_close,
+    .info = sl_gnutls_engine_info,
+    .peer = sl_gnutls_engine_peer,
+};

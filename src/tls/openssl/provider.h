@@ -1,0 +1,19 @@
+/* tls/openssl/provider.h - the provider over OpenSSL 3
+ *
+ *   context      options -> SSL_CTX, once per configuration
+ *   engine       one SSL between two buffers
+ *   roots        what a context trusts
+ *   bundle       many roots, each parsed when asked for
+ *   verify       chain, name, pins; checked twice
+ *   session      what may be resumed, per identity
+ *   certificate  a certificate as text
+ *   error        the error queue as a reason
+ */
+#ifndef SL_TLS_OPENSSL_PROVIDER_H
+#define SL_TLS_OPENSSL_PROVIDER_H
+
+#include "tls/provider.h"
+
+extern const struct sl_tls_provider sl_tls_openssl;
+
+#endif

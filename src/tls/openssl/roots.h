@@ -1,0 +1,22 @@
+/* tls/openssl/roots.h - what a context trusts, and what it knows as revoked */
+#ifndef SL_TLS_OPENSSL_ROOTS_H
+#define SL_TLS_OPENSSL_ROOTS_H
+
+#include "tls/openssl/bundle.h"
+#include "tls/provider.h"
+
+#include <openssl/ssl.h>
+
+struct sl_openssl_trust {
+    struct sl_allocator *allocator;
+    X509_STORE *store;
+    struct sl_openssl_bundle **bundle; /* set for a large file */
+};
+
+/* `ca`, `ca_file`, `ca_path` together, or the system's roots when there is none
+ * of them and verification is on; then `crl_file`. SL_TLS, SL_MEMORY. */
+enum sl_status sl_openssl_roots_load(const struct sl_openssl_trust *trust,
+                                     const struct sl_tls_options *options,
+                                     struct sl_failure *failure);
+
+#endif
