@@ -1,4 +1,5 @@
 #include "binding/tls.h"
+#include "binding/scratch.h"
 #include "binding/types.h"
 #include "task/task.h"
 #include "sluice.h"
@@ -23,7 +24,10 @@ int luaopen_sluice_core(lua_State *L)
     slb_connections_open(L);
     slb_origin_open(L);
     slb_options_open(L);
-    slb_request_open(L);
+    slb_scratch_open(L);
+    slb_codec_open(L);
+    slb_head_open(L);
+    slb_url_open(L);
     slb_response_open(L);
     slb_response_properties_open(L);
     slb_push_open(L);

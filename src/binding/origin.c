@@ -2,6 +2,7 @@
 #include "binding/origin.h"
 
 #include "binding/body.h"
+#include "binding/head.h"
 #include "binding/options.h"
 #include "binding/response.h"
 #include "binding/types.h"
@@ -31,41 +32,57 @@ static void keep_body(lua_State *L, struct slb_response *response)
     response->keeps_body = true;
 }
 
-/* origin, head, options, info, body, is_stream
+/* The length of the body, which a text has by itself. */
+static uint64_t body_length(lua_State *L)
+{
+    if (lua_isinteger(L, 7))
+        return (uint64_t)lua_tointeger(L, 7);
+    return lua_type(L, 5) == LUA_TSTRING ? lua_rawlen(L, 5) : 0;
+}
+
+/* origin, head, options, info, body, is_stream, size, lines, deadline
  *   -> response on top of the stack, its exchange created but not started
  * `refused`: the name of the file that has failed, if one has. */
 static struct slb_response *create(lua_State *L, enum sl_status *status,
                                    const char **refused)
 {
     struct slb_options *options = slb_check(L, 3, slb_options_type);
-    struct slb_origin *origin;
+    struct slb_origin *origin = slb_check_origin(L, 1);
+    const struct slb_head *made;
+    char room[SLB_HEAD_ROOM];
     struct slb_response *response;
     struct sl_view head;
 
     *refused = NULL;
-    slb_reserve_wait(L, slb_check_origin(L, 1)->runtime);
-    head.data = luaL_checklstring(L, 2, &head.size);
+    slb_reserve_wait(L, origin->runtime);
+    made = slb_check_head(L, 2);
+    head =
+        slb_fill_head(L, made, 8, made->has_length ? body_length(L) : 0, room);
     luaL_checktype(L, 4, LUA_TTABLE);
     response = slb_new(L, slb_response_type, sizeof *response, RESPONSE_VALUES);
     lua_pushvalue(L, 4);
     lua_setiuservalue(L, -2, RESPONSE_INFO);
     keep_body(L, response);
-    origin = slb_check_origin(L, 1);
+    if (origin->origin == NULL) /* ended by a finaliser */
+        slb_check_origin(L, 1);
     *status = sl_exchange_create(origin->exchanges, origin->origin,
                                  &options->options, head, &response->exchange);
     if (*status != SL_OK)
         return response;
     response->runtime = origin->runtime;
     slb_runtime_retain(response->runtime);
+    if (lua_isinteger(L, 9))
+        sl_exchange_set_deadline(response->exchange, lua_tointeger(L, 9));
     *status = slb_set_body(L, 5, &response->exchange->outgoing.upload, refused);
     if (*status != SL_OK)
         slb_abandon_response(response);
     return response;
 }
 
-/* origin:send(head, options, info, body, is_stream)
+/* origin:send(head, options, info, body, is_stream, size, lines, deadline)
  *   -> response | response, "redirect" (to be followed) | nil, message, err
- * Sends and waits for the whole response, or its head; yields. */
+ * Sends and waits for the whole response, or its head; yields. `size` is that of
+ * any body but a text; `lines` are further field lines of this sending. */
 static int origin_send(lua_State *L)
 {
     struct slb_response *response;
@@ -73,7 +90,7 @@ static int origin_send(lua_State *L)
     const char *refused;
     bool is_stream = lua_toboolean(L, 6);
 
-    lua_settop(L, 6);
+    lua_settop(L, 9);
     response = create(L, &status, &refused);
     if (status != SL_OK)
         return slb_push_body_refusal(L, status, refused);
@@ -84,7 +101,7 @@ static int origin_send(lua_State *L)
     return slb_settle_response(L, response);
 }
 
-/* origin:begin(head, options, info, body, is_stream)
+/* origin:begin(head, options, info, body, is_stream, size, lines, deadline)
  *   -> response | nil, message, err
  * The same without waiting: for bodies that are pushed. */
 static int origin_begin(lua_State *L)
@@ -94,7 +111,7 @@ static int origin_begin(lua_State *L)
     const char *refused;
     bool is_stream = lua_toboolean(L, 6);
 
-    lua_settop(L, 6);
+    lua_settop(L, 9);
     response = create(L, &status, &refused);
     if (status != SL_OK)
         return slb_push_body_refusal(L, status, refused);

@@ -176,12 +176,39 @@ static void update_counters(struct slb_runtime *runtime,
 
 static int answered(lua_State *L, int status, lua_KContext context);
 
+bool slb_leads_on(const struct slb_response *response)
+{
+    const struct sl_exchange *exchange = response->exchange;
+
+    return exchange->options.traits.follows_redirects &&
+           exchange->incoming.response.phase > SL_PHASE_HEAD &&
+           sl_is_redirect(&exchange->incoming.response.head);
+}
+
+/* Wants the head of a stream, and of what leads elsewhere; else the whole. */
+static enum sl_status want_answer(const struct slb_response *response,
+                                  bool *is_redirect)
+{
+    struct sl_exchange *exchange = response->exchange;
+    bool may_redirect = exchange->options.traits.follows_redirects &&
+                        exchange->incoming.response.phase == SL_PHASE_HEAD;
+
+    *is_redirect = slb_leads_on(response);
+    if (response->is_stream || *is_redirect || may_redirect) {
+        enum sl_status status = sl_exchange_want(exchange, SL_WANT_HEAD, 0);
+
+        *is_redirect = slb_leads_on(response);
+        if (status != SL_OK || response->is_stream || *is_redirect)
+            return status;
+    }
+    return sl_exchange_want(exchange, SL_WANT_WHOLE, 0);
+}
+
 int slb_settle_response(lua_State *L, struct slb_response *response)
 {
     struct sl_exchange *exchange = response->exchange;
     bool is_redirect;
-    enum sl_status status = sl_exchange_want(
-        exchange, response->is_stream ? SL_WANT_HEAD : SL_WANT_WHOLE, 0);
+    enum sl_status status = want_answer(response, &is_redirect);
 
     if (status == SL_AGAIN)
         return slb_wait(L, response->runtime, &exchange->completion,
@@ -200,8 +227,6 @@ int slb_settle_response(lua_State *L, struct slb_response *response)
         lua_setiuservalue(L, 1, RESPONSE_TEXT);
         response->keeps_body = false;
     }
-    is_redirect = exchange->options.traits.follows_redirects &&
-                  sl_is_redirect(&exchange->incoming.response.head);
     if (!response->is_stream)
         note_body(L, response);
     lua_settop(L, 1);
@@ -539,13 +564,26 @@ static int response_tostring(lua_State *L)
     return 1;
 }
 
-/* response:info(table) - replaces what was asked: method, url, redirects... */
-static int response_info(lua_State *L)
+/* leads_on(value) -> whether it is a response, not disposed, that asks to go
+ * elsewhere and whose request follows */
+static int leads_on(lua_State *L)
 {
-    slb_check_response(L, 1);
-    luaL_checktype(L, 2, LUA_TTABLE);
-    lua_settop(L, 2);
-    lua_setiuservalue(L, 1, RESPONSE_INFO);
+    const struct slb_response *response = slb_test(L, 1, slb_response_type);
+
+    lua_pushboolean(L, response != NULL && response->exchange != NULL &&
+                           slb_leads_on(response));
+    return 1;
+}
+
+/* response:deadline() -> when its total time ends, by the loop's clock | nil */
+static int response_deadline(lua_State *L)
+{
+    int64_t deadline = slb_check_response(L, 1)->exchange->deadline;
+
+    if (deadline == SL_NEVER)
+        lua_pushnil(L);
+    else
+        lua_pushinteger(L, deadline);
     return 1;
 }
 
@@ -573,7 +611,7 @@ static const luaL_Reg methods[] = {{"wait", response_wait},
                                    {"sequence", response_sequence},
                                    {"detach", response_detach},
                                    {"dispose", response_dispose},
-                                   {"info", response_info},
+                                   {"deadline", response_deadline},
                                    {"is_complete", response_is_complete},
                                    {NULL, NULL}};
 
@@ -582,6 +620,8 @@ static const luaL_Reg meta[] = {{"__gc", response_gc},
                                 {"__len", response_length},
                                 {"__tostring", response_tostring},
                                 {NULL, NULL}};
+
+static const luaL_Reg functions[] = {{"leads_on", leads_on}, {NULL, NULL}};
 
 /* A module that is opened again finds the methods of the first time, with what
  * the Lua layer added to them. stack: module, metatable -> the same */
@@ -603,4 +643,5 @@ void slb_response_open(lua_State *L)
     luaL_getmetatable(L, slb_response_type);
     set_methods(L);
     lua_pop(L, 1);
+    luaL_setfuncs(L, functions, 0);
 }

@@ -37,6 +37,9 @@ struct slb_response *slb_check_response(lua_State *L, int index);
 void slb_check_live(lua_State *L, struct slb_response *response);
 void slb_check_unread(lua_State *L, struct slb_response *response);
 
+/* Whether it asks to go elsewhere, and its request says that this is done. */
+bool slb_leads_on(const struct slb_response *response);
+
 /* response:dispose() */
 void slb_dispose_response(struct slb_response *response);
 
