@@ -140,7 +140,7 @@ static enum sl_status ask(size_t user, size_t origin)
 
     asking->place.events = &events;
     asking->place.deadlines =
-        (struct sl_opening_deadlines){SL_NEVER, SL_NEVER, SL_NEVER};
+        (struct sl_opening_deadlines){SL_NEVER, SL_NEVER, SL_NEVER, SL_NEVER};
     status = sl_origin_ask(origins[origin], &asking->place, &connection,
                            &asking->failure);
     if (status == SL_OK)
