@@ -134,7 +134,7 @@ function Body:open()
   elseif self.kind == "file" then
     return open_file(self)
   elseif self.kind == "pushed" then
-    if self.is_begun then
+    if not self:is_whole() then
       return failure.new("invalid", "request body", "cannot be sent again")
     end
     return self.length or true
@@ -165,7 +165,11 @@ function Body:read()
   return piece, reason
 end
 
+--- Whether it can be sent any number of times.
 function Body:is_replayable() return self.kind ~= "pushed" end
+
+--- Whether it can be sent now: a program that was asked for pieces gives them once.
+function Body:is_whole() return not self.is_begun end
 
 --- The request has come to its end, whatever that was.
 function Body:dispose()

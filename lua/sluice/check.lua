@@ -108,8 +108,64 @@ end
 
 local function describe(key) return type(key) == "string" and key or tostring(key) end
 
---- Raises at `level` unless every field of `options` is in `schema` and passes.
-function check.options(where, options, schema, level)
+-- What other libraries call an option.
+local elsewhere = {
+  data = "body", payload = "body", params = "query", searchparams = "query",
+  verify = "tls.verify", cert = "tls.cert_file", ca = "tls.ca_file", cafile = "tls.ca_file",
+  proxies = "proxy", baseurl = "base_url", base_uri = "base_url", uri = "url",
+  allow_redirects = "redirects", follow_redirects = "redirects", followredirects = "redirects",
+  max_redirects = "redirects", maxredirects = "redirects", retries = "retry",
+  user_agent = "headers", bearer = "auth", token = "auth", gzip = "decompress",
+  connect_timeout = "timeout.connect", read_timeout = "timeout.idle",
+  pool_size = "pool.per_origin",
+}
+
+-- How many single changes, insertions and removals make one word the other.
+local function distance(a, b)
+  local row = {}
+  for j = 0, #b do row[j] = j end
+  for i = 1, #a do
+    local diagonal = row[0]
+    row[0] = i
+    for j = 1, #b do
+      local cost = a:byte(i) == b:byte(j) and 0 or 1
+      diagonal, row[j] = row[j], math.min(row[j] + 1, row[j - 1] + 1, diagonal + cost)
+    end
+  end
+  return row[#b]
+end
+
+-- The option of `schema` whose name is nearest; of two as near the first in the alphabet.
+local function find_nearest(key, schema)
+  local best, least
+  for name in pairs(schema) do
+    local apart = distance(key, name)
+    -- A third of its letters may differ.
+    if apart * 3 <= #name and (not best or apart < least or apart == least and name < best) then
+      best, least = name, apart
+    end
+  end
+  return best
+end
+
+-- What to say about an unknown key, with the option that it was meant to be if that can be
+-- guessed. `others` are the options of clients, for a key of a request.
+local function hint(key, schema, others)
+  if type(key) ~= "string" then return "" end
+  if others and others[key] then return ": it is an option of the client" end
+  local known = elsewhere[key:lower()]
+  local root = known and known:match "^[%w_]+"
+  if root and not schema[root] then
+    if not others or not others[root] then return "" end
+    return (": did you mean '%s' of the client?"):format(known)
+  end
+  local meant = known or find_nearest(key:lower(), schema)
+  return meant and (": did you mean '%s'?"):format(meant) or ""
+end
+
+--- Raises at `level` unless every field of `options` is in `schema` and passes. `others` is
+-- the schema of the client, if it is not `schema` itself.
+function check.options(where, options, schema, level, others)
   level = (level or 1) + 1
   if type(options) ~= "table" then
     error(("%s: table of options expected, got %s"):format(where, type(options)), level)
@@ -117,7 +173,8 @@ function check.options(where, options, schema, level)
   for key, value in pairs(options) do
     local checker = schema[key]
     if not checker then
-      error(("%s: unknown option '%s'"):format(where, describe(key)), level)
+      error(("%s: unknown option '%s'%s"):format(where, describe(key), hint(key, schema, others)),
+        level)
     end
     local what, inner = checker(value)
     if inner and not what then

@@ -2,15 +2,16 @@
 -- What it was made with never changes; changing the caller's table later changes
 -- nothing.
 
+local Call = require "sluice.call"
 local check = require "sluice.check"
+local compose = require "sluice.compose"
 local core = require "sluice.core"
-local failure = require "sluice.failure"
 local fields = require "sluice.fields"
 local json = require "sluice.json"
+local Origins = require "sluice.origins"
+local pipeline = require "sluice.pipeline"
 local plan = require "sluice.plan"
-local redirects = require "sluice.redirects"
 local Request = require "sluice.request"
-local transmit = require "sluice.transmit"
 local transports = require "sluice.transports"
 require "sluice.response"
 
@@ -19,10 +20,6 @@ Client.__index = Client
 Client.__name = "sluice.client"
 
 local version = "0.1"
-
--- Cached plans and origins of one client. Beyond that plans start over, and an origin
--- that leads nowhere just now makes room for the next one.
-local cache_limit = 1000
 
 local pool_schema = {
   per_origin = check.positive,
@@ -53,8 +50,11 @@ local schema = {
 }
 for name, checker in pairs(Request.shared_schema) do schema[name] = checker end
 
--- By method and URL.
-local function no_plans() return { GET = {}, POST = {}, PUT = {}, PATCH = {} } end
+--- Checkers of the options.
+Client.schema = schema
+
+-- What `direct` is of a client with steps of its own: each request goes through them.
+local nothing_direct = { GET = {} }
 
 -- A serializer is an object of somebody's, perhaps, and stays that one.
 local function copy(value)
@@ -95,7 +95,8 @@ function Client.new(options)
   local connections, message, err = connections_of(options, mode, backend)
   if not connections then return nil, message, err end
   local own, secrets = fields.flatten(where, options.headers, 2)
-  local self = setmetatable({
+  local self
+  self = setmetatable({
     settings = options,
     mode = mode,
     backend = backend,
@@ -105,23 +106,57 @@ function Client.new(options)
     fields = own,
     secrets = secrets,
     interceptors = {},
-    origins = {},
-    origin_count = 0,
-    plans = no_plans(),
-    plan_count = 0,
+    hops = {},
+    origins = Origins.new(connections, options.resolver, options.tls,
+      function(origin) compose.forget(self, origin) end),
     compiled = {},
   }, Client)
+  self:forget_plans()
   self.defaults = { "User-Agent", "sluice/" .. version, "Accept", "*/*" }
   return self
 end
 
---- Adds an interceptor: function(request, forward) -> response | nil, message, err.
--- The first added is outermost.
-function Client:use(interceptor)
-  if type(interceptor) ~= "function" then
-    error("use: function expected, got " .. type(interceptor), 2)
+--- Forgets what was planned: plans (see compose.lua) by all but their URL, then by that.
+-- `direct` holds those that may be sent as they are.
+function Client:forget_plans()
+  self.plans, self.plan_count = { GET = {} }, 0
+  local has_steps = self.interceptors[1] or self.hops[1]
+  self.direct = has_steps and nothing_direct or self.plans
+end
+
+-- Raises for a method that was called with a dot instead of a colon.
+local function check_client(self, name, level)
+  if getmetatable(self) ~= Client then
+    error(("%s: called without a client: write client:%s(...), with a colon"):format(name, name),
+      level + 1)
   end
-  self.interceptors[#self.interceptors + 1] = interceptor
+end
+
+local function refuse_use(self, name)
+  check_client(self, name, 3)
+  error("use of closed client", 3)
+end
+
+local function check_step(step)
+  if type(step) == "function" then return nil end
+  if type(step) ~= "table" then return type(step) end
+  for key in pairs(step) do
+    if key ~= "hop" then return "a table with " .. tostring(key) end
+  end
+  if type(step.hop) == "function" then return nil end
+  return "a table whose hop is " .. type(step.hop)
+end
+
+--- Adds an interceptor: function(request, forward) -> response | nil, message, err.
+-- A function runs once for each call, around redirects; that of { hop = f } for each
+-- sending, and sees the responses that redirect, too. The first added is outermost.
+function Client:use(step)
+  check_client(self, "use", 2)
+  local wrong = check_step(step)
+  if wrong then error("use: function or { hop = function } expected, got " .. wrong, 2) end
+  local steps = type(step) == "table" and self.hops or self.interceptors
+  steps[#steps + 1] = type(step) == "table" and step.hop or step
+  self:forget_plans()
   return self
 end
 
@@ -136,109 +171,12 @@ function Client:absolute(url)
   return core.url.resolve(base, url) or url
 end
 
--- Where the option `resolver` says that a host is. It may yield, and raise.
--- Returns an address | nil, message, err (resolve)
-local function ask_resolver(resolver, url)
-  local address, reason = resolver(url.host, url.port)
-  local wrong
-  if address == nil or address == false then
-    wrong = type(reason) == "string" and reason or "no address"
-  elseif type(address) ~= "string" then
-    wrong = "the resolver gave a " .. type(address)
-  elseif address == "" or address:find("\0", 1, true) then
-    wrong = "the resolver gave no address"
-  end
-  if wrong then return failure.new("resolve", "resolve " .. url.host, wrong, "resolve") end
-  return address
-end
-
--- Forgets one origin that has neither connections nor requests, and what was planned
--- for it: two objects for one origin would each have its limit. Where all are busy
--- none goes. `hand` is a key behind which to look on.
-local function evict_origin(self)
-  for _ = 1, self.origin_count + 1 do
-    local key, origin = next(self.origins, self.hand)
-    if key and not origin:is_busy() then
-      self.origins[key] = nil
-      self.origin_count = self.origin_count - 1
-      for _, planned in pairs(self.plans) do
-        for url, one in pairs(planned) do
-          if one.origin == origin then
-            planned[url] = nil
-            self.plan_count = self.plan_count - 1
-          end
-        end
-      end
-      return
-    end
-    self.hand = key
-  end
-end
-
---- The origin a parsed URL leads to. The option `resolver`, function(host, port) ->
--- address | nil, message, is asked before one is made.
--- Returns origin | nil, message, err
-function Client:origin(url)
-  local key = url.scheme .. "://" .. (url.unix_path or url.host) .. ":" .. url.port
-  local origin = self.origins[key]
-  if origin then return origin end
-  local tls, address, message, err
-  if self.settings.resolver and not url.unix_path then
-    address, message, err = ask_resolver(self.settings.resolver, url)
-    if not address then return nil, message, err end
-    -- Meanwhile anything may have happened to the client.
-    if self.connections == nil then
-      return failure.new("closed", "resolve " .. url.host, "client is closed")
-    end
-    if self.origins[key] then return self.origins[key] end
-  end
-  if url.scheme == "https" then
-    tls, message, err = self:tls_context()
-    if not tls then return nil, message, err end
-  end
-  local made
-  made, message, err = self.connections:origin {
-    host = url.host, port = url.port, address = address, unix_path = url.unix_path,
-    tls = tls, identity = key,
-  }
-  if not made then return nil, message, err end
-  if self.origin_count >= cache_limit then evict_origin(self) end
-  self.origins[key] = made
-  self.origin_count = self.origin_count + 1
-  return made
-end
-
---- The client's TLS context, made when it is first needed.
-function Client:tls_context()
-  if self.tls then return self.tls end
-  local context, message, err =
-    transports.tls_context(self.settings.tls or {}, { "http/1.1" })
-  if not context then return nil, message, err end
-  self.tls = context
-  return context
-end
-
-local function send_following(client, request)
-  local response, message, err = transmit.send(client, request)
-  if not response then return nil, message, err end
-  if message == nil then return response end
-  return redirects.follow(client, request, response, transmit.send)
-end
-
-local function run_pipeline(client, request, position)
-  local interceptor = client.interceptors[position]
-  if not interceptor then return send_following(client, request) end
-  return interceptor(request, function(forwarded)
-    return run_pipeline(client, forwarded or request, position + 1)
-  end)
-end
-
 -- The general way: a request object, interceptors, any kind of body.
 local function send(self, method, url, options)
   local request, message, err = Request.new(self, method, url, options, 2)
   if not request then return nil, message, err end
-  local closing <close> = request -- luacheck: ignore
-  return run_pipeline(self, request, 1)
+  local call <close> = Call.new(self, request)
+  return pipeline.run(call, request)
 end
 
 -- Of request { method =, url =, ... }: both, and the other options.
@@ -253,116 +191,86 @@ end
 -- it is GET, `method`.
 -- Returns response | nil, message, err. Yields.
 function Client:request(method, url, options)
+  if self.connections == nil then refuse_use(self, "request") end
   if type(method) == "table" and url == nil and options == nil then
     method, url, options = split_options(method)
   end
   if type(method) ~= "string" then
     error("request: method: string expected, got " .. type(method), 2)
   end
-  if self.connections == nil then error("use of closed client", 2) end
   return send(self, method, url, options)
 end
 
-local function keep_plan(self, method, url, planned)
-  if self.plan_count >= cache_limit then self.plans, self.plan_count = no_plans(), 0 end
-  self.plans[method][url] = planned
-  self.plan_count = self.plan_count + 1
-  return planned
-end
-
--- A GET without options is planned once: the same bytes to the same origin.
-local function plan_get(self, url)
-  local request, message, err = Request.new(self, "GET", url, nil, 3)
-  if not request then return nil, message, err end
-  local planned
-  planned, message, err = transmit.plan(self, request)
-  if not planned then return nil, message, err end
-  return keep_plan(self, "GET", url, planned)
-end
-
--- So is JSON without other options, but for the length of its text.
-local function is_json_alone(self, url, options)
-  return type(options) == "table" and options.json ~= nil and next(options) == "json"
-    and next(options, "json") == nil and self.serializer == json and not self.interceptors[1]
-    and type(url) == "string"
-end
-
-local function json_request(self, method, url, text)
-  local request, message, err = Request.new(self, method, url, { body = text }, 4)
-  if not request then return nil, message, err end
-  if not request:get_header("Content-Type") then
+-- Goes on from the response to what was planned, which leads elsewhere; the request is
+-- made only now. `text` is the body of JSON.
+local function follow(self, method, url, response, text)
+  local request, message, err = Request.new(self, method, url, { body = text }, 3)
+  if not request then
+    response:dispose()
+    return nil, message, err
+  end
+  if text and not request:get_header("Content-Type") then
     request:set_header("Content-Type", json.content_type)
   end
-  return request
+  local call <close> = Call.new(self, request, response)
+  return pipeline.follow(call, request, response)
 end
 
-local function plan_json(self, method, url, text)
-  local request, message, err = json_request(self, method, url, text)
-  if not request then return nil, message, err end
-  local planned
-  planned, message, err = transmit.plan(self, request)
-  if not planned then return nil, message, err end
-  local name = "\r\nContent-Length: "
-  local first, last = planned.head:find(name .. #text .. "\r\n", 1, true)
-  planned.before_length = planned.head:sub(1, first + #name - 1)
-  planned.after_length = planned.head:sub(last - 1)
-  return keep_plan(self, method, url, planned)
-end
-
-local function send_json(self, method, url, value)
-  local text, message, err = json.text(value)
-  if not text then return nil, message, err end
-  local planned = self.plans[method][url]
-  if not planned then
-    planned, message, err = plan_json(self, method, url, text)
-    if not planned then return nil, message, err end
-  end
-  local response
-  response, message, err = planned.origin:send(
-    planned.before_length .. #text .. planned.after_length, planned.options, planned.info, text)
-  if message == nil then return response end
-  if not response then return nil, message, err end
-  return redirects.follow(self, json_request(self, method, url, text), response, transmit.send)
+-- JSON by the default serializer, and nothing else.
+local function is_json_alone(self, options)
+  return self.serializer == json and type(options) == "table" and options.json ~= nil
+    and next(options) == "json" and next(options, "json") == nil
 end
 
 --- Sends a GET. Returns response | nil, message, err. Yields.
 function Client:get(url, options)
-  if self.connections == nil then error("use of closed client", 2) end
-  if options ~= nil or self.interceptors[1] then return send(self, "GET", url, options) end
-  local planned = self.plans.GET[url]
-  if not planned then
-    local message, err
-    planned, message, err = plan_get(self, url)
-    if not planned then return nil, message, err end
-  end
+  if self.connections == nil then refuse_use(self, "get") end
+  local planned = options == nil and self.direct.GET[url]
+  if not planned then return send(self, "GET", url, options) end
   local response, message, err = planned.origin:send(planned.head, planned.options, planned.info)
   if message == nil then return response end
   if not response then return nil, message, err end
-  return redirects.follow(self, Request.new(self, "GET", url, nil, 2), response, transmit.send)
+  return follow(self, "GET", url, response)
 end
 
 for _, method in ipairs { "POST", "PUT", "PATCH" } do
-  Client[method:lower()] = function(self, url, options)
-    if self.connections == nil then error("use of closed client", 2) end
-    if is_json_alone(self, url, options) then return send_json(self, method, url, options.json) end
-    return send(self, method, url, options)
+  local name, kind = method:lower(), method .. " json"
+  Client[name] = function(self, url, options)
+    if self.connections == nil then refuse_use(self, name) end
+    local kept = self.direct[kind]
+    local planned = kept and kept[url]
+    if not planned or not is_json_alone(self, options) then
+      return send(self, method, url, options)
+    end
+    local text, message, err = json.text(options.json)
+    if not text then return nil, message, err end
+    local response
+    response, message, err =
+      planned.origin:send(planned.head, planned.options, planned.info, text)
+    if message == nil then return response end
+    if not response then return nil, message, err end
+    return follow(self, method, url, response, text)
   end
 end
 
 for _, method in ipairs { "HEAD", "DELETE", "OPTIONS" } do
-  Client[method:lower()] = function(self, url, options)
-    if self.connections == nil then error("use of closed client", 2) end
+  local name = method:lower()
+  Client[name] = function(self, url, options)
+    if self.connections == nil then refuse_use(self, name) end
     return send(self, method, url, options)
   end
 end
 
 --- A request to be completed by chained calls.
-function Client:build(method, url) return Request.build(self, method, url) end
+function Client:build(method, url)
+  check_client(self, "build", 2)
+  return Request.build(self, method, url)
+end
 
 --- Counters of this client: connections by state, requests, and the pool that it rents
 -- from; doc/memory.md tells what each means.
 function Client:stats()
-  if self.connections == nil then error("use of closed client", 2) end
+  if self.connections == nil then refuse_use(self, "stats") end
   local stats = self.connections:stats()
   stats.transport = self.mode
   stats.backend = self.backend
@@ -372,10 +280,12 @@ end
 --- Closes idle connections and fails waiting requests; returns at once. Responses
 -- handed out stay good. Idempotent.
 function Client:close()
+  check_client(self, "close", 2)
   local connections = self.connections
   if connections == nil then return end
   self.connections = nil
-  self.plans, self.origins = no_plans(), {}
+  self:forget_plans()
+  self.origins:close()
   connections:close()
 end
 

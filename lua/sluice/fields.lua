@@ -96,12 +96,20 @@ function fields.find(list, name)
   return nil
 end
 
---- Removes every field of that name.
-function fields.remove(list, name)
+-- Whether `list`, if there is one, has the field with that value.
+local function has(list, name, value)
+  for i = 1, list and #list or 0, 2 do
+    if list[i]:lower() == name and list[i + 1] == value then return true end
+  end
+  return false
+end
+
+--- Removes every field of that name, but for those that are in `spared` too (nil: none).
+function fields.remove(list, name, spared)
   name = name:lower()
   local kept = 0
   for i = 1, #list, 2 do
-    if list[i]:lower() ~= name then
+    if list[i]:lower() ~= name or has(spared, name, list[i + 1]) then
       list[kept + 1], list[kept + 2] = list[i], list[i + 1]
       kept = kept + 2
     end
@@ -131,10 +139,21 @@ end
 -- Credentials: never sent to another origin than the one they were given for.
 local secrets = { "Authorization", "Cookie", "Proxy-Authorization" }
 
---- Removes credentials, and fields of those names (nil: none).
-function fields.remove_secrets(list, names)
-  for _, name in ipairs(secrets) do fields.remove(list, name) end
-  for _, name in ipairs(names or {}) do fields.remove(list, name) end
+--- Removes credentials, and fields of those names (nil: none), but for those that are in
+-- `spared` too (nil: none).
+function fields.remove_secrets(list, names, spared)
+  for _, name in ipairs(secrets) do fields.remove(list, name, spared) end
+  for _, name in ipairs(names or {}) do fields.remove(list, name, spared) end
+end
+
+--- The name of a field that is a credential or has one of those names (nil: none), or nil.
+function fields.find_secret(list, ...)
+  for _, names in ipairs { secrets, (...) or {}, select(2, ...) or {} } do
+    for _, name in ipairs(names) do
+      if fields.find(list, name) then return name end
+    end
+  end
+  return nil
 end
 
 local function set_of(...)

@@ -46,6 +46,9 @@ end
 
 for _, verb in ipairs { "get", "head", "post", "put", "patch", "delete", "options" } do
   sluice[verb] = function(url, options)
+    if url == sluice then
+      error(("%s: write sluice.%s(url), with a dot"):format(verb, verb), 2)
+    end
     local client = default_client()
     return client[verb](client, url, options)
   end

@@ -1,11 +1,14 @@
 --- A request on its way through the interceptors, and the builder of one.
 -- Interceptors see `method`, `url`, `body` and the field methods; what they change
 -- holds for the sendings after that. `body` is the value that was given; another one
--- is assigned, or given to `set_body`, by the rules of the option.
+-- is assigned, or given to `set_body`, by the rules of the option. A `url` of another
+-- origin takes no secrets there: those that are meant for it are set afterwards.
 
 local auth = require "sluice.auth"
 local bodies = require "sluice.body"
 local check = require "sluice.check"
+local core = require "sluice.core"
+local failure = require "sluice.failure"
 local fields = require "sluice.fields"
 local plan = require "sluice.plan"
 
@@ -14,6 +17,7 @@ Request.__name = "sluice.request"
 
 function Request:__index(key)
   if key == "body" then return self.content and self.content.given or nil end
+  if key == "url" then return rawget(self, "current_url") end
   return Request[key]
 end
 
@@ -60,8 +64,19 @@ local schema = {
 }
 for name, checker in pairs(Request.shared_schema) do schema[name] = checker end
 
+-- Options that say nothing about the head beside the URL and the body: with these alone it
+-- is the same each time, and kept (see compose.lua).
+local beside_head = { query = true, body = true, json = true, auth = true, timeout = true,
+  stream = true, redirects = true, limits = true, on_progress = true }
+
+local function is_plain(options)
+  for name in pairs(options) do
+    if not beside_head[name] then return false end
+  end
+  return true
+end
+
 local function json_body(request, value)
-  local core = require "sluice.core"
   local writer <close> = core.writer {}
   local ok, message, err = request.client.serializer.encode(value, writer)
   if not ok then return nil, message, err end
@@ -73,12 +88,12 @@ local function json_body(request, value)
 end
 
 -- The options of `request { url = }` beside arguments would say the same thing twice.
-local function check_options(url, options, level)
+local function check_options(client, url, options, level)
   level = level + 1
   if type(url) ~= "string" then
     error(("request: url: string expected, got %s"):format(type(url)), level)
   end
-  check.options("request", options, schema, level)
+  check.options("request", options, schema, level, client.schema)
   for _, name in ipairs { "method", "url" } do
     if options[name] ~= nil then
       error(("request: option '%s': given as an argument already"):format(name), level)
@@ -102,23 +117,36 @@ end
 function Request.new(client, method, url, options, level)
   level = level + 1
   options = options or {}
-  check_options(url, options, level)
+  check_options(client, url, options, level)
   local self = setmetatable({
     client = client,
     method = method,
-    url = client:absolute(url),
+    current_url = client:absolute(url),
+    key = is_plain(options) and url, -- under which its plan is kept; false: it is not
     options = options,
     content = false,
-    trailers = options.trailers and (fields.flatten("request", options.trailers, level)),
+    trailers = options.trailers and fields.flatten("request", options.trailers, level) or false,
+    fields = false,
+    secrets = false,
+    is_foreign = false, -- a redirect has left the origin
+    has_moved = false, -- an interceptor has
+    refuses_expect = false, -- the server does
+    is_derived = false, -- the body is another request's
+    refusal = false, -- of a body that was assigned
   }, Request)
-  self.fields, self.secrets = fields.flatten("request", options.headers, level)
+  local secrets
+  self.fields, secrets = fields.flatten("request", options.headers, level)
+  self.secrets = secrets or false
   local ok, message, err = fields.check(self.fields)
   if ok and self.trailers then ok, message, err = fields.check_trailers(self.trailers) end
   if not ok then
     bodies.refuse(options.body)
     return nil, message, err
   end
-  if options.query then self.url = plan.add_query(self.url, options.query) end
+  if options.query then
+    self.current_url = plan.add_query(self.url, options.query)
+    self.key = self.key and self.url
+  end
   add_client_fields(self, client)
   local given = options.body
   if options.json ~= nil then
@@ -136,9 +164,25 @@ local function replace_body(self, value, where, level)
   if self.content and value == self.content.given then return true end
   local made, message, err = bodies.new(where, value, level + 1)
   if made == nil then return nil, message, err end
-  if self.content then self.content:dispose() end
-  self.content, self.refusal = made, nil
+  if self.content and not self.is_derived then self.content:dispose() end
+  self.content, self.refusal, self.key, self.is_derived = made, false, false, false
   return true
+end
+
+-- Another URL. Secrets and credentials stay with the origin that they were given for;
+-- what the client has for every origin goes along.
+local function replace_url(self, url, level)
+  if type(url) ~= "string" then
+    error(("request: url: string expected, got %s"):format(type(url)), level + 1)
+  end
+  local from, to = plan.parse(self.url), plan.parse(url)
+  self.current_url, self.key = url, false
+  if from and to and plan.same_origin(from, to) then return end
+  local client = self.client
+  local spared = to and not self.is_foreign and client:is_home(to) and client.fields or nil
+  self.has_moved = true
+  fields.remove_secrets(self.fields, self.secrets, spared)
+  fields.remove_secrets(self.fields, client.secrets, spared)
 end
 
 --- Sets the body, by the rules of the option `body`; nil removes it. A lease that was
@@ -152,18 +196,49 @@ end
 
 -- Assigning `body` is the same; what is refused fails the next sending.
 function Request:__newindex(key, value)
-  if key ~= "body" then
+  if key == "url" then
+    replace_url(self, value, 2)
+  elseif key == "body" then
+    local ok, _, err = replace_body(self, value, "request", 2)
+    if not ok then self.refusal = err end
+  else
     rawset(self, key, value)
-    return
   end
-  local ok, _, err = replace_body(self, value, "request", 2)
-  if not ok then self.refusal = err end
+end
+
+-- What described a body that is no longer sent.
+local of_content = { "Content-Type", "Content-Encoding", "Content-Language", "Content-Location" }
+
+--- The same request for another sending, but for what `changes` names: `url`, `method`
+-- (another one has no body), `is_foreign` (a redirect left the origin: secrets and
+-- credentials stay behind for good), `refuses_expect`. Its body is the one of this request, which
+-- goes on owning it.
+function Request:derive(changes)
+  local derived = {}
+  for key, value in pairs(self) do derived[key] = value end
+  derived.fields = table.move(self.fields, 1, #self.fields, 1, {})
+  derived.is_derived = true
+  derived.current_url = changes.url or self.url
+  derived.is_foreign = changes.is_foreign or self.is_foreign
+  derived.refuses_expect = changes.refuses_expect or self.refuses_expect
+  if next(changes) then derived.key = false end
+  if changes.method and changes.method ~= self.method then
+    derived.method, derived.content, derived.trailers = changes.method, false, false
+    for _, name in ipairs(of_content) do fields.remove(derived.fields, name) end
+  end
+  if derived.is_foreign then
+    fields.remove_secrets(derived.fields, self.secrets)
+    fields.remove_secrets(derived.fields, self.client.secrets)
+  end
+  return setmetatable(derived, Request)
 end
 
 --- The request has come to its end, and its body with it.
-function Request:__close()
-  if self.content then self.content:dispose() end
+function Request:close()
+  if self.content and not self.is_derived then self.content:dispose() end
 end
+
+Request.__close = Request.close
 
 --- The value of a field of the request, or nil.
 function Request:get_header(name)
@@ -173,6 +248,7 @@ end
 
 --- Sets a field, replacing those of the same name; nil removes it. Chainable.
 function Request:set_header(name, value)
+  self.key = false
   if value == nil then
     fields.remove(self.fields, name)
   else
@@ -183,6 +259,28 @@ end
 
 --- Whether it can be sent again from the start.
 function Request:is_replayable() return not self.content or self.content:is_replayable() end
+
+--- Whether it can be sent now, though it may have been sent before.
+function Request:is_whole() return not self.content or self.content:is_whole() end
+
+--- Whether 100 is waited for: RFC 9110 10.1.1, not by a request without content.
+function Request:expects_continue()
+  local content = self.content
+  return not self.refuses_expect and self.options.expect_continue and content
+    and content.length ~= 0 or false
+end
+
+--- The credentials of its own, which stay with the origin that they were given for.
+function Request:own_auth()
+  return not self.is_foreign and not self.has_moved and self.options.auth or nil
+end
+
+--- A failure that names this request: nil, message, err.
+function Request:failure(code, reason, stage)
+  local url = plan.parse(self.url)
+  local shown = url and url.text or plan.shown(self.url)
+  return failure.new(code, self.method .. " " .. shown, reason, stage)
+end
 
 function Request:__tostring()
   return ("sluice.request (%s %s)"):format(self.method, plan.shown(self.url))

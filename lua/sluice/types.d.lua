@@ -57,9 +57,9 @@
 ---@field body? sluice.body
 ---@field json? any encoded by the client's serializer; instead of body
 ---@field auth? sluice.auth
----@field timeout? number | sluice.timeouts a number sets total
+---@field timeout? number | sluice.timeouts a number sets total, which spans redirects
 ---@field stream? boolean the response comes with its head
----@field redirects? false | integer 10
+---@field redirects? false | integer 10; followed at the head
 ---@field decompress? boolean true
 ---@field limits? sluice.limits
 ---@field expect_continue? boolean
@@ -484,7 +484,7 @@ function json.text(value) end
 --- What interceptors see.
 ---@class sluice.request
 ---@field method string
----@field url string
+---@field url string assigning one of another origin drops credentials and secret fields first
 ---@field body? sluice.body what was given; assigning is set_body
 local request = {}
 --- By the rules of the option; nil removes it. A lease that was the body is disposed.
@@ -617,10 +617,11 @@ function client:options(to, options) end
 ---@param to string
 ---@return sluice.request_builder
 function client:build(method, to) end
---- The first one added is outermost.
----@param interceptor sluice.interceptor
+--- A function runs once for each call, that of `hop` for each sending of it: inside redirects,
+--- whose responses it sees. The first one added is outermost.
+---@param step sluice.interceptor | { hop: sluice.interceptor }
 ---@return sluice.client
-function client:use(interceptor) end
+function client:use(step) end
 ---@return sluice.client_stats
 function client:stats() end
 --- Idle connections close, waiting requests fail; returns at once. Idempotent.

@@ -39,10 +39,10 @@ local function ticket()
   end
 end
 
-local function field(name)
+local function client_with_origin()
   local response, made = got()
   response:dispose()
-  return (select(2, next(made[name]))), made
+  return made
 end
 
 local makers = {
@@ -88,8 +88,15 @@ local makers = {
   end,
   headers = function() local response, made = got() return response.headers, response, made end,
   connections = function() local response, made = got() return made.connections, made, response end,
-  origin = function() return field "origins" end,
-  options = function() return field "compiled" end,
+  origin = function()
+    local made = client_with_origin()
+    return select(2, next(made.origins.known)), made
+  end,
+  options = function()
+    local made = client_with_origin()
+    return select(2, next(made.compiled)), made
+  end,
+  head = function() return require "sluice.core".head("GET", "/", "a", {}, {}, true) end,
   transport = connected,
   ["transport awaited"] = function()
     local made = connected()

@@ -23,6 +23,8 @@ local requests = "spec/lua/request_spec.lua"
 local redirects = "spec/lua/redirects_spec.lua"
 local fields = "spec/lua/fields_spec.lua"
 local stream = "spec/journeys/stream_spec.lua"
+local compose = "spec/lua/compose_spec.lua"
+local expectation = "spec/lua/expectation_spec.lua"
 
 local line = "refuses every byte that could split a request line"
 local field = "refuses every byte that could split a field line"
@@ -163,7 +165,8 @@ return {
   { "9110 9.3.7", "OPTIONS with content has a Content-Type",
     { requests, "with OPTIONS and a body needs a Content-Type" } },
   { "9110 9.3.8", "TRACE has no content and no secrets",
-    { requests, "with TRACE has neither body nor secrets" } },
+    { requests, "with TRACE has neither body nor secrets" },
+    { compose, "of TRACE carries no secrets" } },
   { "9110 10.1.1", "100-continue only with content; the wait is bounded",
     { upload, "does not say that it expects anything without content" },
     { fields, "say Expect by the option alone" },
@@ -195,11 +198,13 @@ return {
     { requests, "for a range gets the answer as it came, a 206 like any other" } },
   { "9110 15.3.7b", "a range of coded content is no coded content" },
   { "9110 15.4", "redirects: loops, fields to be dropped, methods",
-    { redirects, "that comes back to where it was is a loop" },
+    { redirects, "may come back to where it was: the count alone ends a loop" },
     { redirects, "takes no secrets to another origin, and none back" },
     { redirects, "is followed ten times unless told otherwise" } },
   { "9110 15.4.8", "307 and 308 keep the method",
     { redirects, "of 307 or 308 keeps method and body" } },
   { "9110 15.5.2", "each challenge of 401 and 407 is answered once",
     { requests, "that a 401 or 407 answers is not sent again" } },
+  { "9110 15.5.18", "417 has a request sent again without Expect",
+    { expectation, "is not sent a third time" } },
 }

@@ -68,7 +68,8 @@ local exchanges = {
     { "send", ok "taken" } } }, method = "POST",
     options = { body = "body", expect_continue = true } },
   { "417 instead of 100", { { head, { "send", "HTTP/1.1 417 No\r\nContent-Length: 2\r\n\r\nno" },
-    { "stall" } } }, method = "POST", options = { body = "body", expect_continue = true } },
+    { "stall" } }, { head, { "read", 4 }, { "send", ok "taken" } } }, method = "POST",
+    options = { body = "body", expect_continue = true } },
   { "a chunked upload", { { { "expect_until", "\r\n0\r\n\r\n" }, { "send", ok "taken" } } },
     method = "POST", make_options = function()
       local left = 40

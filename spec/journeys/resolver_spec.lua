@@ -184,7 +184,7 @@ describe("origins beyond those that a client remembers", function()
       local response = client:get(("http://127.%d.%d.1:%d/"):format(i // 250, i % 250, closed))
       assert.is_nil(response)
     end
-    assert.is_true(client.origin_count <= 1000)
+    assert.is_true(client.origins.count <= 1000)
     local second = sluice.spawn(get, "/second")
     for _ = 1, 10 do sluice.loop():step(0) end
     assert.equal(1, client:stats().made)
@@ -200,7 +200,7 @@ describe("origins beyond those that a client remembers", function()
       client:get(("http://127.%d.%d.1:%d/"):format(i // 250, i % 250, closed))
     end
     local known = {}
-    for _, origin in pairs(client.origins) do known[origin] = true end
+    for _, origin in pairs(client.origins.known) do known[origin] = true end
     for _, planned in pairs(client.plans.GET) do assert.is_true(known[planned.origin]) end
   end)
 end)

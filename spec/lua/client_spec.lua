@@ -908,8 +908,9 @@ describe("a client", function()
     end)
 
     it("and refuses what is none", function()
-      for _, value in ipairs { 5, "x", {}, true } do
-        assert.error_matches(function() client:use(value) end, "use: function expected")
+      for _, value in ipairs { 5, "x", {}, true, { hop = 5 }, { hop = print, other = print } } do
+        assert.error_matches(function() client:use(value) end,
+          "use: function or { hop = function } expected, got")
       end
     end)
   end)

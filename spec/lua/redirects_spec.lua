@@ -108,12 +108,18 @@ describe("a redirect", function()
     response:dispose()
   end)
 
-  it("that comes back to where it was is a loop", function()
-    local p <close> = server(answer(302, "/b"), answer(302, "/a"), answer(302, "/b"))
-    local response, _, err = client:get(p.url .. "/a")
-    assert.is_nil(response)
-    assert.equal("redirect", err.code)
-    assert.equal("head", err.stage)
+  it("may come back to where it was: the count alone ends a loop", function()
+    local p <close> = server(answer(302, "/b"), answer(302, "/a"), answer(302, "/a"), DONE)
+    local response <close> = assert(client:get(p.url .. "/a"))
+    assert.equal("GET /a, GET /b, GET /a, GET /a", lines_of(p))
+    assert.equal(3, #response.redirects)
+    local q <close> = peer.listen { script = { { request_head, { "send", answer(302, "/a") },
+      { "loop" } } } }
+    local none, message, err = client:get(q.url .. "/a")
+    assert.is_nil(none)
+    assert.same({ "redirect", "head" }, { err.code, err.stage })
+    assert.equal(("GET %s/a: more redirects than allowed (redirects = 10)"):format(q.url), message)
+    assert.equal(11, select(2, q:received(1):gsub("GET /a ", "")))
   end)
 
   it("is followed octet by octet, but for what could not be sent", function()
@@ -243,5 +249,168 @@ describe("a redirect", function()
       assert.is_nil(later:find "hidden")
       assert.equal(2, select(2, later:gsub("kept", "")))
     end
+  end)
+
+  -- ---- followed at the head ----
+
+  -- Each body comes behind a head that was sent before it, and has something wrong with it.
+  local bodies = {
+    ["that never comes"] = { "Content-Length: 5\r\n", { "stall" } },
+    ["that has no end"] = { "", { "send_repeat", ("x"):rep(1000), 1 << 30 } },
+    ["that is cut off"] = { "Content-Length: 500\r\n", { "send", "x" }, { "close" } },
+    ["beyond the limit"] = { "Content-Length: 5000000000\r\n", { "send", "x" }, { "stall" } },
+    ["that is broken"] = { "Transfer-Encoding: chunked\r\n", { "send", "zz\r\n" }, { "stall" } },
+    ["that cannot be decoded"] = { "Content-Encoding: gzip\r\nContent-Length: 500\r\n",
+      { "send", ("x"):rep(500) }, { "loop" } },
+  }
+  for name, case in pairs(bodies) do
+    for _, way in ipairs { "buffered", "streamed" } do
+      it(("is followed whatever becomes of its body: %s one %s"):format(way, name), function()
+        for _, hold in ipairs { false, true } do
+          local to <close> = server(DONE)
+          local head = ("HTTP/1.1 302 F\r\nLocation: %s/next\r\n%s\r\n"):format(to.url, case[1])
+          local script = { request_head, { "send", head }, table.unpack(case, 2) }
+          if hold then table.insert(script, 3, { "hold" }) end
+          local p <close> = peer.listen { script = { script }, records = false }
+          local response <close>, message = client:get(p.url .. "/",
+            { stream = way == "streamed", limits = { body = 1000 } })
+          assert(response, message)
+          if hold then p:signal(1) end
+          assert.equal("done", response:text())
+          assert.equal(1, #response.redirects)
+        end
+      end)
+    end
+  end
+
+  it("has the rest of a small body drained, and its connection used again", function()
+    local to <close> = server(DONE)
+    local p <close> = peer.listen { script = { {
+      request_head,
+      { "send", ("HTTP/1.1 302 F\r\nLocation: %s/next\r\n"):format(to.url) ..
+        "Content-Length: 4\r\n\r\nno" },
+      { "hold" }, { "send", "no" }, request_head, { "send", DONE }, { "read_all" },
+    } } }
+    local response <close> = assert(client:get(p.url .. "/"))
+    assert.equal("done", response:text())
+    p:signal(1)
+    local deadline = support.system.clock() + 5
+    repeat sluice.loop():step(0.01)
+    until client:stats().active == 0 or support.system.clock() > deadline
+    local again <close> = assert(client:get(p.url .. "/again"))
+    assert.equal("done", again:text())
+    assert.equal(1, (p:connections()))
+  end)
+
+  it("is followed on the only connection allowed, or on the next when that closes", function()
+    local own <close> = support.client { pool = { per_origin = 1, total = 1 } }
+    local head = "HTTP/1.1 302 F\r\nLocation: /next\r\nContent-Length: 4\r\n\r\n"
+    local p <close> = peer.listen { script = {
+      { request_head, { "send", head .. "full" }, request_head, { "send", head }, { "stall" } },
+      { request_head, { "send", DONE }, { "read_all" } },
+    } }
+    local response <close> = assert(own:get(p.url .. "/"))
+    assert.equal("done", response:text())
+    assert.equal("GET /, GET /next, GET /next", lines_of(p))
+    assert.equal(2, (p:connections()))
+  end)
+
+  -- ---- Location ----
+
+  it("with two equal Location lines has one place to go to, with different ones none", function()
+    local head = "HTTP/1.1 302 F\r\nLocation: /a\r\nContent-Length: 0\r\nlocation: %s\r\n\r\n"
+    local p <close> = server(head:format "/a", DONE)
+    local response <close> = assert(client:get(p.url .. "/"))
+    assert.equal("GET /, GET /a", lines_of(p))
+    assert.equal(200, response.status)
+    local q <close> = server(head:format "/b")
+    local none, message, err = client:get(q.url .. "/")
+    assert.is_nil(none)
+    assert.equal("redirect", err.code)
+    assert.equal(("GET %s/: two Location fields that differ"):format(q.url), message)
+  end)
+
+  it("to what is no URL names the request and what is wrong", function()
+    for location, reason in pairs {
+      ["http://a:99999/"] = "Location: the port is larger than 65535",
+      ["http://[::1/"] = "Location: ",
+      ["http://"] = "Location: ",
+      ["ftp://127.0.0.1/"] = "Location: the scheme is not supported",
+    } do
+      for _, options in ipairs { {}, { stream = true } } do
+        local p <close> = server(answer(302, location))
+        local none, message, err = client:get(p.url:gsub("//", "//user:pass@") .. "/x", options)
+        assert.is_nil(none)
+        assert.same({ "redirect", "head" }, { err.code, err.stage }, location)
+        assert.truthy(message:find(("GET %s/x: %s"):format(p.url, reason), 1, true), message)
+      end
+    end
+  end)
+
+  it("with user info is refused, and shows it to nobody", function()
+    local to <close> = server(DONE)
+    for _, location in ipairs { "http://user:pass@127.0.0.1:%d/", "//user@127.0.0.1:%d/",
+      "http://@127.0.0.1:%d/" } do
+      local p <close> = server(answer(302, location:format(to.port)))
+      local none, message, err = client:get(p.url .. "/")
+      assert.is_nil(none)
+      assert.equal("redirect", err.code)
+      assert.equal(("GET %s/: Location: user info"):format(p.url), message)
+    end
+    assert.equal(0, (to:connections()))
+  end)
+
+  it("of a unix socket stays within it", function()
+    local function url_of(one) return "http+unix://" .. sluice.url.escape(one.path) .. "/" end
+    local other <close> = peer.listen { family = "unix", script = { { { "stall" } } } }
+    local web <close> = server(DONE)
+    for _, location in ipairs { web.url .. "/", url_of(other), "http://localhost/" } do
+      local p <close> = peer.listen { family = "unix", script = { {
+        request_head, { "send", answer(302, location) }, { "read_all" } } } }
+      local none, message, err = client:get(url_of(p))
+      assert.is_nil(none)
+      assert.equal("redirect", err.code)
+      assert.truthy(message:find("a unix socket leads elsewhere", 1, true), message)
+    end
+    local p <close> = peer.listen { family = "unix", script = { {
+      request_head, { "send", answer(302, "/next") }, request_head, { "send", DONE },
+      { "read_all" } } } }
+    local response <close>, message = client:get(url_of(p))
+    assert(response, message)
+    assert.equal("GET /, GET /next", lines_of(p))
+    assert.same({ 0, 0 }, { (web:connections()), (other:connections()) })
+  end)
+
+  -- ---- bodies ----
+
+  it("instead of 100 has a body sent to the new place that nobody was asked for", function()
+    for _, status in ipairs { 307, 308 } do
+      local p <close> = peer.listen { script = {
+        { request_head, { "send", answer(status, "/next") }, { "expect_end" } },
+        { request_head, { "send", "HTTP/1.1 100 Go on\r\n\r\n" },
+          { "expect_until", "0\r\n\r\n" }, { "send", DONE }, { "read_all" } },
+      } }
+      local pieces = { "piece" }
+      local response <close>, message = client:post(p.url .. "/", {
+        body = function() return table.remove(pieces) end, expect_continue = true })
+      assert(response, message)
+      assert.equal("done", response:text())
+      assert.equal("", p:received(1):match "\r\n\r\n(.*)$")
+      assert.equal("5\r\npiece\r\n0\r\n\r\n", p:received(2):match "\r\n\r\n(.*)$")
+    end
+  end)
+
+  it("has no body sent again of which pieces were given", function()
+    local p <close> = peer.listen { script = { {
+      { "expect_until", "piece" }, { "send", answer(307, "/next") }, { "read_all" } } } }
+    local asked = 0
+    local none, message, err = client:post(p.url .. "/", { body = function()
+      asked = asked + 1
+      if asked == 1 then return "piece" end
+      sluice.sleep(60)
+    end })
+    assert.is_nil(none)
+    assert.equal("redirect", err.code)
+    assert.equal(("POST %s/: the body cannot be sent again"):format(p.url), message)
   end)
 end)

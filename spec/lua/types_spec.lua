@@ -99,14 +99,15 @@ describe("types.d.lua", function()
   end)
 
   it("names the methods of what Lua makes", function()
-    check_methods("sluice.client", set_of(Client, "absolute", "is_home", "new", "origin",
-      "tls_context"))
-    check_methods("sluice.request", set_of(Request, "new", "build", "shared_schema"))
+    check_methods("sluice.client", set_of(Client, "absolute", "forget_plans", "is_home", "new",
+      "schema"))
+    check_methods("sluice.request", set_of(Request, "new", "build", "shared_schema", "close",
+      "derive", "expects_continue", "failure", "is_whole", "own_auth"))
     check_methods("sluice.request_builder", set_of(getmetatable(client:build("GET", "x"))))
     check_methods("sluice.body_reader", set_of(require "sluice.body_reader", "new"))
     -- What a request body is pushed by, and what makes a response, is nobody else's.
-    check_methods("sluice.response", set_of(require "sluice.response", "info", "is_live", "wait",
-      "push", "finish", "fail", "progress", "await_room", "watch"))
+    check_methods("sluice.response", set_of(require "sluice.response", "deadline", "is_live",
+      "wait", "push", "finish", "fail", "progress", "await_room", "watch"))
   end)
 
   it("names the options", function()

@@ -280,8 +280,27 @@ static int new_options(lua_State *L)
     return 1;
 }
 
-static const luaL_Reg functions[] = {
-    {"connections", new_connections}, {"options", new_options}, {NULL, NULL}};
+/* deadline(seconds) -> when that time will be over, by the loop's clock; nil for
+ * what never is. Without a number: the total time of a request by default. */
+static int new_deadline(lua_State *L)
+{
+    int64_t now = sl_clock_now();
+    struct sl_deadlines deadlines;
+
+    sl_deadlines_default(&deadlines);
+    if (!lua_isnoneornil(L, 1))
+        deadlines.total = slb_check_seconds(L, 1);
+    if (deadlines.total >= SL_NEVER - now)
+        lua_pushnil(L);
+    else
+        lua_pushinteger(L, now + deadlines.total);
+    return 1;
+}
+
+static const luaL_Reg functions[] = {{"connections", new_connections},
+                                     {"options", new_options},
+                                     {"deadline", new_deadline},
+                                     {NULL, NULL}};
 
 static const luaL_Reg connections_methods[] = {{"origin", connections_origin},
                                                {"stats", connections_stats},

@@ -1,5 +1,6 @@
 #include "binding/task.h"
 #include "binding/tls.h"
+#include "binding/scratch.h"
 #include "binding/types.h"
 #include "sluice.h"
 
@@ -41,7 +42,10 @@ int luaopen_sluice_core(lua_State *L)
     slb_headers_open(L);
     slb_tls_open(L);
     slb_client_open(L);
-    slb_request_open(L);
+    slb_scratch_open(L);
+    slb_codec_open(L);
+    slb_head_open(L);
+    slb_url_open(L);
     slb_response_open(L);
     slb_transport_open(L);
     slb_parser_open(L);

@@ -1,5 +1,6 @@
 /* The way from a request's bytes to a response: origin:send and its parts. */
 #include "binding/client.h"
+#include "binding/head.h"
 #include "binding/response.h"
 #include "binding/types.h"
 #include "binding/wait.h"
@@ -143,29 +144,45 @@ static void keep_body(lua_State *L, struct slb_response *response)
     response->keeps_body = true;
 }
 
-/* origin, head, options, info, body, is_stream, size, name (the last two of a
- * file) -> response on top of the stack, its exchange created but not started */
+/* The length of the body, which a text has by itself. */
+static uint64_t body_length(lua_State *L)
+{
+    if (lua_isinteger(L, 7))
+        return (uint64_t)lua_tointeger(L, 7);
+    return lua_type(L, 5) == LUA_TSTRING ? lua_rawlen(L, 5) : 0;
+}
+
+/* origin, head, options, info, body, is_stream, size, name (of a file), lines,
+ * deadline -> response on top of the stack, its exchange created but not started */
 static struct slb_response *create(lua_State *L, enum sl_status *status)
 {
     struct slb_options *options = slb_check(L, 3, slb_options_type);
+    const struct slb_head *made;
+    char room[SLB_HEAD_ROOM];
     struct slb_origin *origin;
     struct slb_response *response;
     struct sl_view head;
 
-    slb_reserve_wait(L, slb_check_origin(L, 1)->runtime);
-    head.data = luaL_checklstring(L, 2, &head.size);
+    origin = slb_check_origin(L, 1);
+    slb_reserve_wait(L, origin->runtime);
+    made = slb_check_head(L, 2);
+    head =
+        slb_fill_head(L, made, 9, made->has_length ? body_length(L) : 0, room);
     luaL_checktype(L, 4, LUA_TTABLE);
     response = slb_new(L, slb_response_type, sizeof *response, RESPONSE_VALUES);
     lua_pushvalue(L, 4);
     lua_setiuservalue(L, -2, RESPONSE_INFO);
     keep_body(L, response);
-    origin = slb_check_origin(L, 1);
+    if (origin->origin == NULL) /* ended by a finaliser */
+        slb_check_origin(L, 1);
     *status = sl_exchange_create(origin->exchanges, origin->origin,
                                  &options->options, head, &response->exchange);
     if (*status != SL_OK)
         return response;
     response->runtime = origin->runtime;
     slb_runtime_retain(response->runtime);
+    if (lua_isinteger(L, 10))
+        sl_exchange_set_deadline(response->exchange, lua_tointeger(L, 10));
     *status = set_body(L, 5, &response->exchange->outgoing.upload);
     if (*status != SL_OK)
         slb_abandon_response(response);
@@ -176,13 +193,31 @@ static struct slb_response *create(lua_State *L, enum sl_status *status)
 
 static int answer(lua_State *L, int status, lua_KContext context);
 
+/* Wants the head of a stream, and of what leads elsewhere; else the whole. */
+static enum sl_status want_answer(const struct slb_response *response,
+                                  bool *is_redirect)
+{
+    struct sl_exchange *exchange = response->exchange;
+    bool may_redirect = exchange->options.traits.follows_redirects &&
+                        exchange->incoming.response.phase == SL_PHASE_HEAD;
+
+    *is_redirect = slb_leads_on(response);
+    if (response->is_stream || *is_redirect || may_redirect) {
+        enum sl_status status = sl_exchange_want(exchange, SL_WANT_HEAD, 0);
+
+        *is_redirect = slb_leads_on(response);
+        if (status != SL_OK || response->is_stream || *is_redirect)
+            return status;
+    }
+    return sl_exchange_want(exchange, SL_WANT_WHOLE, 0);
+}
+
 /* The response at index 1 as far as is wanted, or its failure. */
 static int settle(lua_State *L, struct slb_response *response)
 {
     struct sl_exchange *exchange = response->exchange;
     bool is_redirect;
-    enum sl_status status = sl_exchange_want(
-        exchange, response->is_stream ? SL_WANT_HEAD : SL_WANT_WHOLE, 0);
+    enum sl_status status = want_answer(response, &is_redirect);
 
     if (status == SL_AGAIN)
         return slb_wait(L, response->runtime, &exchange->completion,
@@ -201,8 +236,6 @@ static int settle(lua_State *L, struct slb_response *response)
         lua_setiuservalue(L, 1, RESPONSE_TEXT);
         response->keeps_body = false;
     }
-    is_redirect = exchange->options.traits.follows_redirects &&
-                  sl_is_redirect(&exchange->incoming.response.head);
     if (!response->is_stream)
         slb_note_body(L, response);
     lua_settop(L, 1);
@@ -233,16 +266,17 @@ static int push_refusal(lua_State *L, enum sl_status status)
     return slb_push_failure(L, &failure, lua_tostring(L, -1));
 }
 
-/* origin:send(head, options, info, body, is_stream, size, name)
+/* origin:send(head, options, info, body, is_stream, size, name, lines, deadline)
  *   -> response | response, "redirect" (to be followed) | nil, message, err
- * Sends and waits for the whole response, or its head; yields. */
+ * Sends and waits for the whole response, or its head; yields. `size` is that of
+ * any body but a text; `lines` are further field lines of this sending. */
 static int origin_send(lua_State *L)
 {
     struct slb_response *response;
     enum sl_status status;
     bool is_stream = lua_toboolean(L, 6);
 
-    lua_settop(L, 8);
+    lua_settop(L, 10);
     response = create(L, &status);
     if (status != SL_OK)
         return push_refusal(L, status);
@@ -253,7 +287,7 @@ static int origin_send(lua_State *L)
     return settle(L, response);
 }
 
-/* origin:begin(head, options, info, body, is_stream, size, name)
+/* origin:begin(head, options, info, body, is_stream, size, name, lines, deadline)
  *   -> response | nil, message, err
  * The same without waiting: for bodies that are pushed. */
 static int origin_begin(lua_State *L)
@@ -262,7 +296,7 @@ static int origin_begin(lua_State *L)
     enum sl_status status;
     bool is_stream = lua_toboolean(L, 6);
 
-    lua_settop(L, 8);
+    lua_settop(L, 10);
     response = create(L, &status);
     if (status != SL_OK)
         return push_refusal(L, status);

@@ -66,6 +66,15 @@ struct slb_response *slb_check_response(lua_State *L, int index)
     return response;
 }
 
+bool slb_leads_on(const struct slb_response *response)
+{
+    const struct sl_exchange *exchange = response->exchange;
+
+    return exchange->options.traits.follows_redirects &&
+           exchange->incoming.response.phase > SL_PHASE_HEAD &&
+           sl_is_redirect(&exchange->incoming.response.head);
+}
+
 static struct sl_buffer *body_of(struct slb_response *response)
 {
     return &response->exchange->incoming.response.body;
@@ -554,13 +563,26 @@ static int response_tostring(lua_State *L)
     return 1;
 }
 
-/* response:info(table) - replaces what was asked: method, url, redirects... */
-static int response_info(lua_State *L)
+/* leads_on(value) -> whether it is a response, not disposed, that asks to go
+ * elsewhere and whose request follows */
+static int leads_on(lua_State *L)
 {
-    slb_check_response(L, 1);
-    luaL_checktype(L, 2, LUA_TTABLE);
-    lua_settop(L, 2);
-    lua_setiuservalue(L, 1, RESPONSE_INFO);
+    const struct slb_response *response = slb_test(L, 1, slb_response_type);
+
+    lua_pushboolean(L, response != NULL && response->exchange != NULL &&
+                           slb_leads_on(response));
+    return 1;
+}
+
+/* response:deadline() -> when its total time ends, by the loop's clock | nil */
+static int response_deadline(lua_State *L)
+{
+    int64_t deadline = slb_check_response(L, 1)->exchange->deadline;
+
+    if (deadline == SL_NEVER)
+        lua_pushnil(L);
+    else
+        lua_pushinteger(L, deadline);
     return 1;
 }
 
@@ -584,7 +606,7 @@ static const luaL_Reg methods[] = {
     {"is_live", response_is_live},         {"read", response_read},
     {"next_chunk", response_next_chunk},   {"text", response_text},
     {"sequence", response_sequence},       {"detach", response_detach},
-    {"dispose", response_dispose},         {"info", response_info},
+    {"dispose", response_dispose},         {"deadline", response_deadline},
     {"is_complete", response_is_complete}, {NULL, NULL}};
 
 static const luaL_Reg meta[] = {{"__gc", response_gc},
@@ -592,6 +614,8 @@ static const luaL_Reg meta[] = {{"__gc", response_gc},
                                 {"__len", response_length},
                                 {"__tostring", response_tostring},
                                 {NULL, NULL}};
+
+static const luaL_Reg functions[] = {{"leads_on", leads_on}, {NULL, NULL}};
 
 /* A module that is opened again finds the methods of the first time, with what
  * the Lua layer added to them. stack: module, metatable -> the same */
@@ -616,5 +640,6 @@ void slb_response_open(lua_State *L)
     luaL_getmetatable(L, slb_response_type);
     set_methods(L);
     lua_pop(L, 1);
+    luaL_setfuncs(L, functions, 0);
     slb_exchange_open(L);
 }

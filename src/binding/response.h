@@ -26,6 +26,9 @@ struct slb_response {
 /* The live response at `index`; raises when disposed. */
 struct slb_response *slb_check_response(lua_State *L, int index);
 
+/* Whether it asks to go elsewhere, and its request says that this is done. */
+bool slb_leads_on(const struct slb_response *response);
+
 /* Lets go of a disposed one's exchange once nobody waits for it. */
 void slb_end_response(struct slb_response *response);
 

@@ -617,6 +617,12 @@ void sl_exchange_release(struct sl_exchange *exchange)
     sl_exchanges_release(exchanges);
 }
 
+void sl_exchange_set_deadline(struct sl_exchange *exchange, int64_t deadline)
+{
+    sl_assert(exchange->phase == SL_EXCHANGE_NEW);
+    exchange->deadline = deadline;
+}
+
 void sl_exchange_start(struct sl_exchange *exchange)
 {
     struct sl_loop *loop = sl_exchange_loop(exchange);
@@ -625,9 +631,14 @@ void sl_exchange_start(struct sl_exchange *exchange)
     sl_assert(exchange->phase == SL_EXCHANGE_NEW);
     exchange->times.started = sl_loop_refresh(loop);
     exchange->last_activity = loop->now;
-    exchange->deadline =
-        total >= SL_NEVER - loop->now ? SL_NEVER : loop->now + total;
     exchange->exchanges->requests++;
+    if (exchange->deadline == 0) {
+        exchange->deadline =
+            total >= SL_NEVER - loop->now ? SL_NEVER : loop->now + total;
+    } else if (loop->now >= exchange->deadline) {
+        time_out(exchange);
+        return;
+    }
     ask_for_connection(exchange);
 }
 

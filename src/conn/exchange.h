@@ -136,6 +136,10 @@ void sl_exchange_retain(struct sl_exchange *exchange);
 /* The last one aborts what is still under way and gives everything back. */
 void sl_exchange_release(struct sl_exchange *exchange);
 
+/* The end of the total time, where that began before this exchange did. Call it
+ * before the start. */
+void sl_exchange_set_deadline(struct sl_exchange *exchange, int64_t deadline);
+
 /* Set the upload before. Failures show in sl_exchange_want. */
 void sl_exchange_start(struct sl_exchange *exchange);
 

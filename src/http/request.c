@@ -123,3 +123,52 @@ enum sl_status sl_request_write_end(struct sl_writer *writer)
 {
     return sl_writer_write(writer, SL_VIEW("\r\n"));
 }
+
+#define LENGTH_NAME SL_VIEW("Content-Length: ")
+
+static size_t count_digits(uint64_t value)
+{
+    size_t count = 1;
+
+    while (value >= 10) {
+        value /= 10;
+        count++;
+    }
+    return count;
+}
+
+static char *put_length(char *to, uint64_t length)
+{
+    size_t count = count_digits(length);
+    size_t i;
+
+    to = put(to, LENGTH_NAME);
+    for (i = count; i > 0; i--) {
+        to[i - 1] = (char)('0' + length % 10);
+        length /= 10;
+    }
+    return put(to + count, SL_VIEW("\r\n"));
+}
+
+size_t sl_request_size(const struct sl_request_template *template,
+                       const struct sl_request_lines *lines)
+{
+    size_t size = template->head.size + lines->fields.size;
+
+    if (lines->length != UINT64_MAX)
+        size += LENGTH_NAME.size + count_digits(lines->length) + 2;
+    return size;
+}
+
+void sl_request_fill(const struct sl_request_template *template,
+                     const struct sl_request_lines *lines, char *to)
+{
+    struct sl_view head = template->head;
+
+    to = put(to, sl_view(head.data, template->offset));
+    to = put(to, lines->fields);
+    if (lines->length != UINT64_MAX)
+        to = put_length(to, lines->length);
+    put(to,
+        sl_view(head.data + template->offset, head.size - template->offset));
+}

@@ -32,4 +32,27 @@ bool sl_request_is_framing_field(struct sl_view name);
 /* The empty line. */
 enum sl_status sl_request_write_end(struct sl_writer *writer);
 
+/* ---- a head that is sent many times ---- */
+
+/* A complete head, and the offset behind the caller's fields at which the lines
+ * of one sending are written. The bytes belong to the caller. */
+struct sl_request_template {
+    struct sl_view head;
+    size_t offset;
+};
+
+/* Complete field lines, and behind them a Content-Length of that value;
+ * UINT64_MAX: none. */
+struct sl_request_lines {
+    struct sl_view fields;
+    uint64_t length;
+};
+
+/* The size of the head with those lines. */
+size_t sl_request_size(const struct sl_request_template *template,
+                       const struct sl_request_lines *lines);
+/* Writes it to `to`, which has room for that many bytes. */
+void sl_request_fill(const struct sl_request_template *template,
+                     const struct sl_request_lines *lines, char *to);
+
 #endif

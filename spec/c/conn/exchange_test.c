@@ -333,6 +333,45 @@ TEST("fails in the queue when its deadline passes")
     scene_fini(&scene);
 }
 
+/* An exchange whose total time began before it did. */
+static struct sl_exchange *begin_late(int64_t deadline)
+{
+    struct sl_exchange *exchange;
+
+    REQUIRE(sl_exchange_create(scene.origin, &scene.options, SL_VIEW(GET),
+                               &exchange) == SL_OK);
+    sl_exchange_set_deadline(exchange, deadline);
+    sl_exchange_start(exchange);
+    return exchange;
+}
+
+TEST("ends with a total time that began before it")
+{
+    scene_init(&scene);
+    int64_t due = sl_clock_now() + 5 * SL_MILLISECOND;
+    struct sl_exchange *exchange = begin_late(due);
+
+    CHECK_INT(scene_want(&scene, exchange, SL_WANT_WHOLE, 0), SL_TIMEOUT);
+    CHECK(sl_clock_now() >= due);
+    CHECK_STR(exchange->failure.reason, "not complete within 300 s");
+    sl_exchange_release(exchange);
+    scene_fini(&scene);
+}
+
+TEST("opens no connection once its total time is over")
+{
+    scene_init(&scene);
+    struct sl_exchange *exchange = begin_late(sl_clock_now());
+
+    CHECK_INT(exchange->phase, SL_EXCHANGE_FAILED);
+    CHECK_INT(sl_exchange_want(exchange, SL_WANT_WHOLE, 0), SL_TIMEOUT);
+    CHECK_INT(exchange->failure.stage, SL_STAGE_QUEUE);
+    CHECK(exchange->failure.is_retryable);
+    CHECK_INT(scene.connections->stats.made, 0);
+    sl_exchange_release(exchange);
+    scene_fini(&scene);
+}
+
 /* ---- uploads ---- */
 
 TEST("sends a body behind its head, and again from the start")

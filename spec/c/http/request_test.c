@@ -260,6 +260,57 @@ static void write_failing(struct sl_allocator *allocator, void *argument)
     CHECK_INT(sl_pool_fini(&pool), 0);
 }
 
+static void check_filled(struct sl_view head, size_t offset, const char *fields,
+                         uint64_t length, const char *expected)
+{
+    struct sl_request_template template = {head, offset};
+    struct sl_request_lines lines = {view_of(fields), length};
+    size_t size = sl_request_size(&template, &lines);
+    char *to = guard_copy(expected, strlen(expected));
+
+    REQUIRE(size == strlen(expected));
+    memset(to, '?', size);
+    sl_request_fill(&template, &lines, to);
+    CHECK_VIEW(sl_view(to, size), expected);
+    guard_free(to);
+}
+
+TEST("writes the lines of one sending into a head")
+{
+    struct sl_view head = SL_VIEW("GET / HTTP/1.1\r\nHost: a\r\nB: 1\r\n\r\n");
+    size_t offset = strlen("GET / HTTP/1.1\r\nHost: a\r\n");
+
+    check_filled(head, offset, "", UINT64_MAX,
+                 "GET / HTTP/1.1\r\nHost: a\r\nB: 1\r\n\r\n");
+    check_filled(head, offset, "C: 2\r\n", UINT64_MAX,
+                 "GET / HTTP/1.1\r\nHost: a\r\nC: 2\r\nB: 1\r\n\r\n");
+    check_filled(head, offset, "C: 2\r\n", 0,
+                 "GET / HTTP/1.1\r\nHost: a\r\nC: 2\r\n"
+                 "Content-Length: 0\r\nB: 1\r\n\r\n");
+    check_filled(head, head.size - 2, "", 9,
+                 "GET / HTTP/1.1\r\nHost: a\r\nB: 1\r\n"
+                 "Content-Length: 9\r\n\r\n");
+}
+
+TEST("writes lengths of every size")
+{
+    static const struct {
+        uint64_t length;
+        const char *expected;
+    } cases[] = {
+        {0, "Content-Length: 0\r\n\r\n"},
+        {9, "Content-Length: 9\r\n\r\n"},
+        {10, "Content-Length: 10\r\n\r\n"},
+        {99, "Content-Length: 99\r\n\r\n"},
+        {100, "Content-Length: 100\r\n\r\n"},
+        {UINT64_MAX - 1, "Content-Length: 18446744073709551614\r\n\r\n"},
+    };
+
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++)
+        check_filled(SL_VIEW("\r\n"), 0, "", cases[i].length,
+                     cases[i].expected);
+}
+
 TEST("survives every failing allocation")
 {
     test_each_failure(write_failing, NULL);

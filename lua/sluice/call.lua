@@ -1,0 +1,65 @@
+--- One call: what a program asked for once, over all the sendings that it takes.
+-- A call knows when its time is over, where it has been led so far, and every request
+-- that was made for it; closing it ends these requests and their bodies.
+
+local core = require "sluice.core"
+
+local Call = {}
+Call.__index = Call
+
+local function total_of(timeout)
+  if type(timeout) == "table" then return timeout.total end
+  return timeout
+end
+
+-- The end of the whole call; nil where there is none.
+local function deadline_of(client, options)
+  local total = total_of(options.timeout) or total_of(client.settings.timeout)
+  return core.deadline(total or options.stream and math.huge or nil)
+end
+
+--- A call that begins now with that request. `response` is its first one where that was
+-- sent already, without a call; the call then ends when that one would have.
+function Call.new(client, request, response)
+  local self = setmetatable({ client = client, requests = { request } }, Call)
+  if response then
+    self.sent, self.deadline = request, response:deadline()
+  else
+    self.deadline = deadline_of(client, request.options)
+  end
+  return self
+end
+
+--- Another request for the same call: `request`, but for what `changes` names.
+function Call:derive(request, changes)
+  local derived = request:derive(changes or {})
+  self.requests[#self.requests + 1] = derived
+  return derived
+end
+
+--- Notes that a response leads elsewhere.
+function Call:add_redirect(response)
+  local history = self.history or {}
+  history[#history + 1] = { status = response.status, url = response.url }
+  self.history = history
+end
+
+--- What a response knows of its request: the plan's own table, or another one with the
+-- redirects that led to it.
+function Call:info(planned)
+  local info = planned.info
+  if not self.history then return info end
+  return {
+    method = info.method,
+    url = info.url,
+    serializer = info.serializer,
+    redirects = table.move(self.history, 1, #self.history, 1, {}),
+  }
+end
+
+--- The call has come to its end, and so have its requests.
+function Call:__close()
+  for _, request in ipairs(self.requests) do request:close() end
+end
+
+return Call

@@ -1,0 +1,272 @@
+--- What is sent for a request: its head and the options of the core, as a plan.
+-- A plan is { origin, head, info }. It is kept where nothing but the client, the method and
+-- the URL had a say in its head, with the options of a request that has none of its own; a
+-- body's length, and lines that a single sending adds, are written into the head by the core.
+
+local core = require "sluice.core"
+local auth = require "sluice.auth"
+local failure = require "sluice.failure"
+local fields = require "sluice.fields"
+local plan = require "sluice.plan"
+
+local compose = {}
+
+local idempotent = { GET = true, HEAD = true, PUT = true, DELETE = true, OPTIONS = true,
+  TRACE = true }
+local wants_length = { POST = true, PUT = true, PATCH = true }
+
+local redirect_limit = 10
+local buffered_body_limit = 64 * 1024 * 1024
+
+-- Plans of one client; beyond that they start over.
+local plan_limit = 1000
+
+-- ---- options ----
+
+local function merge_into(target, from)
+  if type(from) == "table" then
+    for key, value in pairs(from) do target[key] = value end
+  elseif from ~= nil then
+    target.total = from
+  end
+end
+
+-- An option of the request's own, else of the client.
+local function choose(client, own, name)
+  if own[name] ~= nil then return own[name] end
+  return client.settings[name]
+end
+
+local function decodes(client, own) return choose(client, own, "decompress") ~= false end
+
+--- How many redirects are followed at most; 0: none.
+function compose.redirect_limit(client, own)
+  local limit = choose(client, own, "redirects")
+  if limit == nil then return redirect_limit end
+  return limit or 0
+end
+
+local function compile(client, method, own, expects)
+  local settings = client.settings
+  local flat = {}
+  if own.stream then
+    flat.total = math.huge
+    flat.body = math.maxinteger
+  else
+    flat.body = buffered_body_limit
+  end
+  merge_into(flat, settings.timeout)
+  merge_into(flat, own.timeout)
+  merge_into(flat, settings.limits)
+  merge_into(flat, own.limits)
+  flat.decodes = decodes(client, own)
+  flat.is_head = method == "HEAD"
+  flat.follows_redirects = compose.redirect_limit(client, own) > 0
+  flat.wants_close = settings.pool == false
+  flat.is_idempotent = idempotent[method] or false
+  flat.expects_continue = expects
+  return core.options(flat)
+end
+
+--- Deadlines, limits and traits for the core, compiled once where they are the client's
+-- own. `own` are the options of the request.
+function compose.options(client, method, own, expects)
+  if own.timeout ~= nil or own.limits ~= nil or own.decompress ~= nil or own.redirects ~= nil then
+    return compile(client, method, own, expects)
+  end
+  local key = method
+  if own.stream then key = key .. " stream" end
+  if expects then key = key .. " expects" end
+  local compiled = client.compiled[key]
+  if not compiled then
+    compiled = compile(client, method, own, expects)
+    client.compiled[key] = compiled
+  end
+  return compiled
+end
+
+-- ---- heads ----
+
+-- Credentials that each request to that URL has: the URL's user info, or the client's
+-- option, which stays with the origin of its base_url.
+local function add_credentials(list, client, request, url)
+  if fields.find(list, "Authorization") or request.is_foreign or request:own_auth() then
+    return true
+  end
+  local value, message, err
+  if url.userinfo and url.userinfo ~= "" then
+    value, message, err = auth.from_userinfo(url.userinfo)
+  elseif client.settings.auth and client:is_home(url) then
+    value, message, err = auth.value(client.settings.auth)
+  else
+    return true
+  end
+  if not value then return nil, message, err end
+  fields.set(list, "Authorization", value)
+  return true
+end
+
+-- RFC 9110 9.3.8: what a server sends back must hold no secrets.
+local function check_trace(client, request, list)
+  local attempt = request.method .. " request"
+  if request.content then return failure.new("invalid", attempt, "takes no body") end
+  local secret = request:own_auth() and "Authorization"
+    or fields.find_secret(list, request.secrets, client.secrets)
+  if secret then
+    return failure.new("invalid", attempt, "would have " .. secret .. " sent back")
+  end
+  return true
+end
+
+-- What RFC 9110 9.3.6 to 9.3.8 demand of three rare methods.
+local function check_method(client, request, list)
+  local attempt = request.method .. " request"
+  if request.method == "CONNECT" then
+    return failure.new("invalid", attempt, "tunnels are not offered")
+  elseif request.method == "OPTIONS" and request.content
+    and not fields.find(list, "Content-Type") then
+    return failure.new("invalid", attempt, "a body needs a Content-Type")
+  elseif request.method == "TRACE" then
+    return check_trace(client, request, list)
+  end
+  return true
+end
+
+local function add(list, name, value)
+  list[#list + 1] = name
+  list[#list + 1] = value
+end
+
+-- What says how the body is framed, where that is not its length.
+-- Returns true | nil, message, err (invalid)
+local function add_framing(list, request)
+  local content, trailers = request.content, request.trailers
+  local is_chunked = content and not content.length
+  if is_chunked then add(list, "Transfer-Encoding", "chunked") end
+  if not trailers or not trailers[1] then return true end
+  if not is_chunked then
+    return failure.new("invalid", "trailers", "only after a body of unknown length")
+  end
+  local names = {}
+  for i = 1, #trailers, 2 do names[#names + 1] = trailers[i] end
+  add(list, "Trailer", table.concat(names, ", "))
+  return true
+end
+
+local function add_defaults(behind, list, defaults)
+  for i = 1, #defaults, 2 do
+    if not fields.find(list, defaults[i]) then add(behind, defaults[i], defaults[i + 1]) end
+  end
+end
+
+-- The caller's fields, and those that come behind the length of the body: framing and
+-- defaults, where the caller has none of that name.
+-- Returns both arrays | nil, message, err (invalid)
+local function list_fields(client, request, url)
+  local list = table.move(request.fields, 1, #request.fields, 1, {})
+  local behind = {}
+  local ok, message, err = fields.check(list)
+  if ok then ok, message, err = add_credentials(list, client, request, url) end
+  if ok then ok, message, err = check_method(client, request, list) end
+  if ok then ok, message, err = add_framing(behind, request) end
+  if not ok then return nil, message, err end
+  if request:expects_continue() then add(behind, "Expect", "100-continue") end
+  if client.settings.pool == false then add(behind, "Connection", "close") end
+  add_defaults(behind, list, client.defaults)
+  -- Part of a coded body could not be decoded.
+  if decodes(client, request.options) and not fields.find(list, "Range") then
+    add_defaults(behind, list, { "Accept-Encoding", core.accepted_codings() })
+  end
+  return list, behind
+end
+
+local function make_plan(client, request)
+  local url, message, err = plan.parse(request.url)
+  if not url then return nil, message, err end
+  local origin
+  origin, message, err = client.origins:find(url)
+  if not origin then return nil, message, err end
+  local content = request.content
+  -- RFC 9112 6.1: not to a server that is known to speak 1.0 only
+  if content and not content.length and origin:is_old() then
+    return request:failure("unsupported",
+      "the server speaks HTTP/1.0: a body needs a length")
+  end
+  local list, behind
+  list, behind, err = list_fields(client, request, url)
+  if not list then return nil, behind, err end
+  local has_length = content and content.length or not content and wants_length[request.method]
+  local head
+  head, message, err = core.head(request.method, url.target, url.authority, list, behind,
+    has_length and true or false)
+  if not head then return nil, message, err end
+  return {
+    origin = origin,
+    head = head,
+    is_authorized = request:own_auth() and fields.find(list, "Authorization") ~= nil,
+    info = { method = request.method, url = url.text, serializer = client.serializer },
+  }
+end
+
+-- ---- plans that are kept ----
+
+-- Under what a request's plan is kept beside its URL: all else that shows in its head.
+local function kind_of(request)
+  local content = request.content
+  local kind = request.method
+  if content then
+    if not content.length then return nil end
+    kind = kind .. (request.options.json ~= nil and " json" or " length")
+  end
+  return request:own_auth() and kind .. " auth" or kind
+end
+
+local function keep(client, kind, key, planned)
+  if client.plan_count >= plan_limit then client:forget_plans() end
+  local kept = client.plans[kind]
+  if not kept then
+    kept = {}
+    client.plans[kind] = kept
+  end
+  planned.options = compose.options(client, planned.info.method, {}, false)
+  kept[key] = planned
+  client.plan_count = client.plan_count + 1
+end
+
+--- What is sent where for this request.
+-- Returns a plan | nil, message, err
+function compose.plan(client, request)
+  local key = request.key
+  local kind = key and kind_of(request)
+  local kept = kind and client.plans[kind]
+  if kept and kept[key] then return kept[key] end
+  local planned, message, err = make_plan(client, request)
+  if not planned then return nil, message, err end
+  if kind then keep(client, kind, key, planned) end
+  return planned
+end
+
+--- Field lines of this sending alone: the credentials of a request's own.
+-- Returns the lines, or nil when there are none | nil, message, err (memory)
+function compose.lines(request, planned)
+  local own = request:own_auth()
+  if not own or planned.is_authorized then return nil end
+  local value, message, err = auth.value(own)
+  if not value then return nil, message, err end
+  return core.field_lines { "Authorization", value }
+end
+
+--- Forgets what was planned for an origin: two objects for one origin would each have
+-- its limit.
+function compose.forget(client, origin)
+  for _, kept in pairs(client.plans) do
+    for key, planned in pairs(kept) do
+      if planned.origin == origin then
+        kept[key] = nil
+        client.plan_count = client.plan_count - 1
+      end
+    end
+  end
+end
+
+return compose

@@ -1,0 +1,98 @@
+--- Where the requests of a client lead: one origin object for each scheme, host and port,
+-- so that its limit is one.
+
+local failure = require "sluice.failure"
+local transports = require "sluice.transports"
+
+local Origins = {}
+Origins.__index = Origins
+
+-- Beyond that one that nothing uses makes room for the next.
+local limit = 1000
+
+--- The origins of these connections. `resolver` and `tls` are the options of the client;
+-- `forgotten` is called with each origin that makes room.
+function Origins.new(connections, resolver, tls, forgotten)
+  return setmetatable({ connections = connections, resolver = resolver, tls = tls or {},
+    forgotten = forgotten, known = {}, count = 0 }, Origins)
+end
+
+-- Where the option `resolver` says that a host is. It may yield, and raise.
+-- Returns an address | nil, message, err (resolve)
+local function ask_resolver(resolver, url)
+  local address, reason = resolver(url.host, url.port)
+  local wrong
+  if address == nil or address == false then
+    wrong = type(reason) == "string" and reason or "no address"
+  elseif type(address) ~= "string" then
+    wrong = "the resolver gave a " .. type(address)
+  elseif address == "" or address:find("\0", 1, true) then
+    wrong = "the resolver gave no address"
+  end
+  if wrong then return failure.new("resolve", "resolve " .. url.host, wrong, "resolve") end
+  return address
+end
+
+-- The TLS context of all of them, made when it is first needed.
+local function find_context(self)
+  if self.context then return self.context end
+  local context, message, err = transports.tls_context(self.tls, { "http/1.1" })
+  if not context then return nil, message, err end
+  self.context = context
+  return context
+end
+
+-- Forgets one origin that has neither connections nor requests. If all are busy none
+-- goes. `hand` is a key behind which the search goes on.
+local function evict(self)
+  for _ = 1, self.count + 1 do
+    local key, origin = next(self.known, self.hand)
+    if key and not origin:is_busy() then
+      self.known[key] = nil
+      self.count = self.count - 1
+      self.forgotten(origin)
+      return
+    end
+    self.hand = key
+  end
+end
+
+--- The origin a parsed URL leads to. The option `resolver`, function(host, port) ->
+-- address | nil, message, is asked before one is made. Yields if that does.
+-- Returns origin | nil, message, err
+function Origins:find(url)
+  local key = url.scheme .. "://" .. (url.unix_path or url.host) .. ":" .. url.port
+  local origin = self.known[key]
+  if origin then return origin end
+  local tls, address, message, err
+  if self.resolver and not url.unix_path then
+    address, message, err = ask_resolver(self.resolver, url)
+    if not address then return nil, message, err end
+    -- Meanwhile anything may have happened to the client.
+    if self.connections == nil then
+      return failure.new("closed", "resolve " .. url.host, "client is closed")
+    end
+    if self.known[key] then return self.known[key] end
+  end
+  if url.scheme == "https" then
+    tls, message, err = find_context(self)
+    if not tls then return nil, message, err end
+  end
+  local made
+  made, message, err = self.connections:origin {
+    host = url.host, port = url.port, address = address, unix_path = url.unix_path,
+    tls = tls, identity = key,
+  }
+  if not made then return nil, message, err end
+  if self.count >= limit then evict(self) end
+  self.known[key] = made
+  self.count = self.count + 1
+  return made
+end
+
+--- Forgets all of them, for good.
+function Origins:close()
+  self.connections, self.known = nil, {}
+end
+
+return Origins

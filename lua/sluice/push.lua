@@ -1,0 +1,43 @@
+--- A body whose pieces a program gives: pushed by a task beside the exchange, because a
+-- server may answer while it still reads.
+
+local core = require "sluice.core"
+
+local push = {}
+
+-- Pieces and bytes of a body after which others get their turn.
+local turn_pieces, turn_bytes = 64, 64 * 1024
+
+-- Gives the pieces of a body to the exchange, until they end or no more are wanted. They
+-- are asked for when they can be sent. `lines` come behind them, if any.
+local function push_all(response, body, lines)
+  local pieces, bytes = 0, 0
+  if not response:await_room() then return end
+  while true do
+    local piece, reason = body:read()
+    if piece == nil then
+      if reason ~= nil then return response:fail("request body: " .. tostring(reason)) end
+      return response:finish(lines)
+    end
+    if #piece > 0 and not response:push(piece) then return end
+    pieces, bytes = pieces + 1, bytes + #piece
+    if pieces >= turn_pieces or bytes >= turn_bytes then
+      pieces, bytes = 0, 0
+      coroutine.yield()
+      if not response:await_room() then return end
+    end
+  end
+end
+
+--- Starts the task. Its result is what the body raised, in a table, if it did: that ends
+-- the exchange.
+function push.beside(response, body, lines)
+  return core.spawn(function()
+    local ok, raised = pcall(push_all, response, body, lines)
+    if ok then return nil end
+    response:fail("request body: " .. tostring(raised))
+    return { raised }
+  end)
+end
+
+return push

@@ -1,0 +1,100 @@
+--- Following redirects (RFC 9110 15.4), with what behaviour demands on top: no way from
+-- https to http, none into or out of a unix socket, no secrets across origins, bodies
+-- only where they can be sent again.
+
+local compose = require "sluice.compose"
+local core = require "sluice.core"
+local plan = require "sluice.plan"
+
+-- The method of the next request: 303 asks with GET, and so do 301 and 302 after POST.
+local function next_method(status, method)
+  if status == 303 and method ~= "HEAD" then return "GET" end
+  if (status == 301 or status == 302) and method == "POST" then return "GET" end
+  return method
+end
+
+-- Why a URL is none, without the name that the core gives it.
+local function reason_of(message) return "Location: " .. message:gsub("^url: ", "") end
+
+-- The value of Location, which may be there twice but not say two things.
+-- Returns the value | nil, reason
+local function read_location(response)
+  local values = response.headers:all "Location"
+  for i = 2, #values do
+    if values[i] ~= values[1] then return nil, "two Location fields that differ" end
+  end
+  local url, message = core.url.parse(values[1])
+  if not url then return nil, reason_of(message) end
+  if url.userinfo then return nil, "Location: user info" end
+  return values[1]
+end
+
+-- Where a response leads that came from `base`; a fragment is inherited.
+-- Returns the URL, and the same parsed | nil, reason
+local function find_target(base, response)
+  local location, reason = read_location(response)
+  if not location then return nil, reason end
+  local url, message = core.url.follow(base, location)
+  if not url then return nil, reason_of(message) end
+  local fragment = base:match("#.*$")
+  if fragment and not url:find("#", 1, true) then url = url .. fragment end
+  local to
+  to, message = plan.parse(url)
+  if not to then return nil, reason_of(message) end
+  return url, to
+end
+
+-- Why there is no way from one URL to the other, if there is none.
+local function refusal_of(from, to)
+  if (from.unix_path or to.unix_path) and from.unix_path ~= to.unix_path then
+    return from.unix_path and "a unix socket leads elsewhere" or "to a unix socket"
+  elseif from.scheme == "https" and to.scheme == "http" then
+    return "from https to http"
+  end
+end
+
+-- The request that the response asks for | nil, reason
+local function derive(call, request, response)
+  local base = call.sent.url
+  local url, to = find_target(base, response)
+  if not url then return nil, to end
+  local from = plan.parse(base)
+  local refusal = refusal_of(from, to)
+  if refusal then return nil, refusal end
+  if from.userinfo and not to.userinfo and plan.same_origin(from, to) then
+    url = url:gsub("//", "//" .. from.userinfo:gsub("%%", "%%%%") .. "@", 1)
+  end
+  local asked = plan.parse(request.url)
+  local derived = call:derive(request, {
+    url = url,
+    method = next_method(response.status, request.method),
+    is_foreign = request.is_foreign or not (asked and plan.same_origin(asked, to)),
+  })
+  if not derived:is_whole() then return nil, "the body cannot be sent again" end
+  return derived
+end
+
+--- Sends a request, and goes on while responses lead elsewhere. `response` is the first
+-- one where that is there already.
+-- Returns response | nil, message, err (redirect, and what sending gives). Yields.
+return function(call, request, forward, response)
+  local left, message, err
+  call.history = nil
+  if not response then response, message, err = forward(call, request) end
+  while core.leads_on(response) do
+    local derived, reason
+    left = left or compose.redirect_limit(call.client, request.options)
+    call:add_redirect(response)
+    if left > 0 then
+      derived, reason = derive(call, request, response)
+    else
+      reason = ("more redirects than allowed (redirects = %d)"):format(#call.history - 1)
+    end
+    response:dispose()
+    if not derived then return call.sent:failure("redirect", reason, "head") end
+    left, request = left - 1, derived
+    response, message, err = forward(call, request)
+  end
+  if not response then return nil, message, err end
+  return response
+end
