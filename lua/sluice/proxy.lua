@@ -51,8 +51,9 @@ local function read_url(text)
     local reason = add_credentials(made, url.userinfo)
     if reason then return nil, reason end
   end
-  -- A zero byte stands in none of its parts.
-  made.key = table.concat({ made.text, made.user or "", made.password or "" }, "\0")
+  -- Sizes keep a user and a password apart, whatever is in them.
+  made.key = made.user and ("%s %d:%s:%s"):format(made.text, #made.user, made.user, made.password)
+    or made.text
   return made
 end
 
