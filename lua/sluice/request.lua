@@ -309,7 +309,7 @@ function Builder:header(name, value)
 end
 
 for _, name in ipairs { "query", "body", "json", "auth", "timeout", "stream", "limits",
-  "decompress", "redirects", "expect_continue", "trailers", "on_progress" } do
+  "decompress", "redirects", "proxy", "expect_continue", "trailers", "on_progress" } do
   Builder[name] = function(self, value)
     self.options[name] = value
     return self
