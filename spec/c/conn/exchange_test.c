@@ -338,8 +338,8 @@ static struct sl_exchange *begin_late(int64_t deadline)
 {
     struct sl_exchange *exchange;
 
-    REQUIRE(sl_exchange_create(scene.origin, &scene.options, SL_VIEW(GET),
-                               &exchange) == SL_OK);
+    REQUIRE(sl_exchange_create(scene.exchanges, scene.origin, &scene.options,
+                               SL_VIEW(GET), &exchange) == SL_OK);
     sl_exchange_set_deadline(exchange, deadline);
     sl_exchange_start(exchange);
     return exchange;
