@@ -107,10 +107,17 @@ local function add_credentials(list, client, request, url)
   return true
 end
 
--- Credentials for a proxy that is asked itself; the fields of other requests go past it.
+-- Credentials for a proxy that is asked itself. The fields of other requests go past it, to
+-- the host, which must not see the caller's own ones either.
+-- Returns true | nil, message, err
 local function add_proxy_credentials(list, url, via)
-  if not via or not via.user or not proxy.is_asked(via, url)
-    or fields.find(list, "Proxy-Authorization") then
+  if not via then return true end
+  local has_own = fields.find(list, "Proxy-Authorization")
+  if not proxy.is_asked(via, url) then
+    if not has_own then return true end
+    return failure.new("invalid", "request",
+      "Proxy-Authorization would go to the host: give `proxy` the credentials")
+  elseif has_own or not via.user then
     return true
   end
   local value, message, err = auth.basic(via.user, via.password)
@@ -196,11 +203,10 @@ end
 
 -- The proxy for this request, or nil | nil, message, err (invalid)
 local function find_proxy(client, request, url)
-  local choices, message, err = client.proxies, nil, nil
-  if request.options.proxy ~= nil then
-    choices, message, err = proxy.read(request.options.proxy)
-    if not choices then return nil, message, err end
-  end
+  local own = request.options.proxy
+  if own == nil then return proxy.choose(client.proxies, url) end
+  local choices, message, err = proxy.read(own)
+  if not choices then return nil, message, err end
   return proxy.choose(choices, url)
 end
 

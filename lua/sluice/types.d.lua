@@ -4,8 +4,8 @@
 -- What can fail for reasons of the world returns nil, message, err; misuse raises.
 
 ---@alias sluice.code
----| "timeout" | "cancelled" | "resolve" | "connect" | "proxy" | "tls" | "closed" | "protocol" | "decode"
----| "limit" | "redirect" | "invalid" | "memory" | "unsupported"
+---| "timeout" | "cancelled" | "resolve" | "connect" | "proxy" | "tls" | "closed" | "protocol"
+---| "decode" | "limit" | "redirect" | "invalid" | "memory" | "unsupported"
 
 ---@class sluice.error
 ---@field message string what was tried, on what, and why it failed
@@ -169,6 +169,9 @@
 
 -- ---- responses ----
 
+--- queue resolve connect proxy tls first_byte total, in seconds as far as it had them; reused
+---@alias sluice.timings table<string, number | boolean>
+
 ---@class sluice.response
 ---@field status integer
 ---@field reason string
@@ -179,7 +182,7 @@
 ---@field body string text() of a whole body
 ---@field headers sluice.headers
 ---@field trailers sluice.headers
----@field timings table<string, number | boolean> queue resolve connect proxy tls first_byte total; reused
+---@field timings sluice.timings
 ---@field redirects? { status: integer, url: string }[]
 ---@field tls? sluice.tls_info
 local response = {}

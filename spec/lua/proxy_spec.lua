@@ -254,9 +254,10 @@ describe("through a proxy", function()
       assert.not_matches("bWU6cGFzcw", seen)
       assert.not_matches("[Pp]roxy", seen)
     end
-    local head = p:received(1):match "^.-\r\n\r\n"
-    assert.equal(("CONNECT localhost:%d HTTP/1.1\r\nHost: localhost:%d\r\n"
-      .. "Proxy-Authorization: Basic bWU6cGFzcw==\r\n\r\n"):format(web.tls_port, web.tls_port), head)
+    local authority = "localhost:" .. web.tls_port
+    assert.equal(("CONNECT %s HTTP/1.1\r\nHost: %s\r\n"
+      .. "Proxy-Authorization: Basic bWU6cGFzcw==\r\n\r\n"):format(authority, authority),
+      p:received(1):match "^.-\r\n\r\n")
     assert.equal(1, (p:connections()))
   end)
 
@@ -329,6 +330,51 @@ describe("through a proxy", function()
     end
   end)
 
+  it("the total time may end there too", function()
+    local p <close> = listen { "stall" }
+    local client <close> = client_of(p, "http")
+    local _, message, err = get(client, "https://www.test/", { timeout = 0.05 })
+    assert.equal("timeout", err.code)
+    assert.equal("proxy", err.stage)
+    assert.equal(("proxy 127.0.0.1:%d: not complete within 0.05 s"):format(p.port), message)
+  end)
+
+  it("a proxy that ends or cannot be asked is told apart", function()
+    local p <close> = listen({ "expect_until", "\r\n\r\n" }, { "send", "HTTP/1.1 200" })
+    local client <close> = client_of(p, "http")
+    local _, message, err = get(client, "https://www.test/")
+    assert.same({ "closed", "proxy" }, { err.code, err.stage })
+    assert.equal(("proxy 127.0.0.1:%d: connection closed before the whole answer"):format(p.port),
+      message)
+    _, message, err = get(client, "https://" .. ("a"):rep(256) .. ".test/",
+      { proxy = "socks5://127.0.0.1:" .. p.port })
+    assert.same({ "invalid", "proxy" }, { err.code, err.stage })
+    assert.equal(("proxy 127.0.0.1:%d: the host name is not of 1 to 255 bytes"):format(p.port),
+      message)
+    assert.equal(1, (p:connections()))
+  end)
+
+  it("the caller's own Proxy-Authorization reaches the proxy alone", function()
+    local p <close> = listen(table.unpack(answering))
+    local client <close> = client_of(p, "http", "me:pass@",
+      { headers = { ["Proxy-Authorization"] = "Bearer own" } })
+    assert.equal(200, get(client, "http://www.test/"))
+    assert.matches("\r\nProxy-Authorization: Bearer own\r\n", p:received(1), 1, true)
+    assert.not_matches("Basic", p:received(1))
+    local _, message, err = get(client, "https://www.test/")
+    assert.equal("invalid", err.code)
+    assert.equal("request: Proxy-Authorization would go to the host: "
+      .. "give `proxy` the credentials", message)
+    assert.equal(1, (p:connections()))
+  end)
+
+  it("TRACE would have the proxy's credentials sent back", function()
+    local p <close> = listen(table.unpack(answering))
+    local client <close> = client_of(p, "http", "me:pass@")
+    local _, message = client:request("TRACE", "http://www.test/")
+    assert.equal("TRACE request: would have Proxy-Authorization sent back", message)
+  end)
+
   it("a proxy that is not there is named", function()
     local port = support.system.free_port()
     local client <close> = assert(support.client { proxy = "http://127.0.0.1:" .. port })
@@ -345,7 +391,8 @@ describe("through a proxy", function()
       ("HTTP/1.1 302 Found\r\nLocation: http://127.0.0.1:%d/there\r\nContent-Length: 0\r\n\r\n")
       :format(origin.port) }, { "loop" })
     local client <close> = assert(support.client {
-      proxy = { url = ("http://me:pass@127.0.0.1:%d"):format(p.port), no_proxy = { "127.0.0.0/8" } },
+      proxy = { url = ("http://me:pass@127.0.0.1:%d"):format(p.port),
+        no_proxy = { "127.0.0.0/8" } },
     })
     assert.equal(200, get(client, "http://www.test/here"))
     assert.matches("^GET http://www.test/here HTTP", p:received(1))
