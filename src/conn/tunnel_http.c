@@ -111,6 +111,7 @@ static const char *meaning(const struct http *http, int status)
     case 405:
     case 501:
         return ": it makes no tunnels";
+    case 401: /* some answer wrong credentials so */
     case 407:
         return http->tunnel.target.user != NULL
                    ? ": it does not accept the credentials"

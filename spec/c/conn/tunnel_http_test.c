@@ -98,6 +98,9 @@ TEST("refusals have words, and none of the credentials")
     expect("HTTP/1.1 407 Aladdin:open sesame\r\n\r\n", &known, SL_PROXY,
            "answered 407 to CONNECT www.example:443: it does not accept the "
            "credentials");
+    expect("HTTP/1.1 401 Unauthorized\r\n\r\n", &known, SL_PROXY,
+           "answered 401 to CONNECT www.example:443: it does not accept the "
+           "credentials");
     expect("HTTP/1.1 403 Forbidden\r\n\r\n", &plain, SL_PROXY,
            "answered 403 to CONNECT www.example:443: it does not allow that");
     expect("HTTP/1.1 405 No\r\n\r\n", &plain, SL_PROXY,
