@@ -306,7 +306,7 @@ describe("through a proxy", function()
     for status, words in pairs {
       [407] = "answered 407 to CONNECT www.test:443: it does not accept the credentials",
       [403] = "answered 403 to CONNECT www.test:443: it does not allow that",
-      [502] = "answered 502 to CONNECT www.test:443: it does not reach that host",
+      [502] = "answered 502 to CONNECT www.test:443: it cannot reach that host",
     } do
       local p <close> = listen({ "expect_until", "\r\n\r\n" },
         { "send", ("HTTP/1.1 %d Basic me:secret\r\nContent-Length: 2\r\n\r\nno"):format(status) },
@@ -326,7 +326,7 @@ describe("through a proxy", function()
       local _, message, err = get(client, "https://www.test/")
       assert.equal("timeout", err.code)
       assert.equal("proxy", err.stage)
-      assert.equal(("proxy 127.0.0.1:%d: no way through it within 0.05 s"):format(p.port), message)
+      assert.equal(("proxy 127.0.0.1:%d: tunnel not open within 0.05 s"):format(p.port), message)
     end
   end)
 

@@ -174,7 +174,7 @@ static void time_came(struct sl_timer *timer)
 
     if (opening->phase == TUNNELING)
         sl_fail(&opening->failure, SL_TIMEOUT, SL_STAGE_PROXY,
-                "no way through it within %g s",
+                "tunnel not open within %g s",
                 (double)opening->deadlines.proxy / 1e9);
     else
         sl_fail(&opening->failure, SL_TIMEOUT, SL_STAGE_TLS,

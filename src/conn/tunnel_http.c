@@ -117,10 +117,9 @@ static const char *meaning(const struct http *http, int status)
                    ? ": it does not accept the credentials"
                    : ": it asks for credentials";
     case 502:
-    case 503:
-        return ": it does not reach that host";
+        return ": it cannot reach that host";
     case 504:
-        return ": that host does not answer it";
+        return ": that host did not answer";
     default:
         return "";
     }
@@ -136,7 +135,7 @@ static enum sl_status judge(struct http *http, struct sl_failure *failure)
                        meaning(http, status));
     if (http->tunnel.input.length > 0)
         return sl_fail(failure, SL_PROXY, SL_STAGE_PROXY,
-                       "bytes behind the head of its answer to CONNECT %s",
+                       "bytes follow the head of its answer to CONNECT %s",
                        http->authority);
     return SL_OK;
 }

@@ -106,16 +106,15 @@ TEST("refusals have words, and none of the credentials")
     expect("HTTP/1.1 405 No\r\n\r\n", &plain, SL_PROXY,
            "answered 405 to CONNECT www.example:443: it makes no tunnels");
     expect("HTTP/1.1 502 Bad Gateway\r\n\r\n", &plain, SL_PROXY,
-           "answered 502 to CONNECT www.example:443: it does not reach that "
+           "answered 502 to CONNECT www.example:443: it cannot reach that "
            "host");
     expect("HTTP/1.1 504 Gateway Timeout\r\n\r\n", &plain, SL_PROXY,
-           "answered 504 to CONNECT www.example:443: that host does not answer "
-           "it");
+           "answered 504 to CONNECT www.example:443: that host did not answer");
     expect("HTTP/1.1 302 Found\r\nLocation: http://x/\r\n\r\n", &plain,
            SL_PROXY, "answered 302 to CONNECT www.example:443");
 }
 
-TEST("is no fool of a proxy that speaks otherwise")
+TEST("refuses a proxy that speaks another protocol")
 {
     expect("SSH-2.0-OpenSSH_9.2p1 Debian-2\r\n", &plain, SL_PROXY, NULL);
     expect("HTTP/1.1 101 Switching Protocols\r\n\r\n", &plain, SL_PROXY, NULL);
@@ -129,7 +128,7 @@ TEST("refuses bytes behind the head of a 2xx")
         SL_VIEW("HTTP/1.1 200 OK\r\n\r\nHTTP/1.1 200 OK\r\n\r\n");
     struct expected expected = {
         &plain, SL_PROXY,
-        "bytes behind the head of its answer to CONNECT www.example:443"};
+        "bytes follow the head of its answer to CONNECT www.example:443"};
 
     answer_in_pieces(&answer, 1, &expected);
     answer = SL_VIEW("HTTP/1.1 200 OK\r\n\r\n\x16");

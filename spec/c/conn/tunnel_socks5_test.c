@@ -134,7 +134,7 @@ TEST("refusals have words")
                    "it does not accept the credentials");
 }
 
-TEST("is no fool of a proxy that speaks otherwise")
+TEST("refuses a proxy that speaks another protocol")
 {
     expect_refusal(SL_VIEW("HTTP/1.1 400 Bad Request\r\n"), &plain,
                    "its answer is not that of a SOCKS5 proxy");
