@@ -11,6 +11,7 @@ local json = require "sluice.json"
 local Origins = require "sluice.origins"
 local pipeline = require "sluice.pipeline"
 local plan = require "sluice.plan"
+local proxy = require "sluice.proxy"
 local Request = require "sluice.request"
 local transports = require "sluice.transports"
 
@@ -80,7 +81,8 @@ local function connections_of(options, mode, backend)
 end
 
 --- A new client. Misuse raises.
--- Returns a client | nil, message, err (memory, unsupported)
+-- Returns a client | nil, message, err (memory, unsupported; invalid: what the
+-- environment says of proxies)
 function Client.new(options)
   local where = "client"
   options = options or {}
@@ -91,7 +93,10 @@ function Client.new(options)
   if not mode then return nil, backend, refusal end
   local has_provider, reason, missing = transports.has_provider(options.tls, where)
   if not has_provider then return nil, reason, missing end
-  local connections, message, err = connections_of(options, mode, backend)
+  local proxies, fault, err = proxy.read(options.proxy)
+  if not proxies then return nil, fault, err end
+  local connections, message
+  connections, message, err = connections_of(options, mode, backend)
   if not connections then return nil, message, err end
   local own, secrets = fields.flatten(where, options.headers, 2)
   local self
@@ -106,6 +111,7 @@ function Client.new(options)
     secrets = secrets,
     interceptors = {},
     hops = {},
+    proxies = proxies,
     origins = Origins.new(connections, options.resolver, options.tls,
       function(origin) compose.forget(self, origin) end),
     compiled = {},

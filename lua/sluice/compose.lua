@@ -8,6 +8,7 @@ local auth = require "sluice.auth"
 local failure = require "sluice.failure"
 local fields = require "sluice.fields"
 local plan = require "sluice.plan"
+local proxy = require "sluice.proxy"
 
 local compose = {}
 
@@ -106,6 +107,25 @@ local function add_credentials(list, client, request, url)
   return true
 end
 
+-- Credentials for a proxy that is asked itself. The fields of other requests go past it, to
+-- the host, which must not see the caller's own ones either.
+-- Returns true | nil, message, err
+local function add_proxy_credentials(list, url, via)
+  if not via then return true end
+  local has_own = fields.find(list, "Proxy-Authorization")
+  if not proxy.is_asked(via, url) then
+    if not has_own then return true end
+    return failure.new("invalid", "request",
+      "Proxy-Authorization would go to the host: give `proxy` the credentials")
+  elseif has_own or not via.user then
+    return true
+  end
+  local value, message, err = auth.basic(via.user, via.password)
+  if not value then return nil, message, err end
+  fields.set(list, "Proxy-Authorization", value)
+  return true
+end
+
 -- RFC 9110 9.3.8: what a server sends back must hold no secrets.
 local function check_trace(client, request, list)
   local attempt = request.method .. " request"
@@ -162,11 +182,12 @@ end
 -- The caller's fields, and those that come behind the length of the body: framing and
 -- defaults, where the caller has none of that name.
 -- Returns both arrays | nil, message, err (invalid)
-local function list_fields(client, request, url)
+local function list_fields(client, request, url, via)
   local list = table.move(request.fields, 1, #request.fields, 1, {})
   local behind = {}
   local ok, message, err = fields.check(list)
   if ok then ok, message, err = add_credentials(list, client, request, url) end
+  if ok then ok, message, err = add_proxy_credentials(list, url, via) end
   if ok then ok, message, err = check_method(client, request, list) end
   if ok then ok, message, err = add_framing(behind, request) end
   if not ok then return nil, message, err end
@@ -180,11 +201,22 @@ local function list_fields(client, request, url)
   return list, behind
 end
 
+-- The proxy for this request, or nil | nil, message, err (invalid)
+local function find_proxy(client, request, url)
+  local own = request.options.proxy
+  if own == nil then return proxy.choose(client.proxies, url) end
+  local choices, message, err = proxy.read(own)
+  if not choices then return nil, message, err end
+  return proxy.choose(choices, url)
+end
+
 local function make_plan(client, request)
   local url, message, err = plan.parse(request.url)
   if not url then return nil, message, err end
-  local origin
-  origin, message, err = client.origins:find(url)
+  local via, origin
+  via, message, err = find_proxy(client, request, url)
+  if err then return nil, message, err end
+  origin, message, err = client.origins:find(url, via)
   if not origin then return nil, message, err end
   local content = request.content
   -- RFC 9112 6.1: not to a server that is known to speak 1.0 only
@@ -193,11 +225,12 @@ local function make_plan(client, request)
       "the server speaks HTTP/1.0: a body needs a length")
   end
   local list, behind
-  list, behind, err = list_fields(client, request, url)
+  list, behind, err = list_fields(client, request, url, via)
   if not list then return nil, behind, err end
   local has_length = content and content.length or not content and wants_length[request.method]
   local head
-  head, message, err = core.head(request.method, url.target, url.authority, list, behind,
+  local target = via and proxy.is_asked(via, url) and url.text or url.target
+  head, message, err = core.head(request.method, target, url.authority, list, behind,
     has_length and true or false)
   if not head then return nil, message, err end
   return {

@@ -2,6 +2,7 @@
 -- so that its limit is one.
 
 local failure = require "sluice.failure"
+local proxy = require "sluice.proxy"
 local transports = require "sluice.transports"
 
 local Origins = {}
@@ -57,20 +58,35 @@ local function evict(self)
   end
 end
 
---- The origin a parsed URL leads to. The option `resolver`, function(host, port) ->
--- address | nil, message, is asked before one is made. Yields if that does.
--- Returns origin | nil, message, err
-function Origins:find(url)
+-- The proxy is part of it, and as whom that is asked.
+local function key_of(url, via)
   local key = url.scheme .. "://" .. (url.unix_path or url.host) .. ":" .. url.port
+  return via and key .. " through " .. via.key or key
+end
+
+-- What the core is told of a proxy.
+local function add_proxy(options, url, via)
+  options.proxy_host, options.proxy_port = via.host, via.port
+  if proxy.is_asked(via, url) then return end
+  options.tunnel = via.kind
+  options.proxy_user, options.proxy_password = via.user, via.password
+end
+
+--- The origin a parsed URL leads to, through the proxy `via` if there is one. The option
+-- `resolver`, function(host, port) -> address | nil, message, is asked before one is made,
+-- for the proxy where there is one. Yields if that does.
+-- Returns origin | nil, message, err
+function Origins:find(url, via)
+  local key = key_of(url, via)
   local origin = self.known[key]
   if origin then return origin end
   local tls, address, message, err
   if self.resolver and not url.unix_path then
-    address, message, err = ask_resolver(self.resolver, url)
+    address, message, err = ask_resolver(self.resolver, via or url)
     if not address then return nil, message, err end
     -- Meanwhile anything may have happened to the client.
     if self.connections == nil then
-      return failure.new("closed", "resolve " .. url.host, "client is closed")
+      return failure.new("closed", "resolve " .. (via or url).host, "client is closed")
     end
     if self.known[key] then return self.known[key] end
   end
@@ -78,11 +94,13 @@ function Origins:find(url)
     tls, message, err = find_context(self)
     if not tls then return nil, message, err end
   end
-  local made
-  made, message, err = self.connections:origin {
+  local options = {
     host = url.host, port = url.port, address = address, unix_path = url.unix_path,
     tls = tls, identity = key,
   }
+  if via then add_proxy(options, url, via) end
+  local made
+  made, message, err = self.connections:origin(options)
   if not made then return nil, message, err end
   if self.count >= limit then evict(self) end
   self.known[key] = made

@@ -11,6 +11,7 @@ local core = require "sluice.core"
 local failure = require "sluice.failure"
 local fields = require "sluice.fields"
 local plan = require "sluice.plan"
+local proxy = require "sluice.proxy"
 
 local Request = {}
 Request.__name = "sluice.request"
@@ -25,6 +26,7 @@ local timeout_schema = {
   total = check.seconds,
   resolve = check.seconds,
   connect = check.seconds,
+  proxy = check.seconds,
   tls = check.seconds,
   first_byte = check.seconds,
   idle = check.seconds,
@@ -49,6 +51,7 @@ Request.shared_schema = {
   headers = check.table,
   auth = auth.check,
   redirects = check.either("false or integer", check.off, check.count),
+  proxy = proxy.check,
 }
 
 local schema = {
@@ -306,7 +309,7 @@ function Builder:header(name, value)
 end
 
 for _, name in ipairs { "query", "body", "json", "auth", "timeout", "stream", "limits",
-  "decompress", "redirects", "expect_continue", "trailers", "on_progress" } do
+  "decompress", "redirects", "proxy", "expect_continue", "trailers", "on_progress" } do
   Builder[name] = function(self, value)
     self.options[name] = value
     return self

@@ -4,13 +4,13 @@
 -- What can fail for reasons of the world returns nil, message, err; misuse raises.
 
 ---@alias sluice.code
----| "timeout" | "cancelled" | "resolve" | "connect" | "tls" | "closed" | "protocol" | "decode"
----| "limit" | "redirect" | "invalid" | "memory" | "unsupported"
+---| "timeout" | "cancelled" | "resolve" | "connect" | "proxy" | "tls" | "closed" | "protocol"
+---| "decode" | "limit" | "redirect" | "invalid" | "memory" | "unsupported"
 
 ---@class sluice.error
 ---@field message string what was tried, on what, and why it failed
 ---@field code sluice.code
----@field stage? "queue" | "resolve" | "connect" | "tls" | "send" | "head" | "body"
+---@field stage? "queue" | "resolve" | "connect" | "proxy" | "tls" | "send" | "head" | "body"
 ---@field retryable boolean sending again cannot do the work twice
 ---@field errno? integer of the system
 ---@field position? integer of the first byte that cannot be decoded, from 1
@@ -21,6 +21,7 @@
 ---@field total? number 300; none when streamed
 ---@field resolve? number 5
 ---@field connect? number 10
+---@field proxy? number 10
 ---@field tls? number 10
 ---@field first_byte? number 30
 ---@field idle? number 30
@@ -54,6 +55,13 @@
 ---| table<string, string | number | (string | number)[]>
 ---| { [1]: string, [2]: string | number | (string | number)[], secret?: boolean }[]
 
+--- "env": what the environment says when the client is made; false: none
+---@alias sluice.proxy string | false | sluice.proxy_options
+
+---@class sluice.proxy_options
+---@field url string of http:// or socks5://, perhaps with user info
+---@field no_proxy? string[] names with all below them, addresses, networks
+
 ---@class sluice.request_options
 ---@field method? string of request { url = }, "GET"
 ---@field url? string of request { url = }
@@ -67,6 +75,7 @@
 ---@field redirects? false | integer 10; followed at the head
 ---@field decompress? boolean true
 ---@field limits? sluice.limits
+---@field proxy? sluice.proxy
 ---@field expect_continue? boolean
 ---@field trailers? sluice.header_fields behind a body of unknown length
 ---@field on_progress? fun(sent: integer, received: integer, to_send?: integer, to_get?: integer)
@@ -134,6 +143,7 @@
 ---@field redirects? false | integer
 ---@field limits? sluice.limits
 ---@field decompress? boolean
+---@field proxy? sluice.proxy
 ---@field pool? false | sluice.pool_options
 ---@field pooling? boolean true; false rents straight from the allocator
 ---@field transport? sluice.transport_option
@@ -164,6 +174,9 @@
 
 -- ---- responses ----
 
+--- queue resolve connect proxy tls first_byte total, in seconds as far as it had them; reused
+---@alias sluice.timings table<string, number | boolean>
+
 ---@class sluice.response
 ---@field status integer
 ---@field reason string
@@ -174,7 +187,7 @@
 ---@field body string text() of a whole body
 ---@field headers sluice.headers
 ---@field trailers sluice.headers
----@field timings table<string, number | boolean> queue resolve connect tls first_byte total; reused
+---@field timings sluice.timings
 ---@field redirects? { status: integer, url: string }[]
 ---@field tls? sluice.tls_info
 local response = {}
@@ -556,6 +569,9 @@ function request_builder:limits(value) end
 ---@param value boolean
 ---@return sluice.request_builder
 function request_builder:decompress(value) end
+---@param value sluice.proxy
+---@return sluice.request_builder
+function request_builder:proxy(value) end
 ---@param value boolean
 ---@return sluice.request_builder
 function request_builder:expect_continue(value) end

@@ -24,6 +24,8 @@ local redirects = "spec/lua/redirects_spec.lua"
 local fields = "spec/lua/fields_spec.lua"
 local stream = "spec/journeys/stream_spec.lua"
 local compose = "spec/lua/compose_spec.lua"
+local proxies = "spec/lua/proxy_spec.lua"
+local tunnel = "spec/c/conn/tunnel_http_test.c"
 local expectation = "spec/lua/expectation_spec.lua"
 
 local line = "refuses every byte that could split a request line"
@@ -45,10 +47,11 @@ return {
     { request, whole }, { request, targets },
     { request, "knows the fields that are the client's own" } },
   { "9112 3.2.1", "origin-form to a server; an empty path is sent as /", { request, targets } },
-  { "9112 3.2.2", "absolute-form to a proxy, and still Host: written so; not offered yet",
-    { request, targets } },
-  { "9112 3.2.3", "authority-form, host and port, for CONNECT: written so; not offered yet",
-    { request, targets }, { requests, "is none for a tunnel" } },
+  { "9112 3.2.2", "absolute-form to a proxy, and still Host", { request, targets },
+    { proxies, "plain requests name the whole URL, and connections are kept" } },
+  { "9112 3.2.3", "authority-form, host and port, for CONNECT", { request, targets },
+    { tunnel, "asks for host and port, and says who asks" },
+    { requests, "is none for a tunnel" } },
   { "9112 3.2.4", "asterisk-form for OPTIONS of the whole server: written so; not offered yet",
     { request, targets } },
   { "9112 5.1a", "no space is sent before the colon", { request, field } },
@@ -68,7 +71,8 @@ return {
   { "9112 6.3(1)", "answers to HEAD, 1xx, 204 and 304 have no body",
     { framing, "gives no body to any answer to HEAD, 1xx, 204 and 304" } },
   { "9112 6.3(2)", "after 2xx to CONNECT, Content-Length and Transfer-Encoding are ignored",
-    { framing, "ignores framing fields in a tunnel's answer, even bad ones" } },
+    { framing, "ignores framing fields in a tunnel's answer, even bad ones" },
+    { tunnel, "opens at the head of any 2xx, whatever that says of a body" } },
   { "9112 6.3(3)", "Transfer-Encoding overrides Content-Length; here both together are refused" },
   { "9112 6.3(4)", "a coding that does not end in chunked reads to the end; here it is refused" },
   { "9112 6.3(5)", "an invalid Content-Length is fatal, except identical members of a list",
@@ -160,8 +164,10 @@ return {
     { response, "decodes no more than its window until that is drained" },
     { response, "holds little memory while a bomb is streamed, and stops at the limit" } },
   { "9110 8.6", "huge lengths do not overflow", { framing, "reads lengths without overflow" } },
-  { "9110 9.3.6", "CONNECT always names a port: not offered yet",
-    { request, targets }, { requests, "is none for a tunnel" } },
+  { "9110 9.3.6", "CONNECT always names a port; only a 2xx opens",
+    { tunnel, "asks for host and port, and says who asks" },
+    { tunnel, "opens at the head of any 2xx, whatever that says of a body" },
+    { tunnel, "refuses bytes behind the head of a 2xx" } },
   { "9110 9.3.7", "OPTIONS with content has a Content-Type",
     { requests, "with OPTIONS and a body needs a Content-Type" } },
   { "9110 9.3.8", "TRACE has no content and no secrets",

@@ -66,6 +66,12 @@ end
 points["a TLS handshake"] = of_client({ script = { { { "read_all" } } } },
   function(client, url, timeout) return client:get(url, { timeout = timeout }) end, "https")
 
+-- The peer is the proxy.
+points["a tunnel"] = of_client({ script = { { head, { "stall" } } } },
+  function(client, url, timeout)
+    return client:get(url, { proxy = url:gsub("^https", "http"), timeout = timeout })
+  end, "https")
+
 points["100-continue"] = of_client({ script = { { head, { "stall" } } } },
   function(client, url, timeout)
     return client:post(url, { body = "body", expect_continue = true, timeout = timeout })

@@ -2,7 +2,11 @@
 #include "binding/origin.h"
 #include "binding/tls.h"
 #include "binding/types.h"
+#include "conn/tunnel_http.h"
+#include "conn/tunnel_socks5.h"
 #include "io/backend.h"
+
+#include <string.h>
 
 #define CONNECTIONS "sluice.connections"
 
@@ -139,6 +143,14 @@ static int connections_gc(lua_State *L)
     return 0;
 }
 
+/* NULL: none. */
+static const struct sl_tunnel_class *find_tunnel(const char *name)
+{
+    if (name == NULL)
+        return NULL;
+    return strcmp(name, "socks5") == 0 ? &sl_tunnel_socks5 : &sl_tunnel_http;
+}
+
 static void read_origin(lua_State *L, struct sl_origin_options *options)
 {
     memset(options, 0, sizeof *options);
@@ -148,16 +160,23 @@ static void read_origin(lua_State *L, struct sl_origin_options *options)
     options->unix_path = slb_field_string(L, "unix_path");
     options->local_address = slb_field_string(L, "local_address");
     options->key = slb_field_string(L, "identity");
+    options->proxy_host = slb_field_string(L, "proxy_host");
+    options->proxy_port = (int)slb_field_size(L, "proxy_port", 0);
+    options->proxy_user = slb_field_string(L, "proxy_user");
+    options->proxy_password = slb_field_string(L, "proxy_password");
+    options->tunnel = find_tunnel(slb_field_string(L, "tunnel"));
     if (options->host == NULL || options->host[0] == '\0')
         luaL_error(L, "host: missing");
     if (options->key == NULL)
         luaL_error(L, "identity: missing");
 }
 
-/* connections:origin{ identity, host, port, address, unix_path, local_address, tls }
+/* connections:origin{ identity, host, port, address, unix_path, local_address, tls,
+ *                     proxy_host, proxy_port, tunnel, proxy_user, proxy_password }
  *   -> origin | nil, message, err
  * The origin known by that identity, which also keys its TLS sessions, or a new
- * one; `tls` is a context. */
+ * one; `tls` is a context. Its connections go to the proxy where there is one;
+ * `tunnel` is "http" or "socks5", nil where the proxy itself answers. */
 static int connections_origin(lua_State *L)
 {
     struct slb_connections *connections;

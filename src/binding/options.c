@@ -118,6 +118,7 @@ static void read_deadlines(lua_State *L, struct sl_deadlines *deadlines)
     deadlines->queue = slb_field_seconds(L, "queue", deadlines->queue);
     opening->resolve = slb_field_seconds(L, "resolve", opening->resolve);
     opening->connect = slb_field_seconds(L, "connect", opening->connect);
+    opening->proxy = slb_field_seconds(L, "proxy", opening->proxy);
     opening->tls = slb_field_seconds(L, "tls", opening->tls);
     deadlines->first_byte =
         slb_field_seconds(L, "first_byte", deadlines->first_byte);

@@ -138,7 +138,11 @@ static const char *push_attempt(lua_State *L, int index,
     /* Nothing allocates before what is made of the origin. */
     switch (exchange->failure.stage) {
     case SL_STAGE_CONNECT:
-        return lua_pushfstring(L, "connect %s:%d", origin->host, origin->port);
+        return lua_pushfstring(L, "connect %s:%d", sl_origin_next_host(origin),
+                               sl_origin_next_port(origin));
+    case SL_STAGE_PROXY:
+        return lua_pushfstring(L, "proxy %s:%d", sl_origin_next_host(origin),
+                               sl_origin_next_port(origin));
     case SL_STAGE_TLS:
         return lua_pushfstring(L, "tls %s:%d", origin->host, origin->port);
     default:

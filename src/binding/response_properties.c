@@ -17,12 +17,14 @@ static int push_timings(lua_State *L, const struct sl_exchange *exchange)
         {"queue", times.started, times.placed},
         {"resolve", times.placed, times.resolved},
         {"connect", times.resolved, times.connected},
-        {"tls", times.connected, times.secured},
+        {"proxy", times.connected, times.tunneled},
+        {"tls", times.tunneled != 0 ? times.tunneled : times.connected,
+         times.secured},
         {"first_byte", times.started, times.first_byte},
         {"total", times.started, times.ended},
     };
 
-    lua_createtable(L, 0, 7);
+    lua_createtable(L, 0, 8);
     for (size_t i = 0; i < sizeof spans / sizeof *spans; i++) {
         if (spans[i].from == 0 || spans[i].to == 0)
             continue;

@@ -103,7 +103,8 @@ static void stop_opening(struct sl_channel *channel, const char *reason)
     sl_opening_destroy(opener);
     stop(&channel->opening, SL_CANCELLED, reason);
     channel->opening.failure.stage =
-        stage == SL_STAGE_TLS ? SL_STAGE_TLS : SL_STAGE_NONE;
+        stage == SL_STAGE_TLS || stage == SL_STAGE_PROXY ? stage
+                                                         : SL_STAGE_NONE;
 }
 
 static void cancel(struct sl_completion *completion)

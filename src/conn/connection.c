@@ -71,9 +71,9 @@ enum sl_status sl_connection_open(struct sl_origin *origin,
         sl_allocate_zeroed(all->allocator, sizeof *created);
     struct sl_opening_options options = {
         .connect.pool = all->pool,
-        .connect.host =
-            origin->address != NULL ? origin->address : origin->host,
-        .connect.port = origin->port,
+        .connect.host = origin->address != NULL ? origin->address
+                                                : sl_origin_next_host(origin),
+        .connect.port = sl_origin_next_port(origin),
         .connect.unix_path = origin->unix_path,
         .connect.local_address = origin->local_address,
         .connect.source = all->options.source,
@@ -81,6 +81,9 @@ enum sl_status sl_connection_open(struct sl_origin *origin,
         .connect.backend = all->options.backend,
         .connect.deadline = SL_NEVER, /* the waiter has its own */
         .deadlines = place->deadlines,
+        .tunnel = origin->tunnel,
+        .target = {origin->host, origin->port, origin->proxy_user,
+                   origin->proxy_password},
         .provider = origin->provider,
         .context = origin->context,
         .host = origin->host,

@@ -10,6 +10,7 @@ void sl_deadlines_default(struct sl_deadlines *deadlines)
     deadlines->queue = 60 * SL_SECOND;
     deadlines->opening.resolve = 5 * SL_SECOND;
     deadlines->opening.connect = 10 * SL_SECOND;
+    deadlines->opening.proxy = 10 * SL_SECOND;
     deadlines->opening.tls = 10 * SL_SECOND;
     deadlines->first_byte = 30 * SL_SECOND;
     deadlines->idle = 30 * SL_SECOND;
@@ -91,7 +92,8 @@ static void total_passed(const struct sl_exchange *exchange,
                 origin->unix_path, limit);
     else
         sl_fail(failure, SL_TIMEOUT, stage, "%s:%d: not complete within %g s",
-                origin->host, origin->port, limit);
+                sl_origin_next_host(origin), sl_origin_next_port(origin),
+                limit);
 }
 
 static void queue_passed(const struct sl_exchange *exchange,

@@ -170,6 +170,7 @@ static void note_times(struct sl_exchange *exchange)
     times->placed = opened->began;
     times->resolved = opened->resolved;
     times->connected = opened->connected;
+    times->tunneled = opened->tunneled;
     times->secured = opened->secured;
 }
 

@@ -48,7 +48,7 @@ enum sl_exchange_use {
 /* Durations in nanoseconds, SL_NEVER for none. */
 struct sl_deadlines {
     int64_t queue;
-    struct sl_opening_deadlines opening; /* resolve, connect, tls */
+    struct sl_opening_deadlines opening; /* resolve, connect, proxy, tls */
     int64_t first_byte;
     int64_t idle;
     int64_t total;
@@ -72,6 +72,7 @@ struct sl_exchange_times {
     int64_t placed; /* out of the queue */
     int64_t resolved;
     int64_t connected;
+    int64_t tunneled;
     int64_t secured;
     int64_t sent; /* the whole request */
     int64_t first_byte;

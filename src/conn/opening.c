@@ -5,7 +5,7 @@
 #include <stddef.h>
 #include <string.h>
 
-enum phase { CONNECTING, SECURING, OPEN, FAILED };
+enum phase { CONNECTING, TUNNELING, SECURING, OPEN, FAILED };
 
 struct sl_opening {
     enum phase phase;
@@ -13,15 +13,16 @@ struct sl_opening {
     struct sl_loop *loop;
     struct sl_pool *pool;
     struct sl_connector *connector; /* CONNECTING */
-    struct sl_link link;            /* its transport is NULL before SECURING */
+    struct sl_tunnel *tunnel;       /* until it is through; NULL: none */
+    struct sl_link link; /* its transport is NULL while it connects */
     struct sl_peer *peer;
     const struct sl_tls_provider *provider;
     struct sl_tls_context *context;
     const char *host;
     const char *identity;
     void *verify_owner;
-    int64_t tls_timeout;
-    struct sl_timer timer; /* of the TLS stage */
+    struct sl_opening_deadlines deadlines;
+    struct sl_timer timer; /* of the stages behind connecting */
     struct sl_opening_times times;
     struct sl_failure failure;
     void (*done)(void *owner);
@@ -35,6 +36,17 @@ static void end(struct sl_opening *opening, enum phase phase)
     sl_timer_disarm(&opening->loop->timers, &opening->timer);
     opening->phase = phase;
     opening->done(opening->owner);
+}
+
+/* A stage behind connecting begins. */
+static void enter(struct sl_opening *opening, enum phase phase, int64_t timeout)
+{
+    int64_t now = opening->loop->now;
+
+    opening->phase = phase;
+    sl_timer_disarm(&opening->loop->timers, &opening->timer);
+    if (timeout < SL_NEVER - now)
+        sl_timer_arm(&opening->loop->timers, &opening->timer, now + timeout);
 }
 
 /* ---- TLS ---- */
@@ -62,7 +74,7 @@ static enum sl_status handshake(struct sl_opening *opening)
     return status;
 }
 
-static void advance(struct sl_opening *opening)
+static void advance_tls(struct sl_opening *opening)
 {
     enum sl_status status = handshake(opening);
 
@@ -87,34 +99,11 @@ static void advance(struct sl_opening *opening)
     end(opening, OPEN);
 }
 
-static void can_move(void *owner)
-{
-    struct sl_opening *opening = owner;
-
-    if (opening->phase == SECURING && !opening->is_in_engine)
-        advance(opening);
-}
-
-static const struct sl_transport_events events = {can_move, can_move};
-
-static void time_came(struct sl_timer *timer)
-{
-    struct sl_opening *opening =
-        (struct sl_opening *)(void *)((char *)timer -
-                                      offsetof(struct sl_opening, timer));
-
-    sl_fail(&opening->failure, SL_TIMEOUT, SL_STAGE_TLS,
-            "handshake not complete within %g s",
-            (double)opening->tls_timeout / 1e9);
-    fail_tls(opening);
-}
-
 static void secure(struct sl_opening *opening)
 {
     struct sl_tls_engine *engine;
-    int64_t now = opening->loop->now;
 
-    opening->phase = SECURING;
+    enter(opening, SECURING, opening->deadlines.tls);
     if (opening->provider->engine_create(
             opening->context, opening->pool, opening->host, opening->identity,
             opening->verify_owner, &engine, &opening->failure) != SL_OK) {
@@ -127,10 +116,71 @@ static void secure(struct sl_opening *opening)
         fail_tls(opening);
         return;
     }
-    if (opening->tls_timeout < SL_NEVER - now)
-        sl_timer_arm(&opening->loop->timers, &opening->timer,
-                     now + opening->tls_timeout);
-    advance(opening);
+    advance_tls(opening);
+}
+
+static void secure_or_end(struct sl_opening *opening)
+{
+    if (opening->provider != NULL)
+        secure(opening);
+    else
+        end(opening, OPEN);
+}
+
+/* ---- the tunnel ---- */
+
+static void destroy_tunnel(struct sl_opening *opening)
+{
+    if (opening->tunnel != NULL)
+        sl_tunnel_destroy(opening->tunnel, opening->loop->allocator);
+    opening->tunnel = NULL;
+}
+
+static void advance_tunnel(struct sl_opening *opening)
+{
+    enum sl_status status =
+        sl_tunnel_advance(opening->tunnel, &opening->link, &opening->failure);
+
+    if (status == SL_AGAIN)
+        return;
+    if (status != SL_OK) {
+        end(opening, FAILED);
+        return;
+    }
+    opening->times.tunneled = opening->loop->now;
+    destroy_tunnel(opening);
+    secure_or_end(opening);
+}
+
+/* ---- what moves both ---- */
+
+static void can_move(void *owner)
+{
+    struct sl_opening *opening = owner;
+
+    if (opening->phase == TUNNELING)
+        advance_tunnel(opening);
+    else if (opening->phase == SECURING && !opening->is_in_engine)
+        advance_tls(opening);
+}
+
+static const struct sl_transport_events events = {can_move, can_move};
+
+static void time_came(struct sl_timer *timer)
+{
+    struct sl_opening *opening =
+        (struct sl_opening *)(void *)((char *)timer -
+                                      offsetof(struct sl_opening, timer));
+
+    if (opening->phase == TUNNELING)
+        sl_fail(&opening->failure, SL_TIMEOUT, SL_STAGE_PROXY,
+                "tunnel not open within %g s",
+                (double)opening->deadlines.proxy / 1e9);
+    else
+        sl_fail(&opening->failure, SL_TIMEOUT, SL_STAGE_TLS,
+                "handshake not complete within %g s",
+                (double)opening->deadlines.tls / 1e9);
+    end(opening, FAILED);
 }
 
 /* ---- connecting ---- */
@@ -155,10 +205,12 @@ static void connected(void *owner)
     opening->connector = NULL;
     sl_transport_bind(transport, &events, opening);
     sl_link_init(&opening->link, opening->loop->allocator, transport);
-    if (opening->provider != NULL)
-        secure(opening);
-    else
-        end(opening, OPEN);
+    if (opening->tunnel == NULL) {
+        secure_or_end(opening);
+        return;
+    }
+    enter(opening, TUNNELING, opening->deadlines.proxy);
+    advance_tunnel(opening);
 }
 
 /* ---- a life ---- */
@@ -192,6 +244,7 @@ static struct sl_opening *create(struct sl_loop *loop, struct sl_pool *pool,
     opening->size = size;
     opening->loop = loop;
     opening->pool = pool;
+    opening->deadlines = options->deadlines;
     sl_timer_init(&opening->timer, time_came);
     if (options->provider == NULL)
         return opening;
@@ -203,7 +256,6 @@ static struct sl_opening *create(struct sl_loop *loop, struct sl_pool *pool,
     opening->context = options->context;
     opening->provider->context_retain(opening->context);
     opening->verify_owner = options->verify_owner;
-    opening->tls_timeout = options->deadlines.tls;
     return opening;
 }
 
@@ -222,6 +274,14 @@ enum sl_status sl_opening_begin(struct sl_loop *loop, struct sl_pool *pool,
         return sl_fail(failure, SL_MEMORY, SL_STAGE_CONNECT, "out of memory");
     created->done = done;
     created->owner = owner;
+    if (options->tunnel != NULL) {
+        status = sl_tunnel_create(options->tunnel, loop->allocator, pool,
+                                  &options->target, &created->tunnel, failure);
+        if (status != SL_OK) {
+            sl_opening_destroy(created);
+            return status;
+        }
+    }
     connect.resolve_timeout = options->deadlines.resolve;
     connect.connect_timeout = options->deadlines.connect;
     status = sl_connect_begin(loop, resolver, &connect, connected, created,
@@ -255,10 +315,16 @@ enum sl_status sl_opening_result(struct sl_opening *opening,
 
 enum sl_stage sl_opening_stage(const struct sl_opening *opening)
 {
-    if (opening->phase == FAILED)
+    switch (opening->phase) {
+    case CONNECTING:
+        return sl_connect_stage(opening->connector);
+    case TUNNELING:
+        return SL_STAGE_PROXY;
+    case FAILED:
         return opening->failure.stage;
-    return opening->phase == CONNECTING ? sl_connect_stage(opening->connector)
-                                        : SL_STAGE_TLS;
+    default:
+        return SL_STAGE_TLS;
+    }
 }
 
 const struct sl_opening_times *
@@ -278,6 +344,7 @@ void sl_opening_destroy(struct sl_opening *opening)
     }
     if (opening->connector != NULL)
         sl_connect_destroy(opening->connector);
+    destroy_tunnel(opening);
     if (opening->link.transport != NULL)
         sl_link_close(&opening->link, true);
     sl_peer_release(opening->peer);

@@ -1,31 +1,36 @@
 /* conn/opening.h - from a name or a path to a link that is ready for its protocol
  *
- *   CONNECTING -> SECURING -> OPEN
- *       \____________\______-> FAILED
+ *   CONNECTING -> TUNNELING -> SECURING -> OPEN
+ *       \____________\____________\______-> FAILED
  *
- * in:  conn/origin.c, conn/channel.c    below: io/connect.c, conn/link.c
+ * in:  conn/connection.c, conn/channel.c
+ * below: io/connect.c, conn/tunnel.c, conn/link.c
  *
- * Resolves, connects, and secures where a provider of TLS is given. Each stage
- * has its deadline and its place in time. An opening belongs to its owner, who
- * takes the link out of it and destroys it.
+ * Resolves, connects, tunnels where a proxy is given, and secures where a
+ * provider of TLS is given. Each stage has its deadline and its place in time.
+ * An opening belongs to its owner, who takes the link out of it and destroys it.
  */
 #ifndef SL_CONN_OPENING_H
 #define SL_CONN_OPENING_H
 
 #include "conn/link.h"
 #include "conn/peer.h"
+#include "conn/tunnel.h"
 #include "io/connect.h"
 
 /* How long each stage may take; nanoseconds, SL_NEVER for none. */
 struct sl_opening_deadlines {
     int64_t resolve;
     int64_t connect;
+    int64_t proxy;
     int64_t tls;
 };
 
 struct sl_opening_options {
     struct sl_connect_options connect; /* its timeouts are not read */
     struct sl_opening_deadlines deadlines;
+    const struct sl_tunnel_class *tunnel;   /* through `connect`; NULL: none */
+    struct sl_tunnel_target target;         /* of the tunnel */
     const struct sl_tls_provider *provider; /* NULL: plain */
     struct sl_tls_context *context;         /* retained while it opens */
     const char *host;                       /* to verify; NULL: connect.host */
@@ -38,6 +43,7 @@ struct sl_opening_times {
     int64_t began;
     int64_t resolved;
     int64_t connected;
+    int64_t tunneled;
     int64_t secured;
 };
 
@@ -54,8 +60,8 @@ enum sl_status sl_opening_begin(struct sl_loop *loop, struct sl_pool *pool,
                                 struct sl_failure *failure);
 
 /* After `done`: SL_OK moves the link and the peer (NULL: plain) to the caller,
- * who binds the link's transport; else `failure` (codes resolve, connect, tls,
- * timeout, memory). */
+ * who binds the link's transport; else `failure` (codes resolve, connect, proxy,
+ * tls, closed, timeout, memory). */
 enum sl_status sl_opening_result(struct sl_opening *opening,
                                  struct sl_link *link, struct sl_peer **peer,
                                  struct sl_failure *failure);

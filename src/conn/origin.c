@@ -384,6 +384,30 @@ static void free_text(struct sl_allocator *allocator, char *text)
         sl_free(allocator, text, strlen(text) + 1);
 }
 
+static enum sl_status copy_texts(struct sl_origin *origin,
+                                 const struct sl_origin_options *options)
+{
+    const struct {
+        const char *from;
+        char **to;
+    } texts[] = {
+        {options->key, &origin->key},
+        {options->host, &origin->host},
+        {options->address, &origin->address},
+        {options->unix_path, &origin->unix_path},
+        {options->local_address, &origin->local_address},
+        {options->proxy_host, &origin->proxy_host},
+        {options->proxy_user, &origin->proxy_user},
+        {options->proxy_password, &origin->proxy_password},
+    };
+
+    for (size_t i = 0; i < sizeof texts / sizeof *texts; i++)
+        if (copy_text(origin->connections->allocator, texts[i].from,
+                      texts[i].to) != SL_OK)
+            return SL_MEMORY;
+    return SL_OK;
+}
+
 static void destroy(struct sl_origin *origin)
 {
     struct sl_allocator *allocator = origin->connections->allocator;
@@ -395,6 +419,9 @@ static void destroy(struct sl_origin *origin)
     free_text(allocator, origin->address);
     free_text(allocator, origin->unix_path);
     free_text(allocator, origin->local_address);
+    free_text(allocator, origin->proxy_host);
+    free_text(allocator, origin->proxy_user);
+    free_text(allocator, origin->proxy_password);
     sl_free(allocator, origin, sizeof *origin);
 }
 
@@ -409,6 +436,8 @@ static enum sl_status create(struct sl_connections *connections,
         return SL_MEMORY;
     created->connections = connections;
     created->port = options->port;
+    created->proxy_port = options->proxy_port;
+    created->tunnel = options->tunnel;
     created->provider = options->provider;
     created->verify_owner = options->verify_owner;
     sl_timer_init(&created->turn, turn_came);
@@ -416,13 +445,7 @@ static enum sl_status create(struct sl_connections *connections,
         created->context = options->context;
         options->provider->context_retain(options->context);
     }
-    if (copy_text(allocator, options->key, &created->key) != SL_OK ||
-        copy_text(allocator, options->host, &created->host) != SL_OK ||
-        copy_text(allocator, options->address, &created->address) != SL_OK ||
-        copy_text(allocator, options->unix_path, &created->unix_path) !=
-            SL_OK ||
-        copy_text(allocator, options->local_address, &created->local_address) !=
-            SL_OK ||
+    if (copy_texts(created, options) != SL_OK ||
         sl_directory_add(&connections->directory, &created->entry,
                          sl_view(created->key, strlen(created->key))) !=
             SL_OK) {

@@ -23,6 +23,11 @@ struct sl_origin_options {
     const char *address;       /* to connect to instead of resolving; NULL */
     const char *unix_path;     /* NULL */
     const char *local_address; /* NULL */
+    const char *proxy_host;    /* connections go there instead; NULL */
+    int proxy_port;
+    const struct sl_tunnel_class *tunnel; /* through the proxy; NULL: none */
+    const char *proxy_user; /* asks for the tunnel; NULL: nobody */
+    const char *proxy_password;
     const struct sl_tls_provider *provider; /* NULL: plain */
     struct sl_tls_context *context;         /* retained */
     void *verify_owner;
@@ -73,6 +78,11 @@ struct sl_origin {
     char *address;
     char *unix_path;
     char *local_address;
+    char *proxy_host;
+    int proxy_port;
+    const struct sl_tunnel_class *tunnel;
+    char *proxy_user;
+    char *proxy_password;
     const struct sl_tls_provider *provider;
     struct sl_tls_context *context;
     void *verify_owner;
@@ -85,6 +95,15 @@ enum sl_status sl_origin_find(struct sl_connections *connections,
                               struct sl_origin **origin);
 void sl_origin_retain(struct sl_origin *origin);
 void sl_origin_release(struct sl_origin *origin);
+/* Where its connections lead first: to the proxy, else to the host. */
+static inline const char *sl_origin_next_host(const struct sl_origin *origin)
+{
+    return origin->proxy_host != NULL ? origin->proxy_host : origin->host;
+}
+static inline int sl_origin_next_port(const struct sl_origin *origin)
+{
+    return origin->proxy_host != NULL ? origin->proxy_port : origin->port;
+}
 /* Whether others than one owner use it: its connections and requests. */
 static inline bool sl_origin_is_shared(const struct sl_origin *origin)
 {

@@ -1,5 +1,6 @@
 #include "conn/origin.h"
 
+#include "conn/tunnel_socks5.h"
 #include "spec/c/io/world.h"
 #include "spec/c/support/script_backend.h"
 #include "spec/c/tls/framed.h"
@@ -27,6 +28,7 @@ static struct user users[USERS];
 static struct sl_tls_context *context;
 static int served;
 static int64_t announced; /* by the server, as its time to keep */
+static bool is_proxied;   /* the origins lie behind a proxy */
 
 static void can_move(void *user)
 {
@@ -73,6 +75,13 @@ static enum sl_status find(const char *key, struct sl_origin **origin)
     if (context != NULL) {
         options.provider = &framed_provider;
         options.context = context;
+    }
+    if (is_proxied) {
+        options.proxy_host = "192.0.2.2";
+        options.proxy_port = 1080;
+        options.tunnel = &sl_tunnel_socks5;
+        options.proxy_user = "me";
+        options.proxy_password = "pass";
     }
     return sl_origin_find(pool, &options, origin);
 }
@@ -140,7 +149,7 @@ static enum sl_status ask(size_t user, size_t origin)
 
     asking->place.events = &events;
     asking->place.deadlines =
-        (struct sl_opening_deadlines){SL_NEVER, SL_NEVER, SL_NEVER};
+        (struct sl_opening_deadlines){SL_NEVER, SL_NEVER, SL_NEVER, SL_NEVER};
     status = sl_origin_ask(origins[origin], &asking->place, &connection,
                            &asking->failure);
     if (status == SL_OK)
@@ -644,6 +653,38 @@ TEST("knows one origin for each key, and forgets the oldest of the unused")
     teardown();
 }
 
+/* "no login, succeeded" */
+#define THROUGH "\5\0\5\0\0\1\0\0\0\0\0\0"
+
+TEST("connections lead through the proxy to the origin's host")
+{
+    static const char asked[] = "\5\2\0\2\5\1\0\1\300\0\2\1\0\120";
+    char bytes[sizeof asked - 1];
+    int peer;
+
+    is_proxied = true;
+    setup(1, 2);
+    CHECK_STR(sl_origin_next_host(origins[0]), "192.0.2.2");
+    CHECK_INT(sl_origin_next_port(origins[0]), 1080);
+    CHECK_INT(ask(0, 0), SL_AGAIN);
+    step_until_held(1);
+    peer = script_accept();
+    world_settle(&world);
+    CHECK_INT(sl_place_stage(&users[0].place), SL_STAGE_PROXY);
+    REQUIRE(send(peer, THROUGH, sizeof THROUGH - 1, MSG_NOSIGNAL) > 0);
+    world_settle(&world);
+    CHECK_INT(users[0].granted, 1);
+    CHECK(users[0].place.times.tunneled > 0);
+    REQUIRE(recv(peer, bytes, sizeof bytes, MSG_WAITALL) > 0);
+    CHECK_BYTES(bytes, sizeof bytes, asked, sizeof asked - 1);
+    put(0);
+    CHECK_INT(ask(1, 0), SL_OK);
+    discard(1);
+    close(peer);
+    teardown();
+    is_proxied = false;
+}
+
 static void whole_life(struct sl_allocator *allocator, void *argument)
 {
     enum sl_status status = open_pool(allocator, 1, 2);
@@ -659,8 +700,11 @@ static void whole_life(struct sl_allocator *allocator, void *argument)
                         status == SL_AGAIN;
              i++) {
             CHECK_INT(sl_loop_step(&world.loop, SL_MILLISECOND), SL_OK);
-            if (peer < 0 && script_held() > 0)
+            if (peer < 0 && script_held() > 0) {
                 peer = script_accept();
+                if (is_proxied)
+                    send(peer, THROUGH, sizeof THROUGH - 1, MSG_NOSIGNAL);
+            }
         }
         if (users[0].granted > 0)
             put(0);
@@ -679,6 +723,9 @@ static void whole_life(struct sl_allocator *allocator, void *argument)
 TEST("gives back everything whichever allocation fails")
 {
     test_each_failure(whole_life, NULL);
+    is_proxied = true;
+    test_each_failure(whole_life, NULL);
+    is_proxied = false;
 }
 
 int main(void)

@@ -1,0 +1,129 @@
+#include "conn/tunnel.h"
+
+/* Credentials of a few kilobytes are in use. */
+#define OUTPUT_SIZE ((size_t)512)
+#define OUTPUT_MOST ((size_t)64 * 1024)
+
+/* ---- moving bytes ---- */
+
+static enum sl_status send_output(struct sl_tunnel *tunnel,
+                                  struct sl_link *link,
+                                  struct sl_failure *failure)
+{
+    struct sl_view all = sl_writer_view(&tunnel->output);
+    enum sl_status status;
+
+    while (tunnel->sent < all.size) {
+        struct sl_view rest =
+            sl_view(all.data + tunnel->sent, all.size - tunnel->sent);
+        size_t sent;
+
+        status = sl_link_send(link, &rest, 1, &sent, failure);
+        tunnel->sent += sent;
+        if (status != SL_OK)
+            return status;
+    }
+    status = sl_link_flush(link, failure);
+    if (status == SL_OK) {
+        sl_writer_reset(&tunnel->output);
+        tunnel->sent = 0;
+    }
+    return status;
+}
+
+static enum sl_status receive_input(struct sl_tunnel *tunnel,
+                                    struct sl_link *link,
+                                    struct sl_failure *failure)
+{
+    size_t received;
+    enum sl_status status =
+        sl_link_receive(link, &tunnel->input, tunnel->want, &received, failure);
+
+    if (status == SL_END)
+        return sl_fail(failure, SL_CLOSED, SL_STAGE_PROXY,
+                       "connection closed before the whole answer");
+    return status;
+}
+
+enum sl_status sl_tunnel_advance(struct sl_tunnel *tunnel, struct sl_link *link,
+                                 struct sl_failure *failure)
+{
+    enum sl_status status;
+
+    do {
+        status = send_output(tunnel, link, failure);
+        if (status == SL_OK)
+            status = receive_input(tunnel, link, failure);
+        if (status == SL_OK) {
+            status = tunnel->class->advance(tunnel, failure);
+            if (status == SL_AGAIN)
+                continue;
+        }
+        if (sl_is_failure(status))
+            failure->stage = SL_STAGE_PROXY;
+        return status;
+    } while (true);
+}
+
+/* ---- a life ---- */
+
+static size_t text_size(const char *text)
+{
+    return text != NULL ? strlen(text) + 1 : 0;
+}
+
+static const char *copy_text(char **room, const char *text)
+{
+    size_t size = text_size(text);
+    char *copy = *room;
+
+    if (text == NULL)
+        return NULL;
+    memcpy(copy, text, size);
+    *room += size;
+    return copy;
+}
+
+enum sl_status sl_tunnel_create(const struct sl_tunnel_class *class,
+                                struct sl_allocator *allocator,
+                                struct sl_pool *pool,
+                                const struct sl_tunnel_target *target,
+                                struct sl_tunnel **tunnel,
+                                struct sl_failure *failure)
+{
+    size_t size = class->size + text_size(target->host) +
+                  text_size(target->user) + text_size(target->password);
+    struct sl_tunnel *created = sl_allocate_zeroed(allocator, size);
+    enum sl_status status;
+    char *room;
+
+    if (created == NULL)
+        return sl_fail(failure, SL_MEMORY, SL_STAGE_PROXY, "out of memory");
+    room = (char *)created + class->size;
+    created->class = class;
+    created->pool = pool;
+    created->size = size;
+    created->target.host = copy_text(&room, target->host);
+    created->target.port = target->port;
+    created->target.user = copy_text(&room, target->user);
+    created->target.password = copy_text(&room, target->password);
+    sl_buffer_init(&created->input, pool, SIZE_MAX);
+    sl_writer_init(&created->output, pool, OUTPUT_SIZE, OUTPUT_MOST);
+    status = class->begin(created, failure);
+    if (status != SL_OK) {
+        failure->stage = SL_STAGE_PROXY;
+        sl_tunnel_destroy(created, allocator);
+        return status;
+    }
+    *tunnel = created;
+    return SL_OK;
+}
+
+void sl_tunnel_destroy(struct sl_tunnel *tunnel, struct sl_allocator *allocator)
+{
+    if (tunnel->class->end != NULL)
+        tunnel->class->end(tunnel);
+    sl_buffer_fini(&tunnel->input);
+    sl_writer_dispose(&tunnel->output);
+    sl_free(allocator, tunnel, tunnel->size);
+}

@@ -1,0 +1,64 @@
+/* conn/tunnel.h - asking a proxy for a way through to another host
+ *
+ *   output ->  [ proxy ]  -> input        questions and answers, in turn
+ *
+ * in:  conn/opening.c, a link to the proxy    below: conn/link.c
+ *
+ * A kind of proxy is a table of two functions that read one buffer and write
+ * another: it knows no socket and gives the same outcome wherever its input is
+ * cut. Behind the last answer the link is the other host's.
+ */
+#ifndef SL_CONN_TUNNEL_H
+#define SL_CONN_TUNNEL_H
+
+#include "conn/link.h"
+#include "memory/writer.h"
+
+/* Where it leads, and as whom the proxy is asked. */
+struct sl_tunnel_target {
+    const char *host; /* name or literal, without brackets */
+    int port;
+    const char *user; /* NULL: without credentials */
+    const char *password;
+};
+
+struct sl_tunnel {
+    const struct sl_tunnel_class *class;
+    struct sl_pool *pool;
+    struct sl_tunnel_target target; /* its texts stand behind the tunnel */
+    struct sl_buffer input;         /* received, not yet read */
+    struct sl_writer output;        /* written by `class`, sent by tunnel.c */
+    size_t sent;                    /* of `output` */
+    size_t want; /* what may be received at most, by `class` */
+    size_t size; /* of the whole allocation */
+};
+
+struct sl_tunnel_class {
+    size_t size; /* of its own struct, which begins with a tunnel */
+    /* Writes what is said first. SL_INVALID, SL_LIMIT, SL_MEMORY: `failure`. */
+    enum sl_status (*begin)(struct sl_tunnel *tunnel,
+                            struct sl_failure *failure);
+    /* Reads the input. SL_OK: the proxy leads there. SL_AGAIN: more is needed,
+     * perhaps after more output. SL_PROXY, SL_MEMORY: `failure`. */
+    enum sl_status (*advance)(struct sl_tunnel *tunnel,
+                              struct sl_failure *failure);
+    void (*end)(struct sl_tunnel *tunnel); /* NULL: it holds nothing */
+};
+
+/* Copies the texts of `target`. SL_INVALID, SL_LIMIT, SL_MEMORY: `failure`. */
+enum sl_status sl_tunnel_create(const struct sl_tunnel_class *class,
+                                struct sl_allocator *allocator,
+                                struct sl_pool *pool,
+                                const struct sl_tunnel_target *target,
+                                struct sl_tunnel **tunnel,
+                                struct sl_failure *failure);
+
+/* SL_OK: the link leads to the target. SL_AGAIN: call again at can_send and
+ * can_receive. SL_PROXY, SL_CLOSED, SL_MEMORY: `failure`. */
+enum sl_status sl_tunnel_advance(struct sl_tunnel *tunnel, struct sl_link *link,
+                                 struct sl_failure *failure);
+
+void sl_tunnel_destroy(struct sl_tunnel *tunnel,
+                       struct sl_allocator *allocator);
+
+#endif

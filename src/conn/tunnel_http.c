@@ -1,0 +1,171 @@
+#include "conn/tunnel_http.h"
+
+#include "codec/base64.h"
+#include "http/request.h"
+#include "http/response.h"
+
+#include <stdio.h>
+
+/* Of one receive; a head is larger seldom. */
+#define RECEIVE_WANT ((size_t)4 * 1024)
+
+/* "[" host "]:" port; no name is longer (RFC 1035). */
+#define AUTHORITY_SIZE 300
+
+struct http {
+    struct sl_tunnel tunnel;
+    struct sl_response_limits limits;
+    struct sl_response response;
+    char authority[AUTHORITY_SIZE];
+};
+
+static struct http *from(struct sl_tunnel *tunnel)
+{
+    return (struct http *)(void *)tunnel;
+}
+
+/* ---- the request ---- */
+
+static enum sl_status write_encoded(struct sl_tunnel *tunnel,
+                                    struct sl_writer *pair)
+{
+    const struct sl_tunnel_target *target = &tunnel->target;
+    const char *password = target->password != NULL ? target->password : "";
+    enum sl_status status;
+
+    status = sl_writer_write(pair, sl_view(target->user, strlen(target->user)));
+    if (status == SL_OK)
+        status = sl_writer_write(pair, SL_VIEW(":"));
+    if (status == SL_OK)
+        status = sl_writer_write(pair, sl_view(password, strlen(password)));
+    if (status == SL_OK)
+        status = sl_writer_write(&tunnel->output,
+                                 SL_VIEW("Proxy-Authorization: Basic "));
+    if (status == SL_OK)
+        status = sl_base64_write(&tunnel->output, sl_writer_view(pair));
+    if (status == SL_OK)
+        status = sl_writer_write(&tunnel->output, SL_VIEW("\r\n"));
+    return status;
+}
+
+/* RFC 7617 2 */
+static enum sl_status write_credentials(struct sl_tunnel *tunnel)
+{
+    struct sl_writer pair;
+    enum sl_status status;
+
+    if (tunnel->target.user == NULL)
+        return SL_OK;
+    sl_writer_init(&pair, tunnel->pool, tunnel->output.initial_size,
+                   tunnel->output.max_size);
+    status = write_encoded(tunnel, &pair);
+    sl_writer_dispose(&pair);
+    return status;
+}
+
+static enum sl_status begin(struct sl_tunnel *tunnel,
+                            struct sl_failure *failure)
+{
+    struct http *http = from(tunnel);
+    const struct sl_tunnel_target *target = &tunnel->target;
+    struct sl_request_traits traits = {.is_connect = true};
+    const char *error = "out of memory";
+    bool is_literal = strchr(target->host, ':') != NULL;
+    int length =
+        snprintf(http->authority, sizeof http->authority,
+                 is_literal ? "[%s]:%d" : "%s:%d", target->host, target->port);
+    struct sl_view authority = sl_view(http->authority, (size_t)length);
+    enum sl_status status;
+
+    tunnel->want = RECEIVE_WANT;
+    sl_response_limits_default(&http->limits);
+    sl_response_init(&http->response, tunnel->pool, &http->limits, traits,
+                     false);
+    if (length >= AUTHORITY_SIZE)
+        return sl_fail(failure, SL_INVALID, SL_STAGE_PROXY,
+                       "the host name is too long to be asked for");
+    status = sl_request_write_line(&tunnel->output, SL_VIEW("CONNECT"),
+                                   authority, authority, &error);
+    if (status == SL_OK)
+        status = write_credentials(tunnel);
+    if (status == SL_OK)
+        status = sl_request_write_end(&tunnel->output);
+    if (status == SL_LIMIT)
+        return sl_fail(failure, status, SL_STAGE_PROXY,
+                       "the credentials are longer than fits into a head of "
+                       "%zu bytes",
+                       tunnel->output.max_size);
+    return status == SL_OK
+               ? status
+               : sl_fail(failure, status, SL_STAGE_PROXY, "%s", error);
+}
+
+/* ---- the answer ---- */
+
+/* Why, as far as the status says it; the words of the proxy are its own. */
+static const char *meaning(const struct http *http, int status)
+{
+    switch (status) {
+    case 403:
+        return ": it does not allow that";
+    case 405:
+    case 501:
+        return ": it makes no tunnels";
+    case 401: /* some answer wrong credentials so */
+    case 407:
+        return http->tunnel.target.user != NULL
+                   ? ": it does not accept the credentials"
+                   : ": it asks for credentials";
+    case 502:
+        return ": it cannot reach that host";
+    case 504:
+        return ": that host did not answer";
+    default:
+        return "";
+    }
+}
+
+static enum sl_status judge(struct http *http, struct sl_failure *failure)
+{
+    int status = http->response.head.status;
+
+    if (status < 200 || status > 299)
+        return sl_fail(failure, SL_PROXY, SL_STAGE_PROXY,
+                       "answered %d to CONNECT %s%s", status, http->authority,
+                       meaning(http, status));
+    if (http->tunnel.input.length > 0)
+        return sl_fail(failure, SL_PROXY, SL_STAGE_PROXY,
+                       "bytes follow the head of its answer to CONNECT %s",
+                       http->authority);
+    return SL_OK;
+}
+
+static enum sl_status advance(struct sl_tunnel *tunnel,
+                              struct sl_failure *failure)
+{
+    struct http *http = from(tunnel);
+    enum sl_response_event event = SL_EVENT_INTERIM;
+    enum sl_status status;
+
+    do
+        status =
+            sl_response_step(&http->response, &tunnel->input, SIZE_MAX, &event);
+    while (status == SL_OK && event == SL_EVENT_INTERIM);
+    if (status == SL_AGAIN)
+        return status;
+    if (status == SL_OK)
+        return judge(http, failure);
+    if (status == SL_MEMORY)
+        return sl_fail(failure, status, SL_STAGE_PROXY, "out of memory");
+    return sl_fail(failure, SL_PROXY, SL_STAGE_PROXY,
+                   "its answer to CONNECT %s: %s", http->authority,
+                   http->response.error);
+}
+
+static void end(struct sl_tunnel *tunnel)
+{
+    sl_response_fini(&from(tunnel)->response);
+}
+
+const struct sl_tunnel_class sl_tunnel_http = {sizeof(struct http), begin,
+                                               advance, end};
