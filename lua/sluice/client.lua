@@ -4,7 +4,6 @@
 
 local Call = require "sluice.call"
 local check = require "sluice.check"
-local compose = require "sluice.compose"
 local core = require "sluice.core"
 local fields = require "sluice.fields"
 local json = require "sluice.json"
@@ -99,8 +98,7 @@ function Client.new(options)
   connections, message, err = connections_of(options, mode, backend)
   if not connections then return nil, message, err end
   local own, secrets = fields.flatten(where, options.headers, 2)
-  local self
-  self = setmetatable({
+  local self = setmetatable({
     settings = options,
     mode = mode,
     backend = backend,
@@ -112,8 +110,7 @@ function Client.new(options)
     interceptors = {},
     hops = {},
     proxies = proxies,
-    origins = Origins.new(connections, options.resolver, options.tls,
-      function(origin) compose.forget(self, origin) end),
+    origins = Origins.new(connections, options.resolver, options.tls),
     compiled = {},
   }, Client)
   self:forget_plans()

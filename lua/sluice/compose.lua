@@ -289,17 +289,4 @@ function compose.lines(request, planned)
   return core.field_lines { "Authorization", value }
 end
 
---- Forgets what was planned for an origin: two objects for one origin would each have
--- its limit.
-function compose.forget(client, origin)
-  for _, kept in pairs(client.plans) do
-    for key, planned in pairs(kept) do
-      if planned.origin == origin then
-        kept[key] = nil
-        client.plan_count = client.plan_count - 1
-      end
-    end
-  end
-end
-
 return compose

@@ -1,5 +1,6 @@
---- Where the requests of a client lead: one origin object for each scheme, host and port,
--- so that its limit is one.
+--- Where the requests of a client lead: one origin for each scheme, host, port and proxy. The
+-- core remembers them, and forgets the oldest that nothing uses; here are the handles that
+-- somebody holds.
 
 local failure = require "sluice.failure"
 local proxy = require "sluice.proxy"
@@ -8,14 +9,12 @@ local transports = require "sluice.transports"
 local Origins = {}
 Origins.__index = Origins
 
--- Beyond that one that nothing uses makes room for the next.
-local limit = 1000
+local weak = { __mode = "v" }
 
---- The origins of these connections. `resolver` and `tls` are the options of the client;
--- `forgotten` is called with each origin that makes room.
-function Origins.new(connections, resolver, tls, forgotten)
+--- The origins of these connections. `resolver` and `tls` are the options of the client.
+function Origins.new(connections, resolver, tls)
   return setmetatable({ connections = connections, resolver = resolver, tls = tls or {},
-    forgotten = forgotten, known = {}, count = 0 }, Origins)
+    handles = setmetatable({}, weak) }, Origins)
 end
 
 -- Where the option `resolver` says that a host is. It may yield, and raise.
@@ -43,21 +42,6 @@ local function find_context(self)
   return context
 end
 
--- Forgets one origin that has neither connections nor requests. If all are busy none
--- goes. `hand` is a key behind which the search goes on.
-local function evict(self)
-  for _ = 1, self.count + 1 do
-    local key, origin = next(self.known, self.hand)
-    if key and not origin:is_busy() then
-      self.known[key] = nil
-      self.count = self.count - 1
-      self.forgotten(origin)
-      return
-    end
-    self.hand = key
-  end
-end
-
 -- The proxy is part of it, and as whom that is asked.
 local function key_of(url, via)
   local key = url.scheme .. "://" .. (url.unix_path or url.host) .. ":" .. url.port
@@ -78,7 +62,7 @@ end
 -- Returns origin | nil, message, err
 function Origins:find(url, via)
   local key = key_of(url, via)
-  local origin = self.known[key]
+  local origin = self.handles[key]
   if origin then return origin end
   local tls, address, message, err
   if self.resolver and not url.unix_path then
@@ -88,7 +72,7 @@ function Origins:find(url, via)
     if self.connections == nil then
       return failure.new("closed", "resolve " .. (via or url).host, "client is closed")
     end
-    if self.known[key] then return self.known[key] end
+    if self.handles[key] then return self.handles[key] end
   end
   if url.scheme == "https" then
     tls, message, err = find_context(self)
@@ -99,18 +83,15 @@ function Origins:find(url, via)
     tls = tls, identity = key,
   }
   if via then add_proxy(options, url, via) end
-  local made
-  made, message, err = self.connections:origin(options)
-  if not made then return nil, message, err end
-  if self.count >= limit then evict(self) end
-  self.known[key] = made
-  self.count = self.count + 1
-  return made
+  origin, message, err = self.connections:origin(options)
+  if not origin then return nil, message, err end
+  self.handles[key] = origin
+  return origin
 end
 
 --- Forgets all of them, for good.
 function Origins:close()
-  self.connections, self.known = nil, {}
+  self.connections, self.handles = nil, {}
 end
 
 return Origins

@@ -44,7 +44,7 @@ static int loop_run(lua_State *L)
 {
     struct slb_runtime *runtime = check_loop(L);
 
-    while (runtime->waiting > 0 || runtime->loop.ready_first != NULL) {
+    while (runtime->waiting > 0 || sl_loop_has_ready(&runtime->loop)) {
         step(L, runtime, SLB_DRIVE_SLICE, "run");
         if (!slb_run_hook(L))
             return lua_error(L);

@@ -127,13 +127,6 @@ static int origin_is_old(lua_State *L)
     return 1;
 }
 
-/* origin:is_busy() -> whether connections or requests lead there */
-static int origin_is_busy(lua_State *L)
-{
-    lua_pushboolean(L, sl_origin_is_shared(slb_check_origin(L, 1)->origin));
-    return 1;
-}
-
 static int origin_gc(lua_State *L)
 {
     struct slb_origin *handle = luaL_checkudata(L, 1, slb_origin_type);
@@ -148,7 +141,6 @@ static int origin_gc(lua_State *L)
 }
 
 static const luaL_Reg methods[] = {{"is_old", origin_is_old},
-                                   {"is_busy", origin_is_busy},
                                    {"send", origin_send},
                                    {"begin", origin_begin},
                                    {NULL, NULL}};

@@ -104,11 +104,6 @@ static inline int sl_origin_next_port(const struct sl_origin *origin)
 {
     return origin->proxy_host != NULL ? origin->proxy_port : origin->port;
 }
-/* Whether others than one owner use it: its connections and requests. */
-static inline bool sl_origin_is_shared(const struct sl_origin *origin)
-{
-    return origin->refs > 1;
-}
 
 /* SL_OK: `*connection` was idle and is lent now. SL_AGAIN: `place` waits, and is
  * granted or refused later unless it leaves. Failures: `failure`. */

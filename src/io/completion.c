@@ -18,18 +18,24 @@ static void count_down(struct sl_completion *completion)
     completion->is_background = false;
 }
 
+static struct sl_ready_queue *queue_of(const struct sl_completion *completion)
+{
+    return completion->is_start ? &completion->loop->starts
+                                : &completion->loop->ready;
+}
+
 static void unlink_ready(struct sl_completion *completion)
 {
-    struct sl_loop *loop = completion->loop;
+    struct sl_ready_queue *queue = queue_of(completion);
 
     if (completion->previous != NULL)
         completion->previous->next = completion->next;
     else
-        loop->ready_first = completion->next;
+        queue->first = completion->next;
     if (completion->next != NULL)
         completion->next->previous = completion->previous;
     else
-        loop->ready_last = completion->previous;
+        queue->last = completion->previous;
     completion->next = NULL;
     completion->previous = NULL;
 }
@@ -68,20 +74,20 @@ void sl_completion_begin(struct sl_completion *completion)
 void sl_completion_signal(struct sl_completion *completion,
                           enum sl_status status, size_t result)
 {
-    struct sl_loop *loop = completion->loop;
+    struct sl_ready_queue *queue = queue_of(completion);
 
     sl_assert(completion->state == SL_COMPLETION_PENDING);
     completion->status = (uint8_t)status;
     completion->result = result;
     completion->state = SL_COMPLETION_READY;
     completion->next = NULL;
-    completion->previous = loop->ready_last;
-    if (loop->ready_last != NULL)
-        loop->ready_last->next = completion;
+    completion->previous = queue->last;
+    if (queue->last != NULL)
+        queue->last->next = completion;
     else
-        loop->ready_first = completion;
-    loop->ready_last = completion;
-    sl_loop_tell_host(loop);
+        queue->first = completion;
+    queue->last = completion;
+    sl_loop_tell_host(completion->loop);
 }
 
 void sl_completion_finish(struct sl_completion *completion,

@@ -45,6 +45,9 @@ struct sl_completion {
      * connection does not keep a program running. */
     bool is_background;
     bool is_internal; /* `deliver` only lets go of memory: also when closing */
+    /* `deliver` begins work of its own, as a new coroutine does: a step delivers
+     * a bounded number of these. */
+    bool is_start;
 };
 
 void sl_completion_init(struct sl_completion *completion, struct sl_loop *loop,

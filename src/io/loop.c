@@ -14,6 +14,9 @@
  * receive takes 64 KiB at most, what a turn of conn/ would take, too. */
 #define LATE_ROUNDS 16
 
+/* Coroutines that begin in one step. */
+#define STARTS_MOST 50
+
 /* The poll backend has no descriptor that an outer loop could wait for. */
 #define BLIND_TIMEOUT (10 * SL_MILLISECOND)
 
@@ -89,12 +92,12 @@ static size_t in_flight(const struct sl_loop *loop)
 static void wait_for_events(struct sl_loop *loop, int64_t timeout);
 
 /* Without running anybody's code: only what frees memory is delivered. */
-static void deliver_quietly(struct sl_loop *loop)
+static void deliver_quietly(struct sl_ready_queue *queue)
 {
-    while (loop->ready_first != NULL) {
-        if (!loop->ready_first->is_internal)
-            loop->ready_first->deliver = NULL;
-        sl_completion_deliver(loop->ready_first);
+    while (queue->first != NULL) {
+        if (!queue->first->is_internal)
+            queue->first->deliver = NULL;
+        sl_completion_deliver(queue->first);
     }
 }
 
@@ -138,12 +141,14 @@ bool sl_loop_close(struct sl_loop *loop, int64_t patience)
     for (size_t i = 0; i < loop->backend_count; i++)
         loop->backends[i]->class->cancel_all(loop->backends[i]);
     sl_loop_take_posts(loop);
-    deliver_quietly(loop);
+    deliver_quietly(&loop->ready);
+    deliver_quietly(&loop->starts);
     while (in_flight(loop) > 0 && loop->now < until) {
         wait_for_events(loop, until == SL_NEVER ? SL_NEVER : until - loop->now);
         sl_loop_refresh(loop);
         sl_loop_take_posts(loop);
-        deliver_quietly(loop);
+        deliver_quietly(&loop->ready);
+        deliver_quietly(&loop->starts);
     }
     loop->quarantined = in_flight(loop);
     while (loop->backend_count > 0) {
@@ -152,7 +157,8 @@ bool sl_loop_close(struct sl_loop *loop, int64_t patience)
         backend->class->close(backend);
     }
     sl_loop_take_posts(loop);
-    deliver_quietly(loop);
+    deliver_quietly(&loop->ready);
+    deliver_quietly(&loop->starts);
     pthread_mutex_lock(&loop->post_lock);
     close_descriptors(loop);
     pthread_mutex_unlock(&loop->post_lock);
@@ -416,7 +422,7 @@ static void wait_for_events(struct sl_loop *loop, int64_t timeout)
         if (other->class->has_pending(other))
             timeout = 0;
     }
-    if (loop->ready_first != NULL)
+    if (loop->ready.first != NULL)
         timeout = 0;
     host = loop->backends[0];
     host->class->wait(host, timeout);
@@ -438,7 +444,7 @@ static void finish_look(struct sl_loop *loop)
 
 static bool has_something(const struct sl_loop *loop)
 {
-    return loop->ready_first != NULL || loop->is_woken;
+    return sl_loop_has_ready(loop) || loop->is_woken;
 }
 
 /* Polls for a while where an answer usually comes sooner than a wake-up. */
@@ -483,7 +489,7 @@ static void deliver_batch(struct sl_loop *loop)
 {
     struct sl_completion mark;
 
-    if (loop->ready_first == NULL)
+    if (loop->ready.first == NULL)
         return;
     /* Ends the batch: whatever is signalled from here on stands behind it, and
      * any completion before it may be taken out while others are delivered. */
@@ -491,9 +497,27 @@ static void deliver_batch(struct sl_loop *loop)
     mark.is_background = true;
     mark.state = SL_COMPLETION_PENDING;
     sl_completion_signal(&mark, SL_OK, 0);
-    while (loop->ready_first != &mark)
-        sl_completion_deliver(loop->ready_first);
+    while (loop->ready.first != &mark)
+        sl_completion_deliver(loop->ready.first);
     sl_completion_fini(&mark);
+}
+
+/* However many coroutines were begun at once, a step begins so many of them; the
+ * others begin in the steps that follow, behind what has become ready meanwhile.
+ * Those that these begin in turn wait for the next call. `*left` is less by the
+ * count. */
+static void deliver_starts(struct sl_loop *loop, int *left)
+{
+    const struct sl_completion *last = loop->starts.last;
+
+    while (*left > 0 && loop->starts.first != NULL) {
+        bool is_last = loop->starts.first == last;
+
+        (*left)--;
+        sl_completion_deliver(loop->starts.first);
+        if (is_last)
+            return;
+    }
 }
 
 /* Asks the backends, without waiting, for what has become of operations that
@@ -517,9 +541,9 @@ static void deliver_in_time(struct sl_loop *loop)
     for (int i = 0; i < LATE_ROUNDS; i++) {
         if (!is_late(loop))
             return;
-        if (i == 0 || loop->ready_first == NULL)
+        if (i == 0 || loop->ready.first == NULL)
             look_again(loop);
-        if (loop->ready_first == NULL)
+        if (loop->ready.first == NULL)
             return;
         deliver_batch(loop);
     }
@@ -538,7 +562,7 @@ static void fire_timers(struct sl_loop *loop)
             return;
         timer->fire(timer);
         /* What it made ready may be the answer that the next one waits for. */
-        if (loop->ready_first != NULL && is_late(loop))
+        if (loop->ready.first != NULL && is_late(loop))
             deliver_batch(loop);
     }
 }
@@ -556,6 +580,7 @@ enum sl_status sl_loop_step(struct sl_loop *loop, int64_t max_wait)
 {
     int64_t timeout = 0;
     int64_t now;
+    int starts = STARTS_MOST;
 
     if (loop->is_stepping || loop->is_closing || sl_loop_check(loop) != SL_OK)
         return SL_MISUSE;
@@ -581,8 +606,10 @@ enum sl_status sl_loop_step(struct sl_loop *loop, int64_t max_wait)
      * is. Delivered once more, since what an event makes ready is mostly the
      * answer that somebody waits for, and asking the kernel in between would be
      * a system call for nothing. */
+    deliver_starts(loop, &starts);
     deliver_in_time(loop);
     fire_timers(loop);
+    deliver_starts(loop, &starts);
     deliver_batch(loop);
     if (loop->poll_fd >= 0)
         flush(loop);
@@ -611,7 +638,7 @@ int64_t sl_loop_timeout(const struct sl_loop *loop)
 static void greet_host(struct sl_loop *loop)
 {
     loop->has_host = true;
-    if (loop->ready_first != NULL || loop->operations > 0 ||
+    if (sl_loop_has_ready(loop) || loop->operations > 0 ||
         loop->timers.count > 0)
         sl_loop_tell_host(loop);
 }

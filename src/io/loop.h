@@ -30,6 +30,12 @@ struct sl_post {
     void (*arrive)(struct sl_post *post); /* on the loop's thread, from step */
 };
 
+/* Signalled completions, in the order of delivery. */
+struct sl_ready_queue {
+    struct sl_completion *first;
+    struct sl_completion *last;
+};
+
 struct sl_loop {
     struct sl_allocator *allocator;
     struct sl_pool *pool;
@@ -38,8 +44,8 @@ struct sl_loop {
      * those fire that were due by then. */
     int64_t looked_at;
     struct sl_timers timers;
-    struct sl_completion *ready_first;
-    struct sl_completion *ready_last;
+    struct sl_ready_queue ready;
+    struct sl_ready_queue starts; /* those with is_start */
     /* The first is the one that blocks; it watches the others' descriptors. */
     struct sl_backend *backends[SL_LOOP_BACKENDS];
     size_t backend_count;
@@ -118,12 +124,19 @@ static inline void sl_loop_tell_host(struct sl_loop *loop)
         sl_loop_wake_host(loop);
 }
 
+/* Something is signalled and not delivered yet. */
+static inline bool sl_loop_has_ready(const struct sl_loop *loop)
+{
+    return loop->ready.first != NULL || loop->starts.first != NULL;
+}
+
 /* While delivering: more is ready, for this step or the next. */
 static inline bool sl_loop_has_more(const struct sl_loop *loop)
 {
     /* The end of the batch stands among the others. */
-    return loop->is_stepping && loop->ready_first != NULL &&
-           loop->ready_first->next != NULL;
+    return loop->is_stepping &&
+           (loop->starts.first != NULL ||
+            (loop->ready.first != NULL && loop->ready.first->next != NULL));
 }
 
 /* Makes the wake descriptor, on the loop's thread, before anybody may post.

@@ -173,6 +173,7 @@ static int spawn(lua_State *L)
     luaL_checktype(L, 1, LUA_TFUNCTION);
     task = slb_new(L, task_type, sizeof *task, TASK_VALUES);
     sl_completion_init(&task->start, &runtime->loop, start);
+    task->start.is_start = true;
     task->runtime = runtime;
     slb_runtime_retain(runtime);
     coroutine = lua_newthread(L);

@@ -224,7 +224,7 @@ bool slb_run_hook(lua_State *L)
 /* Nothing is under way but waits for tasks, which nobody is left to end. */
 static bool is_deadlock(const struct slb_runtime *runtime)
 {
-    return runtime->loop.ready_first == NULL &&
+    return !sl_loop_has_ready(&runtime->loop) &&
            runtime->loop.operations == runtime->endless;
 }
 

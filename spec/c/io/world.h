@@ -105,7 +105,7 @@ static inline bool world_until(struct world *world, const bool *flag)
 /* Steps until nothing more is ready: what was to come has come. */
 static inline void world_settle(struct world *world)
 {
-    for (int i = 0; i < 3 || world->loop.ready_first != NULL; i++)
+    for (int i = 0; i < 3 || world->loop.ready.first != NULL; i++)
         CHECK_INT(sl_loop_step(&world->loop, 0), SL_OK);
 }
 

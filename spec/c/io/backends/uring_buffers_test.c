@@ -550,7 +550,7 @@ TEST("the loop's close drops what was delivered to nobody")
     for (int i = 0; i < 3; i++)
         send_pattern(peers[i], 0, 30000);
     world.loop.backends[0]->class->wait(world.loop.backends[0], SL_SECOND);
-    CHECK(world.loop.ready_first != NULL);
+    CHECK(world.loop.ready.first != NULL);
     close_waiting(3);
 }
 
