@@ -235,6 +235,29 @@ return {
     },
   },
   {
+    name = "G1", title = "1,000 to 40,000 tasks on 16 connections", measure = "growth_tasks",
+    figures = {
+      { field = "growth", must = 1.5, aim = 1.2, unit = "dearest over cheapest" },
+      { field = "most", unit = "us a task" },
+    },
+  },
+  {
+    name = "G2", title = "GET to an idle origin while 30,000 wait for another",
+    measure = "growth_elsewhere",
+    figures = {
+      { field = "growth", must = 1.5, aim = 1.1, unit = "with over without them" },
+      { field = "most", unit = "us" },
+    },
+  },
+  {
+    name = "G3", title = "longest step, 100 and 10,000 origins at once",
+    measure = "growth_origins",
+    figures = {
+      { field = "growth", must = 2.0, aim = 1.5, unit = "10,000 over 100" },
+      { field = "most", unit = "us" },
+    },
+  },
+  {
     name = "RSS", title = "10,000 sequential GETs", measure = "steady",
     figures = {
       { field = "grown", must = 64, aim = 0, unit = "KiB from the 1,000th to the 10,000th" },

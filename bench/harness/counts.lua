@@ -123,4 +123,21 @@ function counts.steady(bench)
   return result
 end
 
+-- The most over the least that one request costs for each of the counts.
+local function growth(bench, what, sizes)
+  local least, most = math.huge, 0
+  for _, size in ipairs(sizes) do
+    local arguments = ("%s %s %d"):format(what, bench.servers.fast, size)
+    local us = run_script(bench, "growth", arguments, mode(bench)).us
+    least, most = math.min(least, us), math.max(most, us)
+  end
+  return { growth = most / least, most = most }
+end
+
+function counts.growth_tasks(bench) return growth(bench, "tasks", { 1000, 10000, 40000 }) end
+
+function counts.growth_elsewhere(bench) return growth(bench, "elsewhere", { 0, 30000 }) end
+
+function counts.growth_origins(bench) return growth(bench, "origins", { 100, 10000 }) end
+
 return counts

@@ -15,7 +15,8 @@
 #define LATE_ROUNDS 16
 
 /* Coroutines that begin in one step. */
-#define STARTS_MOST 50
+#define STARTS_MOST  50
+#define STARTS_LEAST 10
 
 /* The poll backend has no descriptor that an outer loop could wait for. */
 #define BLIND_TIMEOUT (10 * SL_MILLISECOND)
@@ -485,35 +486,38 @@ static bool is_late(const struct sl_loop *loop)
     return sl_timers_next(&loop->timers) < loop->looked_at;
 }
 
-static void deliver_batch(struct sl_loop *loop)
+static int deliver_batch(struct sl_loop *loop)
 {
     struct sl_completion mark;
+    int count = 0;
 
     if (loop->ready.first == NULL)
-        return;
+        return 0;
     /* Ends the batch: whatever is signalled from here on stands behind it, and
      * any completion before it may be taken out while others are delivered. */
     sl_completion_init(&mark, loop, NULL);
     mark.is_background = true;
     mark.state = SL_COMPLETION_PENDING;
     sl_completion_signal(&mark, SL_OK, 0);
-    while (loop->ready.first != &mark)
+    for (; loop->ready.first != &mark; count++)
         sl_completion_deliver(loop->ready.first);
     sl_completion_fini(&mark);
+    return count;
 }
 
-/* However many coroutines were begun at once, a step begins so many of them; the
- * others begin in the steps that follow, behind what has become ready meanwhile.
- * Those that these begin in turn wait for the next call. `*left` is less by the
- * count. */
-static void deliver_starts(struct sl_loop *loop, int *left)
+/* However many coroutines were begun at once, a step takes no longer than for
+ * some of them: fewer where it has delivered much besides. The others begin in
+ * the steps that follow, behind what has become ready meanwhile, and those that
+ * these begin in turn wait for a later step, too. */
+static void deliver_starts(struct sl_loop *loop, int delivered)
 {
     const struct sl_completion *last = loop->starts.last;
+    int left = STARTS_MOST - delivered;
 
-    while (*left > 0 && loop->starts.first != NULL) {
+    for (left = left < STARTS_LEAST ? STARTS_LEAST : left;
+         left > 0 && loop->starts.first != NULL; left--) {
         bool is_last = loop->starts.first == last;
 
-        (*left)--;
         sl_completion_deliver(loop->starts.first);
         if (is_last)
             return;
@@ -535,18 +539,20 @@ static void look_again(struct sl_loop *loop)
 /* What came in time is delivered before a late timer fires, however many
  * deliveries that takes: a receive of the rest, a task that waits for the one
  * which has the answer. */
-static void deliver_in_time(struct sl_loop *loop)
+static int deliver_in_time(struct sl_loop *loop)
 {
-    deliver_batch(loop);
+    int count = deliver_batch(loop);
+
     for (int i = 0; i < LATE_ROUNDS; i++) {
         if (!is_late(loop))
-            return;
+            return count;
         if (i == 0 || loop->ready.first == NULL)
             look_again(loop);
         if (loop->ready.first == NULL)
-            return;
-        deliver_batch(loop);
+            return count;
+        count += deliver_batch(loop);
     }
+    return count;
 }
 
 static void fire_timers(struct sl_loop *loop)
@@ -580,7 +586,7 @@ enum sl_status sl_loop_step(struct sl_loop *loop, int64_t max_wait)
 {
     int64_t timeout = 0;
     int64_t now;
-    int starts = STARTS_MOST;
+    int delivered;
 
     if (loop->is_stepping || loop->is_closing || sl_loop_check(loop) != SL_OK)
         return SL_MISUSE;
@@ -606,10 +612,9 @@ enum sl_status sl_loop_step(struct sl_loop *loop, int64_t max_wait)
      * is. Delivered once more, since what an event makes ready is mostly the
      * answer that somebody waits for, and asking the kernel in between would be
      * a system call for nothing. */
-    deliver_starts(loop, &starts);
-    deliver_in_time(loop);
+    delivered = deliver_in_time(loop);
     fire_timers(loop);
-    deliver_starts(loop, &starts);
+    deliver_starts(loop, delivered);
     deliver_batch(loop);
     if (loop->poll_fd >= 0)
         flush(loop);

@@ -110,6 +110,91 @@ static void step_within(struct sl_completion *completion)
     CHECK_INT(sl_loop_step(completion->loop, 0), SL_MISUSE);
 }
 
+/* ---- starts ---- */
+
+struct beginning {
+    struct sl_completion start;
+    struct sl_completion other; /* delivered besides */
+    int order;                  /* of beginning, from 1 */
+};
+
+static int begun;
+static int others;
+
+static void begin_one(struct sl_completion *start)
+{
+    ((struct beginning *)(void *)start)->order = ++begun;
+}
+
+static void count_other(struct sl_completion *other)
+{
+    (void)other;
+    others++;
+}
+
+static void signal_one(struct sl_completion *completion)
+{
+    sl_completion_begin(completion);
+    sl_completion_signal(completion, SL_OK, 0);
+}
+
+TEST("begins a bounded number of starts in a step, in their order")
+{
+    static struct beginning many[500];
+    int steps = 0;
+    int before = 0;
+
+    begun = 0;
+    world_init(&world, NULL);
+    for (int i = 0; i < 500; i++) {
+        sl_completion_init(&many[i].start, &world.loop, begin_one);
+        many[i].start.is_start = true;
+        signal_one(&many[i].start);
+    }
+    CHECK_INT(sl_loop_timeout(&world.loop), 0);
+    while (begun < 500 && steps < 1000) {
+        CHECK_INT(sl_loop_step(&world.loop, SL_NEVER), SL_OK);
+        CHECK(begun > before);
+        CHECK(begun - before <= 50);
+        before = begun;
+        steps++;
+    }
+    CHECK_INT(begun, 500);
+    for (int i = 0; i < 500; i++)
+        CHECK_INT(many[i].order, i + 1);
+    CHECK_INT(world.loop.operations, 0);
+    world_fini(&world);
+}
+
+TEST("begins fewer where much else is delivered, but always some")
+{
+    static struct beginning many[200];
+
+    begun = others = 0;
+    world_init(&world, NULL);
+    for (int i = 0; i < 200; i++) {
+        sl_completion_init(&many[i].start, &world.loop, begin_one);
+        many[i].start.is_start = true;
+        signal_one(&many[i].start);
+        sl_completion_init(&many[i].other, &world.loop, count_other);
+        signal_one(&many[i].other);
+    }
+    CHECK_INT(sl_loop_step(&world.loop, 0), SL_OK);
+    CHECK_INT(others, 200);
+    CHECK(begun > 0);
+    CHECK(begun <= 10);
+    /* One that ends before it has begun leaves no hole. */
+    sl_completion_fini(&many[begun].start);
+    sl_completion_fini(&many[199].start);
+    for (int i = 0; i < 20; i++)
+        CHECK_INT(sl_loop_step(&world.loop, 0), SL_OK);
+    CHECK_INT(begun, 198);
+    CHECK_INT(world.loop.operations, 0);
+    world_fini(&world);
+}
+
+/* ---- steps ---- */
+
 TEST("refuses a step inside a step")
 {
     struct sl_completion completion;

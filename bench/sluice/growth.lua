@@ -1,0 +1,58 @@
+--- What one request costs while there are many others, in microseconds of CPU.
+-- usage: growth.lua tasks <origin> <count>      so many tasks on 16 connections
+--        growth.lua elsewhere <origin> <count>  a GET while so many wait for another origin
+--        growth.lua origins <origin> <count>    the longest step, each task with its own origin
+-- Prints us=.
+
+local here = arg[0]:match("^(.*/)") or "./"
+package.path = here .. "?.lua;" .. package.path
+local meter = require "meter"
+local sluice = require "sluice"
+
+local what, url, count = arg[1], arg[2], tonumber(arg[3])
+local port = url:match(":(%d+)")
+local patient = { queue = 600, total = 600, first_byte = 600 }
+local client = meter.client { timeout = patient }
+local us
+
+local function fetch(address) assert(client:get(address)):dispose() end
+
+if what == "tasks" then
+  local from = os.clock()
+  sluice.run(function()
+    local tasks = {}
+    for i = 1, count do tasks[i] = sluice.spawn(fetch, url .. "/1k") end
+    for i = 1, count do tasks[i]:await() end
+  end)
+  us = (os.clock() - from) / count * 1e6
+elseif what == "elsewhere" then
+  local others = ("http://localhost:%s/gather/%d"):format(port, count + 1)
+  for _ = 1, count do sluice.spawn(function() client:get(others) end) end
+  local loop = sluice.loop()
+  while client:stats().queued < count - 16 do loop:step(0.1) end
+  local function measure(times)
+    local from = os.clock()
+    for _ = 1, times do fetch(url .. "/1k") end
+    return (os.clock() - from) / times * 1e6
+  end
+  measure(100)
+  us = measure(5000)
+else -- origins; Lua's collector works in steps of its own
+  collectgarbage "stop"
+  local left, longest = count, 0
+  for i = 1, count do
+    sluice.spawn(function()
+      fetch(("http://127.%d.%d.%d:%s/1k"):format(1 + i // 62500, i // 250 % 250, 1 + i % 250, port))
+      left = left - 1
+    end)
+  end
+  local loop = sluice.loop()
+  while left > 0 do
+    local from = os.clock()
+    loop:step(1)
+    longest = math.max(longest, os.clock() - from)
+  end
+  us = longest * 1e6
+end
+print(("us=%.1f"):format(us))
+os.exit(0, false)
