@@ -591,6 +591,7 @@ function request_builder:send() end
 ---@field dialing integer being made
 ---@field queued integer requests that wait for a connection
 ---@field made integer connections ever
+---@field origins integer known: in use, and up to a thousand that nothing uses
 ---@field requests integer
 ---@field resends integer
 ---@field outstanding integer segments and blocks of the pool it rents from

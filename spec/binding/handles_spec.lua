@@ -107,7 +107,7 @@ local makers = {
   connections = function() local response, made = got() return made.connections, made, response end,
   origin = function()
     local made = client_with_origin()
-    return select(2, next(made.origins.known)), made
+    return select(2, next(made.origins.handles)), made
   end,
   options = function()
     local made = client_with_origin()

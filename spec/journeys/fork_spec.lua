@@ -83,7 +83,7 @@ describe("a child of fork", function()
       else
         for name in pairs { connections = 1, origins = 1 } do
           local object = client[name]
-          if name == "origins" then object = select(2, next(object.known)) end
+          if name == "origins" then object = select(2, next(object.handles)) end
           getmetatable(object).__gc(object)
         end
         getmetatable(response).__gc(response)

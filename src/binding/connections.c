@@ -112,6 +112,7 @@ static int connections_stats(lua_State *L)
         {"dialing", stats->idle + stats->active - stats->open},
         {"queued", stats->queued},
         {"made", stats->made},
+        {"origins", all->directory.count},
         {"requests", handle->exchanges->requests},
         {"resends", handle->exchanges->resends},
         {"outstanding", sl_pool_outstanding(all->pool)},
