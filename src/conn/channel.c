@@ -42,8 +42,8 @@ static void release_outgoing(struct sl_channel *channel)
     channel->text = sl_view(NULL, 0);
 }
 
-/* Ends one with that status, as far as it is under way. A send that was cut in
- * the middle leaves a stream that nobody can go on with. */
+/* Ends an operation with `status` if it is under way. A send that was cut in
+ * the middle leaves a stream that cannot be used any more. */
 static void stop(struct sl_channel_operation *operation, enum sl_status status,
                  const char *reason)
 {
@@ -67,8 +67,8 @@ static void stop(struct sl_channel_operation *operation, enum sl_status status,
     ((struct sl_channel_operation *)((char *)(pointer)-offsetof( \
         struct sl_channel_operation, member)))
 
-/* What is there already is received however short the time was, though another
- * thread may have to bring it. */
+/* Bytes that have arrived are received however short the time was, though
+ * another thread may have to bring them. */
 static bool is_arriving(const struct sl_channel_operation *operation)
 {
     const struct sl_channel *channel = operation->channel;
@@ -89,7 +89,7 @@ static void time_came(struct sl_timer *timer)
         stop(operation, SL_TIMEOUT, "not complete in time");
 }
 
-/* Ends the opening while it is under way; its stage stays in the failure. */
+/* Ends the opening while it is under way; the failure keeps the stage. */
 static void stop_opening(struct sl_channel *channel, const char *reason)
 {
     struct sl_opening *opener = channel->opener;

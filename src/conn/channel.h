@@ -26,7 +26,7 @@ enum sl_channel_phase {
     SL_CHANNEL_CLOSED
 };
 
-/* One direction. */
+/* A direction of the channel: sending or receiving. */
 struct sl_channel_operation {
     struct sl_completion completion; /* result: bytes moved */
     struct sl_timer timer;
@@ -79,8 +79,8 @@ enum sl_status sl_channel_begin_send(struct sl_channel *channel,
 
 /* Receives up to `wanted` bytes, for which at most `room` bytes of segments of
  * `pool` are rented: DONE with SL_OK and their count, or SL_END. What the last
- * receive left is received first, at once. SL_MISUSE: not open, one is under way,
- * or nobody asked for what the last one received. */
+ * receive left is received first, at once. SL_MISUSE: the channel is not open,
+ * a receive is under way, or the bytes of the last one were not collected. */
 enum sl_status sl_channel_begin_receive(struct sl_channel *channel,
                                         struct sl_pool *pool, size_t room,
                                         size_t wanted, int64_t due);
@@ -91,7 +91,7 @@ enum sl_status sl_channel_begin_receive(struct sl_channel *channel,
  * more. */
 void sl_channel_settle(struct sl_channel_operation *operation);
 
-/* Whether there are received bytes that nobody asked for. */
+/* Whether received bytes were not collected by the caller. */
 bool sl_channel_is_unasked(const struct sl_channel *channel);
 /* How many bytes the receive gives, 0 once closed. The caller may take them now;
  * those not taken are the beginning of the next receive. */

@@ -5,7 +5,7 @@
 
 /* ---- events of an open connection ---- */
 
-/* News of an idle connection's peer: its end, bytes that nobody asked for, or
+/* An idle connection's socket has news: the peer's end, unrequested bytes, or
  * something for TLS alone. */
 static bool is_still_idle(struct sl_connection *connection)
 {
@@ -177,7 +177,7 @@ void sl_connection_put(struct sl_connection *connection, int64_t announced)
 
 /* ---- ends ---- */
 
-/* What is left of it once its link is closed or moved. */
+/* Releases the rest of a connection once its link is closed or moved. */
 static void leave(struct sl_connection *connection)
 {
     struct sl_origin *origin = connection->origin;

@@ -5,8 +5,8 @@
  *           entry   entry -> entry
  *
  * An entry is embedded in what it stands for. The directory never allocates for
- * one, so adding cannot fail: where the buckets cannot grow, their chains do.
- * Entries that nobody uses form a list, the oldest of which is forgotten first.
+ * an entry, so adding cannot fail: where the buckets cannot grow, their chains
+ * do. Unused entries form a list, from which the oldest is forgotten first.
  */
 #ifndef SL_CONN_DIRECTORY_H
 #define SL_CONN_DIRECTORY_H

@@ -36,7 +36,7 @@ static void wake(struct sl_exchange *exchange)
         sl_completion_signal(&exchange->room, SL_OK, 0);
 }
 
-/* Sets the timer for the next deadline, when somebody waits. */
+/* Sets the timer for the next deadline, when there is a waiter. */
 static void arm(struct sl_exchange *exchange)
 {
     int64_t due;
@@ -265,8 +265,8 @@ static void lose(struct sl_exchange *exchange)
 static void finish(struct sl_exchange *exchange)
 {
     struct sl_connection *connection = exchange->connection;
-    /* An answer may be complete before anybody has noticed that its request
-     * is. */
+    /* An answer may be complete before the end of its request has been
+     * noticed. */
     bool can_reuse =
         exchange->incoming.response.framing.keeps_alive &&
         exchange->use != SL_EXCHANGE_UNASKED &&
@@ -282,7 +282,7 @@ static void finish(struct sl_exchange *exchange)
 
 /* ---- going on ---- */
 
-/* What one of the two parts has answered. True: there may be more to do. */
+/* Acts on the status answered by a part. True: there may be more to do. */
 static bool conclude(struct sl_exchange *exchange, enum sl_status status)
 {
     switch (status) {
@@ -592,7 +592,7 @@ enum sl_status sl_exchange_want(struct sl_exchange *exchange,
     sl_incoming_want(&exchange->incoming, SL_WANT_NOTHING, wanted);
     if (interest == SL_WANT_BODY && response->body.length > 0)
         return SL_OK;
-    /* What came before the end counts, wherever the pieces were cut. */
+    /* Bytes that arrived before the end count, wherever the pieces were cut. */
     if (interest == SL_WANT_HEAD && response->phase > SL_PHASE_HEAD)
         return SL_OK;
     if (exchange->phase == SL_EXCHANGE_FAILED)

@@ -13,8 +13,8 @@
  *   use of connections   FIRST (a new one) or REUSED --lost--> RESENT (a new one)
  *                        a new one whose server speaks first: UNASKED
  *
- * Driven by what somebody wants from it: sl_exchange_want says what, and answers
- * at once or has `completion` signalled when it is there. The pusher of a body
+ * Driven by what its user wants: sl_exchange_want says what, and answers at
+ * once or has `completion` signalled when it is there. The pusher of a body
  * waits for room apart from that, so that both directions run at once.
  *
  * A request is sent again once, on a new connection, when a reused one failed
@@ -54,7 +54,7 @@ struct sl_deadlines {
     int64_t total;
 };
 
-/* What one request asks for beside its bytes. */
+/* The options of a request, beside its bytes. */
 struct sl_exchange_options {
     struct sl_request_traits traits;
     bool is_idempotent;
@@ -101,7 +101,7 @@ struct sl_exchange {
     int64_t deadline;      /* total, absolute */
     int64_t stage_began;   /* the wait for a connection */
     int64_t last_activity; /* a byte moved */
-    bool is_overdue;       /* the total time ended while nobody waited */
+    bool is_overdue;       /* the total time ended without a waiter */
     struct sl_exchange_times times;
     struct sl_failure failure;
     struct sl_peer *peer; /* of the connection; NULL: plain */

@@ -22,7 +22,7 @@ struct sl_exchanges {
     uint64_t resends;
 };
 
-/* One reference. SL_MEMORY. */
+/* Creates the struct with one reference. SL_MEMORY. */
 enum sl_status sl_exchanges_create(struct sl_connections *connections,
                                    struct sl_exchanges **exchanges);
 void sl_exchanges_retain(struct sl_exchanges *exchanges);

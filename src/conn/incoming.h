@@ -2,16 +2,16 @@
  *
  *   SILENT --> BEGUN --> DRAINING
  *
- *   SILENT    no byte of the response has come
- *   BEGUN     it is received as far as somebody wants it
- *   DRAINING  nobody wants the rest: it is read, and dropped, for the sake of the
+ *   SILENT    no byte of the response has arrived
+ *   BEGUN     it is received as far as the user wants it
+ *   DRAINING  the rest is not wanted: it is read and dropped to keep the
  *             connection, while that costs little
  *
- * How far the message itself has come is the response's own phase. Nothing is
- * received that nobody wants, so a slow consumer holds back its peer.
+ * How far the message itself has come is the response's own phase. Only wanted
+ * bytes are received, so a slow consumer holds back its peer.
  *
- * Written by incoming.c alone. It answers a status; what becomes of the exchange
- * is for exchange.c to decide.
+ * Written by incoming.c alone. It answers a status; exchange.c decides what
+ * becomes of the exchange.
  */
 #ifndef SL_CONN_INCOMING_H
 #define SL_CONN_INCOMING_H
@@ -32,13 +32,13 @@ enum sl_interest {
     SL_WANT_WHOLE /* the end */
 };
 
-/* Where bytes come from. */
+/* The connection that bytes are received from. */
 struct sl_incoming_source {
     struct sl_link *link;
     struct sl_buffer *input; /* received, not yet parsed */
 };
 
-/* What one advance has met. */
+/* Events met during an advance. */
 struct sl_incoming_news {
     size_t received; /* bytes from the link */
     bool continues;  /* 100 (Continue) */
@@ -62,10 +62,10 @@ void sl_incoming_fini(struct sl_incoming *incoming);
 
 void sl_incoming_want(struct sl_incoming *incoming, enum sl_interest interest,
                       size_t wanted);
-/* What is wanted is there. The end of the message is for the caller to know. */
+/* Whether the wanted part is there. The caller checks for the message's end. */
 bool sl_incoming_is_satisfied(const struct sl_incoming *incoming);
 
-/* Whether somebody wants bytes that are still to come. `wants_head`: a body is
+/* Whether the user wants bytes that are still to come. `wants_head`: a body is
  * being pushed, and an early answer may say that no more of it is wanted. */
 bool sl_incoming_is_wanted(const struct sl_incoming *incoming, bool wants_head);
 

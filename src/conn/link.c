@@ -262,9 +262,9 @@ enum sl_status sl_link_receive(struct sl_link *link, struct sl_buffer *buffer,
     }
 }
 
-/* Opens what has come and was not asked for; false: content, the peer's end, or
- * the beginning of a record, which is the beginning of something. The engine may
- * know of an end that it has not told yet. */
+/* Opens records that arrived unrequested. False: they hold content, the peer's
+ * end, or an incomplete record, which may become either. The engine may know of
+ * an end that it has not reported yet. */
 static bool is_all_for_tls(struct sl_link *link)
 {
     struct sl_link_tls *tls = link->tls;

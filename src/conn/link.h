@@ -85,7 +85,7 @@ bool sl_link_is_quiet(struct sl_link *link);
 void sl_link_rest(struct sl_link *link);
 
 /* Orderly close (with close_notify where it fits into the socket), or abort. In
- * a child of fork the peer is told nothing. */
+ * a child of fork nothing is sent to the peer. */
 void sl_link_close(struct sl_link *link, bool is_abort);
 
 #endif

@@ -142,7 +142,7 @@ void sl_origin_close_idle(struct sl_connection *connection)
     sl_connection_discard(connection, false);
 }
 
-/* The connection used last that is fit; those that are not are closed. */
+/* Takes the connection used last that is fit; the unfit ones are closed. */
 static struct sl_connection *take_idle(struct sl_origin *origin)
 {
     while (origin->idle != NULL) {
@@ -304,8 +304,8 @@ static void grant(struct sl_place *place, struct sl_connection *connection,
     place->events->granted(place, connection, is_new);
 }
 
-/* Another origin's waiter has asked before `place` (NULL: there is none), and only
- * room is missing for it. */
+/* Whether another origin's waiter asked before `place` (which may be NULL), and
+ * lacks nothing but room. */
 static bool is_another_before(const struct sl_origin *origin,
                               const struct sl_place *place)
 {

@@ -258,7 +258,7 @@ void sl_connections_release(struct sl_connections *connections)
     sl_free(connections->allocator, connections, sizeof *connections);
 }
 
-/* Connections that are opened for nobody. */
+/* Ends openings that have no waiter. */
 static void close_unclaimed(struct sl_connections *all)
 {
     struct sl_connection *connection = all->opening.oldest;

@@ -63,7 +63,7 @@ void sl_source_dispose(struct sl_source *source)
 
 /* ---- files ---- */
 
-/* Where the next byte and the end of the range are in the file. */
+/* The position in the file of the next byte, or of the end of the range. */
 static int64_t position(const struct sl_source *source)
 {
     return source->of.range.offset + (int64_t)source->sent;

@@ -57,9 +57,9 @@ static inline uint64_t sl_source_left(const struct sl_source *source)
     return source->size - source->sent;
 }
 
-/* Of a file: reads on when all that was read is sent, or, if the kernel alone
- * will look at the views, maps. SL_OK, also at its end and for other kinds.
- * SL_END: the file is shorter than it was. SL_INVALID: it cannot be read.
+/* Fills a file's views. Reads on when all that was read is sent; maps instead
+ * when only the kernel will look at the views. SL_OK, also at the end and for
+ * other kinds. SL_END: the file has shrunk. SL_INVALID: it cannot be read.
  * SL_MEMORY, SL_LIMIT. */
 enum sl_status sl_source_fill(struct sl_source *source, bool may_map);
 /* Up to `count` views from where it stands; 0 when none is there now. */

@@ -14,7 +14,7 @@
 #include "conn/link.h"
 #include "memory/writer.h"
 
-/* Where it leads, and as whom the proxy is asked. */
+/* The tunnel's far end, and the user and password for the proxy. */
 struct sl_tunnel_target {
     const char *host; /* name or literal, without brackets */
     int port;

@@ -6,7 +6,7 @@
 
 #include <stdio.h>
 
-/* Of one receive; a head is larger seldom. */
+/* The bytes wanted by a receive; a head is seldom larger. */
 #define RECEIVE_WANT ((size_t)4 * 1024)
 
 /* "[" host "]:" port; no name is longer (RFC 1035). */

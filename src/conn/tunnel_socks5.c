@@ -225,7 +225,7 @@ static size_t reply_size(const unsigned char *front)
     }
 }
 
-/* The address in it is that of the proxy's own end: nobody needs it. */
+/* The reply holds the address of the proxy's own end, which is not needed. */
 static enum sl_status hear_reply(struct sl_tunnel *tunnel,
                                  struct sl_failure *failure)
 {
@@ -263,8 +263,8 @@ static enum sl_status hear(struct sl_tunnel *tunnel, struct sl_failure *failure)
     }
 }
 
-/* One answer at a time: the next one follows on a question that is still to be
- * sent. */
+/* Handles one answer at a time: the next one follows a question that is still
+ * to be sent. */
 static enum sl_status advance(struct sl_tunnel *tunnel,
                               struct sl_failure *failure)
 {

@@ -40,7 +40,7 @@ void sl_upload_dispose(struct sl_upload *upload)
 
 /* ---- sources ---- */
 
-/* Where the next source is made. NULL: out of memory. */
+/* The slot in which the next source is made. NULL: out of memory. */
 static struct sl_source *new_source(struct sl_upload *upload)
 {
     sl_assert(!upload->is_pushed);

@@ -4,9 +4,9 @@
  *   sources   [ text ~~~ ][ file ~~~#### ][ text ][ lease ]    each of known size
  *   pushed    pieces as they come, chunked or of declared length; always alone
  *
- * An upload gives views to send and is told how many of those bytes went. The
- * exchange disposes it exactly once, whatever became of the exchange. Sources can
- * be sent again from the start, pushed pieces cannot.
+ * An upload gives views to send and is given the count of bytes sent. The
+ * exchange disposes it exactly once, whatever became of the exchange. Sources
+ * can be sent again from the start, pushed pieces cannot.
  */
 #ifndef SL_CONN_UPLOAD_H
 #define SL_CONN_UPLOAD_H
@@ -80,7 +80,7 @@ const char *sl_upload_file_name(const struct sl_upload *upload);
 /* Up to `count` views from where it stands; 0 when nothing is there now. */
 size_t sl_upload_views(const struct sl_upload *upload, struct sl_view *views,
                        size_t count);
-/* One of those views is of a mapped file: they go by sl_link_send_mapped. */
+/* Whether a view is of a mapped file: then they go by sl_link_send_mapped. */
 bool sl_upload_is_mapped(const struct sl_upload *upload);
 /* After such a send and before advance, see sl_source_verify. */
 enum sl_status sl_upload_verify(const struct sl_upload *upload,
@@ -93,8 +93,8 @@ void sl_upload_advance(struct sl_upload *upload, size_t size);
 /* Bytes of the body that were sent; of chunks never too many, and all of them
  * once nothing waits. */
 uint64_t sl_upload_delivered(const struct sl_upload *upload);
-/* Everything was sent; of a declared length whether or not somebody has said that
- * nothing follows. */
+/* Whether everything was sent. A body of declared length is over once that many
+ * bytes are sent, whether or not the pusher has ended it. */
 bool sl_upload_is_over(const struct sl_upload *upload);
 
 /* Could be sent again from the start. */
