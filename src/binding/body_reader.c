@@ -23,7 +23,7 @@ struct slb_body_reader {
     bool is_at_end; /* the loop has come to its end */
 };
 
-/* Where a read stands: reader, count of formats, bytes that are known not to
+/* The stack of a read: reader, count of formats, bytes that are known not to
  * complete the next item, the formats, the values read so far. */
 enum { STACK_COUNT = 2, STACK_KNOWN = 3, STACK_FORMATS = 4 };
 
@@ -81,8 +81,8 @@ static enum sl_status want_more(struct slb_body_reader *reader,
     status = sl_exchange_want(exchange, SL_WANT_BODY, wanted);
     if (status != SL_OK || body_of(reader)->length > before)
         return status;
-    /* A line or a number that a failure has cut is none; so many bytes that
-     * came before it are. */
+    /* A line or a number cut by a failure is not returned; a counted run of
+     * bytes is, as far as it arrived. */
     if (exchange->phase == SL_EXCHANGE_FAILED && item->kind != SL_ITEM_COUNT)
         return exchange->failure.status;
     return SL_END;
@@ -283,7 +283,7 @@ static bool push_at_once(lua_State *L, struct slb_body_reader *reader,
     return true;
 }
 
-/* What has to be there before a read begins: see slb_reserve_wait. */
+/* Reserves what a read needs before it begins: see slb_reserve_wait. */
 static void prepare(lua_State *L, const struct slb_body_reader *reader,
                     int count)
 {

@@ -18,7 +18,7 @@
  * there are now, at least one. */
 int slb_check_formats(lua_State *L, int first);
 
-/* The integer for the format at `index`; raises when it is none. */
+/* The integer for the format at `index`; raises for an unknown format. */
 lua_Integer slb_check_format(lua_State *L, int index);
 
 /* Begins what such an integer asks for. */
@@ -37,7 +37,7 @@ bool slb_push_item(lua_State *L, struct sl_reader *reader,
 bool slb_push_next(lua_State *L, struct sl_reader *reader, struct sl_item *item,
                    void (*check)(lua_State *L));
 
-/* A complete numeral as a number; false when it is none. */
+/* Pushes a complete numeral as a number, or false when it is malformed. */
 bool slb_push_numeral(lua_State *L, const struct sl_item *item);
 
 #endif

@@ -26,7 +26,7 @@ static void step(lua_State *L, struct slb_runtime *runtime, int64_t max_wait,
         luaL_error(L, "out of memory");
 }
 
-/* loop:step(max_seconds = 0) -> true when somebody still waits, else false
+/* loop:step(max_seconds = 0) -> true while there is a waiter, else false
  * Delivers what is ready, waiting at most that long for it; raises inside a
  * step. Never yields. */
 static int loop_step(lua_State *L)
@@ -39,7 +39,7 @@ static int loop_step(lua_State *L)
     return 1;
 }
 
-/* loop:run() -> steps until nobody waits any more */
+/* loop:run() -> steps until there is no waiter left */
 static int loop_run(lua_State *L)
 {
     struct slb_runtime *runtime = check_loop(L);

@@ -74,7 +74,7 @@ const char *slb_field_string(lua_State *L, const char *name)
 {
     struct sl_view view = slb_field_view(L, name);
 
-    /* What follows a zero byte would be lost without a word. */
+    /* Bytes behind a zero byte would be lost silently. */
     if (view.data != NULL && memchr(view.data, '\0', view.size) != NULL)
         refuse(L, name, "string without zero bytes");
     return view.data;

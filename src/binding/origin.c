@@ -1,4 +1,4 @@
-/* Where requests lead, and what sends them there. */
+/* An origin as a Lua type: where requests lead, and how they are sent. */
 #include "binding/origin.h"
 
 #include "binding/body.h"
@@ -22,7 +22,7 @@ struct slb_origin *slb_check_origin(lua_State *L, int index)
 
 /* ---- sending ---- */
 
-/* What the response keeps alive for the body that it sends. */
+/* Keeps the body's value alive as long as the response sends it. */
 static void keep_body(lua_State *L, struct slb_response *response)
 {
     if (lua_type(L, 5) != LUA_TSTRING && lua_type(L, 5) != LUA_TTABLE)

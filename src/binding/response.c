@@ -10,7 +10,7 @@
 /* Read at most before others get their turn. */
 #define TURN_PIECES 64
 
-/* What an exchange takes beside its body, about. */
+/* The memory of an exchange beside its body, roughly. */
 #define EXCHANGE_SIZE ((size_t)2 * 1024)
 
 const char slb_response_type[] = "sluice.response";
@@ -323,11 +323,11 @@ bool slb_may_read_on(lua_State *L, lua_KContext context,
     return false;
 }
 
-/* One way to take the body: what is waited for, and what is made of it. */
+/* A way to take the body: how much to wait for, and how to hand it out. */
 struct taking {
     enum sl_interest interest;
     bool takes_turns; /* may be called again and again: others run between */
-    /* What was wanted is there. stack: response, wanted, taking */
+    /* The wanted bytes are there. stack: response, wanted, taking */
     int (*give)(lua_State *L, struct slb_response *response);
 };
 
@@ -535,7 +535,7 @@ static int response_gc(lua_State *L)
             response->runtime->leaked++;
         let_go(response);
     }
-    /* Where somebody waits for it still, the end of that wait ends it. */
+    /* If a coroutine still waits for it, the end of that wait ends it. */
     slb_end_response(response);
     return 0;
 }

@@ -21,7 +21,7 @@ struct slb_response {
     struct slb_runtime *runtime;
     struct sl_exchange *exchange; /* NULL: disposed */
     struct sl_exchange *ending;   /* disposed, but coroutines wait for it */
-    size_t noted;                 /* bytes told to the collector */
+    size_t noted;                 /* bytes reported to the collector */
     uint32_t given; /* bytes read since it last had to wait, about */
     bool is_stream;
     bool is_detached; /* the body was handed over */
@@ -64,7 +64,7 @@ bool slb_may_read_on(lua_State *L, lua_KContext context,
 int slb_push_exchange_failure(lua_State *L, int index,
                               const struct sl_exchange *exchange);
 
-/* Lets go of a disposed one's exchange once nobody waits for it. */
+/* Releases the exchange of a disposed response once it has no waiter. */
 void slb_end_response(struct slb_response *response);
 
 /* The abandon function of waits on a response: its exchange ends now. */

@@ -1,4 +1,5 @@
-/* What a script reads of a response by name: response.status, response.headers. */
+/* Properties of a response that a script reads by name: response.status,
+ * response.headers. */
 #include "binding/response.h"
 #include "binding/tls.h"
 #include "binding/types.h"

@@ -1,4 +1,5 @@
-/* What response:save writes to: io/replacement.c as a handle of the Lua layer. */
+/* The target of response:save: io/replacement.c as a handle of the Lua
+ * layer. */
 #include "binding/response.h"
 #include "binding/types.h"
 #include "io/replacement.h"

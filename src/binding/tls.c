@@ -110,7 +110,7 @@ static bool verify(void *owner, const struct sl_tls_certificate *peer,
     return is_accepted;
 }
 
-/* The context is gone, and with it whoever might have asked. */
+/* The context is gone, so the function can no longer be called. */
 static void forget(void *forgotten)
 {
     struct slb_verifier *verifier = forgotten;

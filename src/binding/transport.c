@@ -17,7 +17,7 @@ static bool is_awaited(const struct sl_channel *channel)
            slb_is_awaited(&channel->receiving.completion);
 }
 
-/* Lets go of a finalised one's channel once nobody waits for it. */
+/* Releases the channel of a finalised handle once it has no waiter. */
 static void end_channel(struct slb_transport *handle)
 {
     struct sl_channel *channel = handle->ending;
@@ -68,7 +68,8 @@ static struct slb_transport *check_waiting(lua_State *L)
     return slb_check_open_transport(L);
 }
 
-/* The channel stays until the handle goes: somebody may wait for it. */
+/* Closes the channel, which stays until the handle goes: a coroutine may wait
+ * for it. */
 static void close_handle(struct slb_transport *handle)
 {
     if (handle->channel == NULL || handle->is_closed)
@@ -413,7 +414,7 @@ static void begin_receive(lua_State *L, struct slb_transport *handle)
 
     read_receive(L, handle, &receive);
     if (sl_channel_is_unasked(handle->channel))
-        luaL_error(L, "receive: what came in last was not taken");
+        luaL_error(L, "receive: await the previous receive first");
     if (sl_channel_begin_receive(handle->channel, receive.pool, receive.room,
                                  receive.wanted, receive.due) != SL_OK)
         raise_busy(L, "receive");
@@ -476,7 +477,7 @@ static int transport_gc(lua_State *L)
     handle->ending = handle->channel;
     handle->channel = NULL;
     slb_pool_release(handle->runtime, handle->pool);
-    /* Where somebody waits for it still, the end of that wait ends it. */
+    /* If a coroutine still waits for it, the end of that wait ends it. */
     end_channel(handle);
     return 0;
 }

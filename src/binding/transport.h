@@ -16,7 +16,7 @@ enum { VALUE_SENDING = 1, VALUE_RECEIVING, VALUE_TEXT, VALUE_TARGET };
 struct slb_transport {
     struct slb_runtime *runtime;
     struct sl_channel *channel; /* NULL: never made, or finalised */
-    struct sl_channel *ending;  /* finalised, but somebody waits for it */
+    struct sl_channel *ending;  /* finalised, but a coroutine waits for it */
     struct sl_pool *pool;       /* what the last receive rented from, held */
     bool is_closed;
     bool is_unix;
@@ -29,8 +29,8 @@ extern const char slb_transport_type[];
 /* The transport at `index`, whatever its state. */
 struct slb_transport *slb_transport_at(lua_State *L, int index);
 
-/* The same; raises when it was finalised. Its results are there
- * though it was closed while somebody waited. */
+/* The same; raises when it was finalised. The results of a transport that was
+ * closed during a wait are still there. */
 struct slb_transport *slb_check_transport(lua_State *L, int index);
 
 /* The one at index 1; raises when it is closed. */

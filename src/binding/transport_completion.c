@@ -1,4 +1,4 @@
-/* One direction of a transport, to be waited for later. */
+/* The completion of a transport's direction, to be awaited later. */
 #include "binding/transport.h"
 
 #include "binding/types.h"
@@ -6,7 +6,7 @@
 
 static const char completion_type[] = "sluice.completion";
 
-/* One direction of a transport, which is its value 1. */
+/* A completion handle: a direction of the transport in user value 1. */
 struct slb_completion {
     bool is_send;
 };
@@ -59,8 +59,8 @@ static struct slb_completion *check_completion(lua_State *L)
 }
 
 /* completion:await(version) -> the operation's results; yields when it is not
- * done. Raises for a version that is over, results that were taken, and while
- * somebody else waits. */
+ * done. Raises for a version that is over, results that were collected, and
+ * while another coroutine waits. */
 static int completion_await(lua_State *L)
 {
     bool is_send = check_completion(L)->is_send;

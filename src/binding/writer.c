@@ -43,7 +43,7 @@ static struct sl_writer *check_live(lua_State *L)
 }
 
 /* writer{ initial_size = 512, max_size = 64 MiB } -> writer; sizes in bytes
- * One contiguous block that grows. Raises for sizes that make no sense. */
+ * Makes a contiguous block that grows. Raises for sizes that make no sense. */
 static int new_writer(lua_State *L)
 {
     struct slb_runtime *runtime = slb_runtime(L);

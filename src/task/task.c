@@ -334,7 +334,7 @@ static void warn_unobserved(lua_State *L)
     }
 }
 
-/* What its coroutine waits for goes on; there is nobody to be told. */
+/* The operation that the coroutine waits for goes on, without a waiter. */
 static int task_gc(lua_State *L)
 {
     struct task *task = slb_check(L, 1, task_type);
