@@ -3,7 +3,7 @@
 #include "base/ascii.h"
 #include "http/token.h"
 
-/* What the framing fields say, before it is weighed. */
+/* The contents of the framing fields, before they are weighed. */
 struct evidence {
     size_t length_lines;
     size_t coding_lines; /* of Transfer-Encoding */

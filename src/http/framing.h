@@ -15,7 +15,7 @@ enum sl_framing_kind {
     SL_FRAMING_CLOSE    /* everything until the connection ends */
 };
 
-/* What was asked, as far as it changes what the answer means. */
+/* The traits of a request that change what its response means. */
 struct sl_request_traits {
     bool is_head;
     bool is_connect;

@@ -13,7 +13,7 @@
 /* "HTTP/1.1 200" and the byte behind it */
 #define STATUS_LINE_SIZE 13
 
-/* Where in the input the parser is: the slice that holds an offset. */
+/* The parser's position in the input: the slice that holds an offset. */
 struct cursor {
     const struct sl_buffer *input;
     uint32_t index; /* of the slice in the ring */
@@ -114,8 +114,8 @@ static size_t head_limit(const struct sl_head *head)
     return head->limits->head < UINT32_MAX ? head->limits->head : UINT32_MAX;
 }
 
-/* What a line that has not ended yet comes to. The limits hold for the byte at
- * which they are passed, so that the outcome is the same for every cut. */
+/* A line has not ended yet. The limits hold for the byte at which they are
+ * passed, so that the outcome is the same for every cut. */
 static enum sl_status need_more(struct sl_head *head, size_t available)
 {
     if (available >= head_limit(head))
@@ -441,7 +441,7 @@ static enum sl_status complete(struct sl_head *head, struct sl_buffer *input,
     return SL_OK;
 }
 
-/* One line by the long way. SL_END: it was the empty one, and the head is
+/* Takes a line by the long way. SL_END: it was the empty one, and the head is
  * complete. */
 static enum sl_status take_line(struct sl_head *head, struct cursor *cursor,
                                 struct sl_buffer *input, size_t available)

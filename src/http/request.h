@@ -19,8 +19,8 @@ enum sl_status sl_request_write_line(struct sl_writer *writer,
                                      struct sl_view target, struct sl_view host,
                                      const char **error);
 
-/* One field line. SL_INVALID when the name is no token, the value holds CR, LF,
- * NUL or another control but tab. */
+/* Writes a field line. SL_INVALID when the name is no token, or the value holds
+ * CR, LF, NUL or another control but tab. */
 enum sl_status sl_request_write_field(struct sl_writer *writer,
                                       struct sl_view name, struct sl_view value,
                                       const char **error);

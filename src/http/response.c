@@ -1,6 +1,6 @@
 #include "http/response.h"
 
-/* What the outer of two decoders makes in one go. */
+/* The bytes that the outer of two decoders makes in one go. */
 #define LAYER_ROOM ((size_t)16 * 1024)
 
 void sl_response_limits_default(struct sl_response_limits *limits)
@@ -482,7 +482,7 @@ enum sl_status sl_response_step(struct sl_response *response,
         return step_head(response, input, event);
     while (status == SL_OK && response->phase != SL_PHASE_END)
         status = step_phase(response, input, window);
-    /* what came before a failure is still good, and told first */
+    /* bytes before a failure are still good, and reported first */
     if (response->delivered != response->told) {
         response->told = response->delivered;
         *event = SL_EVENT_BODY;

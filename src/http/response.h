@@ -53,7 +53,7 @@ struct sl_response {
     uint64_t left;      /* of SL_FRAMING_LENGTH */
     uint64_t received;  /* body bytes before decoding */
     uint64_t delivered; /* body bytes put into `body` so far */
-    uint64_t told;      /* of `delivered`, by SL_EVENT_BODY */
+    uint64_t told;      /* of `delivered`, reported by SL_EVENT_BODY */
     size_t interim_count;
     bool is_interim_shown; /* `head` is that of an interim response */
     bool must_close;       /* an interim response said so */

@@ -42,7 +42,7 @@ static enum sl_status refuse(const char **error, const char *reason)
 
 /* ---- splitting ---- */
 
-/* The first of up to four bytes; text.size when there is none. */
+/* Finds the first of up to four bytes; text.size: not found. */
 static size_t find_any(struct sl_view text, const char *bytes)
 {
     size_t i;
@@ -272,8 +272,8 @@ static enum sl_status check_unix(const struct sl_url *url, const char **error)
     return SL_OK;
 }
 
-/* What is said of a byte that may not stand in a part: in the order of
- * `told`, then of any other, which is outside ASCII. */
+/* The messages for a byte that may not stand in a part: in the order of `told`,
+ * then for any other byte, which is outside ASCII. */
 #define FAULTS(part)                                                        \
     {                                                                       \
         "a space in the " part " must be percent-encoded",                  \

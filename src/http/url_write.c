@@ -50,7 +50,7 @@ static char *remove_dot_segments(char *path, char *end)
     char *in = path;
     char *out = path;
 
-    /* A: dots at the front of a path without a slash take theirs along */
+    /* A: dots at the front of a path without a slash go, with their slash */
     while (in < end && *in == '.') {
         size_t dots = end - in > 1 && in[1] == '.' ? 2 : 1;
 
