@@ -38,7 +38,7 @@ static inline void sl_decimal_init(struct sl_decimal *decimal)
 
 void sl_decimal_push_far(struct sl_decimal *decimal, char digit);
 
-/* One digit more at the right. */
+/* Appends a digit at the right. */
 static inline void sl_decimal_push(struct sl_decimal *decimal, char digit)
 {
     if (decimal->count >= SL_DECIMAL_HEAD) {

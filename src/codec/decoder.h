@@ -21,7 +21,7 @@ struct sl_decoder;
 struct sl_engine;
 struct sl_engine_class;
 
-/* What a format puts around an engine's data: gzip.c, bare.c. */
+/* A format around an engine's data: gzip.c, bare.c. */
 struct sl_format {
     size_t size; /* of its struct, which begins with a struct sl_decoder */
     void (*start)(struct sl_decoder *decoder); /* for a new body */

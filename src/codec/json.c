@@ -132,7 +132,8 @@ static bool read_hex(struct sl_json *json, uint32_t *unit)
     return true;
 }
 
-/* RFC 8259 7 and 8.2: a pair of surrogates is one character, a half is none. */
+/* RFC 8259 7 and 8.2: a pair of surrogates is one character; half a pair is
+ * invalid. */
 static enum sl_status read_unit(struct sl_json *json, uint32_t *code)
 {
     static const char no_hex[] = "four hexadecimal digits expected";
@@ -156,12 +157,13 @@ static enum sl_status read_unit(struct sl_json *json, uint32_t *code)
     return SL_OK;
 }
 
-/* What stands for it behind a backslash; 0: nothing, or more than a letter. */
+/* The character for a letter behind a backslash; 0: no escape, or a longer
+ * one. */
 static const char simple_escapes[256] = {
     ['"'] = '"',  ['\\'] = '\\', ['/'] = '/',  ['b'] = '\b',
     ['f'] = '\f', ['n'] = '\n',  ['r'] = '\r', ['t'] = '\t'};
 
-/* Of one letter, all of it in the piece that ends at `end`. */
+/* Whether an escape of one letter is at `at`, all of it before `end`. */
 static inline bool is_simple_escape(const char *at, const char *end)
 {
     return end - at >= 2 && *at == '\\' &&
@@ -251,8 +253,8 @@ static inline void append(struct sl_json *json, struct sl_view *text,
     text->size += size;
 }
 
-/* One with escapes, or one that goes on in the next piece. Escapes are ASCII: what
- * is between `begin` and `at` is checked as it stands. */
+/* Reads a text with escapes, or one that goes on in the next piece. Escapes are
+ * ASCII: the bytes between `begin` and `at` are checked as they stand. */
 static enum sl_status read_hard_text(struct sl_json *json, struct sl_view *text)
 {
     const char *at = json->place.at;
@@ -494,7 +496,7 @@ static enum sl_status read_word(struct sl_json *json,
     return SL_OK;
 }
 
-/* What fails has set the state: it stays. */
+/* A failure has set the state already, and it stays. */
 static enum sl_status behind(struct sl_json *json, enum sl_status status)
 {
     if (status == SL_OK)

@@ -45,8 +45,8 @@ struct sl_json_event {
     enum sl_json_type type;
     int64_t integer;
     double number;
-    /* Of a string or key: good until the next event. `data` is NULL where it is
-     * long, and cut or with escapes: sl_json_read_text gives these bytes. */
+    /* The bytes of a string or key: good until the next event. `data` is NULL
+     * if it is long, and cut or with escapes: then use sl_json_read_text. */
     struct sl_view text;
 };
 
