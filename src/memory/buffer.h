@@ -59,7 +59,8 @@ void sl_buffer_init(struct sl_buffer *buffer, struct sl_pool *pool,
 void sl_buffer_fini(struct sl_buffer *buffer);
 /* The same object, empty. */
 void sl_buffer_reset(struct sl_buffer *buffer);
-/* Empties it of slices whose references now belong to whoever copied them. */
+/* Empties it of slices whose references now belong to the code that copied
+ * them. */
 void sl_buffer_forget(struct sl_buffer *buffer);
 
 /* ---- writing: reserve room, fill it, commit what was filled ---- */
@@ -75,13 +76,15 @@ enum sl_status sl_buffer_reserve(struct sl_buffer *buffer, size_t at_least,
 enum sl_status sl_buffer_reserve_many(struct sl_buffer *buffer, size_t want,
                                       struct sl_room *rooms, size_t *count);
 
-/* What holds the reserved piece `index` (from 0): whoever lets the kernel write
- * there pins it until the kernel is done, whatever happens to the buffer. */
+/* The segment of the reserved piece `index` (from 0). A caller that lets the
+ * kernel write there pins it until the kernel is done, whatever happens to the
+ * buffer. */
 struct sl_segment *sl_buffer_reserved_segment(const struct sl_buffer *buffer,
                                               size_t index);
 
-/* The first `count` reserved bytes become content; the rest is let go (fresh
- * segments not touched return to the pool). Commit 0 cancels a reservation. */
+/* The first `count` reserved bytes become content; the rest is given back
+ * (fresh segments not touched return to the pool). Commit 0 cancels a
+ * reservation. */
 void sl_buffer_commit(struct sl_buffer *buffer, size_t count);
 
 /* Copies `bytes` to the tail; all or nothing. SL_LIMIT, SL_MEMORY. */
@@ -106,7 +109,7 @@ enum sl_status sl_buffer_take(struct sl_buffer *buffer, struct sl_buffer *from);
 
 /* ---- reading: peek, use, consume ---- */
 
-/* The longest view from the head in one piece; empty when there is none. */
+/* The longest view from the head in one piece; empty for an empty buffer. */
 static inline struct sl_view sl_buffer_peek(const struct sl_buffer *buffer)
 {
     const struct sl_slice *front = &buffer->slices[buffer->first];

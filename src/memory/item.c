@@ -3,8 +3,8 @@
 #include "base/ascii.h"
 #include "base/debug.h"
 
-/* Of a numeral: what the next byte may be. Where another stands, it is tried as
- * what may come after that. */
+/* The phases of a numeral, by what the next byte may be. Another byte is tried
+ * as what may come after that. */
 enum {
     PHASE_SPACE,        /* white space, or a numeral */
     PHASE_SIGN,         /* + or - */

@@ -7,8 +7,9 @@
  *      ^ size (with or without its end) and used: a line
  *
  * A line, a number, that many bytes, or all there are. An item is fed with
- * views until it is complete, or told that no more bytes come; where the views
- * were cut changes nothing. It keeps no bytes but a numeral: the caller takes
+ * views until it is complete, or the caller says that no more bytes will
+ * arrive; where the views were cut changes nothing. It keeps no bytes but a
+ * numeral: the caller takes
  * the content from where it lies, and consumes `used` bytes.
  */
 #ifndef SL_MEMORY_ITEM_H
@@ -55,7 +56,7 @@ bool sl_item_feed(struct sl_item *item, struct sl_view bytes);
  * nothing, which is the end; a numeral is for the caller to judge. */
 bool sl_item_end(struct sl_item *item);
 
-/* Of an item that has just begun: its first `size` bytes are known not to
+/* Resumes an item that has just begun: its first `size` bytes are known not to
  * complete it. */
 void sl_item_resume(struct sl_item *item, size_t size);
 

@@ -5,7 +5,7 @@ static inline bool is_dense(size_t size, size_t capacity)
     return size >= capacity - capacity / 5;
 }
 
-/* What may be spent when `more` bytes are added. */
+/* The bytes of segments that may be held when `more` bytes are added. */
 static inline size_t budget(const struct sl_buffer *buffer, size_t more)
 {
     size_t arrived = buffer->length + buffer->head_consumed + more;
@@ -139,7 +139,7 @@ static void settle_tail(struct sl_buffer *buffer, size_t here, uint32_t slots)
         if (is_dense(size + here, segment->capacity))
             return;
     }
-    if (index == 0) /* the head run: somebody may be looking at it */
+    if (index == 0) /* the head run: the caller may hold a view of it */
         return;
     buffer->cost -= segment->capacity;
     buffer->length -= size;

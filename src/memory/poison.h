@@ -53,7 +53,7 @@ static inline void sl_poison_fill(struct sl_segment *segment)
     memset(segment->data, SL_POISON, segment->capacity);
 }
 
-/* Ends the program, and says where, when somebody has written since. */
+/* Ends the program, naming the place, when the bytes were written to since. */
 void sl_poison_verify(const struct sl_segment *segment);
 
 #endif

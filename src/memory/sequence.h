@@ -48,7 +48,7 @@ enum sl_status sl_sequence_take(struct sl_sequence *sequence,
 enum sl_status sl_sequence_sub(struct sl_sequence *sequence,
                                const struct sl_sequence *from, size_t offset,
                                size_t size);
-/* One range of one segment, which is retained. */
+/* Appends a range of a segment, which is retained. */
 enum sl_status sl_sequence_append(struct sl_sequence *sequence,
                                   struct sl_segment *segment, const char *data,
                                   size_t size);

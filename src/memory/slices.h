@@ -90,8 +90,8 @@ void sl_slices_pop_tail(struct sl_buffer *buffer);
 
 /* ---- the room behind the tail ---- */
 
-/* What may be written behind the tail slice. Bytes beyond `filled` belong to
- * whoever's range ends there, unless something has pinned the segment. */
+/* The room behind the tail slice. Bytes beyond `filled` belong to the owner of
+ * the range that ends there, unless something has pinned the segment. */
 static inline size_t sl_slices_room(const struct sl_buffer *buffer)
 {
     const struct sl_slice *tail;

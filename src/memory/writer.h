@@ -37,7 +37,7 @@ enum sl_status sl_writer_write(struct sl_writer *writer, struct sl_view bytes);
 /* Forgets all but the first `size` bytes. SL_MISUSE: there are fewer. */
 enum sl_status sl_writer_cut(struct sl_writer *writer, size_t size);
 
-/* What was written so far. */
+/* The bytes written so far. */
 struct sl_view sl_writer_view(const struct sl_writer *writer);
 
 /* Moves exactly the written bytes into `lease` (initialised, empty). */
