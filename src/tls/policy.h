@@ -45,7 +45,7 @@ enum sl_status sl_tls_policy_check_pin(const struct sl_tls_policy *policy,
                                        const unsigned char *pin,
                                        struct sl_failure *failure);
 
-/* What `verify` says. SL_TLS. */
+/* Asks `verify`. SL_TLS: it refused. */
 enum sl_status sl_tls_policy_ask(const struct sl_tls_policy *policy,
                                  void *owner,
                                  const struct sl_tls_certificate *peer,

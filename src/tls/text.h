@@ -50,9 +50,10 @@ struct sl_tls_texts {
     char bytes[];
 };
 
-/* One reference. `write` puts seven texts, in the order of struct
- * sl_tls_certificate, each with its end; it is called twice and must write the
- * same. False from it, or something else: SL_MEMORY. */
+/* Creates the texts with one reference. `write` puts seven texts, in the order
+ * of struct sl_tls_certificate, each with its end; it is called twice and must
+ * write the same. SL_MEMORY, also when `write` answers false or writes
+ * otherwise. */
 enum sl_status sl_tls_texts_create(struct sl_allocator *allocator,
                                    const unsigned char digest[32],
                                    bool (*write)(struct sl_tls_text *text,

@@ -5,13 +5,13 @@
 
 #include <time.h>
 
-/* Of names from the wire, as shown in a reason. */
+/* The length of a name from the wire that a reason shows. */
 #define SHOWN 96
 
 /* As many as a handshake may bring. */
 #define MOST_SHOWN_CERTIFICATES 16
 
-/* What the peer showed, parsed: the leaf first. */
+/* The peer's certificates, parsed: the leaf first. */
 struct chain {
     gnutls_x509_crt_t certificates[MOST_SHOWN_CERTIFICATES];
     unsigned count;
@@ -127,7 +127,7 @@ static gnutls_x509_crt_t find_issuer(const struct sl_tls_context *context,
     return found;
 }
 
-/* What one list of the issuer's says about a certificate. */
+/* Checks a certificate against one list of its issuer's. */
 static enum sl_status check_list(gnutls_x509_crl_t list,
                                  gnutls_x509_crt_t issuer,
                                  gnutls_x509_crt_t certificate,

@@ -15,7 +15,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-/* Where the records of one direction end (RFC 8446 5.1). */
+/* Follows the records of one direction to their ends (RFC 8446 5.1). */
 struct sl_openssl_edge {
     uint64_t count;            /* protected records that have ended */
     unsigned char header[5];   /* of the record that is under way */

@@ -9,7 +9,7 @@
 
 #include <openssl/x509.h>
 
-/* One reference. SL_MEMORY. */
+/* Creates the texts with one reference. SL_MEMORY. */
 enum sl_status sl_openssl_certificate_texts(struct sl_allocator *allocator,
                                             X509 *certificate,
                                             struct sl_tls_texts **texts);

@@ -6,7 +6,7 @@
 
 #define RECORD_HEADER 5
 
-/* Of a record of TLS 1.3: kind and tag. */
+/* The bytes that a record of TLS 1.3 adds to its content: kind and tag. */
 #define RECORD_OVERHEAD (1 + 16)
 
 /* Content after which it is worth while to go on without the SSL. */
@@ -187,7 +187,7 @@ void sl_openssl_engine_note_secret(const SSL *ssl, const char *line)
     int size;
 
     if (engine->keeps_ssl)
-        ; /* nobody would use it */
+        ; /* the secrets would not be used */
     else if (starts_with(line, "SERVER_TRAFFIC_SECRET_0 "))
         read_secret(line, &engine->receiving);
     else if (starts_with(line, "CLIENT_TRAFFIC_SECRET_0 "))
@@ -225,7 +225,7 @@ void sl_openssl_engine_note_message(int is_sent, int version, int kind,
 
     (void)version;
     (void)unused;
-    /* From now on other secrets hold, which are not told. */
+    /* From now on other secrets hold, which the callback does not report. */
     if (kind == SSL3_RT_HANDSHAKE && size > 0 && *at == SSL3_MT_KEY_UPDATE)
         keep_ssl(engine);
     if (is_sent)
@@ -309,7 +309,7 @@ static enum sl_status break_down(struct sl_tls_engine *engine)
     return sl_openssl_error_take(&engine->state.failure, SL_TLS, NULL);
 }
 
-/* What OpenSSL's answer means. SL_OK: call again; SL_AGAIN, SL_END; else the
+/* Translates OpenSSL's answer. SL_OK: call again; SL_AGAIN, SL_END; else the
  * engine is broken. */
 static enum sl_status translate(struct sl_tls_engine *engine, int result)
 {
@@ -398,7 +398,7 @@ static enum sl_status accept_peer(struct sl_tls_engine *engine)
         return status;
     drop_chains(engine);
     note_info(engine);
-    /* What goes over from now on is under the keys of the connection. */
+    /* Records from now on are under the keys of the connection. */
     engine->bio.received.count = 0;
     engine->bio.sent.count = 0;
     engine->message_left = 0;
@@ -435,7 +435,7 @@ enum sl_status sl_openssl_engine_handshake(struct sl_tls_engine *engine,
     leave(engine);
     if (!sl_is_failure(status))
         return status;
-    /* What was offered may be what broke it. */
+    /* The session offered may be the reason for the failure. */
     if (engine->slot != NULL)
         sl_openssl_slot_clear(engine->slot);
     return sl_tls_engine_repeat(&engine->state, failure);
@@ -443,7 +443,7 @@ enum sl_status sl_openssl_engine_handshake(struct sl_tls_engine *engine,
 
 /* ---- content ---- */
 
-/* One SSL_read into the tail of `plain`. */
+/* Calls SSL_read once, into the tail of `plain`. */
 static enum sl_status read_once(struct sl_tls_engine *engine,
                                 struct sl_buffer *plain, size_t want,
                                 size_t *count, struct sl_failure *failure)
@@ -472,7 +472,7 @@ static enum sl_status read_once(struct sl_tls_engine *engine,
     return status;
 }
 
-/* One record, or what is left of it, without the SSL. */
+/* Opens one record, or the rest of one, without the SSL. */
 static enum sl_status open_once(struct sl_tls_engine *engine,
                                 struct sl_buffer *in, struct sl_buffer *plain,
                                 size_t want, size_t *count,
@@ -523,11 +523,11 @@ enum sl_status sl_openssl_engine_decrypt(struct sl_tls_engine *engine,
             take_over(engine);
     }
     leave(engine);
-    /* A failure behind content is told by the next call. */
+    /* The next call reports a failure behind content. */
     return total > 0 ? SL_OK : status;
 }
 
-/* One record. SL_AGAIN: a message of the peer's has to end before. */
+/* Writes one record. SL_AGAIN: one of the peer's messages has to end first. */
 static enum sl_status write_once(struct sl_tls_engine *engine,
                                  struct sl_view plain, size_t *count)
 {

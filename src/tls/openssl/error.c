@@ -4,7 +4,7 @@
 #include <openssl/ssl.h>
 #include <stdio.h>
 
-/* What is said of the failures a user meets most; NULL: OpenSSL's own words. */
+/* Our words for the failures a user meets most; NULL: OpenSSL's own words. */
 static const char *plain_words(unsigned long code)
 {
     if (ERR_GET_LIB(code) != ERR_LIB_SSL)

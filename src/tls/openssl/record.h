@@ -8,8 +8,8 @@
  * are sent from. Nothing is copied, and nothing is given out before its tag was
  * checked.
  *
- * What is no content: close_notify and alerts; key updates, which are answered;
- * tickets, which are passed over. Anything else is refused.
+ * Records without content: close_notify and alerts; key updates, which are
+ * answered; tickets, which are passed over. Anything else is refused.
  */
 #ifndef SL_TLS_OPENSSL_RECORD_H
 #define SL_TLS_OPENSSL_RECORD_H
@@ -26,7 +26,7 @@ struct sl_openssl_secret {
     uint8_t size; /* 0: not known */
 };
 
-/* One direction. */
+/* The keys of a direction. */
 struct sl_openssl_keys {
     EVP_CIPHER_CTX *cipher;
     uint64_t sequence;

@@ -123,7 +123,7 @@ static const char *environment(const char *name)
 {
     const char *value = getenv(name);
 
-    /* Whoever starts a program with other rights must not choose its roots. */
+    /* The user who starts a set-user-ID program must not choose its roots. */
     if (value == NULL || value[0] == '\0' || OPENSSL_issetugid())
         return NULL;
     return value;
@@ -156,7 +156,7 @@ static enum sl_status add_directories(X509_STORE *store, const char *option,
     return answer;
 }
 
-/* What OpenSSL itself would do. A place that nobody named may be missing. */
+/* Adds the roots that OpenSSL itself would. A default place may be missing. */
 static enum sl_status add_environment(const struct sl_openssl_trust *trust,
                                       const char *file, const char *directory,
                                       struct sl_failure *failure)

@@ -39,7 +39,7 @@ void sl_openssl_sessions_init(struct sl_openssl_sessions *cache,
                               struct sl_allocator *allocator);
 void sl_openssl_sessions_fini(struct sl_openssl_sessions *cache);
 
-/* One reference to the slot of `identity`; NULL without memory. The slot not
+/* The slot of `identity`, with one reference; NULL without memory. The slot not
  * used for longest is dropped when there are too many. */
 struct sl_openssl_slot *
 sl_openssl_sessions_find(struct sl_openssl_sessions *cache,
@@ -49,7 +49,7 @@ void sl_openssl_slot_release(struct sl_openssl_slot *slot);
 /* Adopts one reference to `session`; the oldest makes room. */
 void sl_openssl_slot_put(struct sl_openssl_slot *slot, SSL_SESSION *session);
 
-/* One reference to the newest session still good, or NULL. A TLS 1.3 ticket
+/* The newest session still good, with one reference, or NULL. A TLS 1.3 ticket
  * leaves the slot: used twice, it would tell an onlooker that both connections
  * have one client (RFC 8446 C.4). */
 SSL_SESSION *sl_openssl_slot_take(struct sl_openssl_slot *slot);

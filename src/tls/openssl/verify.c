@@ -12,7 +12,7 @@
 #define HOST_FLAGS \
     (X509_CHECK_FLAG_NEVER_CHECK_SUBJECT | X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS)
 
-/* Of names from the wire, as shown in a reason. */
+/* The length of a name from the wire that a reason shows. */
 #define SHOWN 96
 
 /* ---- single checks ---- */
@@ -136,7 +136,8 @@ static bool set_expectations(X509_STORE_CTX *store,
     return X509_VERIFY_PARAM_set1_host(param, peer->host, peer->host_size);
 }
 
-/* What the chain may end in must be in the store before it is looked for. */
+/* The roots that a chain may end in must be in the store before the chain is
+ * built. */
 static void fetch_roots(struct sl_openssl_bundle *bundle, X509_STORE_CTX *store)
 {
     STACK_OF(X509) *sent = X509_STORE_CTX_get0_untrusted(store);
