@@ -14,15 +14,14 @@ Body.__index = Body
 
 local function escape(byte) return ("\\x%02X"):format(byte:byte()) end
 
--- Of a long path its end, so that a message still has room for the reason.
+-- Shows the end of a long path only, so that a message still has room for the reason.
 local function named(label, path)
   if #path > 128 then path = "..." .. path:sub(-125) end
   if path:find "%c" then path = path:gsub("%c", escape) end
   return label .. " '" .. path .. "'"
 end
 
--- What a value is to be sent as, by its type alone: text, file, path, lease, sequence,
--- or nil.
+-- The kind of a value, by its type alone: text, file, path, lease, sequence; nil for any other.
 local function kind_of(value)
   local kind = type(value)
   if kind == "string" then return "text" end
@@ -79,7 +78,7 @@ local function check_part(where, label, value, level)
   end
 end
 
--- Of a value that was checked. Returns a part | nil, message, err (invalid)
+-- Makes a part of a checked value. Returns a part | nil, message, err (invalid)
 local function make_part(label, value)
   local kind = kind_of(value)
   if kind == "path" then return path_part(named(label, value.path), value.path) end
@@ -170,7 +169,7 @@ local function from_table(where, value, level)
   error(where .. ": body: table with path or read, or array of parts expected", level)
 end
 
--- A body of that value, which is none yet.
+-- Makes a body of a value that is not a body yet.
 local function make(where, value, level)
   local kind = type(value)
   level = level + 1
@@ -188,7 +187,7 @@ local function make(where, value, level)
     :format(where, io.type(value) or kind), level)
 end
 
---- Returns a body, false when there is none | nil, message, err (invalid).
+--- Returns a body, or false for nil | nil, message, err (invalid).
 function body.new(where, value, level)
   if value == nil then return false end
   if getmetatable(value) == Body then return value end
@@ -216,7 +215,7 @@ local function open_file(part)
   return { part.value, part.start, part.length, part.name }
 end
 
--- What shows leases until it is closed; `is_kept`: once more than that.
+-- Disposes the sequences that show leases; while `is_kept` is set, the first close only clears it.
 local closes_all = {
   __close = function(shown)
     if shown.is_kept then
@@ -248,8 +247,8 @@ local function open_parts(parts, has_lease)
   return opened, shown
 end
 
---- What to give to the core for one sending; the second result is to be closed
--- afterwards.
+--- Opens the body for one sending: what to give to the core, and a second result to be
+-- closed afterwards.
 -- Returns content, shown | nil, message, err (invalid)
 function Body:open()
   if self.pull then
@@ -262,7 +261,7 @@ function Body:open()
   return open_parts(self.parts, self.has_lease)
 end
 
--- Raises unless `piece` is one, at the level of whoever sends.
+-- Raises unless `piece` can be sent, at the level of the sender.
 local function check_piece(piece)
   if type(piece) == "string" then return end
   if piece == core.waiting then

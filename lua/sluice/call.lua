@@ -1,5 +1,5 @@
---- One call: what a program asked for once, over all the sendings that it takes.
--- A call knows when its time is over, where it has been led so far, and every request
+--- A call: what a program asked for once, over all the sendings that it takes.
+-- A call knows when its time is over, which redirects it has followed, and every request
 -- that was made for it; closing it ends these requests and their bodies.
 
 local core = require "sluice.core"
@@ -12,7 +12,7 @@ local function total_of(timeout)
   return timeout
 end
 
--- The end of the whole call; nil where there is none.
+-- The end of the whole call, or nil for a call without end.
 local function deadline_of(client, options)
   local total = total_of(options.timeout) or total_of(client.settings.timeout)
   return core.deadline(total or options.stream and math.huge or nil)
@@ -44,8 +44,8 @@ function Call:add_redirect(response)
   self.history = history
 end
 
---- What a response knows of its request: the plan's own table, or another one with the
--- redirects that led to it.
+--- The information for a response about its request: the plan's own table, or another one
+-- with the redirects that led to it.
 function Call:info(planned)
   local info = planned.info
   if not self.history then return info end

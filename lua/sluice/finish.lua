@@ -1,5 +1,5 @@
---- What is to be called when a streamed body has come to its end, by whoever sees that
--- first: the last report to `on_progress`.
+--- A function to call once when a streamed body has ended, wherever that is noticed first:
+-- the last report to `on_progress`.
 
 local finish = {}
 

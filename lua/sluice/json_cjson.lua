@@ -39,7 +39,7 @@ local function reason_of(message)
   return (tostring(message):gsub("^[^:]*:%d+: ", ""))
 end
 
--- Where there is a byte that no JSON text has, if there is one.
+-- Returns the position of a byte that no JSON text has, or nil, and the byte's description.
 local function wrong_byte(text)
   local length, at = utf8.len(text)
   if not length then return at, "invalid UTF-8" end

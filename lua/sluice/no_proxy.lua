@@ -80,7 +80,7 @@ local function read_entry(text)
   return entry
 end
 
---- Reads an array of entries. Returns a list for `covers` | nil, the entry that is none
+--- Reads an array of entries. Returns a list for `covers` | nil, the invalid entry
 function no_proxy.read(entries)
   local list = {}
   for i, text in ipairs(entries) do

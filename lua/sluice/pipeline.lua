@@ -33,7 +33,7 @@ local function run(steps, position, request, last)
   return response, message, err
 end
 
--- What a step of a single sending changes holds for that one alone.
+-- Sends one request. A step of a single sending gets a copy, so its changes hold for that alone.
 local function send_once(call, request)
   local steps = call.client.hops
   if not steps[1] then return transmit.send(call, request) end

@@ -59,7 +59,7 @@ end
 
 local expected = 'URL of http:// or socks5://, "env", false or { url =, no_proxy = {...} }'
 
--- What is wrong with a table of `url` and `no_proxy`, if anything is: the words, the key.
+-- Checks a table of `url` and `no_proxy`. Returns nil, or the expected value and the wrong key.
 local function check_table(value)
   for key in pairs(value) do
     if key ~= "url" and key ~= "no_proxy" then return nil, key end
@@ -85,8 +85,8 @@ function proxy.check(value)
   if not made then return ("%s (%s)"):format(expected, reason) end
 end
 
--- The proxy of a variable of the environment, lower case alone: in a CGI program anybody
--- can set HTTP_PROXY.
+-- The proxy in an environment variable. Only lower-case names are read: in a CGI program the
+-- client of the server can set HTTP_PROXY.
 -- Returns a proxy or nil | nil, message, err
 local function read_variable(name)
   local value = os.getenv(name)

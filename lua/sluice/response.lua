@@ -1,4 +1,4 @@
---- What a response can do beyond what the core gives it: read, next_chunk, text,
+--- Methods of a response beyond those of the core: read, next_chunk, text,
 -- sequence, detach, dispose, info. `sluice` adds these methods to the core's own type.
 
 local check = require "sluice.check"
@@ -8,7 +8,7 @@ local save = require "sluice.save"
 
 local methods = {}
 
--- Misuse is told where the caller's line is known.
+-- Misuse raises here, where the caller's line is known.
 local function check_live(response)
   if not response:is_live() then error("use of disposed response", 3) end
 end
@@ -85,9 +85,9 @@ function methods:json()
   return value, message, err
 end
 
---- A file-like reader over the body: of a streamed one forward only, taking bytes as
--- they are needed, so that text() and others then give the rest; of a whole one with
--- `seek`. To be closed, like a file.
+--- A file-like reader over the body. Over a streamed body it goes forward only and takes bytes
+-- as they are needed, so that text() and others then give the rest; over a whole one it has
+-- `seek`. The caller closes it, like a file.
 -- Returns a reader | nil, message, err; its methods yield when streamed.
 function methods:reader()
   check_live(self)

@@ -46,7 +46,7 @@ local function write_stream(response, file, attempt)
   end
 end
 
--- What is there is shown and stays, what is on its way is taken as it comes.
+-- A complete body is shown, and stays; a body that is still arriving is taken piece by piece.
 local function write_body(response, file, attempt)
   if not response:is_complete() then return write_stream(response, file, attempt) end
   local whole <close>, message, err = response:sequence()

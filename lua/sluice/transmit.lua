@@ -73,7 +73,7 @@ local function plan_sending(call, request)
   return planned, lines
 end
 
--- The lines behind a body, or nil when there are none | nil, message, err
+-- Returns the lines behind a body, or nil for a body without trailers | nil, message, err
 local function write_trailers(request)
   if not request.trailers then return nil end
   return core.field_lines(request.trailers)

@@ -34,7 +34,7 @@ local tls_schema = {
   alpn = check.array("array of protocol names of 1 to 255 bytes", most_names, function(name)
     return type(name) == "string" and #name >= 1 and #name <= 255
   end),
-  -- Where nothing is pinned, nothing would be refused.
+  -- An empty array would pin nothing and so refuse nothing.
   pins = check.array(("array of 1 to %d SHA-256 digests of 32 bytes"):format(most_pins),
     most_pins, function(pin) return type(pin) == "string" and #pin == 32 end, 1),
   resume = check.boolean,
@@ -60,10 +60,10 @@ end
 
 local modes = { stream = true, completion = true }
 
--- A stream transport waits for readiness; these tell of it.
+-- The backends of a stream transport, which waits for readiness.
 local readiness = { epoll = true, poll = true }
 
--- Those there are anywhere; a build and a machine have some of them.
+-- All backends; a build and a machine have some of them.
 local backends = { io_uring = true, epoll = true, threads = true, poll = true }
 
 -- Completions that do not come from the kernel: they work, and gain less.
@@ -141,7 +141,7 @@ function transports.has_provider(options, where)
     ("provider '%s' is not in this build"):format(name))
 end
 
--- What the option `key_password` gives when it is a function: asked once, and only for a key.
+-- The key's password: a function as `key_password` is called once, and only for a key.
 -- Returns string or nil | nil, message, err
 local function ask_password(options)
   local password = options.key_password
@@ -174,8 +174,8 @@ end
 
 -- ---- contexts of bare connections ----
 
--- By a copy of their options, as long as somebody holds them. A weak value goes before it is
--- finalised, a weak key after that.
+-- Contexts by a copy of their options, as long as a transport or user holds them. A weak value
+-- goes before it is finalised, a weak key after that.
 local kept = setmetatable({}, { __mode = "v" })
 -- By the transports that use them.
 local used = setmetatable({}, { __mode = "k" })

@@ -1,7 +1,7 @@
 ---@meta sluice
 -- Types for language servers (LuaCATS); nothing requires this file. Durations are seconds, sizes
 -- bytes. "Yields": inside a coroutine; outside of one the loop is driven until the result is there.
--- What can fail for reasons of the world returns nil, message, err; misuse raises.
+-- A failure outside the program's control returns nil, message, err; misuse raises.
 
 ---@alias sluice.code
 ---| "timeout" | "cancelled" | "resolve" | "connect" | "proxy" | "tls" | "closed" | "protocol"
@@ -271,7 +271,7 @@ function sequence:reader() end
 --- Gives its segments back; idempotent.
 function sequence:dispose() end
 
---- Of a whole body, or of a streamed one, which only goes forward.
+--- Reads a whole body, or a streamed one, which only goes forward.
 ---@class sluice.body_reader
 local body_reader = {}
 --- By the formats of Lua's files. Yields when streamed.
@@ -317,7 +317,7 @@ function lease:tostring() end
 --- Gives the bytes back; raises when they are gone already.
 function lease:dispose() end
 
---- One block that grows.
+--- A contiguous block that grows.
 ---@class sluice.writer
 local writer = {}
 --- Fails with limit or memory.
@@ -366,9 +366,9 @@ function task:status() end
 local loop = {}
 --- Delivers what is ready, waiting at most that long. Never yields.
 ---@param max_seconds? number 0
----@return boolean somebody still waits
+---@return boolean whether a coroutine still waits
 function loop:step(max_seconds) end
---- Steps until nobody waits.
+--- Steps until no coroutine waits.
 function loop:run() end
 --- How long a step polls before it sleeps, where answers come sooner than a process wakes up.
 ---@param seconds number 0 to 0.001
@@ -406,10 +406,10 @@ function transport:begin_send(bytes, timeout) end
 ---@return sluice.completion
 ---@return integer version
 function transport:begin_receive(n, ...) end
---- What the handshake agreed on; nil: plain.
+--- The outcome of the TLS handshake; nil: plain.
 ---@return sluice.tls_info?
 function transport:tls() end
---- What is under way ends with cancelled; idempotent.
+--- Operations under way end with cancelled; idempotent.
 function transport:close() end
 
 ---@class sluice.completion
@@ -446,7 +446,7 @@ function http_parser:finish(is_clean) end
 --- false: more bytes are needed; nil: it is over. Fails with protocol, decode, limit, closed.
 ---@return sluice.parser_event | false | nil, string?, sluice.error?
 function http_parser:next() end
---- What was fed and is not of this response.
+--- Bytes that were fed and lie beyond this response.
 ---@return string
 function http_parser:surplus() end
 --- Ready for the next response; surplus stays its input.
@@ -509,7 +509,7 @@ function json.text(value) end
 
 -- ---- clients ----
 
---- What interceptors see.
+--- A request as interceptors see it.
 ---@class sluice.request
 ---@field method string
 ---@field url string assigning one of another origin drops credentials and secret fields first
