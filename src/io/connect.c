@@ -17,13 +17,13 @@
 #define BACKLOG_DELAY_LEAST (1 * SL_MILLISECOND)
 #define BACKLOG_DELAY_MOST  (64 * SL_MILLISECOND)
 
-/* One address being tried. It may outlive its connector: the kernel may still
+/* An attempt at one address. It may outlive its connector: the kernel may still
  * be at work on it. */
 struct attempt {
     struct sl_operation operation; /* first: deliver finds the attempt by it */
     struct sl_socket socket;
     struct sl_address address;
-    struct sl_connector *connector; /* NULL: nobody cares any more */
+    struct sl_connector *connector; /* NULL: the result is not wanted */
     struct attempt *next;
 };
 
@@ -179,8 +179,8 @@ static int open_socket(const struct sl_connector *self, struct attempt *attempt)
     return 0;
 }
 
-/* One that was not asked for by name gives way when it cannot be opened though
- * the machine has it. */
+/* A backend that was not chosen by name gives way when it cannot be opened
+ * though the machine has it. */
 static enum sl_status open_backend(struct sl_connector *self,
                                    struct sl_backend **backend)
 {

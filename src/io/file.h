@@ -46,7 +46,7 @@ enum sl_status sl_file_read_all(int fd, int64_t offset, size_t size,
 /* Maps from the page of `offset` on, up to `end` at most, instead of what was
  * mapped before, unless that holds `offset`. False: it cannot be mapped. */
 bool sl_file_map(struct sl_file *file, int64_t offset, int64_t end);
-/* What is mapped from `offset` on; empty if that is not mapped. */
+/* The mapped bytes from `offset` on; empty if that part is not mapped. */
 struct sl_view sl_file_mapped(const struct sl_file *file, int64_t offset);
 void sl_file_unmap(struct sl_file *file);
 

@@ -28,7 +28,7 @@ struct sl_address {
 /* In progress or answered; ends with its last asker. */
 struct sl_lookup;
 
-/* Who finds addresses. The struct must not move while it is in use. */
+/* A finder of addresses. The struct must not move while it is in use. */
 struct sl_lookup_source {
     struct sl_loop *loop;
     /* Begins. The source answers once, inside this call or later, with
@@ -53,7 +53,7 @@ void sl_lookup_source_fini(struct sl_lookup_source *source);
 
 const char *sl_lookup_host(const struct sl_lookup *lookup);
 int sl_lookup_port(const struct sl_lookup *lookup);
-/* What the source keeps with it; NULL at first. */
+/* Sets the source's own data of a look-up; NULL at first. */
 void sl_lookup_set_data(struct sl_lookup *lookup, void *data);
 void *sl_lookup_data(const struct sl_lookup *lookup);
 /* Addresses with their ports, of either family, in order of preference; the

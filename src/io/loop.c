@@ -88,7 +88,7 @@ static size_t in_flight(const struct sl_loop *loop)
 
 static void wait_for_events(struct sl_loop *loop, int64_t timeout);
 
-/* Without running anybody's code: only what frees memory is delivered. */
+/* Delivers only what frees memory, without running any user's code. */
 static void deliver_quietly(struct sl_loop *loop)
 {
     while (loop->ready_first != NULL) {
@@ -116,8 +116,8 @@ static void close_descriptors(struct sl_loop *loop)
 }
 
 /* In a child of fork the descriptors are still the parent's too: taking
- * something out of an epoll or cancelling in a ring would do it there. The lock
- * may be held by a thread that is none here. */
+ * something out of an epoll or cancelling in a ring would do it there. A thread
+ * that does not exist in the child may hold the lock. */
 static bool abandon(struct sl_loop *loop)
 {
     loop->quarantined = loop->operations;
@@ -201,7 +201,7 @@ void sl_loop_post(struct sl_loop *loop, struct sl_post *post)
     pthread_mutex_lock(&loop->post_lock);
     post->next = loop->posts;
     loop->posts = post;
-    /* One byte wakes for all that come before the list is taken. Written under
+    /* One byte wakes for all posts until the list is taken. It is written under
      * the lock, so that the loop cannot close the descriptor meanwhile. */
     if (post->next == NULL) {
         ssize_t n;
@@ -286,8 +286,8 @@ static const struct sl_backend_class *best_for_streams(void)
     }
 }
 
-/* What somebody else is to watch for `backend`; -1: nothing, or the wake
- * descriptor, which is watched anyway. */
+/* Finds the descriptor by which `backend` is watched from outside; -1: none, or
+ * the wake descriptor, which is watched anyway. */
 static enum sl_status outer_descriptor(const struct sl_loop *loop,
                                        struct sl_backend *backend, int *fd)
 {
@@ -407,7 +407,7 @@ static void wait_for_events(struct sl_loop *loop, int64_t timeout)
         wait_without_backends(loop, timeout);
         return;
     }
-    /* The others are told what was submitted before the first one blocks. */
+    /* The others' operations are submitted before the first one blocks. */
     for (size_t i = 1; i < loop->backend_count; i++) {
         struct sl_backend *other = loop->backends[i];
 
@@ -508,9 +508,9 @@ static void look_again(struct sl_loop *loop)
     }
 }
 
-/* What came in time is delivered before a late timer fires, however many
- * deliveries that takes: a receive of the rest, a task that waits for the one
- * which has the answer. */
+/* Events that arrived in time are delivered before a late timer fires, however
+ * many deliveries that takes: a receive of the rest, a task that waits for the
+ * task with the answer. */
 static void deliver_in_time(struct sl_loop *loop)
 {
     deliver_batch(loop);
@@ -527,7 +527,7 @@ static void deliver_in_time(struct sl_loop *loop)
 
 static void fire_timers(struct sl_loop *loop)
 {
-    /* What is armed anew while firing waits for the next step. */
+    /* A timer that is armed while firing waits for the next step. */
     size_t most = loop->timers.count;
 
     for (size_t i = 0; i < most; i++) {
@@ -537,13 +537,15 @@ static void fire_timers(struct sl_loop *loop)
         if (timer == NULL)
             return;
         timer->fire(timer);
-        /* What it made ready may be the answer that the next one waits for. */
+        /* A delivery may make the answer ready that the next timer waits
+         * for. */
         if (loop->ready_first != NULL && is_late(loop))
             deliver_batch(loop);
     }
 }
 
-/* What was submitted while delivering, when an outer loop does the waiting. */
+/* Submits operations begun during delivery, when an outer loop does the
+ * waiting. */
 static void flush(struct sl_loop *loop)
 {
     for (size_t i = 0; i < loop->backend_count; i++) {
@@ -577,10 +579,10 @@ enum sl_status sl_loop_step(struct sl_loop *loop, int64_t max_wait)
     loop->looked_at = now;
     if (loop->is_woken)
         sl_loop_take_posts(loop);
-    /* What came in time is there before its time is over, however late this step
-     * is. Delivered once more, since what an event makes ready is mostly the
-     * answer that somebody waits for, and asking the kernel in between would be
-     * a system call for nothing. */
+    /* Events that arrived in time are delivered before a timer fires, however
+     * late this step is. Delivery runs once more at the end, since an event
+     * mostly makes an awaited answer ready, and querying the kernel in between
+     * would be a system call for nothing. */
     deliver_in_time(loop);
     fire_timers(loop);
     deliver_batch(loop);
@@ -623,7 +625,8 @@ int sl_loop_pollfd(struct sl_loop *loop)
 
     if (loop->poll_fd >= 0)
         return loop->poll_fd;
-    /* By this it is told of what is begun outside a step. */
+    /* The wake descriptor notifies the host of operations begun outside a
+     * step. */
     if (sl_loop_open_posts(loop) != SL_OK)
         return -1;
     if (sl_gatherer == NULL) {

@@ -24,7 +24,8 @@
 struct sl_backend;
 struct sl_backend_class;
 
-/* What another thread hands to the loop: embedded in the job it is about. */
+/* A message from another thread to the loop, embedded in the job it is
+ * about. */
 struct sl_post {
     struct sl_post *next;
     void (*arrive)(struct sl_post *post); /* on the loop's thread, from step */
@@ -34,8 +35,8 @@ struct sl_loop {
     struct sl_allocator *allocator;
     struct sl_pool *pool;
     int64_t now; /* read in each step after its wait; see sl_loop_refresh */
-    /* What came in until then has been delivered when timers fire, and only
-     * those fire that were due by then. */
+    /* Events until then have been delivered when timers fire, and only timers
+     * fire that were due by then. */
     int64_t looked_at;
     struct sl_timers timers;
     struct sl_completion *ready_first;
@@ -55,13 +56,13 @@ struct sl_loop {
     /* Operations that ended with EFAULT: their memory was given back while they
      * were in flight. Seen only where the pool closes its pages. */
     uint64_t late_writes;
-    /* How long a step polls before it blocks, as long as what it waits for
-     * tends to come sooner: waking up costs more than that. 0, the default:
-     * never. Set by whoever made the loop, where there is a core to spare. */
+    /* The time that a step polls before it blocks, as long as events tend to
+     * arrive sooner: waking up costs more than that. 0, the default: never. Set
+     * by the loop's maker, where there is a core to spare. */
     int64_t spin;
     int64_t usual_wait; /* smoothed; measured while `spin` is set */
-    /* One word in a page that fork leaves empty in the child, so that checking
-     * costs no system call; NULL: ask for the process number instead. */
+    /* A word in a page that fork leaves empty in the child, so that checking
+     * costs no system call; NULL: query the process number instead. */
     long *stamp;
     long process;
     pthread_t thread;
@@ -92,10 +93,10 @@ enum sl_status sl_loop_step(struct sl_loop *loop, int64_t max_wait);
 
 /* Nanoseconds until step has something to do without an event; SL_NEVER. */
 int64_t sl_loop_timeout(const struct sl_loop *loop);
-/* One descriptor, constant for life, readable when step has events, and when
+/* A descriptor, constant for life, readable when step has events, and when
  * something was begun or cancelled outside a step since the last one. With the
- * poll backend it cannot see sockets: then sl_loop_timeout is at most 10 ms while
- * operations are pending. -1 and errno when it cannot be made. */
+ * poll backend it cannot see sockets: then sl_loop_timeout is at most 10 ms
+ * while operations are pending. -1 and errno when it cannot be made. */
 int sl_loop_pollfd(struct sl_loop *loop);
 /* Makes that descriptor readable until the next step. */
 void sl_loop_wake_host(struct sl_loop *loop);
@@ -126,8 +127,8 @@ static inline bool sl_loop_has_more(const struct sl_loop *loop)
            loop->ready_first->next != NULL;
 }
 
-/* Makes the wake descriptor, on the loop's thread, before anybody may post.
- * SL_LIMIT and errno: no descriptor to be had. */
+/* Makes the wake descriptor, on the loop's thread, before other threads may
+ * post. SL_LIMIT and errno: no descriptor to be had. */
 enum sl_status sl_loop_open_posts(struct sl_loop *loop);
 /* From any thread, after sl_loop_open_posts and before sl_loop_close: `post`
  * arrives at the next step, which is woken. */

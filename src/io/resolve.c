@@ -17,7 +17,7 @@ struct sl_resolver {
     struct sl_resolve_threads *threads;
     sl_resolve_function *lookup;
     struct sl_timer aging; /* while names wait: when the next thread is stuck */
-    bool is_closing;       /* nobody is employed any more */
+    bool is_closing;       /* no more threads are started */
 };
 
 /* ---- literals ---- */

@@ -10,7 +10,7 @@
 #include <time.h>
 
 #define IDLE_SECONDS 10
-/* What comes from a server comes sooner. */
+/* A server answers sooner than that. */
 #define STUCK_AFTER SL_SECOND
 /* Resolvers give up by themselves about then; an older question may hang for
  * good. */
@@ -20,7 +20,7 @@
 
 enum worker_state {
     WORKER_NONE,
-    WORKER_IDLE,    /* ends soon when told to */
+    WORKER_IDLE,    /* ends soon when asked to */
     WORKER_LOOKING, /* may take as long as it likes */
     WORKER_OVER     /* ended by itself, to be joined */
 };
@@ -30,10 +30,10 @@ struct worker {
     enum worker_state state;
     struct sl_question *question; /* while looking */
     int64_t since;                /* that it looks */
-    bool is_given_up;             /* nobody waits for the answer */
+    bool is_given_up;             /* the answer has no waiter */
 };
 
-/* Shared with the threads; the same lifetime as theirs. */
+/* State shared with the threads; it lives as long as they do. */
 struct sl_resolve_threads {
     pthread_mutex_t lock;
     pthread_cond_t has_question;

@@ -60,9 +60,9 @@ void sl_resolve_threads_put(struct sl_resolve_threads *threads,
  * again. False: a thread has it or had it; it will arrive. */
 bool sl_resolve_threads_withdraw(struct sl_resolve_threads *threads,
                                  struct sl_question *question);
-/* A question of that function, host and port that was withdrawn from a thread
- * which is still at it, but not for too long to hope: it is wanted again. NULL:
- * there is none. */
+/* Finds a question of that function, host and port that was withdrawn from a
+ * thread which is still at it, but not for too long to hope: it is wanted
+ * again. NULL: not found. */
 struct sl_question *
 sl_resolve_threads_revive(struct sl_resolve_threads *threads,
                           sl_resolve_function *lookup, const char *host,

@@ -64,7 +64,8 @@ static void wait_for_flags(struct stream *self)
     notify(socket);
 }
 
-/* One direction at a time, because the call may close the transport. */
+/* Delivers to one direction at a time, because the call may close the
+ * transport. */
 static void deliver(struct sl_completion *completion)
 {
     struct stream *self =
@@ -141,7 +142,7 @@ static ssize_t send_views(int fd, const struct sl_view *views, size_t count,
     return sendmsg(fd, &message, MSG_NOSIGNAL);
 }
 
-/* What a send answered with -1 means. */
+/* Translates a send's answer of -1. */
 static enum sl_status after_failed_send(struct stream *self, int error,
                                         bool is_mapped)
 {
@@ -207,7 +208,7 @@ static void stream_expect(struct sl_transport *transport, size_t bytes)
     sl_low_water_expect(&self_of(transport)->low_water, bytes);
 }
 
-/* Not every kernel tells of what has gathered already. */
+/* Some kernels do not report bytes that have gathered already. */
 static void lowered(struct sl_low_water *low_water)
 {
     struct stream *self =
@@ -291,9 +292,10 @@ static enum sl_status stream_receive(struct sl_transport *transport,
         return fail(self, error);
     if (n == 0)
         return end_of(self);
-    /* Less than there was room for means drained: the next edge tells of more.
-     * A hang-up had its edge already, so the way to it is walked by calls; so is
-     * what is behind an urgent byte, before which a receive ends. */
+    /* Less than there was room for means drained: the next edge reports more. A
+     * hang-up had its edge already, so the way to it is walked by calls; the
+     * same holds for bytes behind an urgent byte, before which a receive
+     * ends. */
     sl_low_water_note(&self->low_water, (size_t)n == size);
     if ((size_t)n < size && !socket->has_mark)
         transport->drained_at = transport->loop->now;

@@ -35,7 +35,7 @@ struct submitted {
     enum sl_status outcome; /* of receiving: SL_OK until the end or a failure */
     bool waits_to_send;     /* SL_AGAIN was answered */
     bool waits_to_receive;
-    bool sends_behind; /* nobody waits for what is being sent */
+    bool sends_behind; /* the send under way has no waiter */
     bool is_closed;
 };
 
@@ -244,7 +244,7 @@ static enum sl_status submitted_send(struct sl_transport *transport,
     return SL_OK;
 }
 
-/* Whoever sends may be looking at `send_piece`: it grows when that is over. */
+/* A send under way may be reading `send_piece`: it grows when that is over. */
 static bool submitted_send_last(struct sl_transport *transport,
                                 struct sl_view bytes)
 {
@@ -333,7 +333,7 @@ static enum sl_status submitted_receive(struct sl_transport *transport,
             take_result(self);
     }
     if (self->receiving.completion.state == SL_COMPLETION_READY) {
-        /* Here it is, before anybody was told. */
+        /* The bytes are here, before their arrival was reported. */
         sl_completion_fini(&self->receiving.completion);
         self->waits_to_receive = false;
         take_result(self);
@@ -368,7 +368,7 @@ static enum sl_status submitted_watch(struct sl_transport *transport)
     return SL_AGAIN;
 }
 
-/* Not every kernel tells of what has gathered already. */
+/* Some kernels do not report bytes that have gathered already. */
 static void lowered(struct sl_low_water *low_water)
 {
     struct submitted *self =
@@ -505,8 +505,9 @@ fail:
     return status;
 }
 
-/* Over but not delivered yet: it never will be, so what it pinned is let go. Of a
- * send the rest follows when the end is to be orderly. */
+/* Ends operations that are over but not delivered yet, and never will be: their
+ * memory is unpinned. The rest of a send follows when the end is to be
+ * orderly. */
 static void settle(struct submitted *self, bool is_orderly)
 {
     if (self->sending.completion.state == SL_COMPLETION_READY) {

@@ -30,7 +30,7 @@ void sl_timer_init(struct sl_timer *timer, void (*fire)(struct sl_timer *));
 void sl_timer_arm(struct sl_timers *timers, struct sl_timer *timer,
                   int64_t due);
 void sl_timer_disarm(struct sl_timers *timers, struct sl_timer *timer);
-/* SL_NEVER when there is none. */
+/* The time of the next timer; SL_NEVER without one. */
 int64_t sl_timers_next(const struct sl_timers *timers);
 /* Takes out the earliest that is due at `now`; NULL when none is. */
 struct sl_timer *sl_timers_take_due(struct sl_timers *timers, int64_t now);

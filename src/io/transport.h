@@ -40,7 +40,7 @@ enum sl_status sl_transport_create(struct sl_loop *loop,
                                    enum sl_transport_mode mode, int fd,
                                    struct sl_transport **transport);
 
-/* Who is told, from now on. NULL events: nobody. */
+/* Sets the receiver of events from now on. NULL events: none. */
 void sl_transport_bind(struct sl_transport *transport,
                        const struct sl_transport_events *events, void *owner);
 
@@ -72,7 +72,7 @@ enum sl_status sl_transport_receive(struct sl_transport *transport,
                                     struct sl_buffer *buffer, size_t want,
                                     size_t *received);
 
-/* Expect `can_receive` though nobody calls receive: an idle connection learns
+/* Expect `can_receive` though receive is not called: an idle connection learns
  * that its peer is gone. SL_AGAIN, or SL_OK when there already is something. */
 enum sl_status sl_transport_watch(struct sl_transport *transport);
 
@@ -86,16 +86,16 @@ void sl_transport_expect(struct sl_transport *transport, size_t bytes);
  * backend can. What is not quiet can be received now, if it can be seen. */
 bool sl_transport_is_quiet(struct sl_transport *transport);
 
-/* Something has come in, the end too, though nobody may have been told yet. */
+/* Bytes or the end have arrived, perhaps not reported yet. */
 bool sl_transport_has_arrived(struct sl_transport *transport);
 
-/* Nobody waits in that direction after SL_AGAIN any more: nobody is told. What is
- * in flight goes on behind, and is no operation of the loop's. */
+/* The direction has no waiter after SL_AGAIN any more: it is not notified.
+ * Operations in flight go on behind, and are no operations of the loop's. */
 void sl_transport_unwait(struct sl_transport *transport,
                          enum sl_transport_direction direction);
 
-/* Gives it up. Close is orderly; abort resets. What the kernel may still touch
- * stays until its completion; nobody is called any more. */
+/* Gives it up. Close is orderly; abort resets. Memory that the kernel may still
+ * touch stays until its completion; no callback runs any more. */
 void sl_transport_close(struct sl_transport *transport);
 void sl_transport_abort(struct sl_transport *transport);
 

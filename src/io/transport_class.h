@@ -1,6 +1,6 @@
 /* io/transport_class.h - what the kinds of transport have in common
  *
- * Of io/ only: transport.c calls through the table, stream.c and submitted.c
+ * For io/ only: transport.c calls through the table, stream.c and submitted.c
  * fill it.
  */
 #ifndef SL_IO_TRANSPORT_CLASS_H

@@ -1,6 +1,6 @@
-/* Readiness by edges. A socket is registered once, for everything; what an edge
- * told is remembered in its flags until it is used up, so that a request costs
- * no call here but its share of one wait. */
+/* Readiness by edges. A socket is registered once, for everything; an edge is
+ * remembered in its flags until it is used up, so that a request costs no call
+ * here but its share of one wait. */
 #include "base/debug.h"
 #include "io/backends/readiness.h"
 
@@ -18,7 +18,7 @@ struct epoll_backend {
     struct sl_slots slots;
     int fd;
     size_t watched_count;
-    bool is_full; /* the last wait told as much as it can: there may be more */
+    bool is_full; /* the last wait filled the array: there may be more */
 };
 
 static struct epoll_backend *self_of(struct sl_backend *backend)

@@ -5,8 +5,8 @@
  *   loop: submit -> inbox    worker: try; would block -> poll(2) -> try again
  *                            worker: over -> post -> loop: arrive -> signal
  *
- * A worker never blocks in an operation, so it serves any number of them and is
- * always there to be told. From submit until its post has arrived an operation
+ * A worker never blocks in an operation, so it serves any number of them and
+ * can always be reached. From submit until its post has arrived an operation
  * and its memory are the worker's. */
 #include "base/debug.h"
 #include "io/backends/readiness.h"
@@ -113,7 +113,8 @@ static bool ensure_entries(struct worker *worker, size_t count)
     return true;
 }
 
-/* What came in, and the looks asked for so far; false when it is time to go. */
+/* Takes the inbox, and the looks asked for so far; false when it is time to
+ * end. */
 static bool empty_inbox(struct worker *worker, struct sl_operation **inbox,
                         unsigned *asked)
 {
@@ -153,8 +154,8 @@ static void end_all(struct sl_operation *operations, enum sl_status status,
     }
 }
 
-/* Ends what is not wanted any more. Whoever says so later writes to the pipe
- * after it was emptied. */
+/* Ends operations that are not wanted any more. A cancel that comes later
+ * writes to the pipe after it was emptied. */
 static void drop_unwanted(struct worker *worker)
 {
     struct sl_operation *tasks = worker->tasks;
@@ -215,7 +216,7 @@ static void poll_tasks(struct worker *worker, int timeout)
     }
 }
 
-/* What has not been tried yet is sent as far as it goes, as any other backend
+/* Sends what has not been tried yet as far as it goes, as any other backend
  * would have done when it was submitted. */
 static void send_some(struct sl_operation *operation)
 {

@@ -19,8 +19,8 @@
 /* Between two calls that the kernel refuses for want of memory. */
 #define REFUSED_PAUSE SL_MILLISECOND
 
-/* A watched descriptor's entry, and one that nobody asks about: no slot has
- * this number. */
+/* The entry of a watched descriptor, and one whose result is not needed: no
+ * slot has this number. */
 #define WATCHED ((uint64_t)UINT32_MAX << 32)
 #define UNASKED (WATCHED | UINT32_MAX)
 
@@ -128,7 +128,8 @@ static void uring_close(struct sl_backend *backend)
 {
     struct uring_backend *self = self_of(backend);
 
-    /* Closed by somebody else: the number may be another file's by now. */
+    /* Code outside sluice closed it: the number may be another file's by
+     * now. */
     if (self->broken == EBADF || self->broken == EOPNOTSUPP)
         self->ring.ring_fd = -1;
     io_uring_queue_exit(&self->ring);
@@ -351,8 +352,8 @@ static void retire(struct uring_backend *self, struct sl_operation *operation,
                          result > 0 ? (size_t)result : 0);
 }
 
-/* One shot: it looks when it is armed, so that what is still readable is told
- * again. One with many shots tells only of what comes in addition. */
+/* One shot: it looks when it is armed, so that a descriptor that is still
+ * readable is reported again. Many shots would report only new events. */
 static void arm_watch(struct uring_backend *self, struct watched *watched)
 {
     struct io_uring_sqe *entry = next_entry(self);
@@ -479,10 +480,11 @@ static void wait_without_ring(struct uring_backend *self, int64_t timeout)
     }
 }
 
-/* What a call answered. Want of memory may pass: it is tried again, but not
- * without a pause. Another thread than the ring's is refused, and closes the loop
- * or only looks, from a finaliser. What is left ends the ring: somebody has closed
- * its descriptor, or a filter refuses the call. */
+/* Acts on a call's result. Want of memory may pass: the call is tried again,
+ * but not without a pause. Another thread than the ring's is refused, and
+ * closes the loop or only looks, from a finaliser. Any other error ends the
+ * ring: code outside sluice has closed its descriptor, or a filter refuses the
+ * call. */
 static void take_result(struct uring_backend *self, int error, int64_t timeout)
 {
     switch (error) {

@@ -11,7 +11,7 @@
 #define GROUP 0
 #define MASK  (SL_URING_RUNS - 1)
 
-/* What one receive takes: still fits the cache next to the core. */
+/* The most bytes of a receive: they still fit the cache next to the core. */
 #define RUN_MOST ((size_t)64 * 1024)
 
 /* ---- runs ---- */

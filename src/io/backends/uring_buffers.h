@@ -24,7 +24,7 @@ struct sl_uring_buffers {
     struct io_uring *ring;
     struct sl_pool *pool;
     struct io_uring_buf_ring *entries; /* NULL: not registered */
-    /* Those in the ring, each a chain, by the number the kernel knows it by. */
+    /* The runs in the ring, each a chain, by the kernel's number for it. */
     struct sl_segment *runs[SL_URING_RUNS];
     size_t count;
     size_t choosing; /* receives in flight that may take one */
@@ -42,8 +42,8 @@ void sl_uring_buffers_fini(struct sl_uring_buffers *buffers);
 /* Registers at the first call. False: this kernel has no such thing. */
 bool sl_uring_buffers_are_open(struct sl_uring_buffers *buffers);
 
-/* One more receive will choose. False: for want of memory there is nothing to
- * choose from. */
+/* A further receive will choose a run. False: for want of memory there is
+ * nothing to choose from. */
 bool sl_uring_buffers_begin(struct sl_uring_buffers *buffers);
 /* Makes it that receive. */
 void sl_uring_buffers_prepare(struct io_uring_sqe *entry, int fd);
