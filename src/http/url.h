@@ -31,12 +31,13 @@ enum sl_status sl_url_parse(struct sl_url *url, struct sl_view text,
 
 /* Accepts URLs that a request may be sent to: a scheme of http, https, ws, wss
  * or http+unix, a host that is not empty (RFC 9110 4.2.1), a port of 1 to
- * 65535, no zone, no rare form of IPv4 address. * Path and query travel as they
- * were given, by a user or by a server, so that a signature over them holds.
- * Bytes that cannot travel are refused: controls, spaces, bytes outside ASCII,
- * '"', '<', '>', '\\', and '%' without its digits. '[', ']', '^', '`', '{', '|'
- * and '}' are no part of RFC 3986's grammar either, but servers make and take
- * such URLs, so these pass.
+ * 65535, no zone, no rare form of IPv4 address.
+ *
+ * Path and query travel as they were given, by a user or by a server, so that a
+ * signature over them holds. Bytes that cannot travel are refused: controls,
+ * spaces, bytes outside ASCII, '"', '<', '>', '\\', and '%' without its digits.
+ * '[', ']', '^', '`', '{', '|' and '}' are no part of RFC 3986's grammar
+ * either, but servers make and take such URLs, so these pass.
  *
  * SL_INVALID: `*error` names the part, and the character in it. */
 enum sl_status sl_url_check_target(const struct sl_url *url,

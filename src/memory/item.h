@@ -9,8 +9,8 @@
  * A line, a number, that many bytes, or all there are. An item is fed with
  * views until it is complete, or the caller says that no more bytes will
  * arrive; where the views were cut changes nothing. It keeps no bytes but a
- * numeral: the caller takes
- * the content from where it lies, and consumes `used` bytes.
+ * numeral: the caller takes the content from where it lies, and consumes `used`
+ * bytes.
  */
 #ifndef SL_MEMORY_ITEM_H
 #define SL_MEMORY_ITEM_H

@@ -7,9 +7,8 @@
  * waits for. Tickets are used again; as many stay as ever waited at one time.
  * Closing the coroutine closes the ticket, which abandons the wait: the
  * operation is notified and nothing is resumed. The continuation reads results
- * from the
- * operation and never from what it was resumed with. Outside coroutines the loop
- * is driven here until the result is there.
+ * from the operation and never from what it was resumed with. Outside
+ * coroutines the loop is driven here until the result is there.
  */
 #ifndef SLB_WAIT_H
 #define SLB_WAIT_H

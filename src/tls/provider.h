@@ -110,8 +110,7 @@ struct sl_tls_provider {
      * SL_AGAIN: more ciphertext is needed; when none will come, the peer's
      * content was cut off. SL_END: close_notify. SL_TLS, SL_MEMORY: answered by
      * the call after the last content. SL_LIMIT: of `plain`, may be tried
-     * again.
-     * May append to `out` (key updates, alerts). */
+     * again. May append to `out` (key updates, alerts). */
     enum sl_status (*decrypt)(struct sl_tls_engine *engine,
                               struct sl_buffer *in, struct sl_buffer *plain,
                               size_t want, struct sl_buffer *out,
