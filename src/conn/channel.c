@@ -6,8 +6,8 @@
 
 #define SEND_VIEWS 8
 
-/* How long what has come in before the deadline may take from the kernel to
- * here, at most. */
+/* The longest time that bytes which arrived before the deadline may take from
+ * the kernel to here. */
 #define ARRIVAL SL_SECOND
 
 /* ---- operations ---- */
@@ -17,7 +17,8 @@ static bool is_pending(const struct sl_channel_operation *operation)
     return operation->completion.state == SL_COMPLETION_PENDING;
 }
 
-/* `is_inside`: during the call that began it, where finishing needs no signal. */
+/* `is_inside`: during the call that began it, when finishing needs no
+ * signal. */
 static void end(struct sl_channel_operation *operation, enum sl_status status,
                 bool is_inside)
 {
@@ -316,7 +317,7 @@ void sl_channel_release(struct sl_channel *channel)
     sl_free(channel->allocator, channel, sizeof *channel);
 }
 
-/* Nothing was received: room of that pool, no larger than what it is for. */
+/* Nothing was received: take room of that pool, no larger than the receive. */
 static void prepare(struct sl_channel *channel, struct sl_pool *pool,
                     size_t room)
 {
@@ -374,7 +375,8 @@ enum sl_status sl_channel_begin_send(struct sl_channel *channel,
     return SL_OK;
 }
 
-/* Something is there: left over, or given to a caller that could not take it. */
+/* Whether bytes are there: left over, or offered to a caller that could not
+ * take them. */
 static bool has_left(const struct sl_channel *channel)
 {
     return channel->incoming.length > 0 &&

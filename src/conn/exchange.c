@@ -54,7 +54,7 @@ static void arm(struct sl_exchange *exchange)
                      due);
 }
 
-/* Goes on in the next step of the loop. */
+/* Lets others run, and goes on in the next step of the loop. */
 static void take_turn(struct sl_exchange *exchange)
 {
     if (exchange->turn.state == SL_COMPLETION_PENDING ||
@@ -66,7 +66,7 @@ static void take_turn(struct sl_exchange *exchange)
 
 /* ---- ends ---- */
 
-/* The list it is in while it holds a connection. */
+/* The list of an exchange that holds a connection. */
 static struct sl_exchange **list_of(const struct sl_exchange *exchange)
 {
     return sl_incoming_is_draining(&exchange->incoming)
@@ -74,7 +74,7 @@ static struct sl_exchange **list_of(const struct sl_exchange *exchange)
                : &exchange->exchanges->active;
 }
 
-/* Its connection is no longer its own. */
+/* Takes the connection from the exchange. */
 static struct sl_connection *part(struct sl_exchange *exchange)
 {
     struct sl_connection *connection = exchange->connection;
@@ -85,7 +85,7 @@ static struct sl_connection *part(struct sl_exchange *exchange)
     return connection;
 }
 
-/* Gives back everything but what was received. */
+/* Releases everything but the response. */
 static void end(struct sl_exchange *exchange, enum sl_exchange_phase phase)
 {
     struct sl_loop *loop = sl_exchange_loop(exchange);
@@ -100,7 +100,7 @@ static void end(struct sl_exchange *exchange, enum sl_exchange_phase phase)
         sl_exchange_release(exchange);
 }
 
-/* Gives up what it holds on the way to its response. */
+/* Releases the place or connection on the way to a response. */
 static void leave(struct sl_exchange *exchange)
 {
     struct sl_connection *connection = part(exchange);
@@ -110,7 +110,7 @@ static void leave(struct sl_exchange *exchange)
         sl_connection_discard(connection, true);
 }
 
-/* `failure` is filled but for what depends on how far it had come. */
+/* `failure` is filled but for what depends on the stage reached. */
 static void fail(struct sl_exchange *exchange)
 {
     struct sl_failure *failure = &exchange->failure;
@@ -156,8 +156,8 @@ static void activate(struct sl_exchange *exchange,
     sl_outgoing_begin(&exchange->outgoing, exchange->options.expects_continue);
 }
 
-/* The stages of a connection that was opened for this exchange; another one was
- * there at once, as seen from here. */
+/* Notes the stages of a connection that was opened for this exchange; any other
+ * connection was there at once, as seen from here. */
 static void note_times(struct sl_exchange *exchange)
 {
     const struct sl_opening_times *opened = &exchange->place.times;
@@ -242,8 +242,8 @@ static void init_incoming(struct sl_exchange *exchange)
                      exchange->options.shelf);
 }
 
-/* The connection ended under it. The commonest case is harmless: an idle one
- * that its server had just given up. */
+/* The connection ended under the exchange. The commonest case is harmless: the
+ * server had just given up an idle connection. */
 static void lose(struct sl_exchange *exchange)
 {
     if (!may_resend(exchange)) {
@@ -622,7 +622,7 @@ enum sl_status sl_exchange_want_room(struct sl_exchange *exchange)
     return SL_AGAIN;
 }
 
-/* Pushed bytes are there to be sent. */
+/* Pushed bytes are ready to be sent. */
 static void send_pushed(struct sl_exchange *exchange)
 {
     struct sl_outgoing *outgoing = &exchange->outgoing;
@@ -662,7 +662,7 @@ void sl_exchange_abort(struct sl_exchange *exchange, enum sl_status status,
     fail(exchange);
 }
 
-/* Reading the rest of its response costs less than another connection would. */
+/* Whether reading the rest of its response costs less than a new connection. */
 static bool is_worth_draining(const struct sl_exchange *exchange)
 {
     const struct sl_response *response = &exchange->incoming.response;
@@ -720,7 +720,7 @@ static enum sl_status push_piece(struct sl_exchange *exchange,
     return status;
 }
 
-/* Goes on with what was pushed, or ends: SL_INVALID has that reason. */
+/* Sends what was pushed, or ends: SL_INVALID has that reason. */
 static enum sl_status go_on_pushing(struct sl_exchange *exchange,
                                     enum sl_status status, const char *reason)
 {

@@ -130,8 +130,8 @@ static struct sl_buffer *choose_target(struct sl_incoming *incoming,
     *want = WANT_LARGE;
     if (direct == 0 || source->input->length > 0)
         return source->input;
-    /* Streamed, too: bytes gather only while they come faster than they are
-     * taken, and not for long. */
+    /* Streamed bodies, too: bytes gather only while they arrive faster than
+     * they are taken, and not for long. */
     sl_transport_expect(source->link->transport,
                         direct < SIZE_MAX ? (size_t)direct : SIZE_MAX);
     if (direct < *want)
@@ -162,7 +162,7 @@ static enum sl_status receive(struct sl_incoming *incoming,
     return SL_OK;
 }
 
-/* The peer sends no more: the end of a body, or too early. */
+/* The peer sends no more: the body has ended, or the input ended too early. */
 static enum sl_status input_ended(struct sl_incoming *incoming,
                                   const struct sl_incoming_source *source,
                                   size_t *budget, struct sl_incoming_news *news,

@@ -53,7 +53,7 @@ struct sl_incoming {
     struct sl_response response; /* has an init of its own */
 };
 
-/* The interest is kept: it is the caller's, whatever connection answers. */
+/* Keeps the interest: it is the caller's, on any connection. */
 void sl_incoming_init(struct sl_incoming *incoming, struct sl_pool *pool,
                       const struct sl_response_limits *limits,
                       struct sl_request_traits traits,
@@ -69,22 +69,22 @@ bool sl_incoming_is_satisfied(const struct sl_incoming *incoming);
  * being pushed, and an early answer may say that no more of it is wanted. */
 bool sl_incoming_is_wanted(const struct sl_incoming *incoming, bool wants_head);
 
-/* Parses what is in the input, receives once if more is wanted, and parses that.
- * SL_OK: there may be more to do at once. SL_AGAIN: more is needed, or what is
- * there must be taken first, or the budget is used up. SL_END: the message is
- * complete. SL_CLOSED, SL_TLS: the connection is lost. Other failures: the message
- * cannot be had. `news` holds in each case. */
+/* Parses the input, receives once if more is wanted, and parses again. SL_OK:
+ * there may be more to do at once. SL_AGAIN: more is needed, or decoded bytes
+ * must be taken first, or the budget is used up. SL_END: the message is
+ * complete. SL_CLOSED, SL_TLS: the connection is lost. Other failures: the
+ * message is unusable. `news` holds in each case. */
 enum sl_status sl_incoming_advance(struct sl_incoming *incoming,
                                    const struct sl_incoming_source *source,
                                    bool wants_head, size_t *budget,
                                    struct sl_incoming_news *news,
                                    struct sl_failure *failure);
 
-/* Nobody wants the rest: it is drained until `until`, with `held` bytes of it
+/* The rest is not wanted: it is drained until `until`, with `held` bytes of it
  * received already. */
 void sl_incoming_drain(struct sl_incoming *incoming, int64_t until,
                        size_t held);
-/* Little enough is missing to be drained. */
+/* Whether little enough is missing to be drained. */
 bool sl_incoming_is_short(const struct sl_incoming *incoming);
 
 static inline bool sl_incoming_is_draining(const struct sl_incoming *incoming)

@@ -38,8 +38,8 @@ struct sl_origin_options {
 struct sl_place {
     struct sl_place *next;
     struct sl_place *previous;
-    struct sl_origin *origin;      /* of which it waits; NULL: it does not */
-    struct sl_connection *opening; /* opened for it; NULL: none is */
+    struct sl_origin *origin;      /* that it waits for; NULL: no wait */
+    struct sl_connection *opening; /* opened for it, or NULL */
     const struct sl_place_events *events;
     int64_t ticket;                        /* the order of asking */
     struct sl_opening_deadlines deadlines; /* of a connection opened for it */
@@ -50,7 +50,7 @@ struct sl_place {
 /* Called once for each wait, from the loop or from inside another place's call.
  * They may not ask again at once. */
 struct sl_place_events {
-    /* Lent: sl_connection_lend says to whom. */
+    /* A connection is granted: call sl_connection_lend. */
     void (*granted)(struct sl_place *place, struct sl_connection *connection,
                     bool is_new);
     void (*refused)(struct sl_place *place, const struct sl_failure *failure);
@@ -89,8 +89,8 @@ struct sl_origin {
     void *verify_owner;
 };
 
-/* The origin of that key, known or new, with one reference for the caller. What
- * the other options say counts only for a new one. SL_MEMORY. */
+/* The origin of `options->key`, known or new, with one reference for the
+ * caller. The other options count only for a new one. SL_MEMORY. */
 enum sl_status sl_origin_find(struct sl_connections *connections,
                               const struct sl_origin_options *options,
                               struct sl_origin **origin);
@@ -116,7 +116,7 @@ static inline bool sl_origin_is_shared(const struct sl_origin *origin)
 enum sl_status sl_origin_ask(struct sl_origin *origin, struct sl_place *place,
                              struct sl_connection **connection,
                              struct sl_failure *failure);
-/* Gives up waiting; what is being opened for it ends. Idempotent. */
+/* Gives up waiting; an opening for it ends. Idempotent. */
 void sl_place_leave(struct sl_place *place);
 /* What `place` waits for: SL_STAGE_QUEUE, or the stage of the opening. */
 enum sl_stage sl_place_stage(const struct sl_place *place);
@@ -127,12 +127,12 @@ enum sl_stage sl_place_stage(const struct sl_place *place);
 void sl_origin_opened(struct sl_connection *connection);
 void sl_origin_not_opened(struct sl_connection *connection,
                           const struct sl_failure *failure);
-/* Lends a free connection to the place that is first, or makes it idle. */
+/* Lends a free connection to the first place, or makes it idle. */
 void sl_origin_offer(struct sl_connection *connection, bool is_new);
 void sl_origin_close_idle(struct sl_connection *connection);
 /* A connection of the origin is gone. */
 void sl_origin_free_room(struct sl_origin *origin);
-/* The first of the queue fails: the client is closed. */
+/* Refuses the first place of the queue: the client is closed. */
 void sl_origin_refuse_first(struct sl_origin *origin);
 /* Frees an origin that nothing uses. */
 void sl_origin_forget(struct sl_directory_entry *entry);

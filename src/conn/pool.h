@@ -64,7 +64,7 @@ struct sl_connections {
     struct sl_directory directory; /* of origins */
     struct sl_connection_list idle;
     struct sl_connection_list opening;
-    size_t short_count; /* idle ones of less patient servers */
+    size_t short_count; /* idle connections of less patient servers */
     struct sl_connection
         *oldest_awake;         /* idle; all newer ones are awake, too */
     struct sl_timers turns;    /* `due` is a ticket */
@@ -82,7 +82,7 @@ sl_connections_create(struct sl_allocator *allocator, struct sl_pool *pool,
                       struct sl_loop *loop, struct sl_resolver *resolver,
                       const struct sl_connections_options *options,
                       struct sl_connections **connections);
-/* Idle connections and open ones of all in a list. */
+/* Counts idle and open connections of all pools in a list. */
 void sl_connections_count(const struct sl_connections *first, size_t *idle,
                           size_t *open);
 void sl_connections_retain(struct sl_connections *connections);
@@ -107,7 +107,7 @@ void sl_connections_remove_idle(struct sl_connections *connections,
 /* Whether one more connection may be opened under the total; the oldest idle
  * connection is closed for it if need be. */
 bool sl_connections_make_room(struct sl_connections *connections);
-/* Room under the total goes to the origins that wait for it, oldest waiter
+/* Gives room under the total to the origins that wait for it, oldest waiter
  * first. */
 void sl_connections_serve(struct sl_connections *connections);
 

@@ -102,7 +102,8 @@ static enum sl_status begin(struct sl_tunnel *tunnel,
 
 /* ---- the answer ---- */
 
-/* Why, as far as the status says it; the words of the proxy are its own. */
+/* The meaning of a status, as far as known; the proxy's own words are not
+ * used. */
 static const char *meaning(const struct http *http, int status)
 {
     switch (status) {

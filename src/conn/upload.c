@@ -187,7 +187,7 @@ enum sl_status sl_upload_finish(struct sl_upload *upload,
 
 /* ---- sending ---- */
 
-/* The file that is sent next, unless so much comes before it that it can wait. */
+/* The file to send next, unless so much comes before it that it can wait. */
 static struct sl_source *next_file(const struct sl_upload *upload)
 {
     struct sl_source *source = upload->current;
