@@ -303,9 +303,9 @@ static bool conclude(struct sl_exchange *exchange, enum sl_status status)
     }
 }
 
-/* Bytes that were there before the first request was sent. What has come on a
- * reused connection cannot be the answer; what a new one's server says unasked is
- * taken for it, once. */
+/* Handles bytes that were there before the first request was sent. On a reused
+ * connection they cannot be the answer; on a new one they are taken for it,
+ * once. */
 static enum sl_status meet_unasked(struct sl_exchange *exchange)
 {
     struct sl_connection *connection = exchange->connection;
@@ -363,7 +363,7 @@ static void note_news(struct sl_exchange *exchange,
     sl_outgoing_answered(&exchange->outgoing, response->head.status);
 }
 
-/* The pusher of a body wants to know of an early answer. */
+/* The pusher of a body learns of an early answer through this. */
 static bool wants_head(const struct sl_exchange *exchange)
 {
     return exchange->room.state == SL_COMPLETION_PENDING;
@@ -437,9 +437,9 @@ static void time_came(struct sl_timer *timer)
         arm(exchange);
         return;
     }
-    /* Nobody waits: a deadline counts from the next wait. But where each wait is
-     * over within the step that began it, its timer always comes here, and the
-     * total time is to end all the same. */
+    /* Without a waiter a deadline counts from the next wait. But where each
+     * wait is over within the step that began it, its timer always fires here,
+     * and the total time must end all the same. */
     if (!sl_exchange_is_awaited(exchange) &&
         !sl_incoming_is_draining(&exchange->incoming)) {
         exchange->is_overdue = now >= exchange->deadline;
@@ -554,8 +554,8 @@ void sl_exchange_start(struct sl_exchange *exchange)
     ask_for_connection(exchange);
 }
 
-/* Requests made while others are about to be made go out together, one after
- * the other: a peer that is not woken for each is cheaper for both. */
+/* Whether to hold a request for others that are about to be made: sent
+ * together, one after the other, they wake their peers less often. */
 static bool may_gather(const struct sl_exchange *exchange)
 {
     return exchange->phase == SL_EXCHANGE_ACTIVE &&

@@ -46,8 +46,8 @@ struct sl_operation {
      * them; NULL when the bytes lie in the lent memory after all. */
     bool takes_provided;
     struct sl_segment *provided;
-    /* A moment that is not after the call which ended it, when the end of what
-     * there is to receive would be known by then, too; 0: not known. */
+    /* A time no later than the call that ended the operation: an end of the
+     * input that had arrived by then would be known. 0: unknown. */
     int64_t tried_at;
     /* A worker is making the call or has made it: the socket's bytes may be
      * here already, though their arrival was not reported yet. */
@@ -72,7 +72,7 @@ struct sl_socket {
     bool is_readable; /* an edge not yet used up */
     bool is_writable;
     bool is_hung_up; /* the end or an error is behind what can be read */
-    bool has_mark;   /* an urgent byte came: a receive may stop short of it */
+    bool has_mark;   /* an urgent byte arrived: a receive may stop before it */
     bool wants_in;   /* poll asks only for awaited directions */
     bool wants_out;
 };
@@ -85,9 +85,10 @@ struct sl_backend {
     struct sl_loop *loop;
     /* Operations that the kernel or a thread may still touch. */
     size_t in_flight;
-    /* A wait reports a limited number of events. What was ready when it began
-     * and may be unreported, in events at most; 0: all was reported, and the look
-     * is complete. Another wait without time goes on with the same look. */
+    /* A wait reports a limited number of events. This is the most events that
+     * were ready when it began and may be unreported; 0: all were reported, and
+     * the look is complete. Another wait with a timeout of 0 goes on with the
+     * same look. */
     size_t unreported;
     /* Events of its sockets until then have been reported; see
      * sl_backend_look. */
@@ -98,40 +99,40 @@ struct sl_backend_class {
     const char *name;
     /* full, reduced, none: what completion transport gains from it */
     const char *benefit;
-    /* The highest open one blocks and watches the others' descriptors. One
-     * without a descriptor of its own must be the highest. */
+    /* The highest open backend blocks and watches the others' descriptors. A
+     * backend without a descriptor of its own must be the highest. */
     int rank;
     bool has_readiness; /* stream transports can use it */
     /* A wait with a timeout of 0 has reported every event up to its beginning
      * when it returns, unless something is pending then. */
     bool tells_all;
-    /* Whether this machine grants it: tries. What fails for the moment only is
-     * present. See sl_platform. */
+    /* Whether this machine grants it, which is tried. A backend that fails only
+     * for the moment is present. See sl_platform. */
     bool (*is_present)(void);
     /* SL_UNSUPPORTED, SL_LIMIT with errno, SL_MEMORY. */
     enum sl_status (*open)(struct sl_loop *loop, struct sl_backend **backend);
-    /* All operations have ended, or are abandoned for good. */
+    /* Called when all operations have ended, or are abandoned for good. */
     void (*close)(struct sl_backend *backend);
     /* SL_LIMIT with errno, SL_MEMORY. */
     enum sl_status (*attach)(struct sl_backend *backend,
                              struct sl_socket *socket);
     void (*detach)(struct sl_backend *backend, struct sl_socket *socket);
-    /* The same attachment, now at `to`; nothing is in flight. */
+    /* Moves the attachment to `to`; nothing is in flight. */
     void (*move)(struct sl_backend *backend, struct sl_socket *socket,
                  struct sl_socket *to);
-    /* The completion was begun. It is finished when the result is there at
-     * once, failures too; else it will be signalled. */
+    /* The completion was begun. It is finished when the result, or failure, is
+     * there at once; else it will be signalled. */
     void (*submit)(struct sl_backend *backend, struct sl_operation *operation);
-    /* Optional. Whether it has memory of its own for receives that take it, from
-     * the loop's pool, chosen when bytes are there and not before: a receive that
-     * waits holds none of it. For want of memory what was lent is used. */
+    /* Optional. Whether the backend has memory of its own for receives, from
+     * the loop's pool, chosen when bytes are there and not before: a waiting
+     * receive holds none of it. For want of memory the lent memory is used. */
     bool (*can_provide)(struct sl_backend *backend);
-    /* A request: the operation still ends by its own completion. */
+    /* Asks for the operation to end, still by its own completion. */
     void (*cancel)(struct sl_backend *backend, struct sl_operation *operation);
     void (*cancel_all)(struct sl_backend *backend);
     /* Optional, where operations end neither in submit nor in cancel: returns
-     * when those that can end now, or were asked to, have been signalled. Never
-     * waits for a peer. */
+     * when the operations that can end now, or were cancelled, have been
+     * signalled. Never waits for a peer. */
     void (*settle)(struct sl_backend *backend);
     /* Waits at most `timeout` nanoseconds (SL_NEVER: any time) and signals what
      * is ready. */
@@ -149,8 +150,8 @@ struct sl_backend_class {
     bool (*has_pending)(const struct sl_backend *backend);
 };
 
-/* How long it counts as known what a socket holds. What is on its way from the
- * peer cannot be seen either, and that takes as long in the best of cases. */
+/* The time for which a socket's state counts as known. Bytes on their way from
+ * the peer cannot be seen either, and travel as long in the best of cases. */
 #define SL_GLANCE (3 * SL_SECOND / 10000)
 
 /* Whether the events of a socket until SL_GLANCE ago, as the loop knows the
@@ -160,15 +161,15 @@ struct sl_backend_class {
 bool sl_backend_look(struct sl_backend *backend, int64_t drained_at,
                      int64_t watched_at);
 
-/* Ends what can end without waiting: operations that were cancelled, so that
- * their sockets can be closed. For an open loop's own thread; else it does
+/* Ends what can end without waiting: cancelled operations, so that their
+ * sockets can be closed. It works for an open loop's own thread; else it does
  * nothing. */
 void sl_backend_settle(struct sl_backend *backend);
 
 /* The backends of this build, best for completion transport first;
  * NULL-terminated. */
 extern const struct sl_backend_class *const sl_backend_classes[];
-/* NULL: this build has none of that name. */
+/* The backend of that name; NULL: not in this build. */
 const struct sl_backend_class *sl_backend_find(const char *name);
 
 extern const struct sl_backend_class sl_backend_uring;

@@ -41,7 +41,7 @@ struct sl_completion {
     int system_error;
     uint8_t state;  /* enum sl_completion_state */
     uint8_t status; /* enum sl_status, when READY or DONE */
-    /* Nobody waits for it: not among the loop's operations, so that an idle
+    /* It has no waiter and is not among the loop's operations, so that an idle
      * connection does not keep a program running. */
     bool is_background;
     bool is_internal; /* `deliver` only frees memory: also when closing */

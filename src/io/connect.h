@@ -41,7 +41,7 @@ enum sl_status sl_connect_begin(struct sl_loop *loop,
                                 const struct sl_connect_options *options,
                                 void (*done)(void *owner), void *owner,
                                 struct sl_connector **connector);
-/* Why it did not begin, in words behind "connect". */
+/* The reason why it did not begin, in words behind "connect". */
 const char *sl_connect_refusal(const struct sl_connect_options *options,
                                enum sl_status status);
 
@@ -52,7 +52,7 @@ enum sl_status sl_connect_result(struct sl_connector *connector,
                                  struct sl_failure *failure);
 /* SL_STAGE_RESOLVE until there are addresses, then SL_STAGE_CONNECT. */
 enum sl_stage sl_connect_stage(const struct sl_connector *connector);
-/* Times it took: until resolved, and from then until connected. */
+/* The time until resolved, and from then until connected. */
 void sl_connect_timings(const struct sl_connector *connector, int64_t *resolve,
                         int64_t *connect);
 

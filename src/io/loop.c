@@ -10,8 +10,9 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-/* How often the backends are asked again before a late timer fires: as one
- * receive takes 64 KiB at most, what a turn of conn/ would take, too. */
+/* The most times that backends are queried again before a late timer fires: a
+ * receive takes 64 KiB at most, so this is what a turn of conn/ would take,
+ * too. */
 #define LATE_ROUNDS 16
 
 /* The poll backend has no descriptor that an outer loop could wait for. */
@@ -243,7 +244,7 @@ void sl_loop_take_posts(struct sl_loop *loop)
 
     if (loop->wake_fd < 0)
         return;
-    /* Before the list is taken, so that a post in between wakes once more. */
+    /* Before the list is taken, so that a later post wakes once more. */
     drain_wake(loop);
     loop->is_woken = false;
     loop->is_host_told = false;
@@ -302,7 +303,7 @@ static enum sl_status outer_descriptor(const struct sl_loop *loop,
     return SL_OK;
 }
 
-/* `host` is to wake for the wake descriptor and for all other backends. */
+/* Makes `host` wake for the wake descriptor and for all other backends. */
 static enum sl_status watch_all(struct sl_loop *loop, struct sl_backend *host)
 {
     enum sl_status status = SL_OK;
@@ -390,7 +391,7 @@ static void wait_without_backends(struct sl_loop *loop, int64_t timeout)
 {
     struct pollfd wake = {loop->wake_fd, POLLIN, 0};
 
-    /* Nothing could end it. */
+    /* Such a wait could not be ended. */
     if (timeout == SL_NEVER && loop->wake_fd < 0)
         return;
     if (timeout == 0 && loop->wake_fd < 0)
@@ -424,7 +425,7 @@ static void wait_for_events(struct sl_loop *loop, int64_t timeout)
         loop->backends[i]->class->wait(loop->backends[i], 0);
 }
 
-/* Takes what was ready when the wait ended and was too much for one report:
+/* Takes events that were ready when the wait ended but did not fit its report:
  * without waiting, and each socket once. */
 static void finish_look(struct sl_loop *loop)
 {
@@ -473,7 +474,7 @@ static int64_t until_timer(const struct sl_loop *loop)
     return due > now ? due - now : 0;
 }
 
-/* A timer's time was over before the look. */
+/* Whether a timer was due before the look. */
 static bool is_late(const struct sl_loop *loop)
 {
     return sl_timers_next(&loop->timers) < loop->looked_at;
@@ -496,8 +497,8 @@ static void deliver_batch(struct sl_loop *loop)
     sl_completion_fini(&mark);
 }
 
-/* Asks the backends, without waiting, for what has become of operations that
- * were submitted since the look. */
+/* Queries the backends, without waiting, for operations that were submitted
+ * since the look. */
 static void look_again(struct sl_loop *loop)
 {
     for (size_t i = 0; i < loop->backend_count; i++) {
@@ -609,7 +610,7 @@ int64_t sl_loop_timeout(const struct sl_loop *loop)
     return timeout;
 }
 
-/* It does not know of what was begun before. */
+/* Notifies a new host, which does not know of operations begun before. */
 static void greet_host(struct sl_loop *loop)
 {
     loop->has_host = true;

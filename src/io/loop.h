@@ -51,7 +51,7 @@ struct sl_loop {
     struct sl_post *posts; /* under post_lock */
     size_t operations;     /* completions PENDING or READY */
     size_t descriptors;    /* sockets and files opened through this loop */
-    size_t quarantined;    /* operations that close did not see the end of */
+    size_t quarantined;    /* operations that had not ended at close */
     uint64_t stale_events; /* for a socket that was closed meanwhile: ignored */
     /* Operations that ended with EFAULT: their memory was given back while they
      * were in flight. Seen only where the pool closes its pages. */
@@ -79,19 +79,19 @@ enum sl_status sl_loop_init(struct sl_loop *loop,
                             struct sl_pool *pool);
 /* Cancels every operation, drains up to `patience` nanoseconds without
  * delivering, closes the backends. Operations that did not end keep their
- * memory (quarantine). True when nothing was left. */
+ * memory (quarantine). True: all have ended. */
 bool sl_loop_close(struct sl_loop *loop, int64_t patience);
 
-/* Delivers what is ready, waiting at most `max_wait` nanoseconds for it (0 never
- * blocks; SL_NEVER until something happens). Bounded work: what becomes ready by
- * what became ready while delivering waits for the next step, unless a timer is
- * late. What had come in before a timer was due is delivered before that timer
- * fires, however late the step is. Returns early, with nothing done, after a
- * signal, so that its handler's owner can look. SL_MISUSE: inside a step, or
- * another thread or process. */
+/* Delivers what is ready, waiting at most `max_wait` nanoseconds for it (0
+ * never blocks; SL_NEVER until something happens). Work is bounded: a delivery
+ * may make another one ready in this step, but what that makes ready waits for
+ * the next step, unless a timer is late. Events that arrived before a timer was
+ * due are delivered before that timer fires, however late the step is. Returns
+ * early, with nothing done, after a signal, so that its handler's owner can
+ * look. SL_MISUSE: inside a step, or another thread or process. */
 enum sl_status sl_loop_step(struct sl_loop *loop, int64_t max_wait);
 
-/* Nanoseconds until step has something to do without an event; SL_NEVER. */
+/* The nanoseconds until step has work without an event; SL_NEVER. */
 int64_t sl_loop_timeout(const struct sl_loop *loop);
 /* A descriptor, constant for life, readable when step has events, and when
  * something was begun or cancelled outside a step since the last one. With the
@@ -103,7 +103,8 @@ void sl_loop_wake_host(struct sl_loop *loop);
 /* SL_MISUSE after fork or on another thread than the first. */
 enum sl_status sl_loop_check(const struct sl_loop *loop);
 
-/* In a child of the process that made it: nothing shared may be touched. */
+/* Whether this is a child of the loop's process: nothing shared may be
+ * touched. */
 bool sl_loop_is_forked(const struct sl_loop *loop);
 
 static inline int64_t sl_loop_refresh(struct sl_loop *loop)
@@ -111,7 +112,7 @@ static inline int64_t sl_loop_refresh(struct sl_loop *loop)
     return loop->now = sl_clock_now();
 }
 
-/* Something was begun, ended or asked to end. Outside a step an outer loop does
+/* An operation was begun, ended or cancelled. Outside a step an outer loop does
  * not know yet that it has to step. */
 static inline void sl_loop_tell_host(struct sl_loop *loop)
 {
@@ -119,7 +120,7 @@ static inline void sl_loop_tell_host(struct sl_loop *loop)
         sl_loop_wake_host(loop);
 }
 
-/* While delivering: more is ready, for this step or the next. */
+/* Whether, while delivering, more is ready for this step or the next. */
 static inline bool sl_loop_has_more(const struct sl_loop *loop)
 {
     /* The end of the batch stands among the others. */

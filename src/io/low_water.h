@@ -27,9 +27,9 @@ void sl_low_water_init(struct sl_low_water *low_water, struct sl_loop *loop,
 /* Before the descriptor is closed. */
 void sl_low_water_fini(struct sl_low_water *low_water);
 
-/* Something was received, and perhaps there was more. */
+/* Bytes were received, and perhaps there were more. */
 void sl_low_water_note(struct sl_low_water *low_water, bool is_room_filled);
-/* At least `bytes` more are to come. */
+/* At least `bytes` more will arrive. */
 void sl_low_water_expect(struct sl_low_water *low_water, size_t bytes);
 
 static inline bool sl_low_water_is_raised(const struct sl_low_water *low_water)

@@ -19,7 +19,7 @@ struct sl_platform {
     const struct sl_backend_class *backends[SL_PLATFORM_BACKENDS];
 };
 
-/* From any thread. */
+/* May be called from any thread. */
 const struct sl_platform *sl_platform(void);
 
 #endif

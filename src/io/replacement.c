@@ -12,7 +12,7 @@
 #include <sys/uio.h>
 #include <unistd.h>
 
-/* Links that lead from one to the next, as in the kernel. */
+/* The longest chain of links, as in the kernel. */
 #define MOST_LINKS 40
 /* Slices written in one call. */
 #define MOST_VIEWS 16
@@ -87,8 +87,8 @@ static int name_temporary(struct sl_replacement *replacement)
 
 /* ---- opening ---- */
 
-/* Nothing but a regular file can be replaced without harm. What stands below
- * these folders leads to files that others have open. */
+/* Only a regular file can be replaced without harm. Names below these folders
+ * lead to files that others have open. */
 static bool must_be_direct(const char *path, const struct stat *info)
 {
     return !S_ISREG(info->st_mode) || strncmp(path, "/dev/", 5) == 0 ||
@@ -110,7 +110,8 @@ static enum sl_status open_direct(struct sl_replacement *replacement,
     return fail(failure, errno);
 }
 
-/* Until it is complete a file that replaces another is its owner's alone. */
+/* Opens the temporary file. Until it is complete, only its owner may read a
+ * file that replaces another. */
 static int open_temporary(struct sl_replacement *replacement)
 {
     int error = name_temporary(replacement);

@@ -20,7 +20,7 @@ enum sl_status sl_resolver_create(struct sl_loop *loop,
                                   struct sl_resolver **resolver);
 /* Never blocks. The askers of look-ups in progress are not called any more;
  * threads still inside getaddrinfo are left to end by themselves with their own
- * memory. Before the loop is closed. */
+ * memory. Call it before the loop is closed. */
 void sl_resolver_destroy(struct sl_resolver *resolver);
 
 /* The source to ask. Failures: SL_RESOLVE with the reason ("name or service not

@@ -107,7 +107,7 @@ static bool is_stuck(const struct worker *worker, int64_t now)
 /* With the lock held. */
 struct force {
     size_t idle;  /* take a question soon */
-    size_t fit;   /* those, and who is not stuck with one */
+    size_t fit;   /* idle threads, and those that are not stuck */
     size_t count; /* all threads there are */
 };
 
@@ -128,7 +128,7 @@ static struct force muster(const struct sl_resolve_threads *threads,
     return force;
 }
 
-/* With the lock held: the next question, or NULL when it is time to go. */
+/* Waits for the next question; NULL: time to end. With the lock held. */
 static struct sl_question *wait_for_question(struct sl_resolve_threads *threads)
 {
     struct timespec until;
@@ -143,7 +143,7 @@ static struct sl_question *wait_for_question(struct sl_resolve_threads *threads)
     return threads->loop != NULL ? threads->first : NULL;
 }
 
-/* Out of the queue, wherever it stands. With the lock held. */
+/* Takes a question out of the queue. With the lock held. */
 static bool take_question(struct sl_resolve_threads *threads,
                           struct sl_question *question)
 {
@@ -193,7 +193,7 @@ static void *work(void *argument)
             sl_loop_post(threads->loop, &question->post);
         else
             sl_question_free(question);
-        /* It was stuck, and others have its place. */
+        /* The thread was stuck, and others have its place. */
         if (muster(threads, sl_clock_now()).fit > SL_RESOLVE_THREADS)
             break;
     }
@@ -282,7 +282,7 @@ static int start_worker(struct sl_resolve_threads *threads)
     return 0;
 }
 
-/* When the next thread is stuck; SL_NEVER. With the lock held. */
+/* The time when the next thread is stuck; SL_NEVER. With the lock held. */
 static int64_t next_stuck(const struct sl_resolve_threads *threads, int64_t now)
 {
     int64_t due = SL_NEVER;

@@ -46,7 +46,7 @@ static void notify(struct sl_socket *socket)
         sl_completion_signal(&self->ready, SL_OK, 0);
 }
 
-/* Brings the completion and what poll(2) asks for in line with the flags. */
+/* Brings the completion and poll(2)'s interest in line with the flags. */
 static void wait_for_flags(struct stream *self)
 {
     struct sl_socket *socket = &self->base.socket;
@@ -111,7 +111,8 @@ static enum sl_status fail(struct stream *self, int error)
     if (error == EFAULT)
         sl_loop_late_write(self->base.loop);
     if (error == EBADF) {
-        /* Somebody else has closed the descriptor: no event will ever tell. */
+        /* Code outside sluice closed the descriptor: no event will report
+         * it. */
         self->base.socket.is_readable = true;
         notify(&self->base.socket);
     }
@@ -172,8 +173,9 @@ static enum sl_status send_some(struct stream *self,
     while (n < 0 && errno == EINTR);
     if (n < 0)
         return after_failed_send(self, errno, is_mapped);
-    /* A short count means that the kernel's buffer is full. But a mapped page that
-     * is gone cuts a send short as well: the next send says which it was. */
+    /* A short count means that the kernel's buffer is full. But a missing page
+     * of a mapped file cuts a send short as well: the next send says which it
+     * was. */
     if ((size_t)n < size && !is_mapped)
         transport->socket.is_writable = false;
     self->waits_to_send = false;
@@ -249,7 +251,7 @@ static enum sl_status end_of(const struct stream *self)
     return SL_END;
 }
 
-/* The pool rounds up; what comes after `want` bytes is not for this buffer. */
+/* The pool rounds up; bytes after `want` are not for this buffer. */
 static void limit_rooms(struct sl_room *rooms, size_t count, size_t want)
 {
     for (size_t i = 0; i < count; i++) {

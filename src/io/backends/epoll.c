@@ -90,9 +90,9 @@ static enum sl_status epoll_attach(struct sl_backend *backend,
     return SL_OK;
 }
 
-/* Before the descriptor is closed: a duplicate of it, in a child for instance,
- * would keep the registration, which could then not be taken out any more. In
- * the child itself it is the parent's registration that would go. */
+/* Detach comes before the descriptor is closed: a duplicate of it, in a child
+ * for instance, would keep the registration, which could then not be removed
+ * any more. In the child itself the parent's registration would be removed. */
 static void epoll_detach(struct sl_backend *backend, struct sl_socket *socket)
 {
     struct epoll_backend *self = self_of(backend);
@@ -114,9 +114,9 @@ static void epoll_move(struct sl_backend *backend, struct sl_socket *socket,
     socket->fd = -1;
 }
 
-/* The kernel reports what is ready in the order in which it became so, and what
- * becomes ready meanwhile comes last: after as many events as there are
- * descriptors, nothing is left of what was ready at first. */
+/* The kernel reports events in the order in which they became ready, and later
+ * ones come last: after as many events as there are descriptors, all events
+ * that were ready at first have been reported. */
 static void note_reported(struct epoll_backend *self, int count)
 {
     struct sl_backend *backend = &self->base;

@@ -19,7 +19,7 @@ static inline bool sl_would_block(int error)
     return error == EAGAIN || error == EWOULDBLOCK;
 }
 
-/* For backends' files: an event came for the socket. */
+/* For backends' files: an event arrived for the socket. */
 void sl_readiness_event(struct sl_socket *socket, bool is_readable,
                         bool is_writable, bool is_hung_up);
 
