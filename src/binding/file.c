@@ -19,7 +19,7 @@ static int push_reason(lua_State *L, const char *reason)
     return 2;
 }
 
-/* That `info` is not of a regular file: nil and a reason. */
+/* Pushes nil and a reason: `info` is not of a regular file. */
 static int push_kind(lua_State *L, const struct stat *info)
 {
     const char *kind = "something else";

@@ -52,8 +52,8 @@ static int loop_run(lua_State *L)
     return 0;
 }
 
-/* loop:spin(seconds) - how long a step polls before it sleeps, where answers tend
- * to come sooner than a process wakes up; 0, as it begins: never */
+/* loop:spin(seconds) - sets how long a step polls before it sleeps, where
+ * answers arrive sooner than a process wakes up; 0, the default: never */
 static int loop_spin(lua_State *L)
 {
     struct slb_runtime *runtime = check_loop(L);
@@ -86,7 +86,7 @@ static int loop_pollfd(lua_State *L)
     return 1;
 }
 
-/* loop:events() -> "r", always: what to poll the descriptor for */
+/* loop:events() -> "r", always: the event to poll the descriptor for */
 static int loop_events(lua_State *L)
 {
     check_loop(L);

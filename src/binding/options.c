@@ -149,8 +149,8 @@ static int new_options(lua_State *L)
     return 1;
 }
 
-/* deadline(seconds) -> when that time will be over, by the loop's clock; nil for
- * what never is. Without a number: the total time of a request by default. */
+/* deadline(seconds) -> the end of that time, by the loop's clock; nil if it
+ * never ends. Without a number: the end of a request's default total time. */
 static int new_deadline(lua_State *L)
 {
     int64_t now = sl_clock_now();

@@ -27,8 +27,9 @@ static void push_count(lua_State *L, uint64_t count)
         lua_pushinteger(L, (lua_Integer)count);
 }
 
-/* -> body bytes sent, received, `total` to be sent, and those to be received (nil:
- * not known). As they travel: without framing, before decoding. */
+/* -> body bytes sent, received, `total` to be sent, and to be received (nil:
+ * unknown). They are counted as they travel: without framing, before
+ * decoding. */
 static int push_counts(lua_State *L, const struct sl_exchange *exchange)
 {
     const struct sl_response *response = &exchange->incoming.response;

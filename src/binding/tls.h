@@ -13,14 +13,15 @@ struct slb_tls_context {
     struct slb_verifier *verifier;  /* NULL: no callback of the user's */
 };
 
-/* A user's verify callback. Lives as long as the context, because handshakes may
- * outlive the context's handle; once that is gone everything is refused. */
+/* A user's verify callback. Lives as long as the context, because handshakes
+ * may outlive the context's handle; without the function every peer is
+ * refused. */
 struct slb_verifier {
     struct slb_runtime *runtime;
     int function; /* registry reference; LUA_NOREF: gone */
 };
 
-/* Holds a peer while what it says is made into Lua values, which may run
+/* Holds a peer while its texts are made into Lua values, which may run
  * finalisers. */
 struct slb_peer {
     struct sl_peer *peer; /* NULL: none yet, or released */

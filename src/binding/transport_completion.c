@@ -48,7 +48,7 @@ static int transport_begin_receive(lua_State *L)
     return push_completion(L, false);
 }
 
-/* Puts the transport at index 1, below what was there. */
+/* Puts the transport at index 1, below the arguments. */
 static struct slb_completion *check_completion(lua_State *L)
 {
     struct slb_completion *completion = slb_check(L, 1, completion_type);
@@ -82,7 +82,7 @@ static int completion_await(lua_State *L)
     return slb_await_transport(L, handle, is_send);
 }
 
-/* completion:cancel() - asks it to end with `cancelled` */
+/* completion:cancel() - asks the operation to end with `cancelled` */
 static int completion_cancel(lua_State *L)
 {
     struct slb_completion *completion = check_completion(L);

@@ -1,4 +1,4 @@
-/* binding/types.h - the Lua types of this module and who opens them
+/* binding/types.h - the Lua types of this module and their openers
  *
  * Each opener registers its type and adds its functions to the module table on
  * top of the stack.
@@ -73,8 +73,8 @@ struct sl_buffer *slb_check_buffer(lua_State *L, int index);
  * or disposed. */
 struct sl_writer *slb_check_writer(lua_State *L, int index);
 
-/* The content as a new Lua string: one segment without a detour, several
- * through one copy. `check` gives the sequence of the live handle at index 1, or
+/* Pushes the content as a new Lua string: one segment directly, several through
+ * one copy. `check` gives the sequence of the live handle at index 1, or
  * raises. */
 void slb_push_sequence_string(lua_State *L,
                               const struct sl_sequence *(*check)(lua_State *L));

@@ -115,7 +115,7 @@ static int writer_write(lua_State *L)
     return 1;
 }
 
-/* writer:view() -> string of what was written so far */
+/* writer:view() -> string of the bytes written so far */
 static int writer_view(lua_State *L)
 {
     struct sl_view view = sl_writer_view(check_live(L));
