@@ -107,7 +107,7 @@ local function read_environment()
   local list, wrong = no_proxy.read(no_proxy.split(os.getenv "no_proxy" or ""))
   if not list then
     return failure.new("invalid", "environment",
-      ("no_proxy: '%s' is no name, address or network"):format(wrong))
+      ("no_proxy: '%s' is not a name, address or network"):format(wrong))
   end
   return { http = made[1] or made[3], https = made[2] or made[3], exempt = list }
 end

@@ -374,7 +374,7 @@ static int reader_seek(lua_State *L)
     lua_Integer offset = luaL_optinteger(L, 3, 0);
 
     if (!reader->is_whole && (whence != SL_SEEK_CURRENT || offset != 0))
-        return luaL_error(L, "seek: a body on its way is read forward only");
+        return luaL_error(L, "seek: a streamed body is read forward only");
     if (reader->is_whole &&
         sl_reader_seek(&reader->reader, whence, offset) != SL_OK)
         return slb_push_outcome(L, SL_INVALID, "seek before the start");
@@ -388,7 +388,7 @@ static int reader_length(lua_State *L)
     struct slb_body_reader *reader = check_reader(L);
 
     if (!reader->is_whole)
-        return luaL_error(L, "the length of a body on its way is not known");
+        return luaL_error(L, "the length of a streamed body is not known");
     lua_pushinteger(L, (lua_Integer)reader->reader.sequence->size);
     return 1;
 }

@@ -40,7 +40,7 @@ static int push_timings(lua_State *L, const struct sl_exchange *exchange)
 static int push_body(lua_State *L, struct slb_response *response)
 {
     if (response->exchange->phase != SL_EXCHANGE_DONE)
-        return luaL_error(L, "body is still on its way: call text()");
+        return luaL_error(L, "body is still arriving: call text()");
     if (response->is_detached)
         return luaL_error(L, "use of detached body");
     return slb_push_text(L, response);

@@ -77,7 +77,7 @@ static int completion_await(lua_State *L)
     if (core->is_taken)
         return luaL_error(L, "await: nothing is under way");
     if (slb_is_awaited(&core->completion))
-        return luaL_error(L, "await: somebody waits already");
+        return luaL_error(L, "await: another coroutine waits already");
     lua_settop(L, 1);
     return slb_await_transport(L, handle, is_send);
 }
