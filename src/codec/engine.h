@@ -45,7 +45,7 @@ struct sl_engine {
     uint64_t consumed;  /* bytes since the last reset */
     uint64_t delivered; /* the same of the output */
     bool has_more;      /* the last step ended because its room was full */
-    /* Bytes to be read before the input: they were taken too much. */
+    /* Bytes to be read before the input: the engine took too many. */
     char surplus[16];
     size_t surplus_first;
     size_t surplus_end;
@@ -58,10 +58,10 @@ enum sl_status sl_engine_create(const struct sl_engine_class *class,
                                 struct sl_allocator *allocator,
                                 struct sl_engine **engine);
 void sl_engine_destroy(struct sl_engine *engine);
-/* For the next body. */
+/* Prepares for the next body. */
 enum sl_status sl_engine_reset(struct sl_engine *engine);
-/* For the next frame or member of the same body, where the class can: keeps
- * the surplus. */
+/* Prepares for the next frame or member of the same body, where the class can:
+ * keeps the surplus. */
 enum sl_status sl_engine_restart(struct sl_engine *engine);
 
 /* The next bytes behind those that the engine took; empty at the end. */
@@ -82,7 +82,7 @@ void sl_engine_unread(struct sl_engine *engine, struct sl_view bytes);
 enum sl_status sl_engine_step(struct sl_engine *engine, struct sl_buffer *input,
                               struct sl_buffer *output, size_t limit,
                               struct sl_view *produced, const char **error);
-/* Makes it content of `output`, which may move it. */
+/* Makes the produced bytes content of `output`, which may move them. */
 void sl_engine_commit(struct sl_engine *engine, struct sl_buffer *output,
                       struct sl_view produced);
 

@@ -1,4 +1,4 @@
-/* codec/json_scan.h - how far the text of a JSON string needs no second look */
+/* codec/json_scan.h - finds where a JSON string needs a second look */
 #ifndef SL_CODEC_JSON_SCAN_H
 #define SL_CODEC_JSON_SCAN_H
 

@@ -56,11 +56,11 @@ struct sl_head {
 
 void sl_head_init(struct sl_head *head, struct sl_pool *pool,
                   const struct sl_head_limits *limits);
-/* The same for a trailer section: no status line. */
+/* As sl_head_init for a trailer section: no status line. */
 void sl_head_init_trailers(struct sl_head *head, struct sl_pool *pool,
                            const struct sl_head_limits *limits);
 void sl_head_fini(struct sl_head *head);
-/* Back to what init left. */
+/* Back to the state after init. */
 void sl_head_reset(struct sl_head *head);
 
 /* Parses from the front of `input`. SL_OK: complete, its bytes are consumed.

@@ -1,8 +1,8 @@
 /* http/url.h - URLs of http, https, ws, wss and http+unix, by RFC 3986
  *
  * Parsing splits and validates and copies nothing: the parts are views into the
- * text. Splitting comes before decoding, and nothing is decoded twice. What is
- * made of URLs is written by url_write.h.
+ * text. Splitting comes before decoding, and nothing is decoded twice.
+ * url_write.h writes new texts from URLs.
  */
 #ifndef SL_HTTP_URL_H
 #define SL_HTTP_URL_H
@@ -25,7 +25,7 @@ struct sl_url {
     int port;     /* explicit or the scheme's default, to 65535; 0: none */
 };
 
-/* Any URI reference. SL_INVALID: `*error` says why (a static clause). */
+/* Splits any URI reference. SL_INVALID: `*error` says why (a static clause). */
 enum sl_status sl_url_parse(struct sl_url *url, struct sl_view text,
                             const char **error);
 
