@@ -100,7 +100,7 @@ enum sl_status sl_tls_policy_check_pin(const struct sl_tls_policy *policy,
                                        const unsigned char *pin,
                                        struct sl_failure *failure)
 {
-    /* Both are hashes of what the peer shows to everyone. */
+    /* Both are hashes of a key that the peer shows to everyone. */
     for (size_t i = 0; i < policy->pin_count; i++)
         if (memcmp(pin, policy->pins[i], SL_TLS_PIN_SIZE) == 0)
             return SL_OK;

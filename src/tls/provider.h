@@ -44,9 +44,9 @@ struct sl_tls_options {
     bool has_own_records;     /* may go on without the library's; true by
                                * default */
     const char *key_log_file; /* secrets are written there, NSS format */
-    /* May refuse what passed every other check, never accept what did not:
-     * called after verification, before any byte is sent. It must leave the
-     * engine alone. NULL: none. */
+    /* May refuse a peer that passed every other check, never accept one that
+     * did not: called after verification, before any byte is sent. It must
+     * leave the engine alone. NULL: no check. */
     bool (*verify)(void *owner, const struct sl_tls_certificate *peer,
                    char *reason, size_t reason_size);
     /* Called when the context is gone, and with it every engine that might have
@@ -88,10 +88,10 @@ struct sl_tls_provider {
     void (*context_retain)(struct sl_tls_context *context);
     void (*context_release)(struct sl_tls_context *context);
 
-    /* A client engine for `host` (a name, rooted or not, or a literal address;
-     * empty is SL_INVALID whatever `verifies` says). `identity` keys the
-     * session cache: everything that must not be shared. `owner` is passed to
-     * verify. `pool` serves nothing but small scratch. */
+    /* Creates a client engine for `host` (a name, rooted or not, or a literal
+     * address; empty is SL_INVALID whatever `verifies` says). `identity` keys
+     * the session cache: everything that must not be shared. `owner` is passed
+     * to verify. `pool` serves nothing but small scratch. */
     enum sl_status (*engine_create)(struct sl_tls_context *context,
                                     struct sl_pool *pool, const char *host,
                                     const char *identity, void *owner,
@@ -128,13 +128,13 @@ struct sl_tls_provider {
     /* Appends close_notify; nothing may be encrypted afterwards. */
     void (*close)(struct sl_tls_engine *engine, struct sl_buffer *out);
 
-    /* Nothing is under way for a while: gives back what the next call can take
-     * again, with OpenSSL the whole SSL or 33 KiB of its record buffers. NULL:
-     * there is nothing to give. */
+    /* Nothing is under way for a while: frees memory that the next call can
+     * rent again, with OpenSSL the whole SSL or 33 KiB of its record buffers.
+     * NULL: there is nothing to free. */
     void (*rest)(struct sl_tls_engine *engine);
 
     void (*info)(const struct sl_tls_engine *engine, struct sl_tls_info *info);
-    /* False: the peer showed none, or SL_MEMORY. */
+    /* False: the peer showed no certificate, or SL_MEMORY. */
     bool (*peer)(struct sl_tls_engine *engine,
                  struct sl_tls_certificate *certificate);
 };

@@ -1,4 +1,4 @@
-/* tls/gnutls/certificate.h - certificates as text, and what is measured on them
+/* tls/gnutls/certificate.h - certificates as text, and their digests
  *
  * All text is printable ASCII: what a peer wrote into its names is escaped.
  */

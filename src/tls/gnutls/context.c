@@ -173,7 +173,7 @@ static enum sl_status load_roots(struct sl_tls_context *context,
 
 /* ---- the client's own certificate ---- */
 
-/* Locked by a password, which is missing or another one. */
+/* Fails for a file locked by a password, which is missing or another one. */
 static enum sl_status fail_locked(struct sl_failure *failure,
                                   const char *option, const char *path,
                                   const char *password)

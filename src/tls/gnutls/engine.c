@@ -31,7 +31,7 @@ static ssize_t pull(gnutls_transport_ptr_t pointer, void *to, size_t size)
     return (ssize_t)count;
 }
 
-/* Asked before GnuTLS would wait: nothing is ever waited for. */
+/* Called before GnuTLS would wait; it never waits. */
 static int has_input(gnutls_transport_ptr_t pointer, unsigned milliseconds)
 {
     struct sl_tls_engine *engine = pointer;
@@ -103,8 +103,8 @@ static void offer_session(struct sl_tls_engine *engine)
     /* A session that is refused leads to a full handshake. */
     gnutls_session_set_data(engine->session, session->bytes.data,
                             session->bytes.size);
-    /* Used twice, a TLS 1.3 ticket would tell an onlooker that both
-     * connections have one client (RFC 8446 C.4). */
+    /* Used twice, a TLS 1.3 ticket would show an onlooker that both connections
+     * have one client (RFC 8446 C.4). */
     if (session->is_single_use)
         sl_gnutls_sessions_drop(cache, session);
     else
@@ -325,7 +325,7 @@ static enum sl_status accept_peer(struct sl_tls_engine *engine)
 
     if (status == SL_OK)
         status = sl_gnutls_verify_again(engine, &engine->state.failure);
-    /* RFC 7301 3.2: the server may choose among what was offered. */
+    /* RFC 7301 3.2: the server may choose among the protocols offered. */
     if (status == SL_OK && chosen_protocol(engine) == NULL &&
         gnutls_alpn_get_selected_protocol(engine->session, &chosen) == 0)
         status = fail(engine, SL_TLS,

@@ -1,4 +1,4 @@
-/* tls/openssl/certificate.h - certificates as text, and measures taken on them
+/* tls/openssl/certificate.h - certificates as text, and their digests
  *
  * All text is printable ASCII: what a peer wrote into its names is escaped.
  */

@@ -26,7 +26,8 @@
  * changes it. */
 #define SECURITY_LEVEL 2
 
-/* Real chains have three or four; each more costs a signature check. */
+/* The most intermediates: real chains have three or four, and each more costs a
+ * signature check. */
 #define MOST_INTERMEDIATES 10
 
 static enum sl_status fail_library(struct sl_failure *failure, const char *what)
@@ -132,7 +133,7 @@ static enum sl_status fail_file(struct sl_failure *failure, const char *option,
     return fail_library(failure, what);
 }
 
-/* Locked by a password, which is missing or another one. */
+/* Fails for a file locked by a password, which is missing or another one. */
 static enum sl_status fail_locked(struct sl_failure *failure,
                                   const char *option, const char *path,
                                   const char *password)

@@ -1,4 +1,4 @@
-/* tls/openssl/roots.h - what a context trusts, and what it knows as revoked */
+/* tls/openssl/roots.h - a context's roots, and its list of revocations */
 #ifndef SL_TLS_OPENSSL_ROOTS_H
 #define SL_TLS_OPENSSL_ROOTS_H
 

@@ -4,7 +4,7 @@
  *         -> slot ...
  *
  * A slot belongs to one identity, and an identity holds everything that two
- * connections must share before one may resume what the other began. Both an
+ * connections must share before one may resume a session of the other. Both an
  * engine and the cache hold references to a slot, so a ticket that arrives late
  * finds its slot even when the cache has dropped it.
  */
@@ -50,11 +50,11 @@ void sl_openssl_slot_release(struct sl_openssl_slot *slot);
 void sl_openssl_slot_put(struct sl_openssl_slot *slot, SSL_SESSION *session);
 
 /* The newest session still good, with one reference, or NULL. A TLS 1.3 ticket
- * leaves the slot: used twice, it would tell an onlooker that both connections
+ * leaves the slot: used twice, it would show an onlooker that both connections
  * have one client (RFC 8446 C.4). */
 SSL_SESSION *sl_openssl_slot_take(struct sl_openssl_slot *slot);
 
-/* Forgets all of it. */
+/* Forgets all sessions. */
 void sl_openssl_slot_clear(struct sl_openssl_slot *slot);
 
 #endif
