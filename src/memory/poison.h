@@ -1,9 +1,10 @@
-/* memory/poison.h - free memory that shows who still writes to it
+/* memory/poison.h - free memory that shows late writes to it
  *
  * in, out: memory/pool.c and memory/slab.c, which alone include this
  *
- * Under the address sanitizer free memory is hidden from the program. A poisoned
- * pool fills it besides, which also catches what no sanitizer sees: the kernel.
+ * Under the address sanitizer free memory is hidden from the program. A
+ * poisoned pool also fills it, which catches what no sanitizer sees: the
+ * kernel.
  */
 #ifndef SL_MEMORY_POISON_H
 #define SL_MEMORY_POISON_H

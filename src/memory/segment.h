@@ -47,7 +47,7 @@ static inline void sl_segment_retain(struct sl_segment *segment)
 /* For the two below: gives a segment without holders back to its pool. */
 void sl_pool_return(struct sl_segment *segment);
 
-/* The last one gives the segment back, unless it is pinned. */
+/* Releases a reference. The last one gives the segment back, unless pinned. */
 static inline void sl_segment_release(struct sl_segment *segment)
 {
     sl_assert(!segment->is_free && segment->refs > 0);
