@@ -93,11 +93,11 @@ struct sl_pool *slb_pool_of_size(struct slb_runtime *runtime,
 void slb_pool_retain(struct slb_runtime *runtime, struct sl_pool *pool);
 void slb_pool_release(struct slb_runtime *runtime, struct sl_pool *pool);
 
-/* A handle now holds that many bytes which the collector cannot see: it is
+/* A handle now holds bytes which the collector cannot see: the collector is
  * stepped in proportion. May run finalisers. */
 void slb_note_bytes(lua_State *L, struct slb_runtime *runtime, size_t bytes);
 
-/* Bytes noted have been given back before the collector had to see to it. */
+/* Bytes noted have been freed before the collector had to. */
 static inline void slb_forget_bytes(struct slb_runtime *runtime, size_t bytes)
 {
     runtime->debt -= bytes < runtime->debt ? bytes : runtime->debt;

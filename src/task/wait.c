@@ -221,7 +221,7 @@ bool slb_run_hook(lua_State *L)
            lua_pcall(L, 0, 0, 0) == LUA_OK;
 }
 
-/* Nothing is under way but waits for tasks, which nobody is left to end. */
+/* Only waits for tasks are left, which no running code can end. */
 static bool is_deadlock(const struct slb_runtime *runtime)
 {
     return runtime->loop.ready_first == NULL &&
@@ -262,8 +262,8 @@ static bool drive(lua_State *L, const struct slb_ticket *ticket)
     return true;
 }
 
-/* A coroutine that ends with an error keeps its slots until somebody closes it,
- * which may be never: the wait ends before. */
+/* A coroutine that ends with an error keeps its slots until the caller closes
+ * it, which may be never: the wait ends before. */
 static int raise_unfinished(lua_State *L, int index, const char *message)
 {
     end_wait(lua_touserdata(L, index));

@@ -65,20 +65,22 @@ int slb_wait(lua_State *L, struct slb_runtime *runtime,
 int slb_wait_own(lua_State *L, struct slb_runtime *runtime,
                  struct slb_ticket **list, int64_t due, lua_KFunction k);
 
-/* The same until the loop's next step, so that a coroutine that never has to wait
- * does not keep others from running: SL_TIMEOUT when that came, SL_CANCELLED. */
+/* The same until the loop's next step, so that a coroutine that never has to
+ * wait does not keep others from running. SL_TIMEOUT: the step came;
+ * SL_CANCELLED. */
 int slb_wait_turn(lua_State *L, struct slb_runtime *runtime,
                   void (*abandon)(void *subject), void *subject,
                   lua_KFunction k);
-/* Whether this thread may do that. */
+/* Whether this thread may wait for a turn. */
 bool slb_can_take_turn(lua_State *L, const struct slb_runtime *runtime);
 
 /* Pushes `core.waiting`, which a coroutine yields when it begins to wait. */
 void slb_push_waiting(lua_State *L);
 
-/* First thing in a continuation: ends the ticket and removes it, with whatever
- * lies above it, from the stack. Raises when the operation is not finished
- * because somebody else resumed the coroutine. The status it ended with. */
+/* Called first in a continuation: ends the ticket and removes it, with
+ * everything above it, from the stack. Raises when the operation is not
+ * finished because other code resumed the coroutine. Returns the status it
+ * ended with. */
 enum sl_status slb_waited(lua_State *L, lua_KContext context);
 
 /* Ends the own waits in a list. */
