@@ -1,4 +1,4 @@
---- Request bodies: what users give, as what the core sends.
+--- Request bodies: the values that users give, and what the core sends for them.
 -- A body is a string, lease, sequence, open file, { path = name }, an array of those, a
 -- function that returns the next piece (nil at the end), or { read = function,
 -- length = bytes }. It has `text`, or is pulled by `pull`, or has `parts` that the core
@@ -32,7 +32,7 @@ local function kind_of(value)
   return name == "sluice.lease" and "lease" or name == "sluice.sequence" and "sequence" or nil
 end
 
--- Raises unless `value` has no other fields than these two.
+-- Raises if `value` has fields other than these two.
 local function check_fields(where, label, value, one, other, level)
   for key in pairs(value) do
     if key ~= one and key ~= other then
@@ -63,7 +63,7 @@ local function path_part(name, path)
   return part
 end
 
--- Raises unless `value` is one that a part may have, and is alive.
+-- Raises unless `value` may be a part, and is alive.
 local function check_part(where, label, value, level)
   level = level + 1
   local kind = kind_of(value)
@@ -86,7 +86,7 @@ local function make_part(label, value)
   return { kind = kind, value = value, length = #value }
 end
 
--- Closes the files that were opened by their path, and disposes the leases.
+-- Closes files that were opened by their path, and disposes leases.
 local function release(parts)
   for _, part in ipairs(parts) do
     if part.is_owned then
@@ -103,7 +103,7 @@ local function dispose_lease(value)
   end
 end
 
---- Disposes the leases of a request that ends before its body was made.
+--- Disposes the leases of a request that fails before its body was made.
 function body.refuse(value)
   dispose_lease(value)
   if type(value) ~= "table" then return end
@@ -112,7 +112,7 @@ end
 
 -- ---- making ----
 
--- Messages call a part by `label`, with its position.
+-- Makes a body of parts; messages name a part by `label` and its position.
 local function of_parts(label, values)
   local self = setmetatable({ parts = {}, length = 0 }, Body)
   for i, value in ipairs(values) do
@@ -197,15 +197,15 @@ function body.new(where, value, level)
   return made
 end
 
---- Whether a value can be read once only.
+--- Whether a value can be read only once.
 function body.is_pulled(value)
   return type(value) == "function" or type(value) == "table" and type(value.read) == "function"
 end
 
 -- ---- sending ----
 
--- The part for the core. What is sent was declared: a file that has become shorter
--- cannot be.
+-- Opens a part for the core. Its length was declared, so a file that has shrunk since then
+-- is refused.
 local function open_file(part)
   local size, reason = core.file_size(part.value)
   if size and size < part.start + part.length then
@@ -226,8 +226,8 @@ local closes_all = {
   end,
 }
 
--- A lease is shown, not given away, so that the request can be sent again; closing the
--- second result closes what shows it.
+-- Leases are shown, not given away, so that the request can be sent again; closing the
+-- second result closes the sequences that show them.
 local function open_parts(parts, has_lease)
   local opened = {}
   local shown <close> = has_lease and setmetatable({}, closes_all) or nil
@@ -275,7 +275,7 @@ local function check_piece(piece)
       .. (name or type(piece)), 0)
   end
 end
-
+--- The next piece of a pulled body, nil at its end | nil, message.
 --- The next piece of a body that is pulled, nil at its end | nil, message.
 function Body:read()
   self.is_begun = true

@@ -18,8 +18,8 @@ local function deadline_of(client, options)
   return core.deadline(total or options.stream and math.huge or nil)
 end
 
---- A call that begins now with that request. `response` is its first one where that was
--- sent already, without a call; the call then ends when that one would have.
+--- A call that begins now with that request. If the request was sent already, without a
+-- call, `response` is its response; the call then ends at the deadline of that one.
 function Call.new(client, request, response)
   local self = setmetatable({ client = client, requests = { request } }, Call)
   if response then
@@ -30,14 +30,14 @@ function Call.new(client, request, response)
   return self
 end
 
---- Another request for the same call: `request`, but for what `changes` names.
+--- Another request for the same call: `request` with `changes`.
 function Call:derive(request, changes)
   local derived = request:derive(changes or {})
   self.requests[#self.requests + 1] = derived
   return derived
 end
 
---- Notes that a response leads elsewhere.
+--- Notes a redirect by a response.
 function Call:add_redirect(response)
   local history = self.history or {}
   history[#history + 1] = { status = response.status, url = response.url }
@@ -57,7 +57,7 @@ function Call:info(planned)
   }
 end
 
---- The call has come to its end, and so have its requests.
+--- Ends the call and its requests.
 function Call:__close()
   for _, request in ipairs(self.requests) do request:close() end
 end

@@ -23,7 +23,7 @@ check.text = make("string without zero bytes", function(v)
   return type(v) == "string" and not v:find("\0", 1, true)
 end)
 
---- A string that says something.
+--- A string that is not empty.
 check.content = make("string that is not empty", function(v)
   return type(v) == "string" and v ~= ""
 end)
@@ -120,7 +120,7 @@ local elsewhere = {
   pool_size = "pool.per_origin",
 }
 
--- How many single changes, insertions and removals make one word the other.
+-- The count of changed, inserted and removed letters that make one word the other.
 local function distance(a, b)
   local row = {}
   for j = 0, #b do row[j] = j end
@@ -135,7 +135,7 @@ local function distance(a, b)
   return row[#b]
 end
 
--- The option of `schema` whose name is nearest; of two as near the first in the alphabet.
+-- The option of `schema` with the nearest name; of two as near the first in the alphabet.
 local function find_nearest(key, schema)
   local best, least
   for name in pairs(schema) do

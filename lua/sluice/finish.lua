@@ -8,7 +8,7 @@ local functions = setmetatable({}, { __mode = "k" })
 
 function finish.set(response, f) functions[response] = f end
 
---- Calls it, once. May raise what it raises.
+--- Calls the function, once. Its error is raised.
 function finish.call(response)
   local f = functions[response]
   functions[response] = nil

@@ -11,7 +11,7 @@ local transmit = require "sluice.transmit"
 
 local pipeline = {}
 
--- A function that forgets to return would lose the response and say nothing.
+-- A function that forgets to return would silently lose the response.
 local function raise_nothing(step, received)
   if type(received) == "userdata" then received:dispose() end
   local from = debug.getinfo(step, "S")
@@ -50,7 +50,7 @@ function pipeline.run(call, request)
   return run(steps, 1, request, function(last) return redirects(call, last, send_expecting) end)
 end
 
---- The same for a request that was sent already and whose response leads elsewhere.
+--- The same for a request that was sent already and whose response redirects.
 function pipeline.follow(call, request, response)
   return redirects(call, request, send_expecting, response)
 end

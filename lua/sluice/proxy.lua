@@ -1,6 +1,6 @@
---- Through which proxy a URL is asked: the option `proxy`, read once, and its answer for
--- each URL. A proxy is { kind, host, port, user, password, key, text }: `key` tells it
--- apart from any other, `text` names it without its credentials.
+--- The choice of a proxy for a URL: the option `proxy`, read once, and its answer for each
+-- URL. A proxy is { kind, host, port, user, password, key, text }: `key` is different for
+-- each proxy, `text` names it without its credentials.
 
 local core = require "sluice.core"
 local failure = require "sluice.failure"
@@ -21,7 +21,7 @@ local function decode(text)
   return decoded
 end
 
--- Fills in user and password. Returns nothing | the reason
+-- Fills in user and password. Returns nil | the reason
 local function add_credentials(made, userinfo)
   local user, password = userinfo:match "^([^:]*):?(.*)$"
   made.user, made.password = decode(user), decode(password)
@@ -51,7 +51,7 @@ local function read_url(text)
     local reason = add_credentials(made, url.userinfo)
     if reason then return nil, reason end
   end
-  -- Sizes keep a user and a password apart, whatever is in them.
+  -- Their sizes keep user and password apart, whatever bytes they hold.
   made.key = made.user and ("%s %d:%s:%s"):format(made.text, #made.user, made.user, made.password)
     or made.text
   return made

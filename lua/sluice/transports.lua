@@ -1,4 +1,4 @@
---- Which transport to use, and TLS contexts, for clients and connections alike.
+--- The choice of a transport, and TLS contexts, for clients and connections alike.
 
 local check = require "sluice.check"
 local core = require "sluice.core"
@@ -69,7 +69,7 @@ local backends = { io_uring = true, epoll = true, threads = true, poll = true }
 -- Completions that do not come from the kernel: they work, and gain less.
 local reduced = { threads = true }
 
--- Without a logger there is one warning for all of a Lua state.
+-- Without a logger there is only one warning in a Lua state.
 local has_warned = false
 
 local function warn_once(logger, text)
@@ -88,8 +88,8 @@ local function is_listed(list, name)
   return false
 end
 
---- The transport to use: what was asked for where this machine has it, else the
--- stream transport and one warning. A backend that was named is never replaced.
+--- Chooses the transport: the one asked for if this machine has it, else the stream transport
+-- and one warning. A backend that was named is never replaced.
 -- Misuse raises at `level`.
 -- Returns its mode and backend (nil: the best) | nil, message, err (unsupported)
 function transports.choose(asked, where, logger, level)
@@ -157,7 +157,7 @@ local function ask_password(options)
   return failure.new("tls", "tls: key_password", tostring(reason), "tls")
 end
 
---- A TLS context of checked options; `alpn` are the protocols when they name none.
+--- A TLS context of checked options; `alpn` are the protocols if the options name none.
 -- Returns context | nil, message, err (tls, invalid, memory)
 function transports.tls_context(options, alpn)
   local copy = {}
@@ -212,7 +212,7 @@ function transports.shared_context(options)
   return context
 end
 
---- The transport uses it: it is found again at least as long as that lives.
+--- Keeps a context while the transport that uses it lives, so that it is found again.
 function transports.hold(transport, context) used[transport] = context end
 
 return transports

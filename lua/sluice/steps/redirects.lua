@@ -1,6 +1,6 @@
---- Following redirects (RFC 9110 15.4), with what behaviour demands on top: no way from
--- https to http, none into or out of a unix socket, no secrets across origins, bodies
--- only where they can be sent again.
+--- Following redirects (RFC 9110 15.4), with more rules: none from https to http, none into
+-- or out of a unix socket, no secrets across origins, bodies only where they can be sent
+-- again.
 
 local compose = require "sluice.compose"
 local core = require "sluice.core"
@@ -16,7 +16,7 @@ end
 -- Why a URL is invalid, without the prefix that the core gives the message.
 local function reason_of(message) return "Location: " .. message:gsub("^url: ", "") end
 
--- The value of Location, which may be there twice but not say two things.
+-- The value of Location, which may be there twice if both agree.
 -- Returns the value | nil, reason
 local function read_location(response)
   local values = response.headers:all "Location"
@@ -74,8 +74,8 @@ local function derive(call, request, response)
   return derived
 end
 
---- Sends a request, and goes on while responses lead elsewhere. `response` is the first
--- one where that is there already.
+--- Sends a request, and follows redirects. `response` is its response if it was sent
+-- already.
 -- Returns response | nil, message, err (redirect, and what sending gives). Yields.
 return function(call, request, forward, response)
   local left, message, err
