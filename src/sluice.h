@@ -24,19 +24,20 @@ SLUICE_API int luaopen_sluice_core(lua_State *L);
 
 /* ---- the loop ---- */
 
-/* One descriptor, constant for the state's life, readable when there is work; -1
+/* A descriptor, constant for the state's life, readable when there is work; -1
  * when it cannot be made. */
 SLUICE_API int sluice_pollfd(lua_State *L);
 /* Seconds after which to step without an event; negative: never. */
 SLUICE_API double sluice_timeout(lua_State *L);
 /* Delivers what is ready, waiting at most `max_seconds` for it; 0 never blocks.
- * 1: somebody still waits; 0: nobody does. Raises inside a step and out of memory.
- */
+ * 1: there are waiters left; 0: there are not. Raises inside a step and out of
+ * memory. */
 SLUICE_API int sluice_step(lua_State *L, double max_seconds);
 
 /* ---- sequences: bytes without a Lua string ---- */
 
-/* Bytes of the sequence at `index`; raises when it is none or disposed. */
+/* Bytes of the sequence at `index`; raises for anything else, or a disposed
+ * one. */
 SLUICE_API size_t sluice_sequence_size(lua_State *L, int index);
 /* The bytes from `offset` to the end of their segment, `*size` of them (0 at the
  * end); good as long as the sequence is neither disposed nor collected. */

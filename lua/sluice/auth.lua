@@ -48,7 +48,7 @@ local function has_only(option, one, other)
   return true
 end
 
---- What is wrong with the option, or nil.
+--- Returns what is wrong with the option, or nil.
 function auth.check(option)
   if type(option) == "table" then
     if option.bearer ~= nil then

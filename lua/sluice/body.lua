@@ -1,4 +1,4 @@
---- Request bodies: what users give, as what the core sends.
+--- Request bodies: the values that users give, and what the core sends for them.
 -- A body is a string, lease, sequence, open file, { path = name }, an array of those, a
 -- function that returns the next piece (nil at the end), or { read = function,
 -- length = bytes }. It has `text`, or is pulled by `pull`, or has `parts` that the core
@@ -14,15 +14,14 @@ Body.__index = Body
 
 local function escape(byte) return ("\\x%02X"):format(byte:byte()) end
 
--- Of a long path its end, so that a message still has room for the reason.
+-- Shows the end of a long path only, so that a message still has room for the reason.
 local function named(label, path)
   if #path > 128 then path = "..." .. path:sub(-125) end
   if path:find "%c" then path = path:gsub("%c", escape) end
   return label .. " '" .. path .. "'"
 end
 
--- What a value is to be sent as, by its type alone: text, file, path, lease, sequence,
--- or nil.
+-- The kind of a value, by its type alone: text, file, path, lease, sequence; nil for any other.
 local function kind_of(value)
   local kind = type(value)
   if kind == "string" then return "text" end
@@ -33,7 +32,7 @@ local function kind_of(value)
   return name == "sluice.lease" and "lease" or name == "sluice.sequence" and "sequence" or nil
 end
 
--- Raises unless `value` has no other fields than these two.
+-- Raises if `value` has fields other than these two.
 local function check_fields(where, label, value, one, other, level)
   for key in pairs(value) do
     if key ~= one and key ~= other then
@@ -64,7 +63,7 @@ local function path_part(name, path)
   return part
 end
 
--- Raises unless `value` is one that a part may have, and is alive.
+-- Raises unless `value` may be a part, and is alive.
 local function check_part(where, label, value, level)
   level = level + 1
   local kind = kind_of(value)
@@ -79,7 +78,7 @@ local function check_part(where, label, value, level)
   end
 end
 
--- Of a value that was checked. Returns a part | nil, message, err (invalid)
+-- Makes a part of a checked value. Returns a part | nil, message, err (invalid)
 local function make_part(label, value)
   local kind = kind_of(value)
   if kind == "path" then return path_part(named(label, value.path), value.path) end
@@ -87,7 +86,7 @@ local function make_part(label, value)
   return { kind = kind, value = value, length = #value }
 end
 
--- Closes the files that were opened by their path, and disposes the leases.
+-- Closes files that were opened by their path, and disposes leases.
 local function release(parts)
   for _, part in ipairs(parts) do
     if part.is_owned then
@@ -104,7 +103,7 @@ local function dispose_lease(value)
   end
 end
 
---- Disposes the leases of a request that ends before its body was made.
+--- Disposes the leases of a request that fails before its body was made.
 function body.refuse(value)
   dispose_lease(value)
   if type(value) ~= "table" then return end
@@ -113,7 +112,7 @@ end
 
 -- ---- making ----
 
--- Messages call a part by `label`, with its position.
+-- Makes a body of parts; messages name a part by `label` and its position.
 local function of_parts(label, values)
   local self = setmetatable({ parts = {}, length = 0 }, Body)
   for i, value in ipairs(values) do
@@ -170,7 +169,7 @@ local function from_table(where, value, level)
   error(where .. ": body: table with path or read, or array of parts expected", level)
 end
 
--- A body of that value, which is none yet.
+-- Makes a body of a value that is not a body yet.
 local function make(where, value, level)
   local kind = type(value)
   level = level + 1
@@ -188,7 +187,7 @@ local function make(where, value, level)
     :format(where, io.type(value) or kind), level)
 end
 
---- Returns a body, false when there is none | nil, message, err (invalid).
+--- Returns a body, or false for nil | nil, message, err (invalid).
 function body.new(where, value, level)
   if value == nil then return false end
   if getmetatable(value) == Body then return value end
@@ -198,15 +197,15 @@ function body.new(where, value, level)
   return made
 end
 
---- Whether a value can be read once only.
+--- Whether a value can be read only once.
 function body.is_pulled(value)
   return type(value) == "function" or type(value) == "table" and type(value.read) == "function"
 end
 
 -- ---- sending ----
 
--- The part for the core. What is sent was declared: a file that has become shorter
--- cannot be.
+-- Opens a part for the core. Its length was declared, so a file that has shrunk since then
+-- is refused.
 local function open_file(part)
   local size, reason = core.file_size(part.value)
   if size and size < part.start + part.length then
@@ -216,7 +215,7 @@ local function open_file(part)
   return { part.value, part.start, part.length, part.name }
 end
 
--- What shows leases until it is closed; `is_kept`: once more than that.
+-- Disposes the sequences that show leases; while `is_kept` is set, the first close only clears it.
 local closes_all = {
   __close = function(shown)
     if shown.is_kept then
@@ -227,8 +226,8 @@ local closes_all = {
   end,
 }
 
--- A lease is shown, not given away, so that the request can be sent again; closing the
--- second result closes what shows it.
+-- Leases are shown, not given away, so that the request can be sent again; closing the
+-- second result closes the sequences that show them.
 local function open_parts(parts, has_lease)
   local opened = {}
   local shown <close> = has_lease and setmetatable({}, closes_all) or nil
@@ -248,8 +247,8 @@ local function open_parts(parts, has_lease)
   return opened, shown
 end
 
---- What to give to the core for one sending; the second result is to be closed
--- afterwards.
+--- Opens the body for one sending: what to give to the core, and a second result to be
+-- closed afterwards.
 -- Returns content, shown | nil, message, err (invalid)
 function Body:open()
   if self.pull then
@@ -262,7 +261,7 @@ function Body:open()
   return open_parts(self.parts, self.has_lease)
 end
 
--- Raises unless `piece` is one, at the level of whoever sends.
+-- Raises unless `piece` can be sent, at the level of the sender.
 local function check_piece(piece)
   if type(piece) == "string" then return end
   if piece == core.waiting then
@@ -276,7 +275,7 @@ local function check_piece(piece)
       .. (name or type(piece)), 0)
   end
 end
-
+--- The next piece of a pulled body, nil at its end | nil, message.
 --- The next piece of a body that is pulled, nil at its end | nil, message.
 function Body:read()
   self.is_begun = true

@@ -1,5 +1,5 @@
---- One call: what a program asked for once, over all the sendings that it takes.
--- A call knows when its time is over, where it has been led so far, and every request
+--- A call: what a program asked for once, over all the sendings that it takes.
+-- A call knows when its time is over, which redirects it has followed, and every request
 -- that was made for it; closing it ends these requests and their bodies.
 
 local core = require "sluice.core"
@@ -12,14 +12,14 @@ local function total_of(timeout)
   return timeout
 end
 
--- The end of the whole call; nil where there is none.
+-- The end of the whole call, or nil for a call without end.
 local function deadline_of(client, options)
   local total = total_of(options.timeout) or total_of(client.settings.timeout)
   return core.deadline(total or options.stream and math.huge or nil)
 end
 
---- A call that begins now with that request. `response` is its first one where that was
--- sent already, without a call; the call then ends when that one would have.
+--- A call that begins now with that request. If the request was sent already, without a
+-- call, `response` is its response; the call then ends at the deadline of that one.
 function Call.new(client, request, response)
   local self = setmetatable({ client = client, requests = { request } }, Call)
   if response then
@@ -30,22 +30,22 @@ function Call.new(client, request, response)
   return self
 end
 
---- Another request for the same call: `request`, but for what `changes` names.
+--- Another request for the same call: `request` with `changes`.
 function Call:derive(request, changes)
   local derived = request:derive(changes or {})
   self.requests[#self.requests + 1] = derived
   return derived
 end
 
---- Notes that a response leads elsewhere.
+--- Notes a redirect by a response.
 function Call:add_redirect(response)
   local history = self.history or {}
   history[#history + 1] = { status = response.status, url = response.url }
   self.history = history
 end
 
---- What a response knows of its request: the plan's own table, or another one with the
--- redirects that led to it.
+--- The information for a response about its request: the plan's own table, or another one
+-- with the redirects that led to it.
 function Call:info(planned)
   local info = planned.info
   if not self.history then return info end
@@ -57,7 +57,7 @@ function Call:info(planned)
   }
 end
 
---- The call has come to its end, and so have its requests.
+--- Ends the call and its requests.
 function Call:__close()
   for _, request in ipairs(self.requests) do request:close() end
 end

@@ -23,7 +23,7 @@ check.text = make("string without zero bytes", function(v)
   return type(v) == "string" and not v:find("\0", 1, true)
 end)
 
---- A string that says something.
+--- A string that is not empty.
 check.content = make("string that is not empty", function(v)
   return type(v) == "string" and v ~= ""
 end)
@@ -49,7 +49,7 @@ check.port = make("integer from 1 to 65535", function(v)
   return math.type(v) == "integer" and v >= 1 and v <= 65535
 end)
 
---- One of these strings.
+--- Accepts one of these strings.
 function check.one_of(...)
   local names, known = { ... }, {}
   for i, name in ipairs(names) do
@@ -108,7 +108,7 @@ end
 
 local function describe(key) return type(key) == "string" and key or tostring(key) end
 
--- What other libraries call an option.
+-- The names that other libraries give our options.
 local elsewhere = {
   data = "body", payload = "body", params = "query", searchparams = "query",
   verify = "tls.verify", cert = "tls.cert_file", ca = "tls.ca_file", cafile = "tls.ca_file",
@@ -120,7 +120,7 @@ local elsewhere = {
   pool_size = "pool.per_origin",
 }
 
--- How many single changes, insertions and removals make one word the other.
+-- The count of changed, inserted and removed letters that make one word the other.
 local function distance(a, b)
   local row = {}
   for j = 0, #b do row[j] = j end
@@ -135,7 +135,7 @@ local function distance(a, b)
   return row[#b]
 end
 
--- The option of `schema` whose name is nearest; of two as near the first in the alphabet.
+-- The option of `schema` with the nearest name; of two as near the first in the alphabet.
 local function find_nearest(key, schema)
   local best, least
   for name in pairs(schema) do
@@ -148,8 +148,8 @@ local function find_nearest(key, schema)
   return best
 end
 
--- What to say about an unknown key, with the option that it was meant to be if that can be
--- guessed. `others` are the options of clients, for a key of a request.
+-- The hint for an unknown key: the option that was probably meant, if it can be guessed.
+-- `others` are the options of clients, for a key of a request.
 local function hint(key, schema, others)
   if type(key) ~= "string" then return "" end
   if others and others[key] then return ": it is an option of the client" end

@@ -1,5 +1,5 @@
 --- A client: settings, connections, interceptors.
--- What it was made with never changes; changing the caller's table later changes
+-- A client's options never change; changing the caller's table later changes
 -- nothing.
 
 local Call = require "sluice.call"
@@ -181,7 +181,7 @@ local function send(self, method, url, options)
   return pipeline.run(call, request)
 end
 
--- Of request { method =, url =, ... }: both, and the other options.
+-- Splits a request { method =, url =, ... }: method, URL, and the other options.
 local function split_options(all)
   local options = {}
   for key, value in pairs(all) do options[key] = value end

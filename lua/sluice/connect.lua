@@ -1,4 +1,4 @@
---- Connected byte streams for whoever speaks a protocol himself.
+--- Connected byte streams for a program with a protocol of its own.
 
 local check = require "sluice.check"
 local core = require "sluice.core"
@@ -22,7 +22,7 @@ return function(options)
   if not options.unix_path and not (options.host and options.port) then
     error("connect: host and port, or unix_path expected", 2)
   end
-  -- The dot of a rooted name is for the resolver; that of an IPv4 address is for nobody.
+  -- The dot of a rooted name is for the resolver; that of an IPv4 address has no use.
   local host = options.host and options.host:gsub("^([%d.]*%d)%.$", "%1")
   if host == "" or host == "." then error("connect: option 'host': name or address expected", 2) end
   local mode, backend, refusal = transports.choose(options.transport, "connect", nil, 2)

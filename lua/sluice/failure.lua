@@ -1,4 +1,4 @@
---- Failures of the world made in Lua: the same `nil, message, err` as from C.
+--- Failures made in Lua: the same `nil, message, err` as from C.
 
 local failure = {}
 
@@ -6,15 +6,15 @@ local Err = { __name = "sluice.error" }
 Err.__tostring = function(self) return self.message end
 
 --- Returns nil, the message and an error table with that code.
--- `attempt` names what was tried and on what, `reason` why it failed; `stage` is how
--- far it had come, "queue" (not begun) unless given.
+-- `attempt` names what was tried and on what, `reason` why it failed; `stage` is the stage
+-- that was reached, "queue" (not begun) unless given.
 function failure.new(code, attempt, reason, stage)
   local message = attempt .. ": " .. reason
   local err = { message = message, code = code, stage = stage or "queue", retryable = false }
   return nil, message, setmetatable(err, Err)
 end
 
---- Whether it is an error table of the module's own, made here or by the core.
+--- Whether a value is an error table of the module's own, made here or by the core.
 function failure.is(value)
   local meta = type(value) == "table" and getmetatable(value)
   return type(meta) == "table" and meta.__name == Err.__name

@@ -1,5 +1,5 @@
---- What is to be called when a streamed body has come to its end, by whoever sees that
--- first: the last report to `on_progress`.
+--- A function to call once when a streamed body has ended, wherever that is noticed first:
+-- the last report to `on_progress`.
 
 local finish = {}
 
@@ -8,7 +8,7 @@ local functions = setmetatable({}, { __mode = "k" })
 
 function finish.set(response, f) functions[response] = f end
 
---- Calls it, once. May raise what it raises.
+--- Calls the function, once. Its error is raised.
 function finish.call(response)
   local f = functions[response]
   functions[response] = nil

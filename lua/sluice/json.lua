@@ -3,9 +3,9 @@
 --
 -- Strict both ways: UTF-8 alone, no NaN or Infinity, 512 levels at most, one value and no
 -- byte order mark. Integers of 64 bits stay integers, other numbers are floats that read
--- back as they were; what cannot be held is an error. Of keys that come twice the last one
--- counts. Tables are read raw: keys 1 to n make an array, string keys an object, none at
--- all an object unless marked.
+-- back unchanged; numbers that cannot be held are an error. Of equal keys the last one
+-- counts. Tables are read raw: keys 1 to n make an array, string keys an object, and an
+-- empty table is an object unless marked.
 --
 --     json.decode(sequence | string)  -> value | nil, message, err (decode, memory)
 --                                        err.position is the byte that is wrong, from 1

@@ -1,5 +1,5 @@
---- JSON by lua-cjson, behind encode(value, writer), decode(sequence): for those who have
--- used it until now. `sluice.serializers.cjson`; the library is looked for at first use.
+--- JSON by lua-cjson, behind encode(value, writer), decode(sequence), for programs that have
+-- used it until now. `sluice.serializers.cjson`; the library is loaded at first use.
 --
 -- As strict as lua-cjson 2.1.0 can be: UTF-8 alone, no zero bytes, no NaN or Infinity,
 -- 128 levels. What it does beside RFC 8259 and sluice.json: every number is a float, of
@@ -34,12 +34,12 @@ local function missing(attempt)
   return failure.new("unsupported", attempt, "lua-cjson is not installed")
 end
 
--- Without the position in this file that error() put before it.
+-- The message without the position in this file that error() put before it.
 local function reason_of(message)
   return (tostring(message):gsub("^[^:]*:%d+: ", ""))
 end
 
--- Where there is a byte that no JSON text has, if there is one.
+-- Returns the position of a byte that no JSON text has, or nil, and the byte's description.
 local function wrong_byte(text)
   local length, at = utf8.len(text)
   if not length then return at, "invalid UTF-8" end

@@ -1,4 +1,4 @@
---- Which hosts are asked without a proxy: names with all below them, addresses, networks.
+--- Hosts that are reached without a proxy: names with all below them, addresses, networks.
 
 local no_proxy = {}
 
@@ -38,7 +38,7 @@ end
 
 local mapped = ("\0"):rep(10) .. "\xff\xff"
 
--- The bytes of a literal address, without brackets; an IPv4 address in IPv6 is that one.
+-- The bytes of a literal address, without brackets; an IPv4 address in IPv6 counts as IPv4.
 -- Returns them | nil
 local function read_address(text)
   local bytes = read_ipv4(text) or text:find(":", 1, true) and read_ipv6(text) or nil
@@ -46,7 +46,7 @@ local function read_address(text)
   return bytes
 end
 
--- The first `count` bits of an address, as a string that only equal ones have.
+-- The first `count` bits of an address, as a string that is equal for equal bits.
 local function first_bits(bytes, count)
   local whole, rest = count // 8, count % 8
   if rest == 0 then return bytes:sub(1, whole) end
@@ -80,7 +80,7 @@ local function read_entry(text)
   return entry
 end
 
---- Reads an array of entries. Returns a list for `covers` | nil, the entry that is none
+--- Reads an array of entries. Returns a list for `covers` | nil, the invalid entry
 function no_proxy.read(entries)
   local list = {}
   for i, text in ipairs(entries) do
@@ -101,7 +101,7 @@ local function is_named(name, host)
   return host == name or host:sub(-#name - 1) == "." .. name
 end
 
---- Whether a host and port is one of those. `host` is in lower case, without brackets.
+--- Whether an entry covers a host and port. `host` is in lower case, without brackets.
 function no_proxy.covers(list, host, port)
   local address = read_address(host)
   host = host:gsub("%.$", "")

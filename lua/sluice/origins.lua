@@ -42,13 +42,13 @@ local function find_context(self)
   return context
 end
 
--- The proxy is part of it, and as whom that is asked.
+-- The key holds the proxy and its credentials, too.
 local function key_of(url, via)
   local key = url.scheme .. "://" .. (url.unix_path or url.host) .. ":" .. url.port
   return via and key .. " through " .. via.key or key
 end
 
--- What the core is told of a proxy.
+-- Adds the core's options about a proxy.
 local function add_proxy(options, url, via)
   options.proxy_host, options.proxy_port = via.host, via.port
   if proxy.is_asked(via, url) then return end

@@ -11,7 +11,7 @@ local transmit = require "sluice.transmit"
 
 local pipeline = {}
 
--- A function that forgets to return would lose the response and say nothing.
+-- A function that forgets to return would silently lose the response.
 local function raise_nothing(step, received)
   if type(received) == "userdata" then received:dispose() end
   local from = debug.getinfo(step, "S")
@@ -33,7 +33,7 @@ local function run(steps, position, request, last)
   return response, message, err
 end
 
--- What a step of a single sending changes holds for that one alone.
+-- Sends one request. A step of a single sending gets a copy, so its changes hold for that alone.
 local function send_once(call, request)
   local steps = call.client.hops
   if not steps[1] then return transmit.send(call, request) end
@@ -50,7 +50,7 @@ function pipeline.run(call, request)
   return run(steps, 1, request, function(last) return redirects(call, last, send_expecting) end)
 end
 
---- The same for a request that was sent already and whose response leads elsewhere.
+--- The same for a request that was sent already and whose response redirects.
 function pipeline.follow(call, request, response)
   return redirects(call, request, send_expecting, response)
 end

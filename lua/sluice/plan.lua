@@ -1,4 +1,4 @@
---- From a URL to what is sent where: target, Host, and the key of its connections.
+--- From a URL to the parts of a request: target, Host, and the key of its connections.
 
 local core = require "sluice.core"
 local failure = require "sluice.failure"

@@ -4,8 +4,8 @@ local core = require "sluice.core"
 
 local progress = {}
 
--- Calls `report` ten times a second with how far the exchange has come, when it has
--- moved, and once at its end. `watched` outlives the response.
+-- Calls `report` with the exchange's progress, ten times a second when it has moved, and
+-- once at its end. `watched` outlives the response.
 local function report_all(watched, report, total)
   local sent_before, received_before = 0, 0
   while core.sleep(0.1) do
@@ -20,9 +20,8 @@ local function report_all(watched, report, total)
   end
 end
 
---- Starts the task for a response; `total` is the length of the body that is sent, if it
--- is known. Its result is what `report` raised, in a table, if it did: that ends the
--- exchange.
+--- Starts the task for a response; `total` is the length of the body that is sent, if
+-- known. An error of `report` ends the exchange, and is the task's result, in a table.
 function progress.beside(response, report, total)
   local watching = response:watch()
   return core.spawn(function()

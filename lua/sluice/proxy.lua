@@ -1,6 +1,6 @@
---- Through which proxy a URL is asked: the option `proxy`, read once, and its answer for
--- each URL. A proxy is { kind, host, port, user, password, key, text }: `key` tells it
--- apart from any other, `text` names it without its credentials.
+--- The choice of a proxy for a URL: the option `proxy`, read once, and its answer for each
+-- URL. A proxy is { kind, host, port, user, password, key, text }: `key` is different for
+-- each proxy, `text` names it without its credentials.
 
 local core = require "sluice.core"
 local failure = require "sluice.failure"
@@ -21,7 +21,7 @@ local function decode(text)
   return decoded
 end
 
--- Fills in user and password. Returns nothing | the reason
+-- Fills in user and password. Returns nil | the reason
 local function add_credentials(made, userinfo)
   local user, password = userinfo:match "^([^:]*):?(.*)$"
   made.user, made.password = decode(user), decode(password)
@@ -51,7 +51,7 @@ local function read_url(text)
     local reason = add_credentials(made, url.userinfo)
     if reason then return nil, reason end
   end
-  -- Sizes keep a user and a password apart, whatever is in them.
+  -- Their sizes keep user and password apart, whatever bytes they hold.
   made.key = made.user and ("%s %d:%s:%s"):format(made.text, #made.user, made.user, made.password)
     or made.text
   return made
@@ -59,7 +59,7 @@ end
 
 local expected = 'URL of http:// or socks5://, "env", false or { url =, no_proxy = {...} }'
 
--- What is wrong with a table of `url` and `no_proxy`, if anything is: the words, the key.
+-- Checks a table of `url` and `no_proxy`. Returns nil, or the expected value and the wrong key.
 local function check_table(value)
   for key in pairs(value) do
     if key ~= "url" and key ~= "no_proxy" then return nil, key end
@@ -85,8 +85,8 @@ function proxy.check(value)
   if not made then return ("%s (%s)"):format(expected, reason) end
 end
 
--- The proxy of a variable of the environment, lower case alone: in a CGI program anybody
--- can set HTTP_PROXY.
+-- The proxy in an environment variable. Only lower-case names are read: in a CGI program the
+-- client of the server can set HTTP_PROXY.
 -- Returns a proxy or nil | nil, message, err
 local function read_variable(name)
   local value = os.getenv(name)
@@ -107,7 +107,7 @@ local function read_environment()
   local list, wrong = no_proxy.read(no_proxy.split(os.getenv "no_proxy" or ""))
   if not list then
     return failure.new("invalid", "environment",
-      ("no_proxy: '%s' is no name, address or network"):format(wrong))
+      ("no_proxy: '%s' is not a name, address or network"):format(wrong))
   end
   return { http = made[1] or made[3], https = made[2] or made[3], exempt = list }
 end

@@ -1,15 +1,15 @@
---- A body whose pieces a program gives: pushed by a task beside the exchange, because a
--- server may answer while it still reads.
+--- A body whose pieces come from the program: pushed by a task beside the exchange, because
+-- a server may answer while it still reads.
 
 local core = require "sluice.core"
 
 local push = {}
 
--- Pieces and bytes of a body after which others get their turn.
+-- The pieces and bytes of a body after which others get their turn.
 local turn_pieces, turn_bytes = 64, 64 * 1024
 
--- Gives the pieces of a body to the exchange, until they end or no more are wanted. They
--- are asked for when they can be sent. `lines` come behind them, if any.
+-- Gives the pieces of a body to the exchange, until they end or no more are wanted. A piece
+-- is asked for only when it can be sent. `lines` follow the pieces, if given.
 local function push_all(response, body, lines)
   local pieces, bytes = 0, 0
   if not response:await_room() then return end
@@ -29,8 +29,8 @@ local function push_all(response, body, lines)
   end
 end
 
---- Starts the task. Its result is what the body raised, in a table, if it did: that ends
--- the exchange.
+--- Starts the task. An error of the body ends the exchange, and is the task's result, in a
+-- table.
 function push.beside(response, body, lines)
   return core.spawn(function()
     local ok, raised = pcall(push_all, response, body, lines)

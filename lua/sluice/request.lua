@@ -209,7 +209,7 @@ function Request:__newindex(key, value)
   end
 end
 
--- What described a body that is no longer sent.
+-- Fields that described a body which is no longer sent.
 local of_content = { "Content-Type", "Content-Encoding", "Content-Language", "Content-Location" }
 
 --- The same request for another sending, but for what `changes` names: `url`, `method`

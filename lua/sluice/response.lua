@@ -1,4 +1,4 @@
---- What a response can do beyond what the core gives it: read, next_chunk, text,
+--- Methods of a response beyond those of the core: read, next_chunk, text,
 -- sequence, detach, dispose, info. `sluice` adds these methods to the core's own type.
 
 local check = require "sluice.check"
@@ -8,7 +8,7 @@ local save = require "sluice.save"
 
 local methods = {}
 
--- Misuse is told where the caller's line is known.
+-- Misuse raises here, where the caller's line is known.
 local function check_live(response)
   if not response:is_live() then error("use of disposed response", 3) end
 end
@@ -32,7 +32,7 @@ function methods:chunks()
   end, nil, nil, leaving
 end
 
--- The body as a sequence, nil when it is taken as it is read | nil, message, err
+-- The body as a sequence; nil: it is taken as it is read | nil, message, err
 local function whole_body(response)
   if core.is_streamed(response) then return nil end
   return response:sequence()
@@ -48,7 +48,7 @@ function methods:lines()
   return core.body_lines(self, sequence)
 end
 
--- Bytes of the wire for a message: what is not printable escaped, the rest cut off.
+-- Shows bytes of the wire in a message: escaped if not printable, and cut off.
 local function shown(bytes, size)
   local rest = #bytes > size and "..." or ""
   return bytes:sub(1, size):gsub("[^ -~]", function(byte)
@@ -56,7 +56,7 @@ local function shown(bytes, size)
   end) .. rest
 end
 
--- The failure of decoding with what was answered: often no text of that kind at all.
+-- A decoding failure that shows the answer: often it is no text of that kind at all.
 local function undecodable(response, body, err)
   local content_type = response.headers["Content-Type"]
   local begin <close> = body:sub(1, 65)
@@ -85,9 +85,9 @@ function methods:json()
   return value, message, err
 end
 
---- A file-like reader over the body: of a streamed one forward only, taking bytes as
--- they are needed, so that text() and others then give the rest; of a whole one with
--- `seek`. To be closed, like a file.
+--- A file-like reader over the body. Over a streamed body it goes forward only and takes bytes
+-- as they are needed, so that text() and others then give the rest; over a whole one it has
+-- `seek`. The caller closes it, like a file.
 -- Returns a reader | nil, message, err; its methods yield when streamed.
 function methods:reader()
   check_live(self)
@@ -100,7 +100,7 @@ local save_options = { sync = check.boolean }
 
 --- Writes the body to a file, whole or not at all: to a temporary name beside it, then
 -- renamed. An existing file keeps its mode, and its owner where possible; a symbolic link
--- stays, and what it leads to is replaced; a FIFO or device is written into. With
+-- stays, and its target is replaced; a FIFO or device is written into. With
 -- `sync = true` file and name are on the disk when it returns. Raises when part of the
 -- body was taken already. Yields.
 -- Returns the count of bytes | nil, message, err

@@ -4,10 +4,10 @@ local core = require "sluice.core"
 local failure = require "sluice.failure"
 local finish = require "sluice.finish"
 
--- A FIFO whose reader takes nothing for that long is given up.
+-- Seconds without progress after which a FIFO's reader is given up.
 local patience = 30
 
--- Between two looks at a FIFO that is full, in seconds.
+-- Seconds between two looks at a full FIFO.
 local shortest, longest = 0.0005, 0.02
 
 -- Writes all of a sequence. Returns true | nil, message, err. Yields.
@@ -46,7 +46,7 @@ local function write_stream(response, file, attempt)
   end
 end
 
--- What is there is shown and stays, what is on its way is taken as it comes.
+-- A complete body is shown, and stays; a body that is still arriving is taken piece by piece.
 local function write_body(response, file, attempt)
   if not response:is_complete() then return write_stream(response, file, attempt) end
   local whole <close>, message, err = response:sequence()
@@ -59,7 +59,7 @@ end
 
 local function escape(byte) return ("\\x%02X"):format(byte:byte()) end
 
---- In the place of response:save, whose arguments were checked.
+--- Does the work of response:save, whose arguments were checked.
 return function(response, path, is_durable)
   local attempt = "save '" .. path:gsub("%c", escape) .. "'"
   local file <close>, reason = core.replace_file(path)

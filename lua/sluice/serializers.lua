@@ -1,5 +1,5 @@
 --- The serializers that come with the module, by name: `json`, the default, and `cjson`.
--- One that is not used is not loaded.
+-- A serializer is loaded when it is first used.
 
 local modules = { json = "sluice.json", cjson = "sluice.json_cjson" }
 

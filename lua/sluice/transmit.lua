@@ -8,7 +8,7 @@ local push = require "sluice.push"
 
 local transmit = {}
 
--- Raises what a task beside the exchange raised: that is why there is no answer.
+-- Raises the error of a task beside the exchange: that is why there is no answer.
 local function raise_from(beside)
   local failed = beside and beside:status() == "done" and beside:await()
   if failed then error(failed[1], 0) end
@@ -51,7 +51,7 @@ local function await_response(response, request, pushing)
 end
 
 -- Waits for the response of a request whose body is pushed, or whose progress is reported.
--- `trailers` are lines to come behind the body, if any.
+-- `trailers` are lines to send behind the body, or nil.
 local function attend(response, request, trailers)
   local body = request.content
   local pushing = body and body.pull and push.beside(response, body, trailers)
@@ -73,7 +73,7 @@ local function plan_sending(call, request)
   return planned, lines
 end
 
--- The lines behind a body, or nil when there are none | nil, message, err
+-- Returns the lines behind a body, or nil for a body without trailers | nil, message, err
 local function write_trailers(request)
   if not request.trailers then return nil end
   return core.field_lines(request.trailers)

@@ -1,4 +1,4 @@
---- Which transport to use, and TLS contexts, for clients and connections alike.
+--- The choice of a transport, and TLS contexts, for clients and connections alike.
 
 local check = require "sluice.check"
 local core = require "sluice.core"
@@ -34,7 +34,7 @@ local tls_schema = {
   alpn = check.array("array of protocol names of 1 to 255 bytes", most_names, function(name)
     return type(name) == "string" and #name >= 1 and #name <= 255
   end),
-  -- Where nothing is pinned, nothing would be refused.
+  -- An empty array would pin nothing and so refuse nothing.
   pins = check.array(("array of 1 to %d SHA-256 digests of 32 bytes"):format(most_pins),
     most_pins, function(pin) return type(pin) == "string" and #pin == 32 end, 1),
   resume = check.boolean,
@@ -60,16 +60,16 @@ end
 
 local modes = { stream = true, completion = true }
 
--- A stream transport waits for readiness; these tell of it.
+-- The backends of a stream transport, which waits for readiness.
 local readiness = { epoll = true, poll = true }
 
--- Those there are anywhere; a build and a machine have some of them.
+-- All backends; a build and a machine have some of them.
 local backends = { io_uring = true, epoll = true, threads = true, poll = true }
 
 -- Completions that do not come from the kernel: they work, and gain less.
 local reduced = { threads = true }
 
--- Without a logger there is one warning for all of a Lua state.
+-- Without a logger there is only one warning in a Lua state.
 local has_warned = false
 
 local function warn_once(logger, text)
@@ -88,8 +88,8 @@ local function is_listed(list, name)
   return false
 end
 
---- The transport to use: what was asked for where this machine has it, else the
--- stream transport and one warning. A backend that was named is never replaced.
+--- Chooses the transport: the one asked for if this machine has it, else the stream transport
+-- and one warning. A backend that was named is never replaced.
 -- Misuse raises at `level`.
 -- Returns its mode and backend (nil: the best) | nil, message, err (unsupported)
 function transports.choose(asked, where, logger, level)
@@ -141,7 +141,7 @@ function transports.has_provider(options, where)
     ("provider '%s' is not in this build"):format(name))
 end
 
--- What the option `key_password` gives when it is a function: asked once, and only for a key.
+-- The key's password: a function as `key_password` is called once, and only for a key.
 -- Returns string or nil | nil, message, err
 local function ask_password(options)
   local password = options.key_password
@@ -157,7 +157,7 @@ local function ask_password(options)
   return failure.new("tls", "tls: key_password", tostring(reason), "tls")
 end
 
---- A TLS context of checked options; `alpn` are the protocols when they name none.
+--- A TLS context of checked options; `alpn` are the protocols if the options name none.
 -- Returns context | nil, message, err (tls, invalid, memory)
 function transports.tls_context(options, alpn)
   local copy = {}
@@ -174,8 +174,8 @@ end
 
 -- ---- contexts of bare connections ----
 
--- By a copy of their options, as long as somebody holds them. A weak value goes before it is
--- finalised, a weak key after that.
+-- Contexts by a copy of their options, as long as a transport or user holds them. A weak value
+-- goes before it is finalised, a weak key after that.
 local kept = setmetatable({}, { __mode = "v" })
 -- By the transports that use them.
 local used = setmetatable({}, { __mode = "k" })
@@ -212,7 +212,7 @@ function transports.shared_context(options)
   return context
 end
 
---- The transport uses it: it is found again at least as long as that lives.
+--- Keeps a context while the transport that uses it lives, so that it is found again.
 function transports.hold(transport, context) used[transport] = context end
 
 return transports

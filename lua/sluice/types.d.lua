@@ -1,7 +1,7 @@
 ---@meta sluice
 -- Types for language servers (LuaCATS); nothing requires this file. Durations are seconds, sizes
 -- bytes. "Yields": inside a coroutine; outside of one the loop is driven until the result is there.
--- What can fail for reasons of the world returns nil, message, err; misuse raises.
+-- A failure outside the program's control returns nil, message, err; misuse raises.
 
 ---@alias sluice.code
 ---| "timeout" | "cancelled" | "resolve" | "connect" | "proxy" | "tls" | "closed" | "protocol"
@@ -191,36 +191,37 @@
 ---@field redirects? { status: integer, url: string }[]
 ---@field tls? sluice.tls_info
 local response = {}
---- The body as one string, made once; of a streamed one that was read, the rest.
+--- The body as one string, made once; after reads of a streamed body, the rest of it.
 --- Yields when streamed.
 ---@return string? text
 ---@return string? message
 ---@return sluice.error? err
 function response:text() end
---- The body's value by the client's serializer. Yields when streamed.
+--- The body's value, decoded by the client's serializer. Yields when streamed.
 ---@return any value
 ---@return string? message
 ---@return sluice.error? err
 function response:json() end
---- The body without a copy; good after the response is gone. Yields when streamed.
+--- The body as a sequence, without a copy; it outlives the response. Yields when streamed.
 ---@return sluice.sequence?, string?, sluice.error?
 function response:sequence() end
---- A file-like reader; of a streamed body it takes what it reads. Its methods yield when streamed.
+--- A file-like reader, which takes what it reads of a streamed body. Its methods yield when
+--- streamed.
 ---@return sluice.body_reader?, string?, sluice.error?
 function response:reader() end
---- The body with its ownership. Yields when streamed.
+--- Moves the body out of the response. Yields when streamed.
 ---@return sluice.lease?, string?, sluice.error?
 function response:detach() end
---- Iterates over pieces; raises failures. Yields.
+--- Iterates over the body's pieces; raises failures. Yields.
 ---@return fun(): sluice.sequence?
 function response:chunks() end
---- The next piece; nil at the end. Yields.
+--- The next piece of the body; nil at the end. Yields.
 ---@return sluice.sequence?, string?, sluice.error?
 function response:next_chunk() end
---- Iterates over lines without their ends; raises failures. Yields.
+--- Iterates over the body's lines without their ends; raises failures. Yields.
 ---@return fun(): string?
 function response:lines() end
---- n bytes, fewer before the end; nil at the end. Yields.
+--- Reads n bytes, fewer before the end; nil at the end. Yields.
 ---@param n? integer 65536
 ---@return string?, string?, sluice.error?
 function response:read(n) end
@@ -230,10 +231,10 @@ function response:read(n) end
 ---@param options? sluice.save_options
 ---@return integer?, string?, sluice.error?
 function response:save(path, options) end
---- Whether the whole body has come.
+--- Whether the whole body has arrived.
 ---@return boolean
 function response:is_complete() end
---- Gives everything back; idempotent.
+--- Releases the response and its body; idempotent.
 function response:dispose() end
 
 ---@class sluice.save_options
@@ -242,7 +243,7 @@ function response:dispose() end
 ---@class sluice.headers
 ---@field [string] string
 local headers = {}
---- Lines of that name joined by ", "; of Set-Cookie the first.
+--- The lines of that name joined by ", "; for Set-Cookie the first.
 ---@param name string
 ---@return string?
 function headers:get(name) end
@@ -254,7 +255,7 @@ function headers:all(name) end
 
 ---@class sluice.sequence
 local sequence = {}
---- Copies nothing.
+--- A part of the bytes; copies nothing.
 ---@param i integer
 ---@param j? integer -1
 ---@return sluice.sequence
@@ -268,17 +269,17 @@ function sequence:tostring() end
 function sequence:segments() end
 ---@return sluice.reader
 function sequence:reader() end
---- Gives its segments back; idempotent.
+--- Releases its segments; idempotent.
 function sequence:dispose() end
 
---- Of a whole body, or of a streamed one, which only goes forward.
+--- Reads a whole body, or a streamed one, which only goes forward.
 ---@class sluice.body_reader
 local body_reader = {}
---- By the formats of Lua's files. Yields when streamed.
+--- Reads by the formats of Lua's files. Yields when streamed.
 ---@param ... string | integer
 ---@return string | number | nil ...
 function body_reader:read(...) end
---- Yields when streamed; raises failures.
+--- Iterates by the same formats. Yields when streamed; raises failures.
 ---@param ... string | integer
 ---@return fun(): string | number | nil ...
 function body_reader:lines(...) end
@@ -314,13 +315,13 @@ local lease = {}
 function lease:sequence() end
 ---@return string
 function lease:tostring() end
---- Gives the bytes back; raises when they are gone already.
+--- Releases the bytes; raises when they are gone already.
 function lease:dispose() end
 
---- One block that grows.
+--- A contiguous block that grows.
 ---@class sluice.writer
 local writer = {}
---- Fails with limit or memory.
+--- Appends all arguments. Fails with limit or memory.
 ---@param ... string | number | sluice.sequence | sluice.lease
 ---@return sluice.writer?, string?, sluice.error?
 function writer:write(...) end
@@ -332,10 +333,10 @@ function writer:detach() end
 function writer:reset() end
 function writer:dispose() end
 
---- Segments, growing at the tail.
+--- A run of segments that grows at the tail.
 ---@class sluice.buffer
 local buffer = {}
---- A string is copied, others are linked. Fails with limit or memory.
+--- Appends bytes: a string is copied, others are linked. Fails with limit or memory.
 ---@param bytes sluice.bytes
 ---@return sluice.buffer?, string?, sluice.error?
 function buffer:append(bytes) end
@@ -351,7 +352,7 @@ function buffer:dispose() end
 
 ---@class sluice.task
 local task = {}
---- Its results; raises its error. Fails with timeout or cancelled. Yields.
+--- Waits for the task's results; raises its error. Fails with timeout or cancelled. Yields.
 ---@param timeout? number
 ---@return any ...
 function task:await(timeout) end
@@ -366,11 +367,11 @@ function task:status() end
 local loop = {}
 --- Delivers what is ready, waiting at most that long. Never yields.
 ---@param max_seconds? number 0
----@return boolean somebody still waits
+---@return boolean whether a coroutine still waits
 function loop:step(max_seconds) end
---- Steps until nobody waits.
+--- Steps until no coroutine waits.
 function loop:run() end
---- How long a step polls before it sleeps, where answers come sooner than a process wakes up.
+--- Sets how long a step polls before it sleeps, for answers that arrive sooner than a wake-up.
 ---@param seconds number 0 to 0.001
 function loop:spin(seconds) end
 --- A descriptor, constant for life, readable when there is work, begun outside a step too.
@@ -378,7 +379,7 @@ function loop:spin(seconds) end
 function loop:pollfd() end
 ---@return "r"
 function loop:events() end
---- After how long to step without an event; nil: never.
+--- The time after which to step without an event; nil: never.
 ---@return number?
 function loop:timeout() end
 
@@ -386,12 +387,12 @@ function loop:timeout() end
 
 ---@class sluice.transport
 local transport = {}
---- All of the bytes; returns their count. Yields.
+--- Sends all of the bytes; returns their count. Yields.
 ---@param bytes sluice.bytes
 ---@param timeout? number 30
 ---@return integer?, string?, sluice.error?
 function transport:send(bytes, timeout) end
---- Up to n bytes, or into a buffer, then returns their count; nil at the end. Yields.
+--- Receives up to n bytes, or into a buffer, then returns their count; nil at the end. Yields.
 ---@param n? integer | sluice.buffer 65536
 ---@param ... number up to how many into a buffer; timeout, 30
 ---@return string | integer | nil, string?, sluice.error?
@@ -406,17 +407,17 @@ function transport:begin_send(bytes, timeout) end
 ---@return sluice.completion
 ---@return integer version
 function transport:begin_receive(n, ...) end
---- What the handshake agreed on; nil: plain.
+--- The outcome of the TLS handshake; nil: plain.
 ---@return sluice.tls_info?
 function transport:tls() end
---- What is under way ends with cancelled; idempotent.
+--- Operations under way end with cancelled; idempotent.
 function transport:close() end
 
 ---@class sluice.completion
 ---@field version integer
 ---@field state "idle" | "pending" | "done" | "closed"
 local completion = {}
---- The operation's results. Yields.
+--- Waits for the operation's results. Yields.
 ---@param version? integer
 ---@return any ...
 function completion:await(version) end
@@ -435,21 +436,22 @@ function completion:cancel() end
 
 ---@class sluice.http_parser
 local http_parser = {}
---- A string is copied, others are linked. Fails with memory.
+--- Feeds received bytes: a string is copied, others are linked. Fails with memory.
 ---@param bytes sluice.bytes
 ---@return sluice.http_parser?, string?, sluice.error?
 function http_parser:feed(bytes) end
---- The input has ended; not clean: by an end that cannot be trusted.
+--- Ends the input; not clean: the end cannot be trusted.
 ---@param is_clean? boolean true
 ---@return sluice.http_parser
 function http_parser:finish(is_clean) end
---- false: more bytes are needed; nil: it is over. Fails with protocol, decode, limit, closed.
+--- The next event; false: more bytes are needed; nil: it is over. Fails with protocol, decode,
+--- limit, closed.
 ---@return sluice.parser_event | false | nil, string?, sluice.error?
 function http_parser:next() end
---- What was fed and is not of this response.
+--- Bytes that were fed and lie beyond this response.
 ---@return string
 function http_parser:surplus() end
---- Ready for the next response; surplus stays its input.
+--- Prepares for the next response; surplus bytes stay its input.
 ---@return sluice.http_parser
 function http_parser:reset() end
 function http_parser:dispose() end
@@ -469,7 +471,7 @@ local url = {}
 ---@param text string
 ---@return sluice.url_parts?, string?, sluice.error?
 function url.parse(text) end
---- The same, for one that a request can be sent to: `host` in lower case.
+--- As parse, for a URL that a request can be sent to: `host` is in lower case.
 ---@param text string
 ---@return sluice.url_parts?, string?, sluice.error?
 function url.target(text) end
@@ -477,7 +479,7 @@ function url.target(text) end
 ---@param reference string
 ---@return string?, string?, sluice.error?
 function url.resolve(base, reference) end
---- The same for a server's Location: what cannot travel is percent-encoded first.
+--- As resolve, for a server's Location: bytes that cannot travel are percent-encoded first.
 ---@param base string
 ---@param reference string
 ---@return string?, string?, sluice.error?
@@ -489,8 +491,8 @@ function url.escape(text) end
 ---@return string?, string?, sluice.error?
 function url.unescape(text) end
 
---- RFC 8259, strictly, by the core. Integers of 64 bits stay integers, other numbers are
---- floats; what cannot be held exactly is an error.
+--- JSON by RFC 8259, strictly, in the core. Integers of 64 bits stay integers, other numbers are
+--- floats; a value that cannot be held exactly is an error.
 ---@class sluice.json: sluice.serializer
 ---@field null any null in both directions
 ---@field array_mt table metatable of tables that are arrays even when empty; a decoded [] has it
@@ -509,25 +511,25 @@ function json.text(value) end
 
 -- ---- clients ----
 
---- What interceptors see.
+--- A request as interceptors see it.
 ---@class sluice.request
 ---@field method string
 ---@field url string assigning one of another origin drops credentials and secret fields first
 ---@field body? sluice.body what was given; assigning is set_body
 local request = {}
---- By the rules of the option; nil removes it. A lease that was the body is disposed.
+--- Sets the body by the rules of the option; nil removes it. A lease that was the body is disposed.
 ---@param value? sluice.body
 ---@return sluice.request?, string?, sluice.error?
 function request:set_body(value) end
 ---@param name string
 ---@return string?
 function request:get_header(name) end
---- Replaces fields of that name; nil removes them.
+--- Sets a field, replacing fields of that name; nil removes them.
 ---@param name string
 ---@param value? string | number
 ---@return sluice.request
 function request:set_header(name, value) end
---- Whether it can be sent again from the start.
+--- Whether the request can be sent again from the start.
 ---@return boolean
 function request:is_replayable() end
 
@@ -581,7 +583,7 @@ function request_builder:trailers(value) end
 ---@param value fun(sent: integer, received: integer, to_send?: integer, to_get?: integer)
 ---@return sluice.request_builder
 function request_builder:on_progress(value) end
---- Sends it, each time anew. Yields.
+--- Sends the request, each time anew. Yields.
 ---@return sluice.response?, string?, sluice.error?
 function request_builder:send() end
 
@@ -649,14 +651,14 @@ function client:options(to, options) end
 ---@param to string
 ---@return sluice.request_builder
 function client:build(method, to) end
---- A function runs once for each call, that of `hop` for each sending of it: inside redirects,
---- whose responses it sees. The first one added is outermost.
+--- Adds an interceptor. A function runs once for each call, `hop` for each sending inside
+--- redirects, whose responses it sees. The first one added is outermost.
 ---@param step sluice.interceptor | { hop: sluice.interceptor }
 ---@return sluice.client
 function client:use(step) end
 ---@return sluice.client_stats
 function client:stats() end
---- Idle connections close, waiting requests fail; returns at once. Idempotent.
+--- Closes idle connections and fails waiting requests; returns at once. Idempotent.
 function client:close() end
 
 -- ---- the module ----
@@ -694,11 +696,11 @@ function client:close() end
 ---@field json sluice.json
 ---@field serializers table<string, sluice.serializer> json, and cjson where lua-cjson is
 local sluice = {}
---- Fails with memory or unsupported.
+--- Makes a client. Fails with memory or unsupported.
 ---@param options? sluice.client_options
 ---@return sluice.client?, string?, sluice.error?
 function sluice.client(options) end
---- With a client of the module's own, as all that follow. Yields.
+--- Sends a request with the module's own client, as do the functions below. Yields.
 ---@param method string | sluice.request_options all of it, with url
 ---@param to? string
 ---@param options? sluice.request_options
@@ -739,7 +741,7 @@ function sluice.delete(to, options) end
 ---@param options? sluice.request_options
 ---@return sluice.response?, string?, sluice.error?
 function sluice.options(to, options) end
---- A connected stream; with `tls` verified before it returns. Yields.
+--- Connects a stream; with `tls` it is verified before this returns. Yields.
 ---@param options sluice.connect_options
 ---@return sluice.transport?, string?, sluice.error?
 function sluice.connect(options) end
@@ -762,15 +764,15 @@ function sluice.run(f, ...) end
 ---@param ... any
 ---@return sluice.task
 function sluice.spawn(f, ...) end
---- Fails with cancelled. Yields.
+--- Waits for that time. Fails with cancelled. Yields.
 ---@param seconds number
 ---@return true?, string?, sluice.error?
 function sluice.sleep(seconds) end
---- The first results of all; raises an error of one once all are over. Yields.
+--- Waits for all; returns their first results, or raises an error once all are over. Yields.
 ---@param tasks (sluice.task | sluice.completion)[]
 ---@return any[]?, string?, sluice.error?
 function sluice.all(tasks) end
---- Whatever has a method await. Yields.
+--- Waits for anything with a method await. Yields.
 ---@param awaitable sluice.task | sluice.completion
 ---@param ... any
 ---@return any ...

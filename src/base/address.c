@@ -17,7 +17,7 @@ bool sl_address_parse_ipv4(struct sl_view text, unsigned char address[4])
         start = at;
         while (at < text.size && sl_is_digit(text.data[at]) && at - start < 4)
             value = value * 10 + (unsigned)(text.data[at++] - '0');
-        /* A leading zero has meant octal: nobody knows any more. */
+        /* A leading zero once meant octal: its meaning is unclear today. */
         if (at == start || value > 255 ||
             (at - start > 1 && text.data[start] == '0'))
             return false;

@@ -1,7 +1,7 @@
 /* base/address.h - IP addresses from their texts
  *
  * The grammar of RFC 3986 3.2.2, which is that of RFC 4291 2.2 without rarer
- * forms: nobody may take for one address what somebody else takes for another.
+ * forms: no text may be one address here and another one elsewhere.
  */
 #ifndef SL_BASE_ADDRESS_H
 #define SL_BASE_ADDRESS_H

@@ -6,7 +6,7 @@
 
 #include <stdbool.h>
 
-/* One more than the value, so that 0 is everything else. */
+/* The value of a hexadecimal digit plus one; 0: any other character. */
 extern const unsigned char sl_hex_digits[256];
 
 /* 0 to 15; anything above is no digit. */

@@ -1,6 +1,6 @@
-/* A body read as Lua's files are: one on its way from the head of its buffer,
- * forward only and waiting where bytes are missing; a whole one by a cursor over
- * its sequence. */
+/* A body read as Lua's files are. A body that is still arriving is read from
+ * the head of its buffer, forward only, and waits for missing bytes; a whole
+ * one is read by a cursor over its sequence. */
 #include "binding/formats.h"
 #include "binding/response.h"
 #include "binding/types.h"
@@ -8,22 +8,22 @@
 
 static const char body_reader_type[] = "sluice.body_reader";
 
-/* Items read at most before others get their turn: lines are short, and so is
- * what is done with each. */
+/* The most items read before others get their turn: lines are short, and so is
+ * the work for each. */
 #define TURN_ITEMS 1024
 
 /* values: the response; the sequence of a whole body, which is the reader's */
 struct slb_body_reader {
     struct slb_response *response;
     struct sl_reader reader; /* over that sequence */
-    uint64_t position;       /* of one on its way: bytes it has taken */
+    uint64_t position;       /* bytes taken of a body that is arriving */
     bool is_whole;
     bool is_closed;
     bool is_loop;   /* of response:lines(): leaving it ends the response */
     bool is_at_end; /* the loop has come to its end */
 };
 
-/* Where a read stands: reader, count of formats, bytes that are known not to
+/* The stack of a read: reader, count of formats, bytes that are known not to
  * complete the next item, the formats, the values read so far. */
 enum { STACK_COUNT = 2, STACK_KNOWN = 3, STACK_FORMATS = 4 };
 
@@ -49,7 +49,7 @@ static void recheck(lua_State *L)
     check_reader(L);
 }
 
-/* ---- one on its way ---- */
+/* ---- bodies that are arriving ---- */
 
 static struct sl_buffer *body_of(struct slb_body_reader *reader)
 {
@@ -62,8 +62,8 @@ static void consume(struct slb_body_reader *reader, size_t size)
     reader->position += size;
 }
 
-/* Wants what the item, which is not complete, misses. SL_OK: more is there, to
- * be looked at; SL_END: the body is over, with or without more. */
+/* Wants the bytes that the incomplete item misses. SL_OK: more is there, to be
+ * looked at; SL_END: the body is over, with or without more. */
 static enum sl_status want_more(struct slb_body_reader *reader,
                                 const struct sl_item *item)
 {
@@ -81,8 +81,8 @@ static enum sl_status want_more(struct slb_body_reader *reader,
     status = sl_exchange_want(exchange, SL_WANT_BODY, wanted);
     if (status != SL_OK || body_of(reader)->length > before)
         return status;
-    /* A line or a number that a failure has cut is none; so many bytes that
-     * came before it are. */
+    /* A line or a number cut by a failure is not returned; a counted run of
+     * bytes is, as far as it arrived. */
     if (exchange->phase == SL_EXCHANGE_FAILED && item->kind != SL_ITEM_COUNT)
         return exchange->failure.status;
     return SL_END;
@@ -119,8 +119,8 @@ static enum sl_status complete(lua_State *L, struct slb_body_reader *reader,
     }
 }
 
-/* The item becomes a value and the body loses it, in that order: an error while
- * the value is made loses nothing. False when a numeral is no number. */
+/* Makes the item a value and takes it from the body, in that order: an error
+ * while the value is made loses nothing. False: a numeral is malformed. */
 static bool push_item(lua_State *L, struct slb_body_reader *reader,
                       const struct sl_item *item)
 {
@@ -251,9 +251,8 @@ static int loop_more(lua_State *L, int status, lua_KContext context)
     return go_on(L, context, true, loop_more);
 }
 
-/* Pushes the next item where it lies in one piece and is there already, as nearly
- * all do; false: it is to be read with all that may be needed. For a reader that
- * is open. */
+/* Pushes the next item where it lies in one piece and is there already, as
+ * nearly all do; false: read it the general way. For an open reader. */
 static bool push_at_once(lua_State *L, struct slb_body_reader *reader,
                          lua_Integer format)
 {
@@ -283,7 +282,7 @@ static bool push_at_once(lua_State *L, struct slb_body_reader *reader,
     return true;
 }
 
-/* What has to be there before a read begins: see slb_reserve_wait. */
+/* Reserves what a read needs before it begins: see slb_reserve_wait. */
 static void prepare(lua_State *L, const struct slb_body_reader *reader,
                     int count)
 {
@@ -292,8 +291,8 @@ static void prepare(lua_State *L, const struct slb_body_reader *reader,
         slb_reserve_wait(L, reader->response->runtime);
 }
 
-/* reader:read(...) -> as file:read: counts, "l", "L", "n", "a"; nil for the first
- * that cannot be had | nil, message, err; yields when on its way */
+/* reader:read(...) -> as file:read: counts, "l", "L", "n", "a"; nil for the
+ * first that is missing | nil, message, err; yields while the body arrives */
 static int reader_read(lua_State *L)
 {
     struct slb_body_reader *reader = slb_check(L, 1, body_reader_type);
@@ -334,8 +333,8 @@ static int next_values(lua_State *L)
     return read_on(L, true, loop_more);
 }
 
-/* for ... in reader:lines(...): what read(...) gives until the first is nil; a
- * failure is raised. Yields when on its way. */
+/* for ... in reader:lines(...): the results of read(...) until the first is
+ * nil; a failure is raised. Yields while the body arrives. */
 static int reader_lines(lua_State *L)
 {
     int count;
@@ -363,7 +362,8 @@ static int reader_position(lua_State *L)
 }
 
 /* reader:seek(whence = "cur", offset = 0) -> position | nil, message, err
- * A body on its way stays where it is: anything else raises. */
+ * A reader of an arriving body can only be asked for its position; any other
+ * seek raises. */
 static int reader_seek(lua_State *L)
 {
     static const char *const names[] = {"set", "cur", "end", NULL};
@@ -374,7 +374,7 @@ static int reader_seek(lua_State *L)
     lua_Integer offset = luaL_optinteger(L, 3, 0);
 
     if (!reader->is_whole && (whence != SL_SEEK_CURRENT || offset != 0))
-        return luaL_error(L, "seek: a body on its way is read forward only");
+        return luaL_error(L, "seek: a streamed body is read forward only");
     if (reader->is_whole &&
         sl_reader_seek(&reader->reader, whence, offset) != SL_OK)
         return slb_push_outcome(L, SL_INVALID, "seek before the start");
@@ -388,15 +388,15 @@ static int reader_length(lua_State *L)
     struct slb_body_reader *reader = check_reader(L);
 
     if (!reader->is_whole)
-        return luaL_error(L, "the length of a body on its way is not known");
+        return luaL_error(L, "the length of a streamed body is not known");
     lua_pushinteger(L, (lua_Integer)reader->reader.sequence->size);
     return 1;
 }
 
 /* ---- life ---- */
 
-/* reader:close() - gives back what it shows; a response on its way stays as it
- * is, unless the reader belongs to a loop that was left early. Idempotent. */
+/* reader:close() - gives back the segments it shows; a response that is still
+ * arriving is left alone, unless its loop was left early. Idempotent. */
 static int reader_close(lua_State *L)
 {
     struct slb_body_reader *reader = slb_check(L, 1, body_reader_type);
@@ -445,8 +445,8 @@ static struct slb_body_reader *push_reader(lua_State *L)
     return reader;
 }
 
-/* is_streamed(response) -> whether its body is taken as it is read, though all of
- * it may be there; false once it is a string, which stays */
+/* is_streamed(response) -> whether reading takes its body, though all of it may
+ * be there; false once it is a string, which stays */
 static int is_streamed(lua_State *L)
 {
     const struct slb_response *response = slb_check_response(L, 1);
@@ -455,8 +455,8 @@ static int is_streamed(lua_State *L)
     return 1;
 }
 
-/* body_reader(response, sequence) -> reader, which owns the sequence; without
- * one it reads what is on its way */
+/* body_reader(response, sequence) -> reader, which owns the sequence; without a
+ * sequence it reads the arriving body */
 static int new_reader(lua_State *L)
 {
     push_reader(L);

@@ -125,7 +125,7 @@ static int buffer_reset(lua_State *L)
     return 1;
 }
 
-/* buffer:detach() -> lease over all it holds; refuses use until reset */
+/* buffer:detach() -> lease over all its bytes; refuses use until reset */
 static int buffer_detach(lua_State *L)
 {
     struct sl_lease *lease;

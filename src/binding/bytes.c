@@ -1,4 +1,4 @@
-/* What counts as bytes wherever Lua passes some. */
+/* The Lua values that are accepted as bytes. */
 #include "binding/types.h"
 
 #include "memory/lease.h"

@@ -144,7 +144,7 @@ static int connections_gc(lua_State *L)
     return 0;
 }
 
-/* NULL: none. */
+/* NULL: no tunnel. */
 static const struct sl_tunnel_class *find_tunnel(const char *name)
 {
     if (name == NULL)
@@ -172,12 +172,11 @@ static void read_origin(lua_State *L, struct sl_origin_options *options)
         luaL_error(L, "identity: missing");
 }
 
-/* connections:origin{ identity, host, port, address, unix_path, local_address, tls,
- *                     proxy_host, proxy_port, tunnel, proxy_user, proxy_password }
- *   -> origin | nil, message, err
- * The origin known by that identity, which also keys its TLS sessions, or a new
- * one; `tls` is a context. Its connections go to the proxy where there is one;
- * `tunnel` is "http" or "socks5", nil where the proxy itself answers. */
+/* connections:origin{ identity, host, port, address, unix_path, local_address,
+ * tls, proxy_host, proxy_port, tunnel, proxy_user, proxy_password } -> origin |
+ * nil, message, err The origin known by that identity, which also keys its TLS
+ * sessions, or a new one; `tls` is a context. With a proxy its connections go
+ * there; `tunnel` is "http" or "socks5", nil where the proxy itself answers. */
 static int connections_origin(lua_State *L)
 {
     struct slb_connections *connections;

@@ -4,7 +4,7 @@
 #include "task/task.h"
 #include "sluice.h"
 
-/* The module table `sluice.core`: what lua/sluice is made of. */
+/* The module table `sluice.core`, on which lua/sluice is built. */
 int luaopen_sluice_core(lua_State *L)
 {
     luaL_checkversion(L);

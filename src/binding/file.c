@@ -1,5 +1,5 @@
-/* Regular files as request bodies, whose size is known and whose reading does
- * not wait for anybody. */
+/* Regular files as request bodies: their size is known, and reading them never
+ * waits for another process. */
 #include "binding/types.h"
 
 #include <errno.h>
@@ -19,7 +19,7 @@ static int push_reason(lua_State *L, const char *reason)
     return 2;
 }
 
-/* That `info` is not of a regular file: nil and a reason. */
+/* Pushes nil and a reason: `info` is not of a regular file. */
 static int push_kind(lua_State *L, const struct stat *info)
 {
     const char *kind = "something else";
@@ -45,7 +45,8 @@ static int close_file(lua_State *L)
 }
 
 /* open_file(path) -> file for reading | nil, reason
- * Of regular files alone; never waits, for the writer of a FIFO for example. */
+ * Opens regular files alone, and never waits, for the writer of a FIFO for
+ * example. */
 static int open_file(lua_State *L)
 {
     size_t size;

@@ -1,11 +1,11 @@
-/* binding/head.h - request heads: made once, sent as often as is wanted */
+/* binding/head.h - request heads: made once, sent any number of times */
 #ifndef SLB_HEAD_H
 #define SLB_HEAD_H
 
 #include "task/runtime.h"
 #include "http/request.h"
 
-/* A head of that many bytes needs no memory of its own to be filled. */
+/* A head of up to this many bytes is filled without memory of its own. */
 #define SLB_HEAD_ROOM ((size_t)1024)
 
 struct slb_head {
@@ -17,8 +17,8 @@ struct slb_head {
 /* The head at `index`; raises for another value. */
 const struct slb_head *slb_check_head(lua_State *L, int index);
 
-/* The head as it is sent with a body of `length` bytes, if it has a length, and the
- * field lines at `fields` (a string or nil). The bytes are the head's own, in
+/* Fills the head for a body of `length` bytes, if it has a length, and the
+ * field lines at `fields` (a string or nil). The bytes lie in the head, in
  * `room`, or in a value that this pushes: good while those are. */
 struct sl_view slb_fill_head(lua_State *L, const struct slb_head *head,
                              int fields, uint64_t length,

@@ -34,7 +34,7 @@ static const struct sl_head *check_head(lua_State *L, int index)
     lua_pop(L, 1);
     if (!headers->is_trailers)
         return &exchange->incoming.response.head;
-    /* Until they are complete, or when they never were, there are none. */
+    /* Trailers are shown once they are complete; until then they are empty. */
     return exchange->incoming.response.phase >= SL_PHASE_DECODING
                ? &exchange->incoming.response.trailers
                : &no_fields;

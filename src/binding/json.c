@@ -32,7 +32,7 @@ struct decoding {
     struct building levels[SL_JSON_DEPTH];
 };
 
-/* Whatever allocates may run a finaliser that disposes what is read. */
+/* Whatever allocates may run a finaliser that disposes the input. */
 static void check_input(const struct decoding *decoding)
 {
     if (decoding->sequence != NULL &&
@@ -166,7 +166,7 @@ static enum sl_status take_event(struct decoding *decoding,
     return SL_OK;
 }
 
-/* nil, message, err with `position`: of the first byte that is wrong, from 1 */
+/* nil, message, err with `position`: of the first wrong byte, from 1 */
 static int push_bad_text(struct decoding *decoding, struct sl_view text)
 {
     size_t offset = decoding->json.offset;

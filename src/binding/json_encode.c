@@ -49,7 +49,7 @@ static enum sl_status refuse_key(struct encoding *encoding, int type)
 }
 
 /* Goes through all keys of the table at `table`, which must be 1 to n in any
- * order. stack: the same before and after */
+ * order. stack: unchanged */
 static enum sl_status count_items(struct encoding *encoding, int table,
                                   lua_Integer *size)
 {
@@ -86,7 +86,7 @@ static bool is_marked(lua_State *L)
     return is_it;
 }
 
-/* Its first key and value are on top, which decide what it is.
+/* Begins a level. Its first key and value are on top, and decide its kind.
  * stack: ..., table, key, value -> ..., table, nil */
 static enum sl_status begin_level(struct encoding *encoding, bool is_array)
 {
@@ -261,8 +261,8 @@ static enum sl_status put_next_item(struct encoding *encoding,
     return status == SL_OK ? put_value(encoding) : status;
 }
 
-/* Writes the value on top of the stack, all of it or nothing. Neither raises nor
- * runs a finaliser: nothing that a finaliser could look at is made here. */
+/* Writes the value on top of the stack, all of it or nothing. Neither raises
+ * nor runs a finaliser: it makes nothing that a finaliser could look at. */
 static enum sl_status encode(struct encoding *encoding,
                              struct sl_writer *writer)
 {
@@ -285,7 +285,7 @@ static enum sl_status encode(struct encoding *encoding,
     return status;
 }
 
-/* " at list[2].name" of the value that is wrong; "" of the outermost one. */
+/* " at list[2].name", the path of the wrong value; "" for the outermost one. */
 static void describe_path(const struct encoding *encoding, char *to,
                           size_t size)
 {
@@ -366,7 +366,7 @@ static int push_view(lua_State *L)
     return 1;
 }
 
-/* The writer goes back whether the string can be made or not. */
+/* The writer is disposed whether the string can be made or not. */
 static int push_written(lua_State *L, struct sl_writer *writer)
 {
     struct sl_view view = sl_writer_view(writer);

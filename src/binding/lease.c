@@ -77,7 +77,7 @@ static int lease_dispose(lua_State *L)
     return 0;
 }
 
-/* Closing is silent when the bytes went elsewhere. */
+/* Closing is silent for a lease whose bytes were moved elsewhere. */
 static int lease_close(lua_State *L)
 {
     struct slb_lease *handle = slb_check(L, 1, lease_type);

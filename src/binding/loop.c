@@ -26,7 +26,7 @@ static void step(lua_State *L, struct slb_runtime *runtime, int64_t max_wait,
         luaL_error(L, "out of memory");
 }
 
-/* loop:step(max_seconds = 0) -> true when somebody still waits, else false
+/* loop:step(max_seconds = 0) -> true while there is a waiter, else false
  * Delivers what is ready, waiting at most that long for it; raises inside a
  * step. Never yields. */
 static int loop_step(lua_State *L)
@@ -39,7 +39,7 @@ static int loop_step(lua_State *L)
     return 1;
 }
 
-/* loop:run() -> steps until nobody waits any more */
+/* loop:run() -> steps until there is no waiter left */
 static int loop_run(lua_State *L)
 {
     struct slb_runtime *runtime = check_loop(L);
@@ -52,8 +52,8 @@ static int loop_run(lua_State *L)
     return 0;
 }
 
-/* loop:spin(seconds) - how long a step polls before it sleeps, where answers tend
- * to come sooner than a process wakes up; 0, as it begins: never */
+/* loop:spin(seconds) - sets how long a step polls before it sleeps, where
+ * answers arrive sooner than a process wakes up; 0, the default: never */
 static int loop_spin(lua_State *L)
 {
     struct slb_runtime *runtime = check_loop(L);
@@ -86,7 +86,7 @@ static int loop_pollfd(lua_State *L)
     return 1;
 }
 
-/* loop:events() -> "r", always: what to poll the descriptor for */
+/* loop:events() -> "r", always: the event to poll the descriptor for */
 static int loop_events(lua_State *L)
 {
     check_loop(L);

@@ -74,7 +74,7 @@ const char *slb_field_string(lua_State *L, const char *name)
 {
     struct sl_view view = slb_field_view(L, name);
 
-    /* What follows a zero byte would be lost without a word. */
+    /* Bytes behind a zero byte would be lost silently. */
     if (view.data != NULL && memchr(view.data, '\0', view.size) != NULL)
         refuse(L, name, "string without zero bytes");
     return view.data;
@@ -149,8 +149,8 @@ static int new_options(lua_State *L)
     return 1;
 }
 
-/* deadline(seconds) -> when that time will be over, by the loop's clock; nil for
- * what never is. Without a number: the total time of a request by default. */
+/* deadline(seconds) -> the end of that time, by the loop's clock; nil if it
+ * never ends. Without a number: the end of a request's default total time. */
 static int new_deadline(lua_State *L)
 {
     int64_t now = sl_clock_now();

@@ -9,7 +9,7 @@
 #include "conn/exchange.h"
 #include "task/runtime.h"
 
-/* What one kind of request asks for, compiled once. */
+/* The options of requests of one kind, compiled once. */
 struct slb_options {
     struct sl_exchange_options options;
 };

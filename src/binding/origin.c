@@ -1,4 +1,4 @@
-/* Where requests lead, and what sends them there. */
+/* An origin as a Lua type: where requests lead, and how they are sent. */
 #include "binding/origin.h"
 
 #include "binding/body.h"
@@ -22,7 +22,7 @@ struct slb_origin *slb_check_origin(lua_State *L, int index)
 
 /* ---- sending ---- */
 
-/* What the response keeps alive for the body that it sends. */
+/* Keeps the body's value alive as long as the response sends it. */
 static void keep_body(lua_State *L, struct slb_response *response)
 {
     if (lua_type(L, 5) != LUA_TSTRING && lua_type(L, 5) != LUA_TTABLE)
@@ -32,7 +32,7 @@ static void keep_body(lua_State *L, struct slb_response *response)
     response->keeps_body = true;
 }
 
-/* The length of the body, which a text has by itself. */
+/* The length of the body: a text knows its own. */
 static uint64_t body_length(lua_State *L)
 {
     if (lua_isinteger(L, 7))
@@ -42,7 +42,7 @@ static uint64_t body_length(lua_State *L)
 
 /* origin, head, options, info, body, is_stream, size, lines, deadline
  *   -> response on top of the stack, its exchange created but not started
- * `refused`: the name of the file that has failed, if one has. */
+ * `refused`: the name of the file that has failed, or NULL. */
 static struct slb_response *create(lua_State *L, enum sl_status *status,
                                    const char **refused)
 {

@@ -36,7 +36,7 @@ static void init_response(struct slb_parser *parser)
     sl_response_init(&parser->response, &parser->runtime->pool, &parser->limits,
                      parser->request,
                      parser->decodes ? &parser->runtime->shelf : NULL);
-    /* what was fed may be a sequence that its owner still reads */
+    /* a fed sequence may still be read by its owner */
     parser->response.keeps_input = true;
 }
 
@@ -103,7 +103,7 @@ static int parser_feed(lua_State *L)
 }
 
 /* parser:finish(is_clean = true) -> parser
- * The input has ended; not clean is an end that cannot be trusted. */
+ * The input has ended; not clean: the end cannot be trusted. */
 static int parser_finish(lua_State *L)
 {
     struct slb_parser *parser = check_parser(L);
@@ -122,7 +122,7 @@ static void set_view(lua_State *L, const char *name, struct sl_view view)
     lua_setfield(L, -2, name);
 }
 
-/* Making values may run finalisers: what is shown is looked up again for each. */
+/* Making values may run finalisers: the head is looked up again for each. */
 static const struct sl_head *check_head(lua_State *L, bool is_trailers)
 {
     const struct sl_response *response = &check_parser(L)->response;
@@ -248,7 +248,7 @@ static int parser_next(lua_State *L)
     return 0;
 }
 
-/* parser:surplus() -> string of what was fed and not used */
+/* parser:surplus() -> string of the bytes that were fed and not used */
 static int parser_surplus(lua_State *L)
 {
     struct slb_parser *parser = check_parser(L);

@@ -5,8 +5,8 @@
 
 /* platform() -> { supported, completion_model, expected_benefit, backends,
  *                 tls_providers }
- * What this machine offers to completion transports, detected once; what this
- * build has of TLS, the default first. */
+ * Says what this machine offers to completion transports, detected once, and
+ * which TLS providers this build has, the default first. */
 static int get_platform(lua_State *L)
 {
     const struct sl_platform *platform = sl_platform();

@@ -1,5 +1,5 @@
-/* How far an exchange has come, for whoever tells a user about it: a handle that
- * keeps the counters, but not the response, which may be disposed or forgotten. */
+/* Shows a user how far an exchange has come. The handle keeps the counters, but
+ * not the response, which may be disposed or forgotten. */
 #include "binding/response.h"
 #include "binding/types.h"
 
@@ -27,8 +27,9 @@ static void push_count(lua_State *L, uint64_t count)
         lua_pushinteger(L, (lua_Integer)count);
 }
 
-/* -> body bytes sent, received, `total` to be sent, and those to be received (nil:
- * not known). As they travel: without framing, before decoding. */
+/* -> body bytes sent, received, `total` to be sent, and to be received (nil:
+ * unknown). They are counted as they travel: without framing, before
+ * decoding. */
 static int push_counts(lua_State *L, const struct sl_exchange *exchange)
 {
     const struct sl_response *response = &exchange->incoming.response;
@@ -50,7 +51,7 @@ static int progress_counts(lua_State *L)
 }
 
 /* progress:is_over() -> whether it ended, whether the whole body has come
- * What is only drained nobody wants to hear of. */
+ * A response that is only drained counts as over: its rest is not wanted. */
 static int progress_is_over(lua_State *L)
 {
     const struct sl_exchange *exchange = check_exchange(L);

@@ -61,9 +61,9 @@ static int response_await_room(lua_State *L)
 }
 
 /* response:push(bytes) -> true | false (no more is wanted)
- * Sends a piece of the body and waits for room for the next; yields. What goes
- * wrong ends the exchange, so that the coroutine that waits for the response
- * gets it. */
+ * Sends a piece of the body and waits for room for the next; yields. A failure
+ * ends the exchange, so that the coroutine that waits for the response gets
+ * it. */
 static int response_push(lua_State *L)
 {
     struct slb_response *response = live_response(L);
@@ -94,7 +94,7 @@ static int response_finish(lua_State *L)
     return 0;
 }
 
-/* response:fail(reason) - the body cannot be had: the exchange ends with it */
+/* response:fail(reason) - ends the exchange: the body cannot be had */
 static int response_fail(lua_State *L)
 {
     const char *reason = luaL_checkstring(L, 2);

@@ -5,7 +5,7 @@
 
 static const char reader_type[] = "sluice.reader";
 
-/* values: the sequence it reads, which owns the segments */
+/* values: the sequence being read, which owns the segments */
 struct slb_reader {
     struct sl_reader reader;
     bool is_closed;
@@ -79,8 +79,8 @@ static int next_formats(lua_State *L)
     return read_formats(L, count);
 }
 
-/* for ... in reader:lines(...): as file:lines, what read(...) gives until the
- * first is nil; lines without their ends when no format is given */
+/* for ... in reader:lines(...): as file:lines, the results of read(...) until
+ * the first is nil; lines without their ends when no format is given */
 static int reader_lines(lua_State *L)
 {
     int count;

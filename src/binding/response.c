@@ -4,13 +4,13 @@
 #include "memory/lease.h"
 #include "task/wait.h"
 
-/* Read at once when no size is given. */
+/* The bytes read at once when no size is given. */
 #define CHUNK ((size_t)64 * 1024)
 
-/* Read at most before others get their turn. */
+/* The most pieces read before others get their turn. */
 #define TURN_PIECES 64
 
-/* What an exchange takes beside its body, about. */
+/* The memory of an exchange beside its body, roughly. */
 #define EXCHANGE_SIZE ((size_t)2 * 1024)
 
 const char slb_response_type[] = "sluice.response";
@@ -36,7 +36,7 @@ static void release(struct slb_response *response, struct sl_exchange *exchange)
     slb_runtime_release(response->runtime);
 }
 
-/* Somebody reads, or pushes. */
+/* Whether a coroutine reads, or pushes. */
 static bool is_awaited(const struct sl_exchange *exchange)
 {
     return slb_is_awaited(&exchange->completion) ||
@@ -95,7 +95,7 @@ static struct slb_response *check_body(lua_State *L)
     return response;
 }
 
-/* For what may have to wait: the wait is reserved. */
+/* The response, with a wait reserved for a method that may have to wait. */
 static struct slb_response *check_waiting(lua_State *L)
 {
     slb_reserve_wait(L, check_body(L)->runtime);
@@ -129,13 +129,13 @@ void slb_abandon_response(void *subject)
 
 /* ---- failures ---- */
 
-/* The attempt's name on top of the stack: the verb and its object. */
+/* Pushes the name of the attempt: the verb and its object. */
 static const char *push_attempt(lua_State *L, int index,
                                 const struct sl_exchange *exchange)
 {
     const struct sl_origin *origin = exchange->origin;
 
-    /* Nothing allocates before what is made of the origin. */
+    /* Nothing allocates before the origin is read: a finaliser may end it. */
     switch (exchange->failure.stage) {
     case SL_STAGE_CONNECT:
         return lua_pushfstring(L, "connect %s:%d", sl_origin_next_host(origin),
@@ -189,7 +189,7 @@ bool slb_leads_on(const struct slb_response *response)
            sl_is_redirect(&exchange->incoming.response.head);
 }
 
-/* Wants the head of a stream, and of what leads elsewhere; else the whole. */
+/* Wants the head of a streamed response or a redirect; else the whole. */
 static enum sl_status want_answer(const struct slb_response *response,
                                   bool *is_redirect)
 {
@@ -323,11 +323,11 @@ bool slb_may_read_on(lua_State *L, lua_KContext context,
     return false;
 }
 
-/* One way to take the body: what is waited for, and what is made of it. */
+/* A way to take the body: how much to wait for, and how to hand it out. */
 struct taking {
     enum sl_interest interest;
     bool takes_turns; /* may be called again and again: others run between */
-    /* What was wanted is there. stack: response, wanted, taking */
+    /* The wanted bytes are there. stack: response, wanted, taking */
     int (*give)(lua_State *L, struct slb_response *response);
 };
 
@@ -445,7 +445,7 @@ static int response_text(lua_State *L)
     return slb_push_text(L, check_waiting(L));
 }
 
-/* A text that was made already is the body. */
+/* The text, once made, is the body. */
 static enum sl_status show_body(lua_State *L, struct slb_response *response,
                                 struct sl_sequence *sequence)
 {
@@ -518,8 +518,8 @@ void slb_dispose_response(struct slb_response *response)
         let_go(response);
 }
 
-/* response:dispose() - gives everything back; of a body still on its way the
- * rest is drained or the connection closed. Idempotent. */
+/* response:dispose() - gives everything back; the rest of an arriving body is
+ * drained or the connection closed. Idempotent. */
 static int response_dispose(lua_State *L)
 {
     slb_dispose_response(slb_check(L, 1, slb_response_type));
@@ -535,7 +535,7 @@ static int response_gc(lua_State *L)
             response->runtime->leaked++;
         let_go(response);
     }
-    /* Where somebody waits for it still, the end of that wait ends it. */
+    /* If a coroutine still waits for it, the end of that wait ends it. */
     slb_end_response(response);
     return 0;
 }
@@ -568,8 +568,8 @@ static int response_tostring(lua_State *L)
     return 1;
 }
 
-/* leads_on(value) -> whether it is a response, not disposed, that asks to go
- * elsewhere and whose request follows */
+/* leads_on(value) -> whether it is a live response that redirects, and whose
+ * request follows redirects */
 static int leads_on(lua_State *L)
 {
     const struct slb_response *response = slb_test(L, 1, slb_response_type);
@@ -591,7 +591,7 @@ static int response_deadline(lua_State *L)
     return 1;
 }
 
-/* response:is_complete() -> whether the whole body has come */
+/* response:is_complete() -> whether the whole body has arrived */
 static int response_is_complete(lua_State *L)
 {
     lua_pushboolean(L, is_complete(slb_check_response(L, 1)));
@@ -627,8 +627,8 @@ static const luaL_Reg meta[] = {{"__gc", response_gc},
 
 static const luaL_Reg functions[] = {{"leads_on", leads_on}, {NULL, NULL}};
 
-/* A module that is opened again finds the methods of the first time, with what
- * the Lua layer added to them. stack: module, metatable -> the same */
+/* A module that is opened again finds the methods of the first time, with those
+ * that the Lua layer added. stack: module, metatable -> the same */
 static void set_methods(lua_State *L)
 {
     if (lua_getfield(L, -1, "methods") == LUA_TNIL) {

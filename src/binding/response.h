@@ -3,7 +3,7 @@
  *   response.c              the handle: waiting, reading, ends
  *   response_properties.c   status, headers and the like, by name
  *   push.c                  its request's body, in pieces
- *   progress.c              how far both bodies are
+ *   progress.c              the progress of both bodies
  */
 #ifndef SLB_RESPONSE_H
 #define SLB_RESPONSE_H
@@ -13,15 +13,15 @@
 
 extern const char slb_response_type[];
 
-/* values: the text once made; what was asked (a table: method, url, ...);
- * until then the string or the parts of the request's body, kept alive */
+/* values: the text once made, until then the string or the parts of the
+ * request's body, kept alive; a table about the request (method, url, ...) */
 enum { RESPONSE_TEXT = 1, RESPONSE_INFO = 2, RESPONSE_VALUES = 2 };
 
 struct slb_response {
     struct slb_runtime *runtime;
     struct sl_exchange *exchange; /* NULL: disposed */
     struct sl_exchange *ending;   /* disposed, but coroutines wait for it */
-    size_t noted;                 /* bytes told to the collector */
+    size_t noted;                 /* bytes reported to the collector */
     uint32_t given; /* bytes read since it last had to wait, about */
     bool is_stream;
     bool is_detached; /* the body was handed over */
@@ -32,39 +32,39 @@ struct slb_response {
 /* The live response at `index`; raises when disposed. */
 struct slb_response *slb_check_response(lua_State *L, int index);
 
-/* Raises when it is disposed, or not to be used here; also when its body was
- * detached. */
+/* Both raise for a response that is disposed, or not to be used here; the second
+ * also for a detached body. */
 void slb_check_live(lua_State *L, struct slb_response *response);
 void slb_check_unread(lua_State *L, struct slb_response *response);
 
-/* Whether it asks to go elsewhere, and its request says that this is done. */
+/* Whether it redirects, and its request follows redirects. */
 bool slb_leads_on(const struct slb_response *response);
 
 /* response:dispose() */
 void slb_dispose_response(struct slb_response *response);
 
-/* ---- for what reads a body on its way ---- */
+/* ---- for readers of a body that is arriving ---- */
 
-/* Given out at most before others get their turn. */
+/* The most bytes given out before others get their turn. */
 #define SLB_TURN_BYTES ((uint32_t)256 * 1024)
 
-/* A body whose bytes are always there before they are asked for must not keep
- * everybody else from running, timers neither: whether to wait for a turn now. */
+/* Whether to wait for a turn now. A body whose bytes are always there before
+ * they are read must not keep tasks and timers from running. */
 bool slb_is_turn_over(lua_State *L, struct slb_response *response);
-/* So many bytes were given out; a turn is over after that many pieces of any
+/* Counts the bytes given out; a turn is over after that many pieces of any
  * size. */
 void slb_count_given(struct slb_response *response, size_t size, size_t pieces);
-/* First thing in a continuation of slb_wait or slb_wait_turn: whether to go on.
- * If not, the exchange has failed by now. */
+/* Called first in a continuation of slb_wait or slb_wait_turn: whether to go
+ * on. If not, the exchange has failed by now. */
 bool slb_may_read_on(lua_State *L, lua_KContext context,
                      struct slb_response *response);
 
-/* nil, message, err for the exchange's failure, naming what was tried on what.
- * `index` is the response's. */
+/* Pushes nil, message, err for the exchange's failure, naming what was tried on
+ * what. `index` is the response's. */
 int slb_push_exchange_failure(lua_State *L, int index,
                               const struct sl_exchange *exchange);
 
-/* Lets go of a disposed one's exchange once nobody waits for it. */
+/* Releases the exchange of a disposed response once it has no waiter. */
 void slb_end_response(struct slb_response *response);
 
 /* The abandon function of waits on a response: its exchange ends now. */
@@ -74,8 +74,8 @@ void slb_abandon_response(void *response);
  * err. A wait is reserved, or the body is complete; yields. */
 int slb_push_text(lua_State *L, struct slb_response *response);
 
-/* The response at index 1 as far as is wanted: its head, or all of it when it is
- * not streamed.
+/* Waits for the response at index 1: its head, or all of it when it is not
+ * streamed.
  *   -> response | response, "redirect" (to be followed) | nil, message, err
  * A wait is reserved; yields. */
 int slb_settle_response(lua_State *L, struct slb_response *response);

@@ -1,4 +1,5 @@
-/* What a script reads of a response by name: response.status, response.headers. */
+/* Properties of a response that a script reads by name: response.status,
+ * response.headers. */
 #include "binding/response.h"
 #include "binding/tls.h"
 #include "binding/types.h"
@@ -39,7 +40,7 @@ static int push_timings(lua_State *L, const struct sl_exchange *exchange)
 static int push_body(lua_State *L, struct slb_response *response)
 {
     if (response->exchange->phase != SL_EXCHANGE_DONE)
-        return luaL_error(L, "body is still on its way: call text()");
+        return luaL_error(L, "body is still arriving: call text()");
     if (response->is_detached)
         return luaL_error(L, "use of detached body");
     return slb_push_text(L, response);

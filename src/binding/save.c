@@ -1,4 +1,5 @@
-/* What response:save writes to: io/replacement.c as a handle of the Lua layer. */
+/* The target of response:save: io/replacement.c as a handle of the Lua
+ * layer. */
 #include "binding/response.h"
 #include "binding/types.h"
 #include "io/replacement.h"
@@ -44,8 +45,8 @@ static int replace_file(lua_State *L)
     return 1;
 }
 
-/* replacement:write(sequence, from) -> where the next write goes on; `from` again
- * when a FIFO is full | nil, reason */
+/* replacement:write(sequence, from) -> where the next write goes on (`from`
+ * again when a FIFO is full) | nil, reason */
 static int replacement_write(lua_State *L)
 {
     struct sl_replacement *replacement = check_open(L);
@@ -82,8 +83,8 @@ static int replacement_close(lua_State *L)
     return 0;
 }
 
-/* is_untouched(response) -> whether nothing of its body was taken, but as the
- * string that text() keeps */
+/* is_untouched(response) -> whether nothing of its body was taken, other than
+ * as the string that text() keeps */
 static int is_untouched(lua_State *L)
 {
     struct slb_response *response = slb_check_response(L, 1);

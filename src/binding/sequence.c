@@ -42,8 +42,8 @@ struct sl_sequence *slb_check_sequence(lua_State *L, int index)
     return &handle->content;
 }
 
-/* One slice is copied once, into the string. Several are gathered first, because
- * Lua 5.4 cannot fill a string in place. */
+/* A single slice is copied once, into the string. Several are gathered first,
+ * because Lua 5.4 cannot fill a string in place. */
 void slb_push_sequence_string(lua_State *L,
                               const struct sl_sequence *(*check)(lua_State *L))
 {

@@ -83,7 +83,7 @@ static int call_verifier(lua_State *L)
     return 2;
 }
 
-/* False refuses. Nothing of Lua's errors gets out of here. */
+/* False refuses. No Lua error leaves this function. */
 static bool verify(void *owner, const struct sl_tls_certificate *peer,
                    char *reason, size_t reason_size)
 {
@@ -110,7 +110,7 @@ static bool verify(void *owner, const struct sl_tls_certificate *peer,
     return is_accepted;
 }
 
-/* The context is gone, and with it whoever might have asked. */
+/* The context is gone, so the function can no longer be called. */
 static void forget(void *forgotten)
 {
     struct slb_verifier *verifier = forgotten;
@@ -118,8 +118,8 @@ static void forget(void *forgotten)
     sl_free(&verifier->runtime->allocator, verifier, sizeof *verifier);
 }
 
-/* The function on top of the stack, which it takes, for a context that is still
- * to be made. */
+/* Takes the function on top of the stack for a context that is still to be
+ * made. */
 static void set_verifier(lua_State *L, struct slb_runtime *runtime,
                          struct slb_tls_context *handle,
                          struct sl_tls_options *options)

@@ -13,27 +13,28 @@ struct slb_tls_context {
     struct slb_verifier *verifier;  /* NULL: no callback of the user's */
 };
 
-/* A user's verify callback. Lives as long as the context, because handshakes may
- * outlive the context's handle; once that is gone everything is refused. */
+/* A user's verify callback. Lives as long as the context, because handshakes
+ * may outlive the context's handle; without the function every peer is
+ * refused. */
 struct slb_verifier {
     struct slb_runtime *runtime;
     int function; /* registry reference; LUA_NOREF: gone */
 };
 
-/* Holds a peer while what it says is made into Lua values, which may run
+/* Holds a peer while its texts are made into Lua values, which may run
  * finalisers. */
 struct slb_peer {
-    struct sl_peer *peer; /* NULL: none, or let go */
+    struct sl_peer *peer; /* NULL: none yet, or released */
 };
 struct slb_peer *slb_new_peer(lua_State *L);
 
-/* What a handshake agreed on and whom it met, as a table; nil for NULL. In the
- * place of `held`, which is on top of the stack. */
+/* Pushes a table of what a handshake agreed on and which peer it met; nil for
+ * NULL. It takes the place of `held`, which is on top of the stack. */
 void slb_push_peer(lua_State *L, struct slb_peer *held, struct sl_peer *peer);
 void slb_push_certificate(lua_State *L,
                           const struct sl_tls_certificate *certificate);
 
-/* The live context at `index`; raises when it is none or finalised. */
+/* The live context at `index`; raises for anything else, or a finalised one. */
 struct slb_tls_context *slb_check_tls_context(lua_State *L, int index);
 
 void slb_tls_open(lua_State *L);

@@ -17,7 +17,7 @@ static bool is_awaited(const struct sl_channel *channel)
            slb_is_awaited(&channel->receiving.completion);
 }
 
-/* Lets go of a finalised one's channel once nobody waits for it. */
+/* Releases the channel of a finalised handle once it has no waiter. */
 static void end_channel(struct slb_transport *handle)
 {
     struct sl_channel *channel = handle->ending;
@@ -61,14 +61,15 @@ struct sl_channel_operation *slb_transport_core(struct slb_transport *handle,
     return is_send ? &handle->channel->sending : &handle->channel->receiving;
 }
 
-/* For what may have to wait: the wait is reserved. */
+/* The transport, with a wait reserved for a method that may have to wait. */
 static struct slb_transport *check_waiting(lua_State *L)
 {
     slb_reserve_wait(L, slb_check_open_transport(L)->runtime);
     return slb_check_open_transport(L);
 }
 
-/* The channel stays until the handle goes: somebody may wait for it. */
+/* Closes the channel, which stays until the handle goes: a coroutine may wait
+ * for it. */
 static void close_handle(struct slb_transport *handle)
 {
     if (handle->channel == NULL || handle->is_closed)
@@ -219,8 +220,8 @@ static void settle_receive(lua_State *L, struct slb_transport *handle)
     lua_setiuservalue(L, 1, VALUE_TARGET);
 }
 
-/* Into the buffer handle on top of the stack, which may be gone by now, or its
- * limit nearer: what cannot be taken is there for the next receive. */
+/* Moves the bytes to the buffer handle on top of the stack, which may be gone
+ * by now, or near its limit: the others are there for the next receive. */
 static int fill_target(lua_State *L, struct slb_transport *handle, size_t size)
 {
     struct sl_buffer *target;
@@ -394,7 +395,7 @@ static void read_receive(lua_State *L, struct slb_transport *handle,
     receive->wanted = (size_t)wanted;
 }
 
-/* The pool of received bytes stays while they are in it. */
+/* Holds the pool of received bytes as long as they are in it. */
 static void hold_pool(struct slb_transport *handle)
 {
     struct sl_pool *pool = handle->channel->incoming.pool;
@@ -406,14 +407,14 @@ static void hold_pool(struct slb_transport *handle)
     handle->pool = pool;
 }
 
-/* With the same stack. */
+/* Begins a receive, with the same stack. */
 static void begin_receive(lua_State *L, struct slb_transport *handle)
 {
     struct receive receive;
 
     read_receive(L, handle, &receive);
     if (sl_channel_is_unasked(handle->channel))
-        luaL_error(L, "receive: what came in last was not taken");
+        luaL_error(L, "receive: await the previous receive first");
     if (sl_channel_begin_receive(handle->channel, receive.pool, receive.room,
                                  receive.wanted, receive.due) != SL_OK)
         raise_busy(L, "receive");
@@ -457,7 +458,7 @@ static int transport_receive(lua_State *L)
     return await_receive(L, handle);
 }
 
-/* transport:close() - what is under way ends with `cancelled`; idempotent */
+/* transport:close() - operations under way end with `cancelled`; idempotent */
 static int transport_close(lua_State *L)
 {
     close_handle(slb_transport_at(L, 1));
@@ -476,12 +477,12 @@ static int transport_gc(lua_State *L)
     handle->ending = handle->channel;
     handle->channel = NULL;
     slb_pool_release(handle->runtime, handle->pool);
-    /* Where somebody waits for it still, the end of that wait ends it. */
+    /* If a coroutine still waits for it, the end of that wait ends it. */
     end_channel(handle);
     return 0;
 }
 
-/* transport:tls() -> what the handshake agreed on | nil: plain */
+/* transport:tls() -> the outcome of the handshake | nil: plain */
 static int transport_tls(lua_State *L)
 {
     struct slb_peer *held = slb_new_peer(L);

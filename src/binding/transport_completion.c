@@ -1,4 +1,4 @@
-/* One direction of a transport, to be waited for later. */
+/* The completion of a transport's direction, to be awaited later. */
 #include "binding/transport.h"
 
 #include "binding/types.h"
@@ -6,7 +6,7 @@
 
 static const char completion_type[] = "sluice.completion";
 
-/* One direction of a transport, which is its value 1. */
+/* A completion handle: a direction of the transport in user value 1. */
 struct slb_completion {
     bool is_send;
 };
@@ -48,7 +48,7 @@ static int transport_begin_receive(lua_State *L)
     return push_completion(L, false);
 }
 
-/* Puts the transport at index 1, below what was there. */
+/* Puts the transport at index 1, below the arguments. */
 static struct slb_completion *check_completion(lua_State *L)
 {
     struct slb_completion *completion = slb_check(L, 1, completion_type);
@@ -59,8 +59,8 @@ static struct slb_completion *check_completion(lua_State *L)
 }
 
 /* completion:await(version) -> the operation's results; yields when it is not
- * done. Raises for a version that is over, results that were taken, and while
- * somebody else waits. */
+ * done. Raises for a version that is over, results that were collected, and
+ * while another coroutine waits. */
 static int completion_await(lua_State *L)
 {
     bool is_send = check_completion(L)->is_send;
@@ -77,12 +77,12 @@ static int completion_await(lua_State *L)
     if (core->is_taken)
         return luaL_error(L, "await: nothing is under way");
     if (slb_is_awaited(&core->completion))
-        return luaL_error(L, "await: somebody waits already");
+        return luaL_error(L, "await: another coroutine waits already");
     lua_settop(L, 1);
     return slb_await_transport(L, handle, is_send);
 }
 
-/* completion:cancel() - asks it to end with `cancelled` */
+/* completion:cancel() - asks the operation to end with `cancelled` */
 static int completion_cancel(lua_State *L)
 {
     struct slb_completion *completion = check_completion(L);

@@ -1,4 +1,4 @@
-/* binding/types.h - the Lua types of this module and who opens them
+/* binding/types.h - the Lua types of this module and their openers
  *
  * Each opener registers its type and adds its functions to the module table on
  * top of the stack.
@@ -50,7 +50,7 @@ bool slb_to_bytes(lua_State *L, int index, struct slb_bytes *bytes);
 
 /* A new sequence handle, empty; fill it at once. Raises out of memory. */
 struct sl_sequence *slb_new_sequence(lua_State *L);
-/* The live sequence at `index`; raises when it is none or disposed. */
+/* The live sequence at `index`; raises for anything else, or a disposed one. */
 struct sl_sequence *slb_check_sequence(lua_State *L, int index);
 struct sl_sequence *slb_test_sequence(lua_State *L, int index);
 /* sequence:dispose() of the handle at `index`. */
@@ -65,14 +65,16 @@ struct sl_lease *slb_new_lease(lua_State *L);
 struct sl_lease *slb_check_lease(lua_State *L, int index);
 struct sl_lease *slb_test_lease(lua_State *L, int index);
 
-/* The live buffer at `index`; raises when it is none, detached or disposed. */
+/* The live buffer at `index`; raises for anything else, or one that is detached
+ * or disposed. */
 struct sl_buffer *slb_check_buffer(lua_State *L, int index);
 
-/* The live writer at `index`; raises when it is none, detached or disposed. */
+/* The live writer at `index`; raises for anything else, or one that is detached
+ * or disposed. */
 struct sl_writer *slb_check_writer(lua_State *L, int index);
 
-/* The content as a new Lua string: one segment without a detour, several
- * through one copy. `check` gives the sequence of the live handle at index 1, or
+/* Pushes the content as a new Lua string: one segment directly, several through
+ * one copy. `check` gives the sequence of the live handle at index 1, or
  * raises. */
 void slb_push_sequence_string(lua_State *L,
                               const struct sl_sequence *(*check)(lua_State *L));

@@ -99,8 +99,8 @@ static int url_resolve(lua_State *L)
     return push_resolved(L, sl_url_resolve);
 }
 
-/* url.follow(base, location) -> the same for what a server wrote, with %xx for
- * what could not be sent | nil, message, err */
+/* url.follow(base, location) -> the same for a server's Location, with %xx for
+ * bytes that could not be sent | nil, message, err */
 static int url_follow(lua_State *L)
 {
     return push_resolved(L, sl_url_follow);

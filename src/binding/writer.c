@@ -43,7 +43,7 @@ static struct sl_writer *check_live(lua_State *L)
 }
 
 /* writer{ initial_size = 512, max_size = 64 MiB } -> writer; sizes in bytes
- * One contiguous block that grows. Raises for sizes that make no sense. */
+ * Makes a contiguous block that grows. Raises for sizes that make no sense. */
 static int new_writer(lua_State *L)
 {
     struct slb_runtime *runtime = slb_runtime(L);
@@ -115,7 +115,7 @@ static int writer_write(lua_State *L)
     return 1;
 }
 
-/* writer:view() -> string of what was written so far */
+/* writer:view() -> string of the bytes written so far */
 static int writer_view(lua_State *L)
 {
     struct sl_view view = sl_writer_view(check_live(L));

@@ -5,7 +5,7 @@
 struct bare {
     struct sl_decoder base;
     bool is_inside; /* a frame has begun and not ended */
-    bool has_ended; /* one has */
+    bool has_ended; /* at least one frame has ended */
 };
 
 static void start(struct sl_decoder *decoder)
@@ -16,7 +16,7 @@ static void start(struct sl_decoder *decoder)
     self->has_ended = false;
 }
 
-/* Between frames a byte begins the next one. */
+/* Begins the next frame with any byte between frames. */
 static enum sl_status enter(struct bare *self, struct sl_buffer *input)
 {
     struct sl_engine *engine = self->base.engine;

@@ -5,7 +5,7 @@
 static const char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuv"
                              "wxyz0123456789+/";
 
-/* Four digits for three bytes. */
+/* Puts four digits for three bytes. */
 static char *put(char *to, uint32_t bytes)
 {
     *to++ = digits[bytes >> 18];

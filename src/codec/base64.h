@@ -1,6 +1,6 @@
 /* codec/base64.h - bytes as text (RFC 4648 4)
  *
- * Written here because no library that has it is part of every build.
+ * Written here because no library with it is part of every build.
  */
 #ifndef SL_CODEC_BASE64_H
 #define SL_CODEC_BASE64_H

@@ -1,6 +1,6 @@
-/* codec/codings.h - the content codings there are, each where its library is
+/* codec/codings.h - the content codings, each in the file of its library
  *
- * decoder.c picks from these what the build has; tests run all of them.
+ * decoder.c picks the codings of this build; tests run all of them.
  */
 #ifndef SL_CODEC_CODINGS_H
 #define SL_CODEC_CODINGS_H

@@ -50,8 +50,8 @@ __attribute__((target("pclmul,sse4.1"))) static uint32_t reduce(__m128i piece)
     return (uint32_t)_mm_extract_epi32(_mm_xor_si128(piece, product), 1);
 }
 
-/* What four neighbours, and the `size` bytes behind them, a multiple of 16, come
- * to. */
+/* Folds four neighbours, and the `size` bytes behind them (a multiple of 16),
+ * into their checksum. */
 __attribute__((target("pclmul,sse4.1"))) static uint32_t
 finish(const __m128i four[4], const char *data, size_t size)
 {

@@ -10,7 +10,7 @@
 
 #include <stdint.h>
 
-/* Of all bytes so far: begin with 0, pass the last answer on. */
+/* The checksum of all bytes so far: begin with 0, then pass the last answer. */
 uint32_t sl_crc32(uint32_t before, struct sl_view bytes);
 
 #endif

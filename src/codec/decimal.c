@@ -64,8 +64,8 @@ void sl_decimal_push_far(struct sl_decimal *decimal, char digit)
     decimal->exponent++;
 }
 
-/* Digits and an exponent without a point between them, which the locale would
- * have a say in. */
+/* Converts digits and an exponent without a point between them, which would
+ * depend on the locale. */
 static double to_double_by_library(const struct sl_decimal *decimal)
 {
     char text[SL_DECIMAL_HEAD + SL_DECIMAL_TAIL + 32];
@@ -157,8 +157,8 @@ static bool find_short(double value, uint64_t *digits, int *places)
         if (scaled < 1e15 && (double)*digits / powers[k] == value)
             return true;
     }
-    /* As many places as leave it below 2 ^ 50, where the product is off by
-     * less than a half: what fewer places can show, these show too. */
+    /* As many places as keep it below 2 ^ 50, where the product is off by less
+     * than a half: a value with fewer places is found by these, too. */
     frexp(value, &exponent);
     k = (50 - exponent) * 301 / 1000;
     k = k < (int)POWERS ? k : (int)POWERS - 1;
@@ -243,7 +243,7 @@ static bool find_exact(double value, uint64_t *digits, int *places)
 #endif
 
 /* Whether `digits` without its last `count`, rounded, still reads as the value.
- * In the middle either side may: it was rounded to where it stands. */
+ * In the middle it may be rounded either way. */
 static bool shorten(uint64_t digits, int count, int exponent, double value,
                     uint64_t *shorter)
 {
@@ -261,8 +261,8 @@ static bool shorten(uint64_t digits, int count, int exponent, double value,
     return reads_as(*shorter, exponent + count, value);
 }
 
-/* The same for every other value: 17 digits by the library, then as few of them
- * as still read as it. */
+/* Finds the digits of every other value: 17 by the library, then as few of them
+ * as still read as the value. */
 static void find_long(double value, uint64_t *digits, int *places)
 {
     char text[48];

@@ -15,8 +15,8 @@
 
 #define SL_DECIMAL_HEAD 19
 
-/* The exact middle between two doubles has 767 digits at most: what stands
- * behind those kept matters only by being zero or not. */
+/* The exact middle between two doubles has 767 digits at most: of the digits
+ * behind those, it only matters whether all are zero. */
 #define SL_DECIMAL_TAIL 768
 
 /* digits * 10 ^ exponent, as they are read from left to right. */
@@ -38,7 +38,7 @@ static inline void sl_decimal_init(struct sl_decimal *decimal)
 
 void sl_decimal_push_far(struct sl_decimal *decimal, char digit);
 
-/* One digit more at the right. */
+/* Appends a digit at the right. */
 static inline void sl_decimal_push(struct sl_decimal *decimal, char digit)
 {
     if (decimal->count >= SL_DECIMAL_HEAD) {
@@ -59,9 +59,10 @@ enum sl_status sl_decimal_to_double(const struct sl_decimal *decimal,
 /* Room for any number; nothing is terminated. */
 #define SL_DECIMAL_SIZE 32
 
-/* The size of what was written. */
+/* Returns the size of the text. */
 size_t sl_decimal_write_integer(char *to, int64_t value);
-/* A finite value, always with a point or an exponent: 1.0, 0.25, 1e+22. */
+/* Writes a finite value, always with a point or an exponent: 1.0, 0.25,
+ * 1e+22. */
 size_t sl_decimal_write_double(char *to, double value);
 
 #endif

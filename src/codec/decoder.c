@@ -117,7 +117,8 @@ enum sl_status sl_decoder_rent(const struct sl_decoder_class *class,
     return SL_OK;
 }
 
-/* Newest first, so what lies behind the limit was used longest ago. */
+/* The list is newest first, so decoders behind the limit were used longest
+ * ago. */
 static void drop_after(struct sl_decoder **link, size_t keep)
 {
     while (*link != NULL && keep > 0) {
@@ -163,7 +164,7 @@ void sl_decoder_shelf_fini(struct sl_decoder_shelf *shelf)
 
 /* ---- decoding ---- */
 
-/* Answers with the failure that it is left with. */
+/* Answers with the failure that the decoder is left with. */
 static enum sl_status tell(const struct sl_decoder *decoder, const char **error)
 {
     if (decoder->reason != NULL)

@@ -5,9 +5,9 @@
  *   find(coding) -> rent -> decode* -> finish -> release
  *
  * A coding is a format over an engine: one file for each format and each
- * library; the table in decoder.c is what this build offers. Decoders are made
- * once and reset for the next body; idle ones lie on a shelf, which outlives all
- * that were rented from it.
+ * library; the table in decoder.c lists those of this build. Decoders are made
+ * once and reset for the next body; idle ones lie on a shelf, which outlives
+ * all decoders rented from it.
  */
 #ifndef SL_CODEC_DECODER_H
 #define SL_CODEC_DECODER_H
@@ -21,7 +21,7 @@ struct sl_decoder;
 struct sl_engine;
 struct sl_engine_class;
 
-/* What a format puts around an engine's data: gzip.c, bare.c. */
+/* A format around an engine's data: gzip.c, bare.c. */
 struct sl_format {
     size_t size; /* of its struct, which begins with a struct sl_decoder */
     void (*start)(struct sl_decoder *decoder); /* for a new body */
@@ -58,14 +58,15 @@ struct sl_decoder {
     const char *reason; /* why; NULL when `failed` says it all */
 };
 
-/* NULL: unknown here (or identity). Compared without case. */
+/* The class of `coding`, compared without case. NULL: unknown here, or
+ * identity. */
 const struct sl_decoder_class *sl_decoder_find(struct sl_view coding);
-/* "gzip, deflate" and what else this build has, for Accept-Encoding. */
+/* "gzip, deflate" and the other codings of this build, for Accept-Encoding. */
 const char *sl_decoder_accepted(void);
 
 void sl_decoder_shelf_init(struct sl_decoder_shelf *shelf,
                            struct sl_allocator *allocator);
-/* Destroys the idle ones; none is rented. */
+/* Destroys the idle decoders; none is rented. */
 void sl_decoder_shelf_fini(struct sl_decoder_shelf *shelf);
 
 /* An idle decoder of the class, or a new one; give it back with
@@ -73,7 +74,7 @@ void sl_decoder_shelf_fini(struct sl_decoder_shelf *shelf);
 enum sl_status sl_decoder_rent(const struct sl_decoder_class *class,
                                struct sl_decoder_shelf *shelf,
                                struct sl_decoder **decoder);
-/* Resets it and keeps it, at most SL_DECODER_IDLE of them, the last used
+/* Resets a decoder and keeps it, at most SL_DECODER_IDLE of them, the last used
  * longest. NULL is allowed. */
 #define SL_DECODER_IDLE 16
 void sl_decoder_release(struct sl_decoder *decoder);
@@ -90,7 +91,7 @@ enum sl_status sl_decoder_decode(struct sl_decoder *decoder,
                                  struct sl_buffer *input,
                                  struct sl_buffer *output, size_t room,
                                  const char **error);
-/* No more input will come, after decode answered SL_AGAIN. SL_END: complete,
+/* No more input will arrive, after decode answered SL_AGAIN. SL_END: complete,
  * also when there was no input at all. SL_DECODE: truncated. */
 enum sl_status sl_decoder_finish(struct sl_decoder *decoder,
                                  const char **error);

@@ -2,8 +2,8 @@
 
 /* A library call costs the same for little room as for much, and each ends with
  * a copy of up to 32 KiB into a window. But a block of which little is used
- * would be copied, or held for nothing: as much room as the input will fill, if
- * it goes on as it has begun. */
+ * would be copied, or held for nothing. So the room is what the input will
+ * fill, if it goes on as it has begun. */
 #define BLOCK_LEAST ((size_t)32 * 1024)
 #define BLOCK_MOST  ((size_t)256 * 1024)
 
@@ -100,8 +100,8 @@ static size_t block_size(const struct sl_engine *engine, size_t input,
     return size >= BLOCK_LEAST ? size : 0;
 }
 
-/* The rest of the tail segment first. A large block is a wish: where it is not
- * to be had, a segment will do. */
+/* Reserves the rest of the tail segment first. A large block is optional:
+ * without one a segment will do. */
 static enum sl_status reserve(struct sl_engine *engine,
                               struct sl_buffer *output, size_t input,
                               size_t limit, struct sl_room *room)
@@ -125,8 +125,8 @@ static enum sl_status reserve(struct sl_engine *engine,
     return SL_OK;
 }
 
-/* The output is full. Data that has ended, or ends without another byte, still
- * fits. */
+/* Tries to end when the output is full. Data that has ended, or ends without
+ * another byte, still fits. */
 static enum sl_status probe(struct sl_engine *engine, struct sl_buffer *input,
                             const char **error)
 {

@@ -19,11 +19,11 @@ struct sl_engine;
 
 struct sl_engine_class {
     size_t size; /* of its struct, which begins with a struct sl_engine */
-    /* Of a zeroed struct; NULL: nothing is left to do. SL_MEMORY. */
+    /* Sets up a zeroed struct. NULL: zeroes are enough. SL_MEMORY. */
     enum sl_status (*init)(struct sl_engine *engine);
     void (*fini)(struct sl_engine *engine); /* NULL: the same */
-    /* Behind the end of a body: lets go of what an idle engine should not hold.
-     * A failure leaves an engine that can only be destroyed. */
+    /* Called behind the end of a body: frees memory that an idle engine should
+     * not hold. A failure leaves an engine that can only be destroyed. */
     enum sl_status (*reset)(struct sl_engine *engine);
     /* Behind SL_END, for more data of the same body: keeps all memory, for
      * there may be such an end every few bytes. NULL: nothing may follow.
@@ -45,7 +45,7 @@ struct sl_engine {
     uint64_t consumed;  /* bytes since the last reset */
     uint64_t delivered; /* the same of the output */
     bool has_more;      /* the last step ended because its room was full */
-    /* Bytes to be read before the input: they were taken too much. */
+    /* Bytes to be read before the input: the engine took too many. */
     char surplus[16];
     size_t surplus_first;
     size_t surplus_end;
@@ -58,13 +58,13 @@ enum sl_status sl_engine_create(const struct sl_engine_class *class,
                                 struct sl_allocator *allocator,
                                 struct sl_engine **engine);
 void sl_engine_destroy(struct sl_engine *engine);
-/* For the next body. */
+/* Prepares for the next body. */
 enum sl_status sl_engine_reset(struct sl_engine *engine);
-/* For the next frame or member of the same body, where the class can: keeps
- * the surplus. */
+/* Prepares for the next frame or member of the same body, where the class can:
+ * keeps the surplus. */
 enum sl_status sl_engine_restart(struct sl_engine *engine);
 
-/* The next bytes behind what the engine took; empty when there are none. */
+/* The next bytes behind those that the engine took; empty at the end. */
 struct sl_view sl_engine_peek(const struct sl_engine *engine,
                               const struct sl_buffer *input);
 void sl_engine_consume(struct sl_engine *engine, struct sl_buffer *input,
@@ -73,16 +73,16 @@ void sl_engine_consume(struct sl_engine *engine, struct sl_buffer *input,
 /* Puts a few bytes that were consumed back before all others. */
 void sl_engine_unread(struct sl_engine *engine, struct sl_view bytes);
 
-/* One run over one slice of `input` and one piece of room of `output`, at most
- * `limit` bytes (at least 1). `produced` shows what it wrote there; look at it
- * and then call sl_engine_commit, whatever the answer. SL_OK: go on. SL_AGAIN:
- * `input` is empty and nothing is left inside. SL_END: as in run. Failures as
- * in run, where `*error` is set; SL_LIMIT, SL_MEMORY also when `output` cannot
- * grow by another byte, and then it is left alone. */
+/* Runs once over one slice of `input` and one piece of room of `output`, at
+ * most `limit` bytes (at least 1). `produced` shows the bytes written there;
+ * look at it and then call sl_engine_commit, whatever the answer. SL_OK: go on.
+ * SL_AGAIN: `input` is empty and nothing is left inside. SL_END: as in run.
+ * Failures as in run, where `*error` is set; SL_LIMIT, SL_MEMORY also when
+ * `output` cannot grow by another byte, and then it is left alone. */
 enum sl_status sl_engine_step(struct sl_engine *engine, struct sl_buffer *input,
                               struct sl_buffer *output, size_t limit,
                               struct sl_view *produced, const char **error);
-/* Makes it content of `output`, which may move it. */
+/* Makes the produced bytes content of `output`, which may move them. */
 void sl_engine_commit(struct sl_engine *engine, struct sl_buffer *output,
                       struct sl_view produced);
 

@@ -2,7 +2,7 @@
  *
  *   [ size | padding to 16 ][ what the library sees ]
  *
- * In the form in which libraries take them: `allocator` is the sl_allocator.
+ * For libraries that take functions with an owner, here the sl_allocator.
  */
 #ifndef SL_CODEC_FOREIGN_H
 #define SL_CODEC_FOREIGN_H

@@ -4,7 +4,7 @@
  *   deflate  zlib header, content, adler32 | content alone     RFC 1950
  *
  * RFC 9110 8.4.1.2 says that deflate is zlib's format; some servers send the
- * content alone, so both are taken, told apart by the first two bytes.
+ * content alone, so both are taken; the first two bytes tell them apart.
  */
 #ifndef SL_CODEC_GZIP_H
 #define SL_CODEC_GZIP_H

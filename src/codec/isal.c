@@ -32,8 +32,9 @@ static uint32_t at_most(size_t size)
     return size > INT32_MAX ? INT32_MAX : (uint32_t)size;
 }
 
-/* The library takes up to eight bytes ahead, perhaps from input that is gone
- * by now. `taken` is what this run took from `input`. */
+/* Gives back bytes taken ahead. The library takes up to eight, perhaps from
+ * input that is gone by now. `taken` counts the bytes of `input` that this run
+ * took. */
 static void give_back(struct isal *self, struct sl_view *input, size_t taken)
 {
     struct inflate_state *state = &self->state;

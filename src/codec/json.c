@@ -82,7 +82,7 @@ static enum sl_status fail_at(struct sl_json *json, size_t offset,
     return SL_DECODE;
 }
 
-/* At the byte that comes next. */
+/* Fails at the next byte. */
 static enum sl_status fail(struct sl_json *json, const char *error)
 {
     return fail_at(json, offset_of(json, json->place.at), error);
@@ -92,8 +92,7 @@ static enum sl_status fail(struct sl_json *json, const char *error)
 
 static const char bad_utf8[] = "invalid UTF-8";
 
-/* The first byte in [at, end) that may not stand there, as check_text has
- * found. */
+/* The first wrong byte in [at, end), where check_text has found one. */
 static const char *bad_byte(struct sl_utf8 utf8, const char *at,
                             const char *end)
 {
@@ -102,7 +101,7 @@ static const char *bad_byte(struct sl_utf8 utf8, const char *at,
     return at;
 }
 
-/* `has_high`: not all of it is ASCII, perhaps. */
+/* Checks a text. `has_high`: perhaps not all of it is ASCII. */
 static enum sl_status check_text(struct sl_json *json, struct sl_utf8 *utf8,
                                  const char *at, const char *end, bool has_high)
 {
@@ -132,7 +131,8 @@ static bool read_hex(struct sl_json *json, uint32_t *unit)
     return true;
 }
 
-/* RFC 8259 7 and 8.2: a pair of surrogates is one character, a half is none. */
+/* RFC 8259 7 and 8.2: a pair of surrogates is one character; half a pair is
+ * invalid. */
 static enum sl_status read_unit(struct sl_json *json, uint32_t *code)
 {
     static const char no_hex[] = "four hexadecimal digits expected";
@@ -156,19 +156,20 @@ static enum sl_status read_unit(struct sl_json *json, uint32_t *code)
     return SL_OK;
 }
 
-/* What stands for it behind a backslash; 0: nothing, or more than a letter. */
+/* The character for a letter behind a backslash; 0: no escape, or a longer
+ * one. */
 static const char simple_escapes[256] = {
     ['"'] = '"',  ['\\'] = '\\', ['/'] = '/',  ['b'] = '\b',
     ['f'] = '\f', ['n'] = '\n',  ['r'] = '\r', ['t'] = '\t'};
 
-/* Of one letter, all of it in the piece that ends at `end`. */
+/* Whether an escape of one letter is at `at`, all of it before `end`. */
 static inline bool is_simple_escape(const char *at, const char *end)
 {
     return end - at >= 2 && *at == '\\' &&
            simple_escapes[(unsigned char)at[1]] != 0;
 }
 
-/* The next byte is a backslash; afterwards it is the one behind the escape. */
+/* Reads an escape: the next byte is its backslash. */
 static inline enum sl_status read_escape(struct sl_json *json, uint32_t *code)
 {
     int c = step(json);
@@ -242,7 +243,7 @@ void sl_json_read_text(const struct sl_json *json, char *to)
     }
 }
 
-/* `text` grows by these bytes, which are kept while all of it is small. */
+/* Appends bytes to `text`, which are kept while all of it is small. */
 static inline void append(struct sl_json *json, struct sl_view *text,
                           const char *data, size_t size)
 {
@@ -251,8 +252,8 @@ static inline void append(struct sl_json *json, struct sl_view *text,
     text->size += size;
 }
 
-/* One with escapes, or one that goes on in the next piece. Escapes are ASCII: what
- * is between `begin` and `at` is checked as it stands. */
+/* Reads a text with escapes, or one that goes on in the next piece. Escapes are
+ * ASCII: the bytes between `begin` and `at` are checked as they stand. */
 static enum sl_status read_hard_text(struct sl_json *json, struct sl_view *text)
 {
     const char *at = json->place.at;
@@ -303,7 +304,7 @@ static enum sl_status read_hard_text(struct sl_json *json, struct sl_view *text)
     }
 }
 
-/* The next byte is its quote. */
+/* Reads a text; the next byte is its quote. */
 static enum sl_status read_text(struct sl_json *json, struct sl_view *text)
 {
     const char *from = ++json->place.at;
@@ -330,7 +331,7 @@ static enum sl_status read_text(struct sl_json *json, struct sl_view *text)
 
 /* ---- numbers ---- */
 
-/* The digits that come next. */
+/* Reads the digits that come next. */
 static size_t read_digits(struct sl_json *json, struct sl_decimal *decimal)
 {
     size_t count = 0;
@@ -349,8 +350,8 @@ static size_t read_digits(struct sl_json *json, struct sl_decimal *decimal)
     return count;
 }
 
-/* The next byte is the E. Beyond what any text can balance, size is all that
- * matters. */
+/* Reads an exponent; the next byte is the E. Beyond what any text can balance,
+ * only its size matters. */
 static bool read_exponent(struct sl_json *json, int64_t *exponent)
 {
     int c = step(json);
@@ -394,7 +395,7 @@ static enum sl_status finish_integer(struct sl_json *json, size_t begin,
     return SL_OK;
 }
 
-/* The next byte is a digit or a minus sign. */
+/* Reads a number; the next byte is a digit or a minus sign. */
 static enum sl_status read_number(struct sl_json *json,
                                   struct sl_json_event *event)
 {
@@ -494,7 +495,7 @@ static enum sl_status read_word(struct sl_json *json,
     return SL_OK;
 }
 
-/* What fails has set the state: it stays. */
+/* A failure has set the state already, and it stays. */
 static enum sl_status behind(struct sl_json *json, enum sl_status status)
 {
     if (status == SL_OK)
@@ -502,7 +503,7 @@ static enum sl_status behind(struct sl_json *json, enum sl_status status)
     return status;
 }
 
-/* `c` is the next byte. */
+/* Reads a value; `c` is the next byte. */
 static enum sl_status read_value(struct sl_json *json,
                                  struct sl_json_event *event, int c)
 {

@@ -5,8 +5,8 @@
  *   {"a": [1, "b"]}  ->  OBJECT KEY ARRAY INTEGER STRING ARRAY_END OBJECT_END
  *
  * The caller asks for one event after the other. A token may be cut anywhere;
- * nothing is flattened and nothing allocated. What is read must outlive the
- * parser and stay as it is.
+ * nothing is flattened and nothing allocated. The input must outlive the parser
+ * and stay unchanged.
  *
  * Strict: a byte order mark, invalid UTF-8, half a surrogate pair, integers
  * beyond 64 bits, and numbers that no double is near to are errors. Keys may
@@ -20,11 +20,11 @@
 
 #include <stdint.h>
 
-/* Strings that are cut or have escapes, up to that size, are put together in
- * the parser. */
+/* Strings that are cut or have escapes are put together in the parser, up to
+ * this size. */
 #define SL_JSON_SMALL 256
 
-/* Arrays and objects within each other. */
+/* The most arrays and objects within each other. */
 #define SL_JSON_DEPTH 512
 
 enum sl_json_type {
@@ -45,8 +45,8 @@ struct sl_json_event {
     enum sl_json_type type;
     int64_t integer;
     double number;
-    /* Of a string or key: good until the next event. `data` is NULL where it is
-     * long, and cut or with escapes: sl_json_read_text gives these bytes. */
+    /* The bytes of a string or key: good until the next event. `data` is NULL
+     * if it is long, and cut or with escapes: then use sl_json_read_text. */
     struct sl_view text;
 };
 
@@ -74,7 +74,7 @@ struct sl_json {
     enum sl_json_state state;
     size_t depth;
     const char *error;                   /* one clause, once broken */
-    size_t offset;                       /* of what is wrong, from 0 */
+    size_t offset;                       /* of the wrong byte, from 0 */
     uint64_t levels[SL_JSON_DEPTH / 64]; /* bit set: an object */
     char small[SL_JSON_SMALL];
 };

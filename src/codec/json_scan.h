@@ -1,4 +1,4 @@
-/* codec/json_scan.h - how far the text of a JSON string needs no second look */
+/* codec/json_scan.h - finds where a JSON string needs a second look */
 #ifndef SL_CODEC_JSON_SCAN_H
 #define SL_CODEC_JSON_SCAN_H
 
@@ -11,7 +11,7 @@ static inline bool sl_json_is_plain(char c)
     return (unsigned char)c >= 0x20 && c != '"' && c != '\\';
 }
 
-/* Where the first quote, backslash or control character stands, or `end`.
+/* Finds the first quote, backslash or control character, or `end`.
  * Raises `has_high` when a byte before it is not ASCII (it may also for one
  * shortly behind). Eight bytes at once: the lowest mark is a true one. */
 static inline const char *sl_json_plain_end(const char *at, const char *end,

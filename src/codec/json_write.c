@@ -34,7 +34,7 @@ void sl_json_undo(struct sl_json_output *output)
     sl_writer_cut(output->writer, output->begun);
 }
 
-/* Room for `size` bytes at least, wherever it lies then. */
+/* Makes room for at least `size` bytes, which may move the output. */
 static enum sl_status reserve(struct sl_json_output *output, size_t size)
 {
     struct sl_room room;
@@ -99,7 +99,7 @@ enum sl_status sl_json_put_double(struct sl_json_output *output, double value)
     return put_bytes(output, text, sl_decimal_write_double(text, value));
 }
 
-/* RFC 8259 7: what may not stand in a string as it is. */
+/* RFC 8259 7: escapes a byte that may not stand in a string as it is. */
 static enum sl_status put_escape(struct sl_json_output *output, char c)
 {
     static const char digits[] = "0123456789abcdef";

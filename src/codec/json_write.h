@@ -21,15 +21,15 @@ struct sl_json_output {
     char *end;
 };
 
-/* The writer is live. */
+/* Begins at the end of a live writer. */
 void sl_json_begin(struct sl_json_output *output, struct sl_writer *writer);
 void sl_json_finish(struct sl_json_output *output);
-/* The writer has what it had before. */
+/* Restores the writer's content from before. */
 void sl_json_undo(struct sl_json_output *output);
 
 enum sl_status sl_json_put_far(struct sl_json_output *output, char c);
 
-/* A bracket, comma or colon. */
+/* Puts a bracket, comma or colon. */
 static inline enum sl_status sl_json_put(struct sl_json_output *output, char c)
 {
     if (output->at == output->end)
@@ -38,14 +38,14 @@ static inline enum sl_status sl_json_put(struct sl_json_output *output, char c)
     return SL_OK;
 }
 
-/* null, true, false: as it stands. */
+/* Puts null, true or false as it stands. */
 enum sl_status sl_json_put_word(struct sl_json_output *output,
                                 struct sl_view word);
 enum sl_status sl_json_put_integer(struct sl_json_output *output,
                                    int64_t value);
-/* SL_INVALID: infinite, or no number. */
+/* Puts a number. SL_INVALID: infinite, or no number. */
 enum sl_status sl_json_put_double(struct sl_json_output *output, double value);
-/* Quoted and escaped. SL_INVALID: not UTF-8. */
+/* Puts a text, quoted and escaped. SL_INVALID: not UTF-8. */
 enum sl_status sl_json_put_text(struct sl_json_output *output,
                                 struct sl_view text);
 

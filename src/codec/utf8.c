@@ -48,7 +48,7 @@ static bool go_on(struct sl_utf8 *utf8, unsigned char byte)
     return true;
 }
 
-/* How many bytes from `data` are ASCII, rounded down to eights. */
+/* The count of ASCII bytes from `data`, rounded down to eights. */
 static size_t ascii_size(const char *data, size_t size)
 {
     size_t i;
@@ -160,7 +160,7 @@ __attribute__((target("avx2"))) static __m256i second_high(__m256i halves)
 #define MOVED(bytes, middle, count) \
     _mm256_alignr_epi8(bytes, middle, 16 - (count))
 
-/* Not zero where the bytes are wrong. */
+/* Marks wrong bytes: not zero there. */
 __attribute__((target("avx2"))) static __m256i faults(__m256i before,
                                                       __m256i bytes)
 {
@@ -183,7 +183,7 @@ __attribute__((target("avx2"))) static __m256i faults(__m256i before,
     return _mm256_xor_si256(due, pairs);
 }
 
-/* Whole blocks from the beginning of a character. */
+/* Checks whole blocks from the beginning of a character. */
 __attribute__((target("avx2"))) static bool check_blocks(const char *data,
                                                          size_t count)
 {
@@ -203,7 +203,7 @@ __attribute__((target("avx2"))) static bool check_blocks(const char *data,
     return _mm256_testz_si256(wrong, wrong) != 0;
 }
 
-/* False: there is something wrong. Else `checked` bytes from `data` are whole
+/* False: the text is invalid. Else `checked` bytes from `data` are whole
  * characters. */
 static bool check_most(const char *data, size_t size, size_t *checked)
 {

@@ -6,8 +6,8 @@
 
 #define SEND_VIEWS 8
 
-/* How long what has come in before the deadline may take from the kernel to
- * here, at most. */
+/* The longest time that bytes which arrived before the deadline may take from
+ * the kernel to here. */
 #define ARRIVAL SL_SECOND
 
 /* ---- operations ---- */
@@ -17,7 +17,8 @@ static bool is_pending(const struct sl_channel_operation *operation)
     return operation->completion.state == SL_COMPLETION_PENDING;
 }
 
-/* `is_inside`: during the call that began it, where finishing needs no signal. */
+/* `is_inside`: during the call that began it, when finishing needs no
+ * signal. */
 static void end(struct sl_channel_operation *operation, enum sl_status status,
                 bool is_inside)
 {
@@ -42,8 +43,8 @@ static void release_outgoing(struct sl_channel *channel)
     channel->text = sl_view(NULL, 0);
 }
 
-/* Ends one with that status, as far as it is under way. A send that was cut in
- * the middle leaves a stream that nobody can go on with. */
+/* Ends an operation with `status` if it is under way. A send that was cut in
+ * the middle leaves a stream that cannot be used any more. */
 static void stop(struct sl_channel_operation *operation, enum sl_status status,
                  const char *reason)
 {
@@ -67,8 +68,8 @@ static void stop(struct sl_channel_operation *operation, enum sl_status status,
     ((struct sl_channel_operation *)((char *)(pointer)-offsetof( \
         struct sl_channel_operation, member)))
 
-/* What is there already is received however short the time was, though another
- * thread may have to bring it. */
+/* Bytes that have arrived are received however short the time was, though
+ * another thread may have to bring them. */
 static bool is_arriving(const struct sl_channel_operation *operation)
 {
     const struct sl_channel *channel = operation->channel;
@@ -89,7 +90,7 @@ static void time_came(struct sl_timer *timer)
         stop(operation, SL_TIMEOUT, "not complete in time");
 }
 
-/* Ends the opening while it is under way; its stage stays in the failure. */
+/* Ends the opening while it is under way; the failure keeps the stage. */
 static void stop_opening(struct sl_channel *channel, const char *reason)
 {
     struct sl_opening *opener = channel->opener;
@@ -316,7 +317,7 @@ void sl_channel_release(struct sl_channel *channel)
     sl_free(channel->allocator, channel, sizeof *channel);
 }
 
-/* Nothing was received: room of that pool, no larger than what it is for. */
+/* Nothing was received: take room of that pool, no larger than the receive. */
 static void prepare(struct sl_channel *channel, struct sl_pool *pool,
                     size_t room)
 {
@@ -374,7 +375,8 @@ enum sl_status sl_channel_begin_send(struct sl_channel *channel,
     return SL_OK;
 }
 
-/* Something is there: left over, or given to a caller that could not take it. */
+/* Whether bytes are there: left over, or offered to a caller that could not
+ * take them. */
 static bool has_left(const struct sl_channel *channel)
 {
     return channel->incoming.length > 0 &&

@@ -26,7 +26,7 @@ enum sl_channel_phase {
     SL_CHANNEL_CLOSED
 };
 
-/* One direction. */
+/* A direction of the channel: sending or receiving. */
 struct sl_channel_operation {
     struct sl_completion completion; /* result: bytes moved */
     struct sl_timer timer;
@@ -54,19 +54,19 @@ struct sl_channel {
     struct sl_view text;         /* bytes that the caller keeps alive */
     struct sl_buffer incoming;   /* received, not taken yet */
     size_t wanted;               /* of it at once */
-    bool was_asked; /* for what was received, though none may be taken */
+    bool was_asked; /* the receive was collected, if without a byte */
     bool is_broken; /* a send ended in the middle: nothing more can follow */
 };
 
-/* Begins to open; the completion of `opening` reports the end. One reference.
- * SL_MEMORY, SL_INVALID, SL_LIMIT: `failure`. */
+/* Begins to open, with one reference; the completion of `opening` reports the
+ * end. SL_MEMORY, SL_INVALID, SL_LIMIT: `failure`. */
 enum sl_status sl_channel_create(struct sl_loop *loop, struct sl_pool *pool,
                                  struct sl_resolver *resolver,
                                  const struct sl_opening_options *options,
                                  struct sl_channel **channel,
                                  struct sl_failure *failure);
 void sl_channel_retain(struct sl_channel *channel);
-/* The last one closes. */
+/* The last release closes. */
 void sl_channel_release(struct sl_channel *channel);
 
 /* Sends all of `text`, which must stay alive until the completion is DONE, or
@@ -79,8 +79,8 @@ enum sl_status sl_channel_begin_send(struct sl_channel *channel,
 
 /* Receives up to `wanted` bytes, for which at most `room` bytes of segments of
  * `pool` are rented: DONE with SL_OK and their count, or SL_END. What the last
- * receive left is received first, at once. SL_MISUSE: not open, one is under way,
- * or nobody asked for what the last one received. */
+ * receive left is received first, at once. SL_MISUSE: the channel is not open,
+ * a receive is under way, or the bytes of the last one were not collected. */
 enum sl_status sl_channel_begin_receive(struct sl_channel *channel,
                                         struct sl_pool *pool, size_t room,
                                         size_t wanted, int64_t due);
@@ -91,13 +91,13 @@ enum sl_status sl_channel_begin_receive(struct sl_channel *channel,
  * more. */
 void sl_channel_settle(struct sl_channel_operation *operation);
 
-/* Whether there are received bytes that nobody asked for. */
+/* Whether received bytes were not collected by the caller. */
 bool sl_channel_is_unasked(const struct sl_channel *channel);
-/* How many bytes the receive gives, 0 once closed. The caller may take them now;
- * those not taken are the beginning of the next receive. */
+/* The count of bytes that the receive gives, 0 once closed. The caller may take
+ * them now; the others are the beginning of the next receive. */
 size_t sl_channel_received(struct sl_channel *channel);
-/* Moves the first `size` of them to the end of `to`. SL_LIMIT: none was moved,
- * they are too many. SL_MEMORY: perhaps only some of them were. */
+/* Moves the first `size` bytes received to the end of `to`. SL_LIMIT: none was
+ * moved, they are too many. SL_MEMORY: perhaps only some of them were. */
 enum sl_status sl_channel_take(struct sl_channel *channel, struct sl_buffer *to,
                                size_t size);
 /* The same in two steps. peek gives a view of at least `size` bytes, which must
@@ -106,9 +106,8 @@ enum sl_status sl_channel_peek(struct sl_channel *channel, size_t size,
                                struct sl_view *view);
 void sl_channel_consume(struct sl_channel *channel, size_t size);
 
-/* Ends what is under way with SL_CANCELLED and closes; orderly where nothing is
- * under way. Idempotent; also from inside its own handshake (the owner's
- * verify). */
+/* Ends operations under way with SL_CANCELLED and closes, orderly if there are
+ * none. Idempotent; also from inside its own handshake (the owner's verify). */
 void sl_channel_close(struct sl_channel *channel);
 
 #endif

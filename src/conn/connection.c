@@ -5,7 +5,7 @@
 
 /* ---- events of an open connection ---- */
 
-/* News of an idle connection's peer: its end, bytes that nobody asked for, or
+/* An idle connection's socket has news: the peer's end, unrequested bytes, or
  * something for TLS alone. */
 static bool is_still_idle(struct sl_connection *connection)
 {
@@ -128,7 +128,7 @@ bool sl_connection_watch(struct sl_connection *connection)
     if (sl_transport_watch(link->transport) != SL_AGAIN ||
         !sl_link_is_quiet(link))
         return false;
-    /* Once more: what was for TLS may have been received meanwhile. */
+    /* Look again: bytes for TLS may have been received meanwhile. */
     return link->tls == NULL || sl_transport_watch(link->transport) == SL_AGAIN;
 }
 
@@ -138,7 +138,7 @@ void sl_connection_rest(struct sl_connection *connection)
     sl_link_rest(&connection->link);
 }
 
-/* SL_NEVER where that would be later. */
+/* `start` + `duration`; SL_NEVER if that would be later. */
 static int64_t after(int64_t start, int64_t duration)
 {
     return duration >= SL_NEVER - start ? SL_NEVER : start + duration;
@@ -152,7 +152,7 @@ void sl_connection_set_expiry(struct sl_connection *connection,
 
     connection->is_resting = false;
     connection->is_short = announced >= 0 && announced <= idle / SL_SECOND;
-    /* A request may be a second on its way. */
+    /* A request may take a second to arrive. */
     if (connection->is_short)
         idle = announced > 1 ? (announced - 1) * SL_SECOND : 0;
     connection->idle_since = all->loop->now;
@@ -177,7 +177,7 @@ void sl_connection_put(struct sl_connection *connection, int64_t announced)
 
 /* ---- ends ---- */
 
-/* What is left of it once its link is closed or moved. */
+/* Releases the rest of a connection once its link is closed or moved. */
 static void leave(struct sl_connection *connection)
 {
     struct sl_origin *origin = connection->origin;

@@ -20,7 +20,7 @@ struct sl_place;
 struct sl_connection {
     struct sl_origin *origin;
     struct sl_opening *opening; /* NULL once it is open */
-    struct sl_place *place;     /* OPENING: for whom; NULL: for the next */
+    struct sl_place *place;     /* OPENING: its waiter; NULL: for the next */
     struct sl_link link;
     struct sl_peer *peer;                     /* NULL: plain */
     struct sl_buffer input;                   /* received, not yet used */
@@ -53,15 +53,15 @@ static inline void sl_connection_lend(struct sl_connection *connection,
     connection->user = user;
 }
 
-/* The user's message ended cleanly. The connection goes to the next that waits,
+/* The user's message ended cleanly. The connection goes to the next waiter,
  * becomes idle, or closes where it may not be used again (old, surplus input,
- * pool closed, or the peer has spoken). `announced`: for how many seconds its
- * server keeps it, -1 when it has not said; it is given up a second before. */
+ * pool closed, or the peer has spoken). `announced`: the seconds for which its
+ * server keeps it, -1 if unknown; it is given up a second before. */
 void sl_connection_put(struct sl_connection *connection, int64_t announced);
-/* Closes it, in whatever state, and frees its room. */
+/* Closes a connection in any state, and frees its room. */
 void sl_connection_discard(struct sl_connection *connection, bool is_abort);
-/* Moves the link and the input out of a lent connection and frees its room: from
- * now on they are no business of the pool. The caller binds the transport. */
+/* Moves the link and the input out of a lent connection and frees its room; the
+ * pool forgets them. The caller binds the transport. */
 void sl_connection_take(struct sl_connection *connection, struct sl_link *link,
                         struct sl_buffer *input);
 
@@ -69,12 +69,12 @@ void sl_connection_take(struct sl_connection *connection, struct sl_link *link,
 
 /* Whether an idle connection may be lent: young enough, and its peer is quiet. */
 bool sl_connection_is_fit(struct sl_connection *connection);
-/* Fills when it expires as an idle connection, from now on. */
+/* Sets when a connection that becomes idle now expires. */
 void sl_connection_set_expiry(struct sl_connection *connection,
                               int64_t announced);
-/* Starts the watch over an idle connection; false: its peer has spoken. */
+/* Watches an idle connection for news; false: its peer has spoken. */
 bool sl_connection_watch(struct sl_connection *connection);
-/* An idle connection gives back what makes its next use quick. */
+/* Releases the memory that makes the next use of an idle connection quick. */
 void sl_connection_rest(struct sl_connection *connection);
 
 #endif

@@ -35,7 +35,7 @@ enum sl_stage sl_exchange_stage(const struct sl_exchange *exchange)
                : SL_STAGE_SEND;
 }
 
-/* The deadline of the stage it is in, without the total one. */
+/* The deadline of the exchange's stage, without the total one. */
 static int64_t stage_due(const struct sl_exchange *exchange)
 {
     const struct sl_deadlines *deadlines = &exchange->options.deadlines;
@@ -78,7 +78,7 @@ static double seconds(int64_t nanoseconds)
     return (double)nanoseconds / 1e9;
 }
 
-/* The words of these two stages begin with their object. */
+/* The messages of these two stages begin with their object. */
 static void total_passed(const struct sl_exchange *exchange,
                          enum sl_stage stage, struct sl_failure *failure)
 {

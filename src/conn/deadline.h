@@ -4,11 +4,11 @@
 
 #include "conn/exchange.h"
 
-/* How far it has come, for failures. */
+/* The stage that an exchange has reached, for failures. */
 enum sl_stage sl_exchange_stage(const struct sl_exchange *exchange);
 
-/* The next point in time at which waiting is over, or 100-continue is no longer
- * waited for, or draining ends; SL_NEVER. */
+/* The next point in time at which a wait ends, for a response, for 100
+ * (Continue) or for the end of a drain; SL_NEVER. */
 int64_t sl_exchange_due(const struct sl_exchange *exchange);
 
 /* Fills `failure` for the deadline that has passed. */

@@ -32,7 +32,7 @@ bucket_of(const struct sl_directory *directory, uint64_t hash)
     return &directory->buckets[hash & (directory->bucket_count - 1)];
 }
 
-/* Twice as many buckets; where there is no memory for them it stays as it is. */
+/* Doubles the buckets; without memory for them the directory stays as it is. */
 static void grow(struct sl_directory *directory)
 {
     size_t old_count = directory->bucket_count;

@@ -5,8 +5,8 @@
  *           entry   entry -> entry
  *
  * An entry is embedded in what it stands for. The directory never allocates for
- * one, so adding cannot fail: where the buckets cannot grow, their chains do.
- * Entries that nobody uses form a list, the oldest of which is forgotten first.
+ * an entry, so adding cannot fail: where the buckets cannot grow, their chains
+ * do. Unused entries form a list, from which the oldest is forgotten first.
  */
 #ifndef SL_CONN_DIRECTORY_H
 #define SL_CONN_DIRECTORY_H
@@ -44,7 +44,7 @@ void sl_directory_init(struct sl_directory *directory,
 /* Forgets every entry; their owners free them. */
 void sl_directory_fini(struct sl_directory *directory);
 
-/* NULL when it is not known. */
+/* The entry of `key`; NULL: not known. */
 struct sl_directory_entry *
 sl_directory_find(const struct sl_directory *directory, struct sl_view key);
 /* Adds an entry in use whose key is not known yet. SL_MEMORY: there are no
@@ -55,7 +55,8 @@ enum sl_status sl_directory_add(struct sl_directory *directory,
 void sl_directory_remove(struct sl_directory *directory,
                          struct sl_directory_entry *entry);
 
-/* Into the list of the unused, as its newest, and out of it. */
+/* Puts an entry into the list of the unused, as its newest, and takes it
+ * out. */
 void sl_directory_rest(struct sl_directory *directory,
                        struct sl_directory_entry *entry);
 void sl_directory_use(struct sl_directory *directory,

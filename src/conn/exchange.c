@@ -36,7 +36,7 @@ static void wake(struct sl_exchange *exchange)
         sl_completion_signal(&exchange->room, SL_OK, 0);
 }
 
-/* Sets the timer for the next deadline, when somebody waits. */
+/* Sets the timer for the next deadline, when there is a waiter. */
 static void arm(struct sl_exchange *exchange)
 {
     int64_t due;
@@ -54,7 +54,7 @@ static void arm(struct sl_exchange *exchange)
                      due);
 }
 
-/* Goes on in the next step of the loop. */
+/* Lets others run, and goes on in the next step of the loop. */
 static void take_turn(struct sl_exchange *exchange)
 {
     if (exchange->turn.state == SL_COMPLETION_PENDING ||
@@ -66,7 +66,7 @@ static void take_turn(struct sl_exchange *exchange)
 
 /* ---- ends ---- */
 
-/* The list it is in while it holds a connection. */
+/* The list of an exchange that holds a connection. */
 static struct sl_exchange **list_of(const struct sl_exchange *exchange)
 {
     return sl_incoming_is_draining(&exchange->incoming)
@@ -74,7 +74,7 @@ static struct sl_exchange **list_of(const struct sl_exchange *exchange)
                : &exchange->exchanges->active;
 }
 
-/* Its connection is no longer its own. */
+/* Takes the connection from the exchange. */
 static struct sl_connection *part(struct sl_exchange *exchange)
 {
     struct sl_connection *connection = exchange->connection;
@@ -85,7 +85,7 @@ static struct sl_connection *part(struct sl_exchange *exchange)
     return connection;
 }
 
-/* Gives back everything but what was received. */
+/* Releases everything but the response. */
 static void end(struct sl_exchange *exchange, enum sl_exchange_phase phase)
 {
     struct sl_loop *loop = sl_exchange_loop(exchange);
@@ -100,7 +100,7 @@ static void end(struct sl_exchange *exchange, enum sl_exchange_phase phase)
         sl_exchange_release(exchange);
 }
 
-/* Gives up what it holds on the way to its response. */
+/* Releases the place or connection on the way to a response. */
 static void leave(struct sl_exchange *exchange)
 {
     struct sl_connection *connection = part(exchange);
@@ -110,7 +110,7 @@ static void leave(struct sl_exchange *exchange)
         sl_connection_discard(connection, true);
 }
 
-/* `failure` is filled but for what depends on how far it had come. */
+/* `failure` is filled but for what depends on the stage reached. */
 static void fail(struct sl_exchange *exchange)
 {
     struct sl_failure *failure = &exchange->failure;
@@ -156,8 +156,8 @@ static void activate(struct sl_exchange *exchange,
     sl_outgoing_begin(&exchange->outgoing, exchange->options.expects_continue);
 }
 
-/* The stages of a connection that was opened for this exchange; another one was
- * there at once, as seen from here. */
+/* Notes the stages of a connection that was opened for this exchange; any other
+ * connection was there at once, as seen from here. */
 static void note_times(struct sl_exchange *exchange)
 {
     const struct sl_opening_times *opened = &exchange->place.times;
@@ -242,8 +242,8 @@ static void init_incoming(struct sl_exchange *exchange)
                      exchange->options.shelf);
 }
 
-/* The connection ended under it. The commonest case is harmless: an idle one
- * that its server had just given up. */
+/* The connection ended under the exchange. The commonest case is harmless: the
+ * server had just given up an idle connection. */
 static void lose(struct sl_exchange *exchange)
 {
     if (!may_resend(exchange)) {
@@ -265,8 +265,8 @@ static void lose(struct sl_exchange *exchange)
 static void finish(struct sl_exchange *exchange)
 {
     struct sl_connection *connection = exchange->connection;
-    /* An answer may be complete before anybody has noticed that its request
-     * is. */
+    /* An answer may be complete before the end of its request has been
+     * noticed. */
     bool can_reuse =
         exchange->incoming.response.framing.keeps_alive &&
         exchange->use != SL_EXCHANGE_UNASKED &&
@@ -282,7 +282,7 @@ static void finish(struct sl_exchange *exchange)
 
 /* ---- going on ---- */
 
-/* What one of the two parts has answered. True: there may be more to do. */
+/* Acts on the status answered by a part. True: there may be more to do. */
 static bool conclude(struct sl_exchange *exchange, enum sl_status status)
 {
     switch (status) {
@@ -303,9 +303,9 @@ static bool conclude(struct sl_exchange *exchange, enum sl_status status)
     }
 }
 
-/* Bytes that were there before the first request was sent. What has come on a
- * reused connection cannot be the answer; what a new one's server says unasked is
- * taken for it, once. */
+/* Handles bytes that were there before the first request was sent. On a reused
+ * connection they cannot be the answer; on a new one they are taken for it,
+ * once. */
 static enum sl_status meet_unasked(struct sl_exchange *exchange)
 {
     struct sl_connection *connection = exchange->connection;
@@ -363,7 +363,7 @@ static void note_news(struct sl_exchange *exchange,
     sl_outgoing_answered(&exchange->outgoing, response->head.status);
 }
 
-/* The pusher of a body wants to know of an early answer. */
+/* The pusher of a body learns of an early answer through this. */
 static bool wants_head(const struct sl_exchange *exchange)
 {
     return exchange->room.state == SL_COMPLETION_PENDING;
@@ -437,9 +437,9 @@ static void time_came(struct sl_timer *timer)
         arm(exchange);
         return;
     }
-    /* Nobody waits: a deadline counts from the next wait. But where each wait is
-     * over within the step that began it, its timer always comes here, and the
-     * total time is to end all the same. */
+    /* Without a waiter a deadline counts from the next wait. But where each
+     * wait is over within the step that began it, its timer always fires here,
+     * and the total time must end all the same. */
     if (!sl_exchange_is_awaited(exchange) &&
         !sl_incoming_is_draining(&exchange->incoming)) {
         exchange->is_overdue = now >= exchange->deadline;
@@ -554,8 +554,8 @@ void sl_exchange_start(struct sl_exchange *exchange)
     ask_for_connection(exchange);
 }
 
-/* Requests made while others are about to be made go out together, one after
- * the other: a peer that is not woken for each is cheaper for both. */
+/* Whether to hold a request for others that are about to be made: sent
+ * together, one after the other, they wake their peers less often. */
 static bool may_gather(const struct sl_exchange *exchange)
 {
     return exchange->phase == SL_EXCHANGE_ACTIVE &&
@@ -592,7 +592,7 @@ enum sl_status sl_exchange_want(struct sl_exchange *exchange,
     sl_incoming_want(&exchange->incoming, SL_WANT_NOTHING, wanted);
     if (interest == SL_WANT_BODY && response->body.length > 0)
         return SL_OK;
-    /* What came before the end counts, wherever the pieces were cut. */
+    /* Bytes that arrived before the end count, wherever the pieces were cut. */
     if (interest == SL_WANT_HEAD && response->phase > SL_PHASE_HEAD)
         return SL_OK;
     if (exchange->phase == SL_EXCHANGE_FAILED)
@@ -622,7 +622,7 @@ enum sl_status sl_exchange_want_room(struct sl_exchange *exchange)
     return SL_AGAIN;
 }
 
-/* Pushed bytes are there to be sent. */
+/* Pushed bytes are ready to be sent. */
 static void send_pushed(struct sl_exchange *exchange)
 {
     struct sl_outgoing *outgoing = &exchange->outgoing;
@@ -662,7 +662,7 @@ void sl_exchange_abort(struct sl_exchange *exchange, enum sl_status status,
     fail(exchange);
 }
 
-/* Reading the rest of its response costs less than another connection would. */
+/* Whether reading the rest of its response costs less than a new connection. */
 static bool is_worth_draining(const struct sl_exchange *exchange)
 {
     const struct sl_response *response = &exchange->incoming.response;
@@ -720,7 +720,7 @@ static enum sl_status push_piece(struct sl_exchange *exchange,
     return status;
 }
 
-/* Goes on with what was pushed, or ends: SL_INVALID has that reason. */
+/* Sends what was pushed, or ends: SL_INVALID has that reason. */
 static enum sl_status go_on_pushing(struct sl_exchange *exchange,
                                     enum sl_status status, const char *reason)
 {

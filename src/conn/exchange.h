@@ -13,8 +13,8 @@
  *   use of connections   FIRST (a new one) or REUSED --lost--> RESENT (a new one)
  *                        a new one whose server speaks first: UNASKED
  *
- * Driven by what somebody wants from it: sl_exchange_want says what, and answers
- * at once or has `completion` signalled when it is there. The pusher of a body
+ * Driven by what its user wants: sl_exchange_want says what, and answers at
+ * once or has `completion` signalled when it is there. The pusher of a body
  * waits for room apart from that, so that both directions run at once.
  *
  * A request is sent again once, on a new connection, when a reused one failed
@@ -54,7 +54,7 @@ struct sl_deadlines {
     int64_t total;
 };
 
-/* What one request asks for beside its bytes. */
+/* The options of a request, beside its bytes. */
 struct sl_exchange_options {
     struct sl_request_traits traits;
     bool is_idempotent;
@@ -91,7 +91,7 @@ struct sl_exchange {
     struct sl_exchange *previous;
     struct sl_exchange_options options;
 
-    struct sl_completion completion; /* what is wanted is there */
+    struct sl_completion completion; /* the wanted part is there */
     struct sl_completion room;       /* pushed bytes can be taken */
     struct sl_completion turn;       /* go on in the next step of the loop */
 
@@ -101,7 +101,7 @@ struct sl_exchange {
     int64_t deadline;      /* total, absolute */
     int64_t stage_began;   /* the wait for a connection */
     int64_t last_activity; /* a byte moved */
-    bool is_overdue;       /* the total time ended while nobody waited */
+    bool is_overdue;       /* the total time ended without a waiter */
     struct sl_exchange_times times;
     struct sl_failure failure;
     struct sl_peer *peer; /* of the connection; NULL: plain */
@@ -116,20 +116,20 @@ enum sl_status sl_exchange_create(struct sl_exchanges *exchanges,
                                   struct sl_view head,
                                   struct sl_exchange **exchange);
 void sl_exchange_retain(struct sl_exchange *exchange);
-/* The last one aborts what is still under way and gives everything back. */
+/* The last release aborts what is still under way and frees everything. */
 void sl_exchange_release(struct sl_exchange *exchange);
 
-/* The end of the total time, where that began before this exchange did. Call it
- * before the start. */
+/* Sets the end of the total time, if that began before this exchange did. Call
+ * it before the start. */
 void sl_exchange_set_deadline(struct sl_exchange *exchange, int64_t deadline);
 
-/* Set the upload before. Failures show in sl_exchange_want. */
+/* Set the upload first. sl_exchange_want reports failures. */
 void sl_exchange_start(struct sl_exchange *exchange);
 
-/* SL_OK: it is there. SL_END (SL_WANT_BODY): the end came and the body is
- * drained. SL_AGAIN: `completion` will be signalled; call again then. Failures:
- * `failure` has all of it; a head and body bytes received before are there
- * first, the same whatever pieces they came in. */
+/* SL_OK: the wanted part is there. SL_END (SL_WANT_BODY): the body has ended
+ * and is drained. SL_AGAIN: `completion` will be signalled; call again then.
+ * Failures: see `failure`. A head and body bytes received before a failure are
+ * given first, the same however the bytes were cut. */
 enum sl_status sl_exchange_want(struct sl_exchange *exchange,
                                 enum sl_interest interest, size_t wanted);
 
@@ -137,40 +137,40 @@ enum sl_status sl_exchange_want(struct sl_exchange *exchange,
  * over). SL_AGAIN, also while there is no connection yet and while 100 is waited
  * for: `room` will be signalled; call again then. */
 enum sl_status sl_exchange_want_room(struct sl_exchange *exchange);
-/* Whether pushed bytes are wanted, if only to say that they are too many. */
+/* Whether pushed bytes are wanted, if only to report that they are too many. */
 bool sl_exchange_is_taking(const struct sl_exchange *exchange);
-/* A piece of a pushed body: all of `sequence`, which is shared, or when that is
- * NULL a copy of `text`. Pieces go with what follows in the same turn of the loop
- * while that is little. SL_OK: taken. SL_END: no more is wanted. A failure has
- * ended the exchange, so the waiter for the response gets it too: SL_INVALID for
- * more than was declared, SL_MEMORY. */
+/* Pushes a piece of the body: all of `sequence`, which is shared, or when that
+ * is NULL a copy of `text`. A small piece waits for the next ones of the same
+ * turn of the loop. SL_OK: taken. SL_END: no more is wanted. A failure has
+ * ended the exchange, so the waiter for the response gets it too: SL_INVALID
+ * for more bytes than were declared, SL_MEMORY. */
 enum sl_status sl_exchange_push(struct sl_exchange *exchange,
                                 struct sl_view text,
                                 const struct sl_sequence *sequence);
-/* No more is pushed; `trailers` are complete field lines, of chunked bodies only.
- * The same statuses; SL_INVALID for less than was declared. */
+/* Ends a pushed body; `trailers` are complete field lines, of chunked bodies
+ * only. The same statuses; SL_INVALID for fewer bytes than were declared. */
 enum sl_status sl_exchange_end_body(struct sl_exchange *exchange,
                                     struct sl_view trailers);
 
 /* Bytes of the request's body that were sent so far, without framing. */
 uint64_t sl_exchange_uploaded(const struct sl_exchange *exchange);
 
-/* Called now and then by a reader that never has to wait: a peer that is always
- * faster must not outrun the total deadline. */
+/* Called now and then by a reader that never has to wait, so that a peer that
+ * is always faster does not outrun the total deadline. */
 void sl_exchange_check_deadline(struct sl_exchange *exchange);
 
-/* Ends it now with that status: the connection closes and waiters are notified.
- * Also from inside its own handshake (the owner's verify). */
+/* Ends the exchange now with `status`: the connection closes and waiters are
+ * notified. Also from inside its own handshake (the owner's verify). */
 void sl_exchange_abort(struct sl_exchange *exchange, enum sl_status status,
                        const char *reason);
 
-/* Nobody wants the rest of the body: it is drained when little is missing, else
- * the connection closes. Body bytes held are given back. */
+/* The rest of the body is not wanted: it is drained when little is missing,
+ * else the connection closes. Body bytes held are given back. */
 void sl_exchange_drop(struct sl_exchange *exchange);
 
 /* ---- what others know of it ---- */
 
-/* Somebody waits: for what is wanted, or for room. */
+/* Whether there is a waiter: for the wanted part, or for room. */
 static inline bool sl_exchange_is_awaited(const struct sl_exchange *exchange)
 {
     return exchange->completion.state == SL_COMPLETION_PENDING ||

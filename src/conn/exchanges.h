@@ -1,7 +1,7 @@
 /* conn/exchanges.h - the requests of one client
  *
  *   active     hold a connection
- *   draining   hold one, and nothing but that holds them
+ *   draining   hold one, and are held by that alone
  *   spare      have ended: kept for the next requests
  */
 #ifndef SL_CONN_EXCHANGES_H
@@ -22,22 +22,22 @@ struct sl_exchanges {
     uint64_t resends;
 };
 
-/* One reference. SL_MEMORY. */
+/* Creates the struct with one reference. SL_MEMORY. */
 enum sl_status sl_exchanges_create(struct sl_connections *connections,
                                    struct sl_exchanges **exchanges);
 void sl_exchanges_retain(struct sl_exchanges *exchanges);
 void sl_exchanges_release(struct sl_exchanges *exchanges);
-/* Closes the connections, too; requests that are under way go on. */
+/* Closes the connections, too; requests under way go on. */
 void sl_exchanges_close(struct sl_exchanges *exchanges);
 
-/* How many requests of that origin have a response that is neither complete nor
- * waited for: it holds a connection until it is read or disposed. */
+/* The count of the origin's requests whose response is neither complete nor
+ * awaited: it holds a connection until it is read or disposed. */
 size_t sl_exchanges_unread(const struct sl_exchanges *exchanges,
                            const struct sl_origin *origin);
 
 /* ---- called by conn/exchange.c ---- */
 
-/* Zeroed but for its response; NULL: no memory. */
+/* An exchange, zeroed but for its response; NULL: no memory. */
 struct sl_exchange *sl_exchanges_rent(struct sl_exchanges *exchanges);
 void sl_exchanges_return(struct sl_exchanges *exchanges,
                          struct sl_exchange *exchange);

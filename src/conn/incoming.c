@@ -91,8 +91,8 @@ static enum sl_status parse_within(struct sl_incoming *incoming,
     }
 }
 
-/* Uses what is in the input. SL_AGAIN: more is needed (or, when the body is
- * full, somebody must drain it, and when the budget is used up, the next turn
+/* Uses the bytes of the input. SL_AGAIN: more is needed (or, when the body is
+ * full, the caller must drain it, and when the budget is used up, the next turn
  * goes on). SL_END: the message is complete. */
 static enum sl_status parse(struct sl_incoming *incoming,
                             struct sl_buffer *input, size_t *budget,
@@ -115,7 +115,7 @@ static enum sl_status parse(struct sl_incoming *incoming,
 
 /* ---- receiving ---- */
 
-/* What to ask the transport for, and into which buffer. */
+/* Chooses the buffer to receive into, and how much to ask for. */
 static struct sl_buffer *choose_target(struct sl_incoming *incoming,
                                        const struct sl_incoming_source *source,
                                        size_t *want)
@@ -130,8 +130,8 @@ static struct sl_buffer *choose_target(struct sl_incoming *incoming,
     *want = WANT_LARGE;
     if (direct == 0 || source->input->length > 0)
         return source->input;
-    /* Streamed, too: bytes gather only while they come faster than they are
-     * taken, and not for long. */
+    /* Streamed bodies, too: bytes gather only while they arrive faster than
+     * they are taken, and not for long. */
     sl_transport_expect(source->link->transport,
                         direct < SIZE_MAX ? (size_t)direct : SIZE_MAX);
     if (direct < *want)
@@ -162,7 +162,7 @@ static enum sl_status receive(struct sl_incoming *incoming,
     return SL_OK;
 }
 
-/* The peer sends no more: the end of a body, or too early. */
+/* The peer sends no more: the body has ended, or the input ended too early. */
 static enum sl_status input_ended(struct sl_incoming *incoming,
                                   const struct sl_incoming_source *source,
                                   size_t *budget, struct sl_incoming_news *news,
@@ -175,15 +175,15 @@ static enum sl_status input_ended(struct sl_incoming *incoming,
 
     if (status == SL_OK)
         status = parse(incoming, source->input, budget, news, &ending);
-    /* What sending reported says more than "closed without a response". */
+    /* The failure of sending says more than "closed without a response". */
     if (sl_is_failure(status) &&
         (failure->status == SL_OK || failure->stage != SL_STAGE_SEND))
         sl_fail(failure, status, SL_STAGE_NONE, "%s", response->error);
-    /* SL_AGAIN: decoded bytes wait for somebody to want them, or a turn. */
+    /* SL_AGAIN: decoded bytes wait for a reader, or for a turn. */
     return sl_is_failure(status) ? SL_CLOSED : status;
 }
 
-/* Drops body bytes of a response that nobody wants any more. */
+/* Drops body bytes of a response that is not wanted any more. */
 static enum sl_status discard_body(struct sl_incoming *incoming,
                                    struct sl_failure *failure)
 {
@@ -204,7 +204,7 @@ enum sl_status sl_incoming_advance(struct sl_incoming *incoming,
 
     news->received = 0;
     news->continues = false;
-    /* What came with the last piece. */
+    /* Parse the bytes that arrived with the last piece. */
     status = parse(incoming, source->input, budget, news, failure);
     if (status == SL_AGAIN && *budget > 0 &&
         sl_incoming_is_wanted(incoming, wants_head)) {

@@ -2,16 +2,16 @@
  *
  *   SILENT --> BEGUN --> DRAINING
  *
- *   SILENT    no byte of the response has come
- *   BEGUN     it is received as far as somebody wants it
- *   DRAINING  nobody wants the rest: it is read, and dropped, for the sake of the
+ *   SILENT    no byte of the response has arrived
+ *   BEGUN     it is received as far as the user wants it
+ *   DRAINING  the rest is not wanted: it is read and dropped to keep the
  *             connection, while that costs little
  *
- * How far the message itself has come is the response's own phase. Nothing is
- * received that nobody wants, so a slow consumer holds back its peer.
+ * How far the message itself has come is the response's own phase. Only wanted
+ * bytes are received, so a slow consumer holds back its peer.
  *
- * Written by incoming.c alone. It answers a status; what becomes of the exchange
- * is for exchange.c to decide.
+ * Written by incoming.c alone. It answers a status; exchange.c decides what
+ * becomes of the exchange.
  */
 #ifndef SL_CONN_INCOMING_H
 #define SL_CONN_INCOMING_H
@@ -32,13 +32,13 @@ enum sl_interest {
     SL_WANT_WHOLE /* the end */
 };
 
-/* Where bytes come from. */
+/* The connection that bytes are received from. */
 struct sl_incoming_source {
     struct sl_link *link;
     struct sl_buffer *input; /* received, not yet parsed */
 };
 
-/* What one advance has met. */
+/* Events met during an advance. */
 struct sl_incoming_news {
     size_t received; /* bytes from the link */
     bool continues;  /* 100 (Continue) */
@@ -53,7 +53,7 @@ struct sl_incoming {
     struct sl_response response; /* has an init of its own */
 };
 
-/* The interest is kept: it is the caller's, whatever connection answers. */
+/* Keeps the interest: it is the caller's, on any connection. */
 void sl_incoming_init(struct sl_incoming *incoming, struct sl_pool *pool,
                       const struct sl_response_limits *limits,
                       struct sl_request_traits traits,
@@ -62,29 +62,29 @@ void sl_incoming_fini(struct sl_incoming *incoming);
 
 void sl_incoming_want(struct sl_incoming *incoming, enum sl_interest interest,
                       size_t wanted);
-/* What is wanted is there. The end of the message is for the caller to know. */
+/* Whether the wanted part is there. The caller checks for the message's end. */
 bool sl_incoming_is_satisfied(const struct sl_incoming *incoming);
 
-/* Whether somebody wants bytes that are still to come. `wants_head`: a body is
+/* Whether the user wants bytes that are still to come. `wants_head`: a body is
  * being pushed, and an early answer may say that no more of it is wanted. */
 bool sl_incoming_is_wanted(const struct sl_incoming *incoming, bool wants_head);
 
-/* Parses what is in the input, receives once if more is wanted, and parses that.
- * SL_OK: there may be more to do at once. SL_AGAIN: more is needed, or what is
- * there must be taken first, or the budget is used up. SL_END: the message is
- * complete. SL_CLOSED, SL_TLS: the connection is lost. Other failures: the message
- * cannot be had. `news` holds in each case. */
+/* Parses the input, receives once if more is wanted, and parses again. SL_OK:
+ * there may be more to do at once. SL_AGAIN: more is needed, or decoded bytes
+ * must be taken first, or the budget is used up. SL_END: the message is
+ * complete. SL_CLOSED, SL_TLS: the connection is lost. Other failures: the
+ * message is unusable. `news` holds in each case. */
 enum sl_status sl_incoming_advance(struct sl_incoming *incoming,
                                    const struct sl_incoming_source *source,
                                    bool wants_head, size_t *budget,
                                    struct sl_incoming_news *news,
                                    struct sl_failure *failure);
 
-/* Nobody wants the rest: it is drained until `until`, with `held` bytes of it
+/* The rest is not wanted: it is drained until `until`, with `held` bytes of it
  * received already. */
 void sl_incoming_drain(struct sl_incoming *incoming, int64_t until,
                        size_t held);
-/* Little enough is missing to be drained. */
+/* Whether little enough is missing to be drained. */
 bool sl_incoming_is_short(const struct sl_incoming *incoming);
 
 static inline bool sl_incoming_is_draining(const struct sl_incoming *incoming)

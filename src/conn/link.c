@@ -9,10 +9,10 @@
 /* All of what one call encrypts, so that one system call sends it. */
 #define FLUSH_VIEWS 8
 
-/* Receives of what TLS has for itself; who says more is not quiet. */
+/* Receives of messages for TLS alone; a peer that sends more is not quiet. */
 #define NEWS_MOST 4
 
-/* Answers of TLS that may wait for a peer which asks and does not read. */
+/* TLS answers that may wait for a peer which asks and does not read. */
 #define MOST_UNSENT ((size_t)64 * 1024)
 
 void sl_link_init(struct sl_link *link, struct sl_allocator *allocator,
@@ -44,7 +44,7 @@ enum sl_status sl_link_secure(struct sl_link *link, struct sl_pool *pool,
     return SL_OK;
 }
 
-/* A failure of the transport itself. */
+/* Fills the failure for an error of the transport itself. */
 static enum sl_status fail_transport(struct sl_link *link,
                                      enum sl_status status,
                                      struct sl_failure *failure)
@@ -83,7 +83,7 @@ static enum sl_status flush_ciphertext(struct sl_link *link,
     return SL_OK;
 }
 
-/* For about `want` bytes of content. */
+/* Receives the ciphertext of about `want` bytes of content. */
 static enum sl_status receive_ciphertext(struct sl_link *link, size_t want,
                                          struct sl_failure *failure)
 {
@@ -109,7 +109,7 @@ enum sl_status sl_link_handshake(struct sl_link *link,
         struct sl_failure flush_failure;
         enum sl_status status =
             tls->provider->handshake(tls->engine, &tls->in, &tls->out, failure);
-        /* Also when it failed: the alert tells the peer why. */
+        /* A failed handshake flushes, too: the alert says why. */
         enum sl_status flushed = flush_ciphertext(
             link, sl_is_failure(status) ? &flush_failure : failure);
 
@@ -126,7 +126,7 @@ enum sl_status sl_link_handshake(struct sl_link *link,
     }
 }
 
-/* Some of `plain` to the tail of `out`. */
+/* Encrypts some of `plain` to the tail of `out`. */
 static enum sl_status encrypt(struct sl_link *link, struct sl_view plain,
                               size_t *taken, struct sl_failure *failure)
 {
@@ -262,9 +262,9 @@ enum sl_status sl_link_receive(struct sl_link *link, struct sl_buffer *buffer,
     }
 }
 
-/* Opens what has come and was not asked for; false: content, the peer's end, or
- * the beginning of a record, which is the beginning of something. The engine may
- * know of an end that it has not told yet. */
+/* Opens records that arrived unrequested. False: they hold content, the peer's
+ * end, or an incomplete record, which may become either. The engine may know of
+ * an end that it has not reported yet. */
 static bool is_all_for_tls(struct sl_link *link)
 {
     struct sl_link_tls *tls = link->tls;
@@ -302,7 +302,7 @@ void sl_link_rest(struct sl_link *link)
         link->tls->provider->rest(link->tls->engine);
 }
 
-/* As far as it goes without waiting. */
+/* Sends an alert as far as that goes without waiting. */
 static void send_alert(struct sl_link *link)
 {
     struct sl_buffer *out = &link->tls->out;

@@ -34,7 +34,7 @@ struct sl_link {
 void sl_link_init(struct sl_link *link, struct sl_allocator *allocator,
                   struct sl_transport *transport);
 
-/* From now on TLS: the handshake comes next. Adopts `engine`. SL_MEMORY. */
+/* Goes over to TLS: the handshake comes next. Adopts `engine`. SL_MEMORY. */
 enum sl_status sl_link_secure(struct sl_link *link, struct sl_pool *pool,
                               const struct sl_tls_provider *provider,
                               struct sl_tls_engine *engine);
@@ -50,24 +50,24 @@ enum sl_status sl_link_send(struct sl_link *link, const struct sl_view *views,
                             size_t count, size_t *sent,
                             struct sl_failure *failure);
 /* The same for views of which some are of a mapped file, where sl_link_can_map.
- * SL_INVALID: the file has become shorter; `failure` is not filled. */
+ * SL_INVALID: the file has shrunk; `failure` is not filled. */
 enum sl_status sl_link_send_mapped(struct sl_link *link,
                                    const struct sl_view *views, size_t count,
                                    size_t *sent, struct sl_failure *failure);
-/* The kernel alone looks at what is sent. */
+/* Whether the kernel alone looks at what is sent. */
 static inline bool sl_link_can_map(const struct sl_link *link)
 {
     return link->tls == NULL && sl_transport_can_map(link->transport);
 }
-/* A send waits until the peer has ended a message of TLS; sl_link_receive may be
- * who sees that. */
+/* Whether a send waits until the peer has ended a TLS message, which
+ * sl_link_receive may notice. */
 static inline bool sl_link_is_stuck(const struct sl_link *link)
 {
     return link->tls != NULL && link->tls->is_stuck;
 }
-/* SL_OK: all that was accepted is in the transport's hands. */
+/* SL_OK: the transport has everything that was accepted. */
 enum sl_status sl_link_flush(struct sl_link *link, struct sl_failure *failure);
-/* SL_OK: in the kernel's, so that no close takes it back. */
+/* SL_OK: the kernel has it, so that no close takes it back. */
 enum sl_status sl_link_drain(struct sl_link *link, struct sl_failure *failure);
 
 /* SL_OK with `*received` > 0; SL_AGAIN, also while the peer does not take what
@@ -76,16 +76,17 @@ enum sl_status sl_link_receive(struct sl_link *link, struct sl_buffer *buffer,
                                size_t want, size_t *received,
                                struct sl_failure *failure);
 
-/* Without waiting: connected, and the peer has said nothing that is for us, as far
- * as sl_transport_is_quiet can see; what TLS has for itself (tickets, key updates)
- * is taken. No request may follow on a link that is not quiet. */
+/* Whether the link is connected and the peer has said nothing for us, as far as
+ * sl_transport_is_quiet can see, without waiting. Messages for TLS alone
+ * (tickets, key updates) are taken. No request may follow on a link that is not
+ * quiet. */
 bool sl_link_is_quiet(struct sl_link *link);
 
-/* Nothing moves for a while: what TLS keeps to be quick is given back. */
+/* Nothing moves for a while: releases the memory that makes TLS quick. */
 void sl_link_rest(struct sl_link *link);
 
 /* Orderly close (with close_notify where it fits into the socket), or abort. In
- * a child of fork the peer is told nothing. */
+ * a child of fork nothing is sent to the peer. */
 void sl_link_close(struct sl_link *link, bool is_abort);
 
 #endif

@@ -38,7 +38,7 @@ static void end(struct sl_opening *opening, enum phase phase)
     opening->done(opening->owner);
 }
 
-/* A stage behind connecting begins. */
+/* Begins a stage behind connecting. */
 static void enter(struct sl_opening *opening, enum phase phase, int64_t timeout)
 {
     int64_t now = opening->loop->now;
@@ -62,8 +62,8 @@ static enum sl_status fail_memory(struct sl_opening *opening)
     return sl_fail(&opening->failure, SL_MEMORY, SL_STAGE_TLS, "out of memory");
 }
 
-/* The owner's verify runs in there and may destroy this opening, which then has
- * to wait: the engine is at work. */
+/* The owner's verify runs inside and may destroy this opening, which is then
+ * freed later: the engine is at work. */
 static enum sl_status handshake(struct sl_opening *opening)
 {
     enum sl_status status;

@@ -6,9 +6,9 @@
  * in:  conn/connection.c, conn/channel.c
  * below: io/connect.c, conn/tunnel.c, conn/link.c
  *
- * Resolves, connects, tunnels where a proxy is given, and secures where a
- * provider of TLS is given. Each stage has its deadline and its place in time.
- * An opening belongs to its owner, who takes the link out of it and destroys it.
+ * Resolves, connects, tunnels where a proxy is given, and secures where a TLS
+ * provider is given. Each stage has its deadline and its timing. An opening
+ * belongs to its owner, which takes the link out of it and destroys it.
  */
 #ifndef SL_CONN_OPENING_H
 #define SL_CONN_OPENING_H
@@ -50,8 +50,8 @@ struct sl_opening_times {
 struct sl_opening;
 
 /* Begins. Strings in `options` are copied. `done` is called once from the loop,
- * never from inside this call, unless the opening is destroyed before. SL_MEMORY,
- * SL_INVALID, SL_LIMIT: `failure` has the words, and there is no opening. */
+ * never from inside this call, unless the opening is destroyed before.
+ * SL_MEMORY, SL_INVALID, SL_LIMIT: see `failure`; there is no opening. */
 enum sl_status sl_opening_begin(struct sl_loop *loop, struct sl_pool *pool,
                                 struct sl_resolver *resolver,
                                 const struct sl_opening_options *options,
@@ -59,21 +59,21 @@ enum sl_status sl_opening_begin(struct sl_loop *loop, struct sl_pool *pool,
                                 struct sl_opening **opening,
                                 struct sl_failure *failure);
 
-/* After `done`: SL_OK moves the link and the peer (NULL: plain) to the caller,
- * who binds the link's transport; else `failure` (codes resolve, connect, proxy,
- * tls, closed, timeout, memory). */
+/* After `done`. SL_OK moves the link and the peer (NULL: plain) to the caller,
+ * which binds the link's transport; else `failure` (codes resolve, connect,
+ * proxy, tls, closed, timeout, memory). */
 enum sl_status sl_opening_result(struct sl_opening *opening,
                                  struct sl_link *link, struct sl_peer **peer,
                                  struct sl_failure *failure);
 
-/* The stage that is under way, or that it ended in. */
+/* The stage under way, or the stage in which the opening ended. */
 enum sl_stage sl_opening_stage(const struct sl_opening *opening);
 const struct sl_opening_times *
 sl_opening_times(const struct sl_opening *opening);
 
-/* Ends it at any time; what it holds is closed and `done` is not called. Also
- * from inside its own handshake (the owner's verify): the engine is then
- * destroyed when the handshake returns. */
+/* Ends the opening at any time; its resources are closed and `done` is not
+ * called. Also from inside its own handshake (the owner's verify): the engine
+ * is then destroyed when the handshake returns. */
 void sl_opening_destroy(struct sl_opening *opening);
 
 #endif

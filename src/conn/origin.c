@@ -85,7 +85,8 @@ static void dequeue(struct sl_origin *origin, struct sl_place *place)
     update_turn(origin);
 }
 
-/* A connection is being opened for a place that may take another one first. */
+/* Whether a connection is being opened for a place that may take another
+ * first. */
 static bool is_listed(const struct sl_place *place)
 {
     return place->opening != NULL && !place->needs_new;
@@ -99,7 +100,7 @@ static void set_opening(struct sl_place *place,
         append(&place->origin->opening, place);
 }
 
-/* The place and the connection that is opened for it part. */
+/* Separates a place from the connection that is opened for it. */
 static void part(struct sl_place *place)
 {
     if (is_listed(place))
@@ -142,7 +143,7 @@ void sl_origin_close_idle(struct sl_connection *connection)
     sl_connection_discard(connection, false);
 }
 
-/* The connection used last that is fit; those that are not are closed. */
+/* Takes the connection used last that is fit; the unfit ones are closed. */
 static struct sl_connection *take_idle(struct sl_origin *origin)
 {
     while (origin->idle != NULL) {
@@ -282,7 +283,7 @@ void sl_origin_refuse_first(struct sl_origin *origin)
 
 /* ---- lending ---- */
 
-/* The place that a free connection goes to; NULL: none waits. */
+/* The place that a free connection goes to; NULL: no waiter. */
 static struct sl_place *first_in_line(const struct sl_origin *origin)
 {
     struct sl_place *opening = origin->opening.first;
@@ -304,8 +305,8 @@ static void grant(struct sl_place *place, struct sl_connection *connection,
     place->events->granted(place, connection, is_new);
 }
 
-/* Another origin's waiter has asked before `place` (NULL: there is none), and only
- * room is missing for it. */
+/* Whether another origin's waiter asked before `place` (which may be NULL), and
+ * lacks nothing but room. */
 static bool is_another_before(const struct sl_origin *origin,
                               const struct sl_place *place)
 {
@@ -499,8 +500,8 @@ void sl_origin_forget(struct sl_directory_entry *entry)
     destroy(origin);
 }
 
-/* An unused origin stays known while there are not too many of them: so it keeps
- * what it has learned of its server. */
+/* An unused origin stays known while there are not too many of them, and so
+ * keeps what it has learned of its server. */
 void sl_origin_release(struct sl_origin *origin)
 {
     struct sl_connections *all = origin->connections;

@@ -6,7 +6,8 @@
  *
  * Both queues are in the order of asking. A connection that becomes free goes to
  * the oldest place of either, as does a new one whose own place was served
- * before it was open: lending is late. What nobody waits for becomes idle.
+ * before it was open: lending is late. A connection without a waiter becomes
+ * idle.
  *
  * A client's pool knows one origin for each key. An origin that nothing uses is
  * remembered until there are too many of these.
@@ -26,19 +27,19 @@ struct sl_origin_options {
     const char *proxy_host;    /* connections go there instead; NULL */
     int proxy_port;
     const struct sl_tunnel_class *tunnel; /* through the proxy; NULL: none */
-    const char *proxy_user; /* asks for the tunnel; NULL: nobody */
+    const char *proxy_user; /* authenticates at the proxy; NULL: no user */
     const char *proxy_password;
     const struct sl_tls_provider *provider; /* NULL: plain */
     struct sl_tls_context *context;         /* retained */
     void *verify_owner;
 };
 
-/* One that waits for a connection; embedded in it. */
+/* A request for a connection, embedded in the object that waits for it. */
 struct sl_place {
     struct sl_place *next;
     struct sl_place *previous;
-    struct sl_origin *origin;      /* of which it waits; NULL: it does not */
-    struct sl_connection *opening; /* opened for it; NULL: none is */
+    struct sl_origin *origin;      /* that it waits for; NULL: no wait */
+    struct sl_connection *opening; /* opened for it, or NULL */
     const struct sl_place_events *events;
     int64_t ticket;                        /* the order of asking */
     struct sl_opening_deadlines deadlines; /* of a connection opened for it */
@@ -49,7 +50,7 @@ struct sl_place {
 /* Called once for each wait, from the loop or from inside another place's call.
  * They may not ask again at once. */
 struct sl_place_events {
-    /* Lent: sl_connection_lend says to whom. */
+    /* A connection is granted: call sl_connection_lend. */
     void (*granted)(struct sl_place *place, struct sl_connection *connection,
                     bool is_new);
     void (*refused)(struct sl_place *place, const struct sl_failure *failure);
@@ -88,14 +89,14 @@ struct sl_origin {
     void *verify_owner;
 };
 
-/* The origin of that key, known or new, with one reference for the caller. What
- * the other options say counts only for a new one. SL_MEMORY. */
+/* The origin of `options->key`, known or new, with one reference for the
+ * caller. The other options count only for a new one. SL_MEMORY. */
 enum sl_status sl_origin_find(struct sl_connections *connections,
                               const struct sl_origin_options *options,
                               struct sl_origin **origin);
 void sl_origin_retain(struct sl_origin *origin);
 void sl_origin_release(struct sl_origin *origin);
-/* Where its connections lead first: to the proxy, else to the host. */
+/* The host that connections are made to first: the proxy, else the host. */
 static inline const char *sl_origin_next_host(const struct sl_origin *origin)
 {
     return origin->proxy_host != NULL ? origin->proxy_host : origin->host;
@@ -110,23 +111,23 @@ static inline int sl_origin_next_port(const struct sl_origin *origin)
 enum sl_status sl_origin_ask(struct sl_origin *origin, struct sl_place *place,
                              struct sl_connection **connection,
                              struct sl_failure *failure);
-/* Gives up waiting; what is being opened for it ends. Idempotent. */
+/* Gives up waiting; an opening for it ends. Idempotent. */
 void sl_place_leave(struct sl_place *place);
-/* What a waiting place waits for: SL_STAGE_QUEUE, or the stage of the opening. */
+/* What `place` waits for: SL_STAGE_QUEUE, or the stage of the opening. */
 enum sl_stage sl_place_stage(const struct sl_place *place);
 
 /* ---- called by conn/connection.c and conn/pool.c ---- */
 
-/* The connection opened for a place, or for nobody any more. */
+/* A connection is open, with or without a place that still waits for it. */
 void sl_origin_opened(struct sl_connection *connection);
 void sl_origin_not_opened(struct sl_connection *connection,
                           const struct sl_failure *failure);
-/* Lends a free connection to the place that is first, or makes it idle. */
+/* Lends a free connection to the first place, or makes it idle. */
 void sl_origin_offer(struct sl_connection *connection, bool is_new);
 void sl_origin_close_idle(struct sl_connection *connection);
-/* One of its connections is gone. */
+/* A connection of the origin is gone. */
 void sl_origin_free_room(struct sl_origin *origin);
-/* The first of the queue fails: the client is closed. */
+/* Refuses the first place of the queue: the client is closed. */
 void sl_origin_refuse_first(struct sl_origin *origin);
 /* Frees an origin that nothing uses. */
 void sl_origin_forget(struct sl_directory_entry *entry);

@@ -7,8 +7,8 @@
 #define CONTINUE_TIMEOUT SL_SECOND
 #define SEND_VIEWS       16
 
-/* Views that are small are joined to as much as this before they are sent: a
- * head and a body of SL_SEND_AT_ONCE. */
+/* Small views are joined to this size before they are sent: a head and a body
+ * of SL_SEND_AT_ONCE. */
 #define SEND_JOINED (SL_SEND_AT_ONCE + (size_t)8 * 1024)
 
 /* ---- a life ---- */
@@ -80,8 +80,8 @@ static size_t gather(const struct sl_outgoing *outgoing, struct sl_view *views)
     return count;
 }
 
-/* Fills a rented block with what is left of the head and what is there of the
- * body. NULL: there is no memory, or nothing that may be copied. */
+/* Fills a rented block with the rest of the head and the body bytes at hand.
+ * NULL: there is no memory, or nothing that may be copied. */
 static struct sl_segment *join(const struct sl_outgoing *outgoing)
 {
     const struct sl_segment *head = outgoing->head;
@@ -102,7 +102,7 @@ static struct sl_segment *join(const struct sl_outgoing *outgoing)
     return NULL;
 }
 
-/* Words for what sl_upload_fill and sl_upload_verify have found. */
+/* Fills the failure for a status of sl_upload_fill or sl_upload_verify. */
 static enum sl_status fail_file(const struct sl_outgoing *outgoing,
                                 enum sl_status status,
                                 struct sl_failure *failure)
@@ -131,8 +131,8 @@ static enum sl_status send_mapped(const struct sl_outgoing *outgoing,
     return found == SL_OK ? status : fail_file(outgoing, found, failure);
 }
 
-/* Many small pieces leave as few large ones: what the transport is given it
- * uses before it returns. */
+/* Many small pieces leave as few large ones: the transport uses them before it
+ * returns. */
 static enum sl_status send_views(const struct sl_outgoing *outgoing,
                                  struct sl_link *link,
                                  const struct sl_view *views, size_t view_count,
@@ -180,7 +180,7 @@ static enum sl_status read_file(struct sl_outgoing *outgoing,
     return status == SL_OK ? status : fail_file(outgoing, status, failure);
 }
 
-/* SL_OK with a count of 0: all is sent. */
+/* SL_OK with a count of 0: everything is sent. */
 static enum sl_status send_next(struct sl_outgoing *outgoing,
                                 struct sl_link *link, size_t *count,
                                 struct sl_failure *failure)

@@ -45,12 +45,12 @@ struct sl_outgoing {
 enum sl_status sl_outgoing_init(struct sl_outgoing *outgoing,
                                 struct sl_allocator *allocator,
                                 struct sl_pool *pool, struct sl_view head);
-/* Gives back the head and the body; nothing more is sent. */
+/* Frees the head and the body; nothing more is sent. */
 void sl_outgoing_end(struct sl_outgoing *outgoing);
 
-/* There is a connection. */
+/* A connection is there. */
 void sl_outgoing_begin(struct sl_outgoing *outgoing, bool expects_continue);
-/* From the start again; the body must be replayable. */
+/* Begins again from the start; the body must be replayable. */
 void sl_outgoing_rewind(struct sl_outgoing *outgoing);
 
 /* Sends what the link takes. SL_OK: `*count` bytes moved, or a phase ended; call
@@ -63,13 +63,13 @@ enum sl_status sl_outgoing_advance(struct sl_outgoing *outgoing,
                                    size_t *budget, size_t *count,
                                    struct sl_failure *failure);
 
-/* 100 (Continue) came, or is not waited for any longer. */
+/* 100 (Continue) arrived, or the wait for it is over. */
 void sl_outgoing_go_on(struct sl_outgoing *outgoing);
 /* The pusher has had its time: a head that is held goes with the next turn. */
 void sl_outgoing_ask(struct sl_outgoing *outgoing);
-/* That turn has come, or there is enough to go with the head. */
+/* The next turn has come, or there is enough to go with the head. */
 void sl_outgoing_let_go(struct sl_outgoing *outgoing, bool is_enough);
-/* A final answer came. Unless it may be written while the request is read
+/* A final answer arrived. Unless it may be written while the request is read
  * (`status` 2xx), no more of the body is wanted. */
 void sl_outgoing_answered(struct sl_outgoing *outgoing, int status);
 
@@ -83,12 +83,12 @@ static inline bool sl_outgoing_has_sent(const struct sl_outgoing *outgoing)
     return outgoing->head_sent > 0;
 }
 
-/* Pushed bytes would be sent before too long. */
+/* Whether pushed bytes would be sent before too long. */
 bool sl_outgoing_has_room(const struct sl_outgoing *outgoing);
-/* All is in the transport's hands, whether or not that was noticed. */
+/* Whether the transport has everything, noticed or not. */
 bool sl_outgoing_is_sent(const struct sl_outgoing *outgoing,
                          const struct sl_link *link);
-/* Could be sent again from the start. */
+/* Whether it could be sent again from the start. */
 bool sl_outgoing_is_replayable(const struct sl_outgoing *outgoing);
 
 #endif

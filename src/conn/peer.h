@@ -18,12 +18,12 @@ struct sl_peer {
     char bytes[]; /* the texts of both */
 };
 
-/* After a finished handshake; one reference. SL_MEMORY. */
+/* Creates it after a finished handshake, with one reference. SL_MEMORY. */
 enum sl_status sl_peer_create(struct sl_allocator *allocator,
                               const struct sl_tls_provider *provider,
                               struct sl_tls_engine *engine,
                               struct sl_peer **peer);
-/* Both take NULL: a plain connection has none. */
+/* Both take NULL: a plain connection has no peer. */
 struct sl_peer *sl_peer_retain(struct sl_peer *peer);
 void sl_peer_release(struct sl_peer *peer);
 

@@ -2,7 +2,8 @@
 
 #include "conn/origin.h"
 
-/* How long an idle connection keeps what makes its next use quick. */
+/* The time for which an idle connection keeps the memory for a quick next
+ * use. */
 #define AWAKE (100 * SL_MILLISECOND)
 
 void sl_connections_options_default(struct sl_connections_options *options)
@@ -68,7 +69,8 @@ static void arm_expiry(struct sl_connections *all, int64_t due)
         sl_timer_arm(&all->loop->timers, &all->expiry, due);
 }
 
-/* A connection that is used again at once keeps its buffers. */
+/* Arms the rest timer. A connection that is used again at once keeps its
+ * buffers. */
 static void arm_rest(struct sl_connections *all)
 {
     if (!all->rest.is_armed && all->oldest_awake != NULL)
@@ -101,9 +103,10 @@ void sl_connections_remove_idle(struct sl_connections *connections,
     connections->short_count -= connection->is_short;
 }
 
-/* Connections expire in the order in which they became idle, but for those whose
- * servers wait for less: while there are any, all are looked at, once a second at
- * most. The time at which the next one expires. */
+/* Closes expired connections; answers when the next one expires. Connections
+ * expire in the order in which they became idle, but for those whose servers
+ * wait for less: while there are any, all are looked at, once a second at
+ * most. */
 static int64_t close_expired(struct sl_connections *all)
 {
     int64_t now = all->loop->now;
@@ -258,7 +261,7 @@ void sl_connections_release(struct sl_connections *connections)
     sl_free(connections->allocator, connections, sizeof *connections);
 }
 
-/* Connections that are opened for nobody. */
+/* Ends openings that have no waiter. */
 static void close_unclaimed(struct sl_connections *all)
 {
     struct sl_connection *connection = all->opening.oldest;

@@ -2,7 +2,7 @@
  *
  *   pool -- directory of origins -- connections and waiters of each origin
  *    |-- idle      over all origins, oldest first: they expire, or give way
- *    |-- opening   over all origins, also those that nobody waits for any more
+ *    |-- opening   over all origins, also those without a waiter left
  *    `-- turns     origins with waiters that lack room under the total, ordered
  *                  by the age of their first waiter
  *
@@ -28,10 +28,11 @@ struct sl_connections_options {
     bool reuses;       /* false: a new connection for each request */
     enum sl_transport_mode mode;
     const struct sl_backend_class *backend; /* NULL: best for the mode */
-    /* It is asked for each new connection; those that begin at the same time
+    /* Asked for each new connection; connections that begin at the same time
      * share the answer. NULL: the resolver. It outlives the connections. */
     struct sl_lookup_source *source;
-    /* Whose stats are summed; outlives the connections. NULL: no list. */
+    /* The list of pools whose stats are summed; outlives them. NULL: no
+     * list. */
     struct sl_connections **list;
 };
 
@@ -63,12 +64,12 @@ struct sl_connections {
     struct sl_directory directory; /* of origins */
     struct sl_connection_list idle;
     struct sl_connection_list opening;
-    size_t short_count; /* idle ones of less patient servers */
+    size_t short_count; /* idle connections of less patient servers */
     struct sl_connection
         *oldest_awake;         /* idle; all newer ones are awake, too */
     struct sl_timers turns;    /* `due` is a ticket */
     struct sl_origin *waiting; /* origins with a queue, in no order */
-    int64_t next_ticket;       /* of whoever asks next */
+    int64_t next_ticket;       /* for the next waiter */
     struct sl_timer expiry;
     struct sl_timer rest;
     size_t refs;
@@ -81,13 +82,14 @@ sl_connections_create(struct sl_allocator *allocator, struct sl_pool *pool,
                       struct sl_loop *loop, struct sl_resolver *resolver,
                       const struct sl_connections_options *options,
                       struct sl_connections **connections);
-/* Idle connections and open ones of all in a list. */
+/* Counts idle and open connections of all pools in a list. */
 void sl_connections_count(const struct sl_connections *first, size_t *idle,
                           size_t *open);
 void sl_connections_retain(struct sl_connections *connections);
 void sl_connections_release(struct sl_connections *connections);
-/* Idle connections close at once and queued places are refused. Connections that
- * are lent, or opened for somebody, go on and close when they are put back. */
+/* Idle connections close at once and queued places are refused. Connections
+ * that are lent, or opened for a place, go on and close when they are put
+ * back. */
 void sl_connections_close(struct sl_connections *connections);
 
 /* ---- called by conn/origin.c and conn/connection.c ---- */
@@ -105,7 +107,7 @@ void sl_connections_remove_idle(struct sl_connections *connections,
 /* Whether one more connection may be opened under the total; the oldest idle
  * connection is closed for it if need be. */
 bool sl_connections_make_room(struct sl_connections *connections);
-/* Room under the total goes to the origins that wait for it, oldest waiter
+/* Gives room under the total to the origins that wait for it, oldest waiter
  * first. */
 void sl_connections_serve(struct sl_connections *connections);
 

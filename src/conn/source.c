@@ -4,11 +4,11 @@
 
 #include <string.h>
 
-/* Read from a file at once: so much still fits the cache when it is sent. */
+/* The bytes read from a file at once: they still fit the cache when sent. */
 #define FILE_PIECE ((size_t)128 * 1024)
 
-/* Shown at once of a mapped range. The kernel's own way from file to socket
- * costs twice as much, because it hands on single pages. */
+/* The bytes of a mapped range that are shown at once. The kernel's own way from
+ * file to socket costs twice as much, because it hands on single pages. */
 #define MAPPED_PIECE ((size_t)512 * 1024)
 
 static void init(struct sl_source *source, enum sl_source_kind kind,
@@ -63,7 +63,7 @@ void sl_source_dispose(struct sl_source *source)
 
 /* ---- files ---- */
 
-/* Where the next byte and the end of the range are in the file. */
+/* The position in the file of the next byte, or of the end of the range. */
 static int64_t position(const struct sl_source *source)
 {
     return source->of.range.offset + (int64_t)source->sent;

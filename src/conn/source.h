@@ -1,6 +1,6 @@
 /* conn/source.h - one part of a request body, whose size is known
  *
- * in:  what the caller gave    out: conn/upload.c, in order
+ * in:  the caller's values    out: conn/upload.c, in order
  *
  *   TEXT      bytes that the caller keeps alive until dispose
  *   SEQUENCE  slices that the source owns
@@ -44,9 +44,9 @@ void sl_source_init_text(struct sl_source *source, struct sl_view text);
 void sl_source_init_sequence(struct sl_source *source,
                              struct sl_allocator *allocator,
                              struct sl_sequence *content);
-/* `size` bytes from `offset`, and no others. Shares `fd`, which stays the
- * caller's; reads into segments of `pool`. SL_LIMIT: too many descriptors, and
- * nothing is there to dispose. */
+/* Shows `size` bytes from `offset`. Shares `fd`, which stays the caller's;
+ * reads into segments of `pool`. SL_LIMIT: too many descriptors; nothing needs
+ * to be disposed. */
 enum sl_status sl_source_init_file(struct sl_source *source,
                                    struct sl_pool *pool, int fd, int64_t offset,
                                    uint64_t size, const char *name);
@@ -57,22 +57,23 @@ static inline uint64_t sl_source_left(const struct sl_source *source)
     return source->size - source->sent;
 }
 
-/* Of a file: reads on when all that was read is sent, or, if the kernel alone
- * will look at the views, maps. SL_OK, also at its end and for other kinds.
- * SL_END: the file is shorter than it was. SL_INVALID: it cannot be read.
+/* Fills a file's views. Reads on when all that was read is sent; maps instead
+ * when only the kernel will look at the views. SL_OK, also at the end and for
+ * other kinds. SL_END: the file has shrunk. SL_INVALID: it cannot be read.
  * SL_MEMORY, SL_LIMIT. */
 enum sl_status sl_source_fill(struct sl_source *source, bool may_map);
-/* Up to `count` views from where it stands; 0 when none is there now. */
+/* Up to `count` views from the next byte on; 0 when none is there now. */
 size_t sl_source_views(const struct sl_source *source, struct sl_view *views,
                        size_t count);
-/* Copies up to `size` of those bytes; the count. 0 if they are mapped: a program
- * must not look at them. */
+/* Copies up to `size` bytes of the views and answers their count; 0 for mapped
+ * views, which a program must not look at. */
 size_t sl_source_copy_out(const struct sl_source *source, char *to,
                           size_t size);
-/* Its views are of a mapped file. */
+/* Whether its views are of a mapped file. */
 bool sl_source_is_mapped(const struct sl_source *source);
-/* After views of a mapped file were sent: whether the kernel saw the file's bytes.
- * `has_faulted`: it has said EFAULT. Statuses of sl_source_fill. */
+/* After views of a mapped file were sent: whether the kernel saw the file's
+ * bytes. `has_faulted`: the kernel answered EFAULT. Statuses of
+ * sl_source_fill. */
 enum sl_status sl_source_verify(const struct sl_source *source,
                                 bool has_faulted);
 /* `size` bytes of its views were sent. */

@@ -14,7 +14,7 @@
 #include "conn/link.h"
 #include "memory/writer.h"
 
-/* Where it leads, and as whom the proxy is asked. */
+/* The tunnel's far end, and the user and password for the proxy. */
 struct sl_tunnel_target {
     const char *host; /* name or literal, without brackets */
     int port;
@@ -29,13 +29,13 @@ struct sl_tunnel {
     struct sl_buffer input;         /* received, not yet read */
     struct sl_writer output;        /* written by `class`, sent by tunnel.c */
     size_t sent;                    /* of `output` */
-    size_t want; /* what may be received at most, by `class` */
+    size_t want; /* the most that may be received, by `class` */
     size_t size; /* of the whole allocation */
 };
 
 struct sl_tunnel_class {
     size_t size; /* of its own struct, which begins with a tunnel */
-    /* Writes what is said first. SL_INVALID, SL_LIMIT, SL_MEMORY: `failure`. */
+    /* Writes the first request. SL_INVALID, SL_LIMIT, SL_MEMORY: `failure`. */
     enum sl_status (*begin)(struct sl_tunnel *tunnel,
                             struct sl_failure *failure);
     /* Reads the input. SL_OK: the proxy leads there. SL_AGAIN: more is needed,

@@ -6,7 +6,7 @@
 
 #include <stdio.h>
 
-/* Of one receive; a head is larger seldom. */
+/* The bytes wanted by a receive; a head is seldom larger. */
 #define RECEIVE_WANT ((size_t)4 * 1024)
 
 /* "[" host "]:" port; no name is longer (RFC 1035). */
@@ -83,7 +83,7 @@ static enum sl_status begin(struct sl_tunnel *tunnel,
                      false);
     if (length >= AUTHORITY_SIZE)
         return sl_fail(failure, SL_INVALID, SL_STAGE_PROXY,
-                       "the host name is too long to be asked for");
+                       "the host name is too long for CONNECT");
     status = sl_request_write_line(&tunnel->output, SL_VIEW("CONNECT"),
                                    authority, authority, &error);
     if (status == SL_OK)
@@ -92,7 +92,7 @@ static enum sl_status begin(struct sl_tunnel *tunnel,
         status = sl_request_write_end(&tunnel->output);
     if (status == SL_LIMIT)
         return sl_fail(failure, status, SL_STAGE_PROXY,
-                       "the credentials are longer than fits into a head of "
+                       "the credentials do not fit into a head of "
                        "%zu bytes",
                        tunnel->output.max_size);
     return status == SL_OK
@@ -102,7 +102,8 @@ static enum sl_status begin(struct sl_tunnel *tunnel,
 
 /* ---- the answer ---- */
 
-/* Why, as far as the status says it; the words of the proxy are its own. */
+/* The meaning of a status, as far as known; the proxy's own words are not
+ * used. */
 static const char *meaning(const struct http *http, int status)
 {
     switch (status) {

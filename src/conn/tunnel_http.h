@@ -2,8 +2,8 @@
  *
  *   CONNECT host:port -> 1xx* 2xx: open, any other status: refused
  *
- * A server speaks when it is spoken to, so that bytes behind the head of a 2xx
- * are nobody's: they are refused.
+ * A server speaks only when spoken to, so bytes behind the head of a 2xx have
+ * no sender in the tunnel: they are refused.
  */
 #ifndef SL_CONN_TUNNEL_HTTP_H
 #define SL_CONN_TUNNEL_HTTP_H

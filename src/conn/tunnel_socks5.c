@@ -35,7 +35,7 @@ static enum sl_status refuse(struct sl_failure *failure, const char *reason)
 
 /* ---- questions ---- */
 
-/* An output of bytes that are built in place fails for want of memory alone. */
+/* An output of bytes built in place fails only for want of memory. */
 static enum sl_status say(struct sl_tunnel *tunnel, const unsigned char *bytes,
                           size_t size, struct sl_failure *failure)
 {
@@ -47,7 +47,7 @@ static enum sl_status say(struct sl_tunnel *tunnel, const unsigned char *bytes,
                : sl_fail(failure, status, SL_STAGE_PROXY, "out of memory");
 }
 
-/* Its size, then the text; the byte behind it. */
+/* Puts the text's size, then the text; answers the byte behind it. */
 static unsigned char *put_text(unsigned char *to, const char *text)
 {
     size_t size = strlen(text);
@@ -62,7 +62,7 @@ static bool fits(const char *text)
     return strlen(text) <= TEXT_MOST;
 }
 
-/* Without credentials, and with them where there are some. */
+/* Offers no authentication, and a login if there are credentials. */
 static enum sl_status say_methods(struct sl_tunnel *tunnel,
                                   struct sl_failure *failure)
 {
@@ -134,7 +134,7 @@ static enum sl_status begin(struct sl_tunnel *tunnel,
 
 /* ---- answers ---- */
 
-/* The first `size` bytes of the input; false: they have not all come. */
+/* Copies the first `size` bytes of the input; false: not all have arrived. */
 static bool look(struct sl_tunnel *tunnel, unsigned char *bytes, size_t size)
 {
     size_t length = tunnel->input.length;
@@ -210,7 +210,7 @@ static enum sl_status fail_reply(const struct sl_tunnel *tunnel, unsigned reply,
                    target->host, target->port, reply_words(reply), reply);
 }
 
-/* The whole reply, as its front says; 0: of no known kind. */
+/* The size of the whole reply, by its front; 0: of no known kind. */
 static size_t reply_size(const unsigned char *front)
 {
     switch (front[3]) {
@@ -225,7 +225,7 @@ static size_t reply_size(const unsigned char *front)
     }
 }
 
-/* The address in it is that of the proxy's own end: nobody needs it. */
+/* The reply holds the address of the proxy's own end, which is not needed. */
 static enum sl_status hear_reply(struct sl_tunnel *tunnel,
                                  struct sl_failure *failure)
 {
@@ -235,7 +235,7 @@ static enum sl_status hear_reply(struct sl_tunnel *tunnel,
 
     if (tunnel->input.length > 0 && front[0] != VERSION)
         return refuse(failure, "its reply is not that of a SOCKS5 proxy");
-    /* Behind a refusal some send nothing more. */
+    /* Some proxies send nothing more behind a refusal. */
     if (tunnel->input.length > 1 && front[1] != 0)
         return fail_reply(tunnel, front[1], failure);
     if (!is_whole)
@@ -263,8 +263,8 @@ static enum sl_status hear(struct sl_tunnel *tunnel, struct sl_failure *failure)
     }
 }
 
-/* One answer at a time: the next one follows on a question that is still to be
- * sent. */
+/* Handles one answer at a time: the next one follows a question that is still
+ * to be sent. */
 static enum sl_status advance(struct sl_tunnel *tunnel,
                               struct sl_failure *failure)
 {

@@ -40,7 +40,7 @@ void sl_upload_dispose(struct sl_upload *upload)
 
 /* ---- sources ---- */
 
-/* Where the next source is made. NULL: out of memory. */
+/* The slot in which the next source is made. NULL: out of memory. */
 static struct sl_source *new_source(struct sl_upload *upload)
 {
     sl_assert(!upload->is_pushed);
@@ -187,7 +187,7 @@ enum sl_status sl_upload_finish(struct sl_upload *upload,
 
 /* ---- sending ---- */
 
-/* The file that is sent next, unless so much comes before it that it can wait. */
+/* The file to send next, unless so much comes before it that it can wait. */
 static struct sl_source *next_file(const struct sl_upload *upload)
 {
     struct sl_source *source = upload->current;

@@ -4,9 +4,9 @@
  *   sources   [ text ~~~ ][ file ~~~#### ][ text ][ lease ]    each of known size
  *   pushed    pieces as they come, chunked or of declared length; always alone
  *
- * An upload gives views to send and is told how many of those bytes went. The
- * exchange disposes it exactly once, whatever became of the exchange. Sources can
- * be sent again from the start, pushed pieces cannot.
+ * An upload gives views to send and is given the count of bytes sent. The
+ * exchange disposes it exactly once, whatever became of the exchange. Sources
+ * can be sent again from the start, pushed pieces cannot.
  */
 #ifndef SL_CONN_UPLOAD_H
 #define SL_CONN_UPLOAD_H
@@ -37,7 +37,7 @@ struct sl_upload {
 
 void sl_upload_init(struct sl_upload *upload, struct sl_allocator *allocator,
                     struct sl_pool *pool);
-/* Gives back what it holds; as after init. Idempotent. */
+/* Releases everything; as after init. Idempotent. */
 void sl_upload_dispose(struct sl_upload *upload);
 
 /* ---- sources, in the order in which they are sent ---- */
@@ -48,10 +48,11 @@ enum sl_status sl_upload_add_text(struct sl_upload *upload,
 /* Moves `content`. */
 enum sl_status sl_upload_add_sequence(struct sl_upload *upload,
                                       struct sl_sequence *content);
-/* `size` bytes of the open file `fd`, which stays the caller's, from `offset`.
- * They are read now if all of the body may leave with its head, later if not.
- * `name` is for messages, kept alive by the caller as text is. SL_END: the file
- * is shorter. SL_INVALID: it cannot be read. SL_LIMIT: too many descriptors. */
+/* Adds `size` bytes of the open file `fd`, which stays the caller's, from
+ * `offset`. They are read now if all of the body may leave with its head, later
+ * if not. `name` is for messages, kept alive by the caller as text is. SL_END:
+ * the file is shorter. SL_INVALID: it cannot be read. SL_LIMIT: too many
+ * descriptors. */
 enum sl_status sl_upload_add_file(struct sl_upload *upload, int fd,
                                   int64_t offset, uint64_t size,
                                   const char *name);
@@ -60,44 +61,44 @@ enum sl_status sl_upload_add_file(struct sl_upload *upload, int fd,
 
 /* `size` UINT64_MAX: chunked. */
 void sl_upload_set_pushed(struct sl_upload *upload, uint64_t size);
-/* All of `piece` as one chunk or as it is; `piece` is left empty. SL_INVALID:
- * more than was declared. SL_MEMORY. */
+/* Pushes all of `piece`, as one chunk or as it is; `piece` is left empty.
+ * SL_INVALID: more than was declared. SL_MEMORY. */
 enum sl_status sl_upload_push(struct sl_upload *upload,
                               struct sl_buffer *piece);
-/* No more follows. `trailers` are complete field lines, chunked only. SL_INVALID:
+/* Ends the body. `trailers` are complete field lines, chunked only. SL_INVALID:
  * less than was declared. */
 enum sl_status sl_upload_finish(struct sl_upload *upload,
                                 struct sl_view trailers);
 
 /* ---- sending ---- */
 
-/* Before views: reads or maps the file that comes next, if one does soon.
- * `may_map`: the kernel alone will look at the views. Statuses of sl_source_fill;
- * messages name sl_upload_file_name. */
+/* Call it before views: reads or maps the next file, if one comes soon.
+ * `may_map`: the kernel alone will look at the views. Statuses of
+ * sl_source_fill; messages name sl_upload_file_name. */
 enum sl_status sl_upload_fill(struct sl_upload *upload, bool may_map);
 /* The name of the file that fill and verify are about. */
 const char *sl_upload_file_name(const struct sl_upload *upload);
-/* Up to `count` views from where it stands; 0 when nothing is there now. */
+/* Up to `count` views from the next byte on; 0 when nothing is there now. */
 size_t sl_upload_views(const struct sl_upload *upload, struct sl_view *views,
                        size_t count);
-/* One of those views is of a mapped file: they go by sl_link_send_mapped. */
+/* Whether a view is of a mapped file: then they go by sl_link_send_mapped. */
 bool sl_upload_is_mapped(const struct sl_upload *upload);
 /* After such a send and before advance, see sl_source_verify. */
 enum sl_status sl_upload_verify(const struct sl_upload *upload,
                                 bool has_faulted);
-/* Copies up to `size` of the bytes that the views show, as far as nothing is
- * mapped; the count. */
+/* Copies up to `size` of the bytes that the views show and answers their count;
+ * nothing of a mapped file. */
 size_t sl_upload_copy_out(const struct sl_upload *upload, char *to,
                           size_t size);
 void sl_upload_advance(struct sl_upload *upload, size_t size);
-/* Bytes of the body that were sent; of chunks never too many, and all of them
- * once nothing waits. */
+/* The count of body bytes sent; for chunks never too many, and exact once
+ * nothing waits. */
 uint64_t sl_upload_delivered(const struct sl_upload *upload);
-/* Everything was sent; of a declared length whether or not somebody has said that
- * nothing follows. */
+/* Whether everything was sent. A body of declared length is over once that many
+ * bytes are sent, whether or not the pusher has ended it. */
 bool sl_upload_is_over(const struct sl_upload *upload);
 
-/* Could be sent again from the start. */
+/* Whether it could be sent again from the start. */
 bool sl_upload_is_replayable(const struct sl_upload *upload);
 void sl_upload_rewind(struct sl_upload *upload);
 

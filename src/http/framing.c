@@ -3,7 +3,7 @@
 #include "base/ascii.h"
 #include "http/token.h"
 
-/* What the framing fields say, before it is weighed. */
+/* The contents of the framing fields, before they are weighed. */
 struct evidence {
     size_t length_lines;
     size_t coding_lines; /* of Transfer-Encoding */
@@ -51,8 +51,9 @@ static const char *read_length(struct evidence *found, struct sl_view value)
     } while (true);
 }
 
-/* RFC 9112 6.1: chunked and nothing else, because nothing else was asked for;
- * a coding after it, or it twice, would hide where the body ends. */
+/* RFC 9112 6.1: chunked and nothing else, because no other coding was
+ * requested; a coding after it, or chunked twice, would hide where the body
+ * ends. */
 static const char *read_transfer_coding(struct evidence *found,
                                         struct sl_view value)
 {
@@ -125,7 +126,8 @@ static bool is_named(const struct sl_head *head, size_t index,
     return sl_equal_ignoring_case(sl_head_name(head, index), name);
 }
 
-/* Sizes tell names apart, so that most fields cost one comparison. */
+/* Field names are told apart by size, so that most fields cost one
+ * comparison. */
 static const char *read_field(struct sl_framing *framing,
                               struct evidence *found,
                               const struct sl_head *head, size_t index)
@@ -161,7 +163,7 @@ static enum sl_status decide_upgrade(struct sl_framing *framing,
                                      const char **error)
 {
     if (!request.wants_upgrade) {
-        *error = "101 without an upgrade having been asked for";
+        *error = "101 without a request for an upgrade";
         return SL_PROTOCOL;
     }
     if (head->minor_version == 0) {
@@ -202,8 +204,8 @@ enum sl_status sl_framing_decide(struct sl_framing *framing,
         fault = "Transfer-Encoding names no coding";
     if (fault == NULL && found.coding_lines > 0 && found.length_lines > 0)
         fault = "both Content-Length and Transfer-Encoding";
-    /* RFC 9112 6.3(1): what has no body ends at its head, whatever it says of
-     * one; but who says it wrongly is not believed a second time. */
+    /* RFC 9112 6.3(1): a response without a body ends at its head, whatever its
+     * fields say. But after faulty fields the connection is not used again. */
     if (fault != NULL && !has_no_body(head->status, request)) {
         *error = fault;
         return SL_PROTOCOL;

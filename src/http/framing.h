@@ -15,7 +15,7 @@ enum sl_framing_kind {
     SL_FRAMING_CLOSE    /* everything until the connection ends */
 };
 
-/* What was asked, as far as it changes what the answer means. */
+/* The traits of a request that change what its response means. */
 struct sl_request_traits {
     bool is_head;
     bool is_connect;
@@ -28,9 +28,9 @@ struct sl_request_traits {
 
 struct sl_framing {
     enum sl_framing_kind kind;
-    uint64_t length;  /* of SL_FRAMING_LENGTH */
+    uint64_t length;  /* for SL_FRAMING_LENGTH */
     bool keeps_alive; /* the connection may be used again afterwards */
-    int64_t idle;     /* seconds that the server waits then; -1: not said */
+    int64_t idle;     /* seconds that the server then waits; -1: unknown */
     bool is_upgrade;  /* 101, accepted */
     /* Content-Encoding, outermost (to be removed first) at 0. */
     struct sl_view codings[SL_CODINGS];
@@ -38,8 +38,8 @@ struct sl_framing {
     bool has_many_codings; /* more than SL_CODINGS */
 };
 
-/* Whether a response asks to go elsewhere (RFC 9110 15.4): 301, 302, 303, 307 or
- * 308 with a Location. */
+/* Whether a response redirects (RFC 9110 15.4): 301, 302, 303, 307 or 308 with
+ * a Location. */
 bool sl_is_redirect(const struct sl_head *head);
 
 /* SL_PROTOCOL: `error` says why. */

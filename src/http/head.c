@@ -13,7 +13,7 @@
 /* "HTTP/1.1 200" and the byte behind it */
 #define STATUS_LINE_SIZE 13
 
-/* Where in the input the parser is: the slice that holds an offset. */
+/* The parser's position in the input: the slice that holds an offset. */
 struct cursor {
     const struct sl_buffer *input;
     uint32_t index; /* of the slice in the ring */
@@ -93,7 +93,7 @@ static void cursor_init(struct cursor *cursor, const struct sl_buffer *input)
     cursor_load(cursor);
 }
 
-/* Forward only, to a byte that is there. */
+/* Moves forward to a byte that is there. */
 static const char *cursor_seek(struct cursor *cursor, size_t offset)
 {
     while (offset - cursor->start >= cursor->size) {
@@ -114,8 +114,8 @@ static size_t head_limit(const struct sl_head *head)
     return head->limits->head < UINT32_MAX ? head->limits->head : UINT32_MAX;
 }
 
-/* What a line that has not ended yet comes to. The limits hold for the byte at
- * which they are passed, so that the outcome is the same for every cut. */
+/* A line has not ended yet. The limits hold for the byte at which they are
+ * passed, so that the outcome is the same for every cut. */
 static enum sl_status need_more(struct sl_head *head, size_t available)
 {
     if (available >= head_limit(head))
@@ -152,7 +152,7 @@ static enum sl_status end_line(struct sl_head *head, struct cursor *cursor,
     return SL_OK;
 }
 
-/* Looks on from where the last look ended. */
+/* Finds the end of the line, from where the last look ended. */
 static enum sl_status find_line(struct sl_head *head, struct cursor *cursor,
                                 size_t available, struct line *line)
 {
@@ -193,8 +193,8 @@ static bool fits_status_line(const struct sl_head *head, size_t offset, char c)
     }
 }
 
-/* RFC 9112 4: what cannot become a status line fails at its first wrong byte,
- * so that a peer of another protocol is not waited for. */
+/* RFC 9112 4: a line that cannot become a status line fails at its first wrong
+ * byte, so that a peer of another protocol is not waited for. */
 static enum sl_status check_status_line(struct sl_head *head,
                                         const struct sl_buffer *input,
                                         size_t available)
@@ -232,7 +232,7 @@ static void parse_status_line(struct sl_head *head, struct sl_view text)
     }
 }
 
-/* Room in the table for one field more. */
+/* Makes room in the table for one more field. */
 static enum sl_status reserve_field(struct sl_head *head)
 {
     size_t used = head->count * sizeof(struct sl_field);
@@ -311,8 +311,8 @@ static enum sl_status parse_field(struct sl_head *head, struct sl_view text,
 }
 
 /* Takes lines of the plainest kind from the first slice, as long as they come.
- * Whatever is not that (the end of the slice or of the head, a fold, a rare
- * name, anything wrong) is left where it is for find_line and parse_line. */
+ * Anything else (the end of the slice or of the head, a fold, a rare name, an
+ * error) is left to find_line and parse_line. */
 static enum sl_status take_plain_lines(struct sl_head *head,
                                        struct sl_view slice)
 {
@@ -441,7 +441,7 @@ static enum sl_status complete(struct sl_head *head, struct sl_buffer *input,
     return SL_OK;
 }
 
-/* One line by the long way. SL_END: it was the empty one, and the head is
+/* Takes a line by the long way. SL_END: it was the empty one, and the head is
  * complete. */
 static enum sl_status take_line(struct sl_head *head, struct cursor *cursor,
                                 struct sl_buffer *input, size_t available)
@@ -486,8 +486,8 @@ enum sl_status sl_head_parse(struct sl_head *head, struct sl_buffer *input)
     if (head->line == 0 && head->size < STATUS_LINE_SIZE && !head->is_trailers)
         status = check_status_line(head, input, available);
     while (status == SL_OK) {
-        /* a line that was looked at before is not looked at again from its
-         * start, or one that dribbles in would cost its square */
+        /* A line that was looked at before is not looked at again from its
+         * start: one that arrives byte by byte would cost its square. */
         if (head->size == head->line && head->line < front.size &&
             (head->line > 0 || head->is_trailers))
             status = take_plain_lines(head, front);

@@ -3,14 +3,14 @@
  * in:  memory/buffer.h, bytes as received    out: http/framing.h, headers in Lua
  *
  * The parser looks at each line once, as soon as it is complete, wherever the
- * input was cut. When the last line has come, head and table move into one
+ * input was cut. When the last line has arrived, head and table move into one
  * block of their own:
  *
  *   block  [ field | field | ... ][ HTTP/1.1 200 OK\r\nName: value\r\n...\r\n ]
  *            offsets into the text   the bytes as they came; obs-fold is blanked
  *
  * so a head stays good until sl_head_fini, whatever happens to the input, and
- * strings are made only for the fields that somebody asks for.
+ * strings are made only for the fields that the caller reads.
  */
 #ifndef SL_HTTP_HEAD_H
 #define SL_HTTP_HEAD_H
@@ -56,11 +56,11 @@ struct sl_head {
 
 void sl_head_init(struct sl_head *head, struct sl_pool *pool,
                   const struct sl_head_limits *limits);
-/* The same for a trailer section: no status line. */
+/* As sl_head_init for a trailer section: no status line. */
 void sl_head_init_trailers(struct sl_head *head, struct sl_pool *pool,
                            const struct sl_head_limits *limits);
 void sl_head_fini(struct sl_head *head);
-/* Back to what init left. */
+/* Back to the state after init. */
 void sl_head_reset(struct sl_head *head);
 
 /* Parses from the front of `input`. SL_OK: complete, its bytes are consumed.
@@ -74,8 +74,8 @@ struct sl_view sl_head_name(const struct sl_head *head, size_t index);
 struct sl_view sl_head_value(const struct sl_head *head, size_t index);
 struct sl_view sl_head_reason(const struct sl_head *head);
 
-/* The first field of that name (compared without case) at or after `from`
- * that is not hidden; SIZE_MAX when there is none. */
+/* The index of the first field of that name (compared without case) at or after
+ * `from` that is not hidden; SIZE_MAX: no such field. */
 size_t sl_head_find(const struct sl_head *head, size_t from,
                     struct sl_view name);
 

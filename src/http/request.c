@@ -10,7 +10,7 @@ static char *put(char *to, struct sl_view bytes)
     return to + bytes.size;
 }
 
-/* All parts, or none. */
+/* Writes all parts, or none. */
 static enum sl_status write_parts(struct sl_writer *writer,
                                   const struct sl_view *parts, size_t count)
 {
@@ -31,7 +31,7 @@ static enum sl_status write_parts(struct sl_writer *writer,
     return sl_writer_commit(writer, size);
 }
 
-/* Visible ASCII alone: what a request line is made of. */
+/* Whether a text is visible ASCII alone, as in a request line. */
 static bool is_visible(struct sl_view text)
 {
     size_t i;

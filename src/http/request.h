@@ -1,8 +1,8 @@
 /* http/request.h - a request head, written once and checked on the way
  *
  * Order (behaviour): request line, Host, the caller's fields, framing,
- * defaults. What could split or smuggle a message is refused with its reason;
- * the writer then holds what it held before the refused call.
+ * defaults. Parts that could split or smuggle a message are refused with a
+ * reason; the writer is then as it was before the refused call.
  */
 #ifndef SL_HTTP_REQUEST_H
 #define SL_HTTP_REQUEST_H
@@ -11,16 +11,16 @@
 #include "base/view.h"
 #include "memory/writer.h"
 
-/* `target` in the form it travels (origin-form, absolute-form for a proxy,
- * authority-form for CONNECT, `*`). `host` is the Host field's value.
- * SL_INVALID: `*error`. */
+/* Writes the request line and Host. `target` is in the form it travels
+ * (origin-form, absolute-form for a proxy, authority-form for CONNECT, `*`).
+ * `host` is the Host field's value. SL_INVALID: `*error`. */
 enum sl_status sl_request_write_line(struct sl_writer *writer,
                                      struct sl_view method,
                                      struct sl_view target, struct sl_view host,
                                      const char **error);
 
-/* One field line. SL_INVALID when the name is no token, the value holds CR, LF,
- * NUL or another control but tab. */
+/* Writes a field line. SL_INVALID when the name is no token, or the value holds
+ * CR, LF, NUL or another control but tab. */
 enum sl_status sl_request_write_field(struct sl_writer *writer,
                                       struct sl_view name, struct sl_view value,
                                       const char **error);
@@ -29,7 +29,7 @@ enum sl_status sl_request_write_field(struct sl_writer *writer,
  * Connection, Upgrade, TE, Trailer, Host, Keep-Alive, Proxy-Connection). */
 bool sl_request_is_framing_field(struct sl_view name);
 
-/* The empty line. */
+/* Writes the empty line. */
 enum sl_status sl_request_write_end(struct sl_writer *writer);
 
 /* ---- a head that is sent many times ---- */
@@ -41,8 +41,8 @@ struct sl_request_template {
     size_t offset;
 };
 
-/* Complete field lines, and behind them a Content-Length of that value;
- * UINT64_MAX: none. */
+/* The lines of one sending: complete field lines, and behind them a
+ * Content-Length of that value; UINT64_MAX: none. */
 struct sl_request_lines {
     struct sl_view fields;
     uint64_t length;

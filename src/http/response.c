@@ -1,6 +1,6 @@
 #include "http/response.h"
 
-/* What the outer of two decoders makes in one go. */
+/* The bytes that the outer of two decoders makes in one go. */
 #define LAYER_ROOM ((size_t)16 * 1024)
 
 void sl_response_limits_default(struct sl_response_limits *limits)
@@ -21,7 +21,7 @@ static enum sl_status fail(struct sl_response *response, enum sl_status status,
     return status;
 }
 
-/* The pool did not give what was needed. */
+/* The pool did not give enough memory. */
 static enum sl_status fail_pool(struct sl_response *response,
                                 enum sl_status status)
 {
@@ -83,7 +83,7 @@ static void hide(struct sl_head *head, struct sl_view name)
         head->fields[i].is_hidden = true;
 }
 
-/* A coding that is not known here leaves the whole body as it travels. */
+/* Finds decoders. With an unknown coding the whole body stays coded. */
 static bool find_decoders(const struct sl_framing *framing,
                           const struct sl_decoder_class **classes)
 {
@@ -101,8 +101,8 @@ static bool has_body_to_decode(const struct sl_response *response)
 {
     if (response->shelf == NULL || response->framing.kind == SL_FRAMING_NONE)
         return false;
-    /* RFC 9110 14.2, 15.3.7: a range is one of the coded bytes, and a part of
-     * them cannot be decoded */
+    /* RFC 9110 14.2, 15.3.7: a range is a range of the coded bytes, and a part
+     * of them cannot be decoded */
     if (response->head.status == 206)
         return false;
     return !response->request.follows_redirects ||
@@ -208,7 +208,7 @@ static enum sl_status fail_body_limit(struct sl_response *response)
     return fail(response, SL_LIMIT, "body larger than its limit");
 }
 
-/* How many of `size` bytes of identity coding the limit still allows. */
+/* The part of `size` bytes of identity coding that the limit still allows. */
 static size_t allowed(const struct sl_response *response, size_t size)
 {
     if (is_decoding(response) || body_room(response) >= size)
@@ -228,7 +228,7 @@ static void count_received(struct sl_response *response, size_t size)
         response->delivered += size;
 }
 
-/* Moves up to `size` bytes; what the limit forbids stays and fails. */
+/* Moves up to `size` bytes; bytes beyond the limit stay, and fail. */
 static enum sl_status take_plain(struct sl_response *response,
                                  struct sl_buffer *input, size_t size)
 {
@@ -250,7 +250,7 @@ static enum sl_status take_length(struct sl_response *response,
     size_t size = input->length;
     enum sl_status status;
 
-    /* known from the head: not one byte too many is taken */
+    /* the length is known from the head: not one byte too many is taken */
     if (!is_decoding(response) && response->left > body_room(response))
         return fail_body_limit(response);
     if (size > response->left)
@@ -263,7 +263,7 @@ static enum sl_status take_length(struct sl_response *response,
     return status;
 }
 
-/* SL_END: the last chunk has been read. */
+/* Moves the payload of chunks. SL_END: the last chunk has been read. */
 static enum sl_status take_chunks(struct sl_response *response,
                                   struct sl_buffer *input)
 {
@@ -304,8 +304,8 @@ static enum sl_status take_input(struct sl_response *response,
 
 /* ---- body: through the decoders ---- */
 
-/* Into `body`, as far as the window and the limit allow. SL_OK: one of them is
- * reached. SL_AGAIN: all input is used. */
+/* Decodes into `body`, as far as the window and the limit allow. SL_OK: one of
+ * them is reached. SL_AGAIN: all input is used. */
 static enum sl_status decode_last(struct sl_response *response, size_t window)
 {
     size_t last = response->decoder_count - 1;
@@ -334,7 +334,7 @@ static enum sl_status decode_last(struct sl_response *response, size_t window)
     return sl_is_failure(status) ? fail(response, status, error) : status;
 }
 
-/* Decodes what has been taken, the last decoder first so that nothing piles up
+/* Decodes the bytes taken, the last decoder first so that nothing piles up
  * between them. SL_OK: `body` is full. SL_AGAIN: all of it is decoded. */
 static enum sl_status pump(struct sl_response *response, size_t window)
 {
@@ -360,7 +360,7 @@ static enum sl_status pump(struct sl_response *response, size_t window)
     return SL_OK;
 }
 
-/* No more input will come: each decoder must be content with that. */
+/* No more input will arrive: each decoder must accept that. */
 static enum sl_status finish_decoders(struct sl_response *response)
 {
     size_t i;
@@ -388,7 +388,8 @@ static bool has_whole_body(const struct sl_response *response,
            response->has_input_ended && input->length == 0;
 }
 
-/* SL_OK: nothing is left inside the decoders. SL_AGAIN: `body` is full. */
+/* Empties the decoders. SL_OK: nothing is left inside. SL_AGAIN: `body` is
+ * full. */
 static enum sl_status drain_decoders(struct sl_response *response,
                                      size_t window)
 {
@@ -425,8 +426,8 @@ static enum sl_status step_body(struct sl_response *response,
     }
 }
 
-/* RFC 9110 6.5.1: framing is over; a field about it is meant for some other
- * parser. */
+/* RFC 9110 6.5.1: framing is over; a framing field would be meant for some
+ * other parser. */
 static bool has_framing_field(const struct sl_head *trailers)
 {
     return sl_head_find(trailers, 0, SL_VIEW("Content-Length")) != SIZE_MAX ||
@@ -482,7 +483,7 @@ enum sl_status sl_response_step(struct sl_response *response,
         return step_head(response, input, event);
     while (status == SL_OK && response->phase != SL_PHASE_END)
         status = step_phase(response, input, window);
-    /* what came before a failure is still good, and told first */
+    /* bytes before a failure are still good, and reported first */
     if (response->delivered != response->told) {
         response->told = response->delivered;
         *event = SL_EVENT_BODY;

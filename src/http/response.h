@@ -50,10 +50,10 @@ struct sl_response {
     struct sl_framing framing;
     struct sl_chunked chunked;
     struct sl_head trailers;
-    uint64_t left;      /* of SL_FRAMING_LENGTH */
+    uint64_t left;      /* for SL_FRAMING_LENGTH */
     uint64_t received;  /* body bytes before decoding */
     uint64_t delivered; /* body bytes put into `body` so far */
-    uint64_t told;      /* of `delivered`, by SL_EVENT_BODY */
+    uint64_t told;      /* of `delivered`, reported by SL_EVENT_BODY */
     size_t interim_count;
     bool is_interim_shown; /* `head` is that of an interim response */
     bool must_close;       /* an interim response said so */
@@ -67,7 +67,7 @@ struct sl_response {
     const char *error; /* why, a static clause */
 };
 
-/* Decoders are of `shelf`; NULL: content codings are not removed. */
+/* Decoders come from `shelf`; NULL: content codings are not removed. */
 void sl_response_init(struct sl_response *response, struct sl_pool *pool,
                       const struct sl_response_limits *limits,
                       struct sl_request_traits request,
@@ -83,10 +83,10 @@ enum sl_status sl_response_step(struct sl_response *response,
                                 struct sl_buffer *input, size_t window,
                                 enum sl_response_event *event);
 
-/* The input has ended and step has answered SL_AGAIN to the last of it (a
+/* The input has ended, after step has answered SL_AGAIN to the last of it (a
  * close-delimited body may still wait for its window). `is_clean` is false when
- * the end cannot be trusted (TLS without close_notify). SL_OK: that completed a
- * body delimited by it; go on with step. SL_CLOSED, SL_PROTOCOL: the message is
+ * the end cannot be trusted (TLS without close_notify). SL_OK: the end
+ * completed the body; go on with step. SL_CLOSED, SL_PROTOCOL: the message is
  * truncated. */
 enum sl_status sl_response_end_input(struct sl_response *response,
                                      bool is_clean);
@@ -103,14 +103,14 @@ static inline bool sl_response_is_full(const struct sl_response *response,
 uint64_t sl_response_direct(const struct sl_response *response);
 void sl_response_received(struct sl_response *response, size_t count);
 
-/* The declared length of the body as it travels; UINT64_MAX: unknown. */
+/* The declared length of the body before decoding; UINT64_MAX: unknown. */
 uint64_t sl_response_expected(const struct sl_response *response);
 
-/* Nobody wants the body: what there is goes back, and what follows is not
- * decoded but only counted, framed and put into `body`, to be discarded again. */
+/* The body is not wanted: held bytes are freed, and later ones are not decoded
+ * but only counted, framed and put into `body`, to be discarded again. */
 void sl_response_discard(struct sl_response *response);
 
-/* Lets go of everything but the complete head, trailers and body. */
+/* Frees everything but the complete head, trailers and body. */
 void sl_response_settle(struct sl_response *response);
 
 #endif

@@ -9,7 +9,7 @@
 
 #include <stdbool.h>
 
-/* Controls but tab, and DEL (RFC 9110 5.5). */
+/* Whether a byte is a control but tab, or DEL (RFC 9110 5.5). */
 static inline bool sl_is_control(unsigned char byte)
 {
     return (byte < 0x20 && byte != '\t') || byte == 0x7f;
@@ -47,8 +47,8 @@ static inline __m128i sl_between(__m128i bytes, char first, char last)
         _mm_cmplt_epi8(bytes, _mm_set1_epi8((char)(last + 1))));
 }
 
-/* The first byte that is no letter, digit or hyphen: nearly all field names are
- * made of these. */
+/* Finds the first byte that is no letter, digit or hyphen: nearly all field
+ * names are made of these. */
 static inline const char *sl_scan_name(const char *at, const char *end)
 {
     for (; end - at >= 16; at += 16) {
@@ -66,7 +66,7 @@ static inline const char *sl_scan_name(const char *at, const char *end)
     return sl_scan_name_bytes(at, end);
 }
 
-/* The first control. */
+/* Finds the first control. */
 static inline const char *sl_scan_control(const char *at, const char *end)
 {
     const __m128i last_control = _mm_set1_epi8(0x1f);

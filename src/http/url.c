@@ -4,7 +4,8 @@
 #include "base/ascii.h"
 #include "http/url_class.h"
 
-/* Bytes at the front that are of `classes` or part of a well-formed escape. */
+/* The count of bytes at the front that are of `classes` or part of a
+ * well-formed escape. */
 static size_t span(struct sl_view text, unsigned classes)
 {
     size_t i = 0;
@@ -42,7 +43,7 @@ static enum sl_status refuse(const char **error, const char *reason)
 
 /* ---- splitting ---- */
 
-/* The first of up to four bytes; text.size when there is none. */
+/* Finds the first of up to four bytes; text.size: not found. */
 static size_t find_any(struct sl_view text, const char *bytes)
 {
     size_t i;
@@ -211,7 +212,7 @@ enum sl_status sl_url_parse(struct sl_url *url, struct sl_view text,
     return SL_OK;
 }
 
-/* ---- what a request may be sent to ---- */
+/* ---- URLs that a request may be sent to ---- */
 
 /* A host whose last label is a number is an IPv4 address to some resolvers, in
  * forms that hide which (RFC 3986 7.4): 0x7f.1, 2130706433, 0177.0.0.1. */
@@ -229,8 +230,8 @@ static bool is_numeric_name(struct sl_view host)
     return label.size > 0 && is_all_digits(label);
 }
 
-/* Letters, digits, hyphen and underscore, in labels that are not empty; one dot
- * may end it. */
+/* Accepts letters, digits, hyphen and underscore, in labels that are not empty;
+ * one dot may end the name. */
 static enum sl_status check_name(struct sl_view host, const char **error)
 {
     bool is_label_empty = true;
@@ -272,8 +273,8 @@ static enum sl_status check_unix(const struct sl_url *url, const char **error)
     return SL_OK;
 }
 
-/* What is said of a byte that may not stand in a part: in the order of
- * `told`, then of any other, which is outside ASCII. */
+/* The messages for a byte that may not stand in a part: in the order of `told`,
+ * then for any other byte, which is outside ASCII. */
 #define FAULTS(part)                                                        \
     {                                                                       \
         "a space in the " part " must be percent-encoded",                  \

@@ -1,8 +1,8 @@
 /* http/url.h - URLs of http, https, ws, wss and http+unix, by RFC 3986
  *
  * Parsing splits and validates and copies nothing: the parts are views into the
- * text. Splitting comes before decoding, and nothing is decoded twice. What is
- * made of URLs is written by url_write.h.
+ * text. Splitting comes before decoding, and nothing is decoded twice.
+ * url_write.h writes new texts from URLs.
  */
 #ifndef SL_HTTP_URL_H
 #define SL_HTTP_URL_H
@@ -25,19 +25,19 @@ struct sl_url {
     int port;     /* explicit or the scheme's default, to 65535; 0: none */
 };
 
-/* Any URI reference. SL_INVALID: `*error` says why (a static clause). */
+/* Splits any URI reference. SL_INVALID: `*error` says why (a static clause). */
 enum sl_status sl_url_parse(struct sl_url *url, struct sl_view text,
                             const char **error);
 
-/* What a request may be sent to: a scheme of http, https, ws, wss or http+unix,
- * a host that is not empty (RFC 9110 4.2.1), a port of 1 to 65535, no zone, no
- * rare form of IPv4 address.
+/* Accepts URLs that a request may be sent to: a scheme of http, https, ws, wss
+ * or http+unix, a host that is not empty (RFC 9110 4.2.1), a port of 1 to
+ * 65535, no zone, no rare form of IPv4 address.
  *
- * Path and query travel as they were given, whoever gave them: a signature over
- * them holds. So refused is what cannot travel: controls, spaces, bytes outside
- * ASCII, '"', '<', '>', '\\', and '%' without its digits. '[', ']', '^', '`',
- * '{', '|' and '}' are no part of RFC 3986's grammar either, but servers make
- * and take such URLs, so these pass.
+ * Path and query travel as they were given, by a user or by a server, so that a
+ * signature over them holds. Bytes that cannot travel are refused: controls,
+ * spaces, bytes outside ASCII, '"', '<', '>', '\\', and '%' without its digits.
+ * '[', ']', '^', '`', '{', '|' and '}' are no part of RFC 3986's grammar
+ * either, but servers make and take such URLs, so these pass.
  *
  * SL_INVALID: `*error` names the part, and the character in it. */
 enum sl_status sl_url_check_target(const struct sl_url *url,

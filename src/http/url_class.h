@@ -1,4 +1,5 @@
-/* http/url_class.h - what a character may be in a URL; for url.c and url_write.c */
+/* http/url_class.h - classes of characters in a URL; for url.c and
+ * url_write.c */
 #ifndef SL_HTTP_URL_CLASS_H
 #define SL_HTTP_URL_CLASS_H
 

@@ -13,9 +13,9 @@ static char *put(char *to, struct sl_view text)
     return to + text.size;
 }
 
-/* Percent-encodes what is not of `classes`: at most three bytes for each. With
- * `keeps_escapes`, "%xx" stays as it is: nothing is encoded twice (RFC 3986
- * 2.4). */
+/* Percent-encodes bytes that are not of `classes`, each with at most three
+ * bytes. With `keeps_escapes`, "%xx" stays as it is: nothing is encoded twice
+ * (RFC 3986 2.4). */
 static char *put_escaped(char *to, struct sl_view text, unsigned classes,
                          bool keeps_escapes)
 {
@@ -36,21 +36,21 @@ static char *put_escaped(char *to, struct sl_view text, unsigned classes,
     return to;
 }
 
-/* Path, query or fragment: as it is, or mended. */
+/* Puts a path, query or fragment: as it is, or mended. */
 static char *put_part(char *to, struct sl_view text, unsigned classes,
                       bool mends)
 {
     return mends ? put_escaped(to, text, classes, true) : put(to, text);
 }
 
-/* RFC 3986 5.2.4, in place: what is kept never overtakes what is read. Returns
- * the new end. */
+/* RFC 3986 5.2.4, in place: the bytes written never overtake those read.
+ * Returns the new end. */
 static char *remove_dot_segments(char *path, char *end)
 {
     char *in = path;
     char *out = path;
 
-    /* A: dots at the front of a path without a slash take theirs along */
+    /* A: dots at the front of a path without a slash go, with their slash */
     while (in < end && *in == '.') {
         size_t dots = end - in > 1 && in[1] == '.' ? 2 : 1;
 
@@ -79,7 +79,7 @@ static char *remove_dot_segments(char *path, char *end)
     return out;
 }
 
-/* RFC 3986 5.2.3: the reference's path in the place of the base's last
+/* RFC 3986 5.2.3: puts the reference's path in the place of the base's last
  * segment. */
 static char *put_merged(char *to, const struct sl_url *base,
                         struct sl_view path, bool mends)
@@ -108,7 +108,7 @@ static char *put_authority(char *to, const struct sl_url *url)
     return to;
 }
 
-/* No more than this is written of one URL. */
+/* The most bytes that are written for one URL. */
 static size_t written_size(const struct sl_url *url)
 {
     return url->scheme.size + url->userinfo.size + url->host.size +

@@ -28,7 +28,7 @@ enum sl_operation_kind {
     SL_OPERATION_RECEIVE
 };
 
-/* What is lent for the duration of a send or receive: the memory stays pinned
+/* An operation of a socket. Memory lent for a send or receive stays pinned
  * until the operation's own last completion, whatever happens meanwhile. The
  * result counts bytes; a receive of none is SL_END. A failure is SL_CLOSED
  * (SL_CONNECT of a connect) with errno, a cancelled one SL_CANCELLED. */
@@ -41,18 +41,18 @@ struct sl_operation {
     const struct sockaddr *address; /* of connect */
     socklen_t address_size;
     struct msghdr message; /* of send and receive: msg_iov, msg_iovlen */
-    /* Of a receive, see sl_backend_class.can_provide: `provided` is then a chain
-     * of segments that belong to whoever submitted, and the bytes lie in them;
-     * NULL when they lie in what was lent after all. */
+    /* For a receive, see sl_backend_class.can_provide: `provided` is then a
+     * chain of segments that belong to the submitter, and the bytes lie in
+     * them; NULL when the bytes lie in the lent memory after all. */
     bool takes_provided;
     struct sl_segment *provided;
-    /* A moment that is not after the call which ended it, when the end of what
-     * there is to receive would be known by then, too; 0: not known. */
+    /* A time no later than the call that ended the operation: an end of the
+     * input that had arrived by then would be known. 0: unknown. */
     int64_t tried_at;
-    /* A worker is making the call or has made it: what was in the socket may be
-     * here already, though nobody has been told. */
+    /* A worker is making the call or has made it: the socket's bytes may be
+     * here already, though their arrival was not reported yet. */
     atomic_bool is_touched;
-    /* Of the one backend that has it in flight. */
+    /* The fields of the one backend that has the operation in flight. */
     union {
         struct sl_uring_tail uring;
         struct sl_threads_tail threads;
@@ -63,7 +63,7 @@ struct sl_operation {
  * backends only. */
 struct sl_socket {
     struct sl_backend *backend;
-    /* From wait, when a flag rose; must not run anybody's code. */
+    /* Called by wait when a flag rose; must not run any user's code. */
     void (*notify)(struct sl_socket *socket);
     struct sl_operation *receiving; /* in flight, one per direction */
     struct sl_operation *sending;   /* also a connect */
@@ -72,8 +72,8 @@ struct sl_socket {
     bool is_readable; /* an edge not yet used up */
     bool is_writable;
     bool is_hung_up; /* the end or an error is behind what can be read */
-    bool has_mark;   /* an urgent byte came: a receive may stop short of it */
-    bool wants_in;   /* poll asks only for what somebody waits for */
+    bool has_mark;   /* an urgent byte arrived: a receive may stop before it */
+    bool wants_in;   /* poll asks only for awaited directions */
     bool wants_out;
 };
 
@@ -85,11 +85,12 @@ struct sl_backend {
     struct sl_loop *loop;
     /* Operations that the kernel or a thread may still touch. */
     size_t in_flight;
-    /* A wait reports a limited number of events. What was ready when it began
-     * and may be unreported, in events at most; 0: all was reported, and the look
-     * is complete. Another wait without time goes on with the same look. */
+    /* A wait reports a limited number of events. This is the most events that
+     * were ready when it began and may be unreported; 0: all were reported, and
+     * the look is complete. Another wait with a timeout of 0 goes on with the
+     * same look. */
     size_t unreported;
-    /* Whatever happened to its sockets until then has been told; see
+    /* Events of its sockets until then have been reported; see
      * sl_backend_look. */
     int64_t looked_at;
 };
@@ -98,76 +99,77 @@ struct sl_backend_class {
     const char *name;
     /* full, reduced, none: what completion transport gains from it */
     const char *benefit;
-    /* The highest open one blocks and watches the others' descriptors. One
-     * without a descriptor of its own must be the highest. */
+    /* The highest open backend blocks and watches the others' descriptors. A
+     * backend without a descriptor of its own must be the highest. */
     int rank;
     bool has_readiness; /* stream transports can use it */
-    /* What has happened when wait is called without time has been told when it
-     * returns, unless something is pending then. */
+    /* A wait with a timeout of 0 has reported every event up to its beginning
+     * when it returns, unless something is pending then. */
     bool tells_all;
-    /* Whether this machine grants it: tries. What fails for the moment only is
-     * present. See sl_platform. */
+    /* Whether this machine grants it, which is tried. A backend that fails only
+     * for the moment is present. See sl_platform. */
     bool (*is_present)(void);
     /* SL_UNSUPPORTED, SL_LIMIT with errno, SL_MEMORY. */
     enum sl_status (*open)(struct sl_loop *loop, struct sl_backend **backend);
-    /* All operations have ended, or are abandoned for good. */
+    /* Called when all operations have ended, or are abandoned for good. */
     void (*close)(struct sl_backend *backend);
     /* SL_LIMIT with errno, SL_MEMORY. */
     enum sl_status (*attach)(struct sl_backend *backend,
                              struct sl_socket *socket);
     void (*detach)(struct sl_backend *backend, struct sl_socket *socket);
-    /* The same attachment, now at `to`; nothing is in flight. */
+    /* Moves the attachment to `to`; nothing is in flight. */
     void (*move)(struct sl_backend *backend, struct sl_socket *socket,
                  struct sl_socket *to);
-    /* The completion was begun. It is finished when the result is there at
-     * once, failures too; else it will be signalled. */
+    /* The completion was begun. It is finished when the result, or failure, is
+     * there at once; else it will be signalled. */
     void (*submit)(struct sl_backend *backend, struct sl_operation *operation);
-    /* Optional. Whether it has memory of its own for receives that take it, from
-     * the loop's pool, chosen when bytes are there and not before: a receive that
-     * waits holds none of it. For want of memory what was lent is used. */
+    /* Optional. Whether the backend has memory of its own for receives, from
+     * the loop's pool, chosen when bytes are there and not before: a waiting
+     * receive holds none of it. For want of memory the lent memory is used. */
     bool (*can_provide)(struct sl_backend *backend);
-    /* A request: the operation still ends by its own completion. */
+    /* Asks for the operation to end, still by its own completion. */
     void (*cancel)(struct sl_backend *backend, struct sl_operation *operation);
     void (*cancel_all)(struct sl_backend *backend);
     /* Optional, where operations end neither in submit nor in cancel: returns
-     * when those that can end now, or were asked to, have been signalled. Never
-     * waits for a peer. */
+     * when the operations that can end now, or were cancelled, have been
+     * signalled. Never waits for a peer. */
     void (*settle)(struct sl_backend *backend);
     /* Waits at most `timeout` nanoseconds (SL_NEVER: any time) and signals what
      * is ready. */
     void (*wait)(struct sl_backend *backend, int64_t timeout);
-    /* Also end each wait that begins or goes on while `fd` is readable, until the
-     * backend closes. The wake descriptor is told to the loop by sl_loop_woken.
-     * SL_LIMIT and errno, SL_MEMORY. */
+    /* Also ends each wait that begins or goes on while `fd` is readable, until
+     * the backend closes. A readable wake descriptor is reported by
+     * sl_loop_woken. SL_LIMIT and errno, SL_MEMORY. */
     enum sl_status (*watch)(struct sl_backend *backend, int fd);
     /* A descriptor that is readable when wait has something, the same for life,
-     * made when it is first asked for: whoever does not ask pays nothing. -1 and
-     * errno. NULL: there is no such thing. */
+     * made on the first call, so that other users do not pay for it. -1 and
+     * errno. NULL: this backend cannot have one. */
     int (*pollfd)(struct sl_backend *backend);
-    /* Something was submitted that the kernel has not been told of, or may be
-     * there to be taken without waiting. */
+    /* An operation was submitted that the kernel does not know yet, or events
+     * may be there to be taken without waiting. */
     bool (*has_pending)(const struct sl_backend *backend);
 };
 
-/* How long it counts as known what a socket holds. What is on its way from the
- * peer cannot be seen either, and that takes as long in the best of cases. */
+/* The time for which a socket's state counts as known. Bytes on their way from
+ * the peer cannot be seen either, and travel as long in the best of cases. */
 #define SL_GLANCE (3 * SL_SECOND / 10000)
 
-/* Of a socket that was drained at `drained_at` and has been waited for since
- * `watched_at`: whether what came until SL_GLANCE ago, as the loop knows the time,
- * has been told. Waits without time if need be, at once for all sockets. False:
- * the socket has to be asked. */
+/* Whether the events of a socket until SL_GLANCE ago, as the loop knows the
+ * time, have been reported. The socket was drained at `drained_at` and has been
+ * waited for since `watched_at`. Waits with a timeout of 0 if need be, at once
+ * for all sockets. False: the socket has to be queried. */
 bool sl_backend_look(struct sl_backend *backend, int64_t drained_at,
                      int64_t watched_at);
 
-/* Ends what can end without waiting: operations that were cancelled, so that
- * their sockets can be closed. For an open loop's own thread; else it does
+/* Ends what can end without waiting: cancelled operations, so that their
+ * sockets can be closed. It works for an open loop's own thread; else it does
  * nothing. */
 void sl_backend_settle(struct sl_backend *backend);
 
-/* What this build has, best for completion transport first; NULL-terminated. */
+/* The backends of this build, best for completion transport first;
+ * NULL-terminated. */
 extern const struct sl_backend_class *const sl_backend_classes[];
-/* NULL: this build has none of that name. */
+/* The backend of that name; NULL: not in this build. */
 const struct sl_backend_class *sl_backend_find(const char *name);
 
 extern const struct sl_backend_class sl_backend_uring;
@@ -175,8 +177,8 @@ extern const struct sl_backend_class sl_backend_epoll;
 extern const struct sl_backend_class sl_backend_threads;
 extern const struct sl_backend_class sl_backend_poll;
 
-/* One descriptor that is readable when one of many is; where there is such a
- * thing, else NULL. Both answer -1 and errno. */
+/* Makes a descriptor that is readable when one of many is; NULL where the
+ * system has no such thing. Both functions answer -1 and errno. */
 struct sl_gatherer {
     int (*open)(void);
     int (*add)(int gatherer, int fd);
@@ -185,7 +187,7 @@ struct sl_gatherer {
 extern const struct sl_gatherer *const sl_gatherer;
 extern const struct sl_gatherer sl_gatherer_epoll;
 
-/* What poll(2) and epoll_wait(2) take for a time to wait: rounded up, -1 for
+/* Converts a time to wait for poll(2) and epoll_wait(2): rounded up, -1 for
  * SL_NEVER. */
 int sl_wait_milliseconds(int64_t timeout);
 

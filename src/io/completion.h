@@ -6,9 +6,9 @@
  *     +------------------------- begin again (version + 1) <----+
  *
  * A completion is made once and used for every operation of its kind. begin
- * raises its version, so that somebody who still holds an older version can be
- * told. signal only queues it: `deliver` runs from sl_loop_step and nowhere
- * else, so no callback ever runs inside the call that caused it.
+ * raises its version, so that a holder of an older version can be recognised.
+ * signal only queues it: `deliver` runs from sl_loop_step and nowhere else, so
+ * no callback ever runs inside the call that caused it.
  */
 #ifndef SL_IO_COMPLETION_H
 #define SL_IO_COMPLETION_H
@@ -32,7 +32,7 @@ struct sl_completion {
     struct sl_loop *loop;
     struct sl_completion *next; /* in the loop's ready queue, doubly linked */
     struct sl_completion *previous;
-    void (*deliver)(struct sl_completion *completion); /* NULL: nobody cares */
+    void (*deliver)(struct sl_completion *completion); /* NULL: no callback */
     void (*cancel)(
         struct sl_completion *completion); /* a request; NULL: cannot */
     size_t result;
@@ -41,10 +41,10 @@ struct sl_completion {
     int system_error;
     uint8_t state;  /* enum sl_completion_state */
     uint8_t status; /* enum sl_status, when READY or DONE */
-    /* Nobody waits for it: not among the loop's operations, so that an idle
+    /* It has no waiter and is not among the loop's operations, so that an idle
      * connection does not keep a program running. */
     bool is_background;
-    bool is_internal; /* `deliver` only lets go of memory: also when closing */
+    bool is_internal; /* `deliver` only frees memory: also when closing */
     /* `deliver` begins work of its own, as a new coroutine does: a step delivers
      * a bounded number of these. */
     bool is_start;
@@ -52,7 +52,7 @@ struct sl_completion {
 
 void sl_completion_init(struct sl_completion *completion, struct sl_loop *loop,
                         void (*deliver)(struct sl_completion *));
-/* Out of the ready queue, IDLE; whoever waits is the caller's to tell. */
+/* Out of the ready queue, IDLE; the caller notifies the waiter. */
 void sl_completion_fini(struct sl_completion *completion);
 
 /* IDLE or DONE -> PENDING, counted by the loop as an operation outstanding. */

@@ -12,18 +12,18 @@
 /* RFC 8305 5: Connection Attempt Delay. */
 #define ATTEMPT_DELAY (250 * SL_MILLISECOND)
 
-/* Between two attempts at a unix socket whose backlog is full: from the first,
- * doubled each time, to the last. */
+/* The delays between attempts at a unix socket whose backlog is full: from the
+ * first, doubled each time, to the last. */
 #define BACKLOG_DELAY_LEAST (1 * SL_MILLISECOND)
 #define BACKLOG_DELAY_MOST  (64 * SL_MILLISECOND)
 
-/* One address being tried. It may outlive its connector: the kernel may still
+/* An attempt at one address. It may outlive its connector: the kernel may still
  * be at work on it. */
 struct attempt {
     struct sl_operation operation; /* first: deliver finds the attempt by it */
     struct sl_socket socket;
     struct sl_address address;
-    struct sl_connector *connector; /* NULL: nobody cares any more */
+    struct sl_connector *connector; /* NULL: the result is not wanted */
     struct attempt *next;
 };
 
@@ -36,7 +36,7 @@ struct sl_connector {
     enum sl_transport_mode mode;
     struct sl_pool *pool;
     const struct sl_backend_class *class;
-    bool may_choose; /* another one will do */
+    bool may_choose; /* any other backend will do */
     int64_t connect_timeout;
     int64_t deadline;
     int64_t began;
@@ -105,7 +105,7 @@ static void free_attempt(struct attempt *attempt)
     sl_free(loop->allocator, attempt, sizeof *attempt);
 }
 
-/* Its end comes by its own completion, unless it can end now. */
+/* The attempt ends by its own completion, unless it can end now. */
 static void abandon_attempt(struct attempt *attempt)
 {
     struct sl_operation *operation = &attempt->operation;
@@ -126,7 +126,7 @@ static void abandon_attempt(struct attempt *attempt)
         free_attempt(attempt);
 }
 
-/* Idempotent. What is left is the result. */
+/* Ends everything but the result. Idempotent. */
 static void stop(struct sl_connector *self)
 {
     sl_timer_disarm(&self->loop->timers, &self->stage_timer);
@@ -179,8 +179,8 @@ static int open_socket(const struct sl_connector *self, struct attempt *attempt)
     return 0;
 }
 
-/* One that was not asked for by name gives way when it cannot be opened though
- * the machine has it. */
+/* A backend that was not chosen by name gives way when it cannot be opened
+ * though the machine has it. */
 static enum sl_status open_backend(struct sl_connector *self,
                                    struct sl_backend **backend)
 {
@@ -212,7 +212,7 @@ static int attach_socket(struct sl_connector *self, struct attempt *attempt)
 
 static void attempt_over(struct sl_completion *completion);
 
-/* Starts one; NULL when it failed on the spot and `failure` says how. */
+/* Starts an attempt; NULL: it failed on the spot, see `failure`. */
 static struct attempt *start_attempt(struct sl_connector *self,
                                      const struct sl_address *address)
 {
@@ -251,7 +251,7 @@ static struct attempt *start_attempt(struct sl_connector *self,
     return attempt;
 }
 
-/* True when it was the end of the attempt and of nothing else. */
+/* Takes the end of an attempt. True: it failed, and nothing else ended. */
 static bool take_failure(struct sl_connector *self, struct attempt *attempt)
 {
     const struct sl_completion *completion = &attempt->operation.completion;
@@ -282,7 +282,7 @@ static bool wait_for_backlog(struct sl_connector *self)
     return true;
 }
 
-/* The next address that does not fail on the spot. */
+/* Starts at the next address that does not fail on the spot. */
 static void start_next(struct sl_connector *self)
 {
     while (self->next_address < self->address_count) {
@@ -440,8 +440,8 @@ static bool unix_address(const char *path, struct sl_address *address)
     return true;
 }
 
-/* The kind that a completion transport gains most from. NULL leaves the choice
- * to the loop. */
+/* The backend with which a completion transport gains most. NULL leaves the
+ * choice to the loop. */
 static const struct sl_backend_class *
 choose_class(const struct sl_connect_options *options)
 {

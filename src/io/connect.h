@@ -20,7 +20,7 @@ struct sl_connect_options {
     int port;
     const char *unix_path;     /* instead of host and port; NULL */
     const char *local_address; /* to bind to; NULL */
-    /* Who finds the addresses of `host`, also when that is a literal. NULL: the
+    /* The finder of addresses of `host`, also when that is a literal. NULL: the
      * resolver, for names only. It stays until the connector is resolved. */
     struct sl_lookup_source *source;
     enum sl_transport_mode mode;
@@ -31,7 +31,7 @@ struct sl_connect_options {
     int64_t deadline; /* absolute, for all of it; SL_NEVER: none */
 };
 
-/* One attempt in progress; its memory is its own. */
+/* An attempt in progress; its memory is its own. */
 struct sl_connector;
 
 /* Begins. Strings in `options` are copied. `done` is called once from the loop,
@@ -41,7 +41,7 @@ enum sl_status sl_connect_begin(struct sl_loop *loop,
                                 const struct sl_connect_options *options,
                                 void (*done)(void *owner), void *owner,
                                 struct sl_connector **connector);
-/* Why it did not begin, in words behind "connect". */
+/* The reason why it did not begin, in words behind "connect". */
 const char *sl_connect_refusal(const struct sl_connect_options *options,
                                enum sl_status status);
 
@@ -52,11 +52,11 @@ enum sl_status sl_connect_result(struct sl_connector *connector,
                                  struct sl_failure *failure);
 /* SL_STAGE_RESOLVE until there are addresses, then SL_STAGE_CONNECT. */
 enum sl_stage sl_connect_stage(const struct sl_connector *connector);
-/* Times it took: until resolved, and from then until connected. */
+/* The time until resolved, and from then until connected. */
 void sl_connect_timings(const struct sl_connector *connector, int64_t *resolve,
                         int64_t *connect);
 
-/* Ends it at any time; what it holds is let go, `done` is not called. */
+/* Ends it at any time; its resources are released, `done` is not called. */
 void sl_connect_destroy(struct sl_connector *connector);
 
 #endif

@@ -28,8 +28,8 @@ struct sl_file {
 
 /* Adopts `fd`; -1: no file. */
 void sl_file_init(struct sl_file *file, int fd);
-/* The same open file by a descriptor of its own, closed on exec. SL_LIMIT: the
- * process has too many. */
+/* Opens a descriptor of its own on the same open file, closed on exec.
+ * SL_LIMIT: the process has too many. */
 enum sl_status sl_file_share(struct sl_file *file, int fd);
 /* Unmaps and closes. Idempotent. */
 void sl_file_fini(struct sl_file *file);
@@ -39,20 +39,22 @@ void sl_file_fini(struct sl_file *file);
  * SL_MEMORY, SL_LIMIT. */
 enum sl_status sl_file_read(int fd, int64_t offset, size_t want,
                             struct sl_buffer *buffer);
-/* All `size` bytes; on failure some may have been read. Statuses as above. */
+/* Reads all `size` bytes; on failure some may have been read. Statuses as
+ * above. */
 enum sl_status sl_file_read_all(int fd, int64_t offset, size_t size,
                                 struct sl_buffer *buffer);
 
-/* Maps from the page of `offset` on, up to `end` at most, instead of what was
+/* Maps from the page of `offset` on, up to `end` at most, instead of the range
  * mapped before, unless that holds `offset`. False: it cannot be mapped. */
 bool sl_file_map(struct sl_file *file, int64_t offset, int64_t end);
-/* What is mapped from `offset` on; empty if that is not mapped. */
+/* The mapped bytes from `offset` on; empty if that part is not mapped. */
 struct sl_view sl_file_mapped(const struct sl_file *file, int64_t offset);
 void sl_file_unmap(struct sl_file *file);
 
-/* Has bytes up to `end` now. Behind its end a mapped page shows zeros. */
+/* Whether the file reaches `end` now. Behind its end a mapped page shows
+ * zeros. */
 bool sl_file_reaches(const struct sl_file *file, int64_t end);
-/* A read at `offset` does not fail; at the end of the file it does not, either. */
+/* Whether a read at `offset` succeeds; so it does at the end of the file. */
 bool sl_file_can_read(const struct sl_file *file, int64_t offset);
 
 #endif

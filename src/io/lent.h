@@ -1,10 +1,10 @@
-/* io/lent.h - memory of a receive, lent to whoever makes it
+/* io/lent.h - memory of a receive, lent to the backend that makes it
  *
  * in:  a backend fills it    out: memory/buffer.c, io/submitted.c
  *
  *   begin    the block, segments, or what the backend chooses     pinned
  *   end      the operation is over                                ours again
- *   hold     that many bytes came -> hand_over, perhaps in parts -> a buffer
+ *   hold     that many bytes arrived -> hand_over, perhaps in parts -> a buffer
  *
  *   pieces   [ ####| #### ] [ ########## ] [ ##________ ]
  *            taken ^--------- held ----------^
@@ -20,12 +20,12 @@
 #include "memory/buffer.h"
 
 struct sl_lent {
-    struct sl_segment *block; /* retained by whoever made it */
+    struct sl_segment *block; /* retained by its maker */
     size_t block_size;
     struct iovec pieces[SL_PROVIDED_MOST];
     struct sl_segment *segments[SL_PROVIDED_MOST]; /* instead of the block */
     size_t count;
-    size_t held;  /* came and was not handed over yet */
+    size_t held;  /* arrived and was not handed over yet */
     size_t taken; /* bytes of the pieces before that */
 };
 
@@ -39,17 +39,18 @@ void sl_lent_begin(struct sl_lent *lent, struct sl_operation *receive,
                    struct sl_pool *pool, size_t want, bool is_provided);
 /* `receive` is over. Memory that the backend chose counts as lent from here on. */
 void sl_lent_end(struct sl_lent *lent, struct sl_operation *receive);
-/* In a child of fork: it never ends, and is forgotten. */
+/* In a child of fork an operation never ends: it is forgotten. */
 void sl_lent_forget(struct sl_lent *lent);
 
-/* What the pieces take. */
+/* The room of the pieces. */
 size_t sl_lent_room(const struct sl_lent *lent);
 
-/* At most `want` of the bytes held to the tail of `buffer`; a part when memory
- * is short. SL_OK with `*count` > 0; SL_MEMORY, SL_LIMIT from the buffer. */
+/* Moves at most `want` of the bytes held to the tail of `buffer`; a part when
+ * memory is short. SL_OK with `*count` > 0; SL_MEMORY, SL_LIMIT from the
+ * buffer. */
 enum sl_status sl_lent_hand_over(struct sl_lent *lent, struct sl_buffer *buffer,
                                  size_t want, size_t *count);
-/* Gives segments back; what was held is gone. */
+/* Gives segments back; bytes held are lost. */
 void sl_lent_release(struct sl_lent *lent);
 
 #endif

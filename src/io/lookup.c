@@ -50,7 +50,7 @@ static struct sl_lookup *find(struct sl_lookup_source *source, const char *host,
     return lookup;
 }
 
-/* Nobody joins it any more. */
+/* Takes a look-up out of its chain, so that no asker joins it. */
 static void take_out(struct sl_lookup *lookup)
 {
     struct sl_lookup **place = chain_of(lookup->source, lookup->hash);

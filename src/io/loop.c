@@ -10,8 +10,9 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-/* How often the backends are asked again before a late timer fires: as one
- * receive takes 64 KiB at most, what a turn of conn/ would take, too. */
+/* The most times that backends are queried again before a late timer fires: a
+ * receive takes 64 KiB at most, so this is what a turn of conn/ would take,
+ * too. */
 #define LATE_ROUNDS 16
 
 /* Coroutines that begin in one step. */
@@ -92,7 +93,7 @@ static size_t in_flight(const struct sl_loop *loop)
 
 static void wait_for_events(struct sl_loop *loop, int64_t timeout);
 
-/* Without running anybody's code: only what frees memory is delivered. */
+/* Delivers only what frees memory, without running any user's code. */
 static void deliver_quietly(struct sl_ready_queue *queue)
 {
     while (queue->first != NULL) {
@@ -120,8 +121,8 @@ static void close_descriptors(struct sl_loop *loop)
 }
 
 /* In a child of fork the descriptors are still the parent's too: taking
- * something out of an epoll or cancelling in a ring would do it there. The lock
- * may be held by a thread that is none here. */
+ * something out of an epoll or cancelling in a ring would do it there. A thread
+ * that does not exist in the child may hold the lock. */
 static bool abandon(struct sl_loop *loop)
 {
     loop->quarantined = loop->operations;
@@ -208,7 +209,7 @@ void sl_loop_post(struct sl_loop *loop, struct sl_post *post)
     pthread_mutex_lock(&loop->post_lock);
     post->next = loop->posts;
     loop->posts = post;
-    /* One byte wakes for all that come before the list is taken. Written under
+    /* One byte wakes for all posts until the list is taken. It is written under
      * the lock, so that the loop cannot close the descriptor meanwhile. */
     if (post->next == NULL) {
         ssize_t n;
@@ -250,7 +251,7 @@ void sl_loop_take_posts(struct sl_loop *loop)
 
     if (loop->wake_fd < 0)
         return;
-    /* Before the list is taken, so that a post in between wakes once more. */
+    /* Before the list is taken, so that a later post wakes once more. */
     drain_wake(loop);
     loop->is_woken = false;
     loop->is_host_told = false;
@@ -293,8 +294,8 @@ static const struct sl_backend_class *best_for_streams(void)
     }
 }
 
-/* What somebody else is to watch for `backend`; -1: nothing, or the wake
- * descriptor, which is watched anyway. */
+/* Finds the descriptor by which `backend` is watched from outside; -1: none, or
+ * the wake descriptor, which is watched anyway. */
 static enum sl_status outer_descriptor(const struct sl_loop *loop,
                                        struct sl_backend *backend, int *fd)
 {
@@ -309,7 +310,7 @@ static enum sl_status outer_descriptor(const struct sl_loop *loop,
     return SL_OK;
 }
 
-/* `host` is to wake for the wake descriptor and for all other backends. */
+/* Makes `host` wake for the wake descriptor and for all other backends. */
 static enum sl_status watch_all(struct sl_loop *loop, struct sl_backend *host)
 {
     enum sl_status status = SL_OK;
@@ -397,7 +398,7 @@ static void wait_without_backends(struct sl_loop *loop, int64_t timeout)
 {
     struct pollfd wake = {loop->wake_fd, POLLIN, 0};
 
-    /* Nothing could end it. */
+    /* Such a wait could not be ended. */
     if (timeout == SL_NEVER && loop->wake_fd < 0)
         return;
     if (timeout == 0 && loop->wake_fd < 0)
@@ -414,7 +415,7 @@ static void wait_for_events(struct sl_loop *loop, int64_t timeout)
         wait_without_backends(loop, timeout);
         return;
     }
-    /* The others are told what was submitted before the first one blocks. */
+    /* The others' operations are submitted before the first one blocks. */
     for (size_t i = 1; i < loop->backend_count; i++) {
         struct sl_backend *other = loop->backends[i];
 
@@ -431,7 +432,7 @@ static void wait_for_events(struct sl_loop *loop, int64_t timeout)
         loop->backends[i]->class->wait(loop->backends[i], 0);
 }
 
-/* Takes what was ready when the wait ended and was too much for one report:
+/* Takes events that were ready when the wait ended but did not fit its report:
  * without waiting, and each socket once. */
 static void finish_look(struct sl_loop *loop)
 {
@@ -480,7 +481,7 @@ static int64_t until_timer(const struct sl_loop *loop)
     return due > now ? due - now : 0;
 }
 
-/* A timer's time was over before the look. */
+/* Whether a timer was due before the look. */
 static bool is_late(const struct sl_loop *loop)
 {
     return sl_timers_next(&loop->timers) < loop->looked_at;
@@ -524,8 +525,8 @@ static void deliver_starts(struct sl_loop *loop, int delivered)
     }
 }
 
-/* Asks the backends, without waiting, for what has become of operations that
- * were submitted since the look. */
+/* Queries the backends, without waiting, for operations that were submitted
+ * since the look. */
 static void look_again(struct sl_loop *loop)
 {
     for (size_t i = 0; i < loop->backend_count; i++) {
@@ -536,9 +537,9 @@ static void look_again(struct sl_loop *loop)
     }
 }
 
-/* What came in time is delivered before a late timer fires, however many
- * deliveries that takes: a receive of the rest, a task that waits for the one
- * which has the answer. */
+/* Events that arrived in time are delivered before a late timer fires, however
+ * many deliveries that takes: a receive of the rest, a task that waits for the
+ * task with the answer. Answers how many there were. */
 static int deliver_in_time(struct sl_loop *loop)
 {
     int count = deliver_batch(loop);
@@ -557,7 +558,7 @@ static int deliver_in_time(struct sl_loop *loop)
 
 static void fire_timers(struct sl_loop *loop)
 {
-    /* What is armed anew while firing waits for the next step. */
+    /* A timer that is armed while firing waits for the next step. */
     size_t most = loop->timers.count;
 
     for (size_t i = 0; i < most; i++) {
@@ -567,13 +568,15 @@ static void fire_timers(struct sl_loop *loop)
         if (timer == NULL)
             return;
         timer->fire(timer);
-        /* What it made ready may be the answer that the next one waits for. */
+        /* A delivery may make the answer ready that the next timer waits
+         * for. */
         if (loop->ready.first != NULL && is_late(loop))
             deliver_batch(loop);
     }
 }
 
-/* What was submitted while delivering, when an outer loop does the waiting. */
+/* Submits operations begun during delivery, when an outer loop does the
+ * waiting. */
 static void flush(struct sl_loop *loop)
 {
     for (size_t i = 0; i < loop->backend_count; i++) {
@@ -608,10 +611,10 @@ enum sl_status sl_loop_step(struct sl_loop *loop, int64_t max_wait)
     loop->looked_at = now;
     if (loop->is_woken)
         sl_loop_take_posts(loop);
-    /* What came in time is there before its time is over, however late this step
-     * is. Delivered once more, since what an event makes ready is mostly the
-     * answer that somebody waits for, and asking the kernel in between would be
-     * a system call for nothing. */
+    /* Events that arrived in time are delivered before a timer fires, however
+     * late this step is. Delivery runs once more at the end, since an event
+     * mostly makes an awaited answer ready, and querying the kernel in between
+     * would be a system call for nothing. */
     delivered = deliver_in_time(loop);
     fire_timers(loop);
     deliver_starts(loop, delivered);
@@ -639,7 +642,7 @@ int64_t sl_loop_timeout(const struct sl_loop *loop)
     return timeout;
 }
 
-/* It does not know of what was begun before. */
+/* Notifies a new host, which does not know of operations begun before. */
 static void greet_host(struct sl_loop *loop)
 {
     loop->has_host = true;
@@ -655,7 +658,8 @@ int sl_loop_pollfd(struct sl_loop *loop)
 
     if (loop->poll_fd >= 0)
         return loop->poll_fd;
-    /* By this it is told of what is begun outside a step. */
+    /* The wake descriptor notifies the host of operations begun outside a
+     * step. */
     if (sl_loop_open_posts(loop) != SL_OK)
         return -1;
     if (sl_gatherer == NULL) {

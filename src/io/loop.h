@@ -24,7 +24,8 @@
 struct sl_backend;
 struct sl_backend_class;
 
-/* What another thread hands to the loop: embedded in the job it is about. */
+/* A message from another thread to the loop, embedded in the job it is
+ * about. */
 struct sl_post {
     struct sl_post *next;
     void (*arrive)(struct sl_post *post); /* on the loop's thread, from step */
@@ -40,8 +41,8 @@ struct sl_loop {
     struct sl_allocator *allocator;
     struct sl_pool *pool;
     int64_t now; /* read in each step after its wait; see sl_loop_refresh */
-    /* What came in until then has been delivered when timers fire, and only
-     * those fire that were due by then. */
+    /* Events until then have been delivered when timers fire, and only timers
+     * fire that were due by then. */
     int64_t looked_at;
     struct sl_timers timers;
     struct sl_ready_queue ready;
@@ -56,18 +57,18 @@ struct sl_loop {
     struct sl_post *posts; /* under post_lock */
     size_t operations;     /* completions PENDING or READY */
     size_t descriptors;    /* sockets and files opened through this loop */
-    size_t quarantined;    /* operations that close did not see the end of */
+    size_t quarantined;    /* operations that had not ended at close */
     uint64_t stale_events; /* for a socket that was closed meanwhile: ignored */
     /* Operations that ended with EFAULT: their memory was given back while they
      * were in flight. Seen only where the pool closes its pages. */
     uint64_t late_writes;
-    /* How long a step polls before it blocks, as long as what it waits for
-     * tends to come sooner: waking up costs more than that. 0, the default:
-     * never. Set by whoever made the loop, where there is a core to spare. */
+    /* The time that a step polls before it blocks, as long as events tend to
+     * arrive sooner: waking up costs more than that. 0, the default: never. Set
+     * by the loop's maker, where there is a core to spare. */
     int64_t spin;
     int64_t usual_wait; /* smoothed; measured while `spin` is set */
-    /* One word in a page that fork leaves empty in the child, so that checking
-     * costs no system call; NULL: ask for the process number instead. */
+    /* A word in a page that fork leaves empty in the child, so that checking
+     * costs no system call; NULL: query the process number instead. */
     long *stamp;
     long process;
     pthread_t thread;
@@ -84,31 +85,32 @@ enum sl_status sl_loop_init(struct sl_loop *loop,
                             struct sl_pool *pool);
 /* Cancels every operation, drains up to `patience` nanoseconds without
  * delivering, closes the backends. Operations that did not end keep their
- * memory (quarantine). True when nothing was left. */
+ * memory (quarantine). True: all have ended. */
 bool sl_loop_close(struct sl_loop *loop, int64_t patience);
 
-/* Delivers what is ready, waiting at most `max_wait` nanoseconds for it (0 never
- * blocks; SL_NEVER until something happens). Bounded work: what becomes ready by
- * what became ready while delivering waits for the next step, unless a timer is
- * late. What had come in before a timer was due is delivered before that timer
- * fires, however late the step is. Returns early, with nothing done, after a
- * signal, so that its handler's owner can look. SL_MISUSE: inside a step, or
- * another thread or process. */
+/* Delivers what is ready, waiting at most `max_wait` nanoseconds for it (0
+ * never blocks; SL_NEVER until something happens). Work is bounded: a delivery
+ * may make another one ready in this step, but what that makes ready waits for
+ * the next step, unless a timer is late. Events that arrived before a timer was
+ * due are delivered before that timer fires, however late the step is. Returns
+ * early, with nothing done, after a signal, so that its handler's owner can
+ * look. SL_MISUSE: inside a step, or another thread or process. */
 enum sl_status sl_loop_step(struct sl_loop *loop, int64_t max_wait);
 
-/* Nanoseconds until step has something to do without an event; SL_NEVER. */
+/* The nanoseconds until step has work without an event; SL_NEVER. */
 int64_t sl_loop_timeout(const struct sl_loop *loop);
-/* One descriptor, constant for life, readable when step has events, and when
+/* A descriptor, constant for life, readable when step has events, and when
  * something was begun or cancelled outside a step since the last one. With the
- * poll backend it cannot see sockets: then sl_loop_timeout is at most 10 ms while
- * operations are pending. -1 and errno when it cannot be made. */
+ * poll backend it cannot see sockets: then sl_loop_timeout is at most 10 ms
+ * while operations are pending. -1 and errno when it cannot be made. */
 int sl_loop_pollfd(struct sl_loop *loop);
 /* Makes that descriptor readable until the next step. */
 void sl_loop_wake_host(struct sl_loop *loop);
 /* SL_MISUSE after fork or on another thread than the first. */
 enum sl_status sl_loop_check(const struct sl_loop *loop);
 
-/* In a child of the process that made it: nothing shared may be touched. */
+/* Whether this is a child of the loop's process: nothing shared may be
+ * touched. */
 bool sl_loop_is_forked(const struct sl_loop *loop);
 
 static inline int64_t sl_loop_refresh(struct sl_loop *loop)
@@ -116,7 +118,7 @@ static inline int64_t sl_loop_refresh(struct sl_loop *loop)
     return loop->now = sl_clock_now();
 }
 
-/* Something was begun, ended or asked to end. Outside a step an outer loop does
+/* An operation was begun, ended or cancelled. Outside a step an outer loop does
  * not know yet that it has to step. */
 static inline void sl_loop_tell_host(struct sl_loop *loop)
 {
@@ -124,13 +126,13 @@ static inline void sl_loop_tell_host(struct sl_loop *loop)
         sl_loop_wake_host(loop);
 }
 
-/* Something is signalled and not delivered yet. */
+/* Whether something is signalled and not delivered yet. */
 static inline bool sl_loop_has_ready(const struct sl_loop *loop)
 {
     return loop->ready.first != NULL || loop->starts.first != NULL;
 }
 
-/* While delivering: more is ready, for this step or the next. */
+/* Whether, while delivering, more is ready for this step or the next. */
 static inline bool sl_loop_has_more(const struct sl_loop *loop)
 {
     /* The end of the batch stands among the others. */
@@ -139,8 +141,8 @@ static inline bool sl_loop_has_more(const struct sl_loop *loop)
             (loop->ready.first != NULL && loop->ready.first->next != NULL));
 }
 
-/* Makes the wake descriptor, on the loop's thread, before anybody may post.
- * SL_LIMIT and errno: no descriptor to be had. */
+/* Makes the wake descriptor, on the loop's thread, before other threads may
+ * post. SL_LIMIT and errno: no descriptor to be had. */
 enum sl_status sl_loop_open_posts(struct sl_loop *loop);
 /* From any thread, after sl_loop_open_posts and before sl_loop_close: `post`
  * arrives at the next step, which is woken. */

@@ -1,9 +1,9 @@
 /* io/low_water.h - fewer wake-ups for large bodies
  *
- * SO_RCVLOWAT lets bytes gather in the kernel before anybody is woken. Raised
- * only while much more is known to come and what comes fills the room it is
- * given; taken back near the end, and when nothing came for a while: a raised
- * mark hides what a slow peer sent.
+ * SO_RCVLOWAT lets bytes gather in the kernel before it wakes the loop. The
+ * mark is raised only while much more is known to be missing and each receive
+ * fills the room it is given. It is taken back near the end, and when nothing
+ * arrived for a while: a raised mark hides the bytes of a slow peer.
  */
 #ifndef SL_IO_LOW_WATER_H
 #define SL_IO_LOW_WATER_H
@@ -13,8 +13,8 @@
 struct sl_low_water {
     struct sl_timer timer; /* armed while the mark is raised */
     struct sl_loop *loop;
-    /* It was taken back because nothing came: there may be something now. Not
-     * called by expect, after which somebody receives. */
+    /* The mark was taken back because nothing arrived: there may be something
+     * now. Not called by expect, after which the transport receives. */
     void (*on_lowered)(struct sl_low_water *low_water);
     int64_t last_received;
     int fd;
@@ -27,9 +27,9 @@ void sl_low_water_init(struct sl_low_water *low_water, struct sl_loop *loop,
 /* Before the descriptor is closed. */
 void sl_low_water_fini(struct sl_low_water *low_water);
 
-/* Something was received, and perhaps there was more. */
+/* Bytes were received, and perhaps there were more. */
 void sl_low_water_note(struct sl_low_water *low_water, bool is_room_filled);
-/* At least `bytes` more are to come. */
+/* At least `bytes` more will arrive. */
 void sl_low_water_expect(struct sl_low_water *low_water, size_t bytes);
 
 static inline bool sl_low_water_is_raised(const struct sl_low_water *low_water)

@@ -12,14 +12,14 @@
 
 struct sl_platform {
     bool is_supported; /* completion transport, by any backend */
-    /* What completions come from: the best backend's name, or "none". */
+    /* The source of completions: the best backend's name, or "none". */
     const char *completion_model;
     const char *expected_benefit; /* "full", "reduced", "none" */
-    /* Those present, best first; NULL-terminated. */
+    /* The backends present, best first; NULL-terminated. */
     const struct sl_backend_class *backends[SL_PLATFORM_BACKENDS];
 };
 
-/* From any thread. */
+/* May be called from any thread. */
 const struct sl_platform *sl_platform(void);
 
 #endif

@@ -12,7 +12,7 @@
 #include <sys/uio.h>
 #include <unistd.h>
 
-/* Links that lead from one to the next, as in the kernel. */
+/* The longest chain of links, as in the kernel. */
 #define MOST_LINKS 40
 /* Slices written in one call. */
 #define MOST_VIEWS 16
@@ -41,7 +41,8 @@ static size_t folder_size(const char *path)
     return slash == NULL ? 0 : (size_t)(slash - path) + 1;
 }
 
-/* Where `path` leads, whether or not a file is there: errno, or 0. */
+/* Follows links to where `path` leads, whether or not a file is there. Answers
+ * errno, or 0. */
 static int follow_links(const char *path, char target[PATH_MAX])
 {
     char link[PATH_MAX];
@@ -64,7 +65,7 @@ static int follow_links(const char *path, char target[PATH_MAX])
     return ELOOP;
 }
 
-/* A name beside the target that nobody else has. */
+/* Makes up a name beside the target that is not in use. */
 static int name_temporary(struct sl_replacement *replacement)
 {
     const char *target = replacement->target;
@@ -86,8 +87,8 @@ static int name_temporary(struct sl_replacement *replacement)
 
 /* ---- opening ---- */
 
-/* Nothing but a regular file can be replaced without harm. What stands below
- * these folders leads to files that others have open. */
+/* Only a regular file can be replaced without harm. Names below these folders
+ * lead to files that others have open. */
 static bool must_be_direct(const char *path, const struct stat *info)
 {
     return !S_ISREG(info->st_mode) || strncmp(path, "/dev/", 5) == 0 ||
@@ -109,7 +110,8 @@ static enum sl_status open_direct(struct sl_replacement *replacement,
     return fail(failure, errno);
 }
 
-/* Until it is complete a file that replaces another is its owner's alone. */
+/* Opens the temporary file. Until it is complete, only its owner may read a
+ * file that replaces another. */
 static int open_temporary(struct sl_replacement *replacement)
 {
     int error = name_temporary(replacement);
@@ -147,8 +149,8 @@ enum sl_status sl_replacement_open(struct sl_replacement *replacement,
 
 /* ---- writing ---- */
 
-/* A FIFO whose reader has gone sends SIGPIPE to this thread, where nobody is
- * prepared for it. */
+/* A FIFO whose reader has gone sends SIGPIPE to this thread, which the host may
+ * not be prepared for. */
 static ssize_t write_views(int fd, const struct iovec *views, int count)
 {
     sigset_t broken, before, pending;
@@ -253,7 +255,7 @@ static int commit_direct(struct sl_replacement *replacement, bool is_durable)
 {
     int error = 0;
 
-    /* What is no file on a disk says that it cannot. */
+    /* A file that is not on a disk reports that it cannot sync. */
     if (is_durable && fsync(replacement->fd) != 0 && errno != EINVAL &&
         errno != ENOTSUP && errno != EROFS)
         error = errno;

@@ -5,11 +5,11 @@
  *   open -> write ... -> commit        the old content until then, the new after
  *                     \-> close        as if nothing had been
  *
- * A regular file, or a new one, is written under a temporary name beside it, then
- * renamed. It keeps the mode of what it replaces, and owner and group where this
- * process may give them. A symbolic link stays: what it leads to is replaced.
- * Whatever else has that name (a FIFO, a device, anything below /dev or /proc) is
- * written into as the bytes come; it is never waited for.
+ * A regular file, or a new one, is written under a temporary name beside it,
+ * then renamed. It keeps the mode of the file it replaces, and owner and group
+ * where this process may set them. A symbolic link stays: its target is
+ * replaced. Any other kind of that name (a FIFO, a device, anything below /dev
+ * or /proc) is written into as the bytes arrive; it is never waited for.
  */
 #ifndef SL_IO_REPLACEMENT_H
 #define SL_IO_REPLACEMENT_H
@@ -23,7 +23,7 @@
 struct sl_replacement {
     int fd; /* -1: closed */
     bool is_direct;
-    bool had_file; /* what there was has these: */
+    bool had_file; /* the old file had these: */
     mode_t mode;
     uid_t owner;
     gid_t group;
@@ -38,19 +38,19 @@ void sl_replacement_init(struct sl_replacement *replacement);
 enum sl_status sl_replacement_open(struct sl_replacement *replacement,
                                    const char *path,
                                    struct sl_failure *failure);
-/* Writes from `from` on, which is before the end; `*count` bytes of it. SL_AGAIN:
- * a FIFO is full. */
+/* Writes from position `from` on, which is before the end; `*count` bytes of
+ * it. SL_AGAIN: a FIFO is full. */
 enum sl_status sl_replacement_write(struct sl_replacement *replacement,
                                     const struct sl_sequence *bytes,
                                     size_t from, size_t *count,
                                     struct sl_failure *failure);
-/* The file has its name and is closed. `is_durable`: it is on the disk, and so is
- * its name. After a failure everything is as after close, but for a name whose
- * reaching the disk failed. */
+/* Gives the file its name and closes it. `is_durable`: file and name are on the
+ * disk. After a failure everything is as after close, except that the name may
+ * be there when only its way to the disk failed. */
 enum sl_status sl_replacement_commit(struct sl_replacement *replacement,
                                      bool is_durable,
                                      struct sl_failure *failure);
-/* Gives up what was not committed. Idempotent. */
+/* Discards an uncommitted file. Idempotent. */
 void sl_replacement_close(struct sl_replacement *replacement);
 
 #endif

@@ -17,7 +17,7 @@ struct sl_resolver {
     struct sl_resolve_threads *threads;
     sl_resolve_function *lookup;
     struct sl_timer aging; /* while names wait: when the next thread is stuck */
-    bool is_closing;       /* nobody is employed any more */
+    bool is_closing;       /* no more threads are started */
 };
 
 /* ---- literals ---- */
@@ -57,7 +57,8 @@ bool sl_resolve_literal(const char *host, int port, struct sl_address *address)
 
 /* ---- look-ups ---- */
 
-/* Now and when a thread gets stuck. 0, or errno when there is no thread. */
+/* Starts threads now, and again when one gets stuck. 0, or errno when there is
+ * no thread. */
 static int employ(struct sl_resolver *self)
 {
     int64_t due;
@@ -219,7 +220,7 @@ static void tell_failure(const struct sl_question *question)
     sl_lookup_fail(question->asked, &failure);
 }
 
-/* The resolver is there as long as its questions are asked. */
+/* An answer arrives; the resolver exists as long as its questions are asked. */
 static void arrive(struct sl_post *post)
 {
     struct sl_question *question =

@@ -3,9 +3,10 @@
  *   look-ups (io/lookup.h) --> questions --> threads (io/resolve_threads.h)
  *
  * getaddrinfo blocks, so it runs on threads of its own. Names beyond those that
- * the threads are at wait in order, until they are given up. A name that nobody
- * answers does not hold up others: beside its thread another one is started. A
- * late answer is dropped, or goes to those who have asked for the name again.
+ * the threads are at wait in order, until they are given up. A name without an
+ * answer does not hold up others: another thread is started beside its own. A
+ * late answer is dropped, or goes to look-ups that have asked for the name
+ * again.
  */
 #ifndef SL_IO_RESOLVE_H
 #define SL_IO_RESOLVE_H
@@ -19,10 +20,10 @@ enum sl_status sl_resolver_create(struct sl_loop *loop,
                                   struct sl_resolver **resolver);
 /* Never blocks. The askers of look-ups in progress are not called any more;
  * threads still inside getaddrinfo are left to end by themselves with their own
- * memory. Before the loop is closed. */
+ * memory. Call it before the loop is closed. */
 void sl_resolver_destroy(struct sl_resolver *resolver);
 
-/* What to ask. Failures: SL_RESOLVE with the reason ("name or service not
+/* The source to ask. Failures: SL_RESOLVE with the reason ("name or service not
  * known"), SL_CONNECT and errno for want of descriptors, SL_MEMORY. */
 struct sl_lookup_source *sl_resolver_source(struct sl_resolver *resolver);
 

@@ -10,7 +10,7 @@
 #include <time.h>
 
 #define IDLE_SECONDS 10
-/* What comes from a server comes sooner. */
+/* A server answers sooner than that. */
 #define STUCK_AFTER SL_SECOND
 /* Resolvers give up by themselves about then; an older question may hang for
  * good. */
@@ -20,7 +20,7 @@
 
 enum worker_state {
     WORKER_NONE,
-    WORKER_IDLE,    /* ends soon when told to */
+    WORKER_IDLE,    /* ends soon when asked to */
     WORKER_LOOKING, /* may take as long as it likes */
     WORKER_OVER     /* ended by itself, to be joined */
 };
@@ -30,10 +30,10 @@ struct worker {
     enum worker_state state;
     struct sl_question *question; /* while looking */
     int64_t since;                /* that it looks */
-    bool is_given_up;             /* nobody waits for the answer */
+    bool is_given_up;             /* the answer has no waiter */
 };
 
-/* Shared with the threads; the same lifetime as theirs. */
+/* State shared with the threads; it lives as long as they do. */
 struct sl_resolve_threads {
     pthread_mutex_t lock;
     pthread_cond_t has_question;
@@ -107,7 +107,7 @@ static bool is_stuck(const struct worker *worker, int64_t now)
 /* With the lock held. */
 struct force {
     size_t idle;  /* take a question soon */
-    size_t fit;   /* those, and who is not stuck with one */
+    size_t fit;   /* idle threads, and those that are not stuck */
     size_t count; /* all threads there are */
 };
 
@@ -128,7 +128,7 @@ static struct force muster(const struct sl_resolve_threads *threads,
     return force;
 }
 
-/* With the lock held: the next question, or NULL when it is time to go. */
+/* Waits for the next question; NULL: time to end. With the lock held. */
 static struct sl_question *wait_for_question(struct sl_resolve_threads *threads)
 {
     struct timespec until;
@@ -143,7 +143,7 @@ static struct sl_question *wait_for_question(struct sl_resolve_threads *threads)
     return threads->loop != NULL ? threads->first : NULL;
 }
 
-/* Out of the queue, wherever it stands. With the lock held. */
+/* Takes a question out of the queue. With the lock held. */
 static bool take_question(struct sl_resolve_threads *threads,
                           struct sl_question *question)
 {
@@ -193,7 +193,7 @@ static void *work(void *argument)
             sl_loop_post(threads->loop, &question->post);
         else
             sl_question_free(question);
-        /* It was stuck, and others have its place. */
+        /* The thread was stuck, and others have its place. */
         if (muster(threads, sl_clock_now()).fit > SL_RESOLVE_THREADS)
             break;
     }
@@ -282,7 +282,7 @@ static int start_worker(struct sl_resolve_threads *threads)
     return 0;
 }
 
-/* When the next thread is stuck; SL_NEVER. With the lock held. */
+/* The time when the next thread is stuck; SL_NEVER. With the lock held. */
 static int64_t next_stuck(const struct sl_resolve_threads *threads, int64_t now)
 {
     int64_t due = SL_NEVER;

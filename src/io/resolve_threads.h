@@ -47,29 +47,29 @@ void sl_question_free(struct sl_question *question);
 
 struct sl_resolve_threads;
 
-/* Starts none yet. NULL: out of memory. */
+/* Starts no thread yet. NULL: out of memory. */
 struct sl_resolve_threads *sl_resolve_threads_create(struct sl_loop *loop);
 /* The queue is empty. Threads without a question end and are joined; others are
  * left to end by themselves with their memory. */
 void sl_resolve_threads_dismiss(struct sl_resolve_threads *threads);
 
-/* At the end of the queue; see sl_resolve_threads_employ. */
+/* Puts a question at the end of the queue; see sl_resolve_threads_employ. */
 void sl_resolve_threads_put(struct sl_resolve_threads *threads,
                             struct sl_question *question);
-/* Nobody waits for it any more. True: it was in the queue and is the caller's
- * again. False: a thread has it or had it; it will arrive. */
+/* Withdraws a question without a waiter. True: it was in the queue and is the
+ * caller's again. False: a thread has it or had it; it will arrive. */
 bool sl_resolve_threads_withdraw(struct sl_resolve_threads *threads,
                                  struct sl_question *question);
-/* A question of that function, host and port that was withdrawn from a thread
- * which is still at it, but not for too long to hope: it is wanted again. NULL:
- * there is none. */
+/* Finds a question of that function, host and port that was withdrawn from a
+ * thread which is still at it, but not for too long to hope: it is wanted
+ * again. NULL: not found. */
 struct sl_question *
 sl_resolve_threads_revive(struct sl_resolve_threads *threads,
                           sl_resolve_function *lookup, const char *host,
                           int port);
-/* Starts threads for what waits, as far as may be. `due`: when a thread gets
- * stuck and this is to be called again; SL_NEVER. 0, or errno when there is no
- * thread at all. */
+/* Starts threads for waiting questions, as far as allowed. `due`: when a thread
+ * gets stuck and this is to be called again; SL_NEVER. 0, or errno when there
+ * is no thread at all. */
 int sl_resolve_threads_employ(struct sl_resolve_threads *threads, int64_t *due);
 
 #endif

@@ -46,7 +46,7 @@ static void notify(struct sl_socket *socket)
         sl_completion_signal(&self->ready, SL_OK, 0);
 }
 
-/* Brings the completion and what poll(2) asks for in line with the flags. */
+/* Brings the completion and poll(2)'s interest in line with the flags. */
 static void wait_for_flags(struct stream *self)
 {
     struct sl_socket *socket = &self->base.socket;
@@ -64,7 +64,8 @@ static void wait_for_flags(struct stream *self)
     notify(socket);
 }
 
-/* One direction at a time, because the call may close the transport. */
+/* Delivers to one direction at a time, because the call may close the
+ * transport. */
 static void deliver(struct sl_completion *completion)
 {
     struct stream *self =
@@ -110,7 +111,8 @@ static enum sl_status fail(struct stream *self, int error)
     if (error == EFAULT)
         sl_loop_late_write(self->base.loop);
     if (error == EBADF) {
-        /* Somebody else has closed the descriptor: no event will ever tell. */
+        /* Code outside sluice closed the descriptor: no event will report
+         * it. */
         self->base.socket.is_readable = true;
         notify(&self->base.socket);
     }
@@ -141,7 +143,7 @@ static ssize_t send_views(int fd, const struct sl_view *views, size_t count,
     return sendmsg(fd, &message, MSG_NOSIGNAL);
 }
 
-/* What a send answered with -1 means. */
+/* Translates a send's answer of -1. */
 static enum sl_status after_failed_send(struct stream *self, int error,
                                         bool is_mapped)
 {
@@ -171,8 +173,9 @@ static enum sl_status send_some(struct stream *self,
     while (n < 0 && errno == EINTR);
     if (n < 0)
         return after_failed_send(self, errno, is_mapped);
-    /* A short count means that the kernel's buffer is full. But a mapped page that
-     * is gone cuts a send short as well: the next send says which it was. */
+    /* A short count means that the kernel's buffer is full. But a missing page
+     * of a mapped file cuts a send short as well: the next send says which it
+     * was. */
     if ((size_t)n < size && !is_mapped)
         transport->socket.is_writable = false;
     self->waits_to_send = false;
@@ -207,7 +210,7 @@ static void stream_expect(struct sl_transport *transport, size_t bytes)
     sl_low_water_expect(&self_of(transport)->low_water, bytes);
 }
 
-/* Not every kernel tells of what has gathered already. */
+/* Some kernels do not report bytes that have gathered already. */
 static void lowered(struct sl_low_water *low_water)
 {
     struct stream *self =
@@ -248,7 +251,7 @@ static enum sl_status end_of(const struct stream *self)
     return SL_END;
 }
 
-/* The pool rounds up; what comes after `want` bytes is not for this buffer. */
+/* The pool rounds up; bytes after `want` are not for this buffer. */
 static void limit_rooms(struct sl_room *rooms, size_t count, size_t want)
 {
     for (size_t i = 0; i < count; i++) {
@@ -291,9 +294,10 @@ static enum sl_status stream_receive(struct sl_transport *transport,
         return fail(self, error);
     if (n == 0)
         return end_of(self);
-    /* Less than there was room for means drained: the next edge tells of more.
-     * A hang-up had its edge already, so the way to it is walked by calls; so is
-     * what is behind an urgent byte, before which a receive ends. */
+    /* Less than there was room for means drained: the next edge reports more. A
+     * hang-up had its edge already, so the way to it is walked by calls; the
+     * same holds for bytes behind an urgent byte, before which a receive
+     * ends. */
     sl_low_water_note(&self->low_water, (size_t)n == size);
     if ((size_t)n < size && !socket->has_mark)
         transport->drained_at = transport->loop->now;

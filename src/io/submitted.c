@@ -35,7 +35,7 @@ struct submitted {
     enum sl_status outcome; /* of receiving: SL_OK until the end or a failure */
     bool waits_to_send;     /* SL_AGAIN was answered */
     bool waits_to_receive;
-    bool sends_behind; /* nobody waits for what is being sent */
+    bool sends_behind; /* the send under way has no waiter */
     bool is_closed;
 };
 
@@ -141,7 +141,7 @@ static void stop_lingering(struct sl_timer *timer)
 
 /* ---- sending ---- */
 
-/* Somebody else has closed the descriptor: no edge will ever tell a receive. */
+/* Code outside sluice closed the descriptor: no edge will end a receive. */
 static void lose_socket(struct submitted *self, int error)
 {
     if (error != EBADF)
@@ -151,7 +151,7 @@ static void lose_socket(struct submitted *self, int error)
     cancel(self, &self->receiving);
 }
 
-/* Takes in what became of a send. True: all of the block is over. */
+/* Takes in the result of a send. True: all of the block is over. */
 static bool send_is_over(struct submitted *self)
 {
     const struct sl_completion *completion = &self->sending.completion;
@@ -244,7 +244,8 @@ static enum sl_status submitted_send(struct sl_transport *transport,
     return SL_OK;
 }
 
-/* Whoever sends may be looking at `send_piece`: it grows when that is over. */
+/* The send under way may be reading `send_piece`, so the bytes are only counted
+ * here: the piece grows when that send is over. */
 static bool submitted_send_last(struct sl_transport *transport,
                                 struct sl_view bytes)
 {
@@ -269,13 +270,13 @@ static enum sl_status submitted_flush(struct sl_transport *transport)
         self->waits_to_send = true;
         return SL_AGAIN;
     }
-    /* Not of what a receive has met. */
+    /* A receive's failure does not count. */
     return self->sending.completion.status == SL_OK ? SL_OK : SL_CLOSED;
 }
 
 /* ---- receiving ---- */
 
-/* Takes in what became of a receive. */
+/* Takes in the result of a receive. */
 static void take_result(struct submitted *self)
 {
     const struct sl_completion *completion = &self->receiving.completion;
@@ -333,7 +334,7 @@ static enum sl_status submitted_receive(struct sl_transport *transport,
             take_result(self);
     }
     if (self->receiving.completion.state == SL_COMPLETION_READY) {
-        /* Here it is, before anybody was told. */
+        /* The bytes are here, before their arrival was reported. */
         sl_completion_fini(&self->receiving.completion);
         self->waits_to_receive = false;
         take_result(self);
@@ -368,7 +369,7 @@ static enum sl_status submitted_watch(struct sl_transport *transport)
     return SL_AGAIN;
 }
 
-/* Not every kernel tells of what has gathered already. */
+/* Some kernels do not report bytes that have gathered already. */
 static void lowered(struct sl_low_water *low_water)
 {
     struct submitted *self =
@@ -387,14 +388,14 @@ static void submitted_expect(struct sl_transport *transport, size_t bytes)
     sl_low_water_expect(&self->low_water, bytes);
 }
 
-/* With the transport already. */
+/* Whether bytes are in the transport already. */
 static bool is_here(const struct submitted *self)
 {
     return self->lent.held > 0 || self->outcome != SL_OK ||
            self->receiving.completion.state == SL_COMPLETION_READY;
 }
 
-/* In this order: what a worker took before the look, it has touched. */
+/* In this order: a worker that took bytes before the look has marked that. */
 static bool is_drained(const struct submitted *self)
 {
     return sl_socket_is_quiet(self->base.socket.fd) &&
@@ -409,7 +410,7 @@ static bool submitted_has_arrived(struct sl_transport *transport)
 
     if (is_here(self))
         return true;
-    /* The kernel may have put it where a look at the socket does not see it. */
+    /* The kernel may have put bytes where a look at the socket misses them. */
     if (is_in_flight(&self->receiving)) {
         backend->class->wait(backend, 0);
         if (!is_in_flight(&self->receiving))
@@ -505,8 +506,9 @@ fail:
     return status;
 }
 
-/* Over but not delivered yet: it never will be, so what it pinned is let go. Of a
- * send the rest follows when the end is to be orderly. */
+/* Ends operations that are over but not delivered yet, and never will be: their
+ * memory is unpinned. The rest of a send follows when the end is to be
+ * orderly. */
 static void settle(struct submitted *self, bool is_orderly)
 {
     if (self->sending.completion.state == SL_COMPLETION_READY) {
@@ -520,7 +522,7 @@ static void settle(struct submitted *self, bool is_orderly)
     }
 }
 
-/* In a child of fork what is in flight is the parent's; here it is only
+/* In a child of fork operations in flight are the parent's; here they are only
  * forgotten. */
 static void forget(struct submitted *self)
 {

@@ -1,4 +1,4 @@
-/* io/target.h - what a connector goes to, in the words of its failures
+/* io/target.h - the target of a connector, in the words of its failures
  *
  *   "127.0.0.1:9", "[::1]:9", "localhost:9 (127.0.0.1)", "/run/socket"
  */
@@ -14,7 +14,8 @@ struct sl_target {
 };
 
 /* Fills `failure`: target, address if that is known and says more (NULL), and
- * reason, in lower case. Not a byte has been sent: it may be tried again. */
+ * reason, in lower case. Nothing was sent yet: the request may be tried
+ * again. */
 void sl_target_fail(const struct sl_target *target,
                     const struct sl_address *address,
                     struct sl_failure *failure, enum sl_status status,

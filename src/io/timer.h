@@ -26,13 +26,13 @@ struct sl_timers {
 
 void sl_timers_init(struct sl_timers *timers);
 void sl_timer_init(struct sl_timer *timer, void (*fire)(struct sl_timer *));
-/* Also moves one that is armed. */
+/* Arms a timer; also moves an armed one. */
 void sl_timer_arm(struct sl_timers *timers, struct sl_timer *timer,
                   int64_t due);
 void sl_timer_disarm(struct sl_timers *timers, struct sl_timer *timer);
-/* SL_NEVER when there is none. */
+/* The time of the next timer; SL_NEVER without one. */
 int64_t sl_timers_next(const struct sl_timers *timers);
-/* Takes out the earliest that is due at `now`; NULL when none is. */
+/* Takes out the earliest timer that is due at `now`; NULL: none is. */
 struct sl_timer *sl_timers_take_due(struct sl_timers *timers, int64_t now);
 
 #endif

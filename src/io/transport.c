@@ -16,10 +16,11 @@ void sl_socket_close(struct sl_loop *loop, struct sl_socket *socket,
 
     if (fd < 0)
         return;
-    /* What is in flight is the parent's, and so is the descriptor's file. */
+    /* Operations in flight are the parent's, and so is the descriptor's
+     * file. */
     if (is_forked)
         socket->receiving = socket->sending = NULL;
-    /* A loop that has closed has none any more. */
+    /* A closed loop has no backends any more. */
     if (socket->backend != NULL && loop->backend_count > 0)
         socket->backend->class->detach(socket->backend, socket);
     socket->fd = -1;

@@ -40,7 +40,7 @@ enum sl_status sl_transport_create(struct sl_loop *loop,
                                    enum sl_transport_mode mode, int fd,
                                    struct sl_transport **transport);
 
-/* Who is told, from now on. NULL events: nobody. */
+/* Sets the receiver of events from now on. NULL events: none. */
 void sl_transport_bind(struct sl_transport *transport,
                        const struct sl_transport_events *events, void *owner);
 
@@ -49,19 +49,20 @@ void sl_transport_bind(struct sl_transport *transport,
 enum sl_status sl_transport_send(struct sl_transport *transport,
                                  const struct sl_view *views, size_t count,
                                  size_t *sent);
-/* The same for views of which some are of a mapped file: where the file has become
- * shorter the kernel cannot read them. SL_INVALID: so it is at the first byte, and
+/* The same for views of which some are of a mapped file: the kernel cannot read
+ * them where the file has shrunk. SL_INVALID: this is so at the first byte, and
  * the transport is as it was. Only where sl_transport_can_map. */
 enum sl_status sl_transport_send_mapped(struct sl_transport *transport,
                                         const struct sl_view *views,
                                         size_t count, size_t *sent);
-/* Sends from where the bytes lie, so that the kernel alone looks at them. */
+/* Whether it sends from where the bytes lie, so that only the kernel reads
+ * them. */
 bool sl_transport_can_map(const struct sl_transport *transport);
-/* Right before an orderly close, where send answered SL_AGAIN: a few bytes to go
- * behind what is under way. False: there is no room for them. */
+/* Adds a few bytes behind a send under way, right before an orderly close,
+ * where send answered SL_AGAIN. False: there is no room for them. */
 bool sl_transport_send_last(struct sl_transport *transport,
                             struct sl_view bytes);
-/* SL_OK: all that send took is with the kernel. SL_AGAIN: `can_send` will tell;
+/* SL_OK: the kernel has all that send took. SL_AGAIN: until `can_send`;
  * SL_CLOSED. */
 enum sl_status sl_transport_flush(struct sl_transport *transport);
 
@@ -72,35 +73,36 @@ enum sl_status sl_transport_receive(struct sl_transport *transport,
                                     struct sl_buffer *buffer, size_t want,
                                     size_t *received);
 
-/* Expect `can_receive` though nobody calls receive: an idle connection learns
- * that its peer is gone. SL_AGAIN, or SL_OK when there already is something. */
+/* Asks for `can_receive` without a receive: an idle connection learns that its
+ * peer is gone. SL_AGAIN, or SL_OK when there already is something. */
 enum sl_status sl_transport_watch(struct sl_transport *transport);
 
-/* At least `bytes` more are known to come: wake-ups may wait for a part of them.
- * 0: no longer. */
+/* At least `bytes` more will arrive: wake-ups may wait for a part of them. 0:
+ * no longer. */
 void sl_transport_expect(struct sl_transport *transport, size_t bytes);
 
-/* Without blocking: connected, with nothing to read. As of SL_GLANCE (0.3 ms)
- * ago, as the loop knows the time: refresh its clock before. When nothing was
- * received since then the kernel is asked, for all transports at once where the
- * backend can. What is not quiet can be received now, if it can be seen. */
+/* Whether the transport is connected with nothing to read, without blocking.
+ * True as of SL_GLANCE (0.3 ms) ago by the loop's clock: refresh it before. If
+ * nothing was received since then the kernel is queried, for all transports at
+ * once where the backend can. A transport that is not quiet can be received
+ * from now, if the bytes can be seen. */
 bool sl_transport_is_quiet(struct sl_transport *transport);
 
-/* Something has come in, the end too, though nobody may have been told yet. */
+/* Whether bytes or the end have arrived, perhaps not reported yet. */
 bool sl_transport_has_arrived(struct sl_transport *transport);
 
-/* Nobody waits in that direction after SL_AGAIN any more: nobody is told. What is
- * in flight goes on behind, and is no operation of the loop's. */
+/* The direction has no waiter after SL_AGAIN any more: it is not notified.
+ * Operations in flight go on behind, and are no operations of the loop's. */
 void sl_transport_unwait(struct sl_transport *transport,
                          enum sl_transport_direction direction);
 
-/* Gives it up. Close is orderly; abort resets. What the kernel may still touch
- * stays until its completion; nobody is called any more. */
+/* Closes and frees it. Close is orderly; abort resets. Memory that the kernel
+ * may still touch stays until its completion; no callback runs any more. */
 void sl_transport_close(struct sl_transport *transport);
 void sl_transport_abort(struct sl_transport *transport);
 
-/* In a child of fork: the connection is the parent's, and nothing but giving it
- * up may be done with it. */
+/* Whether this is a child of fork: the connection is the parent's, and may only
+ * be closed here. */
 bool sl_transport_is_forked(const struct sl_transport *transport);
 
 int sl_transport_error(const struct sl_transport *transport);

@@ -1,6 +1,6 @@
 /* io/transport_class.h - what the kinds of transport have in common
  *
- * Of io/ only: transport.c calls through the table, stream.c and submitted.c
+ * For io/ only: transport.c calls through the table, stream.c and submitted.c
  * fill it.
  */
 #ifndef SL_IO_TRANSPORT_CLASS_H
@@ -24,7 +24,7 @@ struct sl_transport_class {
     enum sl_status (*send_mapped)(struct sl_transport *transport,
                                   const struct sl_view *views, size_t count,
                                   size_t *sent);
-    /* NULL: what cannot be sent at once cannot be kept either. */
+    /* NULL: bytes that cannot be sent at once cannot be kept either. */
     bool (*send_last)(struct sl_transport *transport, struct sl_view bytes);
     enum sl_status (*flush)(struct sl_transport *transport);
     enum sl_status (*receive)(struct sl_transport *transport,
@@ -45,29 +45,28 @@ struct sl_transport {
     const struct sl_transport_events *events;
     void *owner;
     struct sl_socket socket;
-    int64_t drained_at; /* all that was there then has been taken; 0: never */
-    int64_t watched_at; /* since then it is known to whom to tell */
+    int64_t drained_at; /* all bytes until then were taken; 0: never */
+    int64_t watched_at; /* since then events have a receiver */
     int error;          /* errno of the first failure; 0: none */
 };
 
 extern const struct sl_transport_class sl_transport_stream;
 extern const struct sl_transport_class sl_transport_submitted;
 
-/* As sl_transport_create, from a socket that is attached already, with blocks of
- * `pool`: on success
- * `socket` is empty, else it is the caller's still. */
+/* As sl_transport_create, from a socket that is attached already, with blocks
+ * of `pool`. On success `socket` is empty, else it is still the caller's. */
 enum sl_status sl_transport_from_socket(struct sl_loop *loop,
                                         struct sl_pool *pool,
                                         enum sl_transport_mode mode,
                                         struct sl_socket *socket,
                                         struct sl_transport **transport);
 
-/* Detached if attached, closed, no longer counted by the loop; by a reset if
- * `is_abort`. */
+/* Detaches a socket if attached, and closes it, by a reset if `is_abort`; the
+ * loop no longer counts it. */
 void sl_socket_close(struct sl_loop *loop, struct sl_socket *socket,
                      bool is_abort);
 
-/* Asks the kernel, without taking anything: open, and nothing to read. */
+/* Queries the kernel, without taking anything: open, and nothing to read. */
 bool sl_socket_is_quiet(int fd);
 
 #endif

@@ -4,7 +4,7 @@
 
 #include <string.h>
 
-/* A reset buffer keeps a ring of up to as many slices: it will be as full
+/* The most slices for which a reset buffer keeps its ring: it will be as full
  * again. */
 #define KEPT_SLICES 16
 
@@ -261,7 +261,7 @@ enum sl_status sl_buffer_link(struct sl_buffer *buffer,
     return status;
 }
 
-/* The way of a tiny chunk: into the tail's room. */
+/* The way of a tiny chunk: it is copied into the tail's room. */
 static inline bool move_tiny(struct sl_buffer *buffer, struct sl_buffer *from,
                              size_t size)
 {
@@ -424,7 +424,7 @@ enum sl_status sl_buffer_gather(struct sl_buffer *buffer, size_t size,
     *sl_slices_at(buffer, 0) = (struct sl_slice){block, block->data, size};
     buffer->length += size;
     buffer->cost += block->capacity;
-    /* The reader asked for this copy: what it costs is no waste of ours. */
+    /* The reader asked for this copy: its cost is not our waste. */
     buffer->head_consumed += block->capacity - size;
     *view = sl_view(block->data, size);
     sl_check(is_sound(buffer));

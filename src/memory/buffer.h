@@ -57,31 +57,35 @@ void sl_buffer_init(struct sl_buffer *buffer, struct sl_pool *pool,
                     size_t max_size);
 /* Returns every segment at once. Idempotent, also after init alone. */
 void sl_buffer_fini(struct sl_buffer *buffer);
-/* The same object, empty. */
+/* Empties the buffer, which can be used again. */
 void sl_buffer_reset(struct sl_buffer *buffer);
-/* Empties it of slices whose references now belong to whoever copied them. */
+/* Empties it of slices whose references now belong to the code that copied
+ * them. */
 void sl_buffer_forget(struct sl_buffer *buffer);
 
 /* ---- writing: reserve room, fill it, commit what was filled ---- */
 
-/* Room of at least `at_least` bytes in one piece (1 to a segment's size; more
- * asks for a block). SL_LIMIT, SL_MEMORY leave the buffer unchanged. */
+/* Reserves room of at least `at_least` bytes in one piece (1 to a segment's
+ * size; more asks for a block). SL_LIMIT, SL_MEMORY leave the buffer
+ * unchanged. */
 enum sl_status sl_buffer_reserve(struct sl_buffer *buffer, size_t at_least,
                                  struct sl_room *room);
 
-/* Up to `*count` pieces of room with about `want` bytes in all, for a
- * scatter read; first the rest of the tail segment, then fresh ones.
- * Sets `*count` to the pieces given, at least one. */
+/* Reserves up to `*count` pieces of room with about `want` bytes in all, for a
+ * scatter read; first the rest of the tail segment, then fresh ones. Sets
+ * `*count` to the pieces given, at least one. */
 enum sl_status sl_buffer_reserve_many(struct sl_buffer *buffer, size_t want,
                                       struct sl_room *rooms, size_t *count);
 
-/* What holds the reserved piece `index` (from 0): whoever lets the kernel write
- * there pins it until the kernel is done, whatever happens to the buffer. */
+/* The segment of the reserved piece `index` (from 0). A caller that lets the
+ * kernel write there pins it until the kernel is done, whatever happens to the
+ * buffer. */
 struct sl_segment *sl_buffer_reserved_segment(const struct sl_buffer *buffer,
                                               size_t index);
 
-/* The first `count` reserved bytes become content; the rest is let go (fresh
- * segments not touched return to the pool). Commit 0 cancels a reservation. */
+/* The first `count` reserved bytes become content; the rest is given back
+ * (fresh segments not touched return to the pool). Commit 0 cancels a
+ * reservation. */
 void sl_buffer_commit(struct sl_buffer *buffer, size_t count);
 
 /* Copies `bytes` to the tail; all or nothing. SL_LIMIT, SL_MEMORY. */
@@ -96,8 +100,9 @@ enum sl_status sl_buffer_link(struct sl_buffer *buffer,
                               struct sl_segment *segment, char *data,
                               size_t size);
 
-/* Moves the first `size` bytes of `from` to the end of `buffer`, by sl_buffer_
- * link. On failure what was moved stays moved, in order. */
+/* Moves the first `size` bytes of `from` to the end of `buffer`, by
+ * sl_buffer_link. After a failure the bytes moved so far stay moved, in
+ * order. */
 enum sl_status sl_buffer_move(struct sl_buffer *buffer, struct sl_buffer *from,
                               size_t size);
 
@@ -106,7 +111,7 @@ enum sl_status sl_buffer_take(struct sl_buffer *buffer, struct sl_buffer *from);
 
 /* ---- reading: peek, use, consume ---- */
 
-/* The longest view from the head in one piece; empty when there is none. */
+/* The longest view from the head in one piece; empty for an empty buffer. */
 static inline struct sl_view sl_buffer_peek(const struct sl_buffer *buffer)
 {
     const struct sl_slice *front = &buffer->slices[buffer->first];
@@ -115,7 +120,7 @@ static inline struct sl_view sl_buffer_peek(const struct sl_buffer *buffer)
                               : sl_view(front->data, front->size);
 }
 
-/* Up to `count` views from the head, in order; how many there are. */
+/* Fills up to `count` views from the head, in order; returns their count. */
 size_t sl_buffer_views(const struct sl_buffer *buffer, struct sl_view *views,
                        size_t count);
 
@@ -136,7 +141,7 @@ static inline struct sl_slice sl_buffer_front(const struct sl_buffer *buffer)
 enum sl_status sl_buffer_gather(struct sl_buffer *buffer, size_t size,
                                 struct sl_view *view);
 
-/* The part of sl_buffer_consume that lets slices go. */
+/* The part of sl_buffer_consume that releases slices. */
 void sl_buffer_consume_slices(struct sl_buffer *buffer, size_t size);
 
 static inline void sl_buffer_consume(struct sl_buffer *buffer, size_t size)
@@ -154,13 +159,14 @@ static inline void sl_buffer_consume(struct sl_buffer *buffer, size_t size)
     buffer->head_consumed += size;
 }
 
-/* Copies up to `size` bytes from `offset` without consuming; the count. */
+/* Copies up to `size` bytes from `offset` without consuming; returns their
+ * count. */
 size_t sl_buffer_copy_out(const struct sl_buffer *buffer, size_t offset,
                           char *to, size_t size);
 
 /* Replaces slices that use little of their segment by blocks of fitting size,
- * so that keeping a small body does not keep a segment. Never fails: what
- * cannot be compacted stays as it is. */
+ * so that keeping a small body does not keep a segment. Never fails: slices
+ * that cannot be compacted stay. */
 void sl_buffer_compact(struct sl_buffer *buffer);
 
 bool sl_buffer_is_valid(const struct sl_buffer *buffer);

@@ -3,8 +3,8 @@
 #include "base/ascii.h"
 #include "base/debug.h"
 
-/* Of a numeral: what the next byte may be. Where another stands, it is tried as
- * what may come after that. */
+/* The phases of a numeral, by what the next byte may be. Another byte is tried
+ * as what may come after that. */
 enum {
     PHASE_SPACE,        /* white space, or a numeral */
     PHASE_SIGN,         /* + or - */
@@ -34,7 +34,7 @@ void sl_item_begin(struct sl_item *item, enum sl_item_kind kind, size_t wanted)
 
 void sl_item_resume(struct sl_item *item, size_t size)
 {
-    /* The last of them is fed again: it may be the CR before a line's LF. */
+    /* The last byte is fed again: it may be the CR before a line's LF. */
     if (item->kind != SL_ITEM_NUMBER && size > 0)
         item->seen = item->size = size - 1;
 }

@@ -7,9 +7,10 @@
  *      ^ size (with or without its end) and used: a line
  *
  * A line, a number, that many bytes, or all there are. An item is fed with
- * views until it is complete, or told that no more bytes come; where the views
- * were cut changes nothing. It keeps no bytes but a numeral: the caller takes
- * the content from where it lies, and consumes `used` bytes.
+ * views until it is complete, or the caller says that no more bytes will
+ * arrive; where the views were cut changes nothing. It keeps no bytes but a
+ * numeral: the caller takes the content from where it lies, and consumes `used`
+ * bytes.
  */
 #ifndef SL_MEMORY_ITEM_H
 #define SL_MEMORY_ITEM_H
@@ -21,12 +22,12 @@ enum sl_item_kind {
     SL_ITEM_LINE,       /* without its LF */
     SL_ITEM_TEXT_LINE,  /* without its LF or CRLF */
     SL_ITEM_WHOLE_LINE, /* with its LF */
-    SL_ITEM_NUMBER,     /* what liolib reads as one, in any locale */
+    SL_ITEM_NUMBER,     /* a numeral as of liolib, in any locale */
     SL_ITEM_COUNT,      /* at most `wanted` bytes, at least one if wanted */
     SL_ITEM_ALL
 };
 
-/* As long as liolib's. */
+/* The longest numeral, as in liolib. */
 #define SL_NUMERAL_MAX 200
 
 struct sl_item {
@@ -35,7 +36,7 @@ struct sl_item {
     size_t seen; /* bytes fed so far */
     size_t size; /* of the content, which begins where the item does */
     size_t used; /* bytes that belong to it; valid once it is complete */
-    char last;   /* the byte before those that come, of a text line */
+    char last;   /* of a text line: the byte before the next ones */
 
     /* SL_ITEM_NUMBER: */
     size_t skipped;      /* white space before it */
@@ -48,19 +49,19 @@ struct sl_item {
 
 /* `wanted` is for SL_ITEM_COUNT. */
 void sl_item_begin(struct sl_item *item, enum sl_item_kind kind, size_t wanted);
-/* Feeds the bytes that follow those fed before. True: it is complete, and what
- * lies behind `used` is not its own. */
+/* Feeds the bytes that follow those fed before. True: the item is complete, and
+ * bytes behind `used` are not its own. */
 bool sl_item_feed(struct sl_item *item, struct sl_view bytes);
-/* No more bytes come: it is complete with what it has. False when that is
- * nothing, which is the end; a numeral is for the caller to judge. */
+/* No more bytes will arrive: the item is complete as it is. False: it is empty,
+ * which is the end. The caller judges a numeral. */
 bool sl_item_end(struct sl_item *item);
 
-/* Of an item that has just begun: its first `size` bytes are known not to
+/* Resumes an item that has just begun: its first `size` bytes are known not to
  * complete it. */
 void sl_item_resume(struct sl_item *item, size_t size);
 
-/* Feeds what there is from `reader` on, which stays where it is, until the item
- * is complete. */
+/* Feeds the bytes from `reader` on until the item is complete; `reader` stays
+ * where it is. */
 bool sl_item_scan_reader(struct sl_item *item, struct sl_reader *reader);
 /* The same from the head of `buffer`. */
 bool sl_item_scan_buffer(struct sl_item *item, const struct sl_buffer *buffer);

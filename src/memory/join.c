@@ -5,7 +5,7 @@ static inline bool is_dense(size_t size, size_t capacity)
     return size >= capacity - capacity / 5;
 }
 
-/* What may be spent when `more` bytes are added. */
+/* The bytes of segments that may be held when `more` bytes are added. */
 static inline size_t budget(const struct sl_buffer *buffer, size_t more)
 {
     size_t arrived = buffer->length + buffer->head_consumed + more;
@@ -13,9 +13,9 @@ static inline size_t budget(const struct sl_buffer *buffer, size_t more)
     return arrived + arrived / 4 + buffer->pool->options.segment_size;
 }
 
-/* Whether `size` bytes may follow in another's segment of `capacity`. One larger
- * than the standard must be worth its own cost: the budget may be spent on one
- * wasteful standard segment. */
+/* Whether `size` bytes may follow in another segment of `capacity`. A segment
+ * larger than the standard must be worth its own cost: the budget may be spent
+ * on one wasteful standard segment. */
 static inline bool is_affordable(const struct sl_buffer *buffer,
                                  size_t capacity, size_t size)
 {
@@ -24,7 +24,7 @@ static inline bool is_affordable(const struct sl_buffer *buffer,
             is_dense(size, capacity));
 }
 
-/* The room that must not be left behind: that of more than an eighth. */
+/* The room at the tail, if it is more than an eighth and must not be left. */
 static inline size_t precious_room(const struct sl_buffer *buffer)
 {
     size_t room = sl_slices_room(buffer);
@@ -34,7 +34,7 @@ static inline size_t precious_room(const struct sl_buffer *buffer)
                : 0;
 }
 
-/* Rents what `size` bytes need within the budget, as a chain, and makes sure
+/* Rents segments for `size` bytes within the budget, as a chain, and makes sure
  * of the slots in the ring. Standard segments, unless the head is wasteful. */
 static enum sl_status rent_chain(struct sl_buffer *buffer, size_t size,
                                  uint32_t slots, struct sl_segment **chain)
@@ -90,7 +90,7 @@ static void append_chain(struct sl_buffer *buffer, struct sl_segment *chain,
 }
 
 /* Copies the `count` slices from `index` on, the last ones, into the chain and
- * lets them go. The ring has room for both. */
+ * releases them. The ring has room for both. */
 static void move_run(struct sl_buffer *buffer, uint32_t index, uint32_t count,
                      struct sl_segment *chain)
 {
@@ -122,9 +122,9 @@ static void move_run(struct sl_buffer *buffer, uint32_t index, uint32_t count,
     buffer->count -= count;
 }
 
-/* Called before bytes that are not of the tail's segment follow, of which
- * `here` will be copied to its room. Leaves `slots` in the ring, or everything
- * as it was when there is no memory. */
+/* Settles the tail before bytes of another segment follow, of which `here` will
+ * be copied to its room. Leaves `slots` in the ring, or everything as it was
+ * when there is no memory. */
 static void settle_tail(struct sl_buffer *buffer, size_t here, uint32_t slots)
 {
     struct sl_segment *segment, *chain;
@@ -139,7 +139,7 @@ static void settle_tail(struct sl_buffer *buffer, size_t here, uint32_t slots)
         if (is_dense(size + here, segment->capacity))
             return;
     }
-    if (index == 0) /* the head run: somebody may be looking at it */
+    if (index == 0) /* the head run: the caller may hold a view of it */
         return;
     buffer->cost -= segment->capacity;
     buffer->length -= size;
@@ -151,7 +151,7 @@ static void settle_tail(struct sl_buffer *buffer, size_t here, uint32_t slots)
     }
 }
 
-/* As sl_join_bytes. Leaves `slots` in the ring, if they were there before also
+/* As sl_join_bytes. Leaves `slots` in the ring; if they were there before, also
  * when it fails. */
 static enum sl_status copy_bytes(struct sl_buffer *buffer, const char *data,
                                  size_t size, uint32_t slots)

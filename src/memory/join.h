@@ -6,11 +6,11 @@
  * shows four fifths of its segment. Only the head run, which may have been
  * peeked at and must not move, and the tail run, which may still grow, can be
  * other than dense: a tail run that is not gets copied together ("settled")
- * before anything of another segment follows it. Head and tail both may be
- * only while `cost` is within the budget, 1.25 times the content and a segment;
- * else new bytes come in small blocks.
+ * before anything of another segment follows it. Both head and tail may be less
+ * than dense only while `cost` is within the budget, 1.25 times the content and
+ * a segment; else new bytes come in small blocks.
  *
- * The caller has made sure of `max_size`.
+ * The caller has checked `max_size`.
  */
 #ifndef SL_MEMORY_JOIN_H
 #define SL_MEMORY_JOIN_H

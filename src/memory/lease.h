@@ -1,7 +1,7 @@
 /* memory/lease.h - the single owner of finished bytes
  *
  * A lease is filled once (a writer's or buffer's detach), may be moved, and is
- * disposed once. Whoever sends it as a body moves it into the exchange, which
+ * disposed once. Sending it as a body moves it into the exchange, which
  * disposes it at its terminal state, whatever that is.
  */
 #ifndef SL_MEMORY_LEASE_H

@@ -1,9 +1,10 @@
-/* memory/poison.h - free memory that shows who still writes to it
+/* memory/poison.h - free memory that shows late writes to it
  *
  * in, out: memory/pool.c and memory/slab.c, which alone include this
  *
- * Under the address sanitizer free memory is hidden from the program. A poisoned
- * pool fills it besides, which also catches what no sanitizer sees: the kernel.
+ * Under the address sanitizer free memory is hidden from the program. A
+ * poisoned pool also fills it, which catches what no sanitizer sees: the
+ * kernel.
  */
 #ifndef SL_MEMORY_POISON_H
 #define SL_MEMORY_POISON_H
@@ -53,7 +54,7 @@ static inline void sl_poison_fill(struct sl_segment *segment)
     memset(segment->data, SL_POISON, segment->capacity);
 }
 
-/* Ends the program, and says where, when somebody has written since. */
+/* Ends the program, naming the place, when the bytes were written to since. */
 void sl_poison_verify(const struct sl_segment *segment);
 
 #endif

@@ -118,7 +118,7 @@ static inline void return_to_slab(struct sl_pool *pool,
 {
     struct sl_slab *slab = segment->slab;
 
-    /* What came back last goes out first: its bytes are in cache. */
+    /* The segment returned last goes out first: its bytes are in cache. */
     if (slab != pool->slabs) {
         sl_slab_unlink(slab->free == NULL ? &pool->full_slabs : &pool->slabs,
                        slab);
@@ -343,7 +343,7 @@ size_t sl_pool_fini(struct sl_pool *pool)
         block_destroy(pool, block);
     }
     pool->quarantine_count = 0;
-    /* Whoever still holds a segment may release it later: it must not come
+    /* A holder of a segment may release it later: the segment must not come
      * looking for a pool that is gone. */
     for (slab = pool->slabs; slab != NULL; slab = slab->next)
         abandon_slab(slab);

@@ -78,22 +78,23 @@ void sl_pool_init(struct sl_pool *pool, struct sl_allocator *allocator,
  * many that were. */
 size_t sl_pool_fini(struct sl_pool *pool);
 
-/* One reference to an empty standard segment. SL_MEMORY; SL_LIMIT when
+/* Rents an empty standard segment, with one reference. SL_MEMORY; SL_LIMIT when
  * `max_bytes` would be exceeded. */
 enum sl_status sl_pool_rent(struct sl_pool *pool, struct sl_segment **segment);
 
-/* One reference to each of up to `most` segments that adjoin: one piece of memory
- * from the first one's data on. A chain by `next`, shorter where so many are not
- * free side by side, that is in one group of so many. Statuses as above. */
+/* Rents up to `most` segments that adjoin, with one reference to each: one
+ * piece of memory from the first one's data on, as a chain by `next`. The chain
+ * is shorter where no group has that many free side by side. Statuses as
+ * above. */
 enum sl_status sl_pool_rent_run(struct sl_pool *pool, size_t most,
                                 struct sl_segment **run);
 
-/* One reference to a block of at least `size` bytes: the next power of two,
- * above the largest class exactly the size. Statuses as above. */
+/* Rents a block of at least `size` bytes, with one reference: the next power of
+ * two, above the largest class exactly the size. Statuses as above. */
 enum sl_status sl_pool_rent_block(struct sl_pool *pool, size_t size,
                                   struct sl_segment **block);
 
-/* One reference to a block of exactly `size` bytes, freed on its return. */
+/* Rents a block of exactly `size` bytes, freed on its return. */
 enum sl_status sl_pool_rent_exact(struct sl_pool *pool, size_t size,
                                   struct sl_segment **block);
 

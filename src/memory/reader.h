@@ -31,7 +31,8 @@ static inline struct sl_view sl_reader_peek(struct sl_reader *reader)
 void sl_reader_skip(struct sl_reader *reader, size_t size);
 
 enum sl_whence { SL_SEEK_SET, SL_SEEK_CURRENT, SL_SEEK_END };
-/* Past the end clamps to it; before the start is SL_INVALID and moves nothing. */
+/* Moves the position. Past the end it clamps to the end; before the start is
+ * SL_INVALID and moves nothing. */
 enum sl_status sl_reader_seek(struct sl_reader *reader, enum sl_whence whence,
                               int64_t offset);
 

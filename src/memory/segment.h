@@ -4,12 +4,13 @@
  *   [ ######## in use ###|________ room ________ ]
  *
  * Different owners may show different ranges below `filled` at the same time.
- * Whoever extends a range that ends at `filled` may write behind it. Below it
- * only the reader of a range writes, inside that range (decoding in place).
+ * The owner of a range that ends at `filled` may extend it and write behind it.
+ * Below it only the reader of a range writes, inside that range (decoding in
+ * place).
  *
  * refs counts owners. pins counts what may touch the bytes without owning them:
  * the kernel, another thread, a library. A segment returns to its pool when both
- * are zero. A pinned segment's room belongs to whoever pinned it.
+ * are zero. A pinned segment's room belongs to the code that pinned it.
  */
 #ifndef SL_MEMORY_SEGMENT_H
 #define SL_MEMORY_SEGMENT_H
@@ -43,10 +44,10 @@ static inline void sl_segment_retain(struct sl_segment *segment)
     segment->refs++;
 }
 
-/* Of the pool: takes back what nobody holds. For the two below. */
+/* For the two below: gives a segment without holders back to its pool. */
 void sl_pool_return(struct sl_segment *segment);
 
-/* The last one gives the segment back, unless it is pinned. */
+/* Releases a reference. The last one gives the segment back, unless pinned. */
 static inline void sl_segment_release(struct sl_segment *segment)
 {
     sl_assert(!segment->is_free && segment->refs > 0);
@@ -60,10 +61,10 @@ static inline void sl_segment_pin(struct sl_segment *segment)
     segment->pins++;
 }
 
-/* Releases each of those that `next` links; NULL is none. */
+/* Releases each segment of a chain by `next`; NULL is an empty chain. */
 void sl_segment_release_chain(struct sl_segment *segment);
 
-/* Gives the segment back when nobody holds it any more. */
+/* Gives the segment back when it has no holder left. */
 void sl_segment_unpin(struct sl_segment *segment);
 
 #endif

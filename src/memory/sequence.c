@@ -128,7 +128,7 @@ enum sl_status sl_sequence_take(struct sl_sequence *sequence,
     for (uint32_t i = 0; i < buffer->count; i++) {
         const struct sl_slice *slice = buffer_slice(buffer, i);
 
-        if (slice->size == 0) /* was not copied: nobody takes its reference */
+        if (slice->size == 0) /* was not copied, so its reference is left */
             sl_segment_release(slice->segment);
     }
     sl_buffer_forget(buffer);

@@ -34,28 +34,28 @@ struct sl_sequence {
 
 void sl_sequence_init(struct sl_sequence *sequence,
                       struct sl_allocator *allocator);
-/* Releases what it shows. Idempotent. */
+/* Releases the segments shown. Idempotent. */
 void sl_sequence_fini(struct sl_sequence *sequence);
 
 /* Shows all unread bytes of `buffer`, which keeps them. `sequence` must be
- * initialised and empty, and stays so on SL_MEMORY; so for the others. */
+ * initialised and empty, and stays so on SL_MEMORY; the same holds below. */
 enum sl_status sl_sequence_show(struct sl_sequence *sequence,
                                 const struct sl_buffer *buffer);
 /* The same, but `buffer` is left empty. */
 enum sl_status sl_sequence_take(struct sl_sequence *sequence,
                                 struct sl_buffer *buffer);
-/* `size` bytes from `offset` (within bounds) of `from`. */
+/* Shows `size` bytes from `offset` (within bounds) of `from`. */
 enum sl_status sl_sequence_sub(struct sl_sequence *sequence,
                                const struct sl_sequence *from, size_t offset,
                                size_t size);
-/* One range of one segment, which is retained. */
+/* Appends a range of a segment, which is retained. */
 enum sl_status sl_sequence_append(struct sl_sequence *sequence,
                                   struct sl_segment *segment, const char *data,
                                   size_t size);
-/* All of `from`, which is left empty; `to` is initialised and empty. */
+/* Moves all of `from`, which is left empty; `to` is initialised and empty. */
 void sl_sequence_move(struct sl_sequence *to, struct sl_sequence *from);
 /* Appends all of it to `buffer` by sl_buffer_link. SL_LIMIT changes nothing;
- * after SL_MEMORY what was appended stays, in order. */
+ * after SL_MEMORY the bytes appended so far stay, in order. */
 enum sl_status sl_sequence_link(const struct sl_sequence *sequence,
                                 struct sl_buffer *buffer);
 

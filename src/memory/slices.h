@@ -6,8 +6,8 @@
  *                                  ^ first
  *
  * The first slices lie in the buffer itself; a larger ring comes from the
- * allocator. What a function adds or takes away it also counts in `cost`, and
- * in `length` unless it says otherwise.
+ * allocator. A function that adds or removes slices also counts them in `cost`,
+ * and in `length` unless it says otherwise.
  */
 #ifndef SL_MEMORY_SLICES_H
 #define SL_MEMORY_SLICES_H
@@ -34,7 +34,7 @@ static inline bool sl_slices_begins_run(const struct sl_buffer *buffer,
                              sl_slices_at(buffer, index - 1)->segment;
 }
 
-/* A ring of `needed` slices or more; SL_MEMORY changes nothing. */
+/* Grows the ring to `needed` slices or more; SL_MEMORY changes nothing. */
 enum sl_status sl_slices_grow(struct sl_buffer *buffer, size_t needed);
 
 /* Makes sure of `more` free places. */
@@ -53,7 +53,8 @@ void sl_slices_free(struct sl_buffer *buffer);
  * use by one of them. Counts nothing. */
 void sl_slices_swap(struct sl_buffer *to, struct sl_buffer *from);
 
-/* The reference is the caller's and moves into the ring, which has room. */
+/* Pushes a slice. The caller's reference moves into the ring, which has
+ * room. */
 static inline void sl_slices_push(struct sl_buffer *buffer,
                                   struct sl_segment *segment, char *data,
                                   size_t size)
@@ -69,7 +70,7 @@ static inline void sl_slices_push(struct sl_buffer *buffer,
         buffer->cost += segment->capacity;
 }
 
-/* The length is the caller's to adjust. */
+/* Removes the first slice. The caller adjusts the length. */
 static inline void sl_slices_pop_front(struct sl_buffer *buffer)
 {
     const struct sl_slice *front = sl_slices_at(buffer, 0);
@@ -85,13 +86,13 @@ static inline void sl_slices_pop_front(struct sl_buffer *buffer)
     sl_segment_release(segment);
 }
 
-/* An empty slice. */
+/* Removes the last slice, which is empty. */
 void sl_slices_pop_tail(struct sl_buffer *buffer);
 
 /* ---- the room behind the tail ---- */
 
-/* What may be written behind the tail slice. Bytes beyond `filled` belong to
- * whoever's range ends there, unless something has pinned the segment. */
+/* The room behind the tail slice. Bytes beyond `filled` belong to the owner of
+ * the range that ends there, unless something has pinned the segment. */
 static inline size_t sl_slices_room(const struct sl_buffer *buffer)
 {
     const struct sl_slice *tail;

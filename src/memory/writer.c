@@ -46,7 +46,7 @@ static enum sl_status grow(struct sl_writer *writer, size_t needed)
     if (wanted < needed)
         wanted = needed;
     status = sl_pool_rent_block(writer->pool, wanted, &block);
-    /* Short of memory, what is needed may still fit. */
+    /* When memory is short the needed size may still fit. */
     if (status != SL_OK && wanted > needed)
         status = sl_pool_rent_block(writer->pool, needed, &block);
     if (status != SL_OK)

@@ -25,8 +25,9 @@ struct sl_writer {
 enum sl_status sl_writer_init(struct sl_writer *writer, struct sl_pool *pool,
                               size_t initial_size, size_t max_size);
 
-/* At least `at_least` (0 counts as 1) bytes of room. SL_LIMIT (the maximum fits
- * exactly, one byte more does not), SL_MEMORY: the content is intact. */
+/* Reserves at least `at_least` (0 counts as 1) bytes of room. SL_LIMIT (the
+ * maximum fits exactly, one byte more does not), SL_MEMORY: the content is
+ * intact. */
 enum sl_status sl_writer_reserve(struct sl_writer *writer, size_t at_least,
                                  struct sl_room *room);
 /* SL_MISUSE: more than was reserved. */
@@ -37,7 +38,7 @@ enum sl_status sl_writer_write(struct sl_writer *writer, struct sl_view bytes);
 /* Forgets all but the first `size` bytes. SL_MISUSE: there are fewer. */
 enum sl_status sl_writer_cut(struct sl_writer *writer, size_t size);
 
-/* What was written so far. */
+/* The bytes written so far. */
 struct sl_view sl_writer_view(const struct sl_writer *writer);
 
 /* Moves exactly the written bytes into `lease` (initialised, empty). */

@@ -97,7 +97,7 @@ static int runtime_gc(lua_State *L)
     if (runtime->resolver != NULL)
         sl_resolver_destroy(runtime->resolver);
     runtime->resolver = NULL;
-    /* What a child of fork has of its parent is nothing to wait for. */
+    /* A child of fork does not wait for what it inherits from its parent. */
     is_forked = sl_loop_is_forked(&runtime->loop);
     sl_loop_close(&runtime->loop, CLOSE_PATIENCE);
     left = is_forked ? 0 : runtime->loop.quarantined;
@@ -177,7 +177,7 @@ void slb_runtime_open(lua_State *L)
     lua_rawsetp(L, LUA_REGISTRYINDEX, &registry_key);
 }
 
-/* Those that nobody uses any more, but for segments that were still out. */
+/* Drops unused pools that stayed because their segments were still out. */
 static void drop_unused(struct slb_runtime *runtime)
 {
     struct slb_sized_pool **place = &runtime->sized;

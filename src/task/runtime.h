@@ -28,7 +28,7 @@ struct sl_connections;
 struct slb_task;
 struct slb_ticket;
 
-/* A pool whose segments have a size that somebody asked for. Goes with its last
+/* A pool with a segment size of the caller's choice. It goes with its last
  * user, or later with the last of its segments. */
 struct slb_sized_pool {
     struct slb_sized_pool *next;
@@ -89,15 +89,15 @@ void slb_runtime_open(lua_State *L);
  * or one that is made for it. NULL out of memory. */
 struct sl_pool *slb_pool_of_size(struct slb_runtime *runtime,
                                  size_t segment_size);
-/* One user more, one fewer; of any pool of the runtime's. */
+/* Adds and removes a user of any pool of the runtime's. */
 void slb_pool_retain(struct slb_runtime *runtime, struct sl_pool *pool);
 void slb_pool_release(struct slb_runtime *runtime, struct sl_pool *pool);
 
-/* A handle now holds that many bytes which the collector cannot see: it is
+/* A handle now holds bytes which the collector cannot see: the collector is
  * stepped in proportion. May run finalisers. */
 void slb_note_bytes(lua_State *L, struct slb_runtime *runtime, size_t bytes);
 
-/* Bytes noted have been given back before the collector had to see to it. */
+/* Bytes noted have been freed before the collector had to. */
 static inline void slb_forget_bytes(struct slb_runtime *runtime, size_t bytes)
 {
     runtime->debt -= bytes < runtime->debt ? bytes : runtime->debt;
@@ -113,8 +113,8 @@ void *slb_new(lua_State *L, const char *type, size_t size, int values);
 void slb_type(lua_State *L, const char *type, const luaL_Reg *methods,
               const luaL_Reg *meta);
 
-/* luaL_testudata and luaL_checkudata for what each request asks for: a type
- * whose name is one array is told by that array's address. */
+/* luaL_testudata and luaL_checkudata for frequent use: a type whose name is one
+ * array is recognised by that array's address. */
 void *slb_test(lua_State *L, int index, const char *type);
 void *slb_check(lua_State *L, int index, const char *type);
 
@@ -132,7 +132,7 @@ int slb_push_failure(lua_State *L, const struct sl_failure *failure,
  * SL_MISUSE raises; failures nil, message, err. The count of values. */
 int slb_push_outcome(lua_State *L, enum sl_status status, const char *attempt);
 
-/* A number of seconds to nanoseconds; raises for what is none. */
+/* Converts a number of seconds to nanoseconds; raises for anything else. */
 int64_t slb_check_seconds(lua_State *L, int index);
 
 #endif

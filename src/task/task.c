@@ -15,7 +15,7 @@ struct task {
     struct sl_completion start;
     struct slb_ticket *waiters; /* who awaits it */
     enum task_status status;
-    bool is_observed; /* its error has reached somebody */
+    bool is_observed; /* its error was raised or returned */
     int argument_count;
 };
 
@@ -177,7 +177,7 @@ static int spawn(lua_State *L)
     task->runtime = runtime;
     slb_runtime_retain(runtime);
     coroutine = lua_newthread(L);
-    /* An error must not be raised in there: nobody runs it. */
+    /* An error must not be raised in the coroutine: it is not running. */
     if (!lua_checkstack(coroutine, count + 1))
         return luaL_error(L, "too many arguments, or out of memory");
     link_task(L, task);
@@ -292,7 +292,7 @@ static bool push_cancel_reason(lua_State *L, struct slb_runtime *runtime)
         lua_pop(L, 3);
         return false;
     }
-    lua_pushnil(L); /* told once */
+    lua_pushnil(L); /* the reason is given once */
     lua_setiuservalue(L, -3, TASK_REASON);
     lua_replace(L, -3);
     lua_pop(L, 1);
@@ -335,7 +335,7 @@ static void warn_unobserved(lua_State *L)
     }
 }
 
-/* What its coroutine waits for goes on; there is nobody to be told. */
+/* The operation that the coroutine waits for goes on, without a waiter. */
 static int task_gc(lua_State *L)
 {
     struct task *task = slb_check(L, 1, task_type);

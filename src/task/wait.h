@@ -5,10 +5,10 @@
  *
  * A ticket knows a coroutine, which it holds unless a task does, and what that
  * waits for. Tickets are used again; as many stay as ever waited at one time.
- * Closing the coroutine closes the ticket, which abandons the wait: the operation
- * is told and nobody is resumed. The continuation reads results from the
- * operation and never from what it was resumed with. Outside coroutines the loop
- * is driven here until the result is there.
+ * Closing the coroutine closes the ticket, which abandons the wait: the
+ * operation is notified and nothing is resumed. The continuation reads results
+ * from the operation and never from what it was resumed with. Outside
+ * coroutines the loop is driven here until the result is there.
  */
 #ifndef SLB_WAIT_H
 #define SLB_WAIT_H
@@ -59,25 +59,28 @@ int slb_wait(lua_State *L, struct slb_runtime *runtime,
              struct sl_completion *target, void (*abandon)(void *subject),
              void *subject, lua_KFunction k);
 
-/* The same for the ticket's own completion, which ends at `due` with SL_TIMEOUT,
- * or when whoever finds the ticket in `*list` (NULL: nobody) signals it. */
+/* The same for the ticket's own completion, which ends at `due` with
+ * SL_TIMEOUT, or earlier by a signal from the code that keeps `*list`, unless
+ * `list` is NULL. */
 int slb_wait_own(lua_State *L, struct slb_runtime *runtime,
                  struct slb_ticket **list, int64_t due, lua_KFunction k);
 
-/* The same until the loop's next step, so that a coroutine that never has to wait
- * does not keep others from running: SL_TIMEOUT when that came, SL_CANCELLED. */
+/* The same until the loop's next step, so that a coroutine that never has to
+ * wait does not keep others from running. SL_TIMEOUT: the step came;
+ * SL_CANCELLED. */
 int slb_wait_turn(lua_State *L, struct slb_runtime *runtime,
                   void (*abandon)(void *subject), void *subject,
                   lua_KFunction k);
-/* Whether this thread may do that. */
+/* Whether this thread may wait for a turn. */
 bool slb_can_take_turn(lua_State *L, const struct slb_runtime *runtime);
 
-/* What a coroutine that begins to wait yields: `core.waiting`. */
+/* Pushes `core.waiting`, which a coroutine yields when it begins to wait. */
 void slb_push_waiting(lua_State *L);
 
-/* First thing in a continuation: ends the ticket and removes it, with whatever
- * lies above it, from the stack. Raises when the operation is not finished
- * because somebody else resumed the coroutine. The status it ended with. */
+/* Called first in a continuation: ends the ticket and removes it, with
+ * everything above it, from the stack. Raises when the operation is not
+ * finished because other code resumed the coroutine. Returns the status it
+ * ended with. */
 enum sl_status slb_waited(lua_State *L, lua_KContext context);
 
 /* Ends the own waits in a list. */
@@ -92,8 +95,8 @@ static inline bool slb_is_awaited(const struct sl_completion *completion)
 /* Asks the operation that a coroutine waits for to end with SL_CANCELLED. */
 void slb_cancel(struct slb_ticket *ticket);
 
-/* One step, with resumes from L. SL_MISUSE: inside one; SL_MEMORY: nothing was
- * done. */
+/* Makes one step, with resumes from L. SL_MISUSE: inside a step; SL_MEMORY:
+ * nothing was done. */
 enum sl_status slb_step(lua_State *L, struct slb_runtime *runtime,
                         int64_t max_wait);
 

@@ -1,4 +1,4 @@
-/* tls/engine.h - what every engine keeps and checks, whatever its library
+/* tls/engine.h - the state and checks of every engine, whatever its library
  *
  *   handshake --accept--> content both ways --begin_close--> content of the peer
  *        \__________________________\_________ failure: kept for good
@@ -14,10 +14,10 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-/* Content of one call of encrypt. */
+/* The most content of one call of encrypt. */
 #define SL_TLS_MOST_ENCRYPTED ((size_t)64 * 1024)
 
-/* Messages in a row that are no content: tickets, key updates, requests to
+/* The most messages in a row without content: tickets, key updates, requests to
  * renegotiate, empty records. A server sends a handful; each costs more than it
  * weighs. */
 #define SL_TLS_MOST_QUIET 128
@@ -29,13 +29,13 @@ struct sl_tls_engine_state {
     bool is_closed;          /* by us */
 };
 
-/* The failure of before, again. */
+/* Repeats the earlier failure. */
 enum sl_status sl_tls_engine_repeat(const struct sl_tls_engine_state *state,
                                     struct sl_failure *failure);
 
 void sl_tls_engine_accept(struct sl_tls_engine_state *state);
 
-/* Whether decrypt or encrypt may be called: SL_OK, the failure of before, or
+/* Whether decrypt or encrypt may be called: SL_OK, the earlier failure, or
  * SL_MISUSE. */
 enum sl_status
 sl_tls_engine_check_decrypt(const struct sl_tls_engine_state *state,
@@ -44,14 +44,13 @@ enum sl_status
 sl_tls_engine_check_encrypt(const struct sl_tls_engine_state *state,
                             struct sl_failure *failure);
 
-/* Content came. */
+/* Content arrived. */
 void sl_tls_engine_note_content(struct sl_tls_engine_state *state);
-/* A message without content came. SL_TLS: one too many. */
+/* A message without content arrived. SL_TLS: one too many. */
 enum sl_status sl_tls_engine_note_quiet(struct sl_tls_engine_state *state,
                                         struct sl_failure *failure);
 
-/* Whether close has something to say to the peer: once, and only to one that
- * was accepted. */
+/* Whether close notifies the peer: once, and only a peer that was accepted. */
 bool sl_tls_engine_begin_close(struct sl_tls_engine_state *state);
 
 #endif

@@ -1,4 +1,4 @@
-/* tls/file.h - files that options name: said by name what is wrong with them */
+/* tls/file.h - failures of files that options name, with the file's name */
 #ifndef SL_TLS_FILE_H
 #define SL_TLS_FILE_H
 
@@ -8,10 +8,11 @@
 enum sl_status sl_tls_file_fail(const char *option, const char *path,
                                 int system_error, struct sl_failure *failure);
 
-/* That it may be read: libraries say less. SL_TLS. */
+/* Checks that the file may be read: libraries say less. SL_TLS. */
 enum sl_status sl_tls_file_check(const char *option, const char *path,
                                  struct sl_failure *failure);
-/* That it is a directory, too: libraries take anything and find nothing in it. */
+/* Checks that it is a readable directory: libraries take anything and find
+ * nothing in it. */
 enum sl_status sl_tls_file_check_directory(const char *option, const char *path,
                                            struct sl_failure *failure);
 

@@ -15,8 +15,8 @@ static bool is_name_byte(char byte)
 
 static bool is_name(struct sl_view host)
 {
-    /* A library may take a leading dot for "any name below"; nobody is called
-     * so, and only one trailing dot is the root's. */
+    /* A library may take a leading dot for "any name below"; no host has such a
+     * name, and only one trailing dot is the root's. */
     if (host.data[0] == '.' || host.data[host.size - 1] == '.')
         return false;
     for (size_t i = 0; i < host.size; i++)

@@ -1,7 +1,7 @@
-/* tls/peer.h - whom a connection is to, as certificates speak of it
+/* tls/peer.h - the peer that a connection is to, as certificates name it
  *
- * RFC 9110 4.3.4 and RFC 6125: a name is held against the DNS alternative names,
- * a literal address against the IP ones, and neither against anything else.
+ * RFC 9110 4.3.4 and RFC 6125: a name is compared with the DNS alternative
+ * names, a literal address with the IP ones, and neither with anything else.
  */
 #ifndef SL_TLS_PEER_H
 #define SL_TLS_PEER_H
@@ -18,8 +18,9 @@ struct sl_tls_peer {
     const char *host; /* not copied; its first `host_size` bytes */
 };
 
-/* The dot of a rooted name ("a.test.") is left out: it is for resolvers, and no
- * certificate has it. SL_INVALID: empty, too long for a name, or neither name nor address. */
+/* Parses a host. The dot of a rooted name ("a.test.") is left out: it is for
+ * resolvers, and no certificate has it. SL_INVALID: empty, too long for a name,
+ * or neither name nor address. */
 enum sl_status sl_tls_peer_parse(const char *host, struct sl_tls_peer *peer,
                                  struct sl_failure *failure);
 
@@ -28,7 +29,8 @@ enum sl_status sl_tls_peer_parse(const char *host, struct sl_tls_peer *peer,
  * an address. */
 bool sl_tls_peer_has_name(const struct sl_tls_peer *peer, struct sl_view name);
 
-/* Whether an IP alternative name (4 or 16 bytes) is. False for a name. */
+/* Whether an IP alternative name (4 or 16 bytes) is the peer's. False for a
+ * name. */
 bool sl_tls_peer_has_address(const struct sl_tls_peer *peer,
                              struct sl_view address);
 

@@ -75,8 +75,8 @@ enum sl_status sl_tls_policy_open_log(struct sl_tls_policy *policy,
 
 void sl_tls_policy_log(const struct sl_tls_policy *policy, struct sl_view line)
 {
-    /* One write per line: several processes may append to one file. A line
-     * that cannot be written is a line less in a debugging aid. */
+    /* One write per line: several processes may append to one file. A failed
+     * write only costs a line of a debugging aid. */
     while (write(policy->key_log, line.data, line.size) < 0 && errno == EINTR)
         ;
 }
@@ -100,7 +100,7 @@ enum sl_status sl_tls_policy_check_pin(const struct sl_tls_policy *policy,
                                        const unsigned char *pin,
                                        struct sl_failure *failure)
 {
-    /* Both are hashes of what the peer shows to everyone. */
+    /* Both are hashes of a key that the peer shows to everyone. */
     for (size_t i = 0; i < policy->pin_count; i++)
         if (memcmp(pin, policy->pins[i], SL_TLS_PIN_SIZE) == 0)
             return SL_OK;

@@ -1,4 +1,4 @@
-/* tls/policy.h - what contexts of all providers keep and do alike
+/* tls/policy.h - the part of a context that all providers share
  *
  * Part of each provider's context, made from its options.
  */
@@ -21,8 +21,8 @@ struct sl_tls_policy {
     unsigned char pins[SL_TLS_PINS][SL_TLS_PIN_SIZE];
 };
 
-/* SL_INVALID (too many pins, a malformed list of protocols), SL_MEMORY: `fini`
- * it all the same. */
+/* SL_INVALID (too many pins, a malformed list of protocols), SL_MEMORY: call
+ * `fini` all the same. */
 enum sl_status sl_tls_policy_init(struct sl_tls_policy *policy,
                                   struct sl_allocator *allocator,
                                   const struct sl_tls_options *options,
@@ -40,12 +40,12 @@ void sl_tls_policy_log(const struct sl_tls_policy *policy, struct sl_view line);
 const char *sl_tls_policy_protocol(const struct sl_tls_policy *policy,
                                    struct sl_view chosen);
 
-/* Whether `pin`, of the peer's leaf, is one of those there are. SL_TLS. */
+/* Whether `pin`, of the peer's leaf, is one of the policy's. SL_TLS. */
 enum sl_status sl_tls_policy_check_pin(const struct sl_tls_policy *policy,
                                        const unsigned char *pin,
                                        struct sl_failure *failure);
 
-/* What `verify` says. SL_TLS. */
+/* Asks `verify`. SL_TLS: it refused. */
 enum sl_status sl_tls_policy_ask(const struct sl_tls_policy *policy,
                                  void *owner,
                                  const struct sl_tls_certificate *peer,

@@ -23,7 +23,7 @@ enum sl_tls_version { SL_TLS_DEFAULT, SL_TLS_1_2, SL_TLS_1_3 };
 struct sl_tls_certificate;
 
 struct sl_tls_options {
-    bool verifies;       /* chain and name; true unless told otherwise */
+    bool verifies;       /* chain and name; true by default */
     const char *ca_file; /* NULL: not given; none of the three: system roots */
     const char *ca_path;
     struct sl_view ca;    /* PEM */
@@ -41,16 +41,16 @@ struct sl_tls_options {
     unsigned char pins[SL_TLS_PINS][SL_TLS_PIN_SIZE]; /* leaf, SPKI SHA-256 */
     size_t pin_count;
     bool resumes;             /* keep and offer sessions */
-    bool has_own_records;     /* may go on without the library's; true unless
-                               * told otherwise */
+    bool has_own_records;     /* may go on without the library's; true by
+                               * default */
     const char *key_log_file; /* secrets are written there, NSS format */
-    /* May refuse what passed every other check, never accept what did not:
-     * called after verification, before any byte is sent. It must leave the
-     * engine alone. NULL: none. */
+    /* May refuse a peer that passed every other check, never accept one that
+     * did not: called after verification, before any byte is sent. It must
+     * leave the engine alone. NULL: no check. */
     bool (*verify)(void *owner, const struct sl_tls_certificate *peer,
                    char *reason, size_t reason_size);
-    /* Told when the context is gone, and with it every engine that might have
-     * called verify; not when it could not be made. NULL: nobody. */
+    /* Called when the context is gone, and with it every engine that might have
+     * called verify; not when it could not be made. NULL: no call. */
     void (*forget)(void *forgotten);
     void *forgotten;
 };
@@ -88,10 +88,10 @@ struct sl_tls_provider {
     void (*context_retain)(struct sl_tls_context *context);
     void (*context_release)(struct sl_tls_context *context);
 
-    /* A client engine for `host` (a name, rooted or not, or a literal address;
-     * empty is SL_INVALID whatever `verifies` says). `identity` keys the
-     * session cache: everything that must not be shared. `owner` is passed to
-     * verify. `pool` serves nothing but small scratch. */
+    /* Creates a client engine for `host` (a name, rooted or not, or a literal
+     * address; empty is SL_INVALID whatever `verifies` says). `identity` keys
+     * the session cache: everything that must not be shared. `owner` is passed
+     * to verify. `pool` serves nothing but small scratch. */
     enum sl_status (*engine_create)(struct sl_tls_context *context,
                                     struct sl_pool *pool, const char *host,
                                     const char *identity, void *owner,
@@ -108,9 +108,9 @@ struct sl_tls_provider {
 
     /* Decrypts about `want` bytes into the tail of `plain`. SL_OK: some were.
      * SL_AGAIN: more ciphertext is needed; when none will come, the peer's
-     * content was cut off. SL_END: close_notify. SL_TLS, SL_MEMORY: told by the
-     * call after the last content. SL_LIMIT: of `plain`, may be tried again.
-     * May append to `out` (key updates, alerts). */
+     * content was cut off. SL_END: close_notify. SL_TLS, SL_MEMORY: answered by
+     * the call after the last content. SL_LIMIT: of `plain`, may be tried
+     * again. May append to `out` (key updates, alerts). */
     enum sl_status (*decrypt)(struct sl_tls_engine *engine,
                               struct sl_buffer *in, struct sl_buffer *plain,
                               size_t want, struct sl_buffer *out,
@@ -128,18 +128,18 @@ struct sl_tls_provider {
     /* Appends close_notify; nothing may be encrypted afterwards. */
     void (*close)(struct sl_tls_engine *engine, struct sl_buffer *out);
 
-    /* Nothing is under way for a while: gives back what the next call can take
-     * again, with OpenSSL the whole SSL or 33 KiB of its record buffers. NULL:
-     * there is nothing to give. */
+    /* Nothing is under way for a while: frees memory that the next call can
+     * rent again, with OpenSSL the whole SSL or 33 KiB of its record buffers.
+     * NULL: there is nothing to free. */
     void (*rest)(struct sl_tls_engine *engine);
 
     void (*info)(const struct sl_tls_engine *engine, struct sl_tls_info *info);
-    /* False: the peer showed none, or SL_MEMORY. */
+    /* False: the peer showed no certificate, or SL_MEMORY. */
     bool (*peer)(struct sl_tls_engine *engine,
                  struct sl_tls_certificate *certificate);
 };
 
-/* What this build has, the default first; NULL-terminated. */
+/* The providers of this build, the default first; NULL-terminated. */
 extern const struct sl_tls_provider *const sl_tls_providers[];
 const struct sl_tls_provider *sl_tls_provider_find(const char *name);
 

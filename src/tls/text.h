@@ -18,19 +18,20 @@ struct sl_tls_text {
 };
 
 void sl_tls_text_put(struct sl_tls_text *text, struct sl_view bytes);
-/* As \xHH what is not visible ASCII or a space, and the bytes of `escaped`. */
+/* Puts bytes, as \xHH if they are in `escaped` or not visible ASCII or a
+ * space. */
 void sl_tls_text_put_escaped(struct sl_tls_text *text, struct sl_view bytes,
                              const char *escaped);
-/* An alternative name, DNS or IP (4 or 16 bytes), behind a comma unless it is the
- * first. */
+/* Puts an alternative name, DNS or IP (4 or 16 bytes), behind a comma unless it
+ * is the first. */
 void sl_tls_text_put_name(struct sl_tls_text *text, struct sl_view name,
                           bool is_first);
 void sl_tls_text_put_address(struct sl_tls_text *text, struct sl_view address,
                              bool is_first);
-/* ISO 8601, of UTC. NULL: the certificate's is malformed. */
+/* Puts a time in UTC, by ISO 8601. NULL: the certificate's is malformed. */
 void sl_tls_text_put_time(struct sl_tls_text *text, const struct tm *time);
 void sl_tls_text_put_hex(struct sl_tls_text *text, struct sl_view bytes);
-/* Another text begins behind a NUL. */
+/* Ends a text by NUL; another may follow. */
 void sl_tls_text_end(struct sl_tls_text *text);
 
 /* For a text in `size` bytes of the caller's, at least one: ends it there, with
@@ -50,9 +51,10 @@ struct sl_tls_texts {
     char bytes[];
 };
 
-/* One reference. `write` puts seven texts, in the order of struct
- * sl_tls_certificate, each with its end; it is called twice and must write the
- * same. False from it, or something else: SL_MEMORY. */
+/* Creates the texts with one reference. `write` puts seven texts, in the order
+ * of struct sl_tls_certificate, each with its end; it is called twice and must
+ * write the same. SL_MEMORY, also when `write` answers false or writes
+ * otherwise. */
 enum sl_status sl_tls_texts_create(struct sl_allocator *allocator,
                                    const unsigned char digest[32],
                                    bool (*write)(struct sl_tls_text *text,

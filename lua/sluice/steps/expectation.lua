@@ -1,5 +1,5 @@
---- A server that refuses to say 100 (417, RFC 9110 15.5.18) is sent the request once more,
--- without Expect, where its body can be sent again.
+--- Sends a request once more, without Expect, if the server refuses to say 100 (417, RFC 9110
+-- 15.5.18) and the body can be sent again.
 
 --- Returns response | nil, message, err. Yields.
 return function(call, request, forward)

@@ -1,6 +1,6 @@
---- Following redirects (RFC 9110 15.4), with what behaviour demands on top: no way from
--- https to http, none into or out of a unix socket, no secrets across origins, bodies
--- only where they can be sent again.
+--- Following redirects (RFC 9110 15.4), with more rules: none from https to http, none into
+-- or out of a unix socket, no secrets across origins, bodies only where they can be sent
+-- again.
 
 local compose = require "sluice.compose"
 local core = require "sluice.core"
@@ -13,10 +13,10 @@ local function next_method(status, method)
   return method
 end
 
--- Why a URL is none, without the name that the core gives it.
+-- Why a URL is invalid, without the prefix that the core gives the message.
 local function reason_of(message) return "Location: " .. message:gsub("^url: ", "") end
 
--- The value of Location, which may be there twice but not say two things.
+-- The value of Location, which may be there twice if both agree.
 -- Returns the value | nil, reason
 local function read_location(response)
   local values = response.headers:all "Location"
@@ -29,7 +29,7 @@ local function read_location(response)
   return values[1]
 end
 
--- Where a response leads that came from `base`; a fragment is inherited.
+-- The URL that a response to `base` redirects to; it inherits the fragment.
 -- Returns the URL, and the same parsed | nil, reason
 local function find_target(base, response)
   local location, reason = read_location(response)
@@ -44,7 +44,7 @@ local function find_target(base, response)
   return url, to
 end
 
--- Why there is no way from one URL to the other, if there is none.
+-- The reason not to follow a redirect from one URL to the other, or nil.
 local function refusal_of(from, to)
   if (from.unix_path or to.unix_path) and from.unix_path ~= to.unix_path then
     return from.unix_path and "a unix socket leads elsewhere" or "to a unix socket"
@@ -74,8 +74,8 @@ local function derive(call, request, response)
   return derived
 end
 
---- Sends a request, and goes on while responses lead elsewhere. `response` is the first
--- one where that is there already.
+--- Sends a request, and follows redirects. `response` is its response if it was sent
+-- already.
 -- Returns response | nil, message, err (redirect, and what sending gives). Yields.
 return function(call, request, forward, response)
   local left, message, err

@@ -1,6 +1,6 @@
-/* Readiness by edges. A socket is registered once, for everything; what an edge
- * told is remembered in its flags until it is used up, so that a request costs
- * no call here but its share of one wait. */
+/* Readiness by edges. A socket is registered once, for everything; an edge is
+ * remembered in its flags until it is used up, so that a request costs no call
+ * here but its share of one wait. */
 #include "base/debug.h"
 #include "io/backends/readiness.h"
 
@@ -18,7 +18,7 @@ struct epoll_backend {
     struct sl_slots slots;
     int fd;
     size_t watched_count;
-    bool is_full; /* the last wait told as much as it can: there may be more */
+    bool is_full; /* the last wait filled the array: there may be more */
 };
 
 static struct epoll_backend *self_of(struct sl_backend *backend)
@@ -90,9 +90,9 @@ static enum sl_status epoll_attach(struct sl_backend *backend,
     return SL_OK;
 }
 
-/* Before the descriptor is closed: a duplicate of it, in a child for instance,
- * would keep the registration, which could then not be taken out any more. In
- * the child itself it is the parent's registration that would go. */
+/* Detach comes before the descriptor is closed: a duplicate of it, in a child
+ * for instance, would keep the registration, which could then not be removed
+ * any more. In the child itself the parent's registration would be removed. */
 static void epoll_detach(struct sl_backend *backend, struct sl_socket *socket)
 {
     struct epoll_backend *self = self_of(backend);
@@ -114,9 +114,9 @@ static void epoll_move(struct sl_backend *backend, struct sl_socket *socket,
     socket->fd = -1;
 }
 
-/* The kernel reports what is ready in the order in which it became so, and what
- * becomes ready meanwhile comes last: after as many events as there are
- * descriptors, nothing is left of what was ready at first. */
+/* The kernel reports events in the order in which they became ready, and later
+ * ones come last: after as many events as there are descriptors, all events
+ * that were ready at first have been reported. */
 static void note_reported(struct epoll_backend *self, int count)
 {
     struct sl_backend *backend = &self->base;

@@ -1,6 +1,6 @@
 /* Readiness by poll(2), for systems without anything better and for proof that
- * nothing depends on edges: each wait asks for what somebody waits for and is
- * not known to be ready. */
+ * nothing depends on edges: each wait asks for awaited directions that are not
+ * known to be ready. */
 #include "base/debug.h"
 #include "io/backends/readiness.h"
 
@@ -8,7 +8,7 @@
 #include <poll.h>
 #include <string.h>
 
-/* The peer's end, though bytes are before it: where poll(2) tells of that. */
+/* The peer's end, though bytes are before it, where poll(2) reports that. */
 #ifndef POLLRDHUP
 #define POLLRDHUP 0
 #endif
@@ -142,7 +142,7 @@ static size_t collect(struct poll_backend *self)
 
         if (socket == NULL)
             continue;
-        /* What is known to be ready is not asked for again: poll(2) would
+        /* A direction known to be ready is not asked for again: poll(2) would
          * return at once, for ever. */
         if ((socket->wants_in && !socket->is_readable) ||
             (socket->wants_out && !socket->is_writable))

@@ -90,8 +90,9 @@ static enum sl_status attempt(struct sl_operation *operation, size_t *result)
     if (error == EFAULT)
         sl_loop_late_write(operation->completion.loop);
     if (operation->kind == SL_OPERATION_RECEIVE) {
-        /* Less than there was room for means drained: the next edge tells.
-         * But a receive ends before an urgent byte, whatever is behind it. */
+        /* Less than there was room for means drained: the next edge reports
+         * more. But a receive ends before an urgent byte, whatever is behind
+         * it. */
         if (status == SL_AGAIN ||
             (status == SL_OK && *result < total_size(operation)))
             socket->is_readable =

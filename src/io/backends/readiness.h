@@ -2,9 +2,9 @@
  *
  *   submit: try the call  --would block-->  wait for a flag  --notify--> try again
  *
- * What backends that only know readiness (epoll, poll) use as their submit and
- * cancel. The call is made on the loop's thread, so nothing is touched between
- * one call and the next.
+ * Backends that only know readiness (epoll, poll) use these functions as their
+ * submit and cancel. The call is made on the loop's thread, so nothing is
+ * touched between one call and the next.
  */
 #ifndef SL_IO_BACKENDS_READINESS_H
 #define SL_IO_BACKENDS_READINESS_H
@@ -19,7 +19,7 @@ static inline bool sl_would_block(int error)
     return error == EAGAIN || error == EWOULDBLOCK;
 }
 
-/* For backends' files: an event came for the socket. */
+/* For backends' files: an event arrived for the socket. */
 void sl_readiness_event(struct sl_socket *socket, bool is_readable,
                         bool is_writable, bool is_hung_up);
 
@@ -28,7 +28,7 @@ void sl_readiness_submit(struct sl_backend *backend,
 void sl_readiness_cancel(struct sl_backend *backend,
                          struct sl_operation *operation);
 
-/* Of all sockets in `slots`. */
+/* Cancels the operations of all sockets in `slots`. */
 void sl_readiness_cancel_all(const struct sl_slots *slots);
 
 /* Makes the call of an operation once. SL_AGAIN: it would block. Shared with

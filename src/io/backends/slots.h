@@ -1,10 +1,10 @@
-/* io/backends/slots.h - handles for what the kernel reports back
+/* io/backends/slots.h - handles for objects that the kernel reports back
  *
  *   handle = slot << 32 | generation
  *
- * The generation rises whenever a slot is given up, so that an event for
- * something that is gone finds nothing, though the slot is in use again. No
- * handle is 0, and none has slot 0xFFFFFFFF: that is free for other marks.
+ * The generation rises whenever a slot is freed, so that an event for a removed
+ * object finds nothing, though the slot is in use again. No handle is 0, and
+ * none has slot 0xFFFFFFFF: that is free for other marks.
  */
 #ifndef SL_IO_BACKENDS_SLOTS_H
 #define SL_IO_BACKENDS_SLOTS_H
@@ -35,9 +35,9 @@ void sl_slots_fini(struct sl_slots *slots);
 /* SL_MEMORY. */
 enum sl_status sl_slots_put(struct sl_slots *slots, void *object,
                             uint64_t *handle);
-/* NULL when it was removed. */
+/* The object; NULL: it was removed. */
 void *sl_slots_get(const struct sl_slots *slots, uint64_t handle);
-/* The handle's object, from now on. */
+/* Sets the handle's object. */
 void sl_slots_set(struct sl_slots *slots, uint64_t handle, void *object);
 void sl_slots_remove(struct sl_slots *slots, uint64_t handle);
 

@@ -5,8 +5,8 @@
  *   loop: submit -> inbox    worker: try; would block -> poll(2) -> try again
  *                            worker: over -> post -> loop: arrive -> signal
  *
- * A worker never blocks in an operation, so it serves any number of them and is
- * always there to be told. From submit until its post has arrived an operation
+ * A worker never blocks in an operation, so it serves any number of them and
+ * can always be reached. From submit until its post has arrived an operation
  * and its memory are the worker's. */
 #include "base/debug.h"
 #include "io/backends/readiness.h"
@@ -30,7 +30,7 @@ struct worker {
     bool is_told;               /* under the lock: a byte is in the pipe */
     bool is_stopping;           /* under the lock */
     unsigned asked;             /* under the lock: looks that were asked for */
-    unsigned answered;          /* under the lock: and made; `answer` tells */
+    unsigned answered;          /* under the lock: looks made, by `answer` */
     pthread_cond_t answer;
     int wake_fd;
     int wake_write_fd;
@@ -67,7 +67,7 @@ static void finish(struct sl_operation *operation, enum sl_status status,
     sl_loop_post(operation->completion.loop, &operation->own.threads.post);
 }
 
-/* True when the operation is over, and not the worker's any more. */
+/* Tries an operation once. True: it is over, and not the worker's any more. */
 static bool try_once(struct sl_operation *operation)
 {
     enum sl_status status;
@@ -89,7 +89,7 @@ static bool try_once(struct sl_operation *operation)
     return true;
 }
 
-/* Waits for its turn again. */
+/* Keeps an operation until its next turn. */
 static void keep(struct worker *worker, struct sl_operation *operation)
 {
     operation->own.threads.next = worker->tasks;
@@ -113,7 +113,8 @@ static bool ensure_entries(struct worker *worker, size_t count)
     return true;
 }
 
-/* What came in, and the looks asked for so far; false when it is time to go. */
+/* Takes the inbox, and the looks asked for so far; false when it is time to
+ * end. */
 static bool empty_inbox(struct worker *worker, struct sl_operation **inbox,
                         unsigned *asked)
 {
@@ -153,8 +154,8 @@ static void end_all(struct sl_operation *operations, enum sl_status status,
     }
 }
 
-/* Ends what is not wanted any more. Whoever says so later writes to the pipe
- * after it was emptied. */
+/* Ends operations that are not wanted any more. A cancel that comes later
+ * writes to the pipe after it was emptied. */
 static void drop_unwanted(struct worker *worker)
 {
     struct sl_operation *tasks = worker->tasks;
@@ -201,7 +202,7 @@ static void poll_tasks(struct worker *worker, int timeout)
     if (poll(worker->entries, (nfds_t)count, timeout) < 0) {
         if (errno == EINTR)
             return;
-        /* It would fail again, at once and for ever. */
+        /* The call would fail again, at once and for ever. */
         worker->tasks = NULL;
         end_all(tasks, errno == ENOMEM ? SL_MEMORY : SL_CLOSED, errno);
         return;
@@ -215,7 +216,7 @@ static void poll_tasks(struct worker *worker, int timeout)
     }
 }
 
-/* What has not been tried yet is sent as far as it goes, as any other backend
+/* Sends what has not been tried yet as far as it goes, as any other backend
  * would have done when it was submitted. */
 static void send_some(struct sl_operation *operation)
 {
@@ -319,7 +320,7 @@ static void threads_submit(struct sl_backend *backend,
 
     sl_assert(*place_of(operation) == NULL);
     operation->is_cancelling = false;
-    operation->tried_at = 0; /* who knows when a worker is at it */
+    operation->tried_at = 0; /* a worker's time is unknown */
     operation->own.threads.post.arrive = arrive;
     atomic_store_explicit(&operation->own.threads.is_unwanted, false,
                           memory_order_relaxed);
@@ -350,7 +351,8 @@ static void threads_cancel(struct sl_backend *backend,
     pthread_mutex_unlock(&worker->lock);
 }
 
-/* Each worker ends what it was asked to end, and looks once at all it has. */
+/* Each worker ends its cancelled operations, and looks once at all the
+ * others. */
 static void threads_settle(struct sl_backend *backend)
 {
     struct threads_backend *self = self_of(backend);
@@ -392,7 +394,8 @@ static void stop_workers(struct threads_backend *self)
     self->started = 0;
 }
 
-/* As cancel_all, but at once: the workers end, and what they had has arrived. */
+/* As cancel_all, but at once: the workers end, and their results have
+ * arrived. */
 static void threads_cancel_all(struct sl_backend *backend)
 {
     stop_workers(self_of(backend));
@@ -512,7 +515,7 @@ static void threads_move(struct sl_backend *backend, struct sl_socket *socket,
     socket->fd = -1;
 }
 
-/* Only when it is the loop's only backend: otherwise others see the posts. */
+/* Waits only as the loop's only backend: otherwise others see the posts. */
 static void threads_wait(struct sl_backend *backend, int64_t timeout)
 {
     struct threads_backend *self = self_of(backend);
@@ -543,7 +546,7 @@ static enum sl_status threads_watch(struct sl_backend *backend, int fd)
     return SL_OK;
 }
 
-/* Results come by posts. */
+/* Results arrive by posts. */
 static int threads_pollfd(struct sl_backend *backend)
 {
     return backend->loop->wake_fd;

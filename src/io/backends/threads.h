@@ -1,7 +1,7 @@
 /* io/backends/threads.h - what the thread backend keeps with each operation
  *
- * A worker writes it, but for `is_unwanted`, from when it took the operation until
- * the post arrives.
+ * A worker writes it, but for `is_unwanted`, from when it takes the operation
+ * until the post arrives.
  */
 #ifndef SL_IO_BACKENDS_THREADS_H
 #define SL_IO_BACKENDS_THREADS_H
@@ -16,7 +16,7 @@ struct sl_threads_tail {
     struct sl_post post;
     struct sl_operation *next; /* in the worker's inbox or list */
     size_t worker;
-    size_t result; /* what came of the call: these three */
+    size_t result; /* the outcome of the call: these three */
     enum sl_status status;
     int error;
     atomic_bool is_unwanted; /* it was cancelled */

@@ -1,7 +1,7 @@
-/* Operations that go to the kernel. What is submitted while delivering goes there
- * with the next wait, all at once; what came back is read from shared memory.
+/* Operations that go to the kernel. Operations submitted while delivering go
+ * there with the next wait, all at once; results are read from shared memory.
  * An operation is found by slot and generation, never by its address: a
- * completion for one that was retired finds nothing. */
+ * completion for a retired operation finds nothing. */
 #include "base/debug.h"
 #include "io/backend.h"
 #include "io/backends/slots.h"
@@ -16,11 +16,11 @@
 
 #define ENTRIES 256
 
-/* Between two calls that the kernel refuses for want of memory. */
+/* The pause between two calls that the kernel refuses for want of memory. */
 #define REFUSED_PAUSE SL_MILLISECOND
 
-/* A watched descriptor's entry, and one that nobody asks about: no slot has
- * this number. */
+/* The entry of a watched descriptor, and one whose result is not needed: no
+ * slot has this number. */
 #define WATCHED ((uint64_t)UINT32_MAX << 32)
 #define UNASKED (WATCHED | UINT32_MAX)
 
@@ -41,7 +41,7 @@ struct uring_backend {
     int event_fd;
     struct watched watched[WATCHED_MOST];
     size_t watched_count;
-    bool owes_cancels; /* there was no entry for some */
+    bool owes_cancels; /* some cancels had no entry */
     int refusal;       /* errno of the kernel's last refusal to take entries */
     int broken;        /* errno: the ring takes no calls any more; 0: it does */
 };
@@ -95,8 +95,8 @@ static bool uring_is_present(void)
 
     if (error == 0)
         io_uring_queue_exit(&ring);
-    /* For want of a descriptor: that passes, and the kernel asks for one only
-     * when it would grant the ring. Want of memory is mostly a limit. */
+    /* A missing descriptor: that passes, and the kernel asks for one only when
+     * it would grant the ring. Want of memory is mostly a limit. */
     return error == 0 || error == EMFILE || error == ENFILE;
 }
 
@@ -128,7 +128,8 @@ static void uring_close(struct sl_backend *backend)
 {
     struct uring_backend *self = self_of(backend);
 
-    /* Closed by somebody else: the number may be another file's by now. */
+    /* Code outside sluice closed it: the number may be another file's by
+     * now. */
     if (self->broken == EBADF || self->broken == EOPNOTSUPP)
         self->ring.ring_fd = -1;
     io_uring_queue_exit(&self->ring);
@@ -162,8 +163,8 @@ static void uring_move(struct sl_backend *backend, struct sl_socket *socket,
     socket->fd = -1;
 }
 
-/* An entry to fill. NULL only when the kernel refuses to take what is there, and
- * `refusal` says why. */
+/* An entry to fill. NULL only when the kernel refuses to take the entries
+ * queued, and `refusal` says why. */
 static struct io_uring_sqe *next_entry(struct uring_backend *self)
 {
     struct io_uring_sqe *entry = io_uring_get_sqe(&self->ring);
@@ -285,7 +286,7 @@ static void uring_cancel(struct sl_backend *backend,
     hand_in_cancel(self_of(backend), operation);
 }
 
-/* For which there was no entry before. */
+/* Submits cancels for which there was no entry before. */
 static void pay_cancels(struct uring_backend *self)
 {
     const struct sl_slots *slots = &self->slots;
@@ -309,9 +310,10 @@ static void uring_cancel_all(struct sl_backend *backend)
     }
 }
 
-/* Whether that was no end of it: it was interrupted, or others have taken all
- * that there was to choose from, so that it goes before them the next time. A
- * unix socket whose backlog is full answers EAGAIN to a connect, which is one. */
+/* Whether a result does not end the operation: it was interrupted, or others
+ * have taken all runs to choose from, so that it goes before them the next
+ * time. A unix socket whose backlog is full answers EAGAIN to a connect, which
+ * is an end. */
 static bool is_to_be_repeated(const struct sl_operation *operation, int result)
 {
     return result == -EINTR ||
@@ -351,8 +353,8 @@ static void retire(struct uring_backend *self, struct sl_operation *operation,
                          result > 0 ? (size_t)result : 0);
 }
 
-/* One shot: it looks when it is armed, so that what is still readable is told
- * again. One with many shots tells only of what comes in addition. */
+/* One shot: it looks when it is armed, so that a descriptor that is still
+ * readable is reported again. Many shots would report only new events. */
 static void arm_watch(struct uring_backend *self, struct watched *watched)
 {
     struct io_uring_sqe *entry = next_entry(self);
@@ -364,7 +366,8 @@ static void arm_watch(struct uring_backend *self, struct watched *watched)
     io_uring_sqe_set_data64(entry, WATCHED | (uint32_t)watched->fd);
 }
 
-/* False: the queue is full, and a wait might miss something. */
+/* Arms the watches. False: the queue is full, and a wait might miss
+ * something. */
 static bool arm_watches(struct uring_backend *self)
 {
     bool is_armed = true;
@@ -421,15 +424,15 @@ static void take_entries(struct uring_backend *self)
     io_uring_cq_advance(&self->ring, count);
 }
 
-/* Work of ours that the kernel does when it is entered the next time. */
+/* Whether the kernel has work of ours for the next time that it is entered. */
 static bool has_kernel_work(const struct uring_backend *self)
 {
     return (IO_URING_READ_ONCE(*self->ring.sq.kflags) &
             (IORING_SQ_TASKRUN | IORING_SQ_CQ_OVERFLOW)) != 0;
 }
 
-/* Before the entries are taken: what comes from here on signals again, but not
- * if work was waiting already. */
+/* Clears the event before the entries are taken: later completions signal
+ * again, but not if work was waiting already. */
 static void take_event(struct uring_backend *self)
 {
     uint64_t count;
@@ -442,7 +445,7 @@ static void take_event(struct uring_backend *self)
 
 /* ---- waiting ---- */
 
-/* Hands in what was submitted, and waits. 0 or errno. */
+/* Hands in the submitted entries, and waits. 0 or errno. */
 static int enter(struct uring_backend *self, int64_t timeout)
 {
     struct __kernel_timespec until;
@@ -479,10 +482,11 @@ static void wait_without_ring(struct uring_backend *self, int64_t timeout)
     }
 }
 
-/* What a call answered. Want of memory may pass: it is tried again, but not
- * without a pause. Another thread than the ring's is refused, and closes the loop
- * or only looks, from a finaliser. What is left ends the ring: somebody has closed
- * its descriptor, or a filter refuses the call. */
+/* Acts on a call's result. Want of memory may pass: the call is tried again,
+ * but not without a pause. Another thread than the ring's is refused, and
+ * closes the loop or only looks, from a finaliser. Any other error ends the
+ * ring: code outside sluice has closed its descriptor, or a filter refuses the
+ * call. */
 static void take_result(struct uring_backend *self, int error, int64_t timeout)
 {
     switch (error) {
@@ -507,7 +511,7 @@ static void take_result(struct uring_backend *self, int error, int64_t timeout)
     self->broken = error;
 }
 
-/* With deferred task work the kernel touches what was lent only within the calls
+/* With deferred task work the kernel touches lent memory only within the calls
  * of the ring's own thread. There will be none, so that each operation is over.
  * With another set-up they stay in flight, and their memory stays lent. */
 static void give_up(struct uring_backend *self)
@@ -530,8 +534,8 @@ static void give_up(struct uring_backend *self)
 }
 
 /* The kernel does some twenty pieces of its work for us with each call, oldest
- * first, and at least one: after as many calls as there are operations, nothing
- * is left of what was there at first. */
+ * first, and at least one: after as many calls as there are operations, all
+ * work that was there at first is done. */
 static void note_reported(struct uring_backend *self, size_t expected)
 {
     struct sl_backend *backend = &self->base;

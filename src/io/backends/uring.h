@@ -7,7 +7,7 @@
 
 struct sl_uring_tail {
     uint64_t handle;    /* slot and generation, as the kernel reports them */
-    bool is_cancel_due; /* the kernel has not been asked yet */
+    bool is_cancel_due; /* not handed to the kernel yet */
 };
 
 #endif

@@ -11,7 +11,7 @@
 #define GROUP 0
 #define MASK  (SL_URING_RUNS - 1)
 
-/* What one receive takes: still fits the cache next to the core. */
+/* The most bytes of a receive: they still fit the cache next to the core. */
 #define RUN_MOST ((size_t)64 * 1024)
 
 /* ---- runs ---- */
@@ -68,8 +68,8 @@ static void fill(struct sl_uring_buffers *buffers)
     }
 }
 
-/* Nothing in flight could choose, so that the kernel does not look: what it has
- * not taken can be taken back. */
+/* Takes the runs back. No receive in flight could choose, so the kernel does
+ * not look at them. */
 static void empty(struct sl_uring_buffers *buffers)
 {
     while (buffers->count > 0) {
@@ -153,7 +153,7 @@ bool sl_uring_buffers_begin(struct sl_uring_buffers *buffers)
 
 void sl_uring_buffers_prepare(struct io_uring_sqe *entry, int fd)
 {
-    /* All of whatever run it will be: there is no other limit to the size. */
+    /* The whole run, whichever it is: there is no other limit to the size. */
     io_uring_prep_recv(entry, fd, NULL, INT_MAX, 0);
     entry->flags |= IOSQE_BUFFER_SELECT;
     entry->buf_group = GROUP;
@@ -164,7 +164,7 @@ struct sl_segment *sl_uring_buffers_end(struct sl_uring_buffers *buffers,
 {
     struct sl_segment *run = NULL;
 
-    /* Also when it was cancelled or failed: the bytes may have come first. */
+    /* Also after a cancel or failure: bytes may have arrived first. */
     if ((entry->flags & IORING_CQE_F_BUFFER) != 0) {
         unsigned number = entry->flags >> IORING_CQE_BUFFER_SHIFT;
 

@@ -5,11 +5,11 @@
  *   ring   [ run | run | run |     |     ]    a run: up to four segments that
  *            ^ the kernel takes     ^ tail    adjoin, received into as one
  *
- * A receive that chooses has no memory until something has come for it, so that
+ * A receive that chooses has no memory until bytes have arrived for it, so that
  * many waiting streams share few runs: one for each, up to SL_URING_RUNS. A run
  * is pinned from when it is put into the ring until the completion that names
- * it, which hands it over. When the last receive that could choose is over, what
- * is left in the ring goes home.
+ * it, which hands it over. When the last receive that could choose is over, the
+ * runs left in the ring go back to the pool.
  */
 #ifndef SL_IO_BACKENDS_URING_BUFFERS_H
 #define SL_IO_BACKENDS_URING_BUFFERS_H
@@ -24,7 +24,7 @@ struct sl_uring_buffers {
     struct io_uring *ring;
     struct sl_pool *pool;
     struct io_uring_buf_ring *entries; /* NULL: not registered */
-    /* Those in the ring, each a chain, by the number the kernel knows it by. */
+    /* The runs in the ring, each a chain, by the kernel's number for it. */
     struct sl_segment *runs[SL_URING_RUNS];
     size_t count;
     size_t choosing; /* receives in flight that may take one */
@@ -35,20 +35,20 @@ struct sl_uring_buffers {
 /* Acquires nothing. */
 void sl_uring_buffers_init(struct sl_uring_buffers *buffers,
                            struct io_uring *ring, struct sl_pool *pool);
-/* The ring is closed. What a receive that never ended could choose stays pinned
- * for good. */
+/* Called when the ring is closed. Runs that a receive without end could choose
+ * stay pinned for good. */
 void sl_uring_buffers_fini(struct sl_uring_buffers *buffers);
 
-/* Registers at the first call. False: this kernel has no such thing. */
+/* Registers at the first call. False: this kernel has no buffer rings. */
 bool sl_uring_buffers_are_open(struct sl_uring_buffers *buffers);
 
-/* One more receive will choose. False: for want of memory there is nothing to
- * choose from. */
+/* A further receive will choose a run. False: for want of memory there is
+ * nothing to choose from. */
 bool sl_uring_buffers_begin(struct sl_uring_buffers *buffers);
-/* Makes it that receive. */
+/* Makes the entry such a receive. */
 void sl_uring_buffers_prepare(struct io_uring_sqe *entry, int fd);
-/* It is over, whatever became of it: the chain that its bytes are in, now the
- * caller's; NULL without any. */
+/* The receive is over, in whatever way. Answers the chain with its bytes, now
+ * the caller's; NULL without any. */
 struct sl_segment *sl_uring_buffers_end(struct sl_uring_buffers *buffers,
                                         const struct io_uring_cqe *entry);
 

@@ -23,7 +23,7 @@ static void put_distinguished(struct sl_tls_text *text,
     gnutls_free(name.data);
 }
 
-/* The n-th alternative name; its kind, or negative at the end. */
+/* Reads the n-th alternative name. Answers its kind; negative: the end. */
 static int read_name(gnutls_x509_crt_t certificate, unsigned n, char *bytes,
                      size_t *size)
 {
@@ -32,7 +32,7 @@ static int read_name(gnutls_x509_crt_t certificate, unsigned n, char *bytes,
     *size = MOST_NAME_BYTES;
     kind =
         gnutls_x509_crt_get_subject_alt_name(certificate, n, bytes, size, NULL);
-    /* Some other name, which is none of a host's. */
+    /* A name of another kind, which cannot be a host's. */
     if (kind < 0 && kind != GNUTLS_E_REQUESTED_DATA_NOT_AVAILABLE)
         return GNUTLS_SAN_OTHERNAME;
     return kind;

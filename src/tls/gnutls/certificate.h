@@ -1,4 +1,4 @@
-/* tls/gnutls/certificate.h - certificates as text, and what is measured on them
+/* tls/gnutls/certificate.h - certificates as text, and their digests
  *
  * All text is printable ASCII: what a peer wrote into its names is escaped.
  */
@@ -10,7 +10,7 @@
 
 #include <gnutls/x509.h>
 
-/* One reference. SL_MEMORY. */
+/* Creates the texts with one reference. SL_MEMORY. */
 enum sl_status sl_gnutls_certificate_texts(struct sl_allocator *allocator,
                                            gnutls_x509_crt_t certificate,
                                            struct sl_tls_texts **texts);

@@ -50,7 +50,7 @@ static enum sl_status set_priority(struct sl_tls_context *context,
                     has_1_2 ? ":+VERS-TLS1.2" : "");
     if (size < 0 || (size_t)size >= sizeof text)
         return sl_fail(failure, SL_INVALID, SL_STAGE_TLS,
-                       "ciphers: too long a list");
+                       "ciphers: the list is too long");
     result = gnutls_priority_init2(&context->priority, text, NULL, 0);
     return result < 0 ? fail(failure, "ciphers", "", result) : SL_OK;
 }
@@ -173,7 +173,7 @@ static enum sl_status load_roots(struct sl_tls_context *context,
 
 /* ---- the client's own certificate ---- */
 
-/* Locked by a password, which is missing or another one. */
+/* Fails for a file locked by a password, which is missing or another one. */
 static enum sl_status fail_locked(struct sl_failure *failure,
                                   const char *option, const char *path,
                                   const char *password)

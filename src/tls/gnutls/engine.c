@@ -9,7 +9,8 @@
 
 #define MOST_HANDSHAKE_BYTES ((size_t)100 * 1024)
 
-/* RFC 8446 4.6.1: a ticket is good for a week at most; nobody needs it so long. */
+/* A ticket is good for a week at most (RFC 8446 4.6.1); two hours are
+ * enough. */
 #define SESSION_SECONDS 7200
 
 /* ---- the transport ---- */
@@ -30,7 +31,7 @@ static ssize_t pull(gnutls_transport_ptr_t pointer, void *to, size_t size)
     return (ssize_t)count;
 }
 
-/* Asked before GnuTLS would wait: nothing is ever waited for. */
+/* Called before GnuTLS would wait; it never waits. */
 static int has_input(gnutls_transport_ptr_t pointer, unsigned milliseconds)
 {
     struct sl_tls_engine *engine = pointer;
@@ -99,11 +100,11 @@ static void offer_session(struct sl_tls_engine *engine)
 
     if (session == NULL)
         return;
-    /* What is not taken makes a full handshake. */
+    /* A session that is refused leads to a full handshake. */
     gnutls_session_set_data(engine->session, session->bytes.data,
                             session->bytes.size);
-    /* Used twice, a TLS 1.3 ticket would tell an onlooker that both
-     * connections have one client (RFC 8446 C.4). */
+    /* Used twice, a TLS 1.3 ticket would show an onlooker that both connections
+     * have one client (RFC 8446 C.4). */
     if (session->is_single_use)
         sl_gnutls_sessions_drop(cache, session);
     else
@@ -272,7 +273,7 @@ static enum sl_status break_down(struct sl_tls_engine *engine, int result)
     return fail(engine, SL_TLS, gnutls_strerror(result));
 }
 
-/* What GnuTLS's answer means. SL_OK: call again; SL_AGAIN; else the engine is
+/* Translates GnuTLS's answer. SL_OK: call again; SL_AGAIN; else the engine is
  * broken. */
 static enum sl_status translate(struct sl_tls_engine *engine, int result)
 {
@@ -324,7 +325,7 @@ static enum sl_status accept_peer(struct sl_tls_engine *engine)
 
     if (status == SL_OK)
         status = sl_gnutls_verify_again(engine, &engine->state.failure);
-    /* RFC 7301 3.2: the server may choose among what was offered. */
+    /* RFC 7301 3.2: the server may choose among the protocols offered. */
     if (status == SL_OK && chosen_protocol(engine) == NULL &&
         gnutls_alpn_get_selected_protocol(engine->session, &chosen) == 0)
         status = fail(engine, SL_TLS,
@@ -360,7 +361,7 @@ enum sl_status sl_gnutls_engine_handshake(struct sl_tls_engine *engine,
     leave(engine);
     if (!sl_is_failure(status))
         return status;
-    /* What was offered may be what broke it. */
+    /* The session offered may be the reason for the failure. */
     if (engine->identity != NULL)
         sl_gnutls_sessions_forget(&engine->context->sessions, engine->identity);
     return sl_tls_engine_repeat(&engine->state, failure);
@@ -418,7 +419,7 @@ enum sl_status sl_gnutls_engine_decrypt(struct sl_tls_engine *engine,
             total += count;
     }
     leave(engine);
-    /* A failure behind content is told by the next call. */
+    /* The next call reports a failure behind content. */
     return total > 0 ? SL_OK : status;
 }
 

@@ -24,7 +24,7 @@ struct sl_tls_engine {
     enum sl_status refused;     /* why nothing could be pushed */
     bool is_starved;            /* there was nothing to pull */
     bool has_pulled;
-    bool has_ticket; /* one came that is not kept yet */
+    bool has_ticket; /* one arrived that is not kept yet */
     bool is_checked; /* the chain was verified, name and all */
     struct sl_tls_engine_state state;
     struct sl_tls_peer expected;

@@ -4,7 +4,7 @@
  *   engine       one session between two buffers
  *   verify       chain, name, pins
  *   certificate  a certificate as text
- *   session      what may be resumed, per identity
+ *   session      sessions to resume, per identity
  */
 #ifndef SL_TLS_GNUTLS_PROVIDER_H
 #define SL_TLS_GNUTLS_PROVIDER_H

@@ -5,13 +5,13 @@
 
 #include <time.h>
 
-/* Of names from the wire, as shown in a reason. */
+/* The length of a name from the wire that a reason shows. */
 #define SHOWN 96
 
-/* As many as a handshake may bring. */
+/* The most certificates of a handshake. */
 #define MOST_SHOWN_CERTIFICATES 16
 
-/* What the peer showed, parsed: the leaf first. */
+/* The peer's certificates, parsed: the leaf first. */
 struct chain {
     gnutls_x509_crt_t certificates[MOST_SHOWN_CERTIFICATES];
     unsigned count;
@@ -92,8 +92,8 @@ static bool has_name(const gnutls_datum_t *a, const gnutls_datum_t *b)
     return a->size == b->size && memcmp(a->data, b->data, a->size) == 0;
 }
 
-/* The certificate called `name`, above the leaf or among the roots; the caller
- * deinits it. NULL: none. */
+/* Finds the certificate called `name`, above the leaf or among the roots; the
+ * caller deinits it. NULL: not found. */
 static gnutls_x509_crt_t find_issuer(const struct sl_tls_context *context,
                                      const struct chain *chain,
                                      const gnutls_datum_t *name)
@@ -127,7 +127,7 @@ static gnutls_x509_crt_t find_issuer(const struct sl_tls_context *context,
     return found;
 }
 
-/* What one list of the issuer's says about a certificate. */
+/* Checks a certificate against one list of its issuer's. */
 static enum sl_status check_list(gnutls_x509_crl_t list,
                                  gnutls_x509_crt_t issuer,
                                  gnutls_x509_crt_t certificate,
@@ -229,7 +229,7 @@ static enum sl_status explain_unknown(const struct chain *chain,
                    subject);
 }
 
-/* Names the certificate that is out of its time, when there is one. */
+/* Names the certificate whose time has not begun or is over; false: none is. */
 static bool explain_time(const struct chain *chain, struct sl_failure *failure)
 {
     time_t now = time(NULL);
@@ -294,8 +294,8 @@ static enum sl_status verify_signatures(struct sl_tls_engine *engine,
     return check_lists(engine->context, chain, failure);
 }
 
-/* All that can be checked; a resumed session proved its chain before it was
- * kept, and shows that nothing of it has ended since. */
+/* Checks all that can be checked. A resumed session proved its chain before it
+ * was kept, and shows that no part of it has ended since. */
 static enum sl_status verify(struct sl_tls_engine *engine, bool is_resumed,
                              struct sl_failure *failure)
 {

@@ -1,7 +1,7 @@
-/* tls/gnutls/verify.h - is the peer who it should be; asked twice
+/* tls/gnutls/verify.h - checks that the peer is the right one, twice
  *
  * While the handshake runs, so that a refusal reaches the peer as an alert, and
- * again when the library says that it is done.
+ * again when the library reports its end.
  */
 #ifndef SL_TLS_GNUTLS_VERIFY_H
 #define SL_TLS_GNUTLS_VERIFY_H
@@ -12,8 +12,9 @@
 
 struct sl_tls_engine;
 
-/* For gnutls_certificate_set_verify_function. 0 only when everything held, which
- * the engine then remembers; else the engine's failure says why. */
+/* For gnutls_certificate_set_verify_function. 0 only when every check passed,
+ * which the engine then remembers; else the engine's failure holds the
+ * reason. */
 int sl_gnutls_verify_chain(gnutls_session_t session);
 
 /* After the handshake. SL_OK; SL_TLS, SL_MEMORY. */

@@ -1,8 +1,8 @@
-/* tls/openssl/bio.h - buffers as what an SSL reads from and writes to
+/* tls/openssl/bio.h - buffers as the input and output of an SSL
  *
  *   `in` -> read -> [ SSL ] -> write -> `out`
  *
- * Both are known for the length of one call only. What goes by is followed
+ * Both are known for the length of one call only. Bytes that pass are followed
  * record by record.
  */
 #ifndef SL_TLS_OPENSSL_BIO_H
@@ -15,7 +15,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-/* Where the records of one direction end (RFC 8446 5.1). */
+/* Follows the records of one direction to their ends (RFC 8446 5.1). */
 struct sl_openssl_edge {
     uint64_t count;            /* protected records that have ended */
     unsigned char header[5];   /* of the record that is under way */
@@ -37,7 +37,7 @@ BIO_METHOD *sl_openssl_bio_method(void);
 
 /* Reads and writes through `bio`, which must outlive it. NULL without memory. */
 BIO *sl_openssl_bio_create(BIO_METHOD *method, struct sl_openssl_bio *bio);
-/* The one that was given to create. */
+/* The bio that was given to create. */
 struct sl_openssl_bio *sl_openssl_bio_of(BIO *made);
 
 /* A call begins, and ends. */

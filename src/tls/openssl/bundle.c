@@ -9,7 +9,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
-/* No system trusts nearly as much. */
+/* The largest file: no system trusts nearly as much. */
 #define MOST_BYTES ((long long)64 * 1024 * 1024)
 
 /* ---- finding the subject without parsing the rest ---- */
@@ -110,7 +110,7 @@ static enum sl_status read_all(struct sl_openssl_bundle *bundle, BIO *file)
     }
     if (status != SL_OK)
         return status;
-    /* Whatever else is wrong, the ordinary way says it better. */
+    /* Any other fault is reported better by the ordinary way. */
     if (!sl_openssl_error_is_end_of_pem() || bundle->count == 0)
         return SL_UNSUPPORTED;
     return SL_OK;

@@ -35,7 +35,7 @@ struct sl_openssl_bundle {
     size_t room; /* for entries */
 };
 
-/* SL_UNSUPPORTED: it holds something that is no plain certificate, so that it
+/* SL_UNSUPPORTED: the file holds something other than plain certificates, so it
  * has to be loaded in the ordinary way. SL_TLS, SL_MEMORY. */
 enum sl_status sl_openssl_bundle_create(struct sl_allocator *allocator,
                                         const char *path,
@@ -43,8 +43,8 @@ enum sl_status sl_openssl_bundle_create(struct sl_allocator *allocator,
                                         struct sl_failure *failure);
 void sl_openssl_bundle_destroy(struct sl_openssl_bundle *bundle);
 
-/* Adds the roots called `issuer` to `store`, and those above them. What cannot
- * be added for lack of memory is missing, and the chain refused. */
+/* Adds the roots called `issuer` to `store`, and those above them. A root that
+ * cannot be added for lack of memory is missing, and the chain refused. */
 void sl_openssl_bundle_offer(struct sl_openssl_bundle *bundle,
                              X509_STORE *store, const X509_NAME *issuer);
 

@@ -1,4 +1,4 @@
-/* tls/openssl/certificate.h - certificates as text, and measures taken on them
+/* tls/openssl/certificate.h - certificates as text, and their digests
  *
  * All text is printable ASCII: what a peer wrote into its names is escaped.
  */
@@ -9,7 +9,7 @@
 
 #include <openssl/x509.h>
 
-/* One reference. SL_MEMORY. */
+/* Creates the texts with one reference. SL_MEMORY. */
 enum sl_status sl_openssl_certificate_texts(struct sl_allocator *allocator,
                                             X509 *certificate,
                                             struct sl_tls_texts **texts);

@@ -11,9 +11,9 @@
 #include <openssl/pkcs12.h>
 #include <stdio.h>
 
-/* AES-128-GCM first: the least work per byte where the machine has AES, and
- * nobody breaks it sooner than the rest of the connection. Only ciphers with
- * forward secrecy and authentication of the whole record. */
+/* AES-128-GCM comes first: it is the least work per byte where the machine has
+ * AES, and breaking it is no easier than breaking the rest of the connection.
+ * Only ciphers with forward secrecy and authentication of the whole record. */
 #define CIPHERS_1_3                                  \
     "TLS_AES_128_GCM_SHA256:TLS_AES_256_GCM_SHA384:" \
     "TLS_CHACHA20_POLY1305_SHA256"
@@ -26,7 +26,8 @@
  * changes it. */
 #define SECURITY_LEVEL 2
 
-/* Real chains have three or four; each more costs a signature check. */
+/* The most intermediates: real chains have three or four, and each more costs a
+ * signature check. */
 #define MOST_INTERMEDIATES 10
 
 static enum sl_status fail_library(struct sl_failure *failure, const char *what)
@@ -64,8 +65,8 @@ static enum sl_status set_versions(SSL_CTX *ssl,
     return SL_OK;
 }
 
-/* One list for both versions: TLS 1.3 names begin with TLS_, and a version of
- * which the list does not speak keeps its default. */
+/* Sets the ciphers of both versions from one list: TLS 1.3 names begin with
+ * TLS_. A version without names in the list keeps its default. */
 static enum sl_status set_ciphers(SSL_CTX *ssl, const char *list,
                                   struct sl_failure *failure)
 {
@@ -132,7 +133,7 @@ static enum sl_status fail_file(struct sl_failure *failure, const char *option,
     return fail_library(failure, what);
 }
 
-/* Locked by a password, which is missing or another one. */
+/* Fails for a file locked by a password, which is missing or another one. */
 static enum sl_status fail_locked(struct sl_failure *failure,
                                   const char *option, const char *path,
                                   const char *password)
@@ -257,9 +258,9 @@ static void set_modes(struct sl_tls_context *context)
     SSL_CTX_set_msg_callback(ssl, sl_openssl_engine_note_message);
     SSL_CTX_sess_set_new_cb(ssl, sl_openssl_engine_keep_session);
     SSL_CTX_set_options(ssl, options);
-    /* One record per call, and a call that comes back after each message that
-     * is not content: so the work of one call is bounded. Buffers are given
-     * back at rest, not after each record. */
+    /* A call handles one record, and returns after each message that is not
+     * content, so the work of one call is bounded. Buffers are given back at
+     * rest, not after each record. */
     SSL_CTX_set_mode(ssl, SSL_MODE_ENABLE_PARTIAL_WRITE |
                               SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER);
     SSL_CTX_clear_mode(ssl, SSL_MODE_AUTO_RETRY);

@@ -37,8 +37,8 @@ enum sl_status sl_openssl_context_create(struct sl_allocator *allocator,
 void sl_openssl_context_retain(struct sl_tls_context *context);
 void sl_openssl_context_release(struct sl_tls_context *context);
 
-/* One reference to a certificate's texts, made when they are not there yet; NULL
- * without memory. */
+/* A certificate's texts, with one reference, made when they are not there yet;
+ * NULL without memory. */
 struct sl_tls_texts *sl_openssl_context_texts(struct sl_tls_context *context,
                                               X509 *certificate);
 

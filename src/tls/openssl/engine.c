@@ -6,15 +6,15 @@
 
 #define RECORD_HEADER 5
 
-/* Of a record of TLS 1.3: kind and tag. */
+/* The bytes that a record of TLS 1.3 adds to its content: kind and tag. */
 #define RECORD_OVERHEAD (1 + 16)
 
-/* Content after which it is worth while to go on without the SSL. */
+/* The content after which it pays to go on without the SSL. */
 #define MUCH_CONTENT ((size_t)64 * 1024)
 
 struct sl_tls_engine *sl_openssl_engine_of(const SSL *ssl)
 {
-    /* It is the first of the engine's members. */
+    /* The bio is the first of the engine's members. */
     return (struct sl_tls_engine *)sl_openssl_bio_of(SSL_get_rbio(ssl));
 }
 
@@ -187,7 +187,7 @@ void sl_openssl_engine_note_secret(const SSL *ssl, const char *line)
     int size;
 
     if (engine->keeps_ssl)
-        ; /* nobody would use it */
+        ; /* the secrets would not be used */
     else if (starts_with(line, "SERVER_TRAFFIC_SECRET_0 "))
         read_secret(line, &engine->receiving);
     else if (starts_with(line, "CLIENT_TRAFFIC_SECRET_0 "))
@@ -205,9 +205,9 @@ static void keep_ssl(struct sl_tls_engine *engine)
     forget_secrets(engine);
 }
 
-/* Counts what records bring of messages against the messages that were
- * understood: what is left has begun and not ended. Padding counts as begun,
- * until content says that it is not; RFC 8446 5.1 lets nothing come between. */
+/* Follows messages: the bytes that records bring are counted against the
+ * messages understood; the rest has begun and not ended. Padding counts as
+ * begun, until content follows; RFC 8446 5.1 lets nothing come between. */
 static void follow_messages(struct sl_tls_engine *engine, unsigned char kind)
 {
     if (kind == SSL3_RT_HANDSHAKE)
@@ -225,7 +225,7 @@ void sl_openssl_engine_note_message(int is_sent, int version, int kind,
 
     (void)version;
     (void)unused;
-    /* From now on other secrets hold, which are not told. */
+    /* From now on other secrets hold, which the callback does not report. */
     if (kind == SSL3_RT_HANDSHAKE && size > 0 && *at == SSL3_MT_KEY_UPDATE)
         keep_ssl(engine);
     if (is_sent)
@@ -282,8 +282,8 @@ static void enter(struct sl_tls_engine *engine, struct sl_buffer *in,
 static void leave(struct sl_tls_engine *engine)
 {
     sl_openssl_bio_leave(&engine->bio);
-    /* Nothing of ours is left for others who use OpenSSL in this thread; where
-     * nothing failed there is nothing. */
+    /* Leaves nothing in the queue for other users of OpenSSL in this thread;
+     * after a success there is nothing. */
     if (engine->state.failure.status != SL_OK)
         sl_openssl_error_clear();
 }
@@ -296,7 +296,7 @@ void sl_openssl_engine_rest(struct sl_tls_engine *engine)
         SSL_free_buffers(engine->ssl);
 }
 
-/* Keeps the reason for good; one that the check of the certificate left is
+/* Keeps the reason for good; a reason left by the check of the certificate is
  * better than OpenSSL's. */
 static enum sl_status break_down(struct sl_tls_engine *engine)
 {
@@ -309,7 +309,7 @@ static enum sl_status break_down(struct sl_tls_engine *engine)
     return sl_openssl_error_take(&engine->state.failure, SL_TLS, NULL);
 }
 
-/* What OpenSSL's answer means. SL_OK: call again; SL_AGAIN, SL_END; else the
+/* Translates OpenSSL's answer. SL_OK: call again; SL_AGAIN, SL_END; else the
  * engine is broken. */
 static enum sl_status translate(struct sl_tls_engine *engine, int result)
 {
@@ -327,7 +327,7 @@ static enum sl_status translate(struct sl_tls_engine *engine, int result)
 
 /* ---- handshake ---- */
 
-/* RFC 7301 3.2: the server may choose among what was offered. */
+/* RFC 7301 3.2: the server may choose among the protocols offered. */
 static enum sl_status check_alpn(struct sl_tls_engine *engine)
 {
     const unsigned char *chosen;
@@ -364,15 +364,15 @@ static void drop_but_first(STACK_OF(X509) * chain)
         X509_free(sk_X509_pop(chain));
 }
 
-/* Only the leaf is of use from now on; what stood above it has been checked
- * and would cost 5 KB a certificate for as long as the connection idles. */
+/* Only the leaf is of use from now on; the certificates above it have been
+ * checked and would cost 5 KB each for as long as the connection idles. */
 static void drop_chains(struct sl_tls_engine *engine)
 {
     drop_but_first(SSL_get_peer_cert_chain(engine->ssl));
     drop_but_first(SSL_get0_verified_chain(engine->ssl));
 }
 
-/* Kept, because the SSL may go before the connection does. */
+/* Keeps the information, because the SSL may go before the connection does. */
 static void note_info(struct sl_tls_engine *engine)
 {
     engine->info.version = SSL_get_version(engine->ssl);
@@ -398,7 +398,7 @@ static enum sl_status accept_peer(struct sl_tls_engine *engine)
         return status;
     drop_chains(engine);
     note_info(engine);
-    /* What goes over from now on is under the keys of the connection. */
+    /* Records from now on are under the keys of the connection. */
     engine->bio.received.count = 0;
     engine->bio.sent.count = 0;
     engine->message_left = 0;
@@ -435,7 +435,7 @@ enum sl_status sl_openssl_engine_handshake(struct sl_tls_engine *engine,
     leave(engine);
     if (!sl_is_failure(status))
         return status;
-    /* What was offered may be what broke it. */
+    /* The session offered may be the reason for the failure. */
     if (engine->slot != NULL)
         sl_openssl_slot_clear(engine->slot);
     return sl_tls_engine_repeat(&engine->state, failure);
@@ -443,7 +443,7 @@ enum sl_status sl_openssl_engine_handshake(struct sl_tls_engine *engine,
 
 /* ---- content ---- */
 
-/* One SSL_read into the tail of `plain`. */
+/* Calls SSL_read once, into the tail of `plain`. */
 static enum sl_status read_once(struct sl_tls_engine *engine,
                                 struct sl_buffer *plain, size_t want,
                                 size_t *count, struct sl_failure *failure)
@@ -472,7 +472,7 @@ static enum sl_status read_once(struct sl_tls_engine *engine,
     return status;
 }
 
-/* One record, or what is left of it, without the SSL. */
+/* Opens one record, or the rest of one, without the SSL. */
 static enum sl_status open_once(struct sl_tls_engine *engine,
                                 struct sl_buffer *in, struct sl_buffer *plain,
                                 size_t want, size_t *count,
@@ -510,7 +510,7 @@ enum sl_status sl_openssl_engine_decrypt(struct sl_tls_engine *engine,
         if (engine->records != NULL)
             status = open_once(engine, in, plain, want - total, &count, out,
                                failure);
-        /* Saves renting room for nothing. */
+        /* Avoids renting room for nothing. */
         else if (in->length == 0 && !SSL_has_pending(engine->ssl) &&
                  !(SSL_get_shutdown(engine->ssl) & SSL_RECEIVED_SHUTDOWN)) {
             engine->bio.is_starved = true;
@@ -523,11 +523,11 @@ enum sl_status sl_openssl_engine_decrypt(struct sl_tls_engine *engine,
             take_over(engine);
     }
     leave(engine);
-    /* A failure behind content is told by the next call. */
+    /* The next call reports a failure behind content. */
     return total > 0 ? SL_OK : status;
 }
 
-/* One record. SL_AGAIN: a message of the peer's has to end before. */
+/* Writes one record. SL_AGAIN: one of the peer's messages has to end first. */
 static enum sl_status write_once(struct sl_tls_engine *engine,
                                  struct sl_view plain, size_t *count)
 {
@@ -562,7 +562,7 @@ sl_openssl_engine_encrypt(struct sl_tls_engine *engine, struct sl_view plain,
     if (plain.size > SL_TLS_MOST_ENCRYPTED)
         plain.size = SL_TLS_MOST_ENCRYPTED;
     enter(engine, in, out);
-    /* Another request on the same connection: it is worth while. */
+    /* Another request on the same connection: it pays to go on without it. */
     take_over(engine);
     while (status == SL_OK && total < plain.size) {
         status = write_once(
@@ -583,7 +583,7 @@ void sl_openssl_engine_close(struct sl_tls_engine *engine,
     if (!sl_tls_engine_begin_close(&engine->state))
         return;
     enter(engine, NULL, out);
-    /* Once: says that we end. Whether the peer answers is the reader's to see. */
+    /* Once: announces our end. The reader notices whether the peer answers. */
     if (engine->records != NULL)
         sl_openssl_records_close(engine->records, out);
     else if (!SSL_in_init(engine->ssl)) /* not between a message's halves */

@@ -8,9 +8,9 @@
  *
  * With TLS 1.3 the SSL makes the connection and serves the first request, with
  * the tickets before its answer. When another request follows, much content
- * comes, or the connection rests, record.h takes over with the secrets and
- * the SSL is freed. It stays where keys were updated before: it does not tell
- * those secrets.
+ * arrives, or the connection rests, record.h takes over with the secrets and
+ * the SSL is freed. The SSL stays where keys were updated before: it does not
+ * reveal those secrets.
  *
  * The first failure is kept and repeated by every later call.
  */
@@ -33,7 +33,7 @@ struct sl_tls_engine {
     SSL *ssl;                           /* NULL once it is not needed */
     struct sl_openssl_records *records; /* NULL until then */
     struct sl_openssl_slot *slot;       /* NULL: nothing is kept */
-    SSL_SESSION *early_session;         /* came before the peer was accepted */
+    SSL_SESSION *early_session;         /* from before the peer's acceptance */
     void *owner;
     struct sl_tls_texts *texts; /* of the peer, once asked for */
     size_t content_size;        /* received through the SSL */

@@ -4,7 +4,7 @@
 #include <openssl/ssl.h>
 #include <stdio.h>
 
-/* What is said of the failures a user meets most; NULL: OpenSSL's own words. */
+/* Our words for the failures a user meets most; NULL: OpenSSL's own words. */
 static const char *plain_words(unsigned long code)
 {
     if (ERR_GET_LIB(code) != ERR_LIB_SSL)
@@ -68,8 +68,8 @@ static void describe(unsigned long code, char *text, size_t size)
 enum sl_status sl_openssl_error_take(struct sl_failure *failure,
                                      enum sl_status otherwise, const char *what)
 {
-    /* The earliest entry is where it happened, the others are its callers; but
-     * for a caller that knows what it means. */
+    /* The earliest entry is the place of the error, the others are its callers.
+     * A caller's entry is chosen if it has plain words and the first has none. */
     unsigned long chosen = ERR_get_error();
     unsigned long code;
     bool is_memory = false;

@@ -2,10 +2,10 @@
  *
  *   context      options -> SSL_CTX, once per configuration
  *   engine       one SSL between two buffers
- *   roots        what a context trusts
+ *   roots        the certificates that a context trusts
  *   bundle       many roots, each parsed when asked for
  *   verify       chain, name, pins; checked twice
- *   session      what may be resumed, per identity
+ *   session      sessions to resume, per identity
  *   certificate  a certificate as text
  *   error        the error queue as a reason
  */

@@ -9,13 +9,13 @@
 #define TAG_SIZE    16
 #define NONCE_SIZE  12
 
-/* RFC 8446 5.2: what a record may hold beyond 2^14 bytes of content. */
+/* RFC 8446 5.2: the most bytes of a record, beyond 2^14 bytes of content. */
 #define MOST_SEALED (16384 + 256)
 
 /* RFC 8446 5.4: content, kind and padding. */
 #define MOST_INNER (16384 + 1)
 
-/* So that a record with all that belongs to it fits into one segment. */
+/* The most content of a record that fits into one segment with its framing. */
 #define MOST_CONTENT ((size_t)16384 - HEADER_SIZE - 1 - TAG_SIZE)
 
 #define LITTLE_CONTENT 1024
@@ -28,8 +28,8 @@ enum message { NEW_SESSION_TICKET = 4, KEY_UPDATE = 24 };
 
 /* ---- keys ---- */
 
-/* RFC 8446 7.1: HKDF-Expand-Label without a context; one block of it is all
- * that is ever wanted. */
+/* RFC 8446 7.1: HKDF-Expand-Label without a context; one block of output is
+ * always enough. */
 static bool expand(const struct sl_openssl_records *records,
                    const struct sl_openssl_secret *secret, const char *label,
                    unsigned char *to, size_t size)
@@ -56,7 +56,7 @@ static bool expand(const struct sl_openssl_records *records,
     return is_made;
 }
 
-/* Keys of the secret, counting from 0. */
+/* Sets the keys of a secret, counting from 0. */
 static bool set_keys(const struct sl_openssl_records *records,
                      struct sl_openssl_keys *keys, bool encrypts)
 {
@@ -162,7 +162,7 @@ void sl_openssl_records_destroy(struct sl_openssl_records *records)
 
 /* ---- sending ---- */
 
-/* Content and kind into room for both. */
+/* Encrypts content and kind into room for both. */
 static bool encrypt(EVP_CIPHER_CTX *cipher, struct sl_view plain,
                     unsigned char kind, unsigned char *to)
 {
@@ -305,8 +305,8 @@ static bool decrypt_in_place(struct sl_openssl_keys *keys, struct sl_buffer *in,
            EVP_CipherFinal_ex(keys->cipher, tag, &count) == 1;
 }
 
-/* The kind behind content and before padding; `*size` becomes the content's.
- * RFC 8446 5.4. 0: all of it is padding. */
+/* Finds the kind behind content and before padding; `*size` becomes the
+ * content's. RFC 8446 5.4. 0: all of it is padding. */
 static int find_kind(const struct sl_buffer *in, size_t *size)
 {
     char last[16];
@@ -419,8 +419,8 @@ static enum sl_status take_handshake(struct sl_openssl_records *records,
     return status;
 }
 
-/* Moves what was decrypted before; the rest of its record goes with the last
- * of it. */
+/* Moves content that was decrypted before; the rest of its record goes with the
+ * last byte. */
 static enum sl_status give_content(struct sl_openssl_records *records,
                                    struct sl_buffer *in,
                                    struct sl_buffer *plain, size_t want,
@@ -447,7 +447,7 @@ static enum sl_status give_content(struct sl_openssl_records *records,
     return sl_fail(failure, status, SL_STAGE_TLS, "no room for content");
 }
 
-/* A decrypted record that holds no content, at the head of `in`. */
+/* Takes a decrypted record without content from the head of `in`. */
 static enum sl_status take_other(struct sl_openssl_records *records, int kind,
                                  const struct sl_buffer *in, size_t size,
                                  struct sl_buffer *out,
@@ -466,7 +466,7 @@ static enum sl_status take_other(struct sl_openssl_records *records, int kind,
                   out, failure);
 }
 
-/* The header of a record that is all there. */
+/* Reads the header of a record; SL_AGAIN unless the whole record is there. */
 static enum sl_status read_header(struct sl_openssl_records *records,
                                   const struct sl_buffer *in,
                                   unsigned char header[HEADER_SIZE],

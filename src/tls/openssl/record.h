@@ -8,8 +8,8 @@
  * are sent from. Nothing is copied, and nothing is given out before its tag was
  * checked.
  *
- * What is no content: close_notify and alerts; key updates, which are answered;
- * tickets, which are passed over. Anything else is refused.
+ * Records without content: close_notify and alerts; key updates, which are
+ * answered; tickets, which are passed over. Anything else is refused.
  */
 #ifndef SL_TLS_OPENSSL_RECORD_H
 #define SL_TLS_OPENSSL_RECORD_H
@@ -26,7 +26,7 @@ struct sl_openssl_secret {
     uint8_t size; /* 0: not known */
 };
 
-/* One direction. */
+/* The keys of a direction. */
 struct sl_openssl_keys {
     EVP_CIPHER_CTX *cipher;
     uint64_t sequence;
@@ -58,17 +58,17 @@ struct sl_openssl_records *sl_openssl_records_create(
     const struct sl_openssl_secret *sending, uint64_t sent);
 void sl_openssl_records_destroy(struct sl_openssl_records *records);
 
-/* Up to `want` bytes of one record from `in`. SL_OK with `*count` bytes moved to
- * `plain` (0 when it was none of content). SL_AGAIN: not all of it is there.
- * SL_END. SL_LIMIT, SL_MEMORY: may be tried again unless is_broken. SL_TLS: for
- * good; an alert may stand in `out`. */
+/* Moves up to `want` bytes of one record of `in` to `plain`. SL_OK with
+ * `*count` bytes moved (0 for a record without content). SL_AGAIN: not all of
+ * it is there. SL_END. SL_LIMIT, SL_MEMORY: may be tried again unless
+ * is_broken. SL_TLS: for good; an alert may stand in `out`. */
 enum sl_status sl_openssl_records_open(struct sl_openssl_records *records,
                                        struct sl_buffer *in,
                                        struct sl_buffer *plain, size_t want,
                                        size_t *count, struct sl_buffer *out,
                                        struct sl_failure *failure);
 
-/* Content from the front of `plain`, as one record. */
+/* Encrypts content from the front of `plain`, as one record. */
 enum sl_status sl_openssl_records_seal(struct sl_openssl_records *records,
                                        struct sl_view plain,
                                        struct sl_buffer *out, size_t *consumed,

@@ -13,7 +13,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-/* From here on, some twenty roots, parsing them all at once is felt. */
+/* A file from this size on, some twenty roots, takes long to parse at once. */
 #define LARGE_FILE ((long)32 * 1024)
 
 static enum sl_status fail(struct sl_failure *failure, const char *option,
@@ -56,7 +56,7 @@ static bool is_hashed(const char *name)
     return size == 8 && name[8] == '.' && name[9] >= '0' && name[9] <= '9';
 }
 
-/* Something, and nothing that OpenSSL will ever look for. */
+/* Whether it holds something, and nothing that OpenSSL will ever look for. */
 static bool is_unhashed(const char *path)
 {
     DIR *directory = opendir(path);
@@ -65,7 +65,7 @@ static bool is_unhashed(const char *path)
     bool has_other = false;
 
     if (directory == NULL)
-        return false; /* whatever is wrong shows itself below */
+        return false; /* the fault shows itself below */
     while (!has_hashed && (entry = readdir(directory)) != NULL) {
         has_hashed = is_hashed(entry->d_name);
         has_other |= entry->d_name[0] != '.';
@@ -118,18 +118,18 @@ static enum sl_status add_text(X509_STORE *store, struct sl_view text,
     return SL_OK;
 }
 
-/* NULL: not set, or empty, which OpenSSL takes for the same. */
+/* NULL: not set, or empty, which OpenSSL treats alike. */
 static const char *environment(const char *name)
 {
     const char *value = getenv(name);
 
-    /* Whoever starts a program with other rights must not choose its roots. */
+    /* The user who starts a set-user-ID program must not choose its roots. */
     if (value == NULL || value[0] == '\0' || OPENSSL_issetugid())
         return NULL;
     return value;
 }
 
-/* A list divided by colons, some of which need not be there. */
+/* Adds a list divided by colons; some directories may be missing. */
 static enum sl_status add_directories(X509_STORE *store, const char *option,
                                       const char *list,
                                       struct sl_failure *failure)
@@ -156,7 +156,7 @@ static enum sl_status add_directories(X509_STORE *store, const char *option,
     return answer;
 }
 
-/* What OpenSSL itself would do. A place that nobody named may be missing. */
+/* Adds the roots that OpenSSL itself would. A default place may be missing. */
 static enum sl_status add_environment(const struct sl_openssl_trust *trust,
                                       const char *file, const char *directory,
                                       struct sl_failure *failure)
@@ -228,7 +228,7 @@ static enum sl_status add_revoked(X509_STORE *store, const char *path,
         !sl_openssl_error_is_end_of_pem())
         return fail(failure, "crl_file", path);
     ERR_clear_error();
-    /* Set on the store: what a failed allocation loses of a connection's own
+    /* Set on the store: a failed allocation that loses a connection's own
      * parameters cannot switch this off. */
     if (!X509_STORE_set_flags(store, X509_V_FLAG_CRL_CHECK |
                                          X509_V_FLAG_CRL_CHECK_ALL))

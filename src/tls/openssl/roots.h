@@ -1,4 +1,4 @@
-/* tls/openssl/roots.h - what a context trusts, and what it knows as revoked */
+/* tls/openssl/roots.h - a context's roots, and its list of revocations */
 #ifndef SL_TLS_OPENSSL_ROOTS_H
 #define SL_TLS_OPENSSL_ROOTS_H
 
@@ -13,8 +13,9 @@ struct sl_openssl_trust {
     struct sl_openssl_bundle **bundle; /* set for a large file */
 };
 
-/* `ca`, `ca_file`, `ca_path` together, or the system's roots when there is none
- * of them and verification is on; then `crl_file`. SL_TLS, SL_MEMORY. */
+/* Loads `ca`, `ca_file`, `ca_path` together, or, if all three are missing and
+ * verification is on, the system's roots; then `crl_file`. SL_TLS,
+ * SL_MEMORY. */
 enum sl_status sl_openssl_roots_load(const struct sl_openssl_trust *trust,
                                      const struct sl_tls_options *options,
                                      struct sl_failure *failure);

@@ -4,7 +4,7 @@
  *         -> slot ...
  *
  * A slot belongs to one identity, and an identity holds everything that two
- * connections must share before one may resume what the other began. Both an
+ * connections must share before one may resume a session of the other. Both an
  * engine and the cache hold references to a slot, so a ticket that arrives late
  * finds its slot even when the cache has dropped it.
  */
@@ -39,7 +39,7 @@ void sl_openssl_sessions_init(struct sl_openssl_sessions *cache,
                               struct sl_allocator *allocator);
 void sl_openssl_sessions_fini(struct sl_openssl_sessions *cache);
 
-/* One reference to the slot of `identity`; NULL without memory. The slot not
+/* The slot of `identity`, with one reference; NULL without memory. The slot not
  * used for longest is dropped when there are too many. */
 struct sl_openssl_slot *
 sl_openssl_sessions_find(struct sl_openssl_sessions *cache,
@@ -49,12 +49,12 @@ void sl_openssl_slot_release(struct sl_openssl_slot *slot);
 /* Adopts one reference to `session`; the oldest makes room. */
 void sl_openssl_slot_put(struct sl_openssl_slot *slot, SSL_SESSION *session);
 
-/* One reference to the newest session still good, or NULL. A TLS 1.3 ticket
- * leaves the slot: used twice, it would tell an onlooker that both connections
+/* The newest session still good, with one reference, or NULL. A TLS 1.3 ticket
+ * leaves the slot: used twice, it would show an onlooker that both connections
  * have one client (RFC 8446 C.4). */
 SSL_SESSION *sl_openssl_slot_take(struct sl_openssl_slot *slot);
 
-/* Forgets all of it. */
+/* Forgets all sessions. */
 void sl_openssl_slot_clear(struct sl_openssl_slot *slot);
 
 #endif

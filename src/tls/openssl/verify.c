@@ -12,7 +12,7 @@
 #define HOST_FLAGS \
     (X509_CHECK_FLAG_NEVER_CHECK_SUBJECT | X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS)
 
-/* Of names from the wire, as shown in a reason. */
+/* The length of a name from the wire that a reason shows. */
 #define SHOWN 96
 
 /* ---- single checks ---- */
@@ -64,7 +64,7 @@ static enum sl_status check_dates(X509 *certificate, struct sl_failure *failure)
 
 /* ---- the chain ---- */
 
-/* Says what is wrong, where the name of the error alone would not. */
+/* Explains an error whose name alone would not. */
 static enum sl_status explain(X509_STORE_CTX *store, struct sl_failure *failure)
 {
     X509 *current = X509_STORE_CTX_get_current_cert(store);
@@ -120,7 +120,7 @@ static enum sl_status explain(X509_STORE_CTX *store, struct sl_failure *failure)
 }
 
 /* Every setting is made here, on the very parameters that are used, and its
- * result looked at: what the connection carries may be lost in copying. */
+ * result checked: the connection's own parameters may be lost in copying. */
 static bool set_expectations(X509_STORE_CTX *store,
                              const struct sl_tls_peer *peer)
 {
@@ -136,7 +136,8 @@ static bool set_expectations(X509_STORE_CTX *store,
     return X509_VERIFY_PARAM_set1_host(param, peer->host, peer->host_size);
 }
 
-/* What the chain may end in must be in the store before it is looked for. */
+/* The roots that a chain may end in must be in the store before the chain is
+ * built. */
 static void fetch_roots(struct sl_openssl_bundle *bundle, X509_STORE_CTX *store)
 {
     STACK_OF(X509) *sent = X509_STORE_CTX_get0_untrusted(store);
@@ -193,7 +194,7 @@ int sl_openssl_verify_chain(X509_STORE_CTX *store, void *unused)
 
     (void)unused;
     if (!engine->context->policy.verifies) {
-        /* Remembered with the session: it proves nothing later either. */
+        /* Remembered with the session: it stays without proof later. */
         X509_STORE_CTX_set_error(store, X509_V_ERR_UNSPECIFIED);
         return 1;
     }
@@ -234,7 +235,7 @@ enum sl_status sl_openssl_verify_again(struct sl_tls_engine *engine,
     X509 *certificate = SSL_get_peer_certificate(engine->ssl);
     enum sl_status status;
 
-    /* Also with verification off: nothing offered goes without one. */
+    /* Also with verification off: a peer without a certificate is refused. */
     if (certificate == NULL)
         return sl_fail(failure, SL_TLS, SL_STAGE_TLS,
                        "the peer showed no certificate");
