@@ -7,7 +7,7 @@
 
 /* When more connections than that were active at once, what they left behind is
  * worth the time that it takes to give it back. */
-#define BURST 1000
+#define BURST 500
 
 void sl_connections_options_default(struct sl_connections_options *options)
 {
