@@ -208,6 +208,13 @@ return {
     },
   },
   {
+    name = "W9b", title = "idle connections 150 ms after 9000 requests at once", measure = "burst",
+    figures = {
+      { field = "each", must = 1024, aim = 400, unit = "resident bytes each, above 8 MiB" },
+      { field = "whole", unit = "KiB resident" },
+    },
+  },
+  {
     name = "W9t", title = "1000 idle connections over TLS", measure = "idle_secure",
     figures = {
       { field = "together", must = 16384, aim = 10240, unit = "bytes allocated each" },

@@ -111,6 +111,15 @@ function counts.idle(bench)
   }
 end
 
+-- As many at once as there are descriptors for.
+function counts.burst(bench)
+  local files = tonumber(shell.run("ulimit -n")) or 20000
+  local count = math.min(9000, files - 100)
+  local arguments = ("burst %s/gather/%d %d"):format(bench.servers.fast, count, count)
+  local result = check_open(run_script(bench, "idle", arguments, mode(bench)), count)
+  return { each = math.max(0, result.burst - 8192) * 1024 / count, whole = result.burst }
+end
+
 function counts.idle_secure(bench)
   local variables = mode(bench)
   variables.CA_FILE = bench.servers.ca_file

@@ -6,6 +6,8 @@
 --                                           its own (127.1.x.y): nothing else grows, but each
 --                                           connection pays for its origin too. Prints idle=
 --                                           resident bytes per connection.
+--        idle.lua burst <url> <count>       as together, without a counter: prints burst= KiB that
+--                                           are resident more than before, 150 ms after the last.
 -- Prints connections= open at the end.
 
 local here = arg[0]:match("^(.*/)") or "./"
@@ -59,6 +61,19 @@ local function together()
   print(("connections=%d"):format(connections))
 end
 
+local function burst()
+  local client = new_client()
+  get(client, (url:gsub("/gather/.*", "/1k")))
+  local before = resident()
+  wave(client)
+  collectgarbage()
+  collectgarbage()
+  sluice.sleep(0.15)
+  local grown = meter.kib("VmRSS") - before
+  print(("burst=%d connections=%d"):format(grown, sluice.stats().connections))
+  client:close()
+end
+
 local function apart()
   local client = new_client()
   local function open(from, to)
@@ -75,4 +90,4 @@ local function apart()
   client:close()
 end
 
-sluice.run(how == "together" and together or apart)
+sluice.run(({ together = together, burst = burst, apart = apart })[how])

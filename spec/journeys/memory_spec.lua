@@ -117,3 +117,39 @@ describe("a body in one segment", function()
     assert.is_true(now.bytes < stats.bytes) -- and then its segment goes back
   end)
 end)
+
+describe("many requests at once", function()
+  local COUNT = 600
+  local web, before, client
+
+  setup(function() web = nginx.start() end)
+  teardown(function() web:stop() end)
+
+  before_each(function()
+    before = support.snapshot(sluice)
+    client = support.client { pool = { per_origin = COUNT, total = COUNT } }
+  end)
+
+  after_each(function()
+    client:close()
+    support.verify(sluice, before)
+  end)
+
+  it("leave no memory behind once their connections rest", function()
+    sluice.run(function()
+      local tasks = {}
+      for i = 1, COUNT do
+        tasks[i] = sluice.spawn(function()
+          local response <close> = assert(client:get(web.url .. "/json"))
+          return response.status
+        end)
+      end
+      for _, task in ipairs(tasks) do assert.equal(200, task:await()) end
+      assert.equal(COUNT, sluice.stats().idle)
+      local deadline = support.system.clock() + 30
+      repeat sluice.sleep(0.01) until sluice.stats().spare == 0 or support.system.clock() > deadline
+      assert.equal(0, sluice.stats().spare)
+      assert.equal(COUNT, sluice.stats().idle)
+    end)
+  end)
+end)

@@ -2,6 +2,9 @@
 
 #include <stdlib.h>
 #include <string.h>
+#ifdef __GLIBC__
+#include <malloc.h>
+#endif
 
 static void *system_resize(struct sl_allocator *self, void *pointer,
                            size_t old_size, size_t new_size)
@@ -15,9 +18,21 @@ static void *system_resize(struct sl_allocator *self, void *pointer,
     return realloc(pointer, new_size);
 }
 
+#ifdef __GLIBC__
+/* Of itself it gives back only what is free at the very end. */
+static void system_trim(struct sl_allocator *self)
+{
+    (void)self;
+    malloc_trim(0);
+}
+#else
+#define system_trim NULL
+#endif
+
 void sl_allocator_init_system(struct sl_allocator *allocator)
 {
     allocator->resize = system_resize;
+    allocator->trim = system_trim;
     allocator->calls = 0;
 }
 
@@ -46,4 +61,10 @@ void sl_free(struct sl_allocator *allocator, void *pointer, size_t size)
 {
     if (pointer != NULL)
         allocator->resize(allocator, pointer, size, 0);
+}
+
+void sl_allocator_trim(struct sl_allocator *allocator)
+{
+    if (allocator->trim != NULL)
+        allocator->trim(allocator);
 }

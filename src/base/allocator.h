@@ -14,6 +14,8 @@ struct sl_allocator {
      * resizes like realloc. NULL with a `new_size` leaves `pointer` alone. */
     void *(*resize)(struct sl_allocator *self, void *pointer, size_t old_size,
                     size_t new_size);
+    /* Gives unused pages back to the system; NULL: they go by themselves. */
+    void (*trim)(struct sl_allocator *self);
     uint64_t calls; /* allocations and growths so far */
 };
 
@@ -27,5 +29,9 @@ void *sl_allocate_zeroed(struct sl_allocator *allocator, size_t size);
 void *sl_reallocate(struct sl_allocator *allocator, void *pointer,
                     size_t old_size, size_t new_size);
 void sl_free(struct sl_allocator *allocator, void *pointer, size_t size);
+
+/* After much was freed: the pages of it that nothing else lies in go back to the
+ * system. Takes time in proportion to what is free. */
+void sl_allocator_trim(struct sl_allocator *allocator);
 
 #endif

@@ -68,7 +68,7 @@ enum sl_status sl_connection_open(struct sl_origin *origin,
 {
     struct sl_connections *all = origin->connections;
     struct sl_connection *created =
-        sl_allocate_zeroed(all->allocator, sizeof *created);
+        sl_cells_rent(&all->loop->cells, sizeof *created);
     struct sl_opening_options options = {
         .connect.pool = all->pool,
         .connect.host = origin->address != NULL ? origin->address
@@ -97,7 +97,7 @@ enum sl_status sl_connection_open(struct sl_origin *origin,
     status = sl_opening_begin(all->loop, all->pool, all->resolver, &options,
                               opened, created, &created->opening, failure);
     if (status != SL_OK) {
-        sl_free(all->allocator, created, sizeof *created);
+        sl_cells_return(&all->loop->cells, created, sizeof *created);
         return status;
     }
     created->origin = origin;
@@ -191,7 +191,7 @@ static void leave(struct sl_connection *connection)
     }
     sl_peer_release(connection->peer);
     sl_buffer_fini(&connection->input);
-    sl_free(all->allocator, connection, sizeof *connection);
+    sl_cells_return(&all->loop->cells, connection, sizeof *connection);
     sl_origin_free_room(origin);
 }
 

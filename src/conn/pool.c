@@ -6,6 +6,10 @@
  * use. */
 #define AWAKE (100 * SL_MILLISECOND)
 
+/* When more connections than that were active at once, what they left behind is
+ * worth the time that it takes to give it back. */
+#define BURST 500
+
 void sl_connections_options_default(struct sl_connections_options *options)
 {
     options->per_origin = 16;
@@ -84,11 +88,13 @@ void sl_connections_add_idle(struct sl_connections *connections,
     append(&connections->idle, connection);
     if (connections->oldest_awake == NULL)
         connections->oldest_awake = connection;
+    if (connections->stats.active > BURST)
+        connections->had_burst = true;
     connections->stats.idle++;
     connections->stats.active--;
     connections->short_count += connection->is_short;
     arm_expiry(connections, connection->expires);
-    if (connection->link.tls != NULL)
+    if (connection->link.tls != NULL || connections->had_burst)
         arm_rest(connections);
 }
 
@@ -143,6 +149,17 @@ static void expire(struct sl_timer *timer)
     sl_connections_release(all);
 }
 
+/* Once all is quiet: nothing is kept for what was in flight. */
+static void end_burst(struct sl_connections *all)
+{
+    if (!all->had_burst || all->oldest_awake != NULL ||
+        all->stats.active > BURST)
+        return;
+    all->had_burst = false;
+    sl_pool_trim(all->pool, 0);
+    sl_allocator_trim(all->allocator);
+}
+
 static void let_rest(struct sl_timer *timer)
 {
     struct sl_connections *all =
@@ -158,6 +175,7 @@ static void let_rest(struct sl_timer *timer)
         all->oldest_awake = connection->newer;
         sl_connection_rest(connection);
     }
+    end_burst(all);
     arm_rest(all);
 }
 

@@ -75,6 +75,7 @@ struct sl_connections {
     size_t refs;
     bool is_serving;
     bool is_closed;
+    bool had_burst; /* many were active at once: memory is given back later */
 };
 
 enum sl_status
@@ -98,7 +99,8 @@ void sl_connections_add_opening(struct sl_connections *connections,
                                 struct sl_connection *connection);
 void sl_connections_remove_opening(struct sl_connections *connections,
                                    struct sl_connection *connection);
-/* Starts its idle time and, for TLS, the time after which it rests. */
+/* Starts its idle time and, for TLS and after a burst, the time after which it
+ * rests. */
 void sl_connections_add_idle(struct sl_connections *connections,
                              struct sl_connection *connection);
 void sl_connections_remove_idle(struct sl_connections *connections,

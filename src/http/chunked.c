@@ -14,6 +14,9 @@
 /* More digits than that are read one by one. */
 #define PLAIN_DIGITS 7
 
+/* Few bytes are moved in steps of that many, without a call. */
+#define STEP ((size_t)16)
+
 /* Leading zeros are legal; endless ones are not waited for. */
 #define MOST_DIGITS 20
 
@@ -249,6 +252,54 @@ static bool join(const struct sl_chunked *chunked, struct run *run, char *from,
     return true;
 }
 
+static inline bool is_crlf(const char *at)
+{
+    return memcmp(at, "\r\n", 2) == 0;
+}
+
+/* Joins `size` bytes at `from` to the run that ends at `*tail`. */
+static inline void move_down(char **tail, const char *from, size_t size,
+                             const char *end)
+{
+    char *to = *tail;
+
+    *tail += size;
+    if (size > 4 * STEP || from - to < (ptrdiff_t)STEP ||
+        (size_t)(end - from) < size + STEP) {
+        memmove(to, from, size);
+        return;
+    }
+    /* what is too much is overwritten */
+    for (size_t done = 0; done < size; done += STEP)
+        memcpy(to + done, from + done, STEP);
+}
+
+/* Chunks as the last one, whose size line of `line_size` bytes `line` begins with:
+ * while that stays the same nothing has to be known of a chunk to find the next, and
+ * the processor is busy with several at once. Where another one starts. */
+static char *take_alike(char **tail, uint64_t line, size_t line_size,
+                        size_t size, char *at, const char *end)
+{
+    static const unsigned char kept[2 * sizeof line] = {255, 255, 255, 255,
+                                                        255, 255, 255, 255};
+    size_t whole = line_size + size + 2;
+    uint64_t mask;
+    uint64_t found;
+
+    if (line_size > sizeof mask)
+        return at;
+    memcpy(&mask, kept + sizeof mask - line_size, sizeof mask);
+    line &= mask;
+    while ((size_t)(end - at) >= whole + sizeof found) {
+        memcpy(&found, at, sizeof found);
+        if ((found & mask) != line || !is_crlf(at + line_size + size))
+            break;
+        move_down(tail, at + line_size, size, end);
+        at += whole;
+    }
+    return at;
+}
+
 /* Chunks without extension from `at`, whole small ones joined to the run. Returns
  * where the payload of a large or unfinished one starts, in state DATA, or where
  * something else does. */
@@ -259,13 +310,15 @@ static char *take_plain_chunks(struct sl_chunked *chunked, struct run *run,
         size_t size = 0;
         unsigned digit;
         char *data = at;
+        char *tail;
+        uint64_t line; /* moving may overwrite it */
 
         while ((digit = sl_hex_value(*data)) <= 15 &&
                data - at < PLAIN_DIGITS) {
             size = size << 4 | digit;
             data++;
         }
-        if (size == 0 || data[0] != '\r' || data[1] != '\n')
+        if (size == 0 || !is_crlf(data))
             break;
         data += 2;
         if (size >= LARGE_PIECE || (size_t)(end - data) < size + 2) {
@@ -273,19 +326,19 @@ static char *take_plain_chunks(struct sl_chunked *chunked, struct run *run,
             chunked->left = size;
             return data;
         }
-        if (data[size] != '\r' || data[size + 1] != '\n')
+        if (!is_crlf(data + size))
             break;
+        memcpy(&line, at, sizeof line);
+        tail = run->end;
         if (run->start == NULL) {
             run->start = data;
-            run->end = data + size;
-        } else if (size <= 16 && data - run->end >= 16 && end - data >= 16) {
-            memcpy(run->end, data, 16); /* what is too much is overwritten */
-            run->end += size;
+            tail = data + size;
         } else {
-            memmove(run->end, data, size);
-            run->end += size;
+            move_down(&tail, data, size, end);
         }
-        at = data + size + 2;
+        at = take_alike(&tail, line, (size_t)(data - at), size, data + size + 2,
+                        end);
+        run->end = tail;
     }
     return at;
 }
@@ -313,8 +366,12 @@ enum sl_status sl_chunked_decode(struct sl_chunked *chunked,
             }
             at += size;
             chunked->left -= size;
-            if (chunked->left == 0)
+            if (chunked->left == 0 && end - at >= 2 && is_crlf(at)) {
+                at += 2;
+                chunked->state = SIZE;
+            } else if (chunked->left == 0) {
                 chunked->state = DATA_CR;
+            }
             continue;
         }
         if (chunked->state == SIZE && !chunked->keeps_input) {

@@ -69,6 +69,7 @@ enum sl_status sl_loop_init(struct sl_loop *loop,
     memset(loop, 0, sizeof *loop);
     loop->allocator = allocator;
     loop->pool = pool;
+    sl_cells_init(&loop->cells, allocator);
     loop->wake_fd = -1;
     loop->wake_write_fd = -1;
     loop->poll_fd = -1;

@@ -15,6 +15,7 @@
 #include "base/clock.h"
 #include "io/completion.h"
 #include "io/timer.h"
+#include "memory/cells.h"
 #include "memory/pool.h"
 
 #include <pthread.h>
@@ -40,6 +41,7 @@ struct sl_ready_queue {
 struct sl_loop {
     struct sl_allocator *allocator;
     struct sl_pool *pool;
+    struct sl_cells cells; /* for what lives as long as a connection */
     int64_t now; /* read in each step after its wait; see sl_loop_refresh */
     /* Events until then have been delivered when timers fire, and only timers
      * fire that were due by then. */

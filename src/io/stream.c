@@ -372,7 +372,7 @@ static enum sl_status stream_create(struct sl_loop *loop, struct sl_pool *pool,
                                     struct sl_socket *socket,
                                     struct sl_transport **transport)
 {
-    struct stream *self = sl_allocate_zeroed(loop->allocator, sizeof *self);
+    struct stream *self = sl_cells_rent(&loop->cells, sizeof *self);
     struct sl_socket *own;
 
     (void)pool; /* nothing is kept */
@@ -400,7 +400,7 @@ static void stream_close(struct sl_transport *transport, bool is_abort)
     sl_low_water_fini(&self->low_water);
     sl_completion_fini(&self->ready);
     sl_socket_close(loop, &transport->socket, is_abort);
-    sl_free(loop->allocator, self, sizeof *self);
+    sl_cells_return(&loop->cells, self, sizeof *self);
 }
 
 const struct sl_transport_class sl_transport_stream = {

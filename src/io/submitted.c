@@ -113,7 +113,7 @@ static void let_go(struct submitted *self)
     sl_lent_release(&self->lent);
     sl_segment_release(self->send_block);
     sl_segment_release(self->lent.block);
-    sl_free(loop->allocator, self, sizeof *self);
+    sl_cells_return(&loop->cells, self, sizeof *self);
 }
 
 static void let_go_when_over(struct submitted *self)
@@ -469,7 +469,7 @@ static enum sl_status submitted_create(struct sl_loop *loop,
                                        struct sl_socket *socket,
                                        struct sl_transport **transport)
 {
-    struct submitted *self = sl_allocate_zeroed(loop->allocator, sizeof *self);
+    struct submitted *self = sl_cells_rent(&loop->cells, sizeof *self);
     struct sl_segment *block;
     enum sl_status status;
 
@@ -502,7 +502,7 @@ static enum sl_status submitted_create(struct sl_loop *loop,
 fail_block:
     sl_segment_release(self->send_block);
 fail:
-    sl_free(loop->allocator, self, sizeof *self);
+    sl_cells_return(&loop->cells, self, sizeof *self);
     return status;
 }
 

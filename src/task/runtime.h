@@ -48,7 +48,8 @@ struct slb_runtime {
     struct sl_resolver *resolver; /* NULL until the first client */
     lua_State *stepping;          /* who called step; resumes come from it */
     struct slb_ticket *free_tickets;
-    int tasks; /* registry reference of task by coroutine */
+    size_t tickets; /* made so far */
+    int tasks;      /* registry reference of task by coroutine */
     /* The coroutine that runs and its task (NULL: none), so that a wait need
      * not look it up. */
     lua_State *running;

@@ -5,6 +5,8 @@ static const char ticket_type[] = "sluice.ticket";
 /* Slots that resuming a coroutine and keeping its results take. */
 #define DELIVERY_SLOTS 16
 
+#define TICKETS_AT_ONCE 64
+
 #define TICKET_FROM(member, pointer)                                     \
     ((struct slb_ticket *)((char *)(pointer)-offsetof(struct slb_ticket, \
                                                       member)))
@@ -95,25 +97,38 @@ static void deliver(struct sl_completion *completion)
     lua_pop(L, 2);
 }
 
-/* Finds an unused ticket, or makes one. */
+static void make_ticket(lua_State *L, struct slb_runtime *runtime)
+{
+    struct slb_ticket *ticket = slb_new(L, ticket_type, sizeof *ticket, 1);
+
+    ticket->runtime = runtime;
+    slb_runtime_retain(runtime);
+    sl_completion_init(&ticket->own, &runtime->loop, deliver);
+    ticket->own.cancel = own_cancelled;
+    sl_timer_init(&ticket->timer, own_due);
+    ticket->number = luaL_ref(L, LUA_REGISTRYINDEX);
+    ticket->next = runtime->free_tickets;
+    runtime->free_tickets = ticket;
+    runtime->tickets++;
+}
+
+/* Finds an unused ticket, or makes one: many at once where there are many, since
+ * tickets stay and shall lie side by side. */
 static struct slb_ticket *find_ticket(lua_State *L, struct slb_runtime *runtime)
 {
     struct slb_ticket *ticket = runtime->free_tickets;
+    size_t count = runtime->tickets / 2;
 
     while (ticket != NULL && ticket->runtime == NULL)
         ticket = ticket->next; /* finalised: the state closes */
-    if (ticket == NULL) {
-        ticket = slb_new(L, ticket_type, sizeof *ticket, 1);
-        ticket->runtime = runtime;
-        slb_runtime_retain(runtime);
-        sl_completion_init(&ticket->own, &runtime->loop, deliver);
-        ticket->own.cancel = own_cancelled;
-        sl_timer_init(&ticket->timer, own_due);
-        ticket->number = luaL_ref(L, LUA_REGISTRYINDEX);
-        ticket->next = runtime->free_tickets;
-    }
-    runtime->free_tickets = ticket;
-    return ticket;
+    if (ticket != NULL)
+        return runtime->free_tickets = ticket;
+    if (count > TICKETS_AT_ONCE)
+        count = TICKETS_AT_ONCE;
+    do
+        make_ticket(L, runtime);
+    while (count-- > 1);
+    return runtime->free_tickets;
 }
 
 void slb_reserve_wait(lua_State *L, struct slb_runtime *runtime)

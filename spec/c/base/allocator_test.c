@@ -76,6 +76,24 @@ TEST("a failure answers NULL and leaves what was there")
     test_allocator_fini(&allocator);
 }
 
+static void count_trim(struct sl_allocator *self)
+{
+    self->calls++;
+}
+
+TEST("trimming asks the allocator, if it can")
+{
+    struct sl_allocator allocator = {.trim = count_trim};
+
+    sl_allocator_trim(&allocator);
+    CHECK_INT(allocator.calls, 1);
+    allocator.trim = NULL;
+    sl_allocator_trim(&allocator);
+    sl_allocator_init_system(&allocator);
+    sl_allocator_trim(&allocator);
+    CHECK_INT(allocator.calls, 0);
+}
+
 int main(void)
 {
     return test_main();

@@ -303,6 +303,52 @@ TEST("says the same for random chunks, cut at random")
     }
 }
 
+/* `count` chunks of that size, with size lines of so many digits. */
+static size_t write_alike(char *wire, size_t used, char *payload, size_t *size,
+                          size_t count, size_t chunk, int digits)
+{
+    for (size_t k = 0; k < count; k++) {
+        used += (size_t)sprintf(wire + used, "%0*zx\r\n", digits, chunk);
+        for (size_t i = 0; i < chunk; i++) {
+            payload[*size] = (char)('a' + *size % 23);
+            wire[used++] = payload[(*size)++];
+        }
+        used += (size_t)sprintf(wire + used, "\r\n");
+    }
+    return used;
+}
+
+TEST("joins chunks that are alike, and others behind them")
+{
+    static char wire[8192], payload[8192];
+
+    for (int digits = 1; digits <= 7; digits++) {
+        for (size_t chunk = 1; chunk < 600; chunk += 1 + chunk / 20) {
+            struct expectation expected = {payload, 0, 0, SL_END, NULL, false};
+            struct sl_view piece;
+            size_t used;
+
+            test_note("%d digits, %zu bytes", digits, chunk);
+            used =
+                write_alike(wire, 0, payload, &expected.size, 6, chunk, digits);
+            used = write_alike(wire, used, payload, &expected.size, 2,
+                               chunk + 1, digits);
+            used = write_alike(wire, used, payload, &expected.size, 2, chunk,
+                               digits + 1);
+            used += (size_t)sprintf(wire + used, "0\r\n");
+            expected.consumed = used;
+            piece = sl_view(wire, used);
+            check_pieces(&piece, 1, &expected);
+        }
+    }
+}
+
+TEST("refuses a wrong end among chunks that are alike")
+{
+    check_bad("2\r\nab\r\n2\r\ncd\r\n2\r\nefg\r\n2\r\nhi\r\n2\r\njk\r\n0\r\n",
+              "abcdef", SL_PROTOCOL, "chunk longer than its size");
+}
+
 int main(void)
 {
     return test_main();
