@@ -446,6 +446,9 @@ function http_parser:finish(is_clean) end
 --- false: more bytes are needed; nil: it is over. Fails with protocol, decode, limit, closed.
 ---@return sluice.parser_event | false | nil, string?, sluice.error?
 function http_parser:next() end
+--- Iterates over events until more bytes are needed or the response is over. A failure is raised.
+---@return fun(): sluice.parser_event?
+function http_parser:events() end
 --- What was fed and is not of this response.
 ---@return string
 function http_parser:surplus() end
