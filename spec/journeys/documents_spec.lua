@@ -62,8 +62,8 @@ describe("a document", function()
 
     it("names functions and methods that are there: " .. name, function()
       local code = text:gsub("parser:", "http_parser:")
-      for receiver, mark, method in code:gmatch "([%a_]+)([:.])([%a_]+)%f[(`]" do
-        if is_typed[receiver] then
+      for receiver, mark, method, behind in code:gmatch "([%a_]+)([:.])([%a_]+)(.)" do
+        if is_typed[receiver] and (mark == ":" or behind == "(") then
           assert.is_true(is_typed[receiver .. mark .. method], receiver .. mark .. method)
         end
       end
