@@ -449,7 +449,7 @@ function http_parser:next() end
 --- Iterates over events until more bytes are needed or the response is over. A failure is raised.
 ---@return fun(): sluice.parser_event?
 function http_parser:events() end
---- What was fed and is not of this response.
+--- Bytes that were fed and lie beyond this response.
 ---@return string
 function http_parser:surplus() end
 --- Ready for the next response; surplus stays its input.

@@ -67,7 +67,7 @@ describe("http_parser", function()
     assert.has_error(function() parser:events() end)
   end)
 
-  it("takes strings, sequences and leases", function()
+  it("accepts strings, sequences and leases", function()
     local parser <close> = sluice.http_parser()
     local buffer <close> = sluice.buffer()
     local writer <close> = sluice.writer()

@@ -272,7 +272,7 @@ static int parser_events(lua_State *L)
     return 1;
 }
 
-/* parser:surplus() -> string of what was fed and not used */
+/* parser:surplus() -> string of the bytes that were fed and not used */
 static int parser_surplus(lua_State *L)
 {
     struct slb_parser *parser = check_parser(L);
