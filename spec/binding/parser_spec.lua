@@ -46,6 +46,21 @@ describe("http_parser", function()
     assert.is_nil(parser:next())
   end)
 
+  it("takes strings, sequences and leases", function()
+    local parser <close> = sluice.http_parser()
+    local buffer <close> = sluice.buffer()
+    local writer <close> = sluice.writer()
+    buffer:append "la"
+    writer:write "st"
+    local sequence <close> = buffer:sequence()
+    local lease <close> = writer:detach()
+    parser:feed(HEAD):feed(sequence):feed(lease)
+    local types, body = take(parser)
+    assert.equal("head body end", types)
+    assert.equal("last", body)
+    assert.equal("la", sequence:tostring())
+  end)
+
   it("gives events until it needs more bytes, and raises what is broken", function()
     local parser <close> = sluice.http_parser()
     assert.equal("", (take(parser)))
@@ -65,21 +80,6 @@ describe("http_parser", function()
     parser:dispose()
     assert.has_error(events, "use of disposed http_parser")
     assert.has_error(function() parser:events() end)
-  end)
-
-  it("accepts strings, sequences and leases", function()
-    local parser <close> = sluice.http_parser()
-    local buffer <close> = sluice.buffer()
-    local writer <close> = sluice.writer()
-    buffer:append "la"
-    writer:write "st"
-    local sequence <close> = buffer:sequence()
-    local lease <close> = writer:detach()
-    parser:feed(HEAD):feed(sequence):feed(lease)
-    local types, body = take(parser)
-    assert.equal("head body end", types)
-    assert.equal("last", body)
-    assert.equal("la", sequence:tostring())
   end)
 
   it("goes on with the next response of the same input", function()

@@ -248,6 +248,19 @@ static int parser_next(lua_State *L)
     return 0;
 }
 
+/* parser:surplus() -> string of what was fed and not used */
+static int parser_surplus(lua_State *L)
+{
+    struct slb_parser *parser = check_parser(L);
+    struct sl_view view = {"", 0};
+
+    if (parser->input.length > 0 &&
+        sl_buffer_gather(&parser->input, parser->input.length, &view) != SL_OK)
+        return luaL_error(L, "out of memory");
+    lua_pushlstring(L, view.data, view.size);
+    return 1;
+}
+
 static int next_event(lua_State *L)
 {
     int count;
@@ -269,19 +282,6 @@ static int parser_events(lua_State *L)
     check_parser(L);
     lua_settop(L, 1);
     lua_pushcclosure(L, next_event, 1);
-    return 1;
-}
-
-/* parser:surplus() -> string of the bytes that were fed and not used */
-static int parser_surplus(lua_State *L)
-{
-    struct slb_parser *parser = check_parser(L);
-    struct sl_view view = {"", 0};
-
-    if (parser->input.length > 0 &&
-        sl_buffer_gather(&parser->input, parser->input.length, &view) != SL_OK)
-        return luaL_error(L, "out of memory");
-    lua_pushlstring(L, view.data, view.size);
     return 1;
 }
 
