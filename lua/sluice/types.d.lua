@@ -446,9 +446,6 @@ function http_parser:finish(is_clean) end
 --- false: more bytes are needed; nil: it is over. Fails with protocol, decode, limit, closed.
 ---@return sluice.parser_event | false | nil, string?, sluice.error?
 function http_parser:next() end
---- Iterates over events until more bytes are needed or the response is over. A failure is raised.
----@return fun(): sluice.parser_event?
-function http_parser:events() end
 --- Bytes that were fed and lie beyond this response.
 ---@return string
 function http_parser:surplus() end
@@ -456,6 +453,9 @@ function http_parser:surplus() end
 ---@return sluice.http_parser
 function http_parser:reset() end
 function http_parser:dispose() end
+--- Iterates over events until more bytes are needed or the response is over. A failure is raised.
+---@return fun(): sluice.parser_event?
+function http_parser:events() end
 
 ---@class sluice.url_parts
 ---@field scheme? string
