@@ -41,8 +41,8 @@ local function get(url)
     if value then print(("  %s: %s"):format(name, value)) end
   end
 
-  -- The body lies in pooled segments: its length is known without making a string of it. What
-  -- is asked for is one's own, and closed like the response.
+  -- The body lies in pooled segments: its length is known without making a string of it. The
+  -- sequence belongs to this function and is closed like the response.
   local body <close> = assert(response:sequence())
   print(("  %d bytes arrived"):format(#body))
   if response.headers["Content-Type"] == "application/json" then

@@ -455,6 +455,9 @@ function http_parser:surplus() end
 ---@return sluice.http_parser
 function http_parser:reset() end
 function http_parser:dispose() end
+--- Iterates over events until more bytes are needed or the response is over. A failure is raised.
+---@return fun(): sluice.parser_event?
+function http_parser:events() end
 
 ---@class sluice.url_parts
 ---@field scheme? string

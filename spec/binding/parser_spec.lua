@@ -15,7 +15,7 @@ describe("http_parser", function()
   --- The types of the events until more bytes are needed, and the body in between.
   local function take(parser)
     local types, body = {}, {}
-    for event in function() return parser:next() or nil end do
+    for event in parser:events() do
       types[#types + 1] = event.type
       if event.type == "body" then
         body[#body + 1] = event.body:tostring()
@@ -59,6 +59,27 @@ describe("http_parser", function()
     assert.equal("head body end", types)
     assert.equal("last", body)
     assert.equal("la", sequence:tostring())
+  end)
+
+  it("gives events until it needs more bytes, and raises what is broken", function()
+    local parser <close> = sluice.http_parser()
+    assert.equal("", (take(parser)))
+    parser:feed(HEAD):feed "bo"
+    assert.equal("head body", (take(parser)))
+    parser:feed "dy"
+    assert.equal("body end", (take(parser)))
+    assert.equal("", (take(parser)))
+    parser:reset():feed "HTTP/1.1 200 OK\r\nContent-Length: 4\r\nContent-Length: 5\r\n\r\n"
+    local events = parser:events()
+    for _ = 1, 2 do
+      local ok, err = pcall(events)
+      assert.is_false(ok)
+      assert.equal("protocol", err.code)
+      assert.equal("head", err.stage)
+    end
+    parser:dispose()
+    assert.has_error(events, "use of disposed http_parser")
+    assert.has_error(function() parser:events() end)
   end)
 
   it("goes on with the next response of the same input", function()

@@ -41,7 +41,7 @@ return {
   { "9112 2.2d", "no CRLF is sent before or after a request", { request, whole } },
   { "9112 2.2e", "no whitespace is sent between start line and first field", { request, whole } },
   { "9112 2.2f", "whitespace received there is refused" },
-  { "9112 2.2g", "a start line that is none is refused",
+  { "9112 2.2g", "an invalid start line is refused",
     { head, "fails at the first byte that cannot start a response" } },
   { "9112 3.2", "one Host in every request, the authority without user info, empty without one",
     { request, whole }, { request, targets },
@@ -61,8 +61,8 @@ return {
   { "9112 6.1a", "chunked can be parsed", { chunked, "joins chunks of every small size" } },
   { "9112 6.1b", "chunked is applied once, and last" },
   { "9112 6.1c", "Transfer-Encoding in an HTTP/1.0 response: faulty framing, closed afterwards" },
-  { "9112 6.1d", "Transfer-Encoding is sent to no server known to speak 1.0; of one that has not "
-    .. "answered yet a body of unknown length says that it speaks 1.1",
+  { "9112 6.1d", "Transfer-Encoding is never sent to a server known to speak 1.0; a server that "
+    .. "has not answered yet is taken to speak 1.1",
     { requests, "with a body has a length or is chunked" },
     { requests, "of unknown length is not sent chunked to a server that spoke 1.0" } },
   { "9112 6.2", "Content-Length is never sent with Transfer-Encoding",
@@ -81,7 +81,7 @@ return {
   { "9112 6.3(8)", "with neither, the body ends with the connection" },
   { "9112 6.3a", "a request with a body has a length or is chunked",
     { requests, "with a body has a length or is chunked" } },
-  { "9112 6.3b", "chunked is never sent to a server whose last answer was of 1.0",
+  { "9112 6.3b", "chunked is never sent to a server whose last response was HTTP/1.0",
     { requests, "of unknown length is not sent chunked to a server that spoke 1.0" } },
   { "9112 6.3c", "bytes after the message are never a response of their own",
     { response, "tells each event once, then the end for ever" } },
@@ -128,8 +128,8 @@ return {
     { requests, "shows the URL's user info in Authorization only" } },
   { "9110 4.3.4", "the server's identity is verified by its reference name; a mismatch ends it",
     { verify, "refuses every bad certificate with its reason, before any request" } },
-  { "9110 5.3", "a second line is sent of lists alone; lines of one name keep their order, and "
-    .. "Set-Cookie is never joined",
+  { "9110 5.3", "only fields that are lists are sent in several lines; lines of one name keep "
+    .. "their order, and Set-Cookie is never joined",
     { fields, "are one at most where there is no list: " },
     { fields, "are sent line by line where there is a list" },
     { head, "finds fields without case, one after the other, but no hidden ones" } },
@@ -202,7 +202,7 @@ return {
   { "9110 15.2", "any 1xx may come, expected or not, up to a bound" },
   { "9110 15.3.7a", "Content-Type and Content-Range of a 206 are checked",
     { requests, "for a range gets the answer as it came, a 206 like any other" } },
-  { "9110 15.3.7b", "a range of coded content is no coded content" },
+  { "9110 15.3.7b", "a range of coded content is not decoded" },
   { "9110 15.4", "redirects: loops, fields to be dropped, methods",
     { redirects, "may come back to where it was: the count alone ends a loop" },
     { redirects, "takes no secrets to another origin, and none back" },
@@ -211,6 +211,6 @@ return {
     { redirects, "of 307 or 308 keeps method and body" } },
   { "9110 15.5.2", "each challenge of 401 and 407 is answered once",
     { requests, "that a 401 or 407 answers is not sent again" } },
-  { "9110 15.5.18", "417 has a request sent again without Expect",
+  { "9110 15.5.18", "after 417 a request is sent again without Expect",
     { expectation, "is not sent a third time" } },
 }

@@ -261,6 +261,30 @@ static int parser_surplus(lua_State *L)
     return 1;
 }
 
+static int next_event(lua_State *L)
+{
+    int count;
+
+    lua_settop(L, 0);
+    lua_pushvalue(L, lua_upvalueindex(1)); /* stack: parser */
+    count = parser_next(L);
+    if (count == 3) /* nil, message, err */
+        return lua_error(L);
+    if (!lua_toboolean(L, -1))
+        lua_pushnil(L);
+    return 1;
+}
+
+/* parser:events() -> iterator over what parser:next() gives, until more bytes are
+ * needed or the response is over. A failure is raised. */
+static int parser_events(lua_State *L)
+{
+    check_parser(L);
+    lua_settop(L, 1);
+    lua_pushcclosure(L, next_event, 1);
+    return 1;
+}
+
 /* parser:reset() -> parser, for the next response; surplus stays its input */
 static int parser_reset(lua_State *L)
 {
@@ -300,13 +324,11 @@ static int parser_gc(lua_State *L)
 
 static const luaL_Reg functions[] = {{"http_parser", new_parser}, {NULL, NULL}};
 
-static const luaL_Reg methods[] = {{"feed", parser_feed},
-                                   {"finish", parser_finish},
-                                   {"next", parser_next},
-                                   {"surplus", parser_surplus},
-                                   {"reset", parser_reset},
-                                   {"dispose", parser_dispose},
-                                   {NULL, NULL}};
+static const luaL_Reg methods[] = {
+    {"feed", parser_feed},       {"finish", parser_finish},
+    {"next", parser_next},       {"events", parser_events},
+    {"surplus", parser_surplus}, {"reset", parser_reset},
+    {"dispose", parser_dispose}, {NULL, NULL}};
 
 static const luaL_Reg meta[] = {
     {"__gc", parser_gc}, {"__close", parser_dispose}, {NULL, NULL}};

@@ -1,0 +1,124 @@
+-- What the documents say is so. Each block of Lua in README.md and doc/ runs as a reader pastes
+-- it, in an interpreter of its own against examples/serve, and prints what its comments show.
+
+local script = require "spec.support.script"
+local server = require "spec.support.server"
+local support = require "spec.support"
+local system = require "support.system"
+
+local _, listing = server.run { "sh", "-c", "ls README.md doc/*.md" }
+
+--- Runs of blanks are one blank, so that a comment need not hold tabs.
+local function plain(line) return (line:gsub("%s+", " "):gsub("^ ", ""):gsub(" $", "")) end
+
+--- What a block shows of its output: the rest of each line behind an arrow.
+local function shown_by(block)
+  local lines = {}
+  for line in (block .. "\n"):gmatch "%-%->([^\n]*)" do lines[#lines + 1] = plain(line) end
+  return table.concat(lines, "\n")
+end
+
+--- Runs a block. Raises unless it ends well and prints what it shows, and nothing else.
+local function check(block)
+  local status, output = script.run(block)
+  local lines = {}
+  for line in output:gmatch "[^\n]+" do lines[#lines + 1] = plain(line) end
+  assert.equal(0, status, output .. block)
+  assert.equal(shown_by(block), table.concat(lines, "\n"), block)
+end
+
+--- The functions and methods of types.d.lua, which types_spec compares with what there is, and
+-- what they belong to.
+local is_typed = {}
+for line in server.read "lua/sluice/types.d.lua":gmatch "[^\n]+" do
+  local name, receiver = line:match "^function (([%a_]+)[.:][%a_]+)%("
+  if name then is_typed[name], is_typed[receiver] = true, true end
+end
+
+describe("a document", function()
+  local web
+
+  setup(function()
+    local directory, port, tls_port = server.directory(), system.free_port(), system.free_port()
+    web = server.start({ "sh", "examples/serve", tostring(port), tostring(tls_port), directory },
+      port, directory)
+    web.tls_port = tls_port
+  end)
+  teardown(function() web:stop() end)
+
+  --- A block that talks to this server instead of the one that a reader starts.
+  local function moved(block)
+    return (block:gsub("8080", tostring(web.port)):gsub("8443", tostring(web.tls_port))
+      :gsub("build/serve", web.directory))
+  end
+
+  for name in listing:gmatch "[^\n]+" do
+    local text = server.read(name)
+
+    for block in text:gmatch "\n```lua\n(.-)\n```%f[\n\0]" do
+      local count = select(2, text:sub(1, (text:find(block, 1, true))):gsub("\n", "\n")) + 1
+      it(("runs as it stands: %s:%d"):format(name, count), function() check(moved(block)) end)
+    end
+
+    it("names functions and methods that are there: " .. name, function()
+      local code = text:gsub("parser:", "http_parser:")
+      for receiver, mark, method, behind in code:gmatch "([%a_]+)([:.])([%a_]+)(.)" do
+        if is_typed[receiver] and (mark == ":" or behind == "(") then
+          assert.is_true(is_typed[receiver .. mark .. method], receiver .. mark .. method)
+        end
+      end
+    end)
+
+    it("leads to files and headings that are there: " .. name, function()
+      local folder = name:match "^.*/" or ""
+      for path, heading in text:gmatch "%]%(([%w_/.]*)#?([^)%s]*)%)" do
+        local target = path == "" and name or folder .. path
+        local file = io.open(target)
+        assert.is_truthy(file, name .. ": " .. target)
+        file:close()
+        local is_there = heading == ""
+        for title in server.read(target):gmatch "\n#+ ([^\n]+)" do
+          title = title:lower():gsub("[^%w_ -]", ""):gsub(" ", "-")
+          is_there = is_there or title == heading
+        end
+        assert.is_true(is_there, name .. ": " .. heading)
+      end
+    end)
+  end
+
+  it("has many blocks in the README, which name the module themselves", function()
+    local count = 0
+    for block in server.read "README.md":gmatch "\n```lua\n(.-)\n```\n" do
+      count = count + 1
+      assert.equal('local sluice = require "sluice"', block:match "^[^\n]*")
+    end
+    assert.is_true(count >= 10)
+  end)
+
+  it("is noticed where a block fails, or prints something else or something more", function()
+    check "print(1, 2) --> 1 2"
+    for _, block in ipairs {
+      "error()", "print(1) --> 2", "print(1)", "print(1) print(2) --> 1", "-- --> 1",
+      "print(undefined.field)", "local sluice = require 'sluice' x = #sluice.spawn",
+    } do
+      assert.is_false((pcall(check, block)), block)
+    end
+  end)
+
+  it("names the options of requests and of clients", function()
+    local own, of_client = server.read "README.md"
+      :match "Of one request: `(.-)`.-Of a client: `(.-)`"
+    local odd = coroutine.create(function() end)
+    local client <close> = support.client()
+    local function is_known(option, call)
+      local _, message = pcall(call)
+      assert.is_nil(tostring(message):find("unknown option", 1, true), option)
+    end
+    for option in own:gmatch "[%a_]+" do
+      is_known(option, function() client:request("GET", "http:/", { [option] = odd }) end)
+    end
+    for option in of_client:gmatch "[%a_]+" do
+      is_known(option, function() require "sluice".client { [option] = odd } end)
+    end
+  end)
+end)
