@@ -44,7 +44,7 @@ local conn_groups = {
   set "pool origin connection",
   set "source upload",
   set "outgoing incoming",
-  set "exchange exchanges deadline channel",
+  set "exchange exchanges deadline channel pushing",
   set "websocket",
 }
 

@@ -2,6 +2,7 @@
  * coroutine that reads the response. */
 #include "binding/response.h"
 #include "binding/types.h"
+#include "conn/pushing.h"
 #include "task/wait.h"
 
 static int has_room(lua_State *L, int status, lua_KContext context);

@@ -10,8 +10,6 @@
 /* Received before the first request is sent: a head, as a rule. */
 #define UNASKED_MOST ((size_t)16 * 1024)
 
-static void advance(struct sl_exchange *exchange);
-
 /* ---- notifying those who wait ---- */
 
 static bool is_satisfied(const struct sl_exchange *exchange)
@@ -20,7 +18,7 @@ static bool is_satisfied(const struct sl_exchange *exchange)
            sl_incoming_is_satisfied(&exchange->incoming);
 }
 
-static bool has_room(const struct sl_exchange *exchange)
+bool sl_exchange_has_room(const struct sl_exchange *exchange)
 {
     return sl_outgoing_is_over(&exchange->outgoing) ||
            (exchange->phase == SL_EXCHANGE_ACTIVE &&
@@ -32,12 +30,13 @@ static void wake(struct sl_exchange *exchange)
     if (exchange->completion.state == SL_COMPLETION_PENDING &&
         is_satisfied(exchange))
         sl_completion_signal(&exchange->completion, SL_OK, 0);
-    if (exchange->room.state == SL_COMPLETION_PENDING && has_room(exchange))
+    if (exchange->room.state == SL_COMPLETION_PENDING &&
+        sl_exchange_has_room(exchange))
         sl_completion_signal(&exchange->room, SL_OK, 0);
 }
 
 /* Sets the timer for the next deadline, when there is a waiter. */
-static void arm(struct sl_exchange *exchange)
+void sl_exchange_arm(struct sl_exchange *exchange)
 {
     int64_t due;
 
@@ -55,7 +54,7 @@ static void arm(struct sl_exchange *exchange)
 }
 
 /* Lets others run, and goes on in the next step of the loop. */
-static void take_turn(struct sl_exchange *exchange)
+void sl_exchange_take_turn(struct sl_exchange *exchange)
 {
     if (exchange->turn.state == SL_COMPLETION_PENDING ||
         exchange->turn.state == SL_COMPLETION_READY)
@@ -136,7 +135,7 @@ static void time_out(struct sl_exchange *exchange)
 
 static void can_move(void *user)
 {
-    advance(user);
+    sl_exchange_advance(user);
 }
 
 static const struct sl_transport_events connection_events = {can_move,
@@ -188,9 +187,9 @@ static void granted(struct sl_place *place, struct sl_connection *connection,
     note_times(exchange);
     activate(exchange, connection);
     if (place->times.began != 0)
-        advance(exchange); /* called from the loop */
+        sl_exchange_advance(exchange); /* called from the loop */
     else
-        take_turn(exchange);
+        sl_exchange_take_turn(exchange);
 }
 
 static void refused(struct sl_place *place, const struct sl_failure *failure)
@@ -401,13 +400,13 @@ static void advance_message(struct sl_exchange *exchange)
         if (was_stuck && exchange->phase == SL_EXCHANGE_ACTIVE)
             has_moved |= !sl_link_is_stuck(&exchange->connection->link);
         if (budget == 0) {
-            take_turn(exchange);
+            sl_exchange_take_turn(exchange);
             break;
         }
     }
 }
 
-static void advance(struct sl_exchange *exchange)
+void sl_exchange_advance(struct sl_exchange *exchange)
 {
     /* Ending a drain releases the last reference. */
     sl_exchange_retain(exchange);
@@ -415,7 +414,7 @@ static void advance(struct sl_exchange *exchange)
         advance_message(exchange);
     wake(exchange);
     if (!sl_exchange_is_over(exchange))
-        arm(exchange);
+        sl_exchange_arm(exchange);
     sl_exchange_release(exchange);
 }
 
@@ -430,11 +429,11 @@ static void time_came(struct sl_timer *timer)
     if (outgoing->phase == SL_OUTGOING_EXPECTING &&
         now >= outgoing->continue_until) {
         sl_outgoing_go_on(outgoing);
-        advance(exchange);
+        sl_exchange_advance(exchange);
         return;
     }
     if (now < sl_exchange_due(exchange)) {
-        arm(exchange);
+        sl_exchange_arm(exchange);
         return;
     }
     /* Without a waiter a deadline counts from the next wait. But where each
@@ -453,7 +452,7 @@ static void turn_came(struct sl_completion *completion)
     struct sl_exchange *exchange = FROM(turn, completion);
 
     sl_outgoing_let_go(&exchange->outgoing, false);
-    advance(exchange);
+    sl_exchange_advance(exchange);
 }
 
 static void cancel(struct sl_completion *completion)
@@ -577,15 +576,15 @@ enum sl_status sl_exchange_want(struct sl_exchange *exchange,
     if (!is_satisfied(exchange)) {
         exchange->last_activity = sl_loop_refresh(sl_exchange_loop(exchange));
         if (may_gather(exchange))
-            take_turn(exchange);
+            sl_exchange_take_turn(exchange);
         else
-            advance(exchange);
+            sl_exchange_advance(exchange);
     }
     if (!is_satisfied(exchange) && exchange->is_overdue)
         sl_exchange_check_deadline(exchange);
     if (!is_satisfied(exchange)) {
         sl_completion_begin(completion);
-        arm(exchange);
+        sl_exchange_arm(exchange);
         return SL_AGAIN;
     }
 
@@ -600,43 +599,6 @@ enum sl_status sl_exchange_want(struct sl_exchange *exchange,
     if (interest == SL_WANT_WHOLE)
         sl_buffer_compact(&response->body);
     return interest == SL_WANT_BODY ? SL_END : SL_OK;
-}
-
-enum sl_status sl_exchange_want_room(struct sl_exchange *exchange)
-{
-    struct sl_completion *room = &exchange->room;
-
-    if (room->state == SL_COMPLETION_PENDING ||
-        room->state == SL_COMPLETION_READY)
-        return SL_MISUSE;
-    if (has_room(exchange)) {
-        if (exchange->outgoing.phase == SL_OUTGOING_HELD) {
-            sl_outgoing_ask(&exchange->outgoing);
-            take_turn(exchange);
-        }
-        return SL_OK;
-    }
-    exchange->last_activity = sl_loop_refresh(sl_exchange_loop(exchange));
-    sl_completion_begin(room);
-    arm(exchange);
-    return SL_AGAIN;
-}
-
-/* Pushed bytes are ready to be sent. */
-static void send_pushed(struct sl_exchange *exchange)
-{
-    struct sl_outgoing *outgoing = &exchange->outgoing;
-
-    if (exchange->phase != SL_EXCHANGE_ACTIVE)
-        return;
-    if (!outgoing->upload.is_complete &&
-        outgoing->upload.pushed.length < SL_SEND_AT_ONCE) {
-        sl_outgoing_ask(outgoing);
-        take_turn(exchange);
-        return;
-    }
-    sl_outgoing_let_go(outgoing, true);
-    advance(exchange);
 }
 
 uint64_t sl_exchange_uploaded(const struct sl_exchange *exchange)
@@ -693,61 +655,5 @@ void sl_exchange_drop(struct sl_exchange *exchange)
     sl_exchanges_link(&exchange->exchanges->draining, exchange);
     sl_incoming_drain(&exchange->incoming, now + DRAIN_TIMEOUT,
                       exchange->connection->input.length);
-    advance(exchange);
-}
-
-/* ---- pushed bodies ---- */
-
-bool sl_exchange_is_taking(const struct sl_exchange *exchange)
-{
-    return !sl_exchange_is_over(exchange) &&
-           exchange->outgoing.phase != SL_OUTGOING_CUT;
-}
-
-static enum sl_status push_piece(struct sl_exchange *exchange,
-                                 struct sl_view text,
-                                 const struct sl_sequence *sequence)
-{
-    struct sl_buffer piece;
-    enum sl_status status;
-
-    sl_buffer_init(&piece, exchange->origin->connections->pool, SIZE_MAX);
-    status = sequence != NULL ? sl_sequence_link(sequence, &piece)
-                              : sl_buffer_append(&piece, text);
-    if (status == SL_OK)
-        status = sl_upload_push(&exchange->outgoing.upload, &piece);
-    sl_buffer_fini(&piece);
-    return status;
-}
-
-/* Sends what was pushed, or ends: SL_INVALID has that reason. */
-static enum sl_status go_on_pushing(struct sl_exchange *exchange,
-                                    enum sl_status status, const char *reason)
-{
-    if (status == SL_OK)
-        send_pushed(exchange);
-    else
-        sl_exchange_abort(exchange, status,
-                          status == SL_INVALID ? reason : "out of memory");
-    return status;
-}
-
-enum sl_status sl_exchange_push(struct sl_exchange *exchange,
-                                struct sl_view text,
-                                const struct sl_sequence *sequence)
-{
-    if (!sl_exchange_is_taking(exchange))
-        return SL_END;
-    return go_on_pushing(exchange, push_piece(exchange, text, sequence),
-                         "more body than was declared");
-}
-
-enum sl_status sl_exchange_end_body(struct sl_exchange *exchange,
-                                    struct sl_view trailers)
-{
-    if (sl_outgoing_is_over(&exchange->outgoing))
-        return SL_END;
-    return go_on_pushing(exchange,
-                         sl_upload_finish(&exchange->outgoing.upload, trailers),
-                         "less body than was declared");
+    sl_exchange_advance(exchange);
 }

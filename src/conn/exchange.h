@@ -133,25 +133,6 @@ void sl_exchange_start(struct sl_exchange *exchange);
 enum sl_status sl_exchange_want(struct sl_exchange *exchange,
                                 enum sl_interest interest, size_t wanted);
 
-/* SL_OK: pushed bytes can be taken, or will not be any more (the outgoing part is
- * over). SL_AGAIN, also while there is no connection yet and while 100 is waited
- * for: `room` will be signalled; call again then. */
-enum sl_status sl_exchange_want_room(struct sl_exchange *exchange);
-/* Whether pushed bytes are wanted, if only to report that they are too many. */
-bool sl_exchange_is_taking(const struct sl_exchange *exchange);
-/* Pushes a piece of the body: all of `sequence`, which is shared, or when that
- * is NULL a copy of `text`. A small piece waits for the next ones of the same
- * turn of the loop. SL_OK: taken. SL_END: no more is wanted. A failure has
- * ended the exchange, so the waiter for the response gets it too: SL_INVALID
- * for more bytes than were declared, SL_MEMORY. */
-enum sl_status sl_exchange_push(struct sl_exchange *exchange,
-                                struct sl_view text,
-                                const struct sl_sequence *sequence);
-/* Ends a pushed body; `trailers` are complete field lines, of chunked bodies
- * only. The same statuses; SL_INVALID for fewer bytes than were declared. */
-enum sl_status sl_exchange_end_body(struct sl_exchange *exchange,
-                                    struct sl_view trailers);
-
 /* Bytes of the request's body that were sent so far, without framing. */
 uint64_t sl_exchange_uploaded(const struct sl_exchange *exchange);
 
@@ -187,5 +168,16 @@ static inline bool sl_exchange_is_over(const struct sl_exchange *exchange)
 {
     return exchange->phase >= SL_EXCHANGE_DONE;
 }
+
+/* ---- called by conn/pushing.c ---- */
+
+/* Whether pushed bytes can be taken, or will not be any more. */
+bool sl_exchange_has_room(const struct sl_exchange *exchange);
+/* Moves bytes until nothing more moves or the turn is over. */
+void sl_exchange_advance(struct sl_exchange *exchange);
+/* Goes on in the next step of the loop. */
+void sl_exchange_take_turn(struct sl_exchange *exchange);
+/* Sets the timer for the next deadline, when somebody waits. */
+void sl_exchange_arm(struct sl_exchange *exchange);
 
 #endif

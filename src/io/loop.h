@@ -14,6 +14,7 @@
 
 #include "base/clock.h"
 #include "io/completion.h"
+#include "io/post.h"
 #include "io/timer.h"
 #include "memory/cells.h"
 #include "memory/pool.h"
@@ -24,13 +25,6 @@
 
 struct sl_backend;
 struct sl_backend_class;
-
-/* A message from another thread to the loop, embedded in the job it is
- * about. */
-struct sl_post {
-    struct sl_post *next;
-    void (*arrive)(struct sl_post *post); /* on the loop's thread, from step */
-};
 
 /* Signalled completions, in the order of delivery. */
 struct sl_ready_queue {
@@ -106,8 +100,6 @@ int64_t sl_loop_timeout(const struct sl_loop *loop);
  * poll backend it cannot see sockets: then sl_loop_timeout is at most 10 ms
  * while operations are pending. -1 and errno when it cannot be made. */
 int sl_loop_pollfd(struct sl_loop *loop);
-/* Makes that descriptor readable until the next step. */
-void sl_loop_wake_host(struct sl_loop *loop);
 /* SL_MISUSE after fork or on another thread than the first. */
 enum sl_status sl_loop_check(const struct sl_loop *loop);
 
@@ -143,19 +135,9 @@ static inline bool sl_loop_has_more(const struct sl_loop *loop)
             (loop->ready.first != NULL && loop->ready.first->next != NULL));
 }
 
-/* Makes the wake descriptor, on the loop's thread, before other threads may
- * post. SL_LIMIT and errno: no descriptor to be had. */
-enum sl_status sl_loop_open_posts(struct sl_loop *loop);
-/* From any thread, after sl_loop_open_posts and before sl_loop_close: `post`
- * arrives at the next step, which is woken. */
-void sl_loop_post(struct sl_loop *loop, struct sl_post *post);
-
 /* For backends: an operation of ours ended with EFAULT. In debug builds the
  * program ends. */
 void sl_loop_late_write(struct sl_loop *loop);
-
-/* For backends that end all their threads: what was posted arrives now. */
-void sl_loop_take_posts(struct sl_loop *loop);
 
 /* For backends: a descriptor given to their watch is readable. */
 static inline void sl_loop_woken(struct sl_loop *loop, int fd)

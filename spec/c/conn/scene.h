@@ -6,7 +6,7 @@
 #define SPEC_C_CONN_SCENE_H
 
 #include "codec/decoder.h"
-#include "conn/exchange.h"
+#include "conn/pushing.h"
 #include "spec/c/io/world.h"
 
 #define GET "GET / HTTP/1.1\r\nHost: x\r\n\r\n"
