@@ -1,6 +1,5 @@
 --- A client: settings, connections, interceptors.
--- A client's options never change; changing the caller's table later changes
--- nothing.
+-- A client's options never change, even if the caller's table changes later.
 
 local Call = require "sluice.call"
 local check = require "sluice.check"
@@ -53,10 +52,10 @@ for name, checker in pairs(Request.shared_schema) do schema[name] = checker end
 --- Checkers of the options.
 Client.schema = schema
 
--- What `direct` is of a client with steps of its own: each request goes through them.
+-- `direct` of a client with steps of its own: each request goes through the steps.
 local nothing_direct = { GET = {} }
 
--- A serializer is an object of somebody's, perhaps, and stays that one.
+-- Copies an option table. A serializer may be a user's object, so it is kept as it is.
 local function copy(value)
   if type(value) ~= "table" then return value end
   local copied = {}

@@ -1,5 +1,5 @@
---- Where the requests of a client lead: one origin object for each scheme, host and port,
--- so that its limit is one.
+--- The origins of a client: one object for each scheme, host and port, so that the limit of
+-- an origin holds.
 
 local failure = require "sluice.failure"
 local proxy = require "sluice.proxy"
@@ -18,7 +18,7 @@ function Origins.new(connections, resolver, tls, forgotten)
     forgotten = forgotten, known = {}, count = 0 }, Origins)
 end
 
--- Where the option `resolver` says that a host is. It may yield, and raise.
+-- Asks the option `resolver` for the address of a host. It may yield, and raise.
 -- Returns an address | nil, message, err (resolve)
 local function ask_resolver(resolver, url)
   local address, reason = resolver(url.host, url.port)

@@ -137,8 +137,8 @@ static struct slb_ticket *push_ticket(lua_State *L, struct slb_runtime *runtime)
     return ticket;
 }
 
-/* Out of use; tells the operation when nobody went on with its result. The slot
- * it was in is closed already or will be by the same function. */
+/* Puts the ticket out of use, and notifies the operation if its result was not
+ * taken. The ticket's slot is closed already or will be by the caller. */
 static void end_wait(struct slb_ticket *ticket)
 {
     struct slb_runtime *runtime = ticket->runtime;
