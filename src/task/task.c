@@ -329,7 +329,7 @@ static void warn_unobserved(lua_State *L)
     if (lua_istable(L, -1)) {
         bool is_text = lua_rawgeti(L, -1, 1) == LUA_TSTRING;
 
-        lua_warning(L, "sluice: error in a task that was not awaited: ", 1);
+        lua_warning(L, "sluice: error in a task that nobody awaited: ", 1);
         lua_warning(L, is_text ? lua_tostring(L, -1) : luaL_typename(L, -1), 0);
     }
 }
