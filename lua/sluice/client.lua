@@ -1,5 +1,6 @@
 --- A client: settings, connections, interceptors.
--- A client's options never change, even if the caller's table changes later.
+-- A client's options never change; changing the caller's table later changes
+-- nothing.
 
 local Call = require "sluice.call"
 local check = require "sluice.check"
@@ -52,10 +53,10 @@ for name, checker in pairs(Request.shared_schema) do schema[name] = checker end
 --- Checkers of the options.
 Client.schema = schema
 
--- `direct` of a client with steps of its own: each request goes through the steps.
+-- What `direct` is of a client with steps of its own: each request goes through them.
 local nothing_direct = { GET = {} }
 
--- Copies an option table. A serializer may be a user's object, so it is kept as it is.
+-- A serializer is an object of somebody's, perhaps, and stays that one.
 local function copy(value)
   if type(value) ~= "table" then return value end
   local copied = {}

@@ -16,7 +16,7 @@ local function as_text(where, name, value, level)
   error(("%s: header '%s': string expected, got %s"):format(where, name, kind), level + 1)
 end
 
--- Raises for keys of an array that would be ignored silently.
+-- What an array does not use would be lost without a word.
 local function check_keys(where, array, count, level)
   for key in pairs(array) do
     if math.type(key) ~= "integer" or key < 1 or key > count then
@@ -41,7 +41,7 @@ local function append(list, where, name, value, level)
   end
 end
 
--- Appends one { name, value }. Returns whether it is a secret.
+-- One { name, value }. Returns whether it is a secret.
 local function append_pair(list, where, pair, level)
   if type(pair) ~= "table" then
     error(where .. ": headers: pairs of name and value expected", level + 1)

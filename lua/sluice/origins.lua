@@ -8,7 +8,7 @@ local transports = require "sluice.transports"
 local Origins = {}
 Origins.__index = Origins
 
--- Beyond that one that nothing uses makes room for the next.
+-- The most origins; beyond it an unused one makes room for the next.
 local limit = 1000
 
 --- The origins of these connections. `resolver` and `tls` are the options of the client;
@@ -43,8 +43,8 @@ local function find_context(self)
   return context
 end
 
--- Forgets one origin that has neither connections nor requests. If all are busy none
--- goes. `hand` is a key behind which the search goes on.
+-- Forgets one origin that has neither connections nor requests, if there is one. `hand` is a
+-- key behind which the search goes on.
 local function evict(self)
   for _ = 1, self.count + 1 do
     local key, origin = next(self.known, self.hand)
@@ -58,13 +58,13 @@ local function evict(self)
   end
 end
 
--- The proxy is part of it, and as whom that is asked.
+-- The key holds the proxy and its credentials, too.
 local function key_of(url, via)
   local key = url.scheme .. "://" .. (url.unix_path or url.host) .. ":" .. url.port
   return via and key .. " through " .. via.key or key
 end
 
--- What the core is told of a proxy.
+-- Adds the core's options about a proxy.
 local function add_proxy(options, url, via)
   options.proxy_host, options.proxy_port = via.host, via.port
   if proxy.is_asked(via, url) then return end
