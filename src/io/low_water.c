@@ -3,7 +3,7 @@
 #include <string.h>
 #include <sys/socket.h>
 
-/* What is received at once then still fits the cache. */
+/* A receive of this size still fits the cache. */
 #define RAISED   (256 * 1024)
 #define PATIENCE (10 * SL_MILLISECOND)
 

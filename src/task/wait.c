@@ -95,7 +95,7 @@ static void deliver(struct sl_completion *completion)
     lua_pop(L, 2);
 }
 
-/* One that is not in use, made if need be. */
+/* Finds an unused ticket, or makes one. */
 static struct slb_ticket *find_ticket(lua_State *L, struct slb_runtime *runtime)
 {
     struct slb_ticket *ticket = runtime->free_tickets;
@@ -137,8 +137,8 @@ static struct slb_ticket *push_ticket(lua_State *L, struct slb_runtime *runtime)
     return ticket;
 }
 
-/* Puts the ticket out of use, and notifies the operation if its result was not
- * taken. The ticket's slot is closed already or will be by the caller. */
+/* Out of use; tells the operation when nobody went on with its result. The slot
+ * it was in is closed already or will be by the same function. */
 static void end_wait(struct slb_ticket *ticket)
 {
     struct slb_runtime *runtime = ticket->runtime;
@@ -262,8 +262,8 @@ static bool drive(lua_State *L, const struct slb_ticket *ticket)
     return true;
 }
 
-/* A coroutine that ends with an error keeps its slots until somebody closes it,
- * which may be never: the wait ends before. */
+/* A coroutine that ends with an error keeps its slots until the caller closes
+ * it, which may be never: the wait ends before. */
 static int raise_unfinished(lua_State *L, int index, const char *message)
 {
     end_wait(lua_touserdata(L, index));
@@ -312,7 +312,7 @@ static int wait_for(lua_State *L, struct slb_ticket *ticket,
         lua_pushthread(L);
         lua_setiuservalue(L, index, 1);
     }
-    /* Whoever resumed this coroutine by hand can tell it from values. */
+    /* Code that resumed this coroutine by hand can tell it from values. */
     slb_push_waiting(L);
     return lua_yieldk(L, 1, index, k);
 }
@@ -431,8 +431,8 @@ void slb_resume(struct slb_runtime *runtime, lua_State *coroutine,
     runtime->running = outer;
     runtime->running_task = outer_task;
 
-    /* What is yielded by hand has no receiver. A task that does so lets others
-     * run; a coroutine of the caller's own is the caller's again. */
+    /* Values yielded by hand have no receiver. A task that yields them lets
+     * others run; a coroutine of the caller's own is the caller's again. */
     if (status == LUA_YIELD)
         lua_pop(coroutine, count);
     if (task != NULL) {
