@@ -1,4 +1,4 @@
---- What is sent for a request: its head and the options of the core, as a plan.
+--- Makes a plan of a request: its head and the options of the core.
 -- A plan is { origin, head, info }. It is kept where nothing but the client, the method and
 -- the URL had a say in its head, with the options of a request that has none of its own; a
 -- body's length, and lines that a single sending adds, are written into the head by the core.
@@ -138,7 +138,7 @@ local function check_trace(client, request, list)
   return true
 end
 
--- What RFC 9110 9.3.6 to 9.3.8 demand of three rare methods.
+-- Checks the rules of RFC 9110 9.3.6 to 9.3.8 for three rare methods.
 local function check_method(client, request, list)
   local attempt = request.method .. " request"
   if request.method == "CONNECT" then
@@ -157,7 +157,7 @@ local function add(list, name, value)
   list[#list + 1] = value
 end
 
--- What says how the body is framed, where that is not its length.
+-- Adds the fields that frame a body without a known length.
 -- Returns true | nil, message, err (invalid)
 local function add_framing(list, request)
   local content, trailers = request.content, request.trailers
@@ -266,7 +266,7 @@ local function keep(client, kind, key, planned)
   client.plan_count = client.plan_count + 1
 end
 
---- What is sent where for this request.
+--- The plan of this request, kept or new.
 -- Returns a plan | nil, message, err
 function compose.plan(client, request)
   local key = request.key
@@ -280,7 +280,7 @@ function compose.plan(client, request)
 end
 
 --- Field lines of this sending alone: the credentials of a request's own.
--- Returns the lines, or nil when there are none | nil, message, err (memory)
+-- Returns the lines, or nil for a request without any | nil, message, err (memory)
 function compose.lines(request, planned)
   local own = request:own_auth()
   if not own or planned.is_authorized then return nil end

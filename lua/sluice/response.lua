@@ -48,7 +48,7 @@ function methods:lines()
   return core.body_lines(self, sequence)
 end
 
--- Shows bytes of the wire in a message: escaped if not printable, and cut off.
+-- Bytes of the wire for a message: what is not printable escaped, the rest cut off.
 local function shown(bytes, size)
   local rest = #bytes > size and "..." or ""
   return bytes:sub(1, size):gsub("[^ -~]", function(byte)
@@ -56,7 +56,7 @@ local function shown(bytes, size)
   end) .. rest
 end
 
--- A decoding failure that shows the answer: often it is no text of that kind at all.
+-- The failure of decoding with what was answered: often no text of that kind at all.
 local function undecodable(response, body, err)
   local content_type = response.headers["Content-Type"]
   local begin <close> = body:sub(1, 65)

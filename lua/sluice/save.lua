@@ -20,7 +20,7 @@ local function write_piece(file, piece, attempt)
       from, pause, waited = to, shortest, 0
     elseif waited >= patience then
       return failure.new("timeout", attempt,
-        ("nobody has read from this FIFO for %d s"):format(patience), "body")
+        ("no process has read from this FIFO for %d s"):format(patience), "body")
     else
       local ok, message, err = core.sleep(pause)
       if not ok then return nil, message, err end

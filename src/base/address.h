@@ -10,10 +10,10 @@
 
 #include <stdbool.h>
 
-/* Four decimal octets without leading zeros. False leaves `address` as it may
- * be. */
+/* Parses four decimal octets without leading zeros. False: malformed, and
+ * `address` is undefined. */
 bool sl_address_parse_ipv4(struct sl_view text, unsigned char address[4]);
-/* Without brackets and zone. False: the same. */
+/* Parses a text without brackets and zone. False: as above. */
 bool sl_address_parse_ipv6(struct sl_view text, unsigned char address[16]);
 
 #endif

@@ -1,6 +1,6 @@
-/* base/allocator.h - where every byte outside the Lua heap comes from
+/* base/allocator.h - the source of every byte outside the Lua heap
  *
- * One allocator per runtime; tests pass one that fails on demand. It counts
+ * One allocator per runtime; tests pass another that fails on demand. It counts
  * its calls so that "no malloc per request" can be shown.
  */
 #ifndef SL_BASE_ALLOCATOR_H

@@ -9,7 +9,7 @@
 /* The value of a hexadecimal digit plus one; 0: any other character. */
 extern const unsigned char sl_hex_digits[256];
 
-/* 0 to 15; anything above is no digit. */
+/* The value of a digit, 0 to 15; anything above is no digit. */
 static inline unsigned sl_hex_value(char c)
 {
     return sl_hex_digits[(unsigned char)c] - 1u;
@@ -20,7 +20,7 @@ static inline bool sl_is_digit(char c)
     return c >= '0' && c <= '9';
 }
 
-/* Space and tab: what protocols allow around words. */
+/* Whether `c` is a space or tab, which protocols allow around words. */
 static inline bool sl_is_blank(char c)
 {
     return c == ' ' || c == '\t';

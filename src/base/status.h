@@ -1,4 +1,4 @@
-/* base/status.h - what a call can answer, and what a failure tells its user
+/* base/status.h - the answers of calls, and the description of a failure
  *
  * SL_OK, SL_AGAIN and SL_END are answers. Everything after them is a failure;
  * its name (sl_status_name) is the `code` a Lua user sees.
@@ -11,7 +11,7 @@
 enum sl_status {
     SL_OK,
     SL_AGAIN, /* needs more bytes, more room, or an event */
-    SL_END,   /* no more will come, in good order */
+    SL_END,   /* the input has ended, in good order */
     SL_TIMEOUT,
     SL_CANCELLED,
     SL_RESOLVE,
@@ -29,7 +29,7 @@ enum sl_status {
     SL_MISUSE /* the program's own mistake: bindings raise it */
 };
 
-/* How far an attempt had come; also what a deadline was for. */
+/* The stage that an attempt had reached, or that a deadline was for. */
 enum sl_stage {
     SL_STAGE_NONE,
     SL_STAGE_QUEUE,

@@ -5,7 +5,7 @@
 #include <stddef.h>
 #include <string.h>
 
-/* Bytes to read. Good for as long as the function that gave it says. */
+/* Bytes to read, good for as long as the function says that gave the view. */
 struct sl_view {
     const char *data;
     size_t size;

@@ -1,4 +1,4 @@
-/* Shows a user how far an exchange has come. The handle keeps the counters, but
+/* Shows a user the progress of an exchange. The handle keeps the counters, but
  * not the response, which may be disposed or forgotten. */
 #include "binding/response.h"
 #include "binding/types.h"
@@ -50,7 +50,7 @@ static int progress_counts(lua_State *L)
     return push_counts(L, check_exchange(L));
 }
 
-/* progress:is_over() -> whether it ended, whether the whole body has come
+/* progress:is_over() -> whether it ended, whether the whole body arrived
  * A response that is only drained counts as over: its rest is not wanted. */
 static int progress_is_over(lua_State *L)
 {

@@ -85,7 +85,7 @@ void sl_decoder_release(struct sl_decoder *decoder);
  * and all that can be decoded from it is in `output`. SL_DECODE: corrupt, or
  * there are bytes behind the end of the coded data. SL_LIMIT: `output` or the
  * pool is full and the data has not ended. SL_MEMORY. Failures set `*error` (a
- * static clause) and repeat until the release; how much of what came before one
+ * static clause) and repeat until the release; how much of the data before one
  * is in `output` may depend on the cuts. */
 enum sl_status sl_decoder_decode(struct sl_decoder *decoder,
                                  struct sl_buffer *input,

@@ -106,7 +106,7 @@ static bool take_field(struct gzip *self, struct sl_buffer *input, size_t size)
     return true;
 }
 
-/* Whether `skip` bytes have come. */
+/* Whether `skip` bytes have arrived. */
 static bool skip_bytes(struct gzip *self, struct sl_buffer *input)
 {
     while (self->skip > 0) {
@@ -122,7 +122,7 @@ static bool skip_bytes(struct gzip *self, struct sl_buffer *input)
     return true;
 }
 
-/* Whether a zero byte has come. */
+/* Whether a zero byte has arrived. */
 static bool skip_text(struct gzip *self, struct sl_buffer *input)
 {
     for (;;) {

@@ -1,4 +1,4 @@
-/* codec/utf8.h - whether bytes that come in pieces are UTF-8 (RFC 3629)
+/* codec/utf8.h - whether bytes in pieces are UTF-8 (RFC 3629)
  *
  * Refuses what is not the shortest form, surrogates, and what lies above
  * U+10FFFF. A character may be cut anywhere: what the next byte must be is
@@ -26,7 +26,7 @@ void sl_utf8_init(struct sl_utf8 *utf8);
  * init. */
 enum sl_status sl_utf8_check(struct sl_utf8 *utf8, struct sl_view bytes);
 
-/* No more bytes will come. SL_OK: complete. SL_DECODE: not, or broken. */
+/* No more bytes follow. SL_OK: complete. SL_DECODE: not, or broken. */
 enum sl_status sl_utf8_end(const struct sl_utf8 *utf8);
 
 #endif

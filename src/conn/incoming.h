@@ -7,7 +7,7 @@
  *   DRAINING  the rest is not wanted: it is read and dropped to keep the
  *             connection, while that costs little
  *
- * How far the message itself has come is the response's own phase. Only wanted
+ * The progress of the message itself is the response's own phase. Only wanted
  * bytes are received, so a slow consumer holds back its peer.
  *
  * Written by incoming.c alone. It answers a status; exchange.c decides what

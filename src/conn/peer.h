@@ -1,7 +1,7 @@
-/* conn/peer.h - what a TLS handshake agreed on, and whom it met
+/* conn/peer.h - the outcome of a TLS handshake, and the peer it met
  *
- * Copied once per connection, shared by the responses that came over it, which
- * may outlive it.
+ * Copied once per connection, shared by the responses that arrived over it,
+ * which may outlive it.
  */
 #ifndef SL_CONN_PEER_H
 #define SL_CONN_PEER_H

@@ -28,11 +28,10 @@ struct sl_connections_options {
     bool reuses;       /* false: a new connection for each request */
     enum sl_transport_mode mode;
     const struct sl_backend_class *backend; /* NULL: best for the mode */
-    /* Asked for each new connection; connections that begin at the same time
+    /* It is asked for each new connection; those that begin at the same time
      * share the answer. NULL: the resolver. It outlives the connections. */
     struct sl_lookup_source *source;
-    /* The list of pools whose stats are summed; outlives them. NULL: no
-     * list. */
+    /* Whose stats are summed; outlives the connections. NULL: no list. */
     struct sl_connections **list;
 };
 

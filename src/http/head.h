@@ -7,7 +7,7 @@
  * block of their own:
  *
  *   block  [ field | field | ... ][ HTTP/1.1 200 OK\r\nName: value\r\n...\r\n ]
- *            offsets into the text   the bytes as they came; obs-fold is blanked
+ *            offsets into the text   the bytes as received; obs-fold is blanked
  *
  * so a head stays good until sl_head_fini, whatever happens to the input, and
  * strings are made only for the fields that the caller reads.

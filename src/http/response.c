@@ -1,6 +1,6 @@
 #include "http/response.h"
 
-/* The bytes that the outer of two decoders makes in one go. */
+/* What the outer of two decoders makes in one go. */
 #define LAYER_ROOM ((size_t)16 * 1024)
 
 void sl_response_limits_default(struct sl_response_limits *limits)

@@ -97,7 +97,7 @@ void sl_lent_end(struct sl_lent *lent, struct sl_operation *receive)
     }
 }
 
-/* ---- what came ---- */
+/* ---- bytes that arrived ---- */
 
 size_t sl_lent_room(const struct sl_lent *lent)
 {

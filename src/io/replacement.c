@@ -106,7 +106,7 @@ static enum sl_status open_direct(struct sl_replacement *replacement,
         return SL_OK;
     if (errno == ENXIO && S_ISFIFO(info->st_mode))
         return sl_fail(failure, SL_INVALID, SL_STAGE_BODY,
-                       "nobody reads from this FIFO");
+                       "no process reads from this FIFO");
     return fail(failure, errno);
 }
 

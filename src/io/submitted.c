@@ -28,7 +28,7 @@ struct submitted {
     struct iovec send_piece; /* what of the block is still to be sent */
     size_t appended;         /* behind that, as the last */
     struct sl_segment *send_block;
-    struct sl_lent lent; /* to `receiving`, and what came */
+    struct sl_lent lent; /* to `receiving`, and bytes that arrived */
     size_t expected;
     struct sl_low_water low_water;
     struct sl_timer linger;

@@ -54,7 +54,7 @@ static inline void sl_slab_unlink(struct sl_slab **list, struct sl_slab *slab)
 
 /* With all segments free, in the pool's list; NULL without memory. */
 struct sl_slab *sl_slab_create(struct sl_pool *pool);
-/* All its segments have come home, and it is in no list. */
+/* Destroys a slab whose segments are all returned, and which is in no list. */
 void sl_slab_destroy(struct sl_pool *pool, struct sl_slab *slab);
 
 /* The first of up to `*count` free segments that stand side by side, in one of

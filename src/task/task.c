@@ -15,7 +15,7 @@ struct task {
     struct sl_completion start;
     struct slb_ticket *waiters; /* who awaits it */
     enum task_status status;
-    bool is_observed; /* its error was raised or returned */
+    bool is_observed; /* its error has reached somebody */
     int argument_count;
 };
 

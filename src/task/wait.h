@@ -77,10 +77,9 @@ bool slb_can_take_turn(lua_State *L, const struct slb_runtime *runtime);
 /* Pushes `core.waiting`, which a coroutine yields when it begins to wait. */
 void slb_push_waiting(lua_State *L);
 
-/* Called first in a continuation: ends the ticket and removes it, with
- * everything above it, from the stack. Raises when the operation is not
- * finished because other code resumed the coroutine. Returns the status it
- * ended with. */
+/* First thing in a continuation: ends the ticket and removes it, with whatever
+ * lies above it, from the stack. Raises when the operation is not finished
+ * because somebody else resumed the coroutine. The status it ended with. */
 enum sl_status slb_waited(lua_State *L, lua_KContext context);
 
 /* Ends the own waits in a list. */

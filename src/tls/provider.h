@@ -107,7 +107,7 @@ struct sl_tls_provider {
                                 struct sl_failure *failure);
 
     /* Decrypts about `want` bytes into the tail of `plain`. SL_OK: some were.
-     * SL_AGAIN: more ciphertext is needed; when none will come, the peer's
+     * SL_AGAIN: more ciphertext is needed; when none will arrive, the peer's
      * content was cut off. SL_END: close_notify. SL_TLS, SL_MEMORY: answered by
      * the call after the last content. SL_LIMIT: of `plain`, may be tried
      * again. May append to `out` (key updates, alerts). */
@@ -119,7 +119,7 @@ struct sl_tls_provider {
     /* Encrypts from the front of `plain` into records at the tail of `out`, at
      * least one byte of it, at most about 64 KiB. SL_OK; SL_TLS, SL_MEMORY. A
      * full `out` breaks the engine: records are numbered. SL_AGAIN: the peer is
-     * in the middle of a message, whose rest must come into `in` before. */
+     * in the middle of a message, whose rest must arrive in `in` first. */
     enum sl_status (*encrypt)(struct sl_tls_engine *engine,
                               struct sl_view plain, struct sl_buffer *in,
                               struct sl_buffer *out, size_t *consumed,

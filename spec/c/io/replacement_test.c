@@ -280,7 +280,7 @@ TEST("a FIFO is written into as far as it has room")
     world_open();
     REQUIRE(mkfifo(path, 0600) == 0);
     CHECK_INT(sl_replacement_open(&replacement, path, &failure), SL_INVALID);
-    CHECK(strstr(failure.reason, "nobody reads") != NULL);
+    CHECK(strstr(failure.reason, "no process reads") != NULL);
     reader = open(path, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
     REQUIRE(reader >= 0);
     save("through the pipe", true);

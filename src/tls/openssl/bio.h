@@ -24,7 +24,7 @@ struct sl_openssl_edge {
 };
 
 struct sl_openssl_bio {
-    struct sl_buffer *in; /* NULL outside a call; NULL: nothing comes */
+    struct sl_buffer *in; /* NULL outside a call; NULL: no input */
     struct sl_buffer *out;
     struct sl_openssl_edge received; /* since the connection was made */
     struct sl_openssl_edge sent;

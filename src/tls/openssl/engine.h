@@ -37,7 +37,7 @@ struct sl_tls_engine {
     void *owner;
     struct sl_tls_texts *texts; /* of the peer, once asked for */
     size_t content_size;        /* received through the SSL */
-    uint16_t record_size;       /* of the record that came last */
+    uint16_t record_size;       /* of the last record */
     int64_t message_left;       /* bytes of a message that has begun */
     struct sl_openssl_secret receiving;
     struct sl_openssl_secret sending;

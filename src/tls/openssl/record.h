@@ -45,7 +45,7 @@ struct sl_openssl_records {
     uint32_t message_left; /* to be passed over */
     uint16_t content_left; /* decrypted, at the head of `in` */
     uint16_t trailer_left; /* behind it: kind, padding, tag */
-    bool has_ended;        /* close_notify came */
+    bool has_ended;        /* close_notify arrived */
     bool is_broken;        /* a key update or alert could not be made */
 };
 
