@@ -23,6 +23,7 @@ http {
   open_file_cache max=100 inactive=600s;
   open_file_cache_valid 600s;
   sendfile on;
+  tcp_nopush on;
   tcp_nodelay on;
   client_body_temp_path $dir/body;
   proxy_temp_path $dir/proxy;

@@ -12,7 +12,7 @@
 
 /* Bytes held outside Lua, and not given back meanwhile, that cost the collector
  * one step. */
-#define COLLECT_STEP ((size_t)256 * 1024)
+#define COLLECT_STEP ((size_t)128 * 1024)
 
 static const char registry_key;
 
