@@ -244,7 +244,7 @@ describe("a handle", function()
     assert.is_true(seen >= 18, output)
   end)
 
-  it("is refused by those finalised after it, and lets those before it go", function()
+  it("can be used by no finaliser after its own, and harms none before it", function()
     for seed = 1, ORDERS do
       run([[
         local objects, kept = {}, {}

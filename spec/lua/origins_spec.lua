@@ -38,7 +38,7 @@ describe("the origins of a client", function()
     assert.same({ host = "a.test", port = 80, identity = "http://a.test:80" }, first.options)
   end)
 
-  it("are beside a thousand those alone that something uses", function()
+  it("beyond a thousand are kept only while something uses them", function()
     local origins = new()
     for i = 1, 1000 do busy[find(origins, ("http://a%d.test/"):format(i))] = i ~= 500 end
     find(origins, "http://b.test/")
@@ -51,7 +51,7 @@ describe("the origins of a client", function()
     assert.equal(made[1], find(origins, "http://a1.test/"))
   end)
 
-  it("are where the resolver says, asked once for each", function()
+  it("have the address that the resolver returns, asked once for each", function()
     local asked = {}
     local origins = new(function(host, port)
       asked[#asked + 1] = host .. " " .. port
@@ -68,7 +68,7 @@ describe("the origins of a client", function()
     assert.same({ "a.test 80", "none.test 80" }, asked)
   end)
 
-  it("are none once they are closed, even while the resolver is asked", function()
+  it("are not made once the client is closed, even during a look-up", function()
     local origins
     origins = new(function()
       origins:close()
