@@ -191,14 +191,14 @@ local function choices()
 end
 
 describe("what the fixtures say", function()
-  it("is what h11 says, or its difference is explained", function()
+  it("is what h11 reports, or the difference is explained", function()
     local pipe = assert(io.popen "/usr/bin/python3 spec/differential/compare.py 2>&1")
     local text = pipe:read "a"
     assert.is_true(pipe:close() == true, text)
     assert.matches("^%d+ passed, 0 failed\n$", text)
   end)
 
-  it("is what strict llhttp says, or its difference is explained", function()
+  it("is what strict llhttp reports, or the difference is explained", function()
     local count = 0
     for fixture in fixtures.each "http" do
       local options, ending = fixtures.context(fixture)
@@ -216,7 +216,7 @@ describe("what the fixtures say", function()
     assert.is_true(count > 200)
   end)
 
-  it("holds one byte away: nothing that strict llhttp refuses is accepted unexplained", function()
+  it("holds with one byte changed: what strict llhttp refuses is refused or explained", function()
     local before = sluice.stats().outstanding
     local is_chosen, count, counts = choices(), 0, { accept = 0, refuse = 0, wait = 0 }
     local function compare(wire, options, ending, path)

@@ -217,7 +217,7 @@ if is_turn then
       modes[#modes + 1] = { mode = "completion", backend = backend }
     end
 
-    it("are tried on all transports", function()
+    it("run on all transports", function()
       assert.is_true(#modes >= 5)
     end)
 

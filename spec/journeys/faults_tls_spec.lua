@@ -126,7 +126,7 @@ for _, protocol in ipairs { "TLSv1.2", "TLSv1.3" } do
       end)
     end
 
-    it("or sends its records byte by byte, which is no failure", function()
+    it("may send its records byte by byte without a failure", function()
       local client <close> = new_client()
       local p <close> = peer.listen { script = { { { "relay", web.tls_port, total, 1 } } } }
       assert.is_true(fetch(client, p.port, "/chunked/" .. SIZE) == content)

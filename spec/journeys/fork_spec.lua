@@ -32,7 +32,7 @@ describe("a child of fork", function()
     return system.reap(pid, 300), #uses
   end
 
-  it("is refused what handles do", function()
+  it("cannot use its parent's handles", function()
     local p <close> = peer.listen { script = {
       { { "expect_until", "!" }, { "send", "data" }, { "read_all" } },
     } }
@@ -95,7 +95,7 @@ describe("a child of fork", function()
   end
 
   for _, way in ipairs { "closed", "finalised" } do
-    it("leaves plain connections alone when they are " .. way, function()
+    it("does not touch plain connections when they are " .. way, function()
       local p <close> = peer.listen { repeat_last = true, script = {
         { { "expect_until", "\r\n\r\n" }, { "send", GOOD }, { "expect_until", "\r\n\r\n" },
           { "send", HEAD .. "some" }, { "hold" }, { "send", "more" }, { "read_all" } },
@@ -148,7 +148,7 @@ describe("a child of fork", function()
     assert.equal(0, status, output)
   end)
 
-  it("says nothing over TLS either", function()
+  it("sends nothing over TLS either", function()
     local web <close> = nginx.start {
       tls = { certificate = certificates.chain "good", key = certificates.key "good" } }
     web:file(300000)

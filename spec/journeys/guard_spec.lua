@@ -214,7 +214,7 @@ local early = [[
 describe("with guarded pages", function()
   -- The stream transport lends nothing.
   if MODE:match "^completion" then
-    it("a write that comes too late is seen and counted", function()
+    it("a late write is detected and counted", function()
       local status, output = run_script(early)
       if os.getenv "LD_PRELOAD" then -- a debug build ends there
         assert.not_equal(0, status)
@@ -225,7 +225,7 @@ describe("with guarded pages", function()
     end)
   end
 
-  it("the specs of requests, faults, streams, owners and transports pass", function()
+  it("the specs of requests, faults, streams, ownership and transports pass", function()
     local status, output = run_guarded { LUA, arg[0], "--lpath=", "--cpath=",
       "--output=plainTerminal", "spec/journeys/get_spec.lua", "spec/journeys/faults_spec.lua",
       "spec/journeys/stream_spec.lua", "spec/journeys/ownership_spec.lua",

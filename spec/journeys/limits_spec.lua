@@ -12,7 +12,7 @@ local function row(name)
   return assert(tonumber(number), name) * (unit == "MiB" and 1 << 20 or 1), last
 end
 
-describe("the limits that are told", function()
+describe("the documented limits", function()
   local before
 
   before_each(function() before = support.snapshot(sluice) end)
@@ -86,7 +86,7 @@ describe("the limits that are told", function()
     assert.equal("limit", code_of(CHUNKED .. "0\r\n" .. ("A: b\r\n"):rep(lines + 1) .. "\r\n"))
   end)
 
-  it("of what callers may set", function()
+  it("of options that callers may set", function()
     local client <close> = support.client()
     for name in text:match "\nContent%-Length, .-and Host":gmatch "[%a-]+" do
       if name ~= "and" then

@@ -80,7 +80,7 @@ describe("a body of 256 MiB #slabs", function()
 
   for _, kind in ipairs { "file", "chunked" } do
     for way, bound in pairs(bounds) do
-      it(("takes %.2f bytes for each of its own, %s by %s"):format(bound, kind, way), function()
+      it(("takes at most %.2f times its own size, %s by %s"):format(bound, kind, way), function()
         local memory, heap = measure(kind, way)
         assert.is_true(memory <= bound, memory)
         if way ~= "text" then assert.is_true(heap < 0.004, heap) end
@@ -102,7 +102,7 @@ describe("a body in one segment", function()
     support.verify(sluice, before)
   end)
 
-  it("is not copied before it is a string", function()
+  it("is not copied before it becomes a string", function()
     local p <close> = support.peer.listen {
       script = { { { "expect_until", "\r\n\r\n" },
         { "send", "HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\n" .. support.pattern(1000) },

@@ -120,7 +120,7 @@ describe("the README", function()
     end
   end)
 
-  it("leads to files that are there", function()
+  it("links to files that exist", function()
     for path in text:gmatch "%]%(([%w_/.]+)%)" do
       local file <close> = io.open(path)
       assert.is_truthy(file, path)

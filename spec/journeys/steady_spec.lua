@@ -41,7 +41,7 @@ print(("grown=%d outstanding=%d"):format(last - first, sluice.stats().outstandin
 ]]
 
 describe("memory", function()
-  it("of 10,000 requests is that of 1,000", function()
+  it("after 10,000 requests is what it was after 1,000", function()
     local before = support.snapshot(sluice)
     local answer = "HTTP/1.1 200 OK\r\nContent-Length: 1024\r\n\r\n" .. ("x"):rep(1024)
     local directory = server.directory()

@@ -146,7 +146,7 @@ describe("the client", function()
     if context then
       for way in pairs(ways) do
         local expected = expected_lines(fixture.events, way)
-        it(("makes of it what it says, %s: %s"):format(way, fixture.title), function()
+        it(("reads the fixture as its document says, %s: %s"):format(way, fixture.title), function()
           assert.same(expected, run(fixture, context, way, { "send", fixture.bytes }))
           if #fixture.bytes > 0 then
             assert.same(expected, run(fixture, context, way, { "dribble", fixture.bytes, 1, 0 }))
