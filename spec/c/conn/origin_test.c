@@ -205,7 +205,7 @@ static int open_for(size_t user, size_t origin)
 
 /* ---- lending ---- */
 
-TEST("lends an idle connection at once, the one used last first")
+TEST("lends an idle connection at once, the most recently used first")
 {
     struct sl_connection *last;
     int peers[2];
@@ -228,7 +228,7 @@ TEST("lends an idle connection at once, the one used last first")
     teardown();
 }
 
-TEST("serves those who wait in the order of asking")
+TEST("serves waiters in the order of asking")
 {
     int peer;
 
@@ -254,7 +254,7 @@ TEST("serves those who wait in the order of asking")
     teardown();
 }
 
-TEST("lends late: a connection that becomes free before the own one is open")
+TEST("lends a connection that becomes free before the new one is open")
 {
     int peers[2];
 
@@ -281,7 +281,7 @@ TEST("lends late: a connection that becomes free before the own one is open")
     teardown();
 }
 
-TEST("keeps a connection that nobody waits for any more")
+TEST("keeps a connection for which nobody waits any more")
 {
     int peers[2];
 
@@ -301,7 +301,7 @@ TEST("keeps a connection that nobody waits for any more")
     teardown();
 }
 
-TEST("forgets without a word that a connection for nobody failed")
+TEST("reports nothing if a connection fails for which nobody waits")
 {
     int peer;
 
@@ -319,7 +319,7 @@ TEST("forgets without a word that a connection for nobody failed")
     teardown();
 }
 
-TEST("opens a new one where none that was used will do")
+TEST("opens a new connection for a waiter that refuses used ones")
 {
     int peers[2];
 
@@ -344,7 +344,7 @@ TEST("opens a new one where none that was used will do")
     teardown();
 }
 
-TEST("gives the room of one that leaves to the next")
+TEST("gives the place of a closed connection to the next waiter")
 {
     int peer;
 
@@ -364,7 +364,7 @@ TEST("gives the room of one that leaves to the next")
     teardown();
 }
 
-TEST("refuses the one whose connection could not be opened, and no other")
+TEST("refuses only the waiter whose connection could not be opened")
 {
     int peer;
 
@@ -387,7 +387,7 @@ TEST("refuses the one whose connection could not be opened, and no other")
 
 /* ---- limits ---- */
 
-TEST("gives room under the total to the origin whose waiter is oldest")
+TEST("gives a place under the total to the origin of the oldest waiter")
 {
     int peers[3];
 
@@ -416,7 +416,7 @@ TEST("gives room under the total to the origin whose waiter is oldest")
     teardown();
 }
 
-TEST("takes the room of another origin's idle connection, the oldest first")
+TEST("takes the place of other origins' idle connections, the oldest first")
 {
     int peers[3];
 
@@ -434,7 +434,7 @@ TEST("takes the room of another origin's idle connection, the oldest first")
     teardown();
 }
 
-TEST("costs the same to serve, whatever waits elsewhere")
+TEST("serving costs the same, whatever waits elsewhere")
 {
     static struct user crowd[1000];
     int peers[2];
@@ -495,7 +495,7 @@ TEST(
     teardown();
 }
 
-TEST("hands a connection over for good, and its room to the next")
+TEST("hands a connection over for good, and its place to the next waiter")
 {
     struct sl_view hello = SL_VIEW("hello");
     struct sl_failure failure;
@@ -531,7 +531,7 @@ TEST("hands a connection over for good, and its room to the next")
     teardown();
 }
 
-TEST("closes what has been idle for too long")
+TEST("closes connections that have been idle for too long")
 {
     int peer;
 
@@ -548,7 +548,7 @@ TEST("closes what has been idle for too long")
     teardown();
 }
 
-TEST("gives a connection up before its server does")
+TEST("closes an idle connection before its server does")
 {
     int peers[2];
 
@@ -582,7 +582,7 @@ TEST("gives a connection up before its server does")
 
 /* ---- ends ---- */
 
-TEST("refuses the queue when it closes, and lets others finish")
+TEST("refuses queued waiters when it closes, and lets others finish")
 {
     int peers[2];
 
@@ -607,7 +607,7 @@ TEST("refuses the queue when it closes, and lets others finish")
     teardown();
 }
 
-TEST("ends what is opened for nobody when it closes")
+TEST("cancels connections that are opened for nobody when it closes")
 {
     int peer;
 
@@ -626,7 +626,7 @@ TEST("ends what is opened for nobody when it closes")
 
 /* ---- what is remembered ---- */
 
-TEST("knows one origin for each key, and forgets the oldest of the unused")
+TEST("has one origin for each key, and forgets the oldest unused one")
 {
     struct sl_origin *again;
     char key[16];
@@ -720,7 +720,7 @@ static void whole_life(struct sl_allocator *allocator, void *argument)
     close_pool();
 }
 
-TEST("gives back everything whichever allocation fails")
+TEST("releases everything whichever allocation fails")
 {
     test_each_failure(whole_life, NULL);
     is_proxied = true;

@@ -33,7 +33,7 @@ static void fire(struct sl_timer *timer)
         sl_timer_arm(&world.loop.timers, timer, world.loop.now);
 }
 
-TEST("opens nothing until it must")
+TEST("opens no descriptor until it is needed")
 {
     size_t before = count_descriptors();
 
@@ -87,7 +87,7 @@ static void answer(struct sl_completion *completion)
     sl_timer_disarm(&completion->loop->timers, &answered_alarm.timer);
 }
 
-TEST("what came in time is delivered before its time is over")
+TEST("bytes that arrived in time are delivered before their deadline")
 {
     struct sl_completion completion;
 
@@ -339,7 +339,7 @@ TEST("posts whose wake-up was seen between two steps do not wait")
     test_note(" ");
 }
 
-TEST("posts that were not taken yet arrive when the loop is closed")
+TEST("posts that are still pending arrive when the loop is closed")
 {
     int last;
     bool is_all;
@@ -391,12 +391,12 @@ static void outer_loop_over(const struct manner *manner)
     world_fini(&world);
 }
 
-TEST("one descriptor tells an outer loop of events of every backend")
+TEST("one descriptor shows an outer loop the events of every backend")
 {
     each_manner(outer_loop_over);
 }
 
-TEST("the descriptor for an outer loop tells of posts, whenever it was made")
+TEST("the descriptor for an outer loop shows posts, whenever it was made")
 {
     for (int is_first = 0; is_first < 2; is_first++) {
         int last;
@@ -460,7 +460,7 @@ TEST(
     test_note(" ");
 }
 
-TEST("what was begun before the descriptor was asked for makes it readable")
+TEST("the descriptor is readable for work begun before it was made")
 {
     struct alarm alarm = {.fired = 0};
     struct sl_completion completion;
@@ -518,7 +518,7 @@ static void driven_by_descriptor(const struct manner *manner)
     world_fini(&world);
 }
 
-TEST("a host that does nothing but poll the descriptor sees all work through")
+TEST("a host that only polls the descriptor completes all work")
 {
     each_manner(driven_by_descriptor);
 }
@@ -611,7 +611,7 @@ static void crowd_beside(const struct sl_backend_class *class)
     world_fini(&world);
 }
 
-TEST("tells of more than one wait can tell, whoever does the waiting")
+TEST("delivers more events than one wait can report, in every backend")
 {
     for (size_t i = 0; sl_platform()->backends[i] != NULL; i++)
         crowd_beside(sl_platform()->backends[i]);
@@ -709,7 +709,7 @@ static void late_crowd(const struct manner *manner)
     world_fini(&world);
 }
 
-TEST("what many sockets have in time is delivered however late the step is")
+TEST("bytes in time on many sockets are delivered however late the step")
 {
     each_manner(late_crowd);
 }
@@ -737,7 +737,7 @@ static void late_answer(const struct manner *manner)
     world_fini(&world);
 }
 
-TEST("all of an answer that came in time is received, however late the step is")
+TEST("an answer in time is received whole, however late the step is")
 {
     each_manner(late_answer);
 }
@@ -756,7 +756,7 @@ static void late_nothing(const struct manner *manner)
     world_fini(&world);
 }
 
-TEST("what did not come in time is late")
+TEST("bytes that arrive too late are late")
 {
     each_manner(late_nothing);
 }
@@ -805,7 +805,7 @@ static void crowd_without_end(const struct sl_backend_class *class)
     world_fini(&world);
 }
 
-TEST("a look ends though peers are always faster")
+TEST("a look at the sockets ends even if peers are always faster")
 {
     for (size_t i = 0; sl_platform()->backends[i] != NULL; i++)
         crowd_without_end(sl_platform()->backends[i]);
@@ -828,7 +828,7 @@ static void pass_on(struct sl_completion *completion)
         answer(completion);
 }
 
-TEST("what came in time reaches the last who waits for it in time")
+TEST("a result in time reaches the last of a chain of waiters in time")
 {
     struct link chain[6];
 
@@ -881,7 +881,7 @@ static void wait_for_ever(struct sl_completion *completion)
     sl_completion_signal(completion, SL_OK, 0);
 }
 
-TEST("a late timer fires though something is always ready")
+TEST("a late timer fires even if something is always ready")
 {
     struct alarm alarm = {.fired = 0};
     struct sl_completion completion;
@@ -936,7 +936,7 @@ static void spin_over(const struct manner *manner)
     world_fini(&world);
 }
 
-TEST("polls before it blocks only where that has been worth it")
+TEST("polls before it blocks only if that has helped before")
 {
     each_manner(spin_over);
 }
