@@ -71,7 +71,7 @@ describe("a body's reader", function()
     return use(file)
   end
 
-  --- Ways in which `text` arrives: at once, and in pieces that are told apart by a wait.
+  --- Ways in which `text` arrives: at once, and in pieces with a pause in between.
   local function each_cut(text)
     local wires = { { { "send", head_of(#text) .. text } } }
     for _, size in ipairs { 1, 2, 7 } do

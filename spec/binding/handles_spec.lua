@@ -1,5 +1,5 @@
--- Handles whose time is over: finalised by hand, by a state that closes in whatever order, or by
--- another object's finaliser. They refuse every use with an error and nothing else happens.
+-- Handles after their end: finalised by hand, by a state that closes in any order, or by another
+-- object's finaliser. They refuse every use with an error, and nothing else happens.
 
 local script = require "spec.support.script"
 local support = require "spec.support"

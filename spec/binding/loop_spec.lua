@@ -164,7 +164,7 @@ describe("the loop", function()
       p:signal(1)
       while not text do
         local timeout = loop:timeout()
-        -- With poll(2) it must look for itself from time to time; else no time-out is near.
+        -- With poll(2) the host must step from time to time; with others no time-out is near.
         assert.is_true(timeout == nil or timeout <= 0.01 or timeout > 5, timeout)
         assert.is_true(system.poll(fd, math.min(timeout or 5, 5)) or timeout <= 0.01)
         loop:step(0)
@@ -174,8 +174,8 @@ describe("the loop", function()
     client:close()
   end)
 
-  -- A host that steps when the descriptor is readable or the time is over that `timeout` named
-  -- after its last step: it is told of nothing else.
+  -- A host that steps only when the descriptor is readable or when the time that `timeout` returned
+  -- after the last step has passed.
   local function wait_as_host(is_done)
     local fd, deadline = loop:pollfd(), clock() + 10
     local due
@@ -239,7 +239,7 @@ describe("the loop", function()
     end
     repeat loop:step(0.01) until p:wait("holding", count, 0)
     p:signal(count)
-    -- The program computes, past every deadline; the answers lie in the kernel long before.
+    -- The program computes past every deadline; the answers are in the kernel long before that.
     repeat until clock() - from > seconds + 0.1
     loop:step(0)
     for i = 1, count do

@@ -698,7 +698,7 @@ describe("a transport", function()
       assert.is_true(resumes(own_certificate()))
       assert.equal(1, asked)
       assert.is_true(resumes {})
-      -- A context whose transports are gone is gone, too, and never found half-way.
+      -- A context without transports is collected, too, and never found half-collected.
       for i = 1, 20 do
         while #open > 0 do table.remove(open):close() end
         collectgarbage(i % 2 == 0 and "step" or "collect")

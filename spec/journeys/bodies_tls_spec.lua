@@ -1,5 +1,5 @@
 -- Request bodies of every kind over TLS, both directions at once: a server that answers while it
--- reads, one that answers early, one that has to say "go on".
+-- reads, one that answers early, and one that sends 100 first.
 
 local certificates = require "spec.support.certificates"
 local server = require "spec.support.server"

@@ -1,5 +1,5 @@
--- Whom a client believes: each bad certificate is refused with its reason, and no byte of the
--- request leaves.
+-- Which servers a client accepts: each bad certificate is refused with its reason, and no byte of
+-- the request leaves.
 
 local certificates = require "spec.support.certificates"
 local nginx = require "spec.support.nginx"

@@ -1,4 +1,4 @@
---- doc/conformance.md, which is generated, is what the tests and fixtures say now.
+--- The generated doc/conformance.md is up to date with the tests and fixtures.
 
 describe("the table of conformance", function()
   local conformance = dofile("spec/conformance/table.lua")

@@ -1,5 +1,5 @@
--- Content codings from the wire to the text: removed where they are known, told where they are
--- broken, bounded whatever they promise.
+-- Content codings from the wire to the text: known ones are decoded, broken ones are reported, and
+-- memory is bounded whatever they decode to.
 
 local core = require "sluice.core"
 local nginx = require "spec.support.nginx"
@@ -326,10 +326,10 @@ describe("a coded body", function()
     end)
   end
 
-  -- ---- what nobody wants ----
+  -- ---- bodies that nobody reads ----
 
   it("is not decoded while it is drained", function()
-    -- Were it decoded, it would fail and close its connection.
+    -- If it were decoded, it would fail and close its connection.
     for _, wire in ipairs {
       with_length("gzip", ("no gzip at all"):rep(1000)), in_chunks("gzip", "no gzip at all"),
     } do

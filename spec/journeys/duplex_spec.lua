@@ -105,7 +105,7 @@ describe("an echo of 64 MiB", function()
   for name, call in support.each_style(sluice) do
     it("comes back in its own chunks " .. name, function()
       call(function()
-        -- The framing of the request is that of the answer.
+        -- The answer has the framing of the request.
         local p <close> = peer.listen {
           script = { {
             request_head, { "send", "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n" },

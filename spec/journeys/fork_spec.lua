@@ -28,7 +28,7 @@ describe("a child of fork", function()
       end
       return refused
     end)
-    -- One that spins would have to be killed.
+    -- A child that loops would have to be killed.
     return system.reap(pid, 300), #uses
   end
 
@@ -105,7 +105,7 @@ describe("a child of fork", function()
       assert(client:get(p.url .. "/")):dispose()
       local response <close> = assert(client:get(p.url .. "/", { stream = true }))
       assert.equal("some", response:read(4))
-      -- One more waits for the place that the child must not give it.
+      -- One more request waits for the place that the child must not give to it.
       local waiting = sluice.spawn(function()
         return client:get(p.url .. "/")
       end)

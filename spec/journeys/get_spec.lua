@@ -1,5 +1,5 @@
--- What a GET makes of good servers and of bad input: each error is the one that was promised, in
--- time, with nothing left behind, and the same client then succeeds.
+-- A GET against good servers and with bad input: each error is the documented one, arrives in time
+-- and leaves nothing behind, and the same client then succeeds.
 
 local nginx = require "spec.support.nginx"
 local sluice = require "sluice"
@@ -46,8 +46,8 @@ describe("bad input", function()
     return err, system.clock() - from
   end
 
-  --- The code of the failure when the answer is `bytes` and then silence; "complete" when there is
-  -- none. The same in both ways of reading.
+  --- The code of the failure when the answer is `bytes` and then silence, or "complete". Both ways
+  -- of reading must agree.
   local function fail_with(bytes, options)
     local function read(stream)
       local p <close> = answer({ "send", bytes }, { "stall" })

@@ -1,5 +1,5 @@
---- sluice.json beside two that were not written here: python3's json and lua-cjson. Documents made
--- by a fixed seed go there and back; texts with one byte wrong are refused by both or by neither.
+--- sluice.json beside two independent ones: python3's json and lua-cjson. Documents made from a
+-- fixed seed go there and back; texts with one byte damaged are refused by both or by neither.
 
 local server = require "spec.support.server"
 local sluice = require "sluice"
@@ -67,7 +67,7 @@ function any_value(depth) return makers[any(#makers) + 1](depth) end
 
 -- ---- comparing ----
 
---- Where they differ, or nil. Types of numbers count unless `is_loose`.
+--- Where two values differ, or nil. Types of numbers count unless `is_loose`.
 local function difference(a, b, is_loose, path)
   path = path or "value"
   if type(a) ~= "table" or type(b) ~= "table" then

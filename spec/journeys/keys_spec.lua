@@ -1,5 +1,5 @@
--- What two requests must have in common to share a connection or a session of TLS: everything. One
--- field differs at a time.
+-- Two requests share a connection or a TLS session only if all their settings are equal. One
+-- setting differs at a time.
 
 local certificates = require "spec.support.certificates"
 local nginx = require "spec.support.nginx"
@@ -38,7 +38,7 @@ describe("nothing is shared when one differs:", function()
 
   local function password() return "secret" end
 
-  -- What is added to the settings of TLS, as a function because files are made meanwhile.
+  -- The setting that is added to those of TLS: a function, as it may make a file.
   local settings = {
     verify = function() return { verify = false } end,
     ["verify, a function"] = function() return { verify = accept } end,

@@ -1,4 +1,4 @@
--- The numbers of doc/limits.md, tried: what is just within is taken, one more is not.
+-- The numbers of doc/limits.md, tried: the largest permitted value is accepted, one more is not.
 
 local server = require "spec.support.server"
 local sluice = require "sluice"
@@ -6,7 +6,7 @@ local support = require "spec.support"
 
 local text = server.read "doc/limits.md"
 
---- The number in the row of that name, and what stands in its last column.
+--- The number in the row of that name, and the text of its last column.
 local function row(name)
   local number, unit, last = text:match("\n| " .. name .. " | (%d+) ?([%a]*)[^|\n]*| ([^|\n]+) |")
   return assert(tonumber(number), name) * (unit == "MiB" and 1 << 20 or 1), last

@@ -8,8 +8,8 @@ local support = require "spec.support"
 
 local SIZE = 256 << 20
 
--- Asks in an interpreter of its own, and prints the growth of its memory at its highest, in bytes
--- per byte of the body, and that of the Lua heap.
+-- Makes a request in its own interpreter, and prints the peak growth of its memory, in bytes per
+-- byte of the body, and that of the Lua heap.
 local source = [[
 local support = require "spec.support"
 local url, size, way = arg[1], math.tointeger(arg[2]), arg[3]

@@ -1,4 +1,4 @@
--- Names: many connections to one at the same time, and what is said for want of descriptors.
+-- Names: many connections to one at the same time, and the error when descriptors run out.
 
 local script = require "spec.support.script"
 local sluice = require "sluice"

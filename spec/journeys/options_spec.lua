@@ -1,4 +1,4 @@
--- What clients and requests may be told: every option by its name and type, checked at the door.
+-- The options of clients and requests: each is checked by name and type where it is given.
 
 local sluice = require "sluice"
 local support = require "spec.support"
@@ -238,7 +238,7 @@ describe("options", function()
       sluice.client { tls = { min_version = "1.3", max_version = "1.2" } }
     end, "client: option 'tls.max_version': version not below min_version", 1, true)
     sluice.client({ tls = { min_version = "1.2", max_version = "1.2", alpn = {} } }):close()
-    -- A certificate comes from one place, and a key is of a certificate.
+    -- A certificate comes from one place, and a key needs a certificate.
     assert.error_matches(function() sluice.client { tls = { key_file = "a" } } end,
       "client: option 'tls.key_file': cert_file beside it expected", 1, true)
     for _, options in ipairs { { cert_file = "a" }, { cert_file = "a", key_file = "b" } } do

@@ -1,5 +1,5 @@
 -- Who owns what when a request ends, however it ends: request bodies are disposed once, and
--- whatever waited leaves nothing behind.
+-- coroutines that waited leave nothing behind.
 
 local server = require "spec.support.server"
 local sluice = require "sluice"
@@ -336,11 +336,11 @@ describe("a request that waits", function()
     step_some()
   end
 
-  -- Each gives a peer, what a coroutine does until it waits there, and how to bring it there.
+  -- Each returns a peer, a function whose coroutine waits there, and how to reach that point.
   local points = {
     queue = function()
       local p = answer({ "hold" }, { "send", GOOD }, { "loop" })
-      -- Only whoever queues behind it is to meet a deadline.
+      -- Only the request that queues behind it is to meet a deadline.
       local blocking = sluice.spawn(function()
         local response <close> = assert(client:get(p.url .. "/",
           { timeout = { total = 60, connect = 10, idle = 60 } }))
@@ -468,7 +468,7 @@ describe("a request that waits", function()
       coroutine.wrap(function() pcall(run) end)()
       collectgarbage()
       collectgarbage()
-      -- On a busy machine the deadline may come before it waits where it is to.
+      -- On a busy machine the deadline may pass before the request reaches its point.
       if finish then finish() end
       step_until(function() return sluice.stats().waiting == 0 end)
       client:close()

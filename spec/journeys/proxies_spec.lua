@@ -1,4 +1,4 @@
--- Through proxies that were not written here: tinyproxy and microsocks, to a real nginx.
+-- Through real proxies, tinyproxy and microsocks, to a real nginx.
 
 local certificates = require "spec.support.certificates"
 local nginx = require "spec.support.nginx"

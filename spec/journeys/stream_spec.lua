@@ -1,5 +1,4 @@
--- Streamed bodies: pulled in whatever pieces are asked for, held back while nobody asks, let go
--- early.
+-- Streamed bodies: read in pieces of any size, held back while nobody reads, and disposed early.
 
 local nginx = require "spec.support.nginx"
 local server = require "spec.support.server"
@@ -11,7 +10,7 @@ local peer, system, pattern = support.peer, support.system, support.pattern
 local request_head = { "expect_until", "\r\n\r\n" }
 local DONE = "HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\ndone"
 
--- Nine bytes are promised, three given.
+-- Nine bytes are declared, three are sent.
 local CUT = "HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nabc"
 
 local function with_length(body)
@@ -336,7 +335,7 @@ describe("a streamed response", function()
 
   -- ---- leaving early ----
 
-  -- What was said so far of a response, the rest when it is let go.
+  -- The part of a response sent so far, and the rest once the response is disposed.
   local function leave(expected, missing, is_chunked)
     local head = is_chunked and "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n" or
       ("HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n"):format(3 + missing)
@@ -450,7 +449,7 @@ describe("a streamed response", function()
     assert.is_true(sluice.stats().bytes < 1 << 20)
     assert.equal(10, #response:read(10))
     assert.is_true(sluice.stats().bytes < 1 << 20)
-    -- The peer is far from its end: it never comes to its "hold".
+    -- The peer is far from its end: it never reaches its "hold".
     assert.is_false(p:wait("holding", 1, 0.1))
   end)
 

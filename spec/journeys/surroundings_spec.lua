@@ -1,5 +1,5 @@
--- Processes that are not as one would like them: standard descriptors that are closed, descriptors
--- that somebody else closes, signals all the time, threads that have no business here.
+-- Processes in an unusual state: standard descriptors are closed, other code closes a descriptor,
+-- signals arrive all the time, another thread uses the state.
 
 local script = require "spec.support.script"
 local server = require "spec.support.server"

@@ -1,5 +1,5 @@
--- How a TLS connection goes on and how it ends, against a peer that does what it is told: every end
--- of a body, what is no content between content, and what the peer sees of the client's ends.
+-- How a TLS connection goes on and ends, against a scripted peer: every end of a body, records
+-- without content between content, and what the peer sees when the client ends.
 
 local certificates = require "spec.support.certificates"
 local sluice = require "sluice"
@@ -157,7 +157,7 @@ for _, state in ipairs(states) do
       end
     end
 
-    -- The same a moment later: the idle connection is let go by itself.
+    -- The same a moment later: the idle connection is closed without a request.
     for _, row in ipairs(beyond) do
       it(row.is_never_later and "keeps an idle connection that says nothing"
         or ("is let go when it says %s later"):format(row[1]), function()
@@ -248,8 +248,8 @@ for _, state in ipairs(states) do
 
     local function step() sluice.loop():step(0.01) end
 
-    -- The alert is said as far as it goes without waiting: behind a send that a worker has done
-    -- and not told of yet it does not go.
+    -- The alert is sent if that needs no waiting. It is not sent while a worker has not yet
+    -- reported the end of the last send.
     local function until_sent()
       local deadline = support.system.clock() + 10
       while sluice.stats().operations > 0 and support.system.clock() < deadline do step() end

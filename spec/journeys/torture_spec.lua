@@ -11,7 +11,7 @@ local peer, system = support.peer, support.system
 
 local JSON = '{"list":[1,2,3]}'
 
--- Common to all: what has to be over when a program has ended, whatever happened to it.
+-- Common to all programs: what must be over when a program has ended, whatever happened to it.
 local BEGIN = [[
 local sluice = require "sluice"
 local url, mode, backend, tls_url, root = ...

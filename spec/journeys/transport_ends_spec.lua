@@ -1,5 +1,5 @@
 -- What is left when an operation on a transport, the transport or its state has ended: bytes that
--- were reported as sent arrive, those that came in are not lost, and nobody is kept waiting.
+-- were reported as sent arrive, received bytes are not lost, and no waiter is left.
 
 local certificates = require "spec.support.certificates"
 local script = require "spec.support.script"
@@ -184,7 +184,7 @@ while True:
         open[i]:begin_receive()
       end
       for _ = 1, 5 do sluice.loop():step(0.001) end
-      -- The kernel hears of no cancellation: EAGAIN, which might pass.
+      -- Cancellations do not reach the kernel: EAGAIN, which might pass.
       assert(require "support.refusal".io_uring_enter(11))
     ]], tostring(p.port))
     assert.equal("Lua warning: sluice: 3 operations had not ended when the state closed: " ..
@@ -229,7 +229,7 @@ while True:
     if not limit then count = 400 end
     local p <close> = peer.listen { script = { { { "stall" } } }, repeat_last = true,
       backlog = 1000, records = false }
-    -- The best of three: others have this machine, too.
+    -- The best of three: other programs use this machine, too.
     local best = math.huge
     for _ = 1, 3 do
       local status, output = script.run([[

@@ -1,5 +1,5 @@
--- Request bodies of every kind: the bytes on the wire, who gives what back, and servers that answer
--- before they have everything.
+-- Request bodies of every kind: the bytes on the wire, who disposes what, and servers that answer
+-- before they have read everything.
 
 local nginx = require "spec.support.nginx"
 local server = require "spec.support.server"
@@ -622,7 +622,7 @@ describe("an upload", function()
           stream = is_stream, on_progress = function() error(thrown) end,
         })):dispose()
         assert.is_true(is_stream)
-        error(thrown) -- nobody is left to be told
+        error(thrown) -- no caller is left to get it
       end)
       assert.is_false(ok)
       assert.equal(thrown, raised)
@@ -749,7 +749,7 @@ describe("an upload to nginx", function()
     end
   end)
 
-  -- What the kernel meets while it copies depends on the moment; that it is reported does not.
+  -- What the kernel meets while it copies depends on the moment, but it must always be reported.
   it("from a file that keeps shrinking and growing arrives or fails at once", function()
     local path = server.write(web.directory .. "/changing", pattern(4 << 20))
     local flag = server.write(web.directory .. "/flag", "")

@@ -1,12 +1,12 @@
--- Every wire fixture through the whole client: buffered and streamed it makes of the bytes what the
--- document says, in one piece and byte by byte.
+-- Every wire fixture through the whole client, buffered and streamed, in one piece and byte by
+-- byte: the response is what the document says.
 
 local sluice = require "sluice"
 local support = require "spec.support"
 
 local peer = support.peer
 
--- What a fixture asks for that a client over plain TCP cannot do.
+-- The settings of fixtures that a client over plain TCP cannot have.
 local beyond = {
   ["request: CONNECT"] = "tunnels are the business of proxies",
   ["request: upgrade"] = "no upgrade is asked for",

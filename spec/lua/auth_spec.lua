@@ -1,4 +1,4 @@
--- Credentials: how they are written into fields, whom they are sent to, and who sees them.
+-- Credentials: how they are written into fields, to which origins they are sent, and who sees them.
 
 local auth = require "sluice.auth"
 local sluice = require "sluice"

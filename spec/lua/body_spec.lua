@@ -1,5 +1,5 @@
--- What a request's body may be and may do: functions that take turns with everybody else, files
--- that change under it, bodies that are sent once, and what is refused before anything is sent.
+-- Kinds of request bodies and their behaviour: functions that let other tasks run, files that
+-- change meanwhile, bodies that can be sent once, and bodies that are refused at the call.
 
 local server = require "spec.support.server"
 local sluice = require "sluice"
@@ -48,7 +48,7 @@ describe("a request body", function()
 
   -- ---- turns ----
 
-  -- Pieces without end; after ten seconds nobody has cut in, and nobody will.
+  -- Pieces without end; if no other task has run after ten seconds, none will.
   local function endless(piece)
     local from, asked = system.clock(), 0
     return function()
@@ -148,7 +148,7 @@ describe("a request body", function()
     end
   end)
 
-  -- ---- pieces that are none ----
+  -- ---- pieces of a wrong type ----
 
   it("raises for a piece of a wrong type, and names the type", function()
     for _, piece in ipairs { 5, true, {}, print, io.stdout } do

@@ -1,4 +1,4 @@
--- One call over all its sendings: its deadline, its history, what becomes of its bodies.
+-- One call with all its sendings: the deadline, the history, the request bodies.
 
 local sluice = require "sluice"
 local support = require "spec.support"
@@ -21,7 +21,7 @@ describe("a call", function()
     support.verify(sluice, before)
   end)
 
-  --- A peer that leads every request on after a moment.
+  --- A peer that redirects every request after a moment.
   local function slow()
     return peer.listen { repeat_last = true,
       script = { { request_head, { "pause", 0.05 }, { "send", AGAIN }, { "loop" } } } }

@@ -1,4 +1,4 @@
--- Option tables are checked where they are given: each checker, and what a refusal says. The
+-- Option tables are checked where they are given: each checker, and the messages of refusals. The
 -- options themselves are in spec/journeys/options_spec.lua.
 
 local check = require "sluice.check"

@@ -23,7 +23,7 @@ local function step_until(done, seconds)
   end
 end
 
---- The text of a response, which is disposed; raises when there is none.
+--- The text of a response, which is disposed; raises if there is no response.
 local function text(response, message)
   local closing <close> = assert(response, message)
   return closing:text()
@@ -405,7 +405,7 @@ describe("a client", function()
         { request_head, good, { "stall" } } } }
       assert.equal("good", text(client:get(p.url .. "/")))
       p:signal(1)
-      -- Whoever sees it closes the connection, and then nobody holds.
+      -- The connection may be closed as soon as these are seen, and then no script holds.
       step_until(function() return p:wait("holding", 1, 0) or p:wait("idle", 1, 0) end)
       sluice.sleep(0.005)
       local response <close> = assert(client:get(p.url .. "/"))

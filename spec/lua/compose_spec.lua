@@ -1,4 +1,4 @@
--- Heads: what is kept of them, and what each sending adds.
+-- Heads: the part that is cached, and what each sending adds.
 
 local sluice = require "sluice"
 local support = require "spec.support"
@@ -75,7 +75,7 @@ describe("a head", function()
           { auth = { bearer = "x" }, body = "text" },
         } do
           if method ~= "OPTIONS" or not options.body then
-            -- An empty map of fields changes nothing, but no plan is kept.
+            -- An empty map of fields changes nothing, but the head is not cached.
             local plain = {}
             for key, value in pairs(options) do plain[key] = value end
             plain.headers = {}

@@ -1,5 +1,5 @@
--- sluice.connect: what it takes, and what it says when nobody is there. What a transport then does
--- is in spec/binding/transport_spec.lua.
+-- sluice.connect: its arguments, and its errors when nobody listens. What a transport then does is
+-- in spec/binding/transport_spec.lua.
 
 local server = require "spec.support.server"
 local sluice = require "sluice"

@@ -1,4 +1,4 @@
--- 417 to an Expect of our own.
+-- 417 as the answer to an Expect that the client has sent.
 
 local sluice = require "sluice"
 local support = require "spec.support"

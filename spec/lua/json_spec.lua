@@ -200,7 +200,7 @@ describe("a serializer of one's own", function()
   end)
 end)
 
--- What a version of lua-cjson cannot do is asked of the default alone, below.
+-- What some versions of lua-cjson cannot do is tested with the default only, below.
 for _, name in ipairs { "json", "cjson" } do
   describe("JSON by " .. name, function()
     local serializer = sluice.serializers[name]

@@ -1,4 +1,4 @@
--- From a URL to what is sent where.
+-- Parsed URLs: where a request goes and what its request line says.
 
 local plan = require "sluice.plan"
 

@@ -1,4 +1,4 @@
--- Through a proxy: which one for which URL, what it is asked, and whose credentials go where.
+-- Through a proxy: which one for which URL, the request to it, and whose credentials go where.
 
 local certificates = require "spec.support.certificates"
 local nginx = require "spec.support.nginx"

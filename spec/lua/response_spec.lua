@@ -1,5 +1,5 @@
--- What the Lua layer adds to responses: who is blamed for misuse, whose turn it is while a body is
--- always there, and what pieces cost that are kept.
+-- What the Lua layer adds to responses: blame for misuse, turns for other tasks while bytes are
+-- always ready, and the cost of pieces that are kept.
 
 local sluice = require "sluice"
 local support = require "spec.support"
@@ -141,7 +141,7 @@ describe("a response", function()
       for _ = 1, 100 do
         local line, message, err = reader:read(2, "l")
         if not line then return nil, message, err end
-        reader:read "n" -- mostly none is there
+        reader:read "n" -- there is a number only now and then
       end
       return true
     end,

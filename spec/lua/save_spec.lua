@@ -121,7 +121,7 @@ describe("saving a response", function()
       call(function()
         each_way(p, function(response)
           local copy = directory .. "/copy"
-          -- Opened both ways it opens at once, whoever else has it.
+          -- Opened for reading and writing, it opens at once.
           local holding <close> = assert(io.open(path, "r+"))
           local reading = assert(io.popen(
             ("head -c %d '%s' > '%s'"):format(#body, path, copy), "w"))

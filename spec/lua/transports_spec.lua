@@ -1,4 +1,4 @@
--- Which transport a client gets: asked for, frozen, and what a machine makes of it.
+-- Which transport a client gets: the default, the option, and what the machine can do.
 
 local script = require "spec.support.script"
 local sluice = require "sluice"
@@ -42,7 +42,7 @@ for _, name in ipairs(sluice.platform().backends) do
   if name ~= "poll" then side_by_side[#side_by_side + 1] = name end
 end
 
--- The modules that ask the platform are loaded anew, over a core that says so.
+-- The modules that query the platform are loaded again, over a core that reports this one.
 local function without_completions(f)
   local core = require "sluice.core"
   local kept = {}

@@ -6,7 +6,7 @@
 #include <string.h>
 
 /* RFC 3629 4, written down as it stands there. The size of the character at
- * `s`, 0 when there is none. */
+ * `s`, 0 if no character begins there. */
 static size_t character(const unsigned char *s, size_t size)
 {
 #define TAIL(i)          (size > (i) && s[i] >= 0x80 && s[i] <= 0xbf)

@@ -302,7 +302,7 @@ static void unasked(const struct manner *manner)
     CHECK_INT(receive(&talk, 1, SL_NEVER), SL_OK);
     check_taken(&talk, "a");
 
-    /* A failure is not something to be asked for. */
+    /* A failure leaves nothing to take. */
     CHECK_INT(receive(&talk, 9, SL_NEVER), SL_OK);
     check_taken(&talk, "bcdef");
     begin_receive(&talk, talk.world.loop.now + SL_MILLISECOND);
@@ -501,7 +501,7 @@ static void secure(const struct manner *manner)
     CHECK_INT(result_of(&talk, &talk.channel->receiving), SL_END);
     talk_fini(&talk);
 
-    /* Cut off: an end that nobody vouches for. */
+    /* Cut off: an end without close_notify. */
     test_allocator_init(&talk.world.own);
     REQUIRE(talk_open(&talk, &talk.world.own.base, manner, true) == SL_OK);
     accept_peer(&talk);

@@ -35,7 +35,7 @@ TEST("delivers a response and keeps the connection")
     scene_fini(&scene);
 }
 
-/* ---- addresses of the client's own ---- */
+/* ---- addresses from the client's own source ---- */
 
 static struct sl_lookup *wanted;
 static int starts;
@@ -305,7 +305,7 @@ TEST("waits in the queue, in order, for a place")
     scene_expect(&scene, peer, GET);
     CHECK_INT(second->phase, SL_EXCHANGE_ACTIVE);
     CHECK_INT(third->phase, SL_EXCHANGE_WAITING);
-    sl_exchange_release(third); /* who leaves the queue leaves no hole */
+    sl_exchange_release(third); /* leaving the queue leaves no hole */
     peer_send(peer, HELLO);
     while (second->completion.state != SL_COMPLETION_DONE)
         CHECK_INT(sl_loop_step(&scene.world.loop, SL_SECOND), SL_OK);
@@ -574,7 +574,7 @@ TEST("waits for 100 until it comes, the server refuses, or a second passes")
     scene_fini(&scene);
 }
 
-/* ---- letting go ---- */
+/* ---- disposing ---- */
 
 TEST("drains a short rest and keeps the connection")
 {

@@ -262,7 +262,7 @@ TEST("sends what it has encrypted by one call")
     each_manner(sends_at_once);
 }
 
-/* ---- what TLS has to say for itself ---- */
+/* ---- what TLS sends by itself ---- */
 
 static void greet(struct pair *pair, const struct manner *manner)
 {
@@ -309,7 +309,7 @@ static void stuck(const struct manner *manner)
     CHECK_INT(sent, 0);
     CHECK(sl_link_is_stuck(&pair.link));
 
-    /* Whoever receives meanwhile sees that it can go on. */
+    /* A receiver is notified that it can go on. */
     peer_bytes(&pair, "half", 4);
     while (sl_link_is_stuck(&pair.link) && sl_clock_now() < until) {
         CHECK_INT(sl_loop_step(&pair.world.loop, SL_MILLISECOND), SL_OK);
@@ -318,7 +318,7 @@ static void stuck(const struct manner *manner)
     CHECK_INT(send_once(&pair, &sent), SL_OK);
     CHECK_INT(sent, 8);
 
-    /* So does whoever sends. */
+    /* So is a sender. */
     peer_bytes(&pair, "D\0\1xM\0\10half", 11);
     CHECK_INT(receive(&pair, &received), SL_OK);
     CHECK_INT(receive_once(&pair), SL_AGAIN);

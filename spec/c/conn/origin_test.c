@@ -9,7 +9,7 @@
 
 #define USERS 8
 
-/* One that wants a connection, as an exchange does. */
+/* A user that wants a connection, as an exchange does. */
 struct user {
     struct sl_place place;
     struct sl_connection *connection;

@@ -275,7 +275,7 @@ TEST("sends a head and pieces that are given without waiting at once")
     count_sends(exchange);
     CHECK_INT(sl_exchange_want(exchange, SL_WANT_WHOLE, 0), SL_AGAIN);
     world_settle(&scene.world);
-    CHECK_INT(sends, 0); /* whoever pushes has not come yet */
+    CHECK_INT(sends, 0); /* the pusher has not come yet */
     CHECK_INT(sl_exchange_want_room(exchange), SL_OK);
     for (size_t i = 0; i < 8; i++)
         push(exchange, i * (BODY / 8), BODY / 8);

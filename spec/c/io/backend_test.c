@@ -550,9 +550,9 @@ TEST("closing the loop cancels everything and notifies nobody")
     each_backend(ended_by_loop);
 }
 
-/* ---- a kernel that does not let go ---- */
+/* ---- a kernel that never ends operations ---- */
 
-/* Operations of this backend end never, not even when cancelled. */
+/* Operations of this backend never end, not even when cancelled. */
 static struct sl_backend stuck;
 
 static bool stuck_is_present(void)

@@ -128,7 +128,7 @@ static void open_world(void)
     sl_resolver_set_lookup(world.resolver, lookup);
 }
 
-/* Lets go of what cancelled operations still hold. */
+/* Releases what cancelled operations still hold. */
 static void close_world(void)
 {
     world_fini(&world);

@@ -380,7 +380,7 @@ static void outer_loop_over(const struct manner *manner)
                                       : sl_wait_milliseconds(timeout);
 
         REQUIRE(i < 1000);
-        /* Nothing else could have told. */
+        /* Nothing else could have shown it. */
         if (poll(&entry, 1, most) == 0)
             CHECK(timeout < PATIENCE);
         CHECK_INT(sl_loop_step(&world.loop, 0), SL_OK);
@@ -439,7 +439,7 @@ static void begun_outside(const struct sl_backend_class *class)
         CHECK(!is_readable(fd));
         sl_completion_signal(&completion, SL_OK, 0);
         CHECK(is_readable(fd));
-        /* Whoever asks whether connections are quiet does not take it away. */
+        /* A query for quiet connections does not take it away. */
         sl_loop_take_posts(&world.loop);
         CHECK(is_readable(fd));
         sl_loop_step(&world.loop, 0);
@@ -491,7 +491,7 @@ static void driven_by_descriptor(const struct manner *manner)
     size_t received;
 
     if (manner->backend == &sl_backend_poll)
-        return; /* has no descriptor that tells of sockets */
+        return; /* has no descriptor that shows sockets */
     world_init(&world, NULL);
     peer_tcp(&ours, &theirs);
     fd = sl_loop_pollfd(&world.loop);
@@ -562,7 +562,7 @@ TEST("waits for all backends at once, whatever the order they were opened in")
     }
 }
 
-#define CROWD 450 /* more than three waits of epoll tell of */
+#define CROWD 450 /* more than three waits of epoll report */
 
 static size_t count_told(const struct end *ends)
 {

@@ -72,7 +72,7 @@ static void set_flag(void *owner)
     *(bool *)owner = true;
 }
 
-/* A ring that was there at the first look and is not to be had later. */
+/* A ring that was available at the first look and is refused later. */
 static int without_rings_later(int error)
 {
     static struct world world;

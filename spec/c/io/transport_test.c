@@ -400,7 +400,7 @@ static void reset_seen_by_send(const struct manner *manner)
         REQUIRE(++sends < 1000);
     }
     CHECK_INT(sl_transport_error(end.transport), ECONNRESET);
-    /* The kernel tells of a reset only once: this must not look like an end. */
+    /* The kernel reports a reset only once: this must not look like an end. */
     CHECK_INT(end_receive(&end, 10, &count), SL_CLOSED);
     close_pair(-1);
 }
@@ -655,7 +655,7 @@ static void not_quiet(const struct manner *manner)
     peer_send(theirs, "unasked");
     poll(&entry, 1, 5000);
     pass_glance();
-    /* The step that would have told has not been made. */
+    /* The step that would report it has not been made. */
     CHECK(!sl_transport_is_quiet(end.transport));
     check_received(&end, "unasked");
     close_pair(theirs);
@@ -752,7 +752,7 @@ static void stalled_flow(const struct manner *manner)
         seen += (size_t)n;
     }
     CHECK(seen > sizeof bytes);
-    /* Far less than any mark: it must be told of all the same. */
+    /* Far less than any mark: it must be reported all the same. */
     for (int i = 0; i < 3; i++) {
         peer_send(theirs, "drip");
         check_received(&end, "drip");
@@ -947,7 +947,7 @@ static void close_ends(const struct manner *manner)
     close_pair(theirs);
 }
 
-/* Nobody has been told that the first send is over: a second one has to wait. */
+/* The end of the first send was not delivered yet: a second one has to wait. */
 static void close_behind(const struct manner *manner)
 {
     static const char full[SL_TRANSPORT_BUFFER_SIZE];
@@ -972,7 +972,7 @@ static void close_behind(const struct manner *manner)
     close_pair(theirs);
 }
 
-/* Closed while a part of what was accepted has gone and nobody was told. */
+/* Closed when a part of what was accepted is sent and nobody was notified. */
 static void close_in_part(const struct manner *manner)
 {
     static const char data[SL_TRANSPORT_BUFFER_SIZE];
