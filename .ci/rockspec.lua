@@ -1,12 +1,12 @@
 #!/usr/bin/env lua5.4
--- .ci/rockspec.lua check | write - keeps rockspec/sluice-scm-1.rockspec like the tree
+-- .ci/rockspec.lua check | write - compares rockspec/sluice-scm-1.rockspec with the tree
 --
 -- A builtin build lists its sources and modules one by one. `write` makes the
 -- file anew from what stands in src/ and lua/, `check` fails when it differs.
 
 local path = "rockspec/sluice-scm-1.rockspec"
 
---- What a rock takes of the sources that are optional: every machine that builds one has OpenSSL.
+--- The optional sources that a rock includes: every machine that builds one has OpenSSL.
 local in_rock = { openssl = true }
 
 --- The Makefile's lines of optional sources, by name: pattern and define.

@@ -1,4 +1,4 @@
---- The workloads and the figures that are asked of them, as in the table of goals.
+--- The workloads and the figures required of them, as in the table of goals.
 --
 -- A row with `contenders` is timed: each of them does `count` requests (`quick` with --quick),
 -- one after the other, round after round, and a figure is the median of one over the median of
@@ -49,7 +49,7 @@ local function large(name, title, at, path, mib, contenders, figures)
   }
 end
 
--- Bodies held whole meet memory that has been used before: see clients/touch.c.
+-- Bodies held whole get memory that has been used before: see clients/touch.c.
 local function touching(mib, row)
   row.touch = mib
   return row

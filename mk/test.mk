@@ -3,22 +3,22 @@
 CLANG ?= clang
 # The unit tests always have sanitizers: those of the module, or the ones named here.
 UNIT_SAN ?= $(if $(SAN),$(SAN),address,undefined)
-# What the specs run as: transport+backend, one whole run for each. MODE is short
-# for it where there is one.
+# The modes of the specs, transport+backend: one whole run for each. MODE names a
+# single one.
 SPEC_MODES ?= $(if $(MODE),$(MODE),stream+epoll stream+poll completion+io_uring \
 	completion+epoll completion+threads)
 # Seconds for each target of `make fuzz`, and for all of them in `make test`.
 FUZZ_SECONDS       ?= 60
 FUZZ_SHORT_SECONDS ?= 10
 
-# ---- what is tested: all that this machine can build but the binding ----
+# ---- what is tested: everything this machine can build, except the binding ----
 
 IN_TESTS := $(filter epoll uring openssl gnutls,$(HERE)) $(CODECS)
 TEST_LIBS := $(call of,$(IN_TESTS),libs) $(call of,$(IN_TESTS),test_libs) -lz
 CORE_SOURCES := $(filter-out src/task/% src/binding/%,$(EVERYWHERE)) \
 	$(call of,$(IN_TESTS),sources)
 SUPPORT_SOURCES := $(filter-out %_test.c %_fuzz.c,$(sort $(wildcard spec/c/*/*.c)))
-# The wing of a TLS library that is not here has no test either.
+# Without a TLS library its wing has no tests either.
 UNIT_SOURCES := $(filter-out $(patsubst %,spec/c/tls/%/%,$(filter-out $(HERE), \
 	openssl gnutls)),$(sort $(wildcard spec/c/*/*_test.c spec/c/*/*/*_test.c)))
 FUZZ_SOURCES := $(sort $(wildcard spec/c/fuzz/*_fuzz.c))
@@ -71,7 +71,7 @@ SPEC_RUN = LUA='$(LUA)' BUILD='$(BUILD)' SAN='$(SAN)' CC='$(CC)' .ci/spec
 spec: $(MODULE) $(SPEC_MODULES)
 	@$(SPEC_RUN) $(SPEC_MODES)
 
-# What specs are helped by is no part of the module: no sanitizer, no hiding.
+# The helpers of specs are not part of the module: no sanitizer, no hidden symbols.
 $(BUILD)/support/%.so: spec/support/%.c $(BUILD)/module.flags
 	@mkdir -p $(@D)
 	$(call run,cc)$(CC) $(COMMON) $(LUA_CFLAGS) $(CFLAGS) $(SHARED) -o $@ $<
@@ -92,7 +92,7 @@ $(BUILD)/support/tls_peer: spec/support/program/tls_peer.c $(BUILD)/module.flags
 TSAN_MODES ?= completion+threads completion+epoll stream+epoll
 TSAN_SPECS ?= spec/journeys/states_spec.lua spec/binding/transport_spec.lua \
 	spec/lua/transports_spec.lua
-# Units of what crosses threads.
+# Units whose code crosses threads.
 TSAN_UNITS ?= io/resolve io/backend io/loop io/connect
 
 .PHONY: tsan tsan-short tsan-unit
@@ -111,7 +111,7 @@ tsan-short:
 
 # ---- specs on other builds, other pools, and what is installed ----
 
-# What most memory passes through.
+# The specs through which most memory passes.
 MEMORY_SPECS ?= spec/journeys/get_spec.lua spec/journeys/stream_spec.lua \
 	spec/journeys/ownership_spec.lua spec/binding/transport_spec.lua
 MEMORY_MODES ?= stream+epoll completion+io_uring
@@ -143,8 +143,8 @@ sanitized:
 	@SPECS='$(MEMORY_SPECS)' SLUICE_SPEC_STREAM_MIB=16 $(MAKE) --no-print-directory \
 		SAN=address,undefined BUILD='$(BUILD)/san' SPEC_MODES='$(MEMORY_MODES)' spec
 
-# The whole suite, each block on pages that vanish at its return; minutes. What counts
-# memory is left out: pages are asked for each time.
+# The whole suite, each block on pages that are unmapped at its return; minutes. Specs
+# that count memory are left out, as each block costs new pages.
 GUARD_MODES ?= completion+io_uring
 guard: $(MODULE) $(SPEC_MODULES)
 	@SLUICE_POOL=guard WITHOUT=slabs $(SPEC_RUN) $(GUARD_MODES)
@@ -199,7 +199,7 @@ $(FUZZES): %: %.o $(BUILD)/fuzz/core.a
 
 # ---- all of it ----
 
-# What a sanitized module cannot be loaded by, or has been part of, is left out there.
+# A sanitized build leaves out what cannot load it, and what it already includes.
 TEST_TARGETS ?= lint unit spec fuzz-short $(if $(SAN),,plain gnutls poison direct \
 	sanitized tsan-short soak-short installed rock demo)
 

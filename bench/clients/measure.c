@@ -1,4 +1,4 @@
-/* bench/clients/measure.c - the CPU time of a program that does not tell it
+/* bench/clients/measure.c - the CPU time of a program that does not print it
  *
  * usage: measure <program> [argument...]
  * Runs it and prints "cpu= user= sys= wall=" of it and what it waited for, as

@@ -172,7 +172,7 @@ static void run_concurrent(long count, int connections)
         for (int i = 0; i < ready; i++) {
             uint32_t at = events[i].data.u32;
 
-            /* a short receive has drained the socket: the next edge tells */
+            /* a short receive has drained the socket: wait for the next edge */
             have[at] += receive(fds[at], buffer, BUFFER_SIZE);
             if (have[at] < size)
                 continue;

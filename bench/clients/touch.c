@@ -2,8 +2,8 @@
  *
  * usage: touch <MiB>
  * In a virtual machine the first use of a page costs a fault of the host's as
- * well, tens of times the guest's own. Who holds a large body first would pay
- * for all who come later. Touches that much in huge pages, then in small ones.
+ * well, tens of times the guest's own. The first program to hold a large body
+ * would pay for all later ones. Touches that much in huge pages, then in small ones.
  */
 #define _GNU_SOURCE
 #include <stddef.h>

@@ -534,7 +534,7 @@ static bool connection_read(struct connection *connection)
         if (!connection_process(connection))
             return false;
         if ((size_t)count < room)
-            return true; /* drained: the next edge tells */
+            return true; /* drained: the next edge reports more */
     }
     return true;
 }
@@ -636,7 +636,7 @@ int main(int argc, char **argv)
         printf("%u %d\n", port, (int)child);
         return 0;
     }
-    /* whoever reads the line above through a pipe must see its end */
+    /* a reader of the line above through a pipe must see the end of it */
     fclose(stdout);
     if (freopen("/dev/null", "w", stderr) == NULL)
         return 1;

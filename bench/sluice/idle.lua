@@ -32,7 +32,7 @@ local function resident()
   return meter.kib("VmRSS")
 end
 
--- Segments are not among it: they are mapped, and none is held while idle.
+-- Segments are not counted: they are mapped, and idle connections hold none.
 local function tell_live()
   collectgarbage()
   collectgarbage()
@@ -56,7 +56,7 @@ local function together()
   sluice.sleep(0.5) -- they come to rest
   tell_live()
   client:close()
-  sluice.sleep(0.5) -- operations in flight end, and let go of their buffers
+  sluice.sleep(0.5) -- operations in flight end and release their buffers
   tell_live()
   print(("connections=%d"):format(connections))
 end

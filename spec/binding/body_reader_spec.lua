@@ -71,7 +71,7 @@ describe("a body's reader", function()
     return use(file)
   end
 
-  --- Ways in which `text` arrives: at once, and in pieces that are told apart by a wait.
+  --- Ways in which `text` arrives: at once, and in pieces with a pause in between.
   local function each_cut(text)
     local wires = { { { "send", head_of(#text) .. text } } }
     for _, size in ipairs { 1, 2, 7 } do
@@ -82,7 +82,7 @@ describe("a body's reader", function()
     end)
   end
 
-  it("gives what a file gives, wherever the body was cut", function()
+  it("reads as a file does, wherever the body was cut", function()
     for round = 1, 25 do
       math.randomseed(round)
       local text = random_text()
@@ -99,7 +99,7 @@ describe("a body's reader", function()
     end
   end)
 
-  it("loops as a file loops, and response:lines() as text does", function()
+  it("iterates over lines as a file does, and response:lines() as text does", function()
     for round = 1, 15 do
       math.randomseed(100 + round)
       local text = random_text()
@@ -142,7 +142,7 @@ describe("a body's reader", function()
     end
   end)
 
-  it("keeps no white space before a number", function()
+  it("does not hold white space before a number in memory", function()
     local text = (" "):rep(4 << 20) .. "42\n"
     local p <close> = answer({ "send", head_of(#text) }, { "send", text })
     local response <close> = stream(p)
@@ -159,7 +159,7 @@ describe("a body's reader", function()
 
   -- ---- what was not read ----
 
-  it("leaves what it has not taken to the response", function()
+  it("leaves unread bytes to the response", function()
     local text = "first\nsecond\n12 rest\nof it"
     local p <close> = answer({ "send", head_of(#text) .. text })
     for _, way in ipairs { "text", "sequence", "read" } do
@@ -182,7 +182,7 @@ describe("a body's reader", function()
     assert.error_matches(function() response:detach() end, "part of the body")
   end)
 
-  it("gives no line that a failure has cut, and keeps its bytes", function()
+  it("returns no line that a failure has cut, and keeps its bytes", function()
     local p <close> = answer({ "send", head_of(20) .. "one\n12" }, { "close" })
     for _, format in ipairs { "l", "L", "n", "a" } do
       local response <close> = stream(p)
@@ -221,7 +221,7 @@ describe("a body's reader", function()
 
   -- ---- ends ----
 
-  it("leaves the response after a loop that came to its end, not after another", function()
+  it("keeps the response after a complete loop, and disposes it after another", function()
     local text = "a\nb\n"
     local p <close> = answer({ "send", head_of(#text) .. text })
     for _, is_stream in ipairs { true, false } do
@@ -297,7 +297,7 @@ describe("a body's reader", function()
     assert.error_matches(function() reader:read() end, "use of closed body reader")
   end)
 
-  it("knows what it cannot do", function()
+  it("refuses a length, seeking and unknown formats", function()
     local p <close> = answer({ "send", head_of(4) })
     local response <close> = stream(p)
     local reader <close> = response:reader()
@@ -313,7 +313,7 @@ describe("a body's reader", function()
     assert.equal(0, reader:seek())
   end)
 
-  it("makes its strings from the segments, and holds no more than those", function()
+  it("makes its strings from the segments, and holds nothing beside them", function()
     local line = pattern(69):gsub("\n", " ") .. "\n"
     local count = 60000
     local p <close> = answer({ "send", head_of(#line * count) },

@@ -27,7 +27,7 @@ describe("a buffer", function()
     assert.equal("sluice.buffer (0 bytes)", tostring(buffer))
   end)
 
-  it("leaves no pool behind for a segment size of its own", function()
+  it("releases the pool for its own segment size", function()
     local function allocations_of(use)
       local from = sluice.stats().allocations
       use()
@@ -51,7 +51,7 @@ describe("a buffer", function()
     assert.equal(alone, allocations_of(one))
   end)
 
-  it("holds what was appended, whatever the pieces and segments", function()
+  it("holds what was appended, whatever the sizes of pieces and segments", function()
     local text = support.pattern(60)
     for segment_size = 1, 9 do
       for piece = 1, 12 do
@@ -64,7 +64,7 @@ describe("a buffer", function()
     assert.equal(0, outstanding())
   end)
 
-  it("takes a string of a segment's size, one byte less and one more", function()
+  it("accepts a string of a segment's size, one byte less and one more", function()
     for _, size in ipairs { 16383, 16384, 16385, 3 * 16384, 1 << 20 } do
       local text = support.pattern(size)
       local buffer <close> = sluice.buffer()
@@ -74,7 +74,7 @@ describe("a buffer", function()
     end
   end)
 
-  it("takes strings, sequences and leases", function()
+  it("accepts strings, sequences and leases", function()
     local buffer <close> = sluice.buffer { segment_size = 5 }
     local other <close> = sluice.buffer { segment_size = 3 }
     assert(other:append "sequence ")
@@ -88,7 +88,7 @@ describe("a buffer", function()
     assert.equal("lease", lease:tostring())
   end)
 
-  it("takes its own content", function()
+  it("can append its own content", function()
     local buffer <close> = sluice.buffer { segment_size = 4 }
     assert(buffer:append "abcdef")
     do
@@ -98,7 +98,7 @@ describe("a buffer", function()
     assert.equal("abcdefabcdef", content(buffer))
   end)
 
-  it("refuses other values by name", function()
+  it("refuses other values and names their type", function()
     local buffer <close> = sluice.buffer()
     for _, value in ipairs { 1, true, {}, print } do
       assert.error_matches(function() buffer:append(value) end,
@@ -108,7 +108,7 @@ describe("a buffer", function()
     assert.equal(0, #buffer)
   end)
 
-  it("holds its maximum exactly and refuses a byte more without a change", function()
+  it("holds its maximum exactly, and refuses one byte more without a change", function()
     for _, maximum in ipairs { 0, 1, 7, 16384, 20000 } do
       local buffer <close> = sluice.buffer { max_size = maximum }
       local text = support.pattern(maximum)
@@ -123,7 +123,7 @@ describe("a buffer", function()
     end
   end)
 
-  it("refuses options it does not know and values of the wrong kind", function()
+  it("refuses unknown options and values of a wrong type", function()
     assert.error_matches(function() sluice.buffer { size = 1 } end, "buffer: unknown option 'size'")
     assert.error_matches(function() sluice.buffer { [1] = 1 } end, "unknown option '1'")
     assert.error_matches(function() sluice.buffer { segment_size = 0 } end, "segment_size")
@@ -134,7 +134,7 @@ describe("a buffer", function()
     assert.error_matches(function() sluice.buffer(5) end, "table expected")
   end)
 
-  it("fails for segments that no memory holds, and is good after that", function()
+  it("fails if there is no memory for a segment, and stays usable", function()
     local buffer <close> = sluice.buffer { segment_size = math.maxinteger }
     local result, message, err = buffer:append "x"
     assert.is_nil(result)
@@ -144,7 +144,7 @@ describe("a buffer", function()
     assert.equal(0, outstanding())
   end)
 
-  it("shows what it held at that time", function()
+  it("gives sequences of what it held at the time", function()
     local buffer <close> = sluice.buffer { segment_size = 8 }
     assert(buffer:append "first")
     local early <close> = buffer:sequence()
@@ -157,7 +157,7 @@ describe("a buffer", function()
     assert.equal("first second and third", late:tostring())
   end)
 
-  it("gives everything back at reset and can be used again", function()
+  it("releases everything at reset and can be used again", function()
     local buffer <close> = sluice.buffer()
     for round = 1, 3 do
       local text = support.pattern(round * 20000)
@@ -170,7 +170,7 @@ describe("a buffer", function()
     end
   end)
 
-  it("gives everything back at dispose, at once, and refuses use", function()
+  it("releases everything at once at dispose, and refuses use after that", function()
     local buffer = sluice.buffer()
     assert(buffer:append(support.pattern(50000)))
     buffer:dispose()
@@ -188,7 +188,7 @@ describe("a buffer", function()
     end
   end)
 
-  it("hands its bytes over and refuses use until reset", function()
+  it("hands its bytes over, and refuses use until reset", function()
     local buffer <close> = sluice.buffer { segment_size = 6 }
     assert(buffer:append "over there")
     local lease = buffer:detach()
@@ -208,7 +208,7 @@ describe("a buffer", function()
     lease:dispose()
   end)
 
-  it("can be disposed while its bytes are elsewhere", function()
+  it("can be disposed while others hold its bytes", function()
     local buffer = sluice.buffer()
     assert(buffer:append(support.pattern(40000)))
     local lease <close> = buffer:detach()
@@ -225,7 +225,7 @@ describe("a buffer", function()
     assert.equal(0, outstanding())
   end)
 
-  it("is counted as leaked when it is collected with content", function()
+  it("is counted as leaked if it is collected with content", function()
     local leaked = sluice.stats().leaked
     do
       local buffer = sluice.buffer()
@@ -258,7 +258,7 @@ describe("a buffer", function()
     assert.error_matches(function() writer.write(buffer, "x") end, "sluice.writer expected")
   end)
 
-  it("costs at most 1.25 of its content and a segment, whatever the pieces", function()
+  it("costs at most 1.25 times its content plus a segment, whatever the pieces", function()
     math.randomseed(11)
     local segment = 16384
     local function check(next_size, total)
@@ -278,7 +278,7 @@ describe("a buffer", function()
     check(function() return math.random() < 0.9 and math.random(1, 30) or 16384 end, 400000)
   end)
 
-  it("keeps the bound when parts of others are linked", function()
+  it("keeps that bound when parts of other buffers are linked", function()
     math.randomseed(12)
     local free = sluice.stats().bytes
     local buffer <close> = sluice.buffer()

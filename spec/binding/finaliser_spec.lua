@@ -1,5 +1,5 @@
 -- Finalisers run wherever Lua allocates, also inside this module's functions, and may dispose or
--- finalise what those are at work on: that is an error at most.
+-- finalise the objects in use there: the worst outcome is an error.
 
 local script = require "spec.support.script"
 local support = require "spec.support"

@@ -1,5 +1,5 @@
--- Handles whose time is over: finalised by hand, by a state that closes in whatever order, or by
--- another object's finaliser. They refuse every use with an error and nothing else happens.
+-- Handles after their end: finalised by hand, by a state that closes in any order, or by another
+-- object's finaliser. They refuse every use with an error, and nothing else happens.
 
 local script = require "spec.support.script"
 local support = require "spec.support"
@@ -244,7 +244,7 @@ describe("a handle", function()
     assert.is_true(seen >= 18, output)
   end)
 
-  it("is refused by those finalised after it, and lets those before it go", function()
+  it("can be used by no finaliser after its own, and harms none before it", function()
     for seed = 1, ORDERS do
       run([[
         local objects, kept = {}, {}

@@ -16,7 +16,7 @@ describe("a head of the core", function()
     assert(core.head("GET", "/", "", {}, {}))
   end)
 
-  it("names the field that could split it, of either list", function()
+  it("names a field that could split it, in either list", function()
     for _, place in ipairs { 1, 2 } do
       for name, value in pairs { ["A B"] = "1", A = "1\r\nB: 2", [""] = "" } do
         local lists = { { "X", "1" }, { "Y", "2" } }
@@ -37,7 +37,7 @@ describe("a head of the core", function()
     assert.equal("limit", err.code)
   end)
 
-  it("is no string, and nothing but strings makes it", function()
+  it("is not a string, and is made of strings only", function()
     assert.has_error(function() core.head("GET", "/", "a", { "A", {} }, {}) end)
     assert.has_error(function() core.head("GET", "/", "a", {}) end)
     assert.has_error(function() core.head("GET", "/", nil, {}, {}) end)

@@ -52,7 +52,7 @@ describe("the headers of a response", function()
     end)
   end)
 
-  it("are nil where there is none", function()
+  it("are nil for a field that was not sent", function()
     with(LINES, function(headers)
       for _, name in ipairs { "X", "X-On", "X-Onee", "", "x one", ("x"):rep(1000), "\0" } do
         assert.is_nil(headers[name])
@@ -62,7 +62,7 @@ describe("the headers of a response", function()
     end)
   end)
 
-  it("come in wire order, names as they were sent", function()
+  it("are iterated in wire order, with names as they were sent", function()
     with(LINES, function(headers)
       local seen = {}
       for name, value in pairs(headers) do seen[#seen + 1] = name .. "=" .. value end
@@ -72,7 +72,7 @@ describe("the headers of a response", function()
     end)
   end)
 
-  it("can be walked twice at once", function()
+  it("can be iterated twice at once", function()
     with("A: 1\r\nB: 2\r\n", function(headers)
       local seen = {}
       for a in pairs(headers) do
@@ -82,7 +82,7 @@ describe("the headers of a response", function()
     end)
   end)
 
-  it("may be called get and all", function()
+  it("may have the names get and all", function()
     with("get: value\r\nall: other\r\n", function(headers)
       assert.equal("value", headers:get "get")
       assert.equal("other", headers:get "all")
@@ -90,12 +90,12 @@ describe("the headers of a response", function()
     end)
   end)
 
-  it("keep every byte that is no control", function()
+  it("keep every byte that is not a control", function()
     local value = "caf\xe9 \u{20ac} \"quoted\" (a, b;c=d)\ttab"
     with("X: " .. value .. "\r\n", function(headers) assert.equal(value, headers.x) end)
   end)
 
-  it("hide the coding that was undone", function()
+  it("hide the coding that was decoded", function()
     local script = { { "expect_until", "\r\n\r\n" }, { "send",
       "HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\nContent-Length: 23\r\nX: y\r\n\r\n"
       .. "\x1f\x8b\x08\0\0\0\0\0\0\x03\x4b\xaf\xca\x2c\0\0\xb0\xe5\x87\xc4\x04\0\0" }, { "stall" } }
@@ -107,7 +107,7 @@ describe("the headers of a response", function()
     assert.equal(3, #response.headers)
   end)
 
-  it("are there for trailers", function()
+  it("exist for trailers, too", function()
     with("Transfer-Encoding: chunked\r\n", function(_, response)
       assert.equal("good", response:text())
       assert.equal("v, w", response.trailers["x-trailer"])
@@ -136,7 +136,7 @@ describe("the headers of a response", function()
     end
   end)
 
-  it("refuse names that are no text", function()
+  it("refuse names that are not strings", function()
     with(LINES, function(headers)
       assert.error(function() return headers[{}] end)
       assert.error(function() return headers:get() end)
@@ -145,7 +145,7 @@ describe("the headers of a response", function()
     end)
   end)
 
-  it("make no string until one is asked for", function()
+  it("make no string until one is read", function()
     local lines = {}
     for i = 1, 200 do lines[i] = ("X-%d: %s\r\n"):format(i, ("v"):rep(50)) end
     with(table.concat(lines), function(headers)

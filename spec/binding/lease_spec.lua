@@ -71,7 +71,7 @@ describe("a lease", function()
     assert.equal(0, sluice.stats().outstanding)
   end)
 
-  it("is empty without touching the pool when nothing was written", function()
+  it("is empty without using the pool if nothing was written", function()
     local rented = sluice.stats().rented
     local lease <close> = lease_of ""
     assert.equal(0, #lease)
@@ -79,7 +79,7 @@ describe("a lease", function()
     assert.equal(rented, sluice.stats().rented)
   end)
 
-  it("is counted as leaked when it is collected undisposed", function()
+  it("is counted as leaked if it is collected before it is disposed", function()
     local leaked = sluice.stats().leaked
     do
       assert.equal(4, #lease_of "leak")

@@ -25,7 +25,7 @@ describe("http_parser", function()
     return table.concat(types, " "), table.concat(body)
   end
 
-  it("tells what has come, that more is needed, and that it is over", function()
+  it("returns events, false while more input is needed, and nil at the end", function()
     local parser <close> = sluice.http_parser()
     assert.is_false(parser:next())
     parser:feed "HTTP/1.1 200 OK\r\nA: b\r\nSet-Cookie: c\r\nSet-Cookie: d\r\n"
@@ -46,7 +46,7 @@ describe("http_parser", function()
     assert.is_nil(parser:next())
   end)
 
-  it("takes strings, sequences and leases", function()
+  it("accepts strings, sequences and leases", function()
     local parser <close> = sluice.http_parser()
     local buffer <close> = sluice.buffer()
     local writer <close> = sluice.writer()
@@ -94,7 +94,7 @@ describe("http_parser", function()
     assert.equal("rest", parser:surplus())
   end)
 
-  it("knows what was asked", function()
+  it("takes the request's method into account", function()
     local parser <close> = sluice.http_parser { method = "HEAD" }
     assert.equal("head end", (take(parser:feed(HEAD))))
     local tunnel <close> = sluice.http_parser { method = "CONNECT" }
@@ -102,7 +102,7 @@ describe("http_parser", function()
     assert.equal("tunnelled", tunnel:surplus())
   end)
 
-  it("takes 101 only where an upgrade was asked for", function()
+  it("accepts 101 only if an upgrade was requested", function()
     local wire = "HTTP/1.1 101 Switching Protocols\r\nUpgrade: x\r\n" ..
       "Connection: Upgrade\r\n\r\nx says"
     local asked <close> = sluice.http_parser { upgrade = true }
@@ -116,7 +116,7 @@ describe("http_parser", function()
     assert.equal("protocol", err.code)
   end)
 
-  it("knows that the connection ends behind an answer", function()
+  it("reports that the connection ends if the request said so", function()
     for _, close in ipairs { true, false } do
       local parser <close> = sluice.http_parser { close = close, method = "HEAD" }
       assert.equal("head", parser:feed(HEAD):next().type)
@@ -124,7 +124,7 @@ describe("http_parser", function()
     end
   end)
 
-  it("tells interim responses and trailers", function()
+  it("reports interim responses and trailers", function()
     local parser <close> = sluice.http_parser()
     parser:feed "HTTP/1.1 103 Early Hints\r\nLink: x\r\n\r\n"
     local interim = parser:next()
@@ -135,7 +135,7 @@ describe("http_parser", function()
     assert.same({ { "X", "y" } }, parser:next().trailers)
   end)
 
-  it("knows when a body ends with its input", function()
+  it("ends a body without a length at the end of its input", function()
     local parser <close> = sluice.http_parser()
     parser:feed "HTTP/1.1 200 OK\r\n\r\nall of it"
     assert.equal("head body", (take(parser)))
@@ -146,7 +146,7 @@ describe("http_parser", function()
     assert.error_matches(function() parser:feed "more" end, "ended")
   end)
 
-  it("does not take an end for granted", function()
+  it("reports an input that ends inside a message", function()
     for _, wire in ipairs { HEAD, HEAD .. "abc", "HTTP/1.1 200 OK\r\n", "" } do
       local parser <close> = sluice.http_parser()
       take(parser:feed(wire))
@@ -174,7 +174,7 @@ describe("http_parser", function()
     end
   end)
 
-  it("has the limits of clients", function()
+  it("has the same limits as a client", function()
     for name, case in pairs {
       head = { #HEAD - 1, HEAD }, line = { 16, HEAD },
       lines = { 1, "HTTP/1.1 200 OK\r\nA: b\r\nC: d\r\n\r\n" },
@@ -193,7 +193,7 @@ describe("http_parser", function()
     assert.equal("head end", (take(lenient:feed "HTTP/1.1 204 No\nA: b\n\n")))
   end)
 
-  it("decodes, unless it is told not to", function()
+  it("decodes codings unless decompress is false", function()
     local name = os.tmpname()
     local file <close> = assert(io.open(name, "wb"))
     file:write(("x"):rep(1 << 20))
@@ -221,7 +221,7 @@ describe("http_parser", function()
     assert.is_true(body == coded)
   end)
 
-  it("gives bodies that outlive it", function()
+  it("returns bodies that outlive it", function()
     local parser = sluice.http_parser()
     parser:feed(HEAD .. "body")
     parser:next()
@@ -230,7 +230,7 @@ describe("http_parser", function()
     assert.equal("body", body:tostring())
   end)
 
-  it("raises when it is misused", function()
+  it("raises for misuse", function()
     assert.error_matches(function() sluice.http_parser { methd = "GET" } end, "methd")
     assert.error(function() sluice.http_parser "GET" end)
     for name, wrong in pairs { head = "1", body = -1, lenient_lf = "no", upgrade = 1,

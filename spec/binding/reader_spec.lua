@@ -82,13 +82,13 @@ describe("a reader", function()
   }
 
   for name, text in pairs(texts) do
-    it("reads by every format as a file: " .. name, function()
+    it("reads every format as a file does: " .. name, function()
       for _, list in ipairs(formats) do
         compare(text, each_read(table.unpack(list)), table.concat(list, ","))
       end
     end)
 
-    it("gives lines as a file: " .. name, function()
+    it("iterates over lines as a file does: " .. name, function()
       for _, list in ipairs { {}, { "l" }, { "L" }, { "n" }, { 3 }, { 1, "l" }, { "a" } } do
         compare(text, function(file)
           local results = {}
@@ -102,7 +102,7 @@ describe("a reader", function()
     end)
   end
 
-  it("reads every size over every segment size as the string has it", function()
+  it("reads every size over every segment size as from a string", function()
     local text = support.pattern(40)
     for segment_size = 1, 20 do
       local sequence <close> = sequence_of(text, segment_size)
@@ -156,7 +156,7 @@ describe("a reader", function()
     assert.equal("789", reader:read "a")
   end)
 
-  it("tells where it is and how much there is", function()
+  it("reports its position and its length", function()
     local sequence <close> = sequence_of(support.pattern(100), 9)
     local reader = sequence:reader()
     assert.equal(0, reader:position())
@@ -167,7 +167,7 @@ describe("a reader", function()
     assert.equal("sluice.reader (at 33)", tostring(reader))
   end)
 
-  it("refuses formats and positions that are none", function()
+  it("refuses invalid formats and positions", function()
     local sequence <close> = sequence_of "text"
     local reader = sequence:reader()
     assert.error_matches(function() reader:read "x" end, "invalid format")
@@ -181,7 +181,7 @@ describe("a reader", function()
     assert.equal("text", reader:read "a")
   end)
 
-  it("reads side by side with others over the same sequence", function()
+  it("reads independently of other readers of the same sequence", function()
     local sequence <close> = sequence_of("one two", 2)
     local first, second = sequence:reader(), sequence:reader()
     assert.equal("one", first:read(3))
@@ -190,7 +190,7 @@ describe("a reader", function()
     assert.equal("ne", second:read(2))
   end)
 
-  it("keeps its sequence, and owns no segment", function()
+  it("keeps its sequence alive, and owns no segment", function()
     local reader
     do
       reader = sequence_of(support.pattern(30000)):reader()
@@ -247,7 +247,7 @@ describe("a reader", function()
     end
   end)
 
-  it("never flattens what it reads", function()
+  it("never makes a string of the whole sequence", function()
     local sequence <close> = sequence_of(support.pattern(1 << 20))
     local rented = sluice.stats().rented
     collectgarbage()
@@ -268,14 +268,14 @@ describe("a reader", function()
     assert.is_true(collectgarbage "count" - heap < 64)
   end)
 
-  it("serves where a file is expected", function()
+  it("can be used in place of a file", function()
     local sequence <close> = sequence_of("return ...\n", 3)
     local reader = sequence:reader()
     local chunk = assert(load(function() return reader:read(4) end))
     assert.equal(5, chunk(5))
   end)
 
-  it("behaves as a file under random use", function()
+  it("behaves like a file under random use", function()
     math.randomseed(31)
     for round = 1, 60 do
       local pieces = {}

@@ -25,7 +25,7 @@ describe("a sequence", function()
     assert.equal("sluice.sequence (40000 bytes)", tostring(sequence))
   end)
 
-  it("gives parts as string.sub does, at every position", function()
+  it("returns parts as string.sub does, at every position", function()
     local text = "segmented!"
     for segment_size = 1, 11 do
       local sequence <close> = sequence_of(text, segment_size)
@@ -41,7 +41,7 @@ describe("a sequence", function()
     end
   end)
 
-  it("gives parts for extreme positions", function()
+  it("returns parts for extreme positions", function()
     local sequence <close> = sequence_of("text", 3)
     for _, i in ipairs { math.mininteger, math.mininteger + 1, -5, 0, 1, math.maxinteger } do
       for _, j in ipairs { math.mininteger, -5, 0, 4, math.maxinteger - 1, math.maxinteger } do
@@ -64,7 +64,7 @@ describe("a sequence", function()
     assert.equal(rented, sluice.stats().rented)
   end)
 
-  it("gives bytes from both ends and nil past them", function()
+  it("returns bytes counted from both ends, and nil past them", function()
     local text = "bytes"
     for segment_size = 1, 6 do
       local sequence <close> = sequence_of(text, segment_size)
@@ -78,13 +78,13 @@ describe("a sequence", function()
     end
   end)
 
-  it("finds positions in many segments", function()
+  it("finds a position in any of many segments", function()
     local text = support.pattern(20000)
     local sequence <close> = sequence_of(text, 7)
     for i = 1, #text, 13 do assert.equal(text:byte(i), sequence:byte(i)) end
   end)
 
-  it("gives its pieces in order, none of them empty", function()
+  it("returns its pieces in order, none of them empty", function()
     local text = support.pattern(100)
     for segment_size = 1, 30 do
       local sequence <close> = sequence_of(text, segment_size)
@@ -99,7 +99,7 @@ describe("a sequence", function()
     for _ in none:segments() do error "a piece of nothing" end
   end)
 
-  it("is empty where there is nothing", function()
+  it("is empty if there is nothing to show", function()
     local sequence <close> = sequence_of ""
     assert.equal(0, #sequence)
     assert.equal("", sequence:tostring())
@@ -174,7 +174,7 @@ describe("a sequence", function()
     assert.equal(0, sluice.stats().outstanding)
   end)
 
-  it("is counted as leaked when it is collected with content", function()
+  it("is counted as leaked if it is collected with content", function()
     local leaked = sluice.stats().leaked
     do
       assert.equal(5, #sequence_of "leaks")
@@ -187,7 +187,7 @@ describe("a sequence", function()
     before.leaked = before.leaked + 1
   end)
 
-  it("leaves the Lua heap alone until a string is asked for", function()
+  it("does not use the Lua heap until a string is made", function()
     local text = support.pattern(1 << 20)
     local buffer <close> = sluice.buffer()
     for _ = 1, 8 do assert(buffer:append(text)) end
@@ -202,7 +202,7 @@ describe("a sequence", function()
     assert.is_true(grown < 4, grown .. " KiB")
   end)
 
-  it("makes forgotten memory known to the collector", function()
+  it("lets the collector count the memory that it holds", function()
     local text = support.pattern(1 << 16)
     -- A collector lets its heap double before it starts: what is held outside counts like that.
     local bound = (64 << 20) + 4 * math.ceil(collectgarbage "count") * 1024
@@ -215,7 +215,7 @@ describe("a sequence", function()
     assert.is_true(held < bound, held .. " bytes held by forgotten sequences")
   end)
 
-  it("lets the collector rest while the program has stopped it", function()
+  it("does not run a collector that the program has stopped", function()
     local text, ran = support.pattern(1 << 20), 0
     collectgarbage()
     collectgarbage "stop"

@@ -80,7 +80,7 @@ describe("a writer", function()
     assert.equal("1234567890", writer:view())
   end)
 
-  it("refuses sizes that make no sense", function()
+  it("refuses invalid sizes", function()
     assert.error_matches(function() sluice.writer { initial_size = 0 } end, "initial_size")
     assert.error_matches(function() sluice.writer { initial_size = 5, max_size = 4 } end,
       "initial_size")
@@ -93,7 +93,7 @@ describe("a writer", function()
     assert.error_matches(function() sluice.writer "x" end, "table expected")
   end)
 
-  it("refuses other values, keeping what came before them", function()
+  it("refuses other values and keeps what came before them", function()
     local writer <close> = sluice.writer()
     assert.error_matches(function() writer:write("kept", true) end, "string, sequence or lease")
     assert.error_matches(function() writer:write {} end, "string, sequence or lease")
@@ -123,7 +123,7 @@ describe("a writer", function()
     assert.equal("independent", writer:view())
   end)
 
-  it("gives its block back at dispose, and can not be revived", function()
+  it("releases its block at dispose, and cannot be used again", function()
     local writer = sluice.writer()
     assert(writer:write(support.pattern(100000)))
     assert.is_true(outstanding() > 0)
@@ -142,7 +142,7 @@ describe("a writer", function()
     end
   end)
 
-  it("returns nothing twice when it is disposed after detach", function()
+  it("releases nothing twice if it is disposed after detach", function()
     local writer = sluice.writer()
     assert(writer:write(support.pattern(1000)))
     local lease = writer:detach()
@@ -154,7 +154,7 @@ describe("a writer", function()
     assert.equal(0, outstanding())
   end)
 
-  it("gives an oversized block back at reset", function()
+  it("releases an oversized block at reset", function()
     local writer <close> = sluice.writer()
     assert(writer:write(support.pattern(1 << 20)))
     local held = sluice.stats().bytes
@@ -171,7 +171,7 @@ describe("a writer", function()
     assert.equal(0, outstanding())
   end)
 
-  it("is counted as leaked when it is collected with content", function()
+  it("is counted as leaked if it is collected with content", function()
     local leaked = sluice.stats().leaked
     do
       assert(sluice.writer():write "leak")

@@ -2,8 +2,8 @@
 --
 --     lua5.4 spec/conformance/table.lua >doc/conformance.md
 --
--- Run from the root of the tree. A test that a rule names but its file does not have, and a rule
--- that a fixture shows but nobody has written down, are errors.
+-- Run from the root of the tree. It is an error if a rule names a test that its file does not
+-- have, or a fixture shows a rule that is not in the list.
 
 local table_of_rules = {}
 

@@ -1,5 +1,5 @@
 -- Request bodies of every kind over TLS, both directions at once: a server that answers while it
--- reads, one that answers early, one that has to say "go on".
+-- reads, one that answers early, and one that sends 100 first.
 
 local certificates = require "spec.support.certificates"
 local server = require "spec.support.server"
@@ -104,7 +104,7 @@ for _, version in ipairs { "TLSv1_2", "TLSv1_3" } do
 
     for name, body in pairs(bodies) do
       for _, is_streamed in ipairs { false, true } do
-        it(("that is %s comes back as it was%s"):format(name, is_streamed and ", streamed" or ""),
+        it(("that is %s comes back unchanged%s"):format(name, is_streamed and ", streamed" or ""),
           function()
             local response <close>, message =
               client:post(url "/echo", { body = body(), stream = is_streamed or nil })
@@ -123,7 +123,7 @@ for _, version in ipairs { "TLSv1_2", "TLSv1_3" } do
         assert.equal("no", response:text())
       end)
 
-      it(("that is %s waits to be asked for"):format(name), function()
+      it(("that is %s is sent only after 100"):format(name), function()
         local response <close>, message =
           client:post(url "/expect", { body = body(), expect_continue = true })
         assert(response, message)

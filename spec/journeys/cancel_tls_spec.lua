@@ -1,5 +1,5 @@
 -- A request over TLS that is given up while its server is silent, at any byte of the handshake and
--- of the response: whoever waits is told, and nothing is left behind.
+-- of the response: the waiter gets the error, and nothing is left behind.
 
 local certificates = require "spec.support.certificates"
 local nginx = require "spec.support.nginx"
@@ -11,7 +11,7 @@ local peer, system = support.peer, support.system
 local SIZE = 1500
 local STEP = 97
 
--- How a request ends that runs as start() says; each returns what its caller was told.
+-- The ways in which a request is given up; each returns the error that its caller got.
 local ways = {}
 
 ways["its task is cancelled"] = function(get, until_silent)

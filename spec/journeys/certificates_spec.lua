@@ -1,5 +1,5 @@
--- Whom a client believes: each bad certificate is refused with its reason, and no byte of the
--- request leaves.
+-- Which servers a client accepts: each bad certificate is refused with its reason, and no byte of
+-- the request leaves.
 
 local certificates = require "spec.support.certificates"
 local nginx = require "spec.support.nginx"
@@ -75,7 +75,7 @@ describe("a certificate", function()
     return counts
   end
 
-  it("that is good is believed", function()
+  it("that is good is accepted", function()
     local client <close> = support.client { tls = { ca_file = certificates.file "root.pem" } }
     for _, host in ipairs { "localhost", "127.0.0.1" } do
       local response <close>, message =
@@ -87,7 +87,7 @@ describe("a certificate", function()
     assert.is_true(#counts == 2 and counts[1] > 0 and counts[2] > 0)
   end)
 
-  it("that is good for a name is believed under that name", function()
+  it("that is good for a name is accepted under that name", function()
     for _, case in ipairs(certificates.accepted) do
       local client <close> = support.client {
         tls = { ca_file = certificates.file "root.pem" }, resolver = here,
@@ -130,14 +130,14 @@ describe("a certificate", function()
     end)
   end
 
-  it("of a root that only the system knows, or nobody, is refused by default", function()
+  it("from an unknown root is refused by default", function()
     local client <close> = support.client()
     local response, _, err = client:get(("https://localhost:%d/"):format(ports.good))
     assert.is_nil(response)
     assert.equal("tls", err.code)
   end)
 
-  it("is not looked at when that was asked for, and the client says so", function()
+  it("is not verified with verify = false, and the client reports it", function()
     local client <close> = support.client { tls = { verify = false } }
     assert.matches("not verified", tostring(client))
     local response <close>, message =
@@ -186,7 +186,7 @@ describe("a server that asks for a certificate", function()
     assert.equal("CN=client,O=sluice specs", name)
   end)
 
-  it("gets one whose key a function opens, asked once for each client", function()
+  it("gets one whose password a function returns, called once per client", function()
     local asked = 0
     local function password()
       asked = asked + 1
@@ -212,7 +212,7 @@ describe("a server that asks for a certificate", function()
     assert.equal(400, client_name { key_password = error })
   end)
 
-  it("gets none whose key stays locked, and the reason says why", function()
+  it("gets none if its key cannot be decrypted, and the error says why", function()
     local function fail(tls, reason)
       local client <close> = support.client { tls = tls }
       local response, message, err = client:get(web.tls_url .. "/request")
@@ -248,7 +248,7 @@ describe("a server that asks for a certificate", function()
     assert.equal("CN=client,O=sluice specs", name)
   end)
 
-  it("answers 400 to a client that has none, or one of another authority", function()
+  it("answers 400 to a client without one, or with one of another authority", function()
     assert.equal(400, client_name {})
     local status = client_name {
       cert_file = certificates.chain "other_client", key_file = certificates.key "other_client",

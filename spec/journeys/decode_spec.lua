@@ -1,5 +1,5 @@
--- Content codings from the wire to the text: removed where they are known, told where they are
--- broken, bounded whatever they promise.
+-- Content codings from the wire to the text: known ones are decoded, broken ones are reported, and
+-- memory is bounded whatever they decode to.
 
 local core = require "sluice.core"
 local nginx = require "spec.support.nginx"
@@ -90,7 +90,7 @@ describe("a coded body", function()
   for fixture in support.fixtures.each("codec") do
     local coding = fixture.info.bytes:match("^coding=(.*)$")
     if has_coding(coding) then
-      it("is what its document says: " .. fixture.title, function()
+      it("decodes as its document says: " .. fixture.title, function()
         local expected = fixture.events[1] == "end" and
           table.concat(fixture.blocks.content or {}, "\n") or nil
         for _, wire in ipairs {
@@ -113,7 +113,7 @@ describe("a coded body", function()
         end
       end)
     else
-      it("is passed on, for its library is not there: " .. fixture.title, function()
+      it("is passed on unchanged if its library is missing: " .. fixture.title, function()
         local p <close> = answer({ "send", with_length(coding, fixture.bytes) }, { "stall" })
         local response <close> = assert(client:get(p.url .. "/"))
         assert.equal(fixture.bytes, response:text())
@@ -132,7 +132,7 @@ describe("a coded body", function()
     return coded
   end
 
-  it("does not show its coding", function()
+  it("hides the decoded coding in its headers", function()
     local p <close> = answer({ "send", with_length("gzip", gzipped "text") }, { "stall" })
     local response <close> = assert(client:get(p.url .. "/"))
     check_head(response)
@@ -150,7 +150,7 @@ describe("a coded body", function()
     assert.is_true(response:text() == text)
   end)
 
-  it("lets others have their turn, however much a few bytes decode to", function()
+  it("lets other tasks run, however much a few bytes decode to", function()
     local p <close> = peer.listen { script = { { { "expect_until", "\r\n\r\n" },
       { "send", with_length("gzip", gzipped(("\0"):rep(20 << 20))) }, { "hold" } } } }
     local size
@@ -181,7 +181,7 @@ describe("a coded body", function()
     assert.equal("decode", err.code)
   end)
 
-  it("is passed on with its field when its coding is unknown", function()
+  it("is passed on with its Content-Encoding if the coding is unknown", function()
     local p <close> = answer({ "send", with_length("zebra", "stripes") }, { "stall" })
     local response <close> = assert(client:get(p.url .. "/"))
     assert.equal("stripes", response:text())
@@ -249,14 +249,14 @@ describe("a coded body", function()
     return codings, response:text() == "text", response.headers["Content-Encoding"]
   end
 
-  it("is asked for by default", function()
+  it("is requested by default", function()
     local codings, is_decoded = asked()
     assert.same({ core.accepted_codings() }, codings)
     assert.matches("^gzip, deflate", codings[1])
     assert.is_true(is_decoded)
   end)
 
-  it("is left when decompress is false, of the request or the client", function()
+  it("is passed on with decompress = false, of the request or the client", function()
     for _, options in ipairs { { { decompress = false } }, { nil, { decompress = false } } } do
       local codings, is_decoded, shown = asked(options[1], options[2])
       assert.same({}, codings)
@@ -266,7 +266,7 @@ describe("a coded body", function()
     assert.is_true(select(2, asked({ decompress = true }, { decompress = false })))
   end)
 
-  it("is asked for as the caller says", function()
+  it("is requested as the caller's Accept-Encoding says", function()
     local headers = { ["accept-encoding"] = "gzip;q=0.5" }
     local p <close> = answer({ "send", with_length("gzip", gzipped "text") }, { "stall" })
     local response <close> = assert(client:get(p.url .. "/", { headers = headers }))
@@ -304,7 +304,7 @@ describe("a coded body", function()
       assert.is_true(support.system.cpu() - from < 0.5)
     end)
 
-    it(("is a stream of bounded memory: a bomb of %d layers"):format(layers), function()
+    it(("streams in bounded memory: a bomb of %d layers"):format(layers), function()
       local p <close> = answer({ "send", bomb_wire(layers) }, { "stall" })
       local size = 0
       local most = most_of(function(look)
@@ -319,17 +319,17 @@ describe("a coded body", function()
       assert.is_true(most < 1 << 20, most)
     end)
 
-    it(("is let go early: a bomb of %d layers"):format(layers), function()
+    it(("can be disposed early: a bomb of %d layers"):format(layers), function()
       local p <close> = answer({ "send", bomb_wire(layers) }, { "stall" })
       local response <close> = assert(client:get(p.url .. "/", { stream = true }))
       assert.equal(("\0"):rep(1000), response:read(1000))
     end)
   end
 
-  -- ---- what nobody wants ----
+  -- ---- bodies that nobody reads ----
 
-  it("is not decoded when it is let go", function()
-    -- Were it decoded, it would fail and close its connection.
+  it("is not decoded while it is drained", function()
+    -- If it were decoded, it would fail and close its connection.
     for _, wire in ipairs {
       with_length("gzip", ("no gzip at all"):rep(1000)), in_chunks("gzip", "no gzip at all"),
     } do
@@ -351,7 +351,7 @@ describe("a coded body", function()
     end
   end)
 
-  it("is not decoded when a redirect leads on", function()
+  it("is not decoded if it belongs to a redirect", function()
     for _, options in ipairs { {}, { stream = true } } do
       local body = "no gzip at all"
       local redirect = ("HTTP/1.1 302 Found\r\nLocation: /next\r\nContent-Encoding: gzip\r\n" ..
@@ -384,7 +384,7 @@ describe("a body that nginx codes", function()
     support.verify(sluice, before)
   end)
 
-  it("is decoded, or left, as it was asked for", function()
+  it("is decoded or passed on, as requested", function()
     local content = web:file(100000)
     local response <close> = assert(client:get(web.url .. "/gzip/100000"))
     assert.is_true(response:text() == content)

@@ -10,7 +10,7 @@ local SPARSE = tonumber(os.getenv "SLUICE_SPEC_SPARSE") or 8
 local BYTES = { "\r", "\n", "\r\n", "\0", " ", "\t", ":", ";", ",", "0", "\x80", "\x0b", "\x7f",
   '"', "\\", "=", "-", "+" }
 
--- ---- what each of them makes of a wire ----
+-- ---- how each parser judges a wire ----
 
 local function take_head(verdict, event)
   verdict.status, verdict.fields = event.status, {}
@@ -86,7 +86,7 @@ local function has_two_extensions(wire) return wire:find("\n%x+;[^\r\n]*;") end
 
 local function has_no_body(wire) return wire:find "^HTTP/1%.[01] [23]04" end
 
--- The last of a list of codings is chunked, empty members, blanks and folds aside.
+-- Whether the last coding of a list is chunked, apart from empty members, blanks and folds.
 local function has_odd_list(wire)
   wire = wire:lower()
   return wire:find "chunked[ \t,]" or wire:find "transfer%-encoding:[^%w]*,"
@@ -102,7 +102,7 @@ end
 local function has_interim(wire) return wire:find "^HTTP/1%.[01] 1%d%d" end
 
 -- CONNECT answered with 2xx: the framing fields mean nothing (RFC 9110 9.3.6), and llhttp is not
--- told what was asked until it has judged them.
+-- told the method until it has judged them.
 local function is_tunnel(wire, options)
   return options.method == "CONNECT" and wire:find "^HTTP/1%.[01] 2"
 end
@@ -144,7 +144,7 @@ local accepted = {
   ["Data after `Connection: close`"] = has_interim, -- RFC 9112 9.6: after the final one
 }
 
---- Whether a difference between the two is one that is known, or one to the safe side.
+--- Whether a difference between the two is known, or sluice is the stricter one.
 local function is_explained(found, wire, options, theirs_why)
   if found:match "^refuse" or found:match "^wait" or found == "keep-alive false, llhttp: true" then
     return true -- not accepted, or not used again
@@ -191,14 +191,14 @@ local function choices()
 end
 
 describe("what the fixtures say", function()
-  it("is what h11 says, or its difference is explained", function()
+  it("is what h11 reports, or the difference is explained", function()
     local pipe = assert(io.popen "/usr/bin/python3 spec/differential/compare.py 2>&1")
     local text = pipe:read "a"
     assert.is_true(pipe:close() == true, text)
     assert.matches("^%d+ passed, 0 failed\n$", text)
   end)
 
-  it("is what strict llhttp says, or its difference is explained", function()
+  it("is what strict llhttp reports, or the difference is explained", function()
     local count = 0
     for fixture in fixtures.each "http" do
       local options, ending = fixtures.context(fixture)
@@ -216,7 +216,7 @@ describe("what the fixtures say", function()
     assert.is_true(count > 200)
   end)
 
-  it("holds one byte away: nothing that strict llhttp refuses is accepted unexplained", function()
+  it("holds with one byte changed: what strict llhttp refuses is refused or explained", function()
     local before = sluice.stats().outstanding
     local is_chosen, count, counts = choices(), 0, { accept = 0, refuse = 0, wait = 0 }
     local function compare(wire, options, ending, path)

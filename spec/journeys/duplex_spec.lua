@@ -103,9 +103,9 @@ describe("an echo of 64 MiB", function()
   end
 
   for name, call in support.each_style(sluice) do
-    it("comes back as it was chunked " .. name, function()
+    it("comes back in its own chunks " .. name, function()
       call(function()
-        -- The framing of the request is that of the answer.
+        -- The answer has the framing of the request.
         local p <close> = peer.listen {
           script = { {
             request_head, { "send", "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n" },
@@ -123,7 +123,7 @@ describe("an echo of 64 MiB", function()
     end)
   end
 
-  it("holds little memory while streamed", function()
+  it("uses little memory while streamed", function()
     local p <close> = echo(head_of(SIZE), SIZE)
     local rss = system.rss()
     local response <close> = assert(client:post(p.url .. "/",
@@ -151,7 +151,7 @@ describe("a conversation", function()
     support.verify(sluice, before)
   end)
 
-  it("goes to and fro on one request", function()
+  it("goes back and forth on one request", function()
     local p <close> = echo("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n")
     sluice.run(function()
       local outgoing, heard = nil, {}
@@ -174,7 +174,7 @@ describe("a conversation", function()
     end)
   end)
 
-  it("is over for its body when the response is let go", function()
+  it("ends the request body when the response is disposed", function()
     local p <close> = echo("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n")
     local count = 0
     sluice.run(function()
@@ -194,7 +194,7 @@ describe("a conversation", function()
     assert.equal(0, client:stats().active)
   end)
 
-  it("fails for its reader when its body fails", function()
+  it("fails for its reader if its body fails", function()
     local p <close> = echo("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n")
     local step, has_heard = 0, false
     local response <close> = assert(client:post(p.url .. "/", {
@@ -214,7 +214,7 @@ describe("a conversation", function()
     assert.matches("no more words", message)
   end)
 
-  it("ends when the coroutine that waits for it is closed", function()
+  it("ends if the coroutine that waits for it is closed", function()
     local p <close> = peer.listen { script = { { { "discard" } } } }
     local waiting = coroutine.create(function()
       client:post(p.url .. "/", { body = function() return pattern(PIECE) end })

@@ -1,5 +1,5 @@
--- One scripted set of exchanges, on every transport there is: what the client makes of them is the
--- same to the letter.
+-- One scripted set of exchanges on every transport: the client reports the same events, to the
+-- letter.
 
 local certificates = require "spec.support.certificates"
 local sluice = require "sluice"
@@ -18,7 +18,7 @@ local CHUNKED = "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\nX-A: 1\r\nX-A:
   "5\r\nHello\r\n8;x=y\r\n, sluice\r\n0\r\nX-Sum: 42\r\n\r\n"
 local LARGE = support.pattern(300000)
 
--- name, what each connection plays, and what is asked: method, options, how often.
+-- name, the script of each connection, and the request: method, options, how often.
 local exchanges = {
   { "two on one connection", { { head, { "send", ok "one" }, head, { "send", ok "two" } } },
     times = 2 },
@@ -84,7 +84,7 @@ local exchanges = {
     cancel = true },
 }
 
--- The same over TLS: what support/program/tls_peer.c is asked for, one after the other.
+-- The same over TLS: the paths requested from support/program/tls_peer.c, in order.
 local tls_exchanges = {
   { "three on one connection", "/length-3/body-one", "/length-100000/fill-100000",
     "/length-3/body-two" },
@@ -119,7 +119,7 @@ local function log_response(log, response, stream)
   for name, value in pairs(response.trailers or {}) do log("trailer " .. name .. ": " .. value) end
 end
 
--- What is asked, in a task that is cancelled once the peer has done its part.
+-- The request, in a task that is cancelled once the peer has played its part.
 local function ask_and_cancel(p, ask)
   local task = sluice.spawn(function()
     local response, message, err = ask()
@@ -217,7 +217,7 @@ if is_turn then
       modes[#modes + 1] = { mode = "completion", backend = backend }
     end
 
-    it("are tried on all transports", function()
+    it("run on all transports", function()
       assert.is_true(#modes >= 5)
     end)
 

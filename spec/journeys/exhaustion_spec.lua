@@ -20,7 +20,7 @@ local url, port, mode, backend = arg[1], tonumber(arg[2]), arg[3], arg[4]
 local secure_url, root = arg[5], arg[6]
 local transport = { mode = mode, backend = backend }
 
--- What a call gave; a failure must be for want of memory, and ends the program.
+-- Returns what a call returned; a failure must have the code memory, and ends the program.
 local function good(value, message, err)
   if not value then
     assert(err and err.code == "memory", message)

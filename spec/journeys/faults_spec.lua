@@ -220,7 +220,7 @@ describe("a peer that fails at any byte", function()
     assert.is_true(least >= DEADLINE and least <= DEADLINE + 0.02, least)
   end)
 
-  it("stall: the total deadline holds however steadily bytes come", function()
+  it("stall: the total deadline holds however steadily bytes arrive", function()
     local bad <close> = peer.listen {
       script = { { request_head, { "dribble", LENGTH.head .. ("x"):rep(13), 1, 0.02 } } },
     }
@@ -298,7 +298,7 @@ describe("a reused connection", function()
     return peer.listen { script = { first, second } }
   end
 
-  it("is asked for nothing before its last answer is complete", function()
+  it("receives no request before its last answer is complete", function()
     local half = #LENGTH.bytes - 1
     local p <close> = peer.listen { script = { {
       request_head, { "send", LENGTH.bytes:sub(1, half) }, { "hold" },
@@ -351,7 +351,7 @@ describe("a reused connection", function()
   -- A connection is looked at when it was idle for more than three tenths of a millisecond.
   local idle = { "pause", 0.02 }
 
-  it("that its server closed meanwhile is not used", function()
+  it("that its server has closed is not used", function()
     local p <close> = peer.listen {
       script = { { request_head, { "send", LENGTH.bytes }, idle, { "close" } } },
       repeat_last = true,
@@ -364,7 +364,7 @@ describe("a reused connection", function()
     assert.equal(20, (p:connections()))
   end)
 
-  it("that brought more than its message is not used", function()
+  it("with bytes beyond its message is not used", function()
     local surplus = LENGTH.bytes .. "HTTP/1.1 200 OK\r\nContent-Length: 6\r\n\r\npoison"
     local p <close> = peer.listen {
       script = { { request_head, { "send", surplus }, { "read_all" } } }, repeat_last = true,
@@ -375,7 +375,7 @@ describe("a reused connection", function()
     assert.equal(20, (p:connections()))
   end)
 
-  it("that spoke right behind its message is not used", function()
+  it("that received more right after its message is not used", function()
     local good = { request_head, { "send", LENGTH.bytes }, { "stall" } }
     local poisoned = {
       request_head, { "send", LENGTH.bytes }, { "pause", 0.0002 },
@@ -393,7 +393,7 @@ describe("a reused connection", function()
     assert.equal(0, client:stats().resends)
   end)
 
-  it("that spoke before it was asked is not used", function()
+  it("that received bytes while idle is not used", function()
     local good = { request_head, { "send", LENGTH.bytes }, { "stall" } }
     local poisoned = {
       request_head, { "send", LENGTH.bytes }, idle,

@@ -1,5 +1,5 @@
--- A real TLS server behind a peer that stops relaying at any byte: nothing that is not whole is
--- taken for whole, and nothing is left behind.
+-- A real TLS server behind a peer that stops relaying at any byte: no incomplete response is taken
+-- for a complete one, and nothing is left behind.
 
 local certificates = require "spec.support.certificates"
 local nginx = require "spec.support.nginx"
@@ -21,7 +21,7 @@ local last_step = {
 }
 
 -- The server's flights are a few bytes longer or shorter each time (signatures), so that a cut is
--- in the handshake, the head or the body; which one is told by the stage.
+-- in the handshake, the head or the body; the stage of the error shows which.
 local allowed = {
   close = { tls = { "tls", "closed" }, send = { "closed" }, head = { "closed", "protocol" },
     body = { "closed", "protocol" } },
@@ -126,7 +126,7 @@ for _, protocol in ipairs { "TLSv1.2", "TLSv1.3" } do
       end)
     end
 
-    it("or sends its records byte by byte, which is no failure", function()
+    it("may send its records byte by byte without a failure", function()
       local client <close> = new_client()
       local p <close> = peer.listen { script = { { { "relay", web.tls_port, total, 1 } } } }
       assert.is_true(fetch(client, p.port, "/chunked/" .. SIZE) == content)

@@ -28,11 +28,11 @@ describe("a child of fork", function()
       end
       return refused
     end)
-    -- One that spins would have to be killed.
+    -- A child that loops would have to be killed.
     return system.reap(pid, 300), #uses
   end
 
-  it("is refused what handles do", function()
+  it("cannot use its parent's handles", function()
     local p <close> = peer.listen { script = {
       { { "expect_until", "!" }, { "send", "data" }, { "read_all" } },
     } }
@@ -95,7 +95,7 @@ describe("a child of fork", function()
   end
 
   for _, way in ipairs { "closed", "finalised" } do
-    it("leaves plain connections alone when they are " .. way, function()
+    it("does not touch plain connections when they are " .. way, function()
       local p <close> = peer.listen { repeat_last = true, script = {
         { { "expect_until", "\r\n\r\n" }, { "send", GOOD }, { "expect_until", "\r\n\r\n" },
           { "send", HEAD .. "some" }, { "hold" }, { "send", "more" }, { "read_all" } },
@@ -105,7 +105,7 @@ describe("a child of fork", function()
       assert(client:get(p.url .. "/")):dispose()
       local response <close> = assert(client:get(p.url .. "/", { stream = true }))
       assert.equal("some", response:read(4))
-      -- One more waits for the place that the child must not give it.
+      -- One more request waits for the place that the child must not give to it.
       local waiting = sluice.spawn(function()
         return client:get(p.url .. "/")
       end)
@@ -148,7 +148,7 @@ describe("a child of fork", function()
     assert.equal(0, status, output)
   end)
 
-  it("says nothing over TLS either", function()
+  it("sends nothing over TLS either", function()
     local web <close> = nginx.start {
       tls = { certificate = certificates.chain "good", key = certificates.key "good" } }
     web:file(300000)

@@ -1,5 +1,5 @@
--- What a GET makes of good servers and of bad input: each error is the one that was promised, in
--- time, with nothing left behind, and the same client then succeeds.
+-- A GET against good servers and with bad input: each error is the documented one, arrives in time
+-- and leaves nothing behind, and the same client then succeeds.
 
 local nginx = require "spec.support.nginx"
 local sluice = require "sluice"
@@ -46,8 +46,8 @@ describe("bad input", function()
     return err, system.clock() - from
   end
 
-  --- The code of the failure when the answer is `bytes` and then silence; "complete" when there is
-  -- none. The same in both ways of reading.
+  --- The code of the failure when the answer is `bytes` and then silence, or "complete". Both ways
+  -- of reading must agree.
   local function fail_with(bytes, options)
     local function read(stream)
       local p <close> = answer({ "send", bytes }, { "stall" })
@@ -103,7 +103,7 @@ describe("bad input", function()
   end)
 
   describe("in options", function()
-    it("is named: an option nobody knows", function()
+    it("is named: an unknown option", function()
       assert.error_matches(function() client:get(good.url, { tiemout = 1 }) end, "tiemout")
       assert.error_matches(function() sluice.get(good.url, { tiemout = 1 }) end, "tiemout")
       assert.error_matches(function() sluice.client { tiemout = 1 } end, "tiemout")
@@ -113,7 +113,7 @@ describe("bad input", function()
       assert.error_matches(function() sluice.client { pool = { per_orgin = 1 } } end, "per_orgin")
     end)
 
-    it("is raised: a value of the wrong type", function()
+    it("raises: a value of a wrong type", function()
       for name, options in pairs {
         timeout = { timeout = "soon" }, headers = { headers = "X: y" }, stream = { stream = 1 },
         redirects = { redirects = "no" }, limits = { limits = 5 }, body = { body = true },
@@ -125,7 +125,7 @@ describe("bad input", function()
       assert.error(function() client:get(good.url, "options") end)
     end)
 
-    it("is raised: numbers that are none", function()
+    it("raises: invalid numbers", function()
       for _, seconds in ipairs { -1, 0 / 0, -math.huge } do
         assert.error_matches(function() client:get(good.url, { timeout = seconds }) end, "timeout")
       end
@@ -163,7 +163,7 @@ describe("bad input", function()
   end)
 
   describe("in an address", function()
-    it("is told: a port that refuses", function()
+    it("is reported: a port that refuses", function()
       local port = system.free_port()
       local err = fail(("http://127.0.0.1:%d/"):format(port))
       assert.equal("connect", err.code)
@@ -173,14 +173,14 @@ describe("bad input", function()
       assert.equal(("connect 127.0.0.1:%d: connection refused"):format(port), tostring(err):lower())
     end)
 
-    it("is told: a name that does not resolve", function()
+    it("is reported: a name that does not resolve", function()
       local err = fail "http://no-such-name.invalid/"
       assert.equal("resolve", err.code)
       assert.equal("resolve", err.stage)
       assert.matches("no%-such%-name%.invalid", tostring(err))
     end)
 
-    it("is told within its deadline: an address that never answers", function()
+    it("is reported within its deadline: an address that never answers", function()
       local silent <close> = peer.listen { accept = false }
       local err, seconds = fail(silent.url .. "/", { timeout = { connect = 0.1 } })
       assert.equal("timeout", err.code)
@@ -189,7 +189,7 @@ describe("bad input", function()
       assert.is_true(seconds >= 0.1 and seconds < 5)
     end)
 
-    it("is told within its deadline: a server that never answers", function()
+    it("is reported within its deadline: a server that never answers", function()
       local silent <close> = answer { "stall" }
       local err, seconds = fail(silent.url .. "/", { timeout = { first_byte = 0.1 } })
       assert.equal("timeout", err.code)
@@ -301,7 +301,7 @@ describe("bad input", function()
       assert.equal("limit", err.code)
     end)
 
-    it("is accepted at the limits of a head", function()
+    it("is accepted if its head just meets the limits", function()
       for name, bytes in pairs {
         ["256 lines"] = head("Content-Length: 4", ("X: y\r\n"):rep(254) .. "Y: y") .. "good",
         ["a line of 64 KiB"] = head("Content-Length: 4", "X: " .. ("a"):rep(65536 - 3)) .. "good",
@@ -321,7 +321,7 @@ describe("bad input", function()
       end
     end)
 
-    it("is escaped and cut in messages", function()
+    it("is escaped and shortened in messages", function()
       local p <close> = answer({ "send", "\27[31m" .. ("A"):rep(1000) .. "\r\n\r\n" }, { "stall" })
       local err = fail(p.url .. "/")
       assert.equal("protocol", err.code)
@@ -424,7 +424,7 @@ describe("a GET from nginx", function()
     assert.equal(200, done)
   end)
 
-  it("streams a body larger than any limit of a buffered one, whole or let go early", function()
+  it("streams a body larger than any limit of a buffered one, whole or disposed early", function()
     web:file(65 << 20)
     local url = web.url .. "/file/" .. (65 << 20)
     local response <close>, message = client:get(url, { stream = true })

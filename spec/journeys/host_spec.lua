@@ -27,7 +27,7 @@ describe("a C host", function()
     assert.equal(0, status, output)
     assert.equal("5 bytes\n", output)
     assert.same({}, p:failures())
-    -- More than a writer holds is told, not written.
+    -- More than a writer holds is reported, not written.
     status, output = server.run { program, p.url .. "/", tostring(1 << 40) }
     assert.not_equal(0, status)
     assert.matches("too much", output)

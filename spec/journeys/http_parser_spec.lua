@@ -61,7 +61,7 @@ local function run(options, ending, pieces)
 end
 
 describe("http_parser", function()
-  it("leaves a sequence that it was fed as it is", function()
+  it("does not change a sequence that it was fed", function()
     local wire = "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n" ..
       "3\r\nabc\r\n3\r\ndef\r\n3\r\nghi\r\n0\r\n\r\n"
     local buffer <close> = sluice.buffer()
@@ -83,7 +83,7 @@ describe("a fixture", function()
     local options, ending = fixtures.context(fixture)
     local expected = table.concat(fixture.events, "\n")
 
-    it("says the same wherever it is cut: " .. fixture.title, function()
+    it("gives the same events wherever it is cut: " .. fixture.title, function()
       local bytes, single = fixture.bytes, {}
       assert.equal(expected, run(options, ending, { bytes }))
       for at = 1, #bytes - 1 do
@@ -94,7 +94,7 @@ describe("a fixture", function()
     end)
   end
 
-  it("leaves no memory behind", function()
+  it("leaves no memory in use", function()
     assert.equal(before, sluice.stats().outstanding)
   end)
 end)

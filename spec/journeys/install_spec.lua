@@ -2,11 +2,23 @@
 
 local server = require "spec.support.server"
 
+-- Links a command into a folder. A compiler cache is passed over: its links are called like the
+-- compiler, which it looks for in PATH.
+local link = [[
+  IFS=:
+  for place in $PATH; do
+    [ -x "$place/%s" ] || continue
+    case $(readlink -f "$place/%s") in */ccache) continue ;; esac
+    exec ln -s "$place/%s" %s/
+  done
+  exit 1
+]]
+
 --- Runs it where only these commands are to be found. Returns its exit code and what it printed.
 local function run(groups, commands)
   local directory = server.directory()
   for _, name in ipairs(commands) do
-    assert(os.execute(("ln -s \"$(command -v %s)\" %s/"):format(name, directory)))
+    assert(os.execute(link:format(name, name, name, directory)), name)
   end
   local pipe <close> = assert(io.popen(("env PATH=%s /bin/sh .ci/install %s 2>&1; echo $?")
     :format(directory, groups)))
@@ -25,13 +37,13 @@ describe("the installer", function()
     assert.equal(told .. " gcc libc6-dev lua5.4 liblua5.4-dev libssl-dev zlib1g-dev\n", text)
   end)
 
-  it("does not name what is there", function()
+  it("does not name what is installed", function()
     local code, text = run("build", { "lua5.4" })
     assert.equal(1, code)
     assert.equal(told .. " gcc libc6-dev liblua5.4-dev libssl-dev zlib1g-dev\n", text)
   end)
 
-  it("has nothing to say where nothing is missing", function()
+  it("prints nothing if nothing is missing", function()
     local code, text = run("build", { "lua5.4", "cc", "as", "ld" })
     assert.equal(0, code)
     assert.equal("", text)

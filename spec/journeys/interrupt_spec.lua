@@ -1,4 +1,4 @@
--- A signal ends a script wherever it waits: the interpreter's handler sets a hook, and that runs.
+-- A signal ends a script wherever it waits: the interpreter's handler sets a hook, which then runs.
 
 local server = require "spec.support.server"
 local support = require "spec.support"

@@ -1,5 +1,5 @@
---- sluice.json beside two that were not written here: python3's json and lua-cjson. Documents made
--- by a fixed seed go there and back; texts with one byte wrong are refused by both or by neither.
+--- sluice.json beside two independent ones: python3's json and lua-cjson. Documents made from a
+-- fixed seed go there and back; texts with one byte damaged are refused by both or by neither.
 
 local server = require "spec.support.server"
 local sluice = require "sluice"
@@ -67,7 +67,7 @@ function any_value(depth) return makers[any(#makers) + 1](depth) end
 
 -- ---- comparing ----
 
---- Where they differ, or nil. Types of numbers count unless `is_loose`.
+--- Where two values differ, or nil. Types of numbers count unless `is_loose`.
 local function difference(a, b, is_loose, path)
   path = path or "value"
   if type(a) ~= "table" or type(b) ~= "table" then
@@ -125,7 +125,7 @@ local function documents()
 end
 
 describe("sluice.json beside others", function()
-  it("is read by python3 as what it was, and reads what python3 writes", function()
+  it("writes what python3 reads back unchanged, and the other way round", function()
     local values, texts = documents()
     local answers = ask_python(texts)
     for i, value in ipairs(values) do
@@ -137,7 +137,7 @@ describe("sluice.json beside others", function()
     end
   end)
 
-  it("refuses and accepts what python3 does, with a byte wrong anywhere", function()
+  it("accepts and refuses what python3 does, with any one byte damaged", function()
     local _, texts = documents()
     local wrong = { '"', "\\", "[", "}", ",", ":", "0", "-", ".", "e", " ", "\0", "\x80",
       "\xc3", "u" }
@@ -164,7 +164,7 @@ describe("sluice.json beside others", function()
     assert.is_true(accepted > 100 and accepted < #damaged, accepted)
   end)
 
-  it("reads what lua-cjson does, and is read by it", function()
+  it("reads what lua-cjson writes, and the other way round", function()
     local cjson = require "cjson".new()
     cjson.decode_max_depth(512)
     local values, texts = documents()

@@ -1,5 +1,5 @@
--- What two requests must have in common to share a connection or a session of TLS: everything. One
--- field differs at a time.
+-- Two requests share a connection or a TLS session only if all their settings are equal. One
+-- setting differs at a time.
 
 local certificates = require "spec.support.certificates"
 local nginx = require "spec.support.nginx"
@@ -24,8 +24,13 @@ describe("nothing is shared when one differs:", function()
     server.remove(directory)
   end)
 
+  local function key_log() return directory .. "/keys" end
+
   before_each(function() before = support.snapshot(sluice) end)
-  after_each(function() support.verify(sluice, before) end)
+  after_each(function()
+    support.collect_until_closed(sluice, key_log())
+    support.verify(sluice, before)
+  end)
 
   local function root() return server.read(certificates.file "root.pem") end
 
@@ -33,7 +38,7 @@ describe("nothing is shared when one differs:", function()
 
   local function password() return "secret" end
 
-  -- What is added to the settings of TLS, as a function because files are made meanwhile.
+  -- The setting that is added to those of TLS: a function, as it may make a file.
   local settings = {
     verify = function() return { verify = false } end,
     ["verify, a function"] = function() return { verify = accept } end,
@@ -58,7 +63,7 @@ describe("nothing is shared when one differs:", function()
     alpn = function() return { alpn = { "http/1.1", "x" } } end,
     pins = function() return { pins = { pin } } end,
     own_records = function() return { own_records = false } end,
-    key_log = function() return { key_log = directory .. "/keys" } end,
+    key_log = function() return { key_log = key_log() } end,
     provider = function() return { provider = sluice.platform().tls_providers[1] } end,
   }
 

@@ -1,4 +1,4 @@
--- The numbers of doc/limits.md, tried: what is just within is taken, one more is not.
+-- The numbers of doc/limits.md, tried: the largest permitted value is accepted, one more is not.
 
 local server = require "spec.support.server"
 local sluice = require "sluice"
@@ -6,13 +6,13 @@ local support = require "spec.support"
 
 local text = server.read "doc/limits.md"
 
---- The number in the row of that name, and what stands in its last column.
+--- The number in the row of that name, and the text of its last column.
 local function row(name)
   local number, unit, last = text:match("\n| " .. name .. " | (%d+) ?([%a]*)[^|\n]*| ([^|\n]+) |")
   return assert(tonumber(number), name) * (unit == "MiB" and 1 << 20 or 1), last
 end
 
-describe("the limits that are told", function()
+describe("the documented limits", function()
   local before
 
   before_each(function() before = support.snapshot(sluice) end)
@@ -86,7 +86,7 @@ describe("the limits that are told", function()
     assert.equal("limit", code_of(CHUNKED .. "0\r\n" .. ("A: b\r\n"):rep(lines + 1) .. "\r\n"))
   end)
 
-  it("of what callers may set", function()
+  it("of options that callers may set", function()
     local client <close> = support.client()
     for name in text:match "\nContent%-Length, .-and Host":gmatch "[%a-]+" do
       if name ~= "and" then

@@ -8,8 +8,8 @@ local support = require "spec.support"
 
 local SIZE = 256 << 20
 
--- Asks in an interpreter of its own, and prints the growth of its memory at its highest, in bytes
--- per byte of the body, and that of the Lua heap.
+-- Makes a request in its own interpreter, and prints the peak growth of its memory, in bytes per
+-- byte of the body, and that of the Lua heap.
 local source = [[
 local support = require "spec.support"
 local url, size, way = arg[1], math.tointeger(arg[2]), arg[3]
@@ -80,7 +80,7 @@ describe("a body of 256 MiB #slabs", function()
 
   for _, kind in ipairs { "file", "chunked" } do
     for way, bound in pairs(bounds) do
-      it(("takes %.2f bytes for each of its own, %s by %s"):format(bound, kind, way), function()
+      it(("takes at most %.2f times its own size, %s by %s"):format(bound, kind, way), function()
         local memory, heap = measure(kind, way)
         assert.is_true(memory <= bound, memory)
         if way ~= "text" then assert.is_true(heap < 0.004, heap) end
@@ -102,7 +102,7 @@ describe("a body in one segment", function()
     support.verify(sluice, before)
   end)
 
-  it("is not copied before it is a string", function()
+  it("is not copied before it becomes a string", function()
     local p <close> = support.peer.listen {
       script = { { { "expect_until", "\r\n\r\n" },
         { "send", "HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\n" .. support.pattern(1000) },

@@ -1,4 +1,4 @@
--- Names: many connections to one at the same time, and what is said for want of descriptors.
+-- Names: many connections to one at the same time, and the error when descriptors run out.
 
 local script = require "spec.support.script"
 local sluice = require "sluice"
@@ -19,7 +19,7 @@ describe("a name", function()
     support.verify(sluice, before)
   end)
 
-  it("is resolved for as many connections as begin at the same time", function()
+  it("is resolved once for connections that begin at the same time", function()
     local count = 400
     local client <close> = support.client { pool = { per_origin = count, total = count } }
     local tasks = {}
@@ -32,7 +32,7 @@ describe("a name", function()
     for _, text in ipairs(sluice.all(tasks)) do assert.equal("good", text) end
   end)
 
-  it("is not said to be unknown when it is descriptors that are wanting", function()
+  it("is not reported as unknown if only descriptors are missing", function()
     local status, output = script.run_with_descriptors(64, [[
       local sluice = require "sluice"
       local client = sluice.client { pool = false }

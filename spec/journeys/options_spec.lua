@@ -1,4 +1,4 @@
--- What clients and requests may be told: every option by its name and type, checked at the door.
+-- The options of clients and requests: each is checked by name and type where it is given.
 
 local sluice = require "sluice"
 local support = require "spec.support"
@@ -127,7 +127,7 @@ describe("options", function()
     end
   end
 
-  it("that nobody knows are named, with where they were given", function()
+  it("that are unknown are named, with the place where they were given", function()
     local client <close> = support.client()
     for _, key in ipairs { "tiemout", "Timeout", "", "base-url", "time out" } do
       assert.error_matches(function() sluice.client { [key] = 1 } end,
@@ -150,7 +150,7 @@ describe("options", function()
       "request: unknown option 'base_url'", 1, true)
   end)
 
-  it("hold no zero byte where C would end there", function()
+  it("are refused if a zero byte would cut them short", function()
     for _, name in ipairs { "ca_file", "ca_path", "crl_file", "cert_file", "key_file",
       "key_password", "pkcs12_file", "ciphers", "key_log", "provider" } do
       assert.error_matches(function() sluice.client { tls = { [name] = "a\0b" } } end,
@@ -190,7 +190,7 @@ describe("options", function()
     end
   end)
 
-  it("name sockets by paths that fit", function()
+  it("are refused if the path of a socket is too long", function()
     local client <close> = support.client()
     local long = ("a"):rep(200)
     for _, attempt in ipairs {
@@ -205,7 +205,7 @@ describe("options", function()
     end
   end)
 
-  it("of sluice.connect may name a host with the root's dot", function()
+  it("of sluice.connect may name a host with a trailing dot", function()
     local connected, message = sluice.connect { host = "localhost.", port = server.port,
       transport = support.transport() }
     local transport <close> = assert(connected, message)
@@ -216,7 +216,7 @@ describe("options", function()
     assert.matches("127.0.0.1:1: ", reason, 1, true)
   end)
 
-  it("of headers lose nothing without a word", function()
+  it("of headers are refused rather than partly ignored", function()
     for _, headers in ipairs { { { "A", "1" }, B = "2" }, { { "A", "1", "2" } },
       { { "A", "1", value = "2" } }, { { "A", "1" }, [3] = { "C", "3" } },
       { A = { "1", b = "2" } }, { { "A", { "1", "2", n = 2 } } } } do
@@ -233,12 +233,12 @@ describe("options", function()
       "client: headers: secret: boolean expected, got number", 1, true)
   end)
 
-  it("of tls are in order", function()
+  it("of tls are refused if they contradict each other", function()
     assert.error_matches(function()
       sluice.client { tls = { min_version = "1.3", max_version = "1.2" } }
     end, "client: option 'tls.max_version': version not below min_version", 1, true)
     sluice.client({ tls = { min_version = "1.2", max_version = "1.2", alpn = {} } }):close()
-    -- A certificate comes from one place, and a key is of a certificate.
+    -- A certificate comes from one place, and a key needs a certificate.
     assert.error_matches(function() sluice.client { tls = { key_file = "a" } } end,
       "client: option 'tls.key_file': cert_file beside it expected", 1, true)
     for _, options in ipairs { { cert_file = "a" }, { cert_file = "a", key_file = "b" } } do
@@ -259,7 +259,7 @@ describe("options", function()
     end
   end)
 
-  it("of transport are refused where a backend has completions only", function()
+  it("of transport are refused if a stream is asked of a completion backend", function()
     for _, backend in ipairs { "io_uring", "threads" } do
       for _, transport in ipairs { { backend = backend },
         { mode = "stream", backend = backend } } do
@@ -276,7 +276,7 @@ describe("options", function()
     end
   end)
 
-  it("that are none are refused at the caller's line", function()
+  it("that are not tables are refused at the caller's line", function()
     local client <close> = support.client()
     for _, value in ipairs { 5, "x", true, print } do
       local ok, message = pcall(function() sluice.client(value) end)
@@ -291,7 +291,7 @@ describe("options", function()
     assert.matches("^[^\n]*options_spec.lua:%d+: request: unknown option", message)
   end)
 
-  it("of transport are refused where nothing goes by that name", function()
+  it("of transport are refused if the name is unknown", function()
     assert.error_matches(function() sluice.client { transport = "carrier pigeon" } end,
       "'stream' or 'completion' expected, got 'carrier pigeon'", 1, true)
     assert.error_matches(function() sluice.client { transport = { mode = "x" } } end, "transport")
@@ -299,7 +299,7 @@ describe("options", function()
       "no backend 'select'", 1, true)
   end)
 
-  it("of a client are read once: the caller's table is the caller's", function()
+  it("of a client are copied: later changes of the table have no effect", function()
     local options = {
       base_url = server.url, headers = { X = "before", Y = { "1", "2" } },
       pool = { per_origin = 1 }, timeout = { total = 5 }, limits = { body = 100 },
@@ -323,7 +323,7 @@ describe("options", function()
     assert.is_nil(sent:find "after")
   end)
 
-  it("of a request are not changed by it", function()
+  it("of a request are not modified", function()
     local client <close> = support.client { headers = { B = "client's" } }
     local options = { headers = { { "A", "1" } }, query = { q = "x" }, timeout = 5,
       body = "text" }

@@ -1,5 +1,5 @@
 -- Who owns what when a request ends, however it ends: request bodies are disposed once, and
--- whatever waited leaves nothing behind.
+-- coroutines that waited leave nothing behind.
 
 local server = require "spec.support.server"
 local sluice = require "sluice"
@@ -116,19 +116,19 @@ describe("a leased request body", function()
     end)
   end
 
-  it("is disposed once after a connection that never came", function()
+  it("is disposed once after a failed connection", function()
     local p <close> = peer.listen { accept = false }
     post(p.url .. "/", "timeout", { timeout = { connect = 0.02 } })
   end)
 
-  it("is disposed once when the request is refused before it is sent", function()
+  it("is disposed once if the request is refused before it is sent", function()
     post("http://127.0.0.1:1/", "invalid", { headers = { ["Content-Length"] = "1" } })
     post("http://127.0.0.1:1/", "invalid", { headers = { ["X Y"] = "1" } })
     post("ftp://127.0.0.1:1/", "invalid")
     post("http://127.0.0.1:1/", "invalid", { trailers = { X = "y" } })
   end)
 
-  it("stays the caller's when the call itself was wrong", function()
+  it("stays with the caller if the call itself raises", function()
     local lease = lease_of(BODY)
     assert.error(function() client:post("http://127.0.0.1:1/", { body = lease, wrong = 1 }) end)
     assert.error(function() client:post("http://127.0.0.1:1/", { body = lease, json = {} }) end)
@@ -136,7 +136,7 @@ describe("a leased request body", function()
     lease:dispose()
   end)
 
-  it("is refused when it is disposed already, also by an earlier request", function()
+  it("is refused if it is already disposed, also by an earlier request", function()
     local p <close> = peer.listen { script = { response_of(200, #BODY) } }
     local lease = lease_of(BODY)
     client:post(p.url .. "/", { body = lease }):dispose()
@@ -147,7 +147,7 @@ describe("a leased request body", function()
     assert.equal(1, (p:connections()))
   end)
 
-  it("is disposed once when the queue was too long", function()
+  it("is disposed once if the request times out in the queue", function()
     local own <close> = support.client { pool = { per_origin = 1 } }
     local p <close> = answer({ "hold" }, { "send", GOOD }, { "loop" })
     local first = sluice.spawn(function()
@@ -164,7 +164,7 @@ describe("a leased request body", function()
     assert.equal("good", first:await())
   end)
 
-  it("is disposed once when an interceptor raises, fails or answers itself", function()
+  it("is disposed once if an interceptor raises, fails or answers by itself", function()
     local p <close> = peer.listen { script = { response_of(200, #BODY) } }
     for _, interceptor in ipairs {
       function() error "interceptor" end,
@@ -253,7 +253,7 @@ describe("a leased request body", function()
     assert.equal(BODY, p:received(2):sub(-#BODY))
   end)
 
-  it("is disposed once when its coroutine is closed or cancelled, at every step", function()
+  it("is disposed once if its coroutine is closed or cancelled, at any step", function()
     local points = 0
     for steps = 0, 12 do
       for _, way in ipairs { "close", "cancel", "resume" } do
@@ -293,7 +293,7 @@ describe("a leased request body", function()
     assert.is_true(points > 10)
   end)
 
-  it("leaves the counters flat over a thousand failing sends", function()
+  it("leaves the counters unchanged over a thousand failing sends", function()
     local url = ("http://127.0.0.1:%d/"):format(system.free_port())
     local p <close> = answer({ "reset" })
     local bytes
@@ -336,11 +336,11 @@ describe("a request that waits", function()
     step_some()
   end
 
-  -- Each gives a peer, what a coroutine does until it waits there, and how to bring it there.
+  -- Each returns a peer, a function whose coroutine waits there, and how to reach that point.
   local points = {
     queue = function()
       local p = answer({ "hold" }, { "send", GOOD }, { "loop" })
-      -- Only whoever queues behind it is to meet a deadline.
+      -- Only the request that queues behind it is to meet a deadline.
       local blocking = sluice.spawn(function()
         local response <close> = assert(client:get(p.url .. "/",
           { timeout = { total = 60, connect = 10, idle = 60 } }))
@@ -412,7 +412,7 @@ describe("a request that waits", function()
   end
 
   for name, point in pairs(points) do
-    it("leaves nothing when its coroutine is closed, in " .. name, function()
+    it("leaves nothing behind if its coroutine is closed, in " .. name, function()
       local p <close>, run, reach, finish = point()
       local co = coroutine.create(run)
       assert(coroutine.resume(co))
@@ -425,7 +425,7 @@ describe("a request that waits", function()
       assert.same({}, p:failures())
     end)
 
-    it("is told when its task is cancelled, in " .. name, function()
+    it("fails with cancelled if its task is cancelled, in " .. name, function()
       local p <close>, run, reach, finish = point()
       local task = sluice.spawn(run)
       sluice.loop():step(0)
@@ -445,7 +445,7 @@ describe("a request that waits", function()
       assert.same({}, p:failures())
     end)
 
-    it("raises when somebody else resumes it, in " .. name, function()
+    it("raises if other code resumes it, in " .. name, function()
       local p <close>, run, reach, finish = point()
       local co = coroutine.create(run)
       assert(coroutine.resume(co))
@@ -460,7 +460,7 @@ describe("a request that waits", function()
       assert.same({}, p:failures())
     end)
 
-    it("ends by its deadline when nobody holds it, in " .. name, function()
+    it("ends by its deadline even if nothing refers to it, in " .. name, function()
       local own = client
       client = support.client { pool = { per_origin = 1 },
         timeout = { total = 0.1, queue = 0.1, connect = 0.1, idle = 0.1 } }
@@ -468,7 +468,7 @@ describe("a request that waits", function()
       coroutine.wrap(function() pcall(run) end)()
       collectgarbage()
       collectgarbage()
-      -- On a busy machine the deadline may come before it waits where it is to.
+      -- On a busy machine the deadline may pass before the request reaches its point.
       if finish then finish() end
       step_until(function() return sluice.stats().waiting == 0 end)
       client:close()
@@ -478,7 +478,7 @@ describe("a request that waits", function()
     end)
   end
 
-  it("is failed at once when the client closes, in the queue", function()
+  it("fails at once when the client closes, in the queue", function()
     local _ <close>, run, reach, finish = points.queue()
     local task = sluice.spawn(run)
     sluice.loop():step(0)
@@ -492,7 +492,7 @@ describe("a request that waits", function()
     finish()
   end)
 
-  it("goes on when the client closes under it, and its connection is not kept", function()
+  it("goes on when the client closes, and its connection is not kept", function()
     local p <close> = answer({ "hold" }, { "send", GOOD }, { "expect_end" })
     local task = sluice.spawn(function()
       local response <close> = assert(client:get(p.url .. "/"))
@@ -506,7 +506,7 @@ describe("a request that waits", function()
     assert.same({}, p:failures())
   end)
 
-  it("is told when the response is disposed under it", function()
+  it("fails if the response is disposed meanwhile", function()
     for _, use in ipairs {
       function(response) return response:read(1000) end,
       function(response) return response:text() end,
@@ -545,7 +545,7 @@ describe("a request that waits", function()
     assert.is_nil((response:read(1)))
   end)
 
-  it("refuses a second coroutine also when the result is on its way", function()
+  it("refuses a second coroutine also if the result has already arrived", function()
     local p <close> = answer({ "send", "HTTP/1.1 200 OK\r\nContent-Length: 8\r\n\r\n" },
       { "hold" }, { "send", "good" }, { "hold" }, { "send", "more" }, { "stall" })
     local response <close> = assert(client:get(p.url .. "/", { stream = true }))
@@ -570,7 +570,7 @@ describe("a request that waits", function()
     assert.equal(0, #sluice.all { first } - 1)
   end)
 
-  it("closes its connection when it is disposed early, or drains what is short", function()
+  it("closes its connection if disposed early, or drains a short rest", function()
     for _, case in ipairs {
       { "HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\ngo", "od", true },
       { "HTTP/1.1 200 OK\r\nContent-Length: 100000000\r\n\r\ngo", "od", false },

@@ -1,4 +1,4 @@
--- Through proxies that were not written here: tinyproxy and microsocks, to a real nginx.
+-- Through real proxies, tinyproxy and microsocks, to a real nginx.
 
 local certificates = require "spec.support.certificates"
 local nginx = require "spec.support.nginx"
@@ -53,13 +53,13 @@ describe("a real proxy", function()
     end
   end
 
-  it("of http is asked for plain URLs, and lets https through", function()
+  it("over HTTP forwards http requests and tunnels https", function()
     local client <close> = client_of("http", "me:secret@", tiny)
     ask_twice(client, web.url, false) -- it ends each connection of its own
     ask_twice(client, web.tls_url, true)
   end)
 
-  it("of SOCKS5 lets both through", function()
+  it("over SOCKS5 tunnels both", function()
     local client <close> = client_of("socks5", "me:secret@", socks)
     ask_twice(client, web.url, true)
     ask_twice(client, web.tls_url, true)
@@ -78,7 +78,7 @@ describe("a real proxy", function()
     end
   end)
 
-  it("refuses whom it does not know, and what it may not reach", function()
+  it("refuses unknown users and forbidden destinations", function()
     local function refusal(scheme, userinfo, proxy, url)
       local client <close> = client_of(scheme, userinfo, proxy)
       local response, message, err = client:get(url)

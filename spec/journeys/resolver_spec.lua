@@ -63,7 +63,7 @@ describe("a resolver", function()
     assert.same({ "a.test:" .. server.port, "a.test.:" .. server.port }, seen)
   end)
 
-  it("that does not know is a failure that names the host", function()
+  it("that finds no address fails the request and names the host", function()
     for reason, results in pairs {
       ["no address"] = { n = 1 },
       ["nobody of that name"] = { nil, "nobody of that name", n = 2 },
@@ -87,7 +87,7 @@ describe("a resolver", function()
     assert.equal(0, (server:connections()))
   end)
 
-  it("that raises has its error where the request was made", function()
+  it("that raises raises its error at the request", function()
     local fails = true
     local client <close> = support.client {
       resolver = function()
@@ -102,7 +102,7 @@ describe("a resolver", function()
     assert.equal("good", get(client, "a.test"))
   end)
 
-  it("that waits makes one origin for all who wait for it", function()
+  it("that waits makes one origin for all requests that wait for it", function()
     local client <close> = support.client {
       pool = { per_origin = 1 },
       resolver = function()
@@ -119,7 +119,7 @@ describe("a resolver", function()
     assert.equal(1, (server:connections()))
   end)
 
-  it("during which the client closes", function()
+  it("that closes the client fails the request", function()
     local client
     client = support.client {
       resolver = function()
@@ -133,7 +133,7 @@ describe("a resolver", function()
     assert.equal("resolve a.test: client is closed", message)
   end)
 
-  it("whose wait is cancelled says why", function()
+  it("whose wait is cancelled passes on the reason", function()
     local client <close> = support.client {
       resolver = function()
         local ok, message = sluice.sleep(60)
@@ -166,7 +166,7 @@ describe("origins beyond those that a client remembers", function()
     support.verify(sluice, before)
   end)
 
-  it("make no difference to those that are in use", function()
+  it("do not disturb those that are in use", function()
     local client <close> = support.client {
       pool = { per_origin = 1 }, timeout = { queue = 60, total = 120 },
     }

@@ -47,7 +47,7 @@ describe("several states", function()
     return sum
   end
 
-  it("each get what they asked for, and all of it", function()
+  it("each get their own answers, whole", function()
     local web <close> = nginx.start {}
     web:file(1024)
     local sum = run(STATES, [[
@@ -100,7 +100,7 @@ describe("several states", function()
     assert.equal(STATES * each, sum)
   end)
 
-  it("run tasks, cancel some and time some out", function()
+  it("run tasks, cancel some and let some time out", function()
     local head = { "expect_until", "\r\n\r\n" }
     local p <close> = support.peer.listen { records = false, repeat_last = true, backlog = 500,
       script = { { head, { "send", "HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\ngood" }, head,

@@ -31,7 +31,7 @@ describe("stats", function()
       of_state.connections, of_state.idle, of_state.active }
   end
 
-  it("tell connections by state", function()
+  it("count connections by state", function()
     local client <close> = support.client { pool = { per_origin = 2 } }
     assert.same({ 0, 0, 0, 0, 0, 0, 0 }, states(client))
     local tasks = {}
@@ -53,7 +53,7 @@ describe("stats", function()
     assert.equal(0, sluice.stats().idle)
   end)
 
-  it("tell connections that are being made", function()
+  it("count connections that are being made", function()
     local silent <close> = support.peer.listen { accept = false, backlog = 0, script = { {} } }
     local client <close> = support.client { timeout = { connect = 30 } }
     local tasks = {}
@@ -69,7 +69,7 @@ describe("stats", function()
     assert.equal(0, client:stats().dialing)
   end)
 
-  it("tell what the pool of a client has rented, and got back", function()
+  it("count what a client's pool has rented and got back", function()
     for _, pooling in ipairs { true, false } do
       local client <close> = support.client { pooling = pooling }
       local first = client:stats()
@@ -88,7 +88,7 @@ describe("stats", function()
     end
   end)
 
-  it("tell what leaked, operations, timers and descriptors of a Lua state", function()
+  it("count leaks, operations, timers and descriptors of a Lua state", function()
     local stats = sluice.stats()
     for _, name in ipairs { "outstanding", "rented", "returned", "high_water", "bytes", "spare",
       "quarantined", "leaked", "allocations", "operations", "timers", "descriptors", "waiting",

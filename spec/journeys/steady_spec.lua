@@ -23,7 +23,7 @@ end
 local client = support.client()
 local first, last
 sluice.run(function()
-  -- Collected as often before the first look as after it: where the collector stands is chance.
+  -- Garbage is collected as often before the first measurement as after it.
   local function run(times)
     for i = 1, times do
       local response <close> = assert(client:get(url))
@@ -41,7 +41,7 @@ print(("grown=%d outstanding=%d"):format(last - first, sluice.stats().outstandin
 ]]
 
 describe("memory", function()
-  it("of 10,000 requests is that of 1,000", function()
+  it("after 10,000 requests is what it was after 1,000", function()
     local before = support.snapshot(sluice)
     local answer = "HTTP/1.1 200 OK\r\nContent-Length: 1024\r\n\r\n" .. ("x"):rep(1024)
     local directory = server.directory()
@@ -51,7 +51,7 @@ describe("memory", function()
     local command = { "env", os.getenv "LUA" or "lua5.4", path, web.url .. "/" }
     local preload = os.getenv "LD_PRELOAD"
     if preload then
-      -- A sanitizer keeps what was freed, unless it is told not to.
+      -- A sanitizer keeps freed memory in a quarantine unless that is switched off.
       table.insert(command, 2, "LD_PRELOAD=" .. preload)
       table.insert(command, 3, "ASAN_OPTIONS=detect_leaks=0:quarantine_size_mb=0:"
         .. "thread_local_quarantine_size_kb=0")

@@ -1,5 +1,4 @@
--- Streamed bodies: pulled in whatever pieces are asked for, held back while nobody asks, let go
--- early.
+-- Streamed bodies: read in pieces of any size, held back while nobody reads, and disposed early.
 
 local nginx = require "spec.support.nginx"
 local server = require "spec.support.server"
@@ -11,7 +10,7 @@ local peer, system, pattern = support.peer, support.system, support.pattern
 local request_head = { "expect_until", "\r\n\r\n" }
 local DONE = "HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\ndone"
 
--- Nine bytes are promised, three given.
+-- Nine bytes are declared, three are sent.
 local CUT = "HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nabc"
 
 local function with_length(body)
@@ -72,7 +71,7 @@ describe("a streamed response", function()
     end)
   end
 
-  it("is there at its head", function()
+  it("is returned once its head has arrived", function()
     local p <close> = answer({ "send", "HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\n" }, { "hold" },
       { "send", "done" }, { "stall" })
     local response <close> = stream(p)
@@ -86,7 +85,7 @@ describe("a streamed response", function()
 
   -- ---- pieces ----
 
-  it("gives pieces that stay valid while they are held", function()
+  it("gives pieces that stay valid until they are disposed", function()
     local body = pattern(1 << 20)
     for _, wire in ipairs { with_length(body), in_chunks(body, 7000) } do
       local p <close> = answer({ "send", wire }, { "stall" })
@@ -103,7 +102,7 @@ describe("a streamed response", function()
     end
   end)
 
-  it("gives a piece as soon as it is there", function()
+  it("gives a piece as soon as it has arrived", function()
     local p <close> = answer({ "send", in_chunks("one", 3):sub(1, -6) }, { "hold" },
       { "send", "3\r\ntwo\r\n0\r\n\r\n" }, { "stall" })
     local response <close> = stream(p)
@@ -116,7 +115,7 @@ describe("a streamed response", function()
     assert.is_nil((response:next_chunk()))
   end)
 
-  it("stays with its trailers when a loop over it is at its end", function()
+  it("keeps its trailers after a complete loop over it", function()
     for _, name in ipairs { "chunks", "lines" } do
       local p <close> = answer({ "send", in_chunks("a\nb\n", 3, "X-Sum: 42\r\n") }, { "stall" })
       local response <close> = stream(p)
@@ -129,7 +128,7 @@ describe("a streamed response", function()
 
   -- ---- read ----
 
-  it("reads exactly as many bytes as are asked for", function()
+  it("reads exactly as many bytes as requested", function()
     local body = pattern(100)
     for framing, send, close in each_wire(body) do
       for _, size in ipairs { 1, 7, 99, 100, 101, 65536 } do
@@ -155,7 +154,7 @@ describe("a streamed response", function()
     assert.is_true(table.concat(parts) == body)
   end)
 
-  it("refuses to read nothing", function()
+  it("refuses to read zero bytes", function()
     local p <close> = answer({ "send", with_length "abc" }, { "stall" })
     local response <close> = stream(p)
     assert.error(function() response:read(0) end)
@@ -182,7 +181,7 @@ describe("a streamed response", function()
     assert.same(expected, lines)
   end)
 
-  it("gives a line as soon as it is there", function()
+  it("gives a line as soon as it has arrived", function()
     local p <close> = answer({ "send", in_chunks("one\n", 4):sub(1, -6) }, { "hold" },
       { "send", "4\r\ntwo\n\r\n0\r\n\r\n" }, { "stall" })
     local response <close> = stream(p)
@@ -194,7 +193,7 @@ describe("a streamed response", function()
     assert.same({ "one", "two" }, lines)
   end)
 
-  it("gives no lines of an empty body, and long ones whole", function()
+  it("gives no line for an empty body, and long lines whole", function()
     local long = pattern(200000):gsub("\n", " ")
     for _, body in ipairs { "", long, long .. "\n", "\n" .. long } do
       local p <close> = answer({ "send", with_length(body) }, { "stall" })
@@ -226,7 +225,7 @@ describe("a streamed response", function()
     assert.is_nil(reader:read "n")
   end
 
-  it("has a reader for the formats of files", function()
+  it("has a reader with the formats of files", function()
     local body = "first\nsecond\n42 -0.5\n0x1f x\nabcdefg\nh"
     for _, send, close in each_wire(body) do
       local p <close> = answer(send, close)
@@ -243,7 +242,7 @@ describe("a streamed response", function()
     assert.equal("second", reader:read())
   end)
 
-  it("has a reader that pulls and never gathers", function()
+  it("has a reader that reads on demand and gathers nothing", function()
     local size = 32 << 20
     local p <close> = answer(
       { "send", ("HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n"):format(size) },
@@ -259,7 +258,7 @@ describe("a streamed response", function()
     assert.is_true(most < 2 << 20, most)
   end)
 
-  it("has a reader that knows its end, its failure and its misuse", function()
+  it("has a reader that reports its end, failures and misuse", function()
     local p <close> = answer({ "send", CUT }, { "close" })
     local response <close> = stream(p)
     local reader = response:reader()
@@ -286,7 +285,7 @@ describe("a streamed response", function()
     return names
   end
 
-  it("is saved, streamed and whole and after text()", function()
+  it("can be saved streamed, buffered and after text()", function()
     local body = pattern(300000)
     for _, way in ipairs { "streamed", "buffered", "text" } do
       local p <close> = answer({ "send", with_length(body) }, { "stall" })
@@ -299,7 +298,7 @@ describe("a streamed response", function()
     assert.equal(3, #list(directory))
   end)
 
-  it("leaves the file as it was when saving fails", function()
+  it("leaves the file as it was if saving fails", function()
     local path = server.write(directory .. "/file", "old")
     local p <close> = answer({ "send", CUT }, { "close" })
     local response <close> = stream(p)
@@ -311,7 +310,7 @@ describe("a streamed response", function()
     assert.same({ "file" }, list(directory))
   end)
 
-  it("leaves no file when whoever saves is closed", function()
+  it("leaves no file if the saving coroutine is closed", function()
     local p <close> = answer({ "send", CUT }, { "stall" })
     local saving = coroutine.create(function()
       local response <close> = stream(p)
@@ -324,7 +323,7 @@ describe("a streamed response", function()
     assert.same({}, list(directory))
   end)
 
-  it("says where it could not save", function()
+  it("names the file that it could not save", function()
     local p <close> = answer({ "send", with_length "abc" }, { "stall" })
     local response <close> = stream(p)
     local size, message, err = response:save(directory .. "/none/file")
@@ -336,7 +335,7 @@ describe("a streamed response", function()
 
   -- ---- leaving early ----
 
-  -- What was said so far of a response, the rest when it is let go.
+  -- The part of a response sent so far, and the rest once the response is disposed.
   local function leave(expected, missing, is_chunked)
     local head = is_chunked and "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n" or
       ("HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n"):format(3 + missing)
@@ -362,19 +361,19 @@ describe("a streamed response", function()
     assert.equal(expected, (p:connections()))
   end
 
-  it("is drained when little is missing, and its connection used again", function()
+  it("is drained if little is missing, and its connection used again", function()
     leave(1, 10)
     leave(1, 65536)
     leave(1, 10, true)
     leave(1, 60000, true)
   end)
 
-  it("is closed when much is missing", function()
+  it("closes its connection if much is missing", function()
     leave(2, 65537)
     leave(2, 1 << 20, true)
   end)
 
-  it("is closed when what is missing does not come in time", function()
+  it("closes its connection if the rest does not arrive in time", function()
     local p <close> = peer.listen {
       script = {
         { request_head, { "send", CUT }, { "stall" } },
@@ -391,7 +390,7 @@ describe("a streamed response", function()
     assert.equal(2, (p:connections()))
   end)
 
-  it("is let go by break, by an error and by the end of its scope", function()
+  it("is disposed by break, by an error and by the end of its scope", function()
     for _, way in ipairs { "chunks", "lines" } do
       local p <close> = answer({ "send", with_length(("abc\n"):rep(100000)) }, { "stall" })
       local response = stream(p)
@@ -418,7 +417,7 @@ describe("a streamed response", function()
     assert.is_false(response:is_live())
   end)
 
-  it("raises its failure in a loop, and lets go", function()
+  it("raises its failure in a loop, and is disposed", function()
     for _, way in ipairs { "chunks", "lines" } do
       local p <close> = answer({ "send", CUT },
         { "close" })
@@ -450,11 +449,11 @@ describe("a streamed response", function()
     assert.is_true(sluice.stats().bytes < 1 << 20)
     assert.equal(10, #response:read(10))
     assert.is_true(sluice.stats().bytes < 1 << 20)
-    -- The peer is far from its end: it never comes to its "hold".
+    -- The peer is far from its end: it never reaches its "hold".
     assert.is_false(p:wait("holding", 1, 0.1))
   end)
 
-  it("has no limit, but the one that was asked for", function()
+  it("has no limit by default, only a requested one", function()
     local body = pattern(70 << 20)
     local p <close> = answer({ "send", with_length(body) }, { "stall" })
     local response <close> = stream(p)
@@ -480,7 +479,7 @@ describe("a streamed response", function()
 
   -- ---- flattening ----
 
-  it("flattens once", function()
+  it("makes its string only once", function()
     for _, options in ipairs { {}, { stream = true } } do
       local p <close> = answer({ "send", with_length '{"list":[1,2,3]}' }, { "stall" })
       local response <close> = assert(client:get(p.url .. "/", options))
@@ -496,7 +495,7 @@ describe("a streamed response", function()
     end
   end)
 
-  it("gives the same long string again", function()
+  it("returns the same long string each time", function()
     local p <close> = answer({ "send", with_length(pattern(100000)) }, { "stall" })
     local response <close> = assert(client:get(p.url .. "/"))
     local text = response:text()
@@ -519,7 +518,7 @@ describe("a streamed response", function()
   end)
 
   for name, call in support.each_style(sluice) do
-    it("is read in every way " .. name, function()
+    it("can be read in every way " .. name, function()
       call(function()
         local body = ("a line\n"):rep(20000)
         local ways = { "text", "sequence", "detach", "read", "chunks", "lines", "reader" }
@@ -573,7 +572,7 @@ describe("a stream from nginx", function()
     support.verify(sluice, before)
   end)
 
-  it("is the file, however it is read", function()
+  it("equals the file, however it is read", function()
     local size = 1 << 20
     local content = web:file(size)
     for _, kind in ipairs { "file", "chunked", "gzip" } do
@@ -593,7 +592,7 @@ describe("a stream from nginx", function()
     assert.equal(1, client:stats().made)
   end)
 
-  it("is left early without harm to the next", function()
+  it("can be left early without harm to the next", function()
     web:file(1 << 20)
     for i = 1, 20 do
       local response <close> = assert(client:get(web.url .. "/file/" .. (1 << 20),

@@ -1,5 +1,5 @@
--- Processes that are not as one would like them: standard descriptors that are closed, descriptors
--- that somebody else closes, signals all the time, threads that have no business here.
+-- Processes in an unusual state: standard descriptors are closed, other code closes a descriptor,
+-- signals arrive all the time, another thread uses the state.
 
 local script = require "spec.support.script"
 local server = require "spec.support.server"
@@ -25,7 +25,7 @@ describe("surroundings:", function()
       { "loop" } } } }
   end
 
-  it("a program whose standard descriptors are closed", function()
+  it("a program may have its standard descriptors closed", function()
     local p <close> = answering "good"
     local directory = server.directory()
     local path = server.write(directory .. "/script.lua", [[
@@ -86,7 +86,7 @@ describe("surroundings:", function()
     assert.equal("z", other:send "z" and other:receive(100))
   end)
 
-  it("a unix socket is named by its path", function()
+  it("a unix socket is shown by its path", function()
     local p <close> = peer.listen { family = "unix", script = { { { "stall" } } } }
     local transport <close> =
       assert(sluice.connect { unix_path = p.path, transport = support.transport() })
@@ -95,7 +95,7 @@ describe("surroundings:", function()
     assert.equal(("receive from %s: not complete in time"):format(p.path), message)
   end)
 
-  it("another thread is refused, and the state goes on", function()
+  it("a call from another thread is refused, and the state goes on", function()
     local p <close> = answering "good"
     local client <close> = support.client()
     local response = assert(client:get(p.url .. "/"))
@@ -118,7 +118,7 @@ describe("surroundings:", function()
     assert.equal("good", again:text())
   end)
 
-  it("signals that interrupt every call", function()
+  it("signals may interrupt every call", function()
     local body = support.pattern(200000)
     local p <close> = answering(body)
     local status, output = script.run([[

@@ -1,5 +1,5 @@
--- How a TLS connection goes on and how it ends, against a peer that does what it is told: every end
--- of a body, what is no content between content, and what the peer sees of the client's ends.
+-- How a TLS connection goes on and ends, against a scripted peer: every end of a body, records
+-- without content between content, and what the peer sees when the client ends.
 
 local certificates = require "spec.support.certificates"
 local sluice = require "sluice"
@@ -115,7 +115,7 @@ for _, state in ipairs(states) do
       end
     end
 
-    it("gets a leased body that is disposed of once, however it answers", function()
+    it("gets a leased body, disposed once however the peer answers", function()
       local function post(one, url)
         local writer <close> = sluice.writer()
         assert(writer:write(support.pattern(20000)))
@@ -143,7 +143,7 @@ for _, state in ipairs(states) do
 
     for _, row in ipairs(beyond) do
       for _, is_streamed in ipairs { false, true } do
-        it(("is not asked again when it said %s behind an answer%s"):format(row[1],
+        it(("gets no second request after %s behind an answer%s"):format(row[1],
           is_streamed and ", streamed" or ""), function()
           assert.equal("whole", (fetch("/length-5/body-whole" .. row[2], is_streamed)))
           assert.equal(0, client:stats().idle)
@@ -157,7 +157,7 @@ for _, state in ipairs(states) do
       end
     end
 
-    -- The same a moment later: the idle connection is let go by itself.
+    -- The same a moment later: the idle connection is closed without a request.
     for _, row in ipairs(beyond) do
       it(row.is_never_later and "keeps an idle connection that says nothing"
         or ("is let go when it says %s later"):format(row[1]), function()
@@ -218,7 +218,7 @@ for _, state in ipairs(states) do
     -- OpenSSL's server breaks with a client that does not renegotiate: at its next request, which
     -- is sent again.
     if state.version == "1.2" then
-      it("asks to renegotiate in the middle of a body, in vain", function()
+      it("asks to renegotiate in the middle of a body, and is refused", function()
         local path = "/length-15/body-begin/hello/body-middl/hello/flush/body-whole"
         for _ = 1, 3 do
           assert.equal("beginmiddlwhole", (fetch(path)))
@@ -230,7 +230,7 @@ for _, state in ipairs(states) do
     if state.version == "1.3" then
       -- The rest comes only a moment later; the next request has to wait for it.
       for _, count in ipairs { 1, 2 } do
-        it(("is in the middle of a message after %d records"):format(count), function()
+        it(("leaves a message unfinished after %d records"):format(count), function()
           local path = "/length-5/body-whole/flush/fragment-512/ticket" .. ("/record"):rep(count)
             .. "/pause-50"
           for _ = 1, 3 do
@@ -248,8 +248,8 @@ for _, state in ipairs(states) do
 
     local function step() sluice.loop():step(0.01) end
 
-    -- The alert is said as far as it goes without waiting: behind a send that a worker has done
-    -- and not told of yet it does not go.
+    -- The alert is sent if that needs no waiting. It is not sent while a worker has not yet
+    -- reported the end of the last send.
     local function until_sent()
       local deadline = support.system.clock() + 10
       while sluice.stats().operations > 0 and support.system.clock() < deadline do step() end
@@ -268,13 +268,13 @@ for _, state in ipairs(states) do
       f(lonely, one, response)
     end
 
-    it("is told the end of an idle connection", function()
+    it("gets close_notify when an idle connection expires", function()
       meet("/length-5/body-whole", { pool = { idle = 0.05 } }, nil, function(lonely)
         lonely:wait("close_notify", 1, step)
       end)
     end)
 
-    it("is told the end when the client is closed", function()
+    it("gets close_notify when the client is closed", function()
       meet("/length-5/body-whole", {}, nil, function(lonely, one)
         assert.equal(0, lonely:count "close_notify")
         until_sent()
@@ -283,7 +283,7 @@ for _, state in ipairs(states) do
       end)
     end)
 
-    it("is told the end when it has asked for it", function()
+    it("gets close_notify after its own", function()
       meet("/close/body-whole/notify", {}, { stream = true }, function(lonely, _, response)
         until_sent()
         assert.equal("whole", response:text())
@@ -291,7 +291,7 @@ for _, state in ipairs(states) do
       end)
     end)
 
-    it("is told nothing when a response is given up", function()
+    it("gets no close_notify when a response is disposed early", function()
       meet("/length-900000/body-part/await", {}, { stream = true }, function(lonely, _, response)
         assert.equal("part", response:read(4))
         response:dispose()

@@ -34,7 +34,7 @@ describe("a server", function()
     return seen
   end
 
-  it("chooses the newest version and any of its ciphers", function()
+  it("may choose the newest version and any of its ciphers", function()
     for _, cipher in ipairs { "TLS_AES_128_GCM_SHA256", "TLS_AES_256_GCM_SHA384",
       "TLS_CHACHA20_POLY1305_SHA256" } do
       local seen, message = ask({ "-ciphersuites", cipher }, 2)
@@ -45,7 +45,7 @@ describe("a server", function()
     end
   end)
 
-  it("chooses an older version and any of its ciphers", function()
+  it("may choose TLS 1.2 and any of its ciphers", function()
     for _, cipher in ipairs { "ECDHE-ECDSA-AES128-GCM-SHA256", "ECDHE-ECDSA-AES256-GCM-SHA384",
       "ECDHE-ECDSA-CHACHA20-POLY1305" } do
       local seen, message = ask({ "-tls1_2", "-cipher", cipher }, 2)
@@ -56,7 +56,7 @@ describe("a server", function()
     end
   end)
 
-  it("speaks versions that are too old", function()
+  it("is refused if its version is too old", function()
     for _, version in ipairs { "-tls1_1", "-tls1" } do
       local seen, message, err = ask { version }
       assert.is_nil(seen)
@@ -67,7 +67,7 @@ describe("a server", function()
     end
   end)
 
-  it("has only ciphers without forward secrecy, or without authenticated records", function()
+  it("is refused if its ciphers have no forward secrecy or no authentication", function()
     for _, cipher in ipairs { "AES128-GCM-SHA256", "ECDHE-ECDSA-AES128-SHA" } do
       local seen, message, err = ask { "-tls1_2", "-cipher", cipher }
       assert.is_nil(seen)
@@ -77,7 +77,7 @@ describe("a server", function()
     end
   end)
 
-  it("asks for another key share first", function()
+  it("may first ask for another key share", function()
     for _, group in ipairs { "P-521", "P-384", "P-256", "X25519" } do
       local seen, message = ask({ "-groups", group }, 2)
       assert(seen, message)
@@ -86,7 +86,7 @@ describe("a server", function()
     end
   end)
 
-  it("gives tickets, or none, or keeps no sessions", function()
+  it("may give tickets, or none, or keep no sessions", function()
     for _, row in ipairs {
       { {}, true }, { { "-num_tickets", "1" }, true }, { { "-num_tickets", "0" }, false },
       { { "-tls1_2" }, true }, { { "-tls1_2", "-no_ticket" }, not is_gnutls },
@@ -101,7 +101,7 @@ describe("a server", function()
     end
   end)
 
-  it("sends small records, or padded ones", function()
+  it("may send small records, or padded ones", function()
     for _, arguments in ipairs {
       { "-max_send_frag", "512" }, { "-tls1_2", "-max_send_frag", "512" },
       { "-record_padding", "1000" }, { "-record_padding", "16384" },
@@ -112,7 +112,7 @@ describe("a server", function()
     end
   end)
 
-  it("insists on a certificate that the client does not have", function()
+  it("fails the request if it insists on a client certificate", function()
     for _, version in ipairs { "-tls1_2", "-tls1_3" } do
       local seen, message, err = ask { version, "-Verify", "1", "-verify_return_error",
         "-CAfile", certificates.file "root.pem" }
@@ -126,7 +126,7 @@ describe("a server", function()
     end
   end)
 
-  it("does not know the name that it is asked for", function()
+  it("fails the request if it does not know the host's name", function()
     local seen, message, err = ask { "-servername", "other.test", "-servername_fatal",
       "-cert2", certificates.chain "good", "-key2", certificates.key "good" }
     assert.is_nil(seen)
@@ -134,7 +134,7 @@ describe("a server", function()
     assert.is_truthy(message:find "alert 112")
   end)
 
-  it("agrees on no protocol", function()
+  it("fails the request if it supports none of the protocols", function()
     local seen, message, err = ask { "-alpn", "h2" }
     assert.is_nil(seen)
     assert.equal("tls", err.code)

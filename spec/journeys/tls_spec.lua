@@ -45,7 +45,7 @@ describe("https", function()
     return response:json(), response.tls
   end
 
-  it("tells what was agreed on, and with whom", function()
+  it("reports what was negotiated, and the peer's certificate", function()
     local seen, tls = ask()
     assert.equal("TLSv1.3", seen.tls)
     assert.equal("TLSv1.3", tls.version)
@@ -77,7 +77,7 @@ describe("https", function()
     assert.equal("localhost", seen.server_name)
   end)
 
-  it("of a plain response is nil", function()
+  it("has no details for a plain response", function()
     local client <close> = support.client()
     local response <close> = assert(client:get(web.url .. "/json"))
     assert.is_nil(response.tls)
@@ -100,7 +100,7 @@ describe("https", function()
     end)
   end
 
-  it("keeps to OpenSSL's records when told so", function()
+  it("uses OpenSSL's records if own_records is false", function()
     for _, own_records in ipairs { false, true } do
       local client <close> = support.client { tls = with_root { own_records = own_records } }
       local body = support.pattern(100000)
@@ -114,7 +114,7 @@ describe("https", function()
     end
   end)
 
-  it("resumes nothing when told so, nor across clients", function()
+  it("resumes no session if that is disabled, nor across clients", function()
     local client <close> = support.client { pool = false, tls = with_root { resume = false } }
     for _ = 1, 3 do
       local response <close> = assert(client:get(web.tls_url .. "/request"))
@@ -124,7 +124,7 @@ describe("https", function()
     assert.is_false(tls.resumed)
   end)
 
-  it("keeps to the versions it is given", function()
+  it("uses only the given versions", function()
     local _, tls = ask({ max_version = "1.2" })
     assert.equal("TLSv1.2", tls.version)
     local seen, message, err = ask({ min_version = "1.3" }, old.tls_url .. "/request")
@@ -134,7 +134,7 @@ describe("https", function()
     assert.has_error(function() ask { min_version = "1.1" } end)
   end)
 
-  it("keeps to the ciphers it is given", function()
+  it("uses only the given ciphers", function()
     -- A list of OpenSSL's, or a priority string of GnuTLS's.
     local ciphers, name = "ECDHE-ECDSA-AES256-GCM-SHA384", "ECDHE-ECDSA-AES256-GCM-SHA384"
     if sluice.platform().tls_providers[1] == "gnutls" then
@@ -147,7 +147,7 @@ describe("https", function()
     assert.is_true(err.code == "tls" or err.code == "invalid")
   end)
 
-  it("takes roots from a string", function()
+  it("accepts roots as a string", function()
     local file <close> = assert(io.open(root))
     assert.is_true(select(2, ask { ca = file:read "a" }).verified)
     local seen, _, err = ask { ca = "no PEM" }
@@ -155,7 +155,7 @@ describe("https", function()
     assert.is_true(err.code == "tls" or err.code == "invalid")
   end)
 
-  it("names files that are not there", function()
+  it("names files that do not exist", function()
     for _, tls in ipairs {
       { ca_file = "/no/such/file" }, { cert_file = "/no/such/file" },
       { crl_file = "/no/such/file" }, { pkcs12_file = "/no/such/file" },
@@ -207,7 +207,7 @@ describe("https", function()
     assert.equal("tls", refusal.code)
   end)
 
-  it("may be ended by its own verify callback", function()
+  it("may be cancelled by its own verify callback", function()
     local task
     local client <close> = support.client { tls = with_root { verify = function()
       task:cancel "seen enough"
@@ -222,7 +222,7 @@ describe("https", function()
     assert.equal(0, client:stats().active)
   end)
 
-  it("may lose its coroutine to its own verify callback", function()
+  it("may have its coroutine closed by its own verify callback", function()
     local waiting, closed
     local tls = with_root { verify = function()
       closed = coroutine.close(waiting)
@@ -248,7 +248,7 @@ describe("https", function()
     end
   end)
 
-  it("lets nobody wait or step in its verify callback", function()
+  it("allows no waiting and no step in its verify callback", function()
     local outcomes = {}
     local client <close> = support.client { tls = with_root() }
     assert.truthy(ask { verify = function()
@@ -259,7 +259,7 @@ describe("https", function()
     assert.same({ false, false }, { outcomes[1], outcomes[#outcomes] })
   end)
 
-  it("keeps nothing of a context that is gone", function()
+  it("keeps nothing of a collected context", function()
     local function count()
       collectgarbage()
       collectgarbage()
@@ -282,7 +282,7 @@ describe("https", function()
     end
   end)
 
-  it("offers the protocols it is told to", function()
+  it("offers the given protocols", function()
     local seen, tls = ask { alpn = { "http/1.1", "x" } }
     assert.equal("http/1.1", tls.alpn)
     assert.equal("http/1.1", seen.alpn)
@@ -291,19 +291,19 @@ describe("https", function()
     assert.equal("", seen.alpn)
   end)
 
-  it("writes secrets to a file only when asked to", function()
-    local path = certificates.file "key_log"
+  it("writes secrets to a file only if key_log names one", function()
+    local directory = server.directory()
+    local path = directory .. "/keys"
     assert.truthy(ask { key_log = path })
     local file <close> = assert(io.open(path))
     local log = file:read "a"
-    os.remove(path)
-    -- The file is open as long as the context, which goes with its handles.
-    collectgarbage()
-    collectgarbage()
+    file:close()
+    support.collect_until_closed(sluice, path)
+    server.remove(directory)
     assert.matches("CLIENT_TRAFFIC_SECRET_0 %x+ %x+", log)
   end)
 
-  it("brings bodies of every size, buffered and streamed", function()
+  it("delivers bodies of every size, buffered and streamed", function()
     local client <close> = support.client { tls = with_root() }
     local expected = support.pattern(300000)
     for _, path in ipairs { "/file/300000", "/chunked/300000" } do
@@ -322,7 +322,7 @@ describe("https", function()
     assert.equal(#body, response:json().length)
   end)
 
-  it("gives up a handshake that does not come", function()
+  it("gives up a handshake after its timeout", function()
     local silent <close> = peer.listen { script = { { { "stall" } } }, repeat_last = true }
     local client <close> = support.client { tls = with_root(), timeout = { tls = 0.05 } }
     local response, _, err = client:get(("https://127.0.0.1:%d/"):format(silent.port))
@@ -345,7 +345,7 @@ describe("https", function()
     end)
   end)
 
-  it("does not take a plain answer for a handshake", function()
+  it("reports an answer that is not TLS", function()
     local plain <close> = peer.listen {
       script = { { { "read", 1 }, { "send", "HTTP/1.1 200 OK\r\n\r\n" }, { "close" } } },
     }
@@ -388,7 +388,7 @@ while True:
 ]]
 
   for _, version in ipairs { "TLSv1_2", "TLSv1_3" } do
-    it("sends again what failed on a reused connection before any answer, " .. version, function()
+    it("resends what failed on a reused connection before any answer, " .. version, function()
       local broken <close> =
         server.python(breaking, certificates.chain "good", certificates.key "good", version)
       local client <close> = support.client { tls = with_root() }

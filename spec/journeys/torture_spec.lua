@@ -11,7 +11,7 @@ local peer, system = support.peer, support.system
 
 local JSON = '{"list":[1,2,3]}'
 
--- Common to all: what has to be over when a program has ended, whatever happened to it.
+-- Common to all programs: what must be over when a program has ended, whatever happened to it.
 local BEGIN = [[
 local sluice = require "sluice"
 local url, mode, backend, tls_url, root = ...
@@ -184,7 +184,7 @@ describe("without memory for Lua", function()
       certificates.file "root.pem")
   end
 
-  it("a task begins with all its arguments or not at all", function()
+  it("a task starts with all its arguments or not at all", function()
     local state <close> = start [[
       local many = {}
       for i = 1, 300 do many[i] = i end
@@ -207,7 +207,7 @@ describe("without memory for Lua", function()
     assert.is_true(raised > 10, raised)
   end)
 
-  it("what a transport received is not lost", function()
+  it("bytes that a transport received are not lost", function()
     local content = support.pattern(100000)
     local p <close> = peer.listen { records = false, repeat_last = true,
       script = { { { "expect_until", "\r\n\r\n" }, { "send", content }, { "close" } } } }

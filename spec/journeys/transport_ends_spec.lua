@@ -1,5 +1,5 @@
 -- What is left when an operation on a transport, the transport or its state has ended: bytes that
--- were reported as sent arrive, those that came in are not lost, and nobody is kept waiting.
+-- were reported as sent arrive, received bytes are not lost, and no waiter is left.
 
 local certificates = require "spec.support.certificates"
 local script = require "spec.support.script"
@@ -50,7 +50,7 @@ describe("a transport", function()
     return transport, count
   end
 
-  it("that is closed has sent what it said, though the peer reads much later", function()
+  it("that is closed still sends everything, even if the peer reads much later", function()
     local measure <close> = peer.listen { script = { { { "stall" } } }, receive_buffer = 4096 }
     local full, most = fill(measure, nil, 0.3)
     full:close()
@@ -66,7 +66,7 @@ describe("a transport", function()
     assert.equal(most * #PIECE, #p:received(1))
   end)
 
-  it("has sent what it said when its state ends", function()
+  it("still sends everything when its Lua state ends", function()
     for _, ending in ipairs { "transport:close()", "", "os.exit(0, true)" } do
       for _ = 1, 4 do
         local p <close> = peer.listen { script = { { { "read_all" } } } }
@@ -84,7 +84,7 @@ describe("a transport", function()
     end
   end)
 
-  it("gives what has come in already, however short the time", function()
+  it("returns what has already arrived, however short the deadline", function()
     -- What a unix socket has taken is with the other end at once.
     local p <close> = peer.listen { family = "unix",
       script = { { { "send", "hello" }, { "hold" }, { "send", "again" }, { "close" } } } }
@@ -100,7 +100,7 @@ describe("a transport", function()
     assert.same({ n = 1 }, table.pack(transport:receive(10, 0)))
   end)
 
-  it("gives all of a TLS record, in small pieces, while the socket is silent", function()
+  it("returns all of a TLS record, in small pieces, while the socket is silent", function()
     local silent <close> = server.python([[
 import socket, ssl, sys
 context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
@@ -133,7 +133,7 @@ while True:
     assert.equal("timeout", err.code)
   end)
 
-  it("keeps no program running for a receive that was given up", function()
+  it("does not keep a program running after a cancelled receive", function()
     for _, give_up in ipairs {
       function(transport)
         local completion = transport:begin_receive()
@@ -159,7 +159,7 @@ while True:
     end
   end)
 
-  it("keeps no program running for a send that was given up", function()
+  it("does not keep a program running after a cancelled send", function()
     local p <close> = peer.listen { script = { { { "stall" } } }, receive_buffer = 4096 }
     local transport <close> = connect(p)
     local sent, _, err = transport:send(("x"):rep(32 << 20), 0.01)
@@ -170,7 +170,7 @@ while True:
     sluice.loop():run()
   end)
 
-  it("tells of operations that never end, once, and keeps their memory", function()
+  it("reports operations that never end, once, and keeps their memory", function()
     local transport = support.transport()
     if not transport or transport.backend ~= "io_uring" then return end
     local p <close> = peer.listen { script = { { { "stall" } } }, repeat_last = true }
@@ -184,7 +184,7 @@ while True:
         open[i]:begin_receive()
       end
       for _ = 1, 5 do sluice.loop():step(0.001) end
-      -- The kernel hears of no cancellation: EAGAIN, which might pass.
+      -- Cancellations do not reach the kernel: EAGAIN, which might pass.
       assert(require "support.refusal".io_uring_enter(11))
     ]], tostring(p.port))
     assert.equal("Lua warning: sluice: 3 operations had not ended when the state closed: " ..
@@ -192,7 +192,7 @@ while True:
     assert.equal(0, status)
   end)
 
-  it("fails where the kernel takes no calls of its ring any more, and the loop goes on", function()
+  it("fails if the kernel refuses its ring's calls, and the loop goes on", function()
     local transport = support.transport()
     if not transport or transport.backend ~= "io_uring" then return end
     local p <close> = peer.listen { script = { { { "stall" } } }, repeat_last = true }
@@ -223,13 +223,13 @@ while True:
     assert.equal(0, status)
   end)
 
-  it("ends with its state, however many wait to receive", function()
+  it("ends with its Lua state, however many transports wait to receive", function()
     local count = 1000
     local limit = system.limit_descriptors(2400)
     if not limit then count = 400 end
     local p <close> = peer.listen { script = { { { "stall" } } }, repeat_last = true,
       backlog = 1000, records = false }
-    -- The best of three: others have this machine, too.
+    -- The best of three: other programs use this machine, too.
     local best = math.huge
     for _ = 1, 3 do
       local status, output = script.run([[

@@ -99,7 +99,7 @@ describe("a wait for", function()
     end)
   end
 
-  it("all of these, when the state closes", function()
+  it("all of these ends when the state closes", function()
     local status, output = script.run [[
       require "spec.support.waits".begin_all()
       local sluice = require "sluice"

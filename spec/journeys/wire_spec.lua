@@ -1,12 +1,12 @@
--- Every wire fixture through the whole client: buffered and streamed it makes of the bytes what the
--- document says, in one piece and byte by byte.
+-- Every wire fixture through the whole client, buffered and streamed, in one piece and byte by
+-- byte: the response is what the document says.
 
 local sluice = require "sluice"
 local support = require "spec.support"
 
 local peer = support.peer
 
--- What a fixture asks for that a client over plain TCP cannot do.
+-- The settings of fixtures that a client over plain TCP cannot have.
 local beyond = {
   ["request: CONNECT"] = "tunnels are the business of proxies",
   ["request: upgrade"] = "no upgrade is asked for",
@@ -146,7 +146,7 @@ describe("the client", function()
     if context then
       for way in pairs(ways) do
         local expected = expected_lines(fixture.events, way)
-        it(("makes of it what it says, %s: %s"):format(way, fixture.title), function()
+        it(("reads the fixture as its document says, %s: %s"):format(way, fixture.title), function()
           assert.same(expected, run(fixture, context, way, { "send", fixture.bytes }))
           if #fixture.bytes > 0 then
             assert.same(expected, run(fixture, context, way, { "dribble", fixture.bytes, 1, 0 }))

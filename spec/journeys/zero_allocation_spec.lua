@@ -83,7 +83,7 @@ describe("after a warm-up #slabs", function()
   before_each(function() before = support.snapshot(sluice) end)
   after_each(function() support.verify(sluice, before) end)
 
-  it("the counter counts", function()
+  it("the allocation counter works", function()
     local got = measure("measure(function() local _ = { 1 } end)", 1, "script", 100)
     assert.is_true(got.heap >= 100 * 16)
     -- A sanitizer's allocator comes first where there is one.
@@ -143,7 +143,7 @@ describe("after a warm-up #slabs", function()
       assert.same(NOTHING, got)
     end)
 
-    it("a whole GET costs little of Lua's heap and none of its own, in a " .. where, function()
+    it("a whole GET takes little Lua heap and allocates nothing in C, in a " .. where, function()
       local body = support.pattern(1024)
       local p <close> = peer.listen { records = false, repeat_last = true, script = { {
         { "expect_until", "\r\n\r\n" },
@@ -169,7 +169,7 @@ describe("after a warm-up #slabs", function()
       assert.is_true(heap <= GET_BYTES, heap)
     end)
 
-    it("a whole GET over TLS allocates nothing of its own, in a " .. where, function()
+    it("a whole GET over TLS allocates nothing in C, in a " .. where, function()
       local web <close> = nginx.start {
         tls = { certificate = certificates.chain "good", key = certificates.key "good" },
       }

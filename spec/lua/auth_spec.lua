@@ -1,4 +1,4 @@
--- Credentials: how they are written into fields, whom they are sent to, and who sees them.
+-- Credentials: how they are written into fields, to which origins they are sent, and who sees them.
 
 local auth = require "sluice.auth"
 local sluice = require "sluice"
@@ -9,20 +9,20 @@ local peer = support.peer
 local EMPTY = "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n"
 
 describe("the value of Authorization", function()
-  it("is the example of RFC 7617", function()
+  it("encodes user and password as the example of RFC 7617 does", function()
     assert.equal("Basic QWxhZGRpbjpvcGVuIHNlc2FtZQ==", auth.basic("Aladdin", "open sesame"))
     assert.equal("Basic QWxhZGRpbjpvcGVuIHNlc2FtZQ==", auth.value { "Aladdin", "open sesame" })
     assert.equal("Basic QWxhZGRpbjpvcGVuIHNlc2FtZQ==", auth.from_userinfo "Aladdin:open%20sesame")
   end)
 
-  it("has an empty password where none is given", function()
+  it("has an empty password if none is given", function()
     local alone = auth.basic("Aladdin", "")
     assert.equal(alone, auth.value { "Aladdin" })
     assert.equal(alone, auth.from_userinfo "Aladdin")
     assert.equal(alone, auth.from_userinfo "Aladdin:")
   end)
 
-  it("is a token as it was given", function()
+  it("passes a bearer token on unchanged", function()
     assert.equal("Bearer mF_9.B5f-4.1JqM", auth.value { bearer = "mF_9.B5f-4.1JqM" })
   end)
 
@@ -30,7 +30,7 @@ describe("the value of Authorization", function()
     assert.equal(auth.basic("a", "b:c"), auth.from_userinfo "a:b:c")
   end)
 
-  it("is refused where the server would read another user", function()
+  it("is refused if the server would read a different user name", function()
     for _, userinfo in ipairs { "a%3Ab:c", "a%0A:b", "a:b%00" } do
       local value, message, err = auth.from_userinfo(userinfo)
       assert.is_nil(value)
@@ -80,7 +80,7 @@ describe("credentials", function()
     assert.equal("Bearer its own", field(third))
   end)
 
-  it("given to a client without base_url go where it is sent", function()
+  it("given to a client without base_url are sent to every origin", function()
     local client <close> = support.client { auth = { bearer = "token" } }
     for _, p in ipairs { server, other } do
       assert(client:get(p.url .. "/")):dispose()
@@ -88,13 +88,13 @@ describe("credentials", function()
     end
   end)
 
-  it("are none where the URL's user info is empty", function()
+  it("are not sent if the URL's user info is empty", function()
     local client <close> = support.client()
     assert(client:get(("http://@127.0.0.1:%d/"):format(server.port))):dispose()
     assert.is_nil(field(server))
   end)
 
-  it("are refused when they cannot be told apart again", function()
+  it("are refused if the server could not split them into user and password", function()
     for _, given in ipairs { { "a:b", "c" }, { "a\n", "b" }, { "a", "b\0" } } do
       assert.error_matches(function() support.client { auth = given } end, "option 'auth': user")
     end
@@ -105,7 +105,7 @@ describe("credentials", function()
     assert.is_nil(message:find("a:b", 1, true))
   end)
 
-  it("of a URL are shown to nobody", function()
+  it("from a URL appear in no message, property or log", function()
     local client <close> = support.client()
     local url = ("http://user:pass@127.0.0.1:%d/path?q=a@b"):format(server.port)
     local shown

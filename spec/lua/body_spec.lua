@@ -1,5 +1,5 @@
--- What a request's body may be and may do: functions that take turns with everybody else, files
--- that change under it, bodies that are sent once, and what is refused before anything is sent.
+-- Kinds of request bodies and their behaviour: functions that let other tasks run, files that
+-- change meanwhile, bodies that can be sent once, and bodies that are refused at the call.
 
 local server = require "spec.support.server"
 local sluice = require "sluice"
@@ -48,7 +48,7 @@ describe("a request body", function()
 
   -- ---- turns ----
 
-  -- Pieces without end; after ten seconds nobody has cut in, and nobody will.
+  -- Pieces without end; if no other task has run after ten seconds, none will.
   local function endless(piece)
     local from, asked = system.clock(), 0
     return function()
@@ -84,7 +84,7 @@ describe("a request body", function()
     end)
   end
 
-  it("is asked for nothing before there is a connection", function()
+  it("is not read before the connection is open", function()
     local asked = 0
     local port = system.free_port()
     local response, _, err = client:post(("http://127.0.0.1:%d/"):format(port), { body = function()
@@ -96,7 +96,7 @@ describe("a request body", function()
     assert.equal(0, asked)
   end)
 
-  it("that is dry at once is no failure to connect", function()
+  it("that fails at its first piece is reported as a failure to send, not to connect", function()
     local p <close> = swallow()
     local response, message, err = client:post(p.url .. "/", { body = function()
       return nil, "dry"
@@ -116,7 +116,7 @@ describe("a request body", function()
       { "send", "abcdefghij" }, { "pause", 0.01 }, { "send", "ABCDEFGHIJ" }, { "stall" } } } }
   end
 
-  it("comes from another response, piece by piece", function()
+  it("can be another response, sent piece by piece", function()
     local from <close> = source()
     local p <close> = listen "0\r\n\r\n"
     local origin <close> = assert(client:get(from.url .. "/", { stream = true }))
@@ -128,7 +128,7 @@ describe("a request body", function()
       body_of(p:received(1)))
   end)
 
-  it("is no wrapped coroutine that waits inside: that is refused, not taken for its end", function()
+  it("rejects a wrapped coroutine that waits, instead of taking it for the end", function()
     for _, call in support.each_style(sluice) do
       local from <close> = source()
       local p <close> = peer.listen { script = { { request_head, { "discard" } } } }
@@ -148,9 +148,9 @@ describe("a request body", function()
     end
   end)
 
-  -- ---- pieces that are none ----
+  -- ---- pieces of a wrong type ----
 
-  it("raises for pieces that are none, and names their type", function()
+  it("raises for a piece of a wrong type, and names the type", function()
     for _, piece in ipairs { 5, true, {}, print, io.stdout } do
       local p <close> = peer.listen { script = { { request_head, { "discard" } } } }
       local ok, raised = pcall(client.post, client, p.url .. "/", { body = pieces_of(piece) })
@@ -175,7 +175,7 @@ describe("a request body", function()
   end
 
   for _, size in ipairs { 5, 70000 } do
-    it(("is a file that has grown: the declared bytes alone are sent, %d"):format(size), function()
+    it(("sends only the declared bytes of a file that has grown, %d"):format(size), function()
       local path = write(("x"):rep(size - 3) .. "end")
       change_before_sending(path, "GET /smuggled HTTP/1.1\r\nHost: x\r\n\r\n", "ab")
       local p <close> = peer.listen { script = { { { "expect_until", "end" }, { "send", DONE },
@@ -187,7 +187,7 @@ describe("a request body", function()
       assert.matches("endGET /next", p:received(1))
     end)
 
-    it(("is refused as a file that has shrunk, %d"):format(size), function()
+    it(("is refused if its file has shrunk since the request was made, %d"):format(size), function()
       local path = write(("x"):rep(size))
       change_before_sending(path, "x", "wb")
       local p <close> = peer.listen { script = { { { "stall" } } } }
@@ -220,7 +220,7 @@ describe("a request body", function()
 
   for name, size in pairs { ["to nothing"] = 0, ["in the middle of a page"] = 12 << 20 | 17,
     ["by one byte"] = (16 << 20) - 1 } do
-    it("fails as a file that shrinks while it is sent: " .. name, function()
+    it("fails if its file shrinks while it is sent: " .. name, function()
       local path = write(pattern(16 << 20))
       local err, url = change_while_sending({ path = path }, function()
         assert(os.execute(("truncate -s %d '%s'"):format(size, path)))
@@ -242,7 +242,7 @@ describe("a request body", function()
     assert.matches("/second' has shrunk since the request was made$", err.message)
   end)
 
-  it("is no file whose length nobody knows, and does not wait for one", function()
+  it("refuses devices, FIFOs and directories without waiting for them", function()
     local fifo = directory .. "/fifo"
     assert(os.execute(("mkfifo '%s'"):format(fifo)))
     for path, kind in pairs { ["/dev/null"] = "a device", ["/dev/zero"] = "a device",
@@ -259,7 +259,7 @@ describe("a request body", function()
     assert.equal("request body: regular file expected, got a device", message)
   end)
 
-  it("is no file with a zero byte in its name", function()
+  it("refuses a file name with a zero byte", function()
     local path = write "secret"
     local response, message, err = client:post("http://127.0.0.1:1/",
       { body = { path = path .. "\0.txt" } })
@@ -269,14 +269,14 @@ describe("a request body", function()
       message)
   end)
 
-  it("keeps room for the reason behind a long path", function()
+  it("shows the reason for a failure even after a very long path", function()
     local path = directory .. ("/long"):rep(200)
     local _, message = client:post("http://127.0.0.1:1/", { body = { path = path } })
     assert.matches("^request body '%.%.%.[long/]+': No such file or directory$", message)
     assert.is_true(#message < 200)
   end)
 
-  it("is a file that no program which is started inherits", function()
+  it("does not leave its file open in programs that are started meanwhile", function()
     local path = write(pattern(70000))
     local p <close> = listen(pattern(70000):sub(-100))
     local links
@@ -289,13 +289,13 @@ describe("a request body", function()
     assert.is_nil(links:find(path, 1, true))
   end)
 
-  it("is no closed file", function()
+  it("refuses a closed file", function()
     local file = assert(io.open(write "closed", "rb"))
     file:close()
     assert.error(function() client:post("http://127.0.0.1:1/", { body = file }) end)
   end)
 
-  it("is an empty file", function()
+  it("can be an empty file", function()
     local p <close> = listen "\r\n\r\n"
     assert(client:post(p.url .. "/", { body = { path = write "" } })):dispose()
     assert.matches("\r\nContent%-Length: 0\r\n", p:received(1))
@@ -303,7 +303,7 @@ describe("a request body", function()
 
   -- ---- once ----
 
-  it("from a function is not sent again as an empty one", function()
+  it("from a function is not sent a second time as an empty body", function()
     local p <close> = listen "0\r\n\r\n"
     local results = {}
     client:use(function(request, forward)
@@ -319,7 +319,7 @@ describe("a request body", function()
     assert.equal("invalid", results[2][3].code)
   end)
 
-  it("from a function is sent by a builder once, of other kinds each time", function()
+  it("from a function is sent by a builder only once, other kinds each time", function()
     local step = { { "expect_until", "abc" }, { "send", DONE }, { "loop" } }
     local p <close> = peer.listen { script = { step } }
     local built = client:build("POST", p.url .. "/"):body "abc"
@@ -335,7 +335,7 @@ describe("a request body", function()
     end
   end)
 
-  it("from a function that nobody asked can be sent", function()
+  it("from a function that was not called yet can still be sent", function()
     local refused = system.free_port()
     local p <close> = listen "0\r\n\r\n"
     client:use(function(request, forward)
@@ -357,7 +357,7 @@ describe("a request body", function()
     return writer:detach()
   end
 
-  it("is another one when an interceptor says so", function()
+  it("can be replaced by an interceptor", function()
     local file_path = write "of a file"
     local others = {
       ["a string"] = function() return "changed" end,
@@ -396,7 +396,7 @@ describe("a request body", function()
     end
   end)
 
-  it("is gone when an interceptor says so", function()
+  it("can be removed by an interceptor", function()
     local p <close> = listen "\r\n\r\n"
     client:use(function(request, forward)
       request.body = nil
@@ -408,7 +408,7 @@ describe("a request body", function()
     assert.equal("", body_of(p:received(1)))
   end)
 
-  it("of an interceptor is checked like one of the options", function()
+  it("set by an interceptor is checked like the option", function()
     local seen
     client:use(function(request, forward)
       seen = { pcall(request.set_body, request, 5) }
@@ -506,13 +506,13 @@ describe("a request body of parts", function()
       sent { sequence, handle, { path = path }, handle, sequence, "the end" })
   end)
 
-  it("of one part is that part", function()
+  it("with one part is sent like that part alone", function()
     assert.equal("the end", sent { "the end" })
     assert.equal("the end", sent { lease_of "the end" })
     assert.equal("the end", sent { { path = write("path", "the end") } })
   end)
 
-  it("without content declares none, and expects nothing", function()
+  it("without content declares a length of 0 and does not expect 100", function()
     local p <close> = peer.listen { script = { { request_head, { "send", DONE }, { "stall" } } } }
     assert(client:post(p.url .. "/", { expect_continue = true,
       body = { "", lease_of "", { path = write("empty", "") } } })):dispose()
@@ -520,7 +520,7 @@ describe("a request body of parts", function()
     assert.is_nil(p:received(1):find("Expect", 1, true))
   end)
 
-  it("is sent again where its connection was stale, and to where a 307 leads", function()
+  it("is sent again after a stale connection and after a 307", function()
     local function parts()
       return { "text ", lease_of "lease ", { path = write("small", "small ") },
         { path = write("large", pattern(100000)) }, "the end" }
@@ -545,7 +545,7 @@ describe("a request body of parts", function()
     assert.is_true(expected == body_of(target:received(1)))
   end)
 
-  it("reports progress up to all of it", function()
+  it("reports progress up to its full length", function()
     local calls = {}
     local parts = { "text", { path = write("path", pattern(300000)) }, "the end" }
     sent(parts, { on_progress = function(...) calls[#calls + 1] = { ... } end })
@@ -553,7 +553,7 @@ describe("a request body of parts", function()
     assert.same({ size, 4, size, 4 }, calls[#calls])
   end)
 
-  it("may be given by a builder, and by an interceptor", function()
+  it("can be set by a builder and by an interceptor", function()
     local step = { { "expect_until", "the end" }, { "send", DONE }, { "loop" } }
     local p <close> = peer.listen { script = { step } }
     local built = client:build("POST", p.url .. "/"):body { "text ", "the end" }
@@ -569,7 +569,7 @@ describe("a request body of parts", function()
     assert.matches("lease the end$", p:received(1))
   end)
 
-  it("disposes its leases once, whatever became of the request", function()
+  it("disposes its leases exactly once, however the request ends", function()
     local ends = {
       ["refused"] = function(parts)
         return client:post(("http://127.0.0.1:%d/"):format(system.free_port()), { body = parts })
@@ -604,7 +604,7 @@ describe("a request body of parts", function()
     end
   end)
 
-  it("names the part that is none", function()
+  it("names the part that has a wrong type", function()
     local disposed = lease_of "gone"
     disposed:dispose()
     local handle <close> = assert(io.open(write("closed", "x"), "rb"))

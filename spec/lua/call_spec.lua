@@ -1,4 +1,4 @@
--- One call over all its sendings: its deadline, its history, what becomes of its bodies.
+-- One call with all its sendings: the deadline, the history, the request bodies.
 
 local sluice = require "sluice"
 local support = require "spec.support"
@@ -21,7 +21,7 @@ describe("a call", function()
     support.verify(sluice, before)
   end)
 
-  --- A peer that leads every request on after a moment.
+  --- A peer that redirects every request after a moment.
   local function slow()
     return peer.listen { repeat_last = true,
       script = { { request_head, { "pause", 0.05 }, { "send", AGAIN }, { "loop" } } } }
@@ -37,7 +37,7 @@ describe("a call", function()
   end
 
   for _, place in ipairs { "client", "request" } do
-    it("is over in its total time, however many redirects it follows, by the " .. place, function()
+    it("ends within its total time, however many redirects it follows, by the " .. place, function()
       for _, options in ipairs { {}, { stream = false }, { headers = { A = "1" } } } do
         local p <close> = slow()
         local own <close> = support.client { timeout = place == "client" and 0.12 or nil }
@@ -50,7 +50,7 @@ describe("a call", function()
     end)
   end
 
-  it("that was planned before is over in its total time, too", function()
+  it("whose head is already cached ends within its total time, too", function()
     local p <close> = slow()
     local own <close> = support.client { timeout = 0.12 }
     own:get(p.url .. "/again", { timeout = 60, redirects = 0 }):dispose()
@@ -69,7 +69,7 @@ describe("a call", function()
     assert.is_true(select(2, table.concat(p:received()):gsub("HTTP/1.1\r\n", "")) <= 8)
   end)
 
-  it("is over in its total time, however often an interceptor sends it", function()
+  it("ends within its total time, however often an interceptor sends it", function()
     local p <close> = peer.listen { repeat_last = true,
       script = { { request_head, { "send", DONE }, { "loop" } } } }
     client:use(function(request, forward)
@@ -96,7 +96,7 @@ describe("a call", function()
     assert.equal("timeout", err.code)
   end)
 
-  it("knows the redirects of the answer that it gives, none of those before", function()
+  it("lists the redirects of its final answer only", function()
     local p <close> = peer.listen { repeat_last = true,
       script = { { request_head, { "send", AGAIN }, request_head, { "send", DONE }, { "loop" } } } }
     client:use(function(request, forward)
@@ -110,7 +110,7 @@ describe("a call", function()
     assert.equal("GET", response.method)
   end)
 
-  it("gives back the bodies of all its requests", function()
+  it("disposes the request bodies of all its sendings", function()
     local p <close> = peer.listen { repeat_last = true, script = { {
       { "expect_until", "\r\n\r\nfirst" }, { "send", (AGAIN:gsub("302", "307")) },
       { "expect_until", "\r\n\r\nother" }, { "send", DONE }, { "read_all" } } } }

@@ -1,4 +1,4 @@
--- Option tables are checked where they are given: each checker, and what a refusal says. The
+-- Option tables are checked where they are given: each checker, and the messages of refusals. The
 -- options themselves are in spec/journeys/options_spec.lua.
 
 local check = require "sluice.check"
@@ -22,7 +22,7 @@ describe("a checker", function()
     port = { good = { 1, 80, 65535 }, bad = { 0, 65536, 80.5, "80" } },
     off = { good = { false }, bad = { true, 0, "false" } },
   } do
-    it("takes what it says and nothing else: " .. name, function()
+    it("accepts its own type and nothing else: " .. name, function()
       for _, value in ipairs(values.good) do assert.is_nil(wrong_with(check[name], value)) end
       for _, value in ipairs(values.bad) do
         assert.is_string(wrong_with(check[name], value), tostring(value))
@@ -30,14 +30,14 @@ describe("a checker", function()
     end)
   end
 
-  it("takes one of the names that it lists", function()
+  it("accepts one of the listed names", function()
     local mode = check.one_of("stream", "completion")
     assert.is_nil(wrong_with(mode, "stream"))
     assert.equal("'stream' or 'completion'", wrong_with(mode, "streem"))
     assert.equal("'stream' or 'completion'", wrong_with(mode, 1))
   end)
 
-  it("takes an array without holes, other keys or too many values", function()
+  it("accepts an array only without holes, other keys or too many values", function()
     local numbers = check.array("numbers", 3, function(v) return type(v) == "number" end, 1)
     for _, good in ipairs { { 1 }, { 1, 2, 3 } } do assert.is_nil(wrong_with(numbers, good)) end
     for _, bad in ipairs { {}, { 1, 2, 3, 4 }, { "a" }, { 1, x = 2 }, { [2] = 1 } } do
@@ -46,7 +46,7 @@ describe("a checker", function()
     assert.equal("numbers", wrong_with(numbers, 1))
   end)
 
-  it("takes what one of several takes, and names an inner key", function()
+  it("accepts what one of several checkers accepts, and names an inner key", function()
     local either = check.either("false or table", check.off, check.fields { a = check.count })
     assert.is_nil(wrong_with(either, false))
     assert.is_nil(wrong_with(either, { a = 1 }))
@@ -117,7 +117,7 @@ describe("an unknown option", function()
 
   local function of_client(name) return message_of(sluice.client, { [name] = 1 }) end
 
-  it("that other libraries have is told by its name here", function()
+  it("that other libraries have is reported with its name in this library", function()
     for name, meant in pairs {
       data = "'body'", params = "'query'", allow_redirects = "'redirects'", token = "'auth'",
       connect_timeout = "'timeout.connect'",
@@ -129,13 +129,13 @@ describe("an unknown option", function()
     assert.equal("client: unknown option 'baseURL': did you mean 'base_url'?", of_client "baseURL")
   end)
 
-  it("that only a client has is told so", function()
+  it("that only a client has is reported as such", function()
     assert.equal("request: unknown option 'verify': did you mean 'tls.verify' of the client?",
       of_request "verify")
     assert.equal("request: unknown option 'tls': it is an option of the client", of_request "tls")
   end)
 
-  it("that is nearly one that there is is told by its name", function()
+  it("that resembles an option is reported with that option's name", function()
     for name, meant in pairs { header = "headers", stram = "stream", time_out = "timeout",
       Query = "query" } do
       assert.equal(("request: unknown option '%s': did you mean '%s'?"):format(name, meant),
@@ -143,7 +143,7 @@ describe("an unknown option", function()
     end
   end)
 
-  it("that resembles nothing is told alone", function()
+  it("that resembles no option is reported without a suggestion", function()
     for _, name in ipairs { "colour", "x", "", 5 } do
       assert.equal(("request: unknown option '%s'"):format(name), of_request(name))
       assert.equal(("client: unknown option '%s'"):format(name), of_client(name))
@@ -152,7 +152,7 @@ describe("an unknown option", function()
 end)
 
 describe("a method of a client", function()
-  it("called with a dot is told so, at the caller's line", function()
+  it("called with a dot is reported at the caller's line", function()
     local client <close> = support.client()
     for _, name in ipairs { "get", "head", "post", "put", "patch", "delete", "options", "request",
       "use", "build", "stats", "close" } do
@@ -163,7 +163,7 @@ describe("a method of a client", function()
     end
   end)
 
-  it("is none of the module, which says so", function()
+  it("called on the module with a colon is reported at the caller's line", function()
     for _, name in ipairs { "get", "head", "post", "put", "patch", "delete", "options" } do
       local ok, message = pcall(function() sluice[name](sluice, "http://127.0.0.1:1/") end)
       assert.is_false(ok)

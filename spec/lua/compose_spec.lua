@@ -1,4 +1,4 @@
--- Heads: what is kept of them, and what each sending adds.
+-- Heads: the part that is cached, and what each sending adds.
 
 local sluice = require "sluice"
 local support = require "spec.support"
@@ -43,7 +43,7 @@ describe("a head", function()
     return count
   end
 
-  it("is made once for requests that differ in their bodies and options only", function()
+  it("is made once for requests that differ only in bodies and options", function()
     local url = server.url .. "/a"
     local function tell(name) return name end
     for round = 1, 2 do
@@ -65,7 +65,7 @@ describe("a head", function()
     end
   end)
 
-  it("that is kept is the same as one that is not", function()
+  it("is the same whether it comes from the cache or not", function()
     local url = server.url .. "/a?b"
     local own <close> = support.client { headers = { { "X-Own", "1" } }, auth = { "a", "b" } }
     for _, one in ipairs { client, own } do
@@ -75,7 +75,7 @@ describe("a head", function()
           { auth = { bearer = "x" }, body = "text" },
         } do
           if method ~= "OPTIONS" or not options.body then
-            -- An empty map of fields changes nothing, but no plan is kept.
+            -- An empty map of fields changes nothing, but the head is not cached.
             local plain = {}
             for key, value in pairs(options) do plain[key] = value end
             plain.headers = {}
@@ -87,7 +87,7 @@ describe("a head", function()
     end
   end)
 
-  it("has a body's length written into it, whatever it is", function()
+  it("has a body's length written into it, however long the body is", function()
     for _, size in ipairs { 0, 1, 9, 10, 99, 12345, 1 } do
       for _, method in ipairs { "PUT", "DELETE" } do
         local p <close> = peer.listen { script = { {
@@ -101,7 +101,7 @@ describe("a head", function()
     end
   end)
 
-  it("longer than any room that is ready is sent as well", function()
+  it("longer than any prepared buffer is sent as well", function()
     local long = ("x"):rep(4000)
     local sent = head(client:get(server.url .. "/" .. long, { auth = { bearer = long } }))
     assert.truthy(sent:find("\r\nAuthorization: Bearer " .. long .. "\r\n", 1, true))
@@ -114,7 +114,7 @@ describe("a head", function()
     end
   end)
 
-  it("has the credentials of a request where the client's own would be", function()
+  it("has the credentials of a request in the place of the client's", function()
     local own <close> = support.client { auth = { bearer = "client" } }
     local url = server.url .. "/"
     for _ = 1, 2 do
@@ -129,13 +129,13 @@ describe("a head", function()
     assert.equal(1, select(2, sent:gsub("Authorization", "")))
   end)
 
-  it("is kept by as many as a thousand URLs, then they start over", function()
+  it("is cached for up to a thousand URLs; one more clears the cache", function()
     local closed = support.system.free_port()
     for i = 1, 1001 do client:get(("http://127.0.0.1:%d/%d"):format(closed, i)) end
     assert.equal(1, count_plans(client))
   end)
 
-  it("is not kept for what a redirect leads to, nor for what an interceptor changed", function()
+  it("is not cached for redirects, nor for requests that an interceptor changed", function()
     client:use(function(request, forward) return forward(request:set_header("X-A", "1")) end)
     head(client:get(server.url .. "/"))
     assert.equal(0, count_plans(client))
@@ -145,7 +145,7 @@ describe("a head", function()
     assert.equal(1, count_plans(reading))
   end)
 
-  it("of TRACE carries no secrets", function()
+  it("of a TRACE request carries no secrets", function()
     local own <close> = support.client { headers = { { "X-Key", "hidden", secret = true } } }
     for _, trace in ipairs {
       function() return own:request("TRACE", server.url .. "/") end,

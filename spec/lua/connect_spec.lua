@@ -1,5 +1,5 @@
--- sluice.connect: what it takes, and what it says when nobody is there. What a transport then does
--- is in spec/binding/transport_spec.lua.
+-- sluice.connect: its arguments, and its errors when nobody listens. What a transport then does is
+-- in spec/binding/transport_spec.lua.
 
 local server = require "spec.support.server"
 local sluice = require "sluice"
@@ -35,7 +35,7 @@ describe("sluice.connect", function()
     end
   end)
 
-  it("wants a host and a port, or a path, and blames its caller", function()
+  it("requires a host and a port, or a path, and blames its caller", function()
     for _, options in ipairs { {}, { host = "a.test" }, { port = 80 } } do
       local ok, message = pcall(function() sluice.connect(options) end)
       assert.is_false(ok)
@@ -44,7 +44,7 @@ describe("sluice.connect", function()
     end
   end)
 
-  it("says where nobody listens", function()
+  it("names the address at which nobody listens", function()
     local port = support.system.free_port()
     local transport, message, err = connect { host = "127.0.0.1", port = port }
     assert.is_nil(transport)
@@ -53,7 +53,7 @@ describe("sluice.connect", function()
     assert.matches(("127.0.0.1:%d"):format(port), message, 1, true)
   end)
 
-  it("says which socket is not there", function()
+  it("names the socket that does not exist", function()
     local directory = server.directory()
     local transport, message, err = connect { unix_path = directory .. "/none.sock" }
     server.remove(directory)

@@ -1,4 +1,4 @@
--- 417 to an Expect of our own.
+-- 417 as the answer to an Expect that the client has sent.
 
 local sluice = require "sluice"
 local support = require "spec.support"
@@ -22,7 +22,7 @@ describe("a request that expects 100 and gets 417", function()
   end)
 
   for _, way in ipairs { "buffered", "streamed" } do
-    it("is sent once more without it, " .. way, function()
+    it("is sent once more without the expectation, " .. way, function()
       for _, kind in ipairs { "text", "function" } do
         local p <close> = peer.listen { script = {
           { request_head, { "send", REFUSED }, { "expect_end" } },
@@ -56,7 +56,7 @@ describe("a request that expects 100 and gets 417", function()
     assert.equal(2, (p:connections()))
   end)
 
-  it("is answered by it when pieces of its body were given", function()
+  it("returns the 417 if a piece of its body was already taken", function()
     local p <close> = peer.listen { script = {
       { request_head, { "send", "HTTP/1.1 100 Go on\r\n\r\n" }, { "expect_until", "piece" },
         { "send", REFUSED }, { "read_all" } },
@@ -72,7 +72,7 @@ describe("a request that expects 100 and gets 417", function()
     assert.equal(1, (p:connections()))
   end)
 
-  it("that it did not expect has it for an answer", function()
+  it("that it did not cause is returned as the answer", function()
     local p <close> = peer.listen { script = { { request_head, { "read", 4 }, { "send", REFUSED },
       { "read_all" } } } }
     local response <close> = assert(client:post(p.url .. "/", { body = "body" }))

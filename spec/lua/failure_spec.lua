@@ -12,7 +12,7 @@ describe("a failure made in Lua", function()
     assert.equal(message, err.message)
   end)
 
-  it("has not begun unless told otherwise, and is never tried again", function()
+  it("says by default that nothing was sent, and is never retryable", function()
     local _, _, err = failure.new("invalid", "a", "b")
     assert.same({ "invalid", "queue", false }, { err.code, err.stage, err.retryable })
     _, _, err = failure.new("tls", "a", "b", "tls")

@@ -25,7 +25,7 @@ describe("the module", function()
     assert.equal(0, status)
   end)
 
-  it("has one client of its own for every verb", function()
+  it("uses one client of its own for all verbs", function()
     local p <close> = support.peer.listen { script = { {
       { "expect_until", "\r\n\r\n" }, { "send", "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n" },
       { "loop" },

@@ -48,11 +48,11 @@ for name, case in pairs(serializers) do
     before_each(function() before = support.snapshot(sluice) end)
     after_each(function() support.verify(sluice, before) end)
 
-    it("has a content type, or is one of JSON", function()
+    it("has a content type, or uses that of JSON", function()
       assert.matches("^%l+/%l+", case.is.content_type or "application/json")
     end)
 
-    it("gives back what it was given, from any segments", function()
+    it("decodes what it has encoded, in segments of any size", function()
       local writer <close> = sluice.writer()
       assert.equal(writer, case.is.encode(case.good, writer))
       local text = writer:view()
@@ -65,7 +65,7 @@ for name, case in pairs(serializers) do
       end
     end)
 
-    it("appends to what is written already", function()
+    it("appends to what the writer already holds", function()
       local writer <close> = sluice.writer()
       assert(writer:write "before ")
       assert(case.is.encode(case.good, writer))
@@ -83,7 +83,7 @@ for name, case in pairs(serializers) do
       assert.equal("", writer:view())
     end)
 
-    it("reports a text that it cannot decode", function()
+    it("reports text that it cannot decode", function()
       local buffer <close> = sluice.buffer()
       assert(buffer:append(case.bad_text))
       local sequence <close> = buffer:sequence()
@@ -95,7 +95,7 @@ for name, case in pairs(serializers) do
       end
     end)
 
-    it("reports a writer that is full, whose content stays", function()
+    it("reports a full writer and keeps the writer's content", function()
       local writer <close> = sluice.writer { max_size = 8 }
       assert(writer:write "12345678")
       local result, _, err = case.is.encode(case.good, writer)
@@ -104,7 +104,7 @@ for name, case in pairs(serializers) do
       assert.equal("12345678", writer:view())
     end)
 
-    it("serves a client both ways", function()
+    it("encodes a client's requests and decodes its responses", function()
       local writer <close> = sluice.writer()
       assert(case.is.encode(case.good, writer))
       local text = writer:view()
@@ -133,7 +133,7 @@ for name, case in pairs(serializers) do
       assert.equal(0, (p:connections()))
     end)
 
-    it("fails the reading of an answer that it cannot decode, whose text stays", function()
+    it("fails to read an answer that it cannot decode, and keeps its text", function()
       local client <close> = support.client { serializer = case.is }
       local p <close> = support.peer.listen { script = { { { "expect_until", "\r\n\r\n" },
         { "send", "HTTP/1.1 200 OK\r\nContent-Length: 1\r\n\r\n" .. case.bad_text },
@@ -159,7 +159,7 @@ describe("a serializer of one's own", function()
       { "stall" } } } }
   end
 
-  it("is given sequences, each time anew, in every way of having read before", function()
+  it("receives a fresh sequence each time, however the response was read before", function()
     for _, is_stream in ipairs { false, true } do
       for _, has_text in ipairs { false, true } do
         local inputs = {}
@@ -183,7 +183,7 @@ describe("a serializer of one's own", function()
     end
   end)
 
-  it("may raise: nothing is left behind", function()
+  it("may raise and leaves nothing behind", function()
     local thrown = { "a table" }
     local client <close> = support.client { serializer = {
       encode = function() error(thrown) end, decode = function() error(thrown) end,
@@ -201,7 +201,7 @@ describe("a serializer of one's own", function()
   end)
 end)
 
--- What a version of lua-cjson cannot do is asked of the default alone, below.
+-- What some versions of lua-cjson cannot do is tested with the default only, below.
 for _, name in ipairs { "json", "cjson" } do
   describe("JSON by " .. name, function()
     local serializer = sluice.serializers[name]
@@ -211,7 +211,7 @@ for _, name in ipairs { "json", "cjson" } do
     before_each(function() before = support.snapshot(sluice) end)
     after_each(function() support.verify(sluice, before) end)
 
-    it("has a null that is not nil, in both directions", function()
+    it("reads and writes null as a value that is not nil", function()
       assert.is_not_nil(serializer.null)
       assert.equal(json.null, serializer.null)
       local writer <close> = sluice.writer()
@@ -238,7 +238,7 @@ for _, name in ipairs { "json", "cjson" } do
       end
     end)
 
-    it("refuses what is none, and says where", function()
+    it("refuses malformed text, and says where", function()
       for _, text in ipairs { "", " ", "{", "[1,]", "{\"a\":}", "nul", "\"open", "[1 2]", "1 2",
         "NaN", "Infinity", "-Infinity", "[1e999", "\xef\xbb\xbf{}", "{\"a\" 1}", "{a:1}", "[1]]",
         "'a'", "\"\\x41\"", "\"\\ud800\"", "\"\\udc00\"", "\"\\u12g4\"", "\"\xff\"", "\"\xc0\xaf\"",
@@ -270,7 +270,7 @@ for _, name in ipairs { "json", "cjson" } do
       end
     end)
 
-    it("gives the text alone too", function()
+    it("can return the text as a string", function()
       assert.equal("[1,true,\"x\"]", serializer.text { 1, true, "x" })
       assert.equal("null", serializer.text(nil))
       assert.equal("{}", serializer.text {})
@@ -290,7 +290,7 @@ describe("JSON", function()
   before_each(function() before = support.snapshot(sluice) end)
   after_each(function() support.verify(sluice, before) end)
 
-  it("keeps integers of 64 bits integers and other numbers floats", function()
+  it("reads 64-bit integers as integers and other numbers as floats", function()
     for text, value in pairs { ["5"] = 5, ["1700000000123456"] = 1700000000123456,
       ["9223372036854775807"] = math.maxinteger, ["-9223372036854775808"] = math.mininteger,
       ["1.0"] = 1.0, ["-0.0"] = -0.0, ["0.30000000000000004"] = 0.1 + 0.2, ["1e+22"] = 1e22,
@@ -306,7 +306,7 @@ describe("JSON", function()
     assert.equal("float", math.type(json.decode "1e2"))
   end)
 
-  it("refuses what no number of Lua holds, and what RFC 8259 does not have", function()
+  it("refuses numbers too large for Lua, and forms that RFC 8259 does not have", function()
     for text, reason in pairs {
       ["[1,9223372036854775808]"] = 'byte 4: an integer beyond 64 bits at "9223372036854775808]"',
       ["-9223372036854775809"] = "byte 1: an integer beyond 64 bits",
@@ -327,7 +327,7 @@ describe("JSON", function()
     end
   end)
 
-  it("names the way to what it cannot write", function()
+  it("names the path to a value that it cannot write", function()
     local loop = {}
     loop.again = { loop }
     local holes = { 1, 2, 3 }
@@ -350,7 +350,7 @@ describe("JSON", function()
     end
   end)
 
-  it("knows arrays by their keys, whatever their order, and empty ones by a mark", function()
+  it("recognises arrays by their keys in any order, and empty ones by a mark", function()
     local backwards = {}
     for i = 20, 1, -1 do backwards[i] = i end
     assert.equal("[1,2,3,4,5,6,7,8,9,10,11,12,13,14,15,16,17,18,19,20]", json.text(backwards))
@@ -369,7 +369,7 @@ describe("JSON", function()
     assert.is_nil((json.text(list)))
   end)
 
-  it("builds tables of every size, whatever comes twice in them", function()
+  it("builds tables of every size, also with repeated keys", function()
     for _, count in ipairs { 0, 1, 2, 31, 32, 33, 63, 64, 65, 127, 1000 } do
       local list, map, parts = {}, {}, {}
       for i = 1, count do
@@ -385,7 +385,7 @@ describe("JSON", function()
     end
   end)
 
-  it("goes 512 levels deep both ways, in a coroutine too", function()
+  it("reads and writes 512 levels, in a coroutine too", function()
     local text = ('[{"a":'):rep(256) .. "1" .. ("}]"):rep(256)
     local value = coroutine.wrap(function() return json.decode(text) end)()
     assert.equal(text, coroutine.wrap(function() return json.text(value) end)())
@@ -393,7 +393,7 @@ describe("JSON", function()
     assert.is_nil((json.decode("[" .. text .. "]")))
   end)
 
-  it("reads leases and sequences where they lie, and makes no string of them", function()
+  it("reads leases and sequences in place, without making a string", function()
     local text = json.text(support.pattern(1 << 20):gsub("[^ -~]", "."))
     local buffer <close> = sluice.buffer { segment_size = 100 }
     assert(buffer:append('[1,"a",' .. text .. "]"))
@@ -411,7 +411,7 @@ describe("JSON", function()
     assert.error(function() json.text() end)
   end)
 
-  it("says which writer was too small, whose content stays", function()
+  it("reports a writer that was too small and keeps its content", function()
     local writer <close> = sluice.writer { max_size = 12 }
     assert(writer:write "1234567")
     assert(json.encode({ 1, 2 }, writer))
@@ -437,7 +437,7 @@ describe("JSON", function()
     assert.matches("^false.*use of disposed sequence", output)
   end)
 
-  it("names request, status, type and first bytes of an answer that is none", function()
+  it("names request, status, type and first bytes of an answer that is not JSON", function()
     for bytes, shown in pairs {
       ["<html>\xff\r\n"] = [["<html>\xFF\x0D\x0A"]],
       [""] = [[""]],
@@ -464,7 +464,7 @@ describe("JSON", function()
     end
   end)
 
-  it("leaves the host's settings of lua-cjson alone", function()
+  it("does not change the host's settings of lua-cjson", function()
     local cjson = require "cjson"
     cjson.encode_invalid_numbers(true)
     finally(function() cjson.encode_invalid_numbers(false) end)
@@ -473,7 +473,7 @@ describe("JSON", function()
     assert.equal("nan", tostring(cjson.encode(0 / 0)):lower():gsub("-", ""))
   end)
 
-  it("needs no library", function()
+  it("works without any library", function()
     local cjson, bridge = package.loaded.cjson, package.loaded["sluice.json_cjson"]
     local preloaded = package.preload.cjson
     finally(function()
@@ -493,7 +493,7 @@ describe("JSON", function()
     assert.is_nil(sluice.serializers.xml)
   end)
 
-  it("is sent through the writer, its type only where none is given", function()
+  it("is encoded into the writer, with its type unless one is given", function()
     local client <close> = support.client()
     local step = { { "expect_until", "}" },
       { "send", "HTTP/1.1 204 No Content\r\n\r\n" }, { "loop" } }
@@ -510,7 +510,7 @@ describe("JSON", function()
     assert.is_truthy(sent:find('{"a":false}', 1, true))
   end)
 
-  it("and a body are not sent together", function()
+  it("is refused beside a body", function()
     local client <close> = support.client()
     assert.error_matches(function()
       client:post("http://127.0.0.1:1/", { json = {}, body = "x" })

@@ -45,7 +45,7 @@ describe("the origins of a client", function()
     assert.equal("http://a.test:80", made[1].options.identity)
   end)
 
-  it("are where the resolver says, asked once for each", function()
+  it("have the address that the resolver returns, asked once for each", function()
     local asked = {}
     local origins = new(function(host, port)
       asked[#asked + 1] = host .. " " .. port
@@ -62,7 +62,7 @@ describe("the origins of a client", function()
     assert.same({ "a.test 80", "none.test 80" }, asked)
   end)
 
-  it("are none once they are closed, even while the resolver is asked", function()
+  it("are not made once the client is closed, even during a look-up", function()
     local origins
     origins = new(function()
       origins:close()

@@ -47,7 +47,7 @@ describe("a step", function()
   end
 
   describe("of each sending", function()
-    it("sees every request and response, those that lead elsewhere, too", function()
+    it("sees every request and response, including redirects", function()
       local p <close> = serve(lead "/b", lead "/c", DONE)
       local seen = {}
       client:use { hop = function(request, forward)
@@ -65,7 +65,7 @@ describe("a step", function()
       end
     end)
 
-    it("may read the body of a response that leads elsewhere", function()
+    it("may read the body of a redirect", function()
       local p <close> = serve(lead "/b", DONE)
       local texts = {}
       client:use { hop = function(request, forward)
@@ -78,7 +78,7 @@ describe("a step", function()
       assert.equal("done", response:text())
     end)
 
-    it("runs inside of those around the call, in the order in which they were added", function()
+    it("runs inside the steps around the call, in the order of adding", function()
       local p <close> = serve(lead "/b", DONE)
       local order = {}
       local function step(name)
@@ -93,7 +93,7 @@ describe("a step", function()
       assert.same({ "call 1", "call 2", "hop 1", "hop 2", "hop 1", "hop 2" }, order)
     end)
 
-    it("changes one sending alone", function()
+    it("changes only the current sending", function()
       local p <close> = serve(lead "/b", DONE)
       local count = 0
       client:use { hop = function(request, forward)
@@ -111,7 +111,7 @@ describe("a step", function()
       end
     end)
 
-    it("may send elsewhere: a redirect starts from there", function()
+    it("may change the URL, and relative redirects start from there", function()
       local p <close> = serve(lead "b", DONE)
       client:use { hop = function(request, forward)
         request.url = request.url:gsub("http://other%.test", p.url .. "/dir")
@@ -126,7 +126,7 @@ describe("a step", function()
       for _, head in ipairs(heads) do assert.is_nil(head:find "secret") end
     end)
 
-    it("may send again, answer itself, fail or raise", function()
+    it("may send again, answer by itself, fail or raise", function()
       local act
       client:use { hop = function(request, forward) return act(request, forward) end }
       act = function(request, forward)
@@ -144,7 +144,7 @@ describe("a step", function()
     end)
   end)
 
-  it("is not left out by a client that has planned a request before", function()
+  it("also runs for a request whose head is already cached", function()
     for _, kind in ipairs { "call", "hop" } do
       local own <close> = support.client()
       assert(own:get(server.url .. "/")):dispose()
@@ -161,7 +161,7 @@ describe("a step", function()
     end
   end)
 
-  it("that returns nothing is named, and its response is not lost", function()
+  it("that returns nothing is named in the error, and its response is released", function()
     local line
     for _, kind in ipairs { "call", "hop" } do
       local own <close> = support.client()
@@ -202,7 +202,7 @@ describe("a step", function()
     auth = { "hidden", "hidden" },
   }
 
-  it("that changes the origin takes no secrets of a client with base_url there", function()
+  it("that changes the origin sends it no secrets of a client with base_url", function()
     local head = moved({ base_url = true, headers = client_secrets.headers,
       auth = client_secrets.auth })
     assert.matches("^GET /moved ", head)
@@ -211,20 +211,20 @@ describe("a step", function()
     assert.truthy(head:find("X-Other: kept", 1, true))
   end)
 
-  it("that changes the origin takes no secrets of a request there", function()
+  it("that changes the origin sends it no secrets of the request", function()
     local head = moved({}, request_secrets)
     assert.is_nil(head:find "hidden")
     assert.is_nil(head:find "Authorization")
     assert.truthy(head:find("X-Kept: kept", 1, true))
   end)
 
-  it("that changes the origin takes along what a client has for every origin", function()
+  it("that changes the origin sends it what the client has for every origin", function()
     local head = moved(client_secrets)
     assert.truthy(head:find("X-Client: hidden", 1, true))
     assert.truthy(head:find("Authorization: Bearer hidden", 1, true))
   end)
 
-  it("may set credentials for the new origin once it has changed it", function()
+  it("may set credentials for the new origin after the change", function()
     local head = moved({ base_url = true, auth = { bearer = "hidden" } }, request_secrets,
       function(request, forward)
         request:set_header("X-Key", "hidden")
@@ -236,7 +236,7 @@ describe("a step", function()
     assert.truthy(head:find("X-Key: new", 1, true))
   end)
 
-  it("that goes away and comes back finds no secrets any more", function()
+  it("that changes the origin and changes it back loses the secrets", function()
     client:use(function(request, forward)
       local url = request.url
       request.url = "http://other.test/"
@@ -247,7 +247,7 @@ describe("a step", function()
     assert.is_nil(heads_of(server)[1]:find "hidden")
   end)
 
-  it("that stays at the origin keeps them", function()
+  it("that stays at the origin keeps the secrets", function()
     client:use(function(request, forward)
       request.url = server.url .. "/moved"
       return forward(request)
@@ -259,7 +259,7 @@ describe("a step", function()
     assert.equal(3, select(2, head:gsub("hidden", "")))
   end)
 
-  it("refuses a URL that is no string, and what cannot be parsed when it is sent", function()
+  it("refuses a URL that is not a string, and one that cannot be parsed when it is sent", function()
     local value
     client:use(function(request, forward)
       request.url = value

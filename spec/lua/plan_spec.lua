@@ -1,4 +1,4 @@
--- From a URL to what is sent where.
+-- Parsed URLs: where a request goes and what its request line says.
 
 local plan = require "sluice.plan"
 
@@ -16,14 +16,14 @@ describe("a parsed URL", function()
     ["http+unix://%2Frun%2FApp.sock/x?y"] = { "http+unix", "localhost", 0, "/x?y", "localhost",
       "http+unix://%2Frun%2FApp.sock/x?y" },
   } do
-    it("says where it leads: " .. text, function()
+    it("gives host, port and path: " .. text, function()
       local url = assert(plan.parse(text))
       assert.same(expected,
         { url.scheme, url.host, url.port, url.target, url.authority, url.text })
     end)
   end
 
-  it("keeps user info apart from what is shown", function()
+  it("keeps user info out of what is shown", function()
     local url = assert(plan.parse "http://user:secret@a.test/")
     assert.equal("user:secret", url.userinfo)
     assert.equal("http://a.test/", url.text)
@@ -33,7 +33,7 @@ describe("a parsed URL", function()
     assert.equal("/run/App.sock", assert(plan.parse "http+unix://%2Frun%2FApp.sock/").unix_path)
   end)
 
-  it("is none of another scheme, or of nothing that can be asked", function()
+  it("is refused if its scheme is unknown or its host is missing", function()
     for _, text in ipairs { "ftp://a.test/", "a.test", "/path", "", "http://", "http:///x",
       "http+unix://%2Fa%00b/", "http+unix://user@%2Fa/" } do
       local url, message, err = plan.parse(text)
@@ -43,7 +43,7 @@ describe("a parsed URL", function()
     end
   end)
 
-  it("leads to the origin of another when scheme, host and port are the same", function()
+  it("has the origin of another URL if scheme, host and port are equal", function()
     local function same(a, b)
       return plan.same_origin(assert(plan.parse(a)), assert(plan.parse(b)))
     end
@@ -71,7 +71,7 @@ describe("a query", function()
     assert.equal("http://a/", plan.add_query("http://a/", {}))
   end)
 
-  it("of a table is escaped, in the order of its names, with every value of an array", function()
+  it("from a table is escaped, in the order of its names, with every value of an array", function()
     assert.equal("http://a/?a=1&b=x%20y&b=%26&c=true",
       plan.add_query("http://a/", { c = true, b = { "x y", "&" }, a = 1 }))
   end)

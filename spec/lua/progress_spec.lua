@@ -24,7 +24,7 @@ describe("progress", function()
     return ("HTTP/1.1 %d X\r\nLocation: /next\r\nContent-Length: 0\r\n\r\n"):format(status)
   end
 
-  it("starts over where a redirect leads, and ends with what is there", function()
+  it("starts again after a redirect and ends with the final response", function()
     for _, status in ipairs { 303, 307 } do
       local p <close> = peer.listen { script = { {
         { "expect_until", "\r\n\r\nbody" }, { "send", lead(status) },
@@ -40,7 +40,7 @@ describe("progress", function()
     end
   end)
 
-  it("that raises ends the call with it, whichever sending it was about", function()
+  it("that raises ends the call with that error, in any of its sendings", function()
     local p <close> = peer.listen { script = { {
       request_head, { "send", lead(302) }, request_head, { "send", DONE }, { "read_all" } } } }
     local count = 0

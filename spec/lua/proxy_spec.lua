@@ -1,4 +1,4 @@
--- Through a proxy: which one for which URL, what it is asked, and whose credentials go where.
+-- Through a proxy: which one for which URL, the request to it, and whose credentials go where.
 
 local certificates = require "spec.support.certificates"
 local nginx = require "spec.support.nginx"
@@ -32,7 +32,7 @@ describe("the option proxy", function()
     return what or key
   end
 
-  it("takes URLs, tables of them, env and false", function()
+  it("accepts URLs, tables of URLs, env and false", function()
     for _, value in ipairs {
       "http://h", "HTTP://h:3128/", "http://u:p@[::1]:8080", "socks5://h", "socks5h://u@h:1",
       "env", false, { url = "http://h" }, { url = "http://h", no_proxy = {} },
@@ -43,7 +43,7 @@ describe("the option proxy", function()
     end
   end)
 
-  it("refuses everything else without showing it", function()
+  it("refuses everything else without showing the value", function()
     for _, value in ipairs {
       "", "h:3128", "https://h", "ftp://h", "http://", "http://h:0", "http://h:70000",
       "http://h/path", "http://h?q", "http://h#f", "http://secret%zz@h", "http://secret%00@h",
@@ -58,14 +58,14 @@ describe("the option proxy", function()
     end
   end)
 
-  it("is refused with its name", function()
+  it("is named when its value is refused", function()
     assert.error_matches(function() sluice.client { proxy = "ftp://h" } end,
       "client: option 'proxy': URL of http:// or socks5://", 1, true)
     assert.error_matches(function() sluice.client { proxy = { url = "x" } } end,
       "client: option 'proxy.url': URL of a proxy (it has no scheme) expected", 1, true)
   end)
 
-  it("is for both schemes, but for no unix socket", function()
+  it("applies to http and https, but not to unix sockets", function()
     assert.equal("http://p:3128", choose("http://u:p@p:3128", "http://a.test/"))
     assert.equal("http://p:80", choose("http://p", "https://a.test/"))
     assert.equal("socks5://[::1]:1080", choose("socks5h://[::1]", "http://a.test/"))
@@ -74,7 +74,7 @@ describe("the option proxy", function()
     assert.is_nil(choose(nil, "http://a.test/"))
   end)
 
-  it("decodes user info, and keeps proxies apart by all of it", function()
+  it("decodes user info, and separates proxies that differ in it", function()
     local function read(url) return proxy.read(url).http end
     local made = read "socks5://u%40x:p%3A%20@h"
     assert.equal("u@x", made.user)
@@ -92,7 +92,7 @@ describe("the option proxy", function()
 end)
 
 describe("the environment", function()
-  it("has a proxy for each scheme, and one for all", function()
+  it("names a proxy for each scheme, or one for all", function()
     local function chosen(variables, url)
       return with_environment(variables, function() return choose("env", url) end)
     end
@@ -111,7 +111,7 @@ describe("the environment", function()
     assert.equal("http://c:3128", chosen(all, "http://z.test/"))
   end)
 
-  it("that says nonsense fails the client, and names the variable alone", function()
+  it("with an invalid value fails the client, and only the variable is named", function()
     for variable, value in pairs {
       http_proxy = "https://secret@h", https_proxy = "http://u:secret@h:0",
       all_proxy = "secret@/x", no_proxy = "10.0.0.0/64",
@@ -132,7 +132,7 @@ describe("no_proxy", function()
     return no_proxy.covers(assert(no_proxy.read { entry }), host, port or 80)
   end
 
-  it("covers a name and all below it", function()
+  it("covers a name and all its subdomains", function()
     for _, entry in ipairs { "a.test", ".a.test", "*.a.test", "A.TEST", "a.test." } do
       assert.is_true(covers(entry, "a.test"), entry)
       assert.is_true(covers(entry, "x.y.a.test"), entry)
@@ -154,7 +154,7 @@ describe("no_proxy", function()
     assert.is_false(covers("[::1]:81", "::1", 80))
   end)
 
-  it("covers addresses and networks, and of literals alone", function()
+  it("covers addresses and networks, for literal addresses only", function()
     for entry, cases in pairs {
       ["10.0.0.0/8"] = { "10.0.0.0", "10.255.1.2", "::ffff:10.0.0.1", no = "11.0.0.0" },
       ["192.168.4.0/22"] = { "192.168.4.0", "192.168.7.255", no = "192.168.8.0" },
@@ -173,7 +173,7 @@ describe("no_proxy", function()
     assert.is_false(covers("3.4", "1.2.3.4"))
   end)
 
-  it("refuses what is neither", function()
+  it("refuses an entry that is neither a name nor a network", function()
     for _, entry in ipairs { "10.0.0.0/33", "::/129", "a/b", "a b", "http://a", "" } do
       assert.is_nil((no_proxy.read { entry }), entry)
     end
@@ -214,7 +214,7 @@ describe("through a proxy", function()
 
   local answering = { { "expect_until", "\r\n\r\n" }, { "send", ok }, { "loop" } }
 
-  it("plain requests name the whole URL, and connections are kept", function()
+  it("http requests carry the whole URL, and connections are kept", function()
     local p <close> = listen(table.unpack(answering))
     local client <close> = client_of(p, "http", "me:p%40ss@")
     for _ = 1, 3 do assert.equal(200, get(client, "http://u:v@www.test/a?b#c")) end
@@ -229,14 +229,14 @@ describe("through a proxy", function()
       p:received(2))
   end)
 
-  it("a plain answer is what the proxy says, also 407", function()
+  it("an answer to an http request is returned as it is, also 407", function()
     local p <close> = listen({ "expect_until", "\r\n\r\n" },
       { "send", "HTTP/1.1 407 No\r\nContent-Length: 2\r\n\r\nno" }, { "loop" })
     local client <close> = client_of(p, "http")
     assert.same({ 407, "no" }, { get(client, "http://www.test/") })
   end)
 
-  it("https goes through a tunnel whose end alone hears of the request", function()
+  it("https goes through a tunnel, and the proxy does not see the request", function()
     local p <close> = listen({ "expect_until", "\r\n\r\n" },
       { "send", "HTTP/1.1 200 Connection established\r\nVia: x\r\n\r\n" },
       { "relay", web.tls_port })
@@ -291,7 +291,7 @@ describe("through a proxy", function()
     end
   end)
 
-  it("a refusal has code and stage proxy, and its words show no credentials", function()
+  it("a refusal has code and stage proxy, and its message shows no credentials", function()
     local function refusal(p, scheme)
       local client <close> = client_of(p, scheme, "me:secret@")
       local status, message, err = get(client, "https://www.test/x")
@@ -319,7 +319,7 @@ describe("through a proxy", function()
       refusal(p, "socks5"))
   end)
 
-  it("silence ends with the deadline of its stage", function()
+  it("a silent proxy is given up at the deadline of its stage", function()
     for _, scheme in ipairs { "http", "socks5" } do
       local p <close> = listen { "stall" }
       local client <close> = client_of(p, scheme, nil, { timeout = { proxy = 0.05 } })
@@ -330,7 +330,7 @@ describe("through a proxy", function()
     end
   end)
 
-  it("the total time may end there too", function()
+  it("the total time includes the time for the proxy", function()
     local p <close> = listen { "stall" }
     local client <close> = client_of(p, "http")
     local _, message, err = get(client, "https://www.test/", { timeout = 0.05 })
@@ -339,7 +339,7 @@ describe("through a proxy", function()
     assert.equal(("proxy 127.0.0.1:%d: not complete within 0.05 s"):format(p.port), message)
   end)
 
-  it("a proxy that ends or cannot be asked is told apart", function()
+  it("a proxy that closes, or takes no such host, is reported as such", function()
     local p <close> = listen({ "expect_until", "\r\n\r\n" }, { "send", "HTTP/1.1 200" })
     local client <close> = client_of(p, "http")
     local _, message, err = get(client, "https://www.test/")
@@ -368,14 +368,14 @@ describe("through a proxy", function()
     assert.equal(1, (p:connections()))
   end)
 
-  it("TRACE would have the proxy's credentials sent back", function()
+  it("TRACE is refused, as the answer would show the proxy's credentials", function()
     local p <close> = listen(table.unpack(answering))
     local client <close> = client_of(p, "http", "me:pass@")
     local _, message = client:request("TRACE", "http://www.test/")
     assert.equal("TRACE request: would have Proxy-Authorization sent back", message)
   end)
 
-  it("a proxy that is not there is named", function()
+  it("a proxy that refuses the connection is named", function()
     local port = support.system.free_port()
     local client <close> = assert(support.client { proxy = "http://127.0.0.1:" .. port })
     for _, url in ipairs { "http://www.test/", "https://www.test/" } do
@@ -385,7 +385,7 @@ describe("through a proxy", function()
     end
   end)
 
-  it("each hop of a redirect has its own, and exempt hosts have none", function()
+  it("each hop of a redirect chooses its own proxy, and exempt hosts use none", function()
     local origin <close> = listen(table.unpack(answering))
     local p <close> = listen({ "expect_until", "\r\n\r\n" }, { "send",
       ("HTTP/1.1 302 Found\r\nLocation: http://127.0.0.1:%d/there\r\nContent-Length: 0\r\n\r\n")
@@ -400,7 +400,7 @@ describe("through a proxy", function()
     assert.not_matches("[Pp]roxy", origin:received(1))
   end)
 
-  it("a request may have its own or none, and never another's connection", function()
+  it("a request may choose its own proxy or none, and never shares connections", function()
     local direct <close> = listen(table.unpack(answering))
     local first <close> = listen(table.unpack(answering))
     local second <close> = listen(table.unpack(answering))
@@ -422,7 +422,7 @@ describe("through a proxy", function()
     assert.matches("Basic YTpj", second:received(3))
   end)
 
-  it("a resolver is asked where the proxy is, not where the host is", function()
+  it("a resolver is asked for the proxy's address, not for the host's", function()
     local p <close> = listen(table.unpack(answering))
     local asked = {}
     local client <close> = assert(support.client {

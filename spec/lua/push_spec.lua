@@ -20,7 +20,7 @@ describe("a body from a function", function()
     support.verify(sluice, before)
   end)
 
-  it("that was given is not needed where 303 leads", function()
+  it("that was already sent is not needed after a 303", function()
     local p <close> = peer.listen { script = { {
       { "expect_until", "0\r\n\r\n" },
       { "send", "HTTP/1.1 303 X\r\nLocation: /next\r\nContent-Length: 0\r\n\r\n" },
@@ -32,7 +32,7 @@ describe("a body from a function", function()
     assert.equal(1, (p:connections()))
   end)
 
-  it("is asked for nothing more once a redirect has come", function()
+  it("is not called any more once a redirect has arrived", function()
     local to <close> = peer.listen { script = { {
       request_head, { "send", DONE }, { "read_all" } } } }
     local p <close> = peer.listen { script = { {
@@ -49,7 +49,7 @@ describe("a body from a function", function()
     assert.is_true(asked <= 2, asked)
   end)
 
-  it("that a step of each sending gives is pushed for that one", function()
+  it("set by a hop step is sent with that hop", function()
     local p <close> = peer.listen { script = { {
       { "expect_until", "0\r\n\r\n" },
       { "send", "HTTP/1.1 308 X\r\nLocation: /next\r\nContent-Length: 0\r\n\r\n" },

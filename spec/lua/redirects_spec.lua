@@ -78,7 +78,7 @@ describe("a redirect", function()
     end
   end)
 
-  it("is told with its history, and shows and sends no fragment", function()
+  it("is listed in the history; fragments are neither shown nor sent", function()
     local p <close> = server(answer(302, "a?x=1"), answer(301, "../b#other"), DONE)
     local response <close> = assert(client:get(p.url .. "/dir/start#part"))
     assert.equal(p.url .. "/b", response.url)
@@ -88,7 +88,7 @@ describe("a redirect", function()
     assert.is_nil(p:received(1):find("#", 1, true))
   end)
 
-  it("is followed ten times unless told otherwise", function()
+  it("is followed ten times by default", function()
     local hops = {}
     for i = 1, 11 do hops[i] = answer(302, "/" .. i) end
     local p <close> = server(table.unpack(hops))
@@ -108,7 +108,7 @@ describe("a redirect", function()
     response:dispose()
   end)
 
-  it("may come back to where it was: the count alone ends a loop", function()
+  it("may lead back to the same URL: only the count ends a loop", function()
     local p <close> = server(answer(302, "/b"), answer(302, "/a"), answer(302, "/a"), DONE)
     local response <close> = assert(client:get(p.url .. "/a"))
     assert.equal("GET /a, GET /b, GET /a, GET /a", lines_of(p))
@@ -122,7 +122,7 @@ describe("a redirect", function()
     assert.equal(11, select(2, q:received(1):gsub("GET /a ", "")))
   end)
 
-  it("is followed octet by octet, but for what could not be sent", function()
+  it("is followed byte for byte, except bytes that cannot be sent", function()
     local p <close> = server(answer(302, "/[a]|{b}^`?f[]=1|2&s=%2Fx%7C"),
       answer(302, "/a b?\xc3\xa9=\"%zz\""), DONE)
     local response <close> = assert(client:get(p.url .. "/"))
@@ -131,13 +131,13 @@ describe("a redirect", function()
     assert.equal(200, response.status)
   end)
 
-  it("without a Location is a response", function()
+  it("without a Location is returned as a response", function()
     local p <close> = server "HTTP/1.1 302 Found\r\nContent-Length: 0\r\n\r\n"
     local response <close> = assert(client:get(p.url .. "/"))
     assert.equal(302, response.status)
   end)
 
-  it("to a scheme that is not ours, or nowhere, is refused", function()
+  it("to an unknown scheme or an empty host is refused", function()
     for _, location in ipairs { "ftp://127.0.0.1/", "http://", "javascript:alert(1)",
       "http+unix://%2Fsocket/" } do
       local p <close> = server(answer(302, location))
@@ -147,7 +147,7 @@ describe("a redirect", function()
     end
   end)
 
-  it("needs a body that can be sent again where it is sent again", function()
+  it("that resends the body needs one that can be sent again", function()
     local p <close> = server(answer(307, "/next"))
     local pieces = { "a", "b" }
     local response, _, err = client:post(p.url .. "/", {
@@ -157,7 +157,7 @@ describe("a redirect", function()
     assert.equal("redirect", err.code)
   end)
 
-  it("with a leased body sends the same bytes and disposes it once", function()
+  it("with a leased body sends the same bytes and disposes the lease once", function()
     local p <close> = server(answer(308, "/next"), DONE)
     local writer <close> = sluice.writer {}
     local lease = writer:write("leased"):detach()
@@ -167,7 +167,7 @@ describe("a redirect", function()
     assert.has_error(function() lease:dispose() end)
   end)
 
-  it("takes no secrets to another origin, and none back", function()
+  it("sends no secrets to another origin, nor back to the first one", function()
     local port = support.system.free_port()
     local home <close> = server(answer(302, ("http://127.0.0.1:%d/away"):format(port)), DONE)
     local away <close> = peer.listen {
@@ -191,7 +191,7 @@ describe("a redirect", function()
     end
   end)
 
-  it("of 303 leaves the trailers behind with the body", function()
+  it("of 303 drops the trailers with the body", function()
     local p <close> = peer.listen { script = { {
       { "expect_until", "0\r\nX-Sum: 1\r\n\r\n" }, { "send", answer(303, "/next") }, request_head,
       { "send", DONE }, { "read_all" },
@@ -209,7 +209,7 @@ describe("a redirect", function()
     assert.equal(1, select(2, p:received(1):gsub("Trailer:", "")))
   end)
 
-  it("keeps the user info of its origin, however its target is written", function()
+  it("keeps the user info within its origin, however its target is written", function()
     for _, way in ipairs { "relative", "absolute" } do
       local port = support.system.free_port()
       local origin = way == "absolute" and ("http://127.0.0.1:%d"):format(port) or ""
@@ -224,7 +224,7 @@ describe("a redirect", function()
     end
   end)
 
-  it("takes no field marked secret to another origin, and none back", function()
+  it("sends no field marked secret to another origin, nor back to the first one", function()
     local port = support.system.free_port()
     local home <close> = server(answer(302, "/near"),
       answer(302, ("http://127.0.0.1:%d/away"):format(port)), DONE)
@@ -265,7 +265,7 @@ describe("a redirect", function()
   }
   for name, case in pairs(bodies) do
     for _, way in ipairs { "buffered", "streamed" } do
-      it(("is followed whatever becomes of its body: %s one %s"):format(way, name), function()
+      it(("is followed however its body ends: %s, %s"):format(way, name), function()
         for _, hold in ipairs { false, true } do
           local to <close> = server(DONE)
           local head = ("HTTP/1.1 302 F\r\nLocation: %s/next\r\n%s\r\n"):format(to.url, case[1])
@@ -302,7 +302,7 @@ describe("a redirect", function()
     assert.equal(1, (p:connections()))
   end)
 
-  it("is followed on the only connection allowed, or on the next when that closes", function()
+  it("is followed on the only allowed connection, or on its successor if it closes", function()
     local own <close> = support.client { pool = { per_origin = 1, total = 1 } }
     local head = "HTTP/1.1 302 F\r\nLocation: /next\r\nContent-Length: 4\r\n\r\n"
     local p <close> = peer.listen { script = {
@@ -317,7 +317,7 @@ describe("a redirect", function()
 
   -- ---- Location ----
 
-  it("with two equal Location lines has one place to go to, with different ones none", function()
+  it("with two equal Location lines is followed, with different ones refused", function()
     local head = "HTTP/1.1 302 F\r\nLocation: /a\r\nContent-Length: 0\r\nlocation: %s\r\n\r\n"
     local p <close> = server(head:format "/a", DONE)
     local response <close> = assert(client:get(p.url .. "/"))
@@ -330,7 +330,7 @@ describe("a redirect", function()
     assert.equal(("GET %s/: two Location fields that differ"):format(q.url), message)
   end)
 
-  it("to what is no URL names the request and what is wrong", function()
+  it("to a malformed URL fails, naming the request and what is wrong", function()
     for location, reason in pairs {
       ["http://a:99999/"] = "Location: the port is larger than 65535",
       ["http://[::1/"] = "Location: ",
@@ -347,7 +347,7 @@ describe("a redirect", function()
     end
   end)
 
-  it("with user info is refused, and shows it to nobody", function()
+  it("with user info is refused, and the message does not show it", function()
     local to <close> = server(DONE)
     for _, location in ipairs { "http://user:pass@127.0.0.1:%d/", "//user@127.0.0.1:%d/",
       "http://@127.0.0.1:%d/" } do
@@ -360,7 +360,7 @@ describe("a redirect", function()
     assert.equal(0, (to:connections()))
   end)
 
-  it("of a unix socket stays within it", function()
+  it("of a unix socket stays on that socket", function()
     local function url_of(one) return "http+unix://" .. sluice.url.escape(one.path) .. "/" end
     local other <close> = peer.listen { family = "unix", script = { { { "stall" } } } }
     local web <close> = server(DONE)
@@ -383,7 +383,7 @@ describe("a redirect", function()
 
   -- ---- bodies ----
 
-  it("instead of 100 has a body sent to the new place that nobody was asked for", function()
+  it("instead of 100 sends the body, which was not read yet, to the new URL", function()
     for _, status in ipairs { 307, 308 } do
       local p <close> = peer.listen { script = {
         { request_head, { "send", answer(status, "/next") }, { "expect_end" } },
@@ -400,7 +400,7 @@ describe("a redirect", function()
     end
   end)
 
-  it("has no body sent again of which pieces were given", function()
+  it("does not resend a body if pieces of it were already taken", function()
     local p <close> = peer.listen { script = { {
       { "expect_until", "piece" }, { "send", answer(307, "/next") }, { "read_all" } } } }
     local asked = 0

@@ -1,5 +1,5 @@
--- What the Lua layer adds to responses: who is blamed for misuse, whose turn it is while a body is
--- always there, and what pieces cost that are kept.
+-- What the Lua layer adds to responses: blame for misuse, turns for other tasks while bytes are
+-- always ready, and the cost of pieces that are kept.
 
 local sluice = require "sluice"
 local support = require "spec.support"
@@ -51,7 +51,7 @@ describe("a response", function()
     end
   end)
 
-  it("names the caller's line for arguments that are none", function()
+  it("names the caller's line for invalid arguments", function()
     local p <close> = peer.listen { script = { {
       request_head, { "send", DONE }, request_head,
       { "send", "HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\n" }, { "stall" },
@@ -75,7 +75,7 @@ describe("a response", function()
     blamed(function() local _ = forward:lines() end)
   end)
 
-  it("names the caller's line for requests that are none", function()
+  it("names the caller's line for invalid requests", function()
     local url = "http://127.0.0.1:1/"
     local empty = sluice.buffer()
     local sequence = empty:sequence()
@@ -107,7 +107,7 @@ describe("a response", function()
     end
   end)
 
-  it("saves with no options that do not exist", function()
+  it("refuses to save with unknown options", function()
     local p <close> = peer.listen { script = { { request_head, { "send", DONE }, { "stall" } } } }
     local response <close> = assert(client:get(p.url .. "/"))
     local path = os.tmpname()
@@ -141,7 +141,7 @@ describe("a response", function()
       for _ = 1, 100 do
         local line, message, err = reader:read(2, "l")
         if not line then return nil, message, err end
-        reader:read "n" -- mostly none is there
+        reader:read "n" -- there is a number only now and then
       end
       return true
     end,
@@ -167,7 +167,7 @@ describe("a response", function()
 
   -- In each step something comes: the wait is over before the timers are looked at, and the next
   -- one begins behind them.
-  it("that goes on with every step ends at its deadline", function()
+  it("that receives bytes with every step ends at its deadline", function()
     local p <close> = peer.listen { records = false, script = { {
       request_head, { "send", ENDLESS }, { "dribble", pattern(1 << 20), 50, 0.0002 }, { "loop" },
     } } }
@@ -198,7 +198,7 @@ describe("a response", function()
   end)
 
   for name, read in pairs(ways) do
-    it("whose bytes are always there lets others run, and the deadline: " .. name, function()
+    it("whose bytes are always there lets other tasks and the deadline run: " .. name, function()
       for _, call in support.each_style(sluice) do
         local p <close> = endless()
         local ticks, goes_on = 0, true
@@ -245,7 +245,7 @@ describe("a response", function()
 
   -- ---- what is kept ----
 
-  it("gives pieces that do not keep their segments", function()
+  it("gives pieces that do not keep whole segments in memory", function()
     local count = 300
     local p <close> = peer.listen { script = { {
       request_head, { "send", "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n" },
@@ -269,7 +269,7 @@ describe("a parser", function()
   before_each(function() before = support.snapshot(sluice) end)
   after_each(function() support.verify(sluice, before) end)
 
-  it("gives pieces that do not keep their segments", function()
+  it("gives pieces that do not keep whole segments in memory", function()
     local parser = sluice.http_parser {}
     parser:feed "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
     local pieces = {}

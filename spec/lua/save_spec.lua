@@ -92,7 +92,7 @@ describe("saving a response", function()
     assert.same({ "file" }, names())
   end)
 
-  it("replaces what a link leads to, and keeps the link", function()
+  it("replaces the target of a link and keeps the link", function()
     local p <close> = answer "new"
     local target = directory .. "/target"
     assert(lfs.link("target", path, true))
@@ -114,14 +114,14 @@ describe("saving a response", function()
   end)
 
   for style, call in support.each_style(sluice) do
-    it("writes into a FIFO as it is read " .. style, function()
+    it("writes into a FIFO at the speed of its reader " .. style, function()
       local body = pattern(400000)
       local p <close> = answer(body)
       run(("mkfifo '%s'"):format(path))
       call(function()
         each_way(p, function(response)
           local copy = directory .. "/copy"
-          -- Opened both ways it opens at once, whoever else has it.
+          -- Opened for reading and writing, it opens at once.
           local holding <close> = assert(io.open(path, "r+"))
           local reading = assert(io.popen(
             ("head -c %d '%s' > '%s'"):format(#body, path, copy), "w"))
@@ -137,7 +137,7 @@ describe("saving a response", function()
     end)
   end
 
-  it("says that nobody reads from a FIFO, and loses nothing", function()
+  it("reports a FIFO without a reader, and keeps the body", function()
     local p <close> = answer "new"
     run(("mkfifo '%s'"):format(path))
     each_way(p, function(response)
@@ -151,7 +151,7 @@ describe("saving a response", function()
     assert.equal("named pipe", lfs.attributes(path, "mode"))
   end)
 
-  it("stops where a FIFO that is full is cancelled", function()
+  it("stops if it is cancelled while a FIFO is full", function()
     local p <close> = answer(pattern(1 << 20))
     run(("mkfifo '%s'"):format(path))
     local holding <close> = assert(io.open(path, "r+")) -- luacheck: ignore
@@ -166,7 +166,7 @@ describe("saving a response", function()
     assert.equal("cancelled", (saving:await()))
   end)
 
-  it("raises when part of the body was taken", function()
+  it("raises if part of the body was already read", function()
     local p <close> = answer(("line\n"):rep(100))
     for name, take in pairs {
       read = function(response) response:read(1) end,
@@ -207,7 +207,7 @@ describe("saving a response", function()
     assert.same({}, names())
   end)
 
-  it("reports all of it to on_progress before it returns", function()
+  it("reports the full size to on_progress before it returns", function()
     local size = 3 << 20
     local p <close> = answer(pattern(size))
     for _, call in support.each_style(sluice) do
@@ -223,7 +223,7 @@ describe("saving a response", function()
     end
   end)
 
-  it("leaves the old file where the last report raises", function()
+  it("keeps the old file if the last report raises", function()
     local size = 3 << 20
     local p <close> = answer(pattern(size))
     server.write(path, "old")
@@ -240,7 +240,7 @@ describe("saving a response", function()
     assert.same({ "file" }, names())
   end)
 
-  it("leaves its descriptor to no program that is started meanwhile", function()
+  it("does not leave its file open in programs that are started meanwhile", function()
     local p <close> = peer.listen { records = false, script = { {
       request_head, { "send", "HTTP/1.1 200 OK\r\nContent-Length: 6\r\n\r\nabc" }, { "hold" },
       { "send", "def" }, { "stall" },

@@ -41,7 +41,7 @@ describe("sluice.all", function()
     end)
   end
 
-  it("passes cancellation on at once, the tasks go on", function()
+  it("returns at once when it is cancelled, and the tasks go on", function()
     local tasks, done = {}, 0
     for i = 1, 3 do
       tasks[i] = sluice.spawn(function()
@@ -72,7 +72,7 @@ describe("sluice.all", function()
     assert.equal("other", results[2])
   end)
 
-  it("refuses what is no array of tasks", function()
+  it("refuses a value that is not an array of tasks", function()
     assert.error_matches(function() sluice.all() end, "array of tasks expected, got nil")
     assert.error_matches(function() sluice.all "x" end, "array of tasks expected, got string")
     for _, value in ipairs { 5, true, {}, print } do
@@ -81,7 +81,7 @@ describe("sluice.all", function()
     end
   end)
 
-  it("waits for completions, too, whose end without a value is one", function()
+  it("waits for completions, too, also if they end without a value", function()
     local p <close> = support.peer.listen { script = { { { "send", "x" }, { "close" } } } }
     local transport <close> = assert(sluice.connect {
       host = "127.0.0.1", port = p.port, transport = support.transport(),
@@ -99,7 +99,7 @@ describe("sluice.run", function()
   before_each(function() before = support.snapshot(sluice) end)
   after_each(function() support.verify(sluice, before) end)
 
-  it("raises when every task waits for another", function()
+  it("raises if all tasks wait for each other", function()
     local first, second
     local closed = 0
     local function wait_for_each_other(before_that)
@@ -128,7 +128,7 @@ describe("sluice.run", function()
     end
   end)
 
-  it("waits for a task that waits for anything else, however long", function()
+  it("waits for a task that waits for something else, however long", function()
     local p <close> = support.peer.listen { script = {
       { { "expect_until", "\r\n\r\n" }, { "pause", 0.05 },
         { "send", "HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\ndone" }, { "stall" } },
@@ -164,7 +164,7 @@ describe("sluice.await", function()
     assert.same({ "own", 1, 2 }, { sluice.await(own, 1, 2) })
   end)
 
-  it("refuses what cannot be awaited", function()
+  it("refuses values that cannot be awaited", function()
     for _, value in ipairs { 5, "x", true, {}, print, io.stdout } do
       assert.error_matches(function() sluice.await(value) end, "task or completion expected")
     end

@@ -50,7 +50,7 @@ describe("a request that is sent", function()
     assert.is_truthy(server:received(1):find("x-both: own\r\n", 1, true))
   end)
 
-  it("asks for codings only where it can decode what comes", function()
+  it("asks for codings only if the answer can be decoded", function()
     for _, options in ipairs { { decompress = false }, { headers = { Range = "bytes=0-1" } } } do
       assert(client:get(server.url .. "/", options)):dispose()
     end
@@ -59,7 +59,7 @@ describe("a request that is sent", function()
     assert.is_truthy(server:received(1):find("Accept-Encoding", 1, true))
   end)
 
-  it("says that its body is empty where one is expected, and only there", function()
+  it("declares an empty body only for methods that expect a body", function()
     for _, verb in ipairs { "post", "put", "patch" } do
       assert(client[verb](client, server.url .. "/")):dispose()
     end

@@ -1,4 +1,4 @@
--- Which transport a client gets: asked for, frozen, and what a machine makes of it.
+-- Which transport a client gets: the default, the option, and what the machine can do.
 
 local script = require "spec.support.script"
 local sluice = require "sluice"
@@ -16,7 +16,7 @@ local function is_listed(list, name)
 end
 
 describe("the platform", function()
-  it("tells what it has, and the same again", function()
+  it("reports its capabilities, the same each time", function()
     local platform = sluice.platform()
     assert.equal("boolean", type(platform.supported))
     assert.is_truthy(({ full = 1, reduced = 1, none = 1 })[platform.expected_benefit])
@@ -28,7 +28,7 @@ describe("the platform", function()
     assert.not_equal("changed", sluice.platform().supported)
   end)
 
-  it("has threads everywhere, and epoll here", function()
+  it("has the threads backend everywhere, and epoll on Linux", function()
     local backends = sluice.platform().backends
     assert.is_true(is_listed(backends, "threads"))
     assert.is_true(is_listed(backends, "epoll"))
@@ -42,7 +42,7 @@ for _, name in ipairs(sluice.platform().backends) do
   if name ~= "poll" then side_by_side[#side_by_side + 1] = name end
 end
 
--- The modules that ask the platform are loaded anew, over a core that says so.
+-- The modules that query the platform are loaded again, over a core that reports this one.
 local function without_completions(f)
   local core = require "sluice.core"
   local kept = {}
@@ -97,7 +97,7 @@ describe("the transport of a client", function()
     assert.equal("good", response:text())
   end
 
-  it("is stream unless asked for", function()
+  it("is stream by default", function()
     local client <close> = sluice.client()
     assert.equal("stream", client:stats().transport)
     get(client)
@@ -142,7 +142,7 @@ describe("the transport of a client", function()
     end
   end)
 
-  it("never changes: an old client ends what it does beside a new one of another mode", function()
+  it("never changes: an old client finishes its requests beside one of another mode", function()
     local slow <close> = peer.listen { repeat_last = true, script = { {
       { "expect_until", "\r\n\r\n" },
       { "send", "HTTP/1.1 200 OK\r\nContent-Length: 8\r\n\r\nhalf" }, { "hold" },
@@ -165,7 +165,7 @@ describe("the transport of a client", function()
     assert.same({}, slow:failures())
   end)
 
-  it("of completions keeps two blocks of 8 KiB for each idle connection, and gives them back",
+  it("by completions holds two blocks of 8 KiB per idle connection, and releases them",
     function()
       for _, pooling in ipairs { true, false } do
         for mode, bytes in pairs { stream = 0, completion = 16384 } do
@@ -188,7 +188,7 @@ describe("the transport of a client", function()
       end
     end)
 
-  it("is told once to the logger, at construction", function()
+  it("is reported to the logger once, at construction", function()
     local lines = {}
     local function logger(level, text) lines[#lines + 1] = level .. ": " .. text end
     local client <close> = sluice.client { transport = "completion", logger = logger }
@@ -210,14 +210,14 @@ describe("the transport of a client", function()
     assert.equal(1, #lines)
   end)
 
-  it("has to make sense", function()
+  it("is refused if it is invalid", function()
     for _, transport in ipairs { "streem", 5, { mode = "threads" }, { backend = "ring" },
       { kind = "stream" } } do
       assert.error_matches(function() sluice.client { transport = transport } end, "transport")
     end
   end)
 
-  it("over a backend that is not here is a failure, not another backend", function()
+  it("fails if the named backend is missing, and takes no other", function()
     without_completions(function(poor)
       for _, mode in ipairs { "stream", "completion" } do
         local transport = { mode = mode, backend = "epoll" }
@@ -236,7 +236,7 @@ describe("the transport of a client", function()
 end)
 
 describe("a machine without completion transport", function()
-  it("gives stream clients, and one warning each, at construction", function()
+  it("makes stream clients, each with one warning at construction", function()
     local p <close> = peer.listen { script = { { { "expect_until", "\r\n\r\n" },
       { "send", "HTTP/1.1 204 No Content\r\n\r\n" }, { "stall" } } }, repeat_last = true }
     without_completions(function(poor)
@@ -259,7 +259,7 @@ describe("a machine without completion transport", function()
     support.settle(sluice)
   end)
 
-  it("warns once in a state where nobody logs, however often one connects", function()
+  it("warns once per state if there is no logger, however many connect", function()
     local p <close> = peer.listen { script = { { { "stall" } } }, repeat_last = true }
     local count = 0
     local warned = _G.warn
@@ -303,7 +303,7 @@ describe("a kernel that refuses io_uring", function()
   ]]
 
   for name, number in pairs { EPERM = 1, ENOSYS = 38, ENOMEM = 12 } do
-    it(("with %s: the next best takes its place, a named one fails"):format(name), function()
+    it(("with %s: the next best is used, a client that names it fails"):format(name), function()
       local p <close> = peer.listen { script = { { { "expect_until", "\r\n\r\n" },
         { "send", "HTTP/1.1 204 No Content\r\n\r\n" }, { "stall" } } } }
       local status, output = script.run(refused, p.url .. "/", tostring(number))

@@ -74,9 +74,9 @@ describe("types.d.lua", function()
   before_each(function() client = support.client() end)
   after_each(function() client:close() end)
 
-  it("is Lua", function() assert(loadfile "lua/sluice/types.d.lua") end)
+  it("is valid Lua", function() assert(loadfile "lua/sluice/types.d.lua") end)
 
-  it("names what the module has", function()
+  it("names the functions of the module", function()
     local functions, values = {}, {}
     for name, value in pairs(sluice) do
       local set = type(value) == "table" and values or functions
@@ -89,7 +89,7 @@ describe("types.d.lua", function()
       "null", "array_mt", "empty_array"))
   end)
 
-  it("names the methods of what the core makes", function()
+  it("names the methods of the core's objects", function()
     for _, class in ipairs { "sluice.sequence", "sluice.reader", "sluice.body_reader",
       "sluice.lease", "sluice.writer", "sluice.buffer", "sluice.task", "sluice.loop",
       "sluice.transport", "sluice.http_parser" } do
@@ -100,7 +100,7 @@ describe("types.d.lua", function()
     assert.same({ get = true, all = true }, types["sluice.headers"].methods)
   end)
 
-  it("names the methods of what Lua makes", function()
+  it("names the methods of the objects made in Lua", function()
     check_methods("sluice.client", set_of(Client, "absolute", "forget_plans", "is_home", "new",
       "schema"))
     check_methods("sluice.request", set_of(Request, "new", "build", "shared_schema", "close",
@@ -149,7 +149,7 @@ describe("types.d.lua", function()
     end
   end)
 
-  it("names the counters, and what a platform has", function()
+  it("names the counters and the platform's fields", function()
     check_fields("sluice.stats", set_of(sluice.stats()))
     check_fields("sluice.platform", set_of(sluice.platform()))
     local stats = client:stats()
@@ -157,7 +157,7 @@ describe("types.d.lua", function()
     check_fields("sluice.client_stats", set_of(stats))
   end)
 
-  it("names the fields of a response, and each is there", function()
+  it("names the fields of a response, and each exists", function()
     local answer = "HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\ngood"
     local p <close> = support.peer.listen {
       script = { { { "expect_until", "\r\n\r\n" }, { "send", answer }, { "stall" } } } }

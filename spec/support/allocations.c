@@ -3,8 +3,8 @@
  *
  * Works where it is also preloaded (LD_PRELOAD), so for scripts in a process of
  * their own. Every caller is counted, the Lua interpreter too; free is not, as
- * each block freed was counted when it was made. What may fail is told by who
- * calls: code of sluice/core.so, which reaches the allocator and mmap by itself.
+ * each block freed was counted when it was made. What may fail is known by the
+ * caller: code of sluice/core.so, which reaches the allocator and mmap by itself.
  *
  *   allocations.count()          calls so far in this process
  *   allocations.fail(mode, n)    from now on the module's n-th call fails: "once",
@@ -36,7 +36,7 @@ static atomic_ulong calls;
 
 static uintptr_t code_begin; /* of the module */
 static uintptr_t code_end;
-static unsigned long first_failure; /* 0: none is to fail */
+static unsigned long first_failure; /* 0: no call fails */
 static unsigned long last_failure;
 static atomic_ulong own_calls; /* by the module, from any of its threads */
 static atomic_ulong failures;

@@ -1,4 +1,5 @@
---- Certificates for specs, made by the script beside this file and kept for a day.
+--- Certificates for specs, made by the script beside this file and kept for a day. Two processes
+-- may ask for them at the same time: the script never changes a set that it has handed out.
 --
 --   local certificates = require "spec.support.certificates"
 --   certificates.chain("good")  certificates.key("good")  certificates.file("root.pem")
@@ -11,7 +12,7 @@ local certificates = {}
 
 local directory
 
---- Where they lie.
+--- The directory of the certificates.
 function certificates.directory()
   if not directory then
     local status, output = server.run { "sh", "spec/support/certificates" }

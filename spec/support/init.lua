@@ -103,6 +103,20 @@ function support.verify(sluice, before)
   if difference then error(difference, 2) end
 end
 
+--- Collects garbage until this process has no file of that path open: what a context writes to is
+-- open as long as the context, which goes with the last of its handles.
+function support.collect_until_closed(sluice, path)
+  local deadline = system.clock() + 20
+  local is_open
+  repeat
+    sluice.loop():step(0)
+    collectgarbage()
+    is_open = false
+    for _, link in pairs(peer.descriptors()) do is_open = is_open or link == path end
+    if is_open and system.clock() > deadline then error(path .. ": still open", 2) end
+  until not is_open
+end
+
 -- ---- inputs ----
 
 --- for offset, head, tail in support.each_cut(bytes): every cut in two, both ends included.

@@ -134,7 +134,7 @@ struct pipe {
 
 struct connection {
     int fd;       /* -1 when over */
-    int upstream; /* of "relay"; -1 when there is none */
+    int upstream; /* of "relay", or -1 */
     size_t number;
     const struct script *script;
     size_t step;
@@ -143,7 +143,7 @@ struct connection {
     uint64_t deadline; /* nanoseconds; 0 when the step waits for no time */
     bool has_ended;    /* the client's end or a reset was seen */
     bool has_upstream_ended;
-    uint32_t interest; /* what epoll was told */
+    uint32_t interest; /* as set in epoll */
     uint32_t upstream_interest;
     struct record in;
     struct pipe down; /* to the client */
@@ -194,7 +194,7 @@ static int own(int fd)
     return fd;
 }
 
-/* Closing and unmarking are one step for whoever lists descriptors. */
+/* Closing and unmarking are one step for a reader of the list. */
 static void disown_and_close(int *fd)
 {
     if (*fd < 0)
@@ -222,7 +222,7 @@ static uint64_t after(double seconds)
     return now() + (uint64_t)(seconds * NANOSECONDS) + 1;
 }
 
-/* A spec without memory has nothing to say; it ends here. */
+/* A spec without memory cannot go on; it ends here. */
 static void *must_have(void *memory)
 {
     if (memory == NULL)
@@ -942,7 +942,8 @@ static void accept_all(struct peer *peer)
     }
 }
 
-/* Serves whoever waits for time or for a signal; returns the next deadline. */
+/* Serves connections that wait for time or a signal; returns the next deadline.
+ */
 static uint64_t serve_waiting(struct peer *peer)
 {
     uint64_t time = now();
@@ -1135,7 +1136,7 @@ static void check_scripts(lua_State *L, int index, struct peer *peer)
             lua_pop(L, 1);
         }
         lua_pop(L, 1);
-        /* A loop without a wait in it would never let go of the thread. */
+        /* A loop without a wait in it would never leave the thread. */
         if (script->count == 1 && script->steps[0].kind == STEP_LOOP)
             luaL_error(L, "peer: a loop over nothing");
     }
@@ -1179,8 +1180,8 @@ static void note_port(struct peer *peer)
              (unsigned)peer->port);
 }
 
-/* Fills the queue of a listener that nobody accepts from; whoever connects
- * after that gets no answer. */
+/* Fills the queue of a listener that nobody accepts from; a client that
+ * connects after that gets no answer. */
 static void fill_queue(struct peer *peer)
 {
     struct sockaddr_storage storage;

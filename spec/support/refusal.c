@@ -42,8 +42,8 @@ static int refuse_io_uring(lua_State *L)
     return refuse(L, SYS_io_uring_setup);
 }
 
-/* refusal.io_uring_enter(error = EPERM) -> true | nil, message: a ring that is
- * there is told of nothing any more */
+/* refusal.io_uring_enter(error = EPERM) -> true | nil, message: a ring that
+ * exists gets no more calls through */
 static int refuse_io_uring_enter(lua_State *L)
 {
     return refuse(L, SYS_io_uring_enter);

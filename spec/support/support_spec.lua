@@ -45,7 +45,7 @@ describe("a scripted peer", function()
     assert.equal(3, (p:connections()))
   end)
 
-  it("repeats the last list when told so", function()
+  it("repeats the last list with repeat_last", function()
     local script = { { { "send", "one" } }, { { "send", "more" } } }
     local p <close> = listen(script, { repeat_last = true })
     local got = {}
@@ -53,7 +53,7 @@ describe("a scripted peer", function()
     assert.same({ "one", "more", "more", "more" }, got)
   end)
 
-  it("says where the client left the script", function()
+  it("reports where the client deviated from the script", function()
     local p <close> = listen { { { "read", 1 }, { "expect", "GET /a" }, { "send", "x" } } }
     local bytes = peer.request(p.port, ".GET /b")
     assert.equal("", bytes)
@@ -68,7 +68,7 @@ describe("a scripted peer", function()
     assert.same({ expected }, p:failures())
   end)
 
-  it("takes bytes that came together apart again", function()
+  it("splits bytes that arrived together", function()
     local p <close> = listen {
       {
         { "expect_until", "\n" }, { "send", "1" }, { "read", 2 }, { "send", "2" },
@@ -163,7 +163,7 @@ describe("a scripted peer", function()
     assert.equal("", p:received(2))
   end)
 
-  it("relays to a server, as far as it is told", function()
+  it("relays to a server, up to a given number of bytes", function()
     local body = pattern(1 << 20)
     local behind <close> = listen({
       { { "read", 4 }, { "send", body }, { "read_all" } },
@@ -280,7 +280,7 @@ describe("fixtures", function()
 end)
 
 describe("other programs", function()
-  it("are told apart by how they end", function()
+  it("report how they ended", function()
     assert.same({ 3, "out\n" }, { server.run { "sh", "-c", "echo out; exit 3" } })
     assert.equal(127, (server.run { "/no/such/program" }))
     local pid = system.spawn { "sleep", "60" }
@@ -338,7 +338,7 @@ describe("nginx", function()
     assert.matches("Content%-Encoding: gzip", head)
   end)
 
-  it("answers with a status, nothing, a redirect or what it saw", function()
+  it("answers with a status, with nothing, with a redirect or with the request", function()
     assert.equal("404", (get "/status/404"))
     assert.equal("204", (get "/empty"))
     assert.equal("302", (get "/redirect"))

@@ -367,7 +367,7 @@ static int system_fork(lua_State *L)
     return 1;
 }
 
-/* system.close_pages(from, to) - addresses: whoever touches them is caught */
+/* system.close_pages(from, to) - addresses: any access to them is caught */
 static int system_close_pages(lua_State *L)
 {
     lua_Integer from = luaL_checkinteger(L, 1);
@@ -379,7 +379,7 @@ static int system_close_pages(lua_State *L)
     return 1;
 }
 
-/* system.close(fd) - behind the back of whoever has it open */
+/* system.close(fd) - without the knowledge of its owner */
 static int system_close(lua_State *L)
 {
     if (close((int)luaL_checkinteger(L, 1)) != 0)

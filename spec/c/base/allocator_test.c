@@ -58,7 +58,7 @@ TEST("freeing nothing is nothing")
     test_allocator_fini(&allocator);
 }
 
-TEST("a failure answers NULL and leaves what was there")
+TEST("a failure returns NULL and leaves the block as it was")
 {
     struct test_allocator allocator;
     char *text;

@@ -2,7 +2,7 @@
 
 #include "base/ascii.h"
 
-TEST("knows digits, blanks and capitals, and no other byte for one")
+TEST("recognises digits, blanks and capitals, and no other bytes")
 {
     static const char hex[] = "0123456789abcdef";
     static const char capitals[] = "0123456789ABCDEF";
@@ -27,7 +27,7 @@ TEST("knows digits, blanks and capitals, and no other byte for one")
     }
 }
 
-TEST("compares without case in ASCII alone")
+TEST("ignores case for ASCII letters only")
 {
     CHECK(sl_equal_ignoring_case(SL_VIEW("Content-LENGTH"),
                                  SL_VIEW("content-length")));

@@ -25,7 +25,7 @@ TEST("seconds become nanoseconds")
     CHECK_INT(sl_clock_from_seconds(1e-10), 0);
 }
 
-TEST("what is no length of time is none")
+TEST("an invalid length of time is refused")
 {
     CHECK_INT(sl_clock_from_seconds(0), 0);
     CHECK_INT(sl_clock_from_seconds(-1), 0);
@@ -33,7 +33,7 @@ TEST("what is no length of time is none")
     CHECK_INT(sl_clock_from_seconds((double)NAN), 0);
 }
 
-TEST("a time too long to count is for ever")
+TEST("a time too long to count means for ever")
 {
     CHECK_INT(sl_clock_from_seconds(9e9), SL_NEVER);
     CHECK_INT(sl_clock_from_seconds(1e300), SL_NEVER);

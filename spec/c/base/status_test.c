@@ -42,7 +42,7 @@ TEST("answers are not failures")
         CHECK(sl_is_failure((enum sl_status)i));
 }
 
-TEST("a failure says what and where, and forgets the one before")
+TEST("a failure says what and where, and replaces the one before")
 {
     struct sl_failure failure;
 
@@ -56,7 +56,7 @@ TEST("a failure says what and where, and forgets the one before")
     CHECK_STR(failure.reason, "line 7");
 }
 
-TEST("a reason is cut at its room")
+TEST("a reason is cut at the end of its room")
 {
     struct sl_failure failure;
     char text[1000];
@@ -78,7 +78,7 @@ TEST("an errno becomes its own message")
     CHECK_STR(failure.reason, strerror(ECONNREFUSED));
 }
 
-TEST("want of descriptors names the limit that was reached")
+TEST("running out of descriptors names the limit that was reached")
 {
     struct sl_failure failure;
     struct rlimit limit;

@@ -58,7 +58,7 @@ TEST("has a digit for every six bits")
     CHECK_INT(sl_pool_fini(&pool), 0);
 }
 
-TEST("leaves the writer alone when there is no room")
+TEST("leaves the writer unchanged if there is no room")
 {
     struct sl_writer writer;
 

@@ -80,7 +80,7 @@ TEST("integers are written in full")
     }
 }
 
-TEST("doubles look as a person would write them")
+TEST("doubles are written as a person would write them")
 {
     static const struct {
         double value;
@@ -161,7 +161,7 @@ static void check_written(double value)
         CHECK_INT(digits_of(text), shortest(value));
 }
 
-TEST("any double is read as it was written, in the fewest digits")
+TEST("any double is written in the fewest digits that read back as it")
 {
     int i;
 
@@ -178,7 +178,7 @@ TEST("any double is read as it was written, in the fewest digits")
     }
 }
 
-TEST("what is read is the nearest double")
+TEST("a decimal is read as the nearest double")
 {
     int i;
 
@@ -226,7 +226,7 @@ TEST("long decimals between two doubles fall on the right side")
     }
 }
 
-TEST("a decimal that no double is near to is refused, zero is not")
+TEST("a decimal beyond the range of doubles is refused, zero is not")
 {
     double value;
 

@@ -132,7 +132,7 @@ static void each_fixture(const struct test_fixture *fixture, void *argument)
     }
 }
 
-TEST("every fixture has its outcome whole, cut anywhere and byte by byte")
+TEST("decodes each fixture alike whole, cut anywhere and byte by byte")
 {
     size_t run_count = 0;
 
@@ -189,7 +189,7 @@ static void check_flushed(const struct sl_decoder_class *class,
     bytes_free(&coded);
 }
 
-TEST("nothing that can be decoded waits for more input, whatever the room")
+TEST("decodes all it can before it waits for input, whatever the room")
 {
     static const size_t sizes[] = {1, 700, 40000, 300000};
     static const size_t rooms[] = {7, 1000, 8192, 100000};
@@ -248,7 +248,7 @@ static void check_frames(struct sl_view frame, size_t content)
     test_allocator_fini(&allocator);
 }
 
-TEST("many small frames cost no memory each, however large their window")
+TEST("many small frames take no memory each, however large their window")
 {
     check_frames(SL_VIEW("\x28\xb5\x2f\xfd\0\x68\1\0\0"), 0);
     check_frames(SL_VIEW("\x28\xb5\x2f\xfd\0\x68\x09\0\0x"), 1);
@@ -296,7 +296,7 @@ TEST("a released decoder is rented again and allocates nothing")
     bytes_free(&text);
 }
 
-TEST("a decoder that failed or was left in the middle is as new when rented")
+TEST("a decoder that failed or was abandoned is as new when rented again")
 {
     struct bytes text = make_text(5000, 22);
     size_t i;
@@ -448,7 +448,7 @@ static void fail_fixture(const struct test_fixture *fixture, void *argument)
     }
 }
 
-TEST("every allocation may fail: a decoder works, or fails for good")
+TEST("a failing allocation leaves a decoder working, or failed for good")
 {
     size_t count = 0;
 
@@ -456,7 +456,7 @@ TEST("every allocation may fail: a decoder works, or fails for good")
     CHECK(count >= 6);
 }
 
-TEST("a failure is repeated until the reset, whatever comes")
+TEST("a failure is repeated until the reset, whatever the input")
 {
     struct test_allocator allocator;
     struct sl_pool pool;
@@ -499,7 +499,7 @@ TEST("a failure is repeated until the reset, whatever comes")
 
 /* ---- bounds ---- */
 
-TEST("a full pool ends the decoding, and says so")
+TEST("a full pool ends the decoding with an error that says so")
 {
     struct bytes zeros = make_zeros(100000);
     size_t i;
@@ -704,7 +704,7 @@ TEST("codings applied one over the other come off one by one")
     bytes_free(&text);
 }
 
-TEST("a small body holds no large block")
+TEST("a small body does not hold a large block")
 {
     struct bytes text = make_text(9000, 25);
     struct bytes coded = gzipped(bytes_view(text));

@@ -116,7 +116,7 @@ static void check_guarded(const struct subject *subject)
     bytes_free(&content);
 }
 
-TEST("touches nothing behind its input or its room")
+TEST("touches nothing beyond its input or its room")
 {
     each_subject(check_guarded);
 }
@@ -156,7 +156,7 @@ static void check_damaged(const struct subject *subject)
     bytes_free(&content);
 }
 
-TEST("damaged input leads to an answer and touches nothing behind")
+TEST("damaged input is answered without touching bytes beyond it")
 {
     each_subject(check_damaged);
 }
@@ -226,12 +226,12 @@ static void check_behind(const struct subject *subject)
     bytes_free(&content);
 }
 
-TEST("gives back every byte behind the end, also of input consumed before")
+TEST("returns every byte after the end, also of input consumed before")
 {
     each_subject(check_behind);
 }
 
-TEST("reads what was unread first, in the order in which it stood")
+TEST("reads returned bytes first, in their order")
 {
     struct test_allocator allocator;
     struct sl_pool pool;

@@ -220,7 +220,7 @@ static void check_corrupt(const struct sl_decoder_class *class,
     bytes_free(&damaged);
 }
 
-TEST("never takes damaged content for good where there is a checksum")
+TEST("never accepts damaged content if there is a checksum")
 {
     struct bytes content = make_text(300, 7);
     size_t engine;
@@ -282,7 +282,7 @@ TEST("joins the content of several gzip members")
                SL_END, SL_VIEW("middle"));
 }
 
-TEST("a match never reaches into the member before")
+TEST("a match never reaches into the previous member")
 {
     struct bytes text = make_text(500, 8);
     struct bytes coded = gzipped(bytes_view(text));
@@ -298,7 +298,7 @@ TEST("a match never reaches into the member before")
     bytes_free(&text);
 }
 
-TEST("refuses bytes behind a member that do not begin another")
+TEST("refuses bytes after a member that do not begin another")
 {
     check_gzip(join(gzipped(SL_VIEW("good")), bytes_copy("x", 1)), SL_DECODE,
                SL_VIEW("good"));
@@ -306,7 +306,7 @@ TEST("refuses bytes behind a member that do not begin another")
                SL_DECODE, SL_VIEW("good"));
 }
 
-TEST("accepts zeros behind the last member, and nothing behind these")
+TEST("accepts zeros after the last member, and nothing after them")
 {
     check_gzip(join(gzipped(SL_VIEW("good")), bytes_copy("\0\0\0\0", 4)),
                SL_END, SL_VIEW("good"));
@@ -416,7 +416,7 @@ static void check_deflate(struct bytes coded, enum sl_status status,
     bytes_free(&coded);
 }
 
-TEST("refuses bytes behind deflate data, wrapped or not")
+TEST("refuses bytes after deflate data, wrapped or not")
 {
     check_deflate(
         join(deflated(SL_VIEW("good"), AS_ZLIB, 6, 0), bytes_copy("x", 1)),
@@ -432,7 +432,7 @@ TEST("refuses zlib data that needs a dictionary")
                   SL_VIEW(""));
 }
 
-TEST("no input at all is an empty body")
+TEST("accepts no input at all as an empty body")
 {
     check_gzip(bytes_new(0), SL_END, SL_VIEW(""));
     check_deflate(bytes_new(0), SL_END, SL_VIEW(""));

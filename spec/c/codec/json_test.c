@@ -134,7 +134,7 @@ static const struct record *run_each(struct sl_view text)
 
 /* ---- what must be accepted ---- */
 
-TEST("every conforming text is read as what it says, wherever it is cut")
+TEST("every valid text is read correctly, wherever it is cut")
 {
     static const struct {
         const char *text;
@@ -209,7 +209,7 @@ TEST("a long string is read as a short one, whatever it has and wherever it is "
     }
 }
 
-TEST("a zero character is text like any other")
+TEST("a zero character is read like any other")
 {
     const struct record *record = run_each(SL_VIEW("[\"a\\u0000b\"]"));
 
@@ -235,7 +235,7 @@ TEST("a zero character is text like any other")
 #define INTEGER "an integer beyond 64 bits"
 #define DOUBLE  "a number beyond the range of doubles"
 
-TEST("every other text is refused at its first wrong byte, wherever it is cut")
+TEST("every invalid text is refused at its first wrong byte, however cut")
 {
     static const struct {
         struct sl_view text;
@@ -427,7 +427,7 @@ TEST("long strings and numbers of real segments are read across them")
     test_allocator_fini(&allocator);
 }
 
-TEST("a damaged byte anywhere gives the same outcome whatever the cuts")
+TEST("a damaged byte has the same outcome wherever the text is cut")
 {
     static const char text[] =
         "{\"k\\u00e9\":[1,-2.5e3,\"\xc3\xa9\\ud83d\\ude00\",true,{}]}";

@@ -45,7 +45,7 @@ static void check_text(struct sl_view text, struct sl_view expected)
     }
 }
 
-TEST("strings are quoted, and escaped where they must be")
+TEST("strings are quoted, and escaped where necessary")
 {
     check_text(SL_VIEW(""), SL_VIEW("\"\""));
     check_text(SL_VIEW("plain"), SL_VIEW("\"plain\""));
@@ -80,7 +80,7 @@ static void check_round(char byte, size_t place, size_t initial_size)
     guard_free(text);
 }
 
-TEST("every byte at every place of a string is read back as it was")
+TEST("every byte at every place of a string is read back unchanged")
 {
     unsigned byte;
     size_t place, i;
@@ -93,7 +93,7 @@ TEST("every byte at every place of a string is read back as it was")
     }
 }
 
-TEST("text that is not UTF-8 is refused, wherever it is wrong")
+TEST("text that is not UTF-8 is refused, wherever the error is")
 {
     static const char *const wrong[] = {
         "\xff", "\x80", "\xc3", "\xed\xa0\x80", "\xc0\xaf", "\xf4\x90\x80\x80"};
@@ -117,7 +117,7 @@ TEST("text that is not UTF-8 is refused, wherever it is wrong")
     }
 }
 
-TEST("numbers are written so that they are read as what they were")
+TEST("numbers are read back unchanged")
 {
     open_writer(1, SIZE_MAX);
     CHECK_INT(sl_json_put(&output, '['), SL_OK);
@@ -209,7 +209,7 @@ static void write_and_fail(struct sl_allocator *base, void *argument)
     CHECK_INT(sl_pool_fini(&failing), 0);
 }
 
-TEST("each allocation may fail and nothing is left of the text")
+TEST("a failing allocation leaves nothing of the text")
 {
     test_each_failure(write_and_fail, NULL);
 }

@@ -6,7 +6,7 @@
 #include <string.h>
 
 /* RFC 3629 4, written down as it stands there. The size of the character at
- * `s`, 0 when there is none. */
+ * `s`, 0 if no character begins there. */
 static size_t character(const unsigned char *s, size_t size)
 {
 #define TAIL(i)          (size > (i) && s[i] >= 0x80 && s[i] <= 0xbf)
@@ -60,7 +60,7 @@ static enum sl_status check_whole(const char *bytes, size_t size)
     return check_pieces(&piece, 1);
 }
 
-TEST("every sequence of two bytes, alone and within blocks of ASCII")
+TEST("judges every pair of bytes, alone and within blocks of ASCII")
 {
     static const size_t places[] = {0, 15, 30, 31, 32, 62, 63, 90};
     char text[100];
@@ -91,7 +91,7 @@ static const unsigned char edges[] = {
 
 #define EDGES (sizeof(edges))
 
-TEST("every four bytes out of those at which a rule changes")
+TEST("judges every four bytes of those at which a rule changes")
 {
     char text[96];
     size_t n;
@@ -135,7 +135,7 @@ TEST("characters may be cut anywhere")
     test_each_cut(sl_view(mixed, sizeof(mixed) - 1), run_cut, &expected);
 }
 
-TEST("a damaged byte is found wherever it is and wherever the cuts are")
+TEST("a damaged byte is found wherever it is and wherever text is cut")
 {
     size_t at;
 
@@ -168,7 +168,7 @@ TEST("text that ends within a character is incomplete")
     }
 }
 
-TEST("fails at the first byte that may not stand there, and for good")
+TEST("fails at the first byte not allowed in its place, and for good")
 {
     static const char *const wrong[] = {"\x80",     "\xc0",     "\xe0\x9f",
                                         "\xed\xa0", "\xf0\x8f", "\xf4\x90",

@@ -193,7 +193,7 @@ static void both_ways(const struct manner *manner)
     talk_fini(&talk);
 }
 
-TEST("sends and receives at once, with the same two completions each time")
+TEST("sends and receives at once, always with the same two completions")
 {
     each_manner(both_ways);
 }
@@ -254,7 +254,7 @@ static void left_over(const struct manner *manner)
     talk_fini(&talk);
 }
 
-TEST("gives what a receive left to the next, at once")
+TEST("passes bytes that a receive left to the next one, at once")
 {
     each_manner(left_over);
 }
@@ -283,7 +283,7 @@ static void too_small(const struct manner *manner)
     talk_fini(&talk);
 }
 
-TEST("keeps what the caller has no room for")
+TEST("keeps bytes for which the caller has no room")
 {
     each_manner(too_small);
 }
@@ -302,7 +302,7 @@ static void unasked(const struct manner *manner)
     CHECK_INT(receive(&talk, 1, SL_NEVER), SL_OK);
     check_taken(&talk, "a");
 
-    /* A failure is not something to be asked for. */
+    /* A failure leaves nothing to take. */
     CHECK_INT(receive(&talk, 9, SL_NEVER), SL_OK);
     check_taken(&talk, "bcdef");
     begin_receive(&talk, talk.world.loop.now + SL_MILLISECOND);
@@ -312,7 +312,7 @@ static void unasked(const struct manner *manner)
     talk_fini(&talk);
 }
 
-TEST("refuses a receive while nobody asked for what the last one received")
+TEST("refuses a receive until the previous one's bytes were taken")
 {
     each_manner(unasked);
 }
@@ -330,7 +330,7 @@ static void dropped(const struct manner *manner)
     talk_fini(&talk);
 }
 
-TEST("gives back what it holds when it is closed")
+TEST("releases what it holds when it is closed")
 {
     each_manner(dropped);
 }
@@ -364,7 +364,7 @@ static void cancelled(const struct manner *manner)
     talk_fini(&talk);
 }
 
-TEST("loses nothing to a receive that was cancelled or too late")
+TEST("loses no bytes when a receive is cancelled or times out")
 {
     each_manner(cancelled);
 }
@@ -420,12 +420,12 @@ static void cancel_unbegun(const struct manner *manner)
     talk_fini(&talk);
 }
 
-TEST("goes on after a send of which nothing had gone")
+TEST("goes on after a cancelled send of which no byte was sent")
 {
     each_manner(cancel_unbegun);
 }
 
-TEST("ends what is under way with cancelled when it is closed")
+TEST("ends operations under way with SL_CANCELLED when it is closed")
 {
     each_manner(closed);
 }
@@ -457,7 +457,7 @@ static void peer_ends(const struct manner *manner)
     talk_fini(&talk);
 }
 
-TEST("tells an end from a reset")
+TEST("distinguishes an end from a reset")
 {
     each_manner(peer_ends);
 }
@@ -501,7 +501,7 @@ static void secure(const struct manner *manner)
     CHECK_INT(result_of(&talk, &talk.channel->receiving), SL_END);
     talk_fini(&talk);
 
-    /* Cut off: an end that nobody vouches for. */
+    /* Cut off: an end without close_notify. */
     test_allocator_init(&talk.world.own);
     REQUIRE(talk_open(&talk, &talk.world.own.base, manner, true) == SL_OK);
     accept_peer(&talk);
@@ -513,7 +513,7 @@ static void secure(const struct manner *manner)
     talk_fini(&talk);
 }
 
-TEST("speaks TLS, and takes no cut for an end")
+TEST("speaks TLS, and does not take a truncation for an end")
 {
     each_manner(secure);
 }
@@ -537,7 +537,7 @@ static void refused(const struct manner *manner)
     }
 }
 
-TEST("tells of a handshake that fails or takes too long")
+TEST("reports a handshake that fails or takes too long")
 {
     each_manner(refused);
 }
@@ -608,7 +608,7 @@ static void ended_inside(const struct manner *manner)
     talk_fini(&asked);
 }
 
-TEST("may be ended by whom its handshake asks")
+TEST("may be ended from inside its own handshake")
 {
     each_manner(ended_inside);
 }

@@ -29,7 +29,7 @@ TEST(
     teardown();
 }
 
-TEST("hands a connection over for good, and its room to the next")
+TEST("hands a connection over for good, and its place to the next waiter")
 {
     struct sl_view hello = SL_VIEW("hello");
     struct sl_failure failure;

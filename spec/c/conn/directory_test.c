@@ -19,7 +19,7 @@ static struct sl_view key_of(int i)
     return sl_view(many[i].key, strlen(many[i].key));
 }
 
-TEST("finds each of many by its key alone")
+TEST("finds each of many entries by its key")
 {
     struct test_allocator allocator;
     struct sl_directory directory;
@@ -44,7 +44,7 @@ TEST("finds each of many by its key alone")
     test_allocator_fini(&allocator);
 }
 
-TEST("keeps the unused in the order in which they became so")
+TEST("keeps unused entries in the order in which they became unused")
 {
     struct test_allocator allocator;
     struct sl_directory directory;
@@ -100,7 +100,7 @@ static void whole_life(struct sl_allocator *allocator, void *argument)
     sl_directory_fini(&directory);
 }
 
-TEST("adds to longer chains where there is no memory for buckets")
+TEST("goes on with longer chains if there is no memory for buckets")
 {
     test_each_failure(whole_life, NULL);
 }

@@ -8,7 +8,7 @@
 
 static struct scene scene;
 
-TEST("brings a response and keeps the connection")
+TEST("delivers a response and keeps the connection")
 {
     scene_init(&scene);
     struct sl_exchange *exchange = scene_begin(&scene, GET);
@@ -35,7 +35,7 @@ TEST("brings a response and keeps the connection")
     scene_fini(&scene);
 }
 
-/* ---- addresses of the client's own ---- */
+/* ---- addresses from the client's own source ---- */
 
 static struct sl_lookup *wanted;
 static int starts;
@@ -140,7 +140,7 @@ TEST("waits for the rest wherever a response is cut")
 
 /* ---- ends of connections ---- */
 
-TEST("sends again, once, when a reused connection has died unseen")
+TEST("sends again, once, if a reused connection had died unnoticed")
 {
     scene_init(&scene);
     struct sl_exchange *exchange = scene_begin(&scene, GET);
@@ -168,7 +168,7 @@ TEST("sends again, once, when a reused connection has died unseen")
     scene_fini(&scene);
 }
 
-TEST("does not send again what is not idempotent and went out")
+TEST("does not resend a request that is not idempotent and was sent")
 {
     scene_init(&scene);
     struct sl_exchange *exchange = scene_begin(&scene, GET);
@@ -209,7 +209,7 @@ TEST("never reports a truncated body complete")
     scene_fini(&scene);
 }
 
-TEST("retires a connection with bytes behind its message")
+TEST("retires a connection with bytes after its message")
 {
     scene_init(&scene);
     struct sl_exchange *exchange = scene_begin(&scene, GET);
@@ -226,7 +226,7 @@ TEST("retires a connection with bytes behind its message")
     scene_fini(&scene);
 }
 
-TEST("delivers what a new server says unasked, and never uses it again")
+TEST("delivers what a new server sends unasked, and never uses it again")
 {
     scene_init(&scene);
     struct sl_exchange *exchange = scene_begin(&scene, GET);
@@ -258,7 +258,7 @@ TEST("delivers what a new server says unasked, and never uses it again")
     scene_fini(&scene);
 }
 
-TEST("closes an idle connection whose peer speaks or leaves")
+TEST("closes an idle connection whose peer sends or closes")
 {
     for (int speaks = 0; speaks < 2; speaks++) {
         scene_init(&scene);
@@ -305,7 +305,7 @@ TEST("waits in the queue, in order, for a place")
     scene_expect(&scene, peer, GET);
     CHECK_INT(second->phase, SL_EXCHANGE_ACTIVE);
     CHECK_INT(third->phase, SL_EXCHANGE_WAITING);
-    sl_exchange_release(third); /* who leaves the queue leaves no hole */
+    sl_exchange_release(third); /* leaving the queue leaves no hole */
     peer_send(peer, HELLO);
     while (second->completion.state != SL_COMPLETION_DONE)
         CHECK_INT(sl_loop_step(&scene.world.loop, SL_SECOND), SL_OK);
@@ -345,7 +345,7 @@ static struct sl_exchange *begin_late(int64_t deadline)
     return exchange;
 }
 
-TEST("ends with a total time that began before it")
+TEST("ends by a total deadline that began before it")
 {
     scene_init(&scene);
     int64_t due = sl_clock_now() + 5 * SL_MILLISECOND;
@@ -395,7 +395,7 @@ TEST("sends a body behind its head, and again from the start")
     scene_fini(&scene);
 }
 
-TEST("delivers a final answer that comes during the upload")
+TEST("delivers a final answer that arrives during the upload")
 {
     scene_init(&scene);
     struct sl_exchange *exchange;
@@ -418,7 +418,7 @@ TEST("delivers a final answer that comes during the upload")
     scene_fini(&scene);
 }
 
-TEST("takes pushed bytes while its response is read")
+TEST("accepts pushed bytes while its response is read")
 {
     scene_init(&scene);
     struct sl_exchange *exchange;
@@ -482,7 +482,7 @@ static void check_failed(struct sl_exchange *exchange, const char *reason)
     sl_exchange_release(exchange);
 }
 
-TEST("ends with more or less of a pushed body than was declared")
+TEST("fails if a pushed body is longer or shorter than declared")
 {
     scene_init(&scene);
     struct sl_exchange *exchange;
@@ -502,7 +502,7 @@ TEST("ends with more or less of a pushed body than was declared")
     scene_fini(&scene);
 }
 
-TEST("ends when there is no memory for a pushed piece")
+TEST("fails if there is no memory for a pushed piece")
 {
     scene_init(&scene);
     struct sl_exchange *exchange;
@@ -518,7 +518,7 @@ TEST("ends when there is no memory for a pushed piece")
     scene_fini(&scene);
 }
 
-TEST("tells whoever pushes that its time is over")
+TEST("notifies the pusher when the deadline has passed")
 {
     scene_init(&scene);
     struct sl_exchange *exchange;
@@ -540,7 +540,7 @@ TEST("tells whoever pushes that its time is over")
     scene_fini(&scene);
 }
 
-TEST("waits for 100 only as long as it is worth it")
+TEST("waits for 100 until it comes, the server refuses, or a second passes")
 {
     static const char head[] = "POST / HTTP/1.1\r\nHost: x\r\n"
                                "Content-Length: 4\r\nExpect: 100-continue"
@@ -574,7 +574,7 @@ TEST("waits for 100 only as long as it is worth it")
     scene_fini(&scene);
 }
 
-/* ---- letting go ---- */
+/* ---- disposing ---- */
 
 TEST("drains a short rest and keeps the connection")
 {
@@ -598,7 +598,7 @@ TEST("drains a short rest and keeps the connection")
     scene_fini(&scene);
 }
 
-TEST("closes where the rest is long, late or of unknown end")
+TEST("closes if the rest is long, late or of unknown length")
 {
     static const char *const heads[] = {
         "HTTP/1.1 200 OK\r\nContent-Length: 1000000\r\n\r\n",
@@ -657,7 +657,7 @@ TEST("counts the connections of several clients")
     scene_fini(&scene);
 }
 
-TEST("ends with cancelled wherever it is, and leaves nothing")
+TEST("can be cancelled in every phase, and leaves nothing behind")
 {
     for (int steps = 0; steps < 6; steps++) {
         test_note("after %d steps", steps);
@@ -732,7 +732,7 @@ static void whole_life(struct sl_allocator *allocator, void *argument)
     scene_close(&scene);
 }
 
-TEST("gives back everything whichever allocation fails")
+TEST("releases everything whichever allocation fails")
 {
     test_each_failure(whole_life, NULL);
 }
@@ -769,7 +769,7 @@ static void secure_scene(struct sl_exchange **asked)
     framed_provider.context_release(origin.context);
 }
 
-TEST("may be ended by whom its handshake asks")
+TEST("may be ended from inside its own handshake")
 {
     struct sl_exchange *exchange;
     int peer;

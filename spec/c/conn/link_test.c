@@ -183,7 +183,7 @@ static void plain(const struct manner *manner)
     pair_fini(&pair);
 }
 
-TEST("passes bytes through when there is no TLS, and any end is an end")
+TEST("passes bytes through without TLS, and takes any end as an end")
 {
     each_manner(plain);
 }
@@ -214,7 +214,7 @@ static void ends(const struct manner *manner)
     }
 }
 
-TEST("delivers all content before its end, and knows a clean one")
+TEST("delivers all content before its end, and recognises a clean end")
 {
     each_manner(ends);
 }
@@ -257,12 +257,12 @@ static void sends_at_once(const struct manner *manner)
     pair_fini(&pair);
 }
 
-TEST("sends by one call what it has encrypted")
+TEST("sends what it has encrypted by one call")
 {
     each_manner(sends_at_once);
 }
 
-/* ---- what TLS has to say for itself ---- */
+/* ---- what TLS sends by itself ---- */
 
 static void greet(struct pair *pair, const struct manner *manner)
 {
@@ -309,7 +309,7 @@ static void stuck(const struct manner *manner)
     CHECK_INT(sent, 0);
     CHECK(sl_link_is_stuck(&pair.link));
 
-    /* Whoever receives meanwhile sees that it can go on. */
+    /* A receiver is notified that it can go on. */
     peer_bytes(&pair, "half", 4);
     while (sl_link_is_stuck(&pair.link) && sl_clock_now() < until) {
         CHECK_INT(sl_loop_step(&pair.world.loop, SL_MILLISECOND), SL_OK);
@@ -318,7 +318,7 @@ static void stuck(const struct manner *manner)
     CHECK_INT(send_once(&pair, &sent), SL_OK);
     CHECK_INT(sent, 8);
 
-    /* So does whoever sends. */
+    /* So is a sender. */
     peer_bytes(&pair, "D\0\1xM\0\10half", 11);
     CHECK_INT(receive(&pair, &received), SL_OK);
     CHECK_INT(receive_once(&pair), SL_AGAIN);
@@ -343,7 +343,7 @@ static void stuck(const struct manner *manner)
     pair_fini(&pair);
 }
 
-TEST("sends nothing while the peer is in the middle of a message")
+TEST("sends nothing while the peer has sent only part of a message")
 {
     each_manner(stuck);
 }
@@ -411,7 +411,7 @@ static void flood(const struct manner *manner)
     pair_fini(&pair);
 }
 
-TEST("does not gather answers for a peer that asks and does not read")
+TEST("does not gather answers for a peer that sends and does not read")
 {
     each_manner(flood);
 }
@@ -528,7 +528,7 @@ static void say_while_idle(const struct manner *manner)
     }
 }
 
-TEST("a link is quiet while its peer has said nothing that is for us")
+TEST("a link is quiet until its peer sends something for the program")
 {
     each_manner(say_while_idle);
 }
@@ -555,7 +555,7 @@ static void say_behind_answer(const struct manner *manner)
     }
 }
 
-TEST("what came behind an answer is seen wherever it is")
+TEST("bytes after an answer are noticed wherever they are held")
 {
     each_manner(say_behind_answer);
 }

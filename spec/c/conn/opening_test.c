@@ -123,7 +123,7 @@ static void welcome(int peer)
     REQUIRE(send(peer, "W\0\0", 3, MSG_NOSIGNAL) == 3);
 }
 
-TEST("gives a plain link and when each stage was over")
+TEST("returns a plain link and the time at which each stage ended")
 {
     struct wait wait;
     const struct sl_opening_times *times;
@@ -150,7 +150,7 @@ TEST("gives a plain link and when each stage was over")
     teardown();
 }
 
-TEST("secures what it has connected, and brings the peer")
+TEST("secures its connection, and returns the peer's identity")
 {
     struct wait wait;
     int peer;
@@ -210,7 +210,7 @@ TEST("names the stage that failed")
     teardown();
 }
 
-TEST("gives each stage its time")
+TEST("gives each stage its own deadline")
 {
     struct sl_opening_deadlines deadlines = {SL_NEVER, 20 * SL_MILLISECOND,
                                              SL_NEVER, SL_NEVER};
@@ -238,7 +238,7 @@ TEST("gives each stage its time")
     teardown();
 }
 
-TEST("leaves nothing wherever it is destroyed")
+TEST("leaves nothing behind whenever it is destroyed")
 {
     for (int steps = 0; steps < 4; steps++) {
         struct wait wait;
@@ -327,7 +327,7 @@ static void hear(int peer, struct sl_view question)
             "\r\n")
 #define ANSWER SL_VIEW("HTTP/1.1 200 OK\r\n\r\n")
 
-TEST("tunnels before it secures, and says when it was through")
+TEST("tunnels before it secures, and reports when the tunnel was open")
 {
     struct wait wait;
     const struct sl_opening_times *times;
@@ -395,7 +395,7 @@ static void expect_rest(void)
     teardown();
 }
 
-TEST("leaves what follows a SOCKS5 reply to the link")
+TEST("leaves bytes after a SOCKS5 reply to the link")
 {
     expect_rest();
     mode = SL_TRANSPORT_COMPLETION;
@@ -429,7 +429,7 @@ static void answer_in_pieces(const struct sl_view *pieces, size_t count,
     teardown();
 }
 
-TEST("hears the proxy however its answer is cut")
+TEST("reads the proxy's answer however it is cut")
 {
     test_each_cut(ANSWER, answer_in_pieces, NULL);
 }
@@ -483,7 +483,7 @@ TEST("a proxy's refusal, end and silence are failures of its stage")
                    "tunnel not open within 0.02 s");
 }
 
-TEST("TLS has its own time behind a tunnel")
+TEST("TLS has its own deadline after a tunnel")
 {
     struct sl_opening_deadlines deadlines = {SL_NEVER, SL_NEVER, 20 * SL_SECOND,
                                              20 * SL_MILLISECOND};
@@ -503,7 +503,7 @@ TEST("TLS has its own time behind a tunnel")
     teardown();
 }
 
-TEST("does not begin where the proxy cannot be asked")
+TEST("does not begin if the proxy cannot take the request")
 {
     struct sl_opening_options options = {
         .connect.host = "192.0.2.1",
@@ -525,7 +525,7 @@ TEST("does not begin where the proxy cannot be asked")
     teardown();
 }
 
-TEST("leaves nothing wherever its tunnel is destroyed")
+TEST("leaves nothing behind whenever its tunnel is destroyed")
 {
     for (int steps = 0; steps < 5; steps++) {
         struct wait wait;
@@ -604,7 +604,7 @@ static void whole_life(struct sl_allocator *allocator, void *argument)
     close_world();
 }
 
-TEST("gives back everything whichever allocation fails")
+TEST("releases everything whichever allocation fails")
 {
     bool is_tunneled = false;
 

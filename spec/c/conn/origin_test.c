@@ -4,7 +4,7 @@
 
 /* ---- lending ---- */
 
-TEST("lends an idle connection at once, the one used last first")
+TEST("lends an idle connection at once, the most recently used first")
 {
     struct sl_connection *last;
     int peers[2];
@@ -27,7 +27,7 @@ TEST("lends an idle connection at once, the one used last first")
     teardown();
 }
 
-TEST("serves those who wait in the order of asking")
+TEST("serves waiters in the order of asking")
 {
     int peer;
 
@@ -53,7 +53,7 @@ TEST("serves those who wait in the order of asking")
     teardown();
 }
 
-TEST("lends late: a connection that becomes free before the own one is open")
+TEST("lends a connection that becomes free before the new one is open")
 {
     int peers[2];
 
@@ -80,7 +80,7 @@ TEST("lends late: a connection that becomes free before the own one is open")
     teardown();
 }
 
-TEST("keeps a connection that nobody waits for any more")
+TEST("keeps a connection for which nobody waits any more")
 {
     int peers[2];
 
@@ -100,7 +100,7 @@ TEST("keeps a connection that nobody waits for any more")
     teardown();
 }
 
-TEST("forgets without a word that a connection for nobody failed")
+TEST("reports nothing if a connection fails for which nobody waits")
 {
     int peer;
 
@@ -118,7 +118,7 @@ TEST("forgets without a word that a connection for nobody failed")
     teardown();
 }
 
-TEST("opens a new one where none that was used will do")
+TEST("opens a new connection for a waiter that refuses used ones")
 {
     int peers[2];
 
@@ -143,7 +143,7 @@ TEST("opens a new one where none that was used will do")
     teardown();
 }
 
-TEST("gives the room of one that leaves to the next")
+TEST("gives the place of a closed connection to the next waiter")
 {
     int peer;
 
@@ -163,7 +163,7 @@ TEST("gives the room of one that leaves to the next")
     teardown();
 }
 
-TEST("refuses the one whose connection could not be opened, and no other")
+TEST("refuses only the waiter whose connection could not be opened")
 {
     int peer;
 
@@ -186,7 +186,7 @@ TEST("refuses the one whose connection could not be opened, and no other")
 
 /* ---- what is remembered ---- */
 
-TEST("knows one origin for each key, and forgets the oldest of the unused")
+TEST("has one origin for each key, and forgets the oldest unused one")
 {
     struct sl_origin *again;
     char key[16];
@@ -280,7 +280,7 @@ static void whole_life(struct sl_allocator *allocator, void *argument)
     close_pool();
 }
 
-TEST("gives back everything whichever allocation fails")
+TEST("releases everything whichever allocation fails")
 {
     test_each_failure(whole_life, NULL);
     is_proxied = true;

@@ -181,7 +181,7 @@ static struct sl_exchange *send_large(FILE **file, const struct sl_view *texts,
     return exchange;
 }
 
-TEST("fails at once where a file shrinks while it is sent")
+TEST("fails at once if a file shrinks while it is sent")
 {
     /* To nothing, into a page, and by its last byte. */
     static const off_t sizes[] = {0, 4096 * 1000 + 17, (off_t)LARGE - 1};
@@ -225,7 +225,7 @@ static enum sl_status cut_and_send(struct sl_transport *transport,
     return counted->send_mapped(transport, views, count, sent);
 }
 
-TEST("fails at once where a file shrinks within a send")
+TEST("fails at once if a file shrinks within a send")
 {
     static const off_t sizes[] = {0, 17, 4096 * 3, 4096 * 3 + 17, 59999};
 
@@ -275,7 +275,7 @@ TEST("sends a head and pieces that are given without waiting at once")
     count_sends(exchange);
     CHECK_INT(sl_exchange_want(exchange, SL_WANT_WHOLE, 0), SL_AGAIN);
     world_settle(&scene.world);
-    CHECK_INT(sends, 0); /* whoever pushes has not come yet */
+    CHECK_INT(sends, 0); /* the pusher has not come yet */
     CHECK_INT(sl_exchange_want_room(exchange), SL_OK);
     for (size_t i = 0; i < 8; i++)
         push(exchange, i * (BODY / 8), BODY / 8);
@@ -303,7 +303,7 @@ TEST("sends a head and a chunked body at once")
     scene_fini(&scene);
 }
 
-TEST("sends the head of a body whose first piece takes its time")
+TEST("sends the head before a first piece that is slow to arrive")
 {
     struct sl_exchange *exchange = create();
 
@@ -324,7 +324,7 @@ TEST("sends the head of a body whose first piece takes its time")
     scene_fini(&scene);
 }
 
-TEST("asks for no piece while 100 is waited for")
+TEST("asks for no piece while it waits for 100")
 {
     scene_init(&scene);
     struct sl_exchange *exchange;

@@ -4,7 +4,7 @@
 
 /* ---- limits ---- */
 
-TEST("gives room under the total to the origin whose waiter is oldest")
+TEST("gives a place under the total to the origin of the oldest waiter")
 {
     int peers[3];
 
@@ -33,7 +33,7 @@ TEST("gives room under the total to the origin whose waiter is oldest")
     teardown();
 }
 
-TEST("takes the room of another origin's idle connection, the oldest first")
+TEST("takes the place of other origins' idle connections, the oldest first")
 {
     int peers[3];
 
@@ -51,7 +51,7 @@ TEST("takes the room of another origin's idle connection, the oldest first")
     teardown();
 }
 
-TEST("costs the same to serve, whatever waits elsewhere")
+TEST("serving costs the same, whatever waits elsewhere")
 {
     static struct user crowd[1000];
     int peers[2];
@@ -83,7 +83,7 @@ TEST("costs the same to serve, whatever waits elsewhere")
     teardown();
 }
 
-TEST("closes what has been idle for too long")
+TEST("closes connections that have been idle for too long")
 {
     int peer;
 
@@ -100,7 +100,7 @@ TEST("closes what has been idle for too long")
     teardown();
 }
 
-TEST("gives a connection up before its server does")
+TEST("closes an idle connection before its server does")
 {
     int peers[2];
 
@@ -134,7 +134,7 @@ TEST("gives a connection up before its server does")
 
 /* ---- ends ---- */
 
-TEST("refuses the queue when it closes, and lets others finish")
+TEST("refuses queued waiters when it closes, and lets others finish")
 {
     int peers[2];
 
@@ -159,7 +159,7 @@ TEST("refuses the queue when it closes, and lets others finish")
     teardown();
 }
 
-TEST("ends what is opened for nobody when it closes")
+TEST("cancels connections that are opened for nobody when it closes")
 {
     int peer;
 

@@ -94,7 +94,7 @@ TEST("gives a sequence across its segments, and again")
     }
 }
 
-TEST("copies from where it stands")
+TEST("copies from its current position")
 {
     char bytes[32];
 
@@ -165,7 +165,7 @@ TEST("reads or maps a range of a file as it is sent, and again")
     may_map = false;
 }
 
-TEST("reads what cannot be mapped")
+TEST("reads a file that cannot be mapped")
 {
     int ends[2];
     struct sl_view view;
@@ -183,7 +183,7 @@ TEST("reads what cannot be mapped")
     close(ends[1]);
 }
 
-TEST("sends no more of a file that has grown than was declared")
+TEST("sends only the declared bytes of a file that has grown")
 {
     for (int way = 0; way < 2; way++) {
         FILE *file = make_file("declared");
@@ -200,7 +200,7 @@ TEST("sends no more of a file that has grown than was declared")
     may_map = false;
 }
 
-TEST("reports a file that is shorter than it was, also while it is mapped")
+TEST("reports a file that has shrunk, also while it is mapped")
 {
     FILE *file = make_file("short");
 

@@ -56,7 +56,7 @@ static void expect_request(const struct sl_tunnel_target *target,
     test_allocator_fini(&allocator);
 }
 
-TEST("asks for host and port, and says who asks")
+TEST("asks for host and port, with the proxy's credentials")
 {
     const struct sl_tunnel_target literal = {"2001:db8::1", 8443, NULL, NULL};
     const struct sl_tunnel_target nameless = {"192.0.2.1", 1, "u", NULL};
@@ -75,7 +75,7 @@ TEST("asks for host and port, and says who asks")
                               "Proxy-Authorization: Basic dTo=\r\n\r\n");
 }
 
-TEST("opens at the head of any 2xx, whatever that says of a body")
+TEST("opens after the head of any 2xx, whatever it says about a body")
 {
     expect("HTTP/1.1 200 Connection established\r\n\r\n", &plain, SL_OK, NULL);
     expect("HTTP/1.0 200 OK\r\nVia: x\r\n\r\n", &plain, SL_OK, NULL);
@@ -88,7 +88,7 @@ TEST("opens at the head of any 2xx, whatever that says of a body")
            &plain, SL_OK, NULL);
 }
 
-TEST("refusals have words, and none of the credentials")
+TEST("refusals have messages that show no credentials")
 {
     expect("HTTP/1.1 407 Proxy Authentication Required\r\n"
            "Proxy-Authenticate: Basic realm=\"x\"\r\n"
@@ -122,7 +122,7 @@ TEST("refuses a proxy that speaks another protocol")
 }
 
 /* Wherever that is cut: how much is surplus when the head ends depends on it. */
-TEST("refuses bytes behind the head of a 2xx")
+TEST("refuses bytes after the head of a 2xx")
 {
     struct sl_view answer =
         SL_VIEW("HTTP/1.1 200 OK\r\n\r\nHTTP/1.1 200 OK\r\n\r\n");
@@ -135,7 +135,7 @@ TEST("refuses bytes behind the head of a 2xx")
     answer_in_pieces(&answer, 1, &expected);
 }
 
-TEST("an answer without end meets a limit")
+TEST("an endless answer meets a limit")
 {
     static const char line[] = "X-Long: 0123456789012345678901234567890123\r\n";
     struct test_allocator allocator;
@@ -159,7 +159,7 @@ TEST("an answer without end meets a limit")
     test_allocator_fini(&allocator);
 }
 
-TEST("refuses what does not fit, and hosts that are none")
+TEST("refuses what does not fit, and invalid hosts")
 {
     static const struct {
         size_t host;
@@ -206,7 +206,7 @@ static void whole_life(struct sl_allocator *allocator, void *argument)
     }
 }
 
-TEST("gives back everything whichever allocation fails")
+TEST("releases everything whichever allocation fails")
 {
     test_each_failure(whole_life, NULL);
 }

@@ -58,7 +58,7 @@ static void expect_refusal(struct sl_view answers,
 /* "no login, succeeded" */
 #define THROUGH "\5\0\5\0\0\1\0\0\0\0\0\0"
 
-TEST("names travel as names, literals as addresses")
+TEST("names are sent as names, literals as addresses")
 {
     const struct sl_tunnel_target four = {"192.0.2.1", 80, NULL, NULL};
     const struct sl_tunnel_target six = {"2001:db8::1", 0x1234, NULL, NULL};
@@ -71,7 +71,7 @@ TEST("names travel as names, literals as addresses")
                    "\x12\x34"));
 }
 
-TEST("credentials are said only where they are asked for")
+TEST("credentials are sent only if the proxy asks for them")
 {
     expect(SL_VIEW("\5\2\1\0\5\0\0\1\0\0\0\0\0\0"), &known,
            SL_VIEW("\5\2\0\2\1\2me\4pass\5\1\0\3\013www.example\x01\xbb"));
@@ -79,7 +79,7 @@ TEST("credentials are said only where they are asked for")
            SL_VIEW("\5\2\0\2\5\1\0\3\013www.example\x01\xbb"));
 }
 
-TEST("takes an address of any kind in the reply, and no byte behind it")
+TEST("accepts any kind of address in the reply, and no byte after it")
 {
     struct test_allocator allocator;
     struct talk talk;
@@ -104,7 +104,7 @@ TEST("takes an address of any kind in the reply, and no byte behind it")
     test_allocator_fini(&allocator);
 }
 
-TEST("refusals have words")
+TEST("refusals have messages")
 {
     static const char *const words[] = {
         "it failed",
@@ -166,7 +166,7 @@ static void expect_begin(const struct sl_tunnel_target *target,
     test_allocator_fini(&allocator);
 }
 
-TEST("refuses what has no room in a byte's count")
+TEST("refuses texts whose length does not fit into a byte")
 {
     char most[256] = {0};
     char more[257] = {0};
@@ -217,7 +217,7 @@ static void whole_life(struct sl_allocator *allocator, void *argument)
     }
 }
 
-TEST("gives back everything whichever allocation fails")
+TEST("releases everything whichever allocation fails")
 {
     test_each_failure(whole_life, NULL);
 }

@@ -63,7 +63,7 @@ static enum sl_status push(const char *text)
     return status;
 }
 
-TEST("has nothing to send when there is no body")
+TEST("has nothing to send if there is no body")
 {
     struct sl_view view;
 
@@ -125,7 +125,7 @@ TEST("frames pushed pieces as chunks and ends them with trailers")
     close_upload();
 }
 
-TEST("holds pushed pieces to the declared length")
+TEST("refuses pushed pieces beyond the declared length")
 {
     open_upload();
     sl_upload_set_pushed(&upload, 8);
@@ -284,7 +284,7 @@ TEST("reads or maps a file between other sources, and again")
     may_map = false;
 }
 
-TEST("shows what comes before a file together with it")
+TEST("shows bytes before a file together with the file")
 {
     struct sl_view views[4];
     FILE *file = make_large_file();
@@ -307,7 +307,7 @@ TEST("shows what comes before a file together with it")
     fclose(file);
 }
 
-TEST("neither reads nor maps a file that much comes before")
+TEST("neither reads nor maps a file while many bytes come before it")
 {
     FILE *file = make_large_file();
     struct sl_view views[2];
@@ -347,7 +347,7 @@ TEST("never copies what is mapped")
     fclose(file);
 }
 
-TEST("reports a file that is shorter now, or cannot be read")
+TEST("reports a file that has shrunk, or cannot be read")
 {
     FILE *file = make_large_file();
     int directory = open("/", O_RDONLY | O_CLOEXEC);
@@ -421,7 +421,7 @@ static void live(struct sl_allocator *failing, void *argument)
     sl_pool_fini(&pool);
 }
 
-TEST("loses nothing when memory is short")
+TEST("loses nothing if memory runs out")
 {
     FILE *file = make_large_file();
 

@@ -142,7 +142,7 @@ TEST("reads sizes in both cases, with leading zeros and extensions")
     check_good("00000000000000000000\r\n", "");
 }
 
-TEST("leaves what follows the last size line alone")
+TEST("does not touch what follows the last size line")
 {
     struct expectation expected = {"ok", 2, 10, SL_END, NULL, false};
 
@@ -150,7 +150,7 @@ TEST("leaves what follows the last size line alone")
                   &expected);
 }
 
-TEST("takes bare LF only when told to")
+TEST("accepts bare LF only if allowed")
 {
     struct expectation expected = {"hello!", 6, 16, SL_END, NULL, true};
 
@@ -170,7 +170,7 @@ TEST("refuses sizes that overflow, at the digit that does it")
               "chunk size has too many digits");
 }
 
-TEST("tells what came before a failure first")
+TEST("returns the payload before a failure first")
 {
     check_bad("5\r\nhello\r\n3\r\nabcd", "helloabc", SL_PROTOCOL,
               "chunk longer than its size");
@@ -178,7 +178,7 @@ TEST("tells what came before a failure first")
               "chunk size is not a hexadecimal number");
 }
 
-TEST("limits each extension on its own")
+TEST("limits each extension separately")
 {
     char wire[2048];
     size_t used = 0;
@@ -225,7 +225,7 @@ static size_t count_calls(size_t chunk, size_t total, const char *extension)
     return decoded.calls;
 }
 
-TEST("hands small chunks on in one piece and large ones where they lie")
+TEST("joins small chunks into one piece and passes large ones in place")
 {
     CHECK_INT(count_calls(1, 4096, ""), 1);
     CHECK_INT(count_calls(16, 16384, ""), 1);
@@ -240,7 +240,7 @@ TEST("hands small chunks on in one piece and large ones where they lie")
               1);
 }
 
-TEST("leaves bytes alone that others see")
+TEST("does not write to bytes that others hold")
 {
     static const char wire[] = "3\r\nabc\r\n2;x\r\nde\r\n0\r\n";
     static const char *const expected[] = {"abc", "de"};
@@ -264,7 +264,7 @@ TEST("leaves bytes alone that others see")
     CHECK_BYTES(start, sizeof(wire) - 1, wire, sizeof(wire) - 1);
 }
 
-TEST("says the same for random chunks, cut at random")
+TEST("reads random chunks alike, cut at random")
 {
     unsigned seed = 1;
     int round;

@@ -161,12 +161,12 @@ static void check_failures(const struct test_fixture *fixture, void *argument)
     test_each_failure(check_failing, &expectation);
 }
 
-TEST("every fixture says the same, wherever it is cut")
+TEST("every fixture gives the same events, wherever it is cut")
 {
     test_fixture_each("spec/fixtures/http", check_cuts, NULL);
 }
 
-TEST("every fixture gives all memory back, whichever allocation fails")
+TEST("every fixture releases all memory, whichever allocation fails")
 {
     test_fixture_each("spec/fixtures/http", check_failures, NULL);
 }

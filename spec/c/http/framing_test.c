@@ -88,7 +88,7 @@ TEST("gives no body to any answer to HEAD, 1xx, 204 and 304")
     }
 }
 
-TEST("ends at the head what has no body, and retires who frames it wrongly")
+TEST("ends a bodiless response at its head, and retires a misframed one")
 {
     static const char *const fields[] = {
         "Content-Length: 5\r\nContent-Length: 6\r\n",
@@ -136,7 +136,7 @@ TEST("reads how long the server keeps the connection")
     check_idle("Keep-Alive: timeout=99999999999999999999\r\n", -1);
 }
 
-TEST("ignores framing fields in a tunnel's answer, even bad ones")
+TEST("ignores framing fields in a tunnel's answer, even invalid ones")
 {
     check_kind("HTTP/1.1 200 OK\r\nContent-Length: x\r\n\r\n", tunnel,
                SL_FRAMING_NONE, false);
@@ -232,7 +232,7 @@ TEST("reads lengths without overflow")
     check_length("7;q=1", false, 0);
 }
 
-TEST("takes fields of similar names for nothing")
+TEST("ignores fields with similar names")
 {
     check_kind("HTTP/1.1 200 OK\r\nContent-Lengthy: 5\r\nXontent-Length: 5\r\n"
                "Transfer_Encoding: chunked\r\nConnectiox: close\r\n"

@@ -109,7 +109,7 @@ TEST("keeps table and text in one block of their own, however it is cut")
                   &segment_size);
 }
 
-TEST("consumes its own bytes and leaves the rest")
+TEST("consumes only its own bytes")
 {
     struct fixture fixture;
 
@@ -123,7 +123,7 @@ TEST("consumes its own bytes and leaves the rest")
     close_fixture(&fixture);
 }
 
-TEST("finds fields without case, one after the other, but no hidden ones")
+TEST("finds fields ignoring case, one by one, except hidden ones")
 {
     struct fixture fixture;
     struct sl_head *head = &fixture.head;
@@ -144,7 +144,7 @@ TEST("finds fields without case, one after the other, but no hidden ones")
     close_fixture(&fixture);
 }
 
-TEST("starts anew after reset, also in the middle and after a failure")
+TEST("starts again after reset, also from the middle and after a failure")
 {
     struct fixture fixture;
 
@@ -206,7 +206,7 @@ TEST("takes every status from 100 to 999")
 }
 
 /* Every byte in every place of a field line, at sizes around a vector's. */
-TEST("refuses every control in a value and every byte that is no token's")
+TEST("refuses controls in values and non-token bytes in names")
 {
     struct fixture fixture;
     int byte, size;
@@ -304,7 +304,7 @@ static void build(struct limit_case *limit_case, size_t line, size_t head)
     limit_case->size = used + 2;
 }
 
-TEST("holds its limits to the byte")
+TEST("keeps its limits to the byte")
 {
     struct limit_case limit_case = {defaults, NULL, 0, SL_OK, NULL};
 
@@ -342,7 +342,7 @@ TEST("holds its limits to the byte")
     free(limit_case.text);
 }
 
-TEST("refuses a name longer than its table can tell")
+TEST("refuses a name longer than its table can record")
 {
     struct limit_case limit_case = {
         {200000, 200000, 256, false}, NULL, 0, SL_LIMIT, "field name too long"};
@@ -377,7 +377,7 @@ TEST("grows its table past one block when the limits allow it")
     free(limit_case.text);
 }
 
-TEST("reads limits that are smaller than a status line")
+TEST("obeys limits that are smaller than a status line")
 {
     struct sl_head_limits limits = {4, 16384, 256, false};
     struct fixture fixture;
@@ -451,7 +451,7 @@ static void parse_failing(struct sl_allocator *allocator, void *argument)
     CHECK_INT(sl_pool_fini(&pool), 0);
 }
 
-TEST("survives every failing allocation, and repeats that it failed")
+TEST("survives every failing allocation, and repeats its failure")
 {
     test_each_failure(parse_failing, NULL);
 }

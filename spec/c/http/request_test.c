@@ -118,7 +118,7 @@ TEST("refuses every byte that could split a request line")
     close_fixture(&fixture);
 }
 
-TEST("refuses a method that is no token and a target that is empty")
+TEST("refuses a method that is not a token, and an empty target")
 {
     static const char *const methods[] = {"",        "GET ",   "G ET",
                                           "GET\r\n", "G\xe4T", "GET/"};
@@ -187,7 +187,7 @@ TEST("refuses an empty field name")
     close_fixture(&fixture);
 }
 
-TEST("knows the fields that are the client's own")
+TEST("recognises the fields that only the client may set")
 {
     static const char *const own[] = {
         "Content-Length",
@@ -210,7 +210,7 @@ TEST("knows the fields that are the client's own")
         CHECK(!sl_request_is_framing_field(view_of(other[i])));
 }
 
-TEST("leaves the writer as it was when there is no room")
+TEST("leaves the writer as it was if there is no room")
 {
     struct fixture fixture;
     const char *error = NULL;
@@ -275,7 +275,7 @@ static void check_filled(struct sl_view head, size_t offset, const char *fields,
     guard_free(to);
 }
 
-TEST("writes the lines of one sending into a head")
+TEST("writes the fields of one sending into a head")
 {
     struct sl_view head = SL_VIEW("GET / HTTP/1.1\r\nHost: a\r\nB: 1\r\n\r\n");
     size_t offset = strlen("GET / HTTP/1.1\r\nHost: a\r\n");

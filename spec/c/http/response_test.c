@@ -89,7 +89,7 @@ static struct sl_view compress_pattern(const char *pattern, size_t size)
     return sl_view((char *)coded, stream.total_out);
 }
 
-TEST("tells each event once, then the end for ever")
+TEST("reports each event once, then the end for ever")
 {
     struct fixture fixture;
 
@@ -112,7 +112,7 @@ TEST("tells each event once, then the end for ever")
     close_fixture(&fixture);
 }
 
-TEST("knows the declared length of a body, or that there is none")
+TEST("knows whether a body has a declared length, and which")
 {
     static const struct {
         const char *head;
@@ -135,7 +135,7 @@ TEST("knows the declared length of a body, or that there is none")
     }
 }
 
-TEST("shows payload where it was received, without copying it")
+TEST("shows payload in place, without copying it")
 {
     static const size_t size = 8000;
     struct fixture fixture;
@@ -165,7 +165,7 @@ TEST("shows payload where it was received, without copying it")
     }
 }
 
-TEST("only reads an input that others see")
+TEST("only reads an input that others hold")
 {
     static const char wire[] = "HTTP/1.1 200 OK\r\n"
                                "Transfer-Encoding: chunked\r\n"
@@ -191,7 +191,7 @@ TEST("only reads an input that others see")
     close_fixture(&fixture);
 }
 
-TEST("lets a body of known length be received past it")
+TEST("lets a body of known length be received directly")
 {
     struct fixture fixture;
     struct sl_room room;
@@ -217,7 +217,7 @@ TEST("lets a body of known length be received past it")
     close_fixture(&fixture);
 }
 
-TEST("allows no receive past it where there is something to do")
+TEST("allows no direct receive if the body needs decoding or checks")
 {
     static const char *const heads[] = {
         "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n",
@@ -241,7 +241,7 @@ TEST("allows no receive past it where there is something to do")
     }
 }
 
-TEST("is complete when the input ends behind the last byte")
+TEST("is complete if the input ends after the last byte")
 {
     struct fixture fixture;
     struct sl_room room;
@@ -275,7 +275,7 @@ TEST("repeats its failure")
     close_fixture(&fixture);
 }
 
-TEST("decodes no more than its window until that is drained")
+TEST("decodes at most its window until that is drained")
 {
     static const size_t size = 1000000;
     static const size_t window = 4096;
@@ -385,7 +385,7 @@ static void check_coded_end(struct sl_view coded, const char *error)
     close_fixture(&fixture);
 }
 
-TEST("a pool that is full in the body is a limit, whatever the framing")
+TEST("reports a pool that is full in the body as a limit, in any framing")
 {
     static const char *const heads[] = {
         "Content-Length: 9000\r\n\r\n",
@@ -433,7 +433,7 @@ TEST("a pool that is full in the body is a limit, whatever the framing")
     free((void *)(uintptr_t)coded.data);
 }
 
-TEST("refuses coded data that is cut anywhere, or goes on behind its end")
+TEST("refuses coded data that is cut anywhere, or continues after its end")
 {
     struct sl_view coded = compress_pattern("hello ", 600);
     char *longer = malloc(coded.size + 1);
@@ -451,7 +451,7 @@ TEST("refuses coded data that is cut anywhere, or goes on behind its end")
     free((void *)(uintptr_t)coded.data);
 }
 
-TEST("keeps head, trailers and body when it is settled")
+TEST("keeps head, trailers and body when it is finished")
 {
     struct sl_view coded = compress_pattern("ab", 2);
     struct fixture fixture;
@@ -503,7 +503,7 @@ TEST("decodes nothing of a body that nobody wants")
     close_fixture(&fixture);
 }
 
-TEST("may be let go at any byte")
+TEST("may be disposed at any byte")
 {
     static const char wire[] =
         "HTTP/1.1 100 Continue\r\n\r\n"

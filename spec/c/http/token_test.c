@@ -17,7 +17,7 @@ TEST("knows the token characters of RFC 9110 and no other")
     }
 }
 
-TEST("takes a token as a whole, and nothing for none")
+TEST("accepts only a whole token, and never an empty one")
 {
     CHECK(sl_is_token(SL_VIEW("Content-Type")));
     CHECK(!sl_is_token(SL_VIEW("")));
@@ -31,7 +31,7 @@ TEST("takes a token as a whole, and nothing for none")
 }
 
 /* Each byte at each place of inputs around the width of a vector. */
-TEST("finds a control in a field value wherever it stands")
+TEST("finds a control anywhere in a field value")
 {
     char text[40];
     size_t size, at;
@@ -125,7 +125,7 @@ TEST("escapes bytes from the wire")
     CHECK_STR(text, "");
 }
 
-TEST("cuts what it escapes, never inside an escape")
+TEST("shortens escaped text, never inside an escape")
 {
     char long_text[256];
     char text[1024];

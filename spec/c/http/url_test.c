@@ -39,7 +39,7 @@ TEST("splits a URL into its parts without copying")
     CHECK(!url.is_ipv6);
 }
 
-TEST("tells absent parts from empty ones")
+TEST("distinguishes absent parts from empty ones")
 {
     struct sl_url url = parse_good("http://a");
 
@@ -57,7 +57,7 @@ TEST("tells absent parts from empty ones")
     CHECK_INT(url.port, 80);
 }
 
-TEST("knows the default ports, also when the port is empty")
+TEST("knows the default ports, also for an empty port")
 {
     CHECK_INT(parse_good("http://a").port, 80);
     CHECK_INT(parse_good("https://a").port, 443);
@@ -76,7 +76,7 @@ TEST("reads an IPv6 host without its brackets")
     CHECK_INT(url.port, 81);
 }
 
-TEST("takes every form of IPv6 address and no other")
+TEST("accepts every form of IPv6 address and nothing else")
 {
     static const char *const good[] = {
         "::",
@@ -134,7 +134,7 @@ TEST("takes every form of IPv6 address and no other")
     }
 }
 
-TEST("refuses what is no reference")
+TEST("refuses text that is not a URL reference")
 {
     check_bad("http://a/\n", "control character in the URL");
     check_bad("http://a/\x7f", "control character in the URL");
@@ -161,7 +161,7 @@ TEST("refuses what is no reference")
               "the port is larger than 65535");
 }
 
-TEST("takes a colon behind the first slash for no scheme")
+TEST("takes a colon after the first slash as part of the path")
 {
     struct sl_url url = parse_good("./a:b");
 
@@ -171,7 +171,7 @@ TEST("takes a colon behind the first slash for no scheme")
     CHECK_VIEW(parse_good("#a:b").fragment, "a:b");
 }
 
-TEST("gives nothing out when it refuses")
+TEST("returns nothing if it refuses")
 {
     const char *error;
     struct sl_url url = {0};
@@ -181,7 +181,7 @@ TEST("gives nothing out when it refuses")
     CHECK_INT(url.port, 7);
 }
 
-TEST("accepts as a target what a request may be sent to")
+TEST("accepts URLs to which a request may be sent")
 {
     check_target("http://a", NULL);
     check_target("https://example.org:1/a%20b?c=%ff&d='(*)'#frag", NULL);
@@ -196,7 +196,7 @@ TEST("accepts as a target what a request may be sent to")
     check_target("http+unix://%2Frun%2Fx.sock/a", NULL);
 }
 
-TEST("refuses as a target what a request may not be sent to")
+TEST("refuses URLs to which no request may be sent")
 {
     check_target("/a", "the URL has no scheme");
     check_target("//a/b", "the URL has no scheme");
@@ -262,7 +262,7 @@ static void check_parts(char byte, const char *expected)
     }
 }
 
-TEST("refuses as a target what must be percent-encoded, and names it")
+TEST("refuses bytes that must be percent-encoded, and names them")
 {
     check_parts(' ', "a space in the %s must be percent-encoded");
     check_parts('"', "'\"' in the %s must be percent-encoded");
@@ -277,7 +277,7 @@ TEST("refuses as a target what must be percent-encoded, and names it")
     check_target("http://a/#x#", "'#' in the fragment must be percent-encoded");
 }
 
-TEST("takes every other visible byte, also what no grammar has")
+TEST("accepts other visible bytes, also those outside the grammar")
 {
     int byte;
 
@@ -290,7 +290,7 @@ TEST("takes every other visible byte, also what no grammar has")
     check_target("http://a/[x]|^`{y}?a[]=1|2&q={}^`#[|]", NULL);
 }
 
-TEST("takes them in no host")
+TEST("accepts no such byte in a host")
 {
     check_bad("http://a[b]/", "invalid character in the host");
     check_bad("http://a|b/", "invalid character in the host");

@@ -171,7 +171,7 @@ TEST("refuses a base that is not absolute")
     close_fixture(&fixture);
 }
 
-TEST("resolves octet by octet, and rewrites none")
+TEST("resolves byte by byte, and rewrites no byte")
 {
     struct fixture fixture;
 
@@ -184,7 +184,7 @@ TEST("resolves octet by octet, and rewrites none")
     close_fixture(&fixture);
 }
 
-TEST("follows a Location as it is, but for what cannot be sent")
+TEST("follows a Location as it is, except bytes that cannot be sent")
 {
     static const struct vector vectors[] = {
         {"c d?e\"f|g#\xc3\xa9", "http://a/c%20d?e%22f|g#%C3%A9"},
@@ -216,7 +216,7 @@ TEST("follows a Location as it is, but for what cannot be sent")
     close_fixture(&fixture);
 }
 
-TEST("leaves the writer as it was when there is no room")
+TEST("leaves the writer as it was if there is no room")
 {
     struct fixture fixture;
     struct sl_url base = parse_good("http://a/b");
@@ -266,7 +266,7 @@ TEST("writes the host in lower case, with the dot of a rooted name")
     close_fixture(&fixture);
 }
 
-TEST("escapes what a query's field may not hold")
+TEST("escapes what a field of a query may not contain")
 {
     struct fixture fixture;
 

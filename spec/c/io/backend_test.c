@@ -153,14 +153,14 @@ static void send_and_close(const struct sl_backend_class *class)
     test_allocator_fini(&world.own);
 }
 
-TEST("sends what was submitted though the loop closes before any step")
+TEST("sends what was submitted even if the loop closes before any step")
 {
     each_backend(send_and_close);
 }
 
 #define BATCH 64
 
-TEST("what is submitted to a ring goes to the kernel with one wait, all of it")
+TEST("submits all waiting operations of a ring with one system call")
 {
     static struct task tasks[BATCH];
     const struct sl_backend_class *class = sl_backend_find("io_uring");
@@ -316,7 +316,7 @@ static void closed_elsewhere(const struct sl_backend_class *class)
     test_allocator_fini(&world.own);
 }
 
-TEST("a loop is closed on another thread than its own, at once and whole")
+TEST("a loop may be closed on another thread, at once and completely")
 {
     each_backend(closed_elsewhere);
 }
@@ -341,7 +341,7 @@ static void note_time(struct sl_timer *timer)
     timer->due = 0;
 }
 
-TEST("operations of a ring whose descriptor was closed fail, the loop goes on")
+TEST("operations of a closed ring fail, and the loop goes on")
 {
     const struct sl_backend_class *class = sl_backend_find("io_uring");
     struct sl_timer timer;
@@ -407,7 +407,7 @@ static void cancel_states(const struct sl_backend_class *class)
     }
 }
 
-TEST("a cancelled operation ends by its own completion, once")
+TEST("a cancelled operation ends once, by its own completion")
 {
     each_backend(cancel_states);
 }
@@ -472,7 +472,7 @@ static void cancel_races(const struct sl_backend_class *class)
     world_fini(&world);
 }
 
-TEST("cancelling races arriving: nothing is lost and all is told once")
+TEST("a cancel that races with bytes loses nothing, notifies once")
 {
     each_backend(cancel_races);
 }
@@ -513,7 +513,7 @@ static void many_at_once(const struct sl_backend_class *class)
     world_fini(&world);
 }
 
-TEST("takes more operations at once than a queue has places")
+TEST("accepts more operations at once than a queue has places")
 {
     each_backend(many_at_once);
 }
@@ -545,14 +545,14 @@ static void ended_by_loop(const struct sl_backend_class *class)
     test_allocator_fini(&world.own);
 }
 
-TEST("closing the loop cancels all and tells nobody")
+TEST("closing the loop cancels everything and notifies nobody")
 {
     each_backend(ended_by_loop);
 }
 
-/* ---- a kernel that does not let go ---- */
+/* ---- a kernel that never ends operations ---- */
 
-/* Operations of this backend end never, not even when cancelled. */
+/* Operations of this backend never end, not even when cancelled. */
 static struct sl_backend stuck;
 
 static bool stuck_is_present(void)
@@ -652,7 +652,7 @@ static const struct sl_backend_class stuck_class = {
     .has_pending = stuck_has_pending,
 };
 
-TEST("the loop's close gives up in time, and what was lent is never freed")
+TEST("the loop's close gives up in time, and never frees lent memory")
 {
     static const struct manner manner = {SL_TRANSPORT_COMPLETION, &stuck_class};
     /* Left to itself with what is lent: not from an allocator that counts. */

@@ -35,7 +35,7 @@ static void init(struct told *told)
     sl_completion_init(&told->completion, &world.loop, deliver);
 }
 
-TEST("is told once, by a step, with its result")
+TEST("is delivered once, by a step, with its result")
 {
     struct told told;
 
@@ -56,7 +56,7 @@ TEST("is told once, by a step, with its result")
     world_fini(&world);
 }
 
-TEST("its version rises with each use; finished at once it is not told")
+TEST("its version rises with each use; finished at once, it is not delivered")
 {
     struct told told;
 
@@ -98,7 +98,7 @@ TEST("may be ended in every state, also while others are delivered")
     world_fini(&world);
 }
 
-TEST("what becomes ready while delivering has one more round, then waits")
+TEST("what becomes ready during delivery has one more round, then waits")
 {
     struct told told;
 
@@ -115,7 +115,7 @@ TEST("what becomes ready while delivering has one more round, then waits")
     world_fini(&world);
 }
 
-TEST("in the background it is no operation")
+TEST("does not count as an operation in the background")
 {
     struct told told;
 

@@ -128,7 +128,7 @@ static void open_world(void)
     sl_resolver_set_lookup(world.resolver, lookup);
 }
 
-/* Lets go of what cancelled operations still hold. */
+/* Releases what cancelled operations still hold. */
 static void close_world(void)
 {
     world_fini(&world);
@@ -210,7 +210,7 @@ static void connect_name(const struct manner *manner)
     close(listener);
 }
 
-TEST("goes on to the next address when one is refused")
+TEST("goes on to the next address if one is refused")
 {
     each_manner(connect_name);
 }
@@ -433,12 +433,12 @@ static void refused(const struct manner *manner)
     close_world();
 }
 
-TEST("says what refused, after all addresses have")
+TEST("reports the refusal after all addresses have refused")
 {
     each_manner(refused);
 }
 
-TEST("says that a name does not resolve")
+TEST("reports a name that does not resolve")
 {
     struct sl_connect_options options = options_for(NULL, "nowhere.test", 80);
     struct try try;
@@ -614,7 +614,7 @@ static void race(const struct manner *manner)
     full_close(&full);
 }
 
-TEST("does not wait for an address that hangs when there is another")
+TEST("does not wait for an address that hangs if there is another")
 {
     each_manner(race);
 }
@@ -704,12 +704,12 @@ static void own_source(const struct manner *manner)
     close(listener);
 }
 
-TEST("asks a source of the caller's own, once for all at the same time")
+TEST("asks the caller's own source once for simultaneous connects")
 {
     each_manner(own_source);
 }
 
-TEST("a source's failure is the connector's, and names the host")
+TEST("a failing source fails the connect, and the host is named")
 {
     struct sl_connect_options options = options_for(NULL, "service.test", 80);
     struct sl_failure failure;
@@ -789,7 +789,7 @@ static void give_up(const struct manner *manner)
     close(listener);
 }
 
-TEST("may be given up at any time, and leaves nothing")
+TEST("may be given up at any time, and leaves nothing behind")
 {
     each_manner(give_up);
 }

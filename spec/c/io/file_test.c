@@ -93,7 +93,7 @@ TEST("appends to what the buffer holds")
     fclose(file);
 }
 
-TEST("reports the end of a file, and one that cannot be read")
+TEST("reports the end of a file, and a file that cannot be read")
 {
     FILE *file = make_file("0123456789");
     int directory = open("/", O_RDONLY | O_CLOEXEC);
@@ -167,7 +167,7 @@ TEST("maps range by range, from any position")
     free(content);
 }
 
-TEST("maps what the kernel can say EFAULT of, and nothing that is no file")
+TEST("maps files only, so that a lost page is an EFAULT from the kernel")
 {
     FILE *stream = make_file("some bytes");
     struct sl_file file;
@@ -205,7 +205,7 @@ static void read_with(struct sl_allocator *failing, void *argument)
     close_buffer();
 }
 
-TEST("loses nothing when memory is short")
+TEST("loses nothing if memory runs out")
 {
     char content[201];
     FILE *file;

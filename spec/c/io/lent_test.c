@@ -80,7 +80,7 @@ TEST("a small receive goes to the block, a large one to segments")
     close_lent();
 }
 
-TEST("what came is handed over in order, in parts of any size")
+TEST("received bytes are handed over in order, in parts of any size")
 {
     for (size_t want = 1; want < 95; want++) {
         for (size_t size = 1; size <= 92; size += 13) {
@@ -104,7 +104,7 @@ TEST("what came is handed over in order, in parts of any size")
     }
 }
 
-TEST("lent memory outlives who lent it until the operation is over")
+TEST("lent memory outlives its lender until the operation is over")
 {
     size_t count;
 
@@ -125,7 +125,7 @@ TEST("lent memory outlives who lent it until the operation is over")
     close_lent();
 }
 
-TEST("what a backend chose instead is handed over like what was lent")
+TEST("segments that a backend chose are handed over like lent ones")
 {
     size_t count;
 
@@ -178,7 +178,7 @@ static void fail_somewhere(struct sl_allocator *allocator, void *unused)
     world_close(&world);
 }
 
-TEST("loses nothing when an allocation fails")
+TEST("loses nothing if an allocation fails")
 {
     test_each_failure(fail_somewhere, NULL);
 }

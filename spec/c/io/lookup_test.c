@@ -98,7 +98,7 @@ static void check_answer(struct ask *ask, int port)
     sl_lookup_leave(&ask->asker);
 }
 
-TEST("those who ask for the same at the same time share the answer")
+TEST("simultaneous askers for the same name share the answer")
 {
     struct ask asks[3];
     struct ask later;
@@ -142,7 +142,7 @@ TEST("another port or another spelling is another look-up")
     close_world();
 }
 
-TEST("an answer inside the question is told by the loop")
+TEST("an answer given inside the question is delivered by the loop")
 {
     struct ask ask;
 
@@ -156,7 +156,7 @@ TEST("an answer inside the question is told by the loop")
     close_world();
 }
 
-TEST("the source hears of it when the last asker leaves, and not before")
+TEST("the source is cancelled when the last asker leaves, not before")
 {
     struct ask asks[3];
 
@@ -183,7 +183,7 @@ TEST("the source hears of it when the last asker leaves, and not before")
     close_world();
 }
 
-TEST("a failure comes to all, and none is no address")
+TEST("a failure reaches all askers, and so does an empty answer")
 {
     struct sl_address addresses[SL_LOOKUP_ADDRESSES];
     struct sl_failure failure;
@@ -213,7 +213,7 @@ TEST("a failure comes to all, and none is no address")
     close_world();
 }
 
-TEST("more addresses than there is room for are left out")
+TEST("addresses beyond the room are left out")
 {
     struct sl_address many[SL_LOOKUP_ADDRESSES + 3];
     struct sl_address addresses[SL_LOOKUP_ADDRESSES];
@@ -234,7 +234,7 @@ TEST("more addresses than there is room for are left out")
     close_world();
 }
 
-TEST("the end of a source cancels what is in progress, and calls nobody")
+TEST("the end of a source cancels its look-ups, and notifies nobody")
 {
     struct ask asks[3];
 
@@ -253,7 +253,7 @@ TEST("the end of a source cancels what is in progress, and calls nobody")
     close_world();
 }
 
-TEST("one that asked nothing may leave")
+TEST("an asker that asked nothing may leave")
 {
     struct sl_lookup_asker asker = {.lookup = NULL};
 

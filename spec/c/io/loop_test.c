@@ -33,7 +33,7 @@ static void fire(struct sl_timer *timer)
         sl_timer_arm(&world.loop.timers, timer, world.loop.now);
 }
 
-TEST("opens nothing until it must")
+TEST("opens no descriptor until it is needed")
 {
     size_t before = count_descriptors();
 
@@ -87,7 +87,7 @@ static void answer(struct sl_completion *completion)
     sl_timer_disarm(&completion->loop->timers, &answered_alarm.timer);
 }
 
-TEST("what came in time is delivered before its time is over")
+TEST("bytes that arrived in time are delivered before their deadline")
 {
     struct sl_completion completion;
 
@@ -424,7 +424,7 @@ TEST("posts whose wake-up was seen between two steps do not wait")
     test_note(" ");
 }
 
-TEST("posts that were not taken yet arrive when the loop is closed")
+TEST("posts that are still pending arrive when the loop is closed")
 {
     int last;
     bool is_all;
@@ -465,7 +465,7 @@ static void outer_loop_over(const struct manner *manner)
                                       : sl_wait_milliseconds(timeout);
 
         REQUIRE(i < 1000);
-        /* Nothing else could have told. */
+        /* Nothing else could have shown it. */
         if (poll(&entry, 1, most) == 0)
             CHECK(timeout < PATIENCE);
         CHECK_INT(sl_loop_step(&world.loop, 0), SL_OK);
@@ -476,12 +476,12 @@ static void outer_loop_over(const struct manner *manner)
     world_fini(&world);
 }
 
-TEST("one descriptor tells an outer loop of events of every backend")
+TEST("one descriptor shows an outer loop the events of every backend")
 {
     each_manner(outer_loop_over);
 }
 
-TEST("the descriptor for an outer loop tells of posts, whenever it was made")
+TEST("the descriptor for an outer loop shows posts, whenever it was made")
 {
     for (int is_first = 0; is_first < 2; is_first++) {
         int last;
@@ -524,7 +524,7 @@ static void begun_outside(const struct sl_backend_class *class)
         CHECK(!is_readable(fd));
         sl_completion_signal(&completion, SL_OK, 0);
         CHECK(is_readable(fd));
-        /* Whoever asks whether connections are quiet does not take it away. */
+        /* A query for quiet connections does not take it away. */
         sl_loop_take_posts(&world.loop);
         CHECK(is_readable(fd));
         sl_loop_step(&world.loop, 0);
@@ -545,7 +545,7 @@ TEST(
     test_note(" ");
 }
 
-TEST("what was begun before the descriptor was asked for makes it readable")
+TEST("the descriptor is readable for work begun before it was made")
 {
     struct alarm alarm = {.fired = 0};
     struct sl_completion completion;
@@ -576,7 +576,7 @@ static void driven_by_descriptor(const struct manner *manner)
     size_t received;
 
     if (manner->backend == &sl_backend_poll)
-        return; /* has no descriptor that tells of sockets */
+        return; /* has no descriptor that shows sockets */
     world_init(&world, NULL);
     peer_tcp(&ours, &theirs);
     fd = sl_loop_pollfd(&world.loop);
@@ -603,7 +603,7 @@ static void driven_by_descriptor(const struct manner *manner)
     world_fini(&world);
 }
 
-TEST("a host that does nothing but poll the descriptor sees all work through")
+TEST("a host that only polls the descriptor completes all work")
 {
     each_manner(driven_by_descriptor);
 }
@@ -647,7 +647,7 @@ TEST("waits for all backends at once, whatever the order they were opened in")
     }
 }
 
-#define CROWD 450 /* more than three waits of epoll tell of */
+#define CROWD 450 /* more than three waits of epoll report */
 
 static size_t count_told(const struct end *ends)
 {
@@ -696,7 +696,7 @@ static void crowd_beside(const struct sl_backend_class *class)
     world_fini(&world);
 }
 
-TEST("tells of more than one wait can tell, whoever does the waiting")
+TEST("delivers more events than one wait can report, in every backend")
 {
     for (size_t i = 0; sl_platform()->backends[i] != NULL; i++)
         crowd_beside(sl_platform()->backends[i]);
@@ -794,7 +794,7 @@ static void late_crowd(const struct manner *manner)
     world_fini(&world);
 }
 
-TEST("what many sockets have in time is delivered however late the step is")
+TEST("bytes in time on many sockets are delivered however late the step")
 {
     each_manner(late_crowd);
 }
@@ -822,7 +822,7 @@ static void late_answer(const struct manner *manner)
     world_fini(&world);
 }
 
-TEST("all of an answer that came in time is received, however late the step is")
+TEST("an answer in time is received whole, however late the step is")
 {
     each_manner(late_answer);
 }
@@ -841,7 +841,7 @@ static void late_nothing(const struct manner *manner)
     world_fini(&world);
 }
 
-TEST("what did not come in time is late")
+TEST("bytes that arrive too late are late")
 {
     each_manner(late_nothing);
 }
@@ -890,7 +890,7 @@ static void crowd_without_end(const struct sl_backend_class *class)
     world_fini(&world);
 }
 
-TEST("a look ends though peers are always faster")
+TEST("a look at the sockets ends even if peers are always faster")
 {
     for (size_t i = 0; sl_platform()->backends[i] != NULL; i++)
         crowd_without_end(sl_platform()->backends[i]);
@@ -913,7 +913,7 @@ static void pass_on(struct sl_completion *completion)
         answer(completion);
 }
 
-TEST("what came in time reaches the last who waits for it in time")
+TEST("a result in time reaches the last of a chain of waiters in time")
 {
     struct link chain[6];
 
@@ -966,7 +966,7 @@ static void wait_for_ever(struct sl_completion *completion)
     sl_completion_signal(completion, SL_OK, 0);
 }
 
-TEST("a late timer fires though something is always ready")
+TEST("a late timer fires even if something is always ready")
 {
     struct alarm alarm = {.fired = 0};
     struct sl_completion completion;
@@ -1021,7 +1021,7 @@ static void spin_over(const struct manner *manner)
     world_fini(&world);
 }
 
-TEST("polls before it blocks only where that has been worth it")
+TEST("polls before it blocks only if that has helped before")
 {
     each_manner(spin_over);
 }

@@ -41,7 +41,7 @@ static void close_mark(void)
     world_fini(&world);
 }
 
-TEST("is raised only while much is missing and what comes fills its room")
+TEST("is raised only while much is missing and receives are full")
 {
     open_mark();
     sl_low_water_expect(&low_water, MUCH);
@@ -76,7 +76,7 @@ static void pass(int64_t time)
         timer->fire(timer);
 }
 
-TEST("is taken back when nothing comes for a while")
+TEST("is lowered when nothing arrives for a while")
 {
     open_mark();
     sl_low_water_note(&low_water, true);
@@ -96,7 +96,7 @@ TEST("is taken back when nothing comes for a while")
     close_mark();
 }
 
-TEST("stays while something comes")
+TEST("stays raised while bytes arrive")
 {
     open_mark();
     sl_low_water_note(&low_water, true);

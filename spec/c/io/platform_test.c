@@ -51,7 +51,7 @@ static int without_rings(int error)
     return sl_loop_close(&loop, 0) ? 0 : 6;
 }
 
-TEST("where rings are refused it falls back quietly")
+TEST("falls back silently if rings are refused")
 {
     static const int errors[] = {EPERM, ENOSYS, ENOMEM};
 
@@ -72,7 +72,7 @@ static void set_flag(void *owner)
     *(bool *)owner = true;
 }
 
-/* A ring that was there at the first look and is not to be had later. */
+/* A ring that was available at the first look and is refused later. */
 static int without_rings_later(int error)
 {
     static struct world world;
@@ -106,7 +106,7 @@ static int without_rings_later(int error)
     return 0;
 }
 
-TEST("where a ring is refused later, whoever did not ask for it gets another")
+TEST("falls back if a ring is refused later and was not asked for by name")
 {
     static const int errors[] = {EPERM, ENOMEM, EMFILE};
 
@@ -133,7 +133,7 @@ static int with_descriptors(rlim_t most)
     return ring == NULL || ring->is_present() == is_present ? 0 : 2;
 }
 
-TEST("want of descriptors for the moment is no refusal")
+TEST("running out of descriptors is not a refusal")
 {
     int status = -1;
     pid_t child = fork();

@@ -174,7 +174,7 @@ TEST("a file that is replaced keeps its owner where that may be")
     world_close(1);
 }
 
-TEST("what is given up leaves the old file, or none")
+TEST("an abandoned file leaves the old one, or none")
 {
     world_open();
     REQUIRE(sl_replacement_open(&replacement, path, &failure) == SL_OK);
@@ -190,7 +190,7 @@ TEST("what is given up leaves the old file, or none")
     world_close(1);
 }
 
-TEST("a child of fork leaves the file of its parent alone")
+TEST("a child of fork does not touch the file of its parent")
 {
     pid_t child;
     int status;
@@ -209,7 +209,7 @@ TEST("a child of fork leaves the file of its parent alone")
     world_close(1);
 }
 
-TEST("links stay, and what they lead to is replaced or made")
+TEST("links stay, and their targets are replaced or made")
 {
     char target[PATH_MAX], middle[PATH_MAX];
     struct stat info;
@@ -269,7 +269,7 @@ TEST("a name without a folder is in the current one")
     world_close(1);
 }
 
-TEST("a FIFO is written into as far as it has room")
+TEST("a FIFO is written as far as it has room")
 {
     char room[2000];
     struct stat info;
@@ -306,7 +306,7 @@ TEST("a FIFO is written into as far as it has room")
     world_close(1);
 }
 
-TEST("a device is written into and stays")
+TEST("a device is written and stays")
 {
     struct stat info;
 

@@ -185,7 +185,7 @@ static void check_address(const struct sl_address *address, const char *text,
     CHECK_STR(seen, text);
 }
 
-TEST("knows literal addresses from names")
+TEST("distinguishes literal addresses from names")
 {
     struct sl_address address;
 
@@ -255,7 +255,7 @@ TEST("a rooted name keeps its dot")
     close_world();
 }
 
-TEST("says why a name has no address")
+TEST("reports why a name has no address")
 {
     struct sl_address addresses[SL_LOOKUP_ADDRESSES];
     struct sl_failure failure;
@@ -289,7 +289,7 @@ TEST("the system's own resolution knows localhost")
     close_world();
 }
 
-TEST("refuses a name that no name can be as long as")
+TEST("refuses a name that is too long")
 {
     struct sl_address addresses[SL_LOOKUP_ADDRESSES];
     struct sl_failure failure;
@@ -311,7 +311,7 @@ TEST("refuses a name that no name can be as long as")
 
 /* ---- many at once ---- */
 
-TEST("all who ask for one name at the same time share one question")
+TEST("simultaneous askers for one name share one question")
 {
     static struct ask asks[1000];
     struct ask other;
@@ -434,7 +434,7 @@ TEST("names that take longer than a second do not hold up others either")
     close_world();
 }
 
-TEST("a name that was given up and is asked for again takes no second thread")
+TEST("a name that is asked for again after a give-up needs no new thread")
 {
     struct ask first;
     struct ask again;
@@ -453,7 +453,7 @@ TEST("a name that was given up and is asked for again takes no second thread")
     close_world();
 }
 
-TEST("a late answer to a question that was given up is dropped")
+TEST("a late answer to a cancelled question is dropped")
 {
     struct ask ask;
     struct ask other;
@@ -469,7 +469,7 @@ TEST("a late answer to a question that was given up is dropped")
     close_world();
 }
 
-TEST("an answer that has arrived is dropped when its asker leaves before")
+TEST("an answer is dropped if its asker leaves before the delivery")
 {
     struct ask ask;
 
@@ -483,7 +483,7 @@ TEST("an answer that has arrived is dropped when its asker leaves before")
     close_world();
 }
 
-TEST("destroy does not wait for threads that are stuck, nor for what waits")
+TEST("destroy waits neither for stuck threads nor for queued names")
 {
     struct ask stuck[SL_RESOLVE_THREADS];
     struct ask waiting;
@@ -512,7 +512,7 @@ TEST("destroy does not wait for threads that are stuck, nor for what waits")
 
 /* ---- want ---- */
 
-TEST("a name is not said to be unknown for want of descriptors")
+TEST("a name is not reported as unknown if only descriptors are missing")
 {
     struct sl_address addresses[SL_LOOKUP_ADDRESSES];
     struct sl_failure failure;

@@ -22,7 +22,7 @@ static void check(const struct sl_target *target, const char *literal,
     CHECK(failure.is_retryable);
 }
 
-TEST("names host and port, and the address where that says more")
+TEST("names host and port, and the address if it differs")
 {
     struct sl_target name = {.host = "a.test", .port = 80};
     struct sl_target four = {.host = "127.0.0.1", .port = 9};

@@ -98,7 +98,7 @@ static int by_due(const void *a, const void *b)
     return (left > right) - (left < right);
 }
 
-TEST("takes out in the order of a sorted array")
+TEST("takes timers out in the order of a sorted array")
 {
     static struct sl_timer nodes[MOST];
     int64_t sorted[MOST];

@@ -292,7 +292,7 @@ static void send_sizes(const struct manner *manner)
     }
 }
 
-TEST("sends in pieces what is larger than its buffer")
+TEST("sends data larger than its buffer in pieces")
 {
     each_manner(send_sizes);
 }
@@ -314,7 +314,7 @@ static void want_little(const struct manner *manner)
     close_pair(theirs);
 }
 
-TEST("keeps for the next call what is more than was wanted")
+TEST("keeps bytes beyond the requested count for the next call")
 {
     each_manner(want_little);
 }
@@ -338,7 +338,7 @@ static void end_of_peer(const struct manner *manner)
     close_pair(theirs);
 }
 
-TEST("gives what came before the peer's end, then the end, for ever")
+TEST("returns bytes before the peer's end, then the end for ever")
 {
     each_manner(end_of_peer);
 }
@@ -383,7 +383,7 @@ static void reset_after_data(const struct manner *manner)
     close_pair(-1);
 }
 
-TEST("gives what came before a reset, then the reset, never an end")
+TEST("returns bytes before a reset, then the reset, never an end")
 {
     each_manner(reset_after_data);
 }
@@ -400,12 +400,12 @@ static void reset_seen_by_send(const struct manner *manner)
         REQUIRE(++sends < 1000);
     }
     CHECK_INT(sl_transport_error(end.transport), ECONNRESET);
-    /* The kernel tells of a reset only once: this must not look like an end. */
+    /* The kernel reports a reset only once: this must not look like an end. */
     CHECK_INT(end_receive(&end, 10, &count), SL_CLOSED);
     close_pair(-1);
 }
 
-TEST("a reset that a send has met is no end for receive")
+TEST("a reset met by a send is not an end for receive")
 {
     each_manner(reset_seen_by_send);
 }
@@ -428,7 +428,7 @@ static void closed_while_sending(const struct manner *manner)
     close_pair(-1);
 }
 
-TEST("sending to a peer that is gone fails, and raises no signal")
+TEST("sending to a closed peer fails, and raises no signal")
 {
     each_manner(closed_while_sending);
 }
@@ -483,7 +483,7 @@ static void slow_reader(const struct manner *manner)
     close_pair(theirs);
 }
 
-TEST("waits for a slow reader, and goes on when there is room")
+TEST("waits for a slow reader, and goes on once there is room")
 {
     each_manner(slow_reader);
 }
@@ -596,7 +596,7 @@ static void send_mapped(const struct manner *manner)
     send_mapped_whole(manner);
 }
 
-TEST("a mapped file that has become shorter is told from a full socket")
+TEST("a mapped file that has shrunk is not taken for a full socket")
 {
     each_manner(send_mapped);
 }
@@ -631,7 +631,7 @@ static void watch(const struct manner *manner)
     close_pair(-1);
 }
 
-TEST("an idle connection learns that its peer has gone, and is no operation")
+TEST("an idle connection notices its peer's close, and is no operation")
 {
     each_manner(watch);
 }
@@ -655,7 +655,7 @@ static void not_quiet(const struct manner *manner)
     peer_send(theirs, "unasked");
     poll(&entry, 1, 5000);
     pass_glance();
-    /* The step that would have told has not been made. */
+    /* The step that would report it has not been made. */
     CHECK(!sl_transport_is_quiet(end.transport));
     check_received(&end, "unasked");
     close_pair(theirs);
@@ -692,7 +692,7 @@ static void not_quiet_while_watched(const struct manner *manner)
     }
 }
 
-TEST("bytes that nobody asked for are seen before the loop has told of them")
+TEST("unrequested bytes are seen before the loop has reported them")
 {
     struct manner list[MANNERS_MOST];
     size_t count = manners(list);
@@ -752,7 +752,7 @@ static void stalled_flow(const struct manner *manner)
         seen += (size_t)n;
     }
     CHECK(seen > sizeof bytes);
-    /* Far less than any mark: it must be told of all the same. */
+    /* Far less than any mark: it must be reported all the same. */
     for (int i = 0; i < 3; i++) {
         peer_send(theirs, "drip");
         check_received(&end, "drip");
@@ -761,7 +761,7 @@ static void stalled_flow(const struct manner *manner)
     close_pair(theirs);
 }
 
-TEST("in a large body no byte stays unseen, however slow the peer becomes")
+TEST("no byte of a large body stays unseen, however slow the peer becomes")
 {
     each_manner(trickle);
     each_manner(stalled_flow);
@@ -809,7 +809,7 @@ static void reuse_numbers(const struct manner *manner)
     world_fini(&world);
 }
 
-TEST("an event for a socket that is gone is not taken for its successor's")
+TEST("an event for a closed socket does not reach its successor")
 {
     each_manner(reuse_numbers);
 }
@@ -890,7 +890,7 @@ static void close_in_flight(const struct manner *manner)
     }
 }
 
-TEST("closed in any state it tells nobody and frees nothing too early")
+TEST("closed in any state, it notifies nobody and frees nothing too early")
 {
     each_manner(close_in_flight);
 }
@@ -947,7 +947,7 @@ static void close_ends(const struct manner *manner)
     close_pair(theirs);
 }
 
-/* Nobody has been told that the first send is over: a second one has to wait. */
+/* The end of the first send was not delivered yet: a second one has to wait. */
 static void close_behind(const struct manner *manner)
 {
     static const char full[SL_TRANSPORT_BUFFER_SIZE];
@@ -972,7 +972,7 @@ static void close_behind(const struct manner *manner)
     close_pair(theirs);
 }
 
-/* Closed while a part of what was accepted has gone and nobody was told. */
+/* Closed when a part of what was accepted is sent and nobody was notified. */
 static void close_in_part(const struct manner *manner)
 {
     static const char data[SL_TRANSPORT_BUFFER_SIZE];
@@ -1013,7 +1013,7 @@ static void close_in_part(const struct manner *manner)
     close_pair(theirs);
 }
 
-TEST("close in the middle of a block sends the rest of it")
+TEST("close in the middle of a block sends the rest of the block")
 {
     each_manner(close_in_part);
 }
@@ -1046,12 +1046,12 @@ static void close_frees(const struct manner *manner)
     }
 }
 
-TEST("its descriptor is closed when it is, and not with the next step")
+TEST("closes its descriptor at once, not with the next step")
 {
     each_manner(close_frees);
 }
 
-TEST("what is sent last goes behind what is under way")
+TEST("the last send follows the bytes under way")
 {
     each_manner(close_behind);
 }
@@ -1077,7 +1077,7 @@ static void urgent(const struct manner *manner)
     close_pair(theirs);
 }
 
-TEST("an urgent byte keeps nobody from what is behind it")
+TEST("an urgent byte does not hide the bytes after it")
 {
     each_manner(urgent);
 }
@@ -1108,7 +1108,7 @@ static void close_inside(const struct manner *manner)
     close_pair(theirs);
 }
 
-TEST("may be closed by the call it makes")
+TEST("may be closed from inside its own callback")
 {
     each_manner(close_inside);
 }
@@ -1141,7 +1141,7 @@ static void count_costs(const struct manner *manner)
     close_pair(theirs);
 }
 
-TEST("an exchange allocates nothing, and an idle stream holds no memory")
+TEST("a request and its answer allocate nothing, an idle stream holds none")
 {
     each_manner(count_costs);
 }

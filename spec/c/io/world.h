@@ -225,7 +225,7 @@ static inline void peer_reset(int fd)
     close(fd);
 }
 
-/* ---- an end of ours, with what it was told ---- */
+/* ---- an end of ours, and its notifications ---- */
 
 struct end {
     struct world *world;

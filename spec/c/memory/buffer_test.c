@@ -187,7 +187,7 @@ TEST("a scatter reservation fills the tail first and is cut anywhere")
     }
 }
 
-TEST("a single piece is not a remnant of the tail")
+TEST("a reservation of one piece is not a remnant of the tail")
 {
     struct sl_buffer buffer;
     struct sl_room room;
@@ -206,7 +206,7 @@ TEST("a single piece is not a remnant of the tail")
     pool_close();
 }
 
-TEST("the reader empties the buffer while room is reserved")
+TEST("a reader may empty the buffer while room is reserved")
 {
     for (size_t got = 0; got <= 40; got++) {
         struct sl_buffer buffer;
@@ -243,7 +243,7 @@ TEST("the reader empties the buffer while room is reserved")
     }
 }
 
-TEST("a gather of everything leaves the reserved room alone")
+TEST("a gather of everything does not touch the reserved room")
 {
     for (size_t got = 0; got <= 5; got++) {
         struct sl_buffer buffer;
@@ -397,7 +397,7 @@ static void receive_behind_block(size_t unit, size_t size, size_t pieces)
     pool_close();
 }
 
-TEST("what is copied together finds room for its slices")
+TEST("bytes copied together find room for their slices")
 {
     for (size_t unit = 512; unit <= 4096; unit *= 2) {
         for (size_t eighths = 1; eighths < 128; eighths++) {
@@ -407,7 +407,7 @@ TEST("what is copied together finds room for its slices")
     }
 }
 
-TEST("two buffers that show one range do not write to one room")
+TEST("two buffers that show one range do not write into the same room")
 {
     struct sl_buffer a, b;
     struct sl_room room, other;
@@ -534,7 +534,7 @@ TEST("gather makes any prefix one piece and loses nothing")
     }
 }
 
-TEST("a buffer shows the bytes at every offset of it")
+TEST("a buffer shows the bytes at each of its offsets")
 {
     struct sl_buffer buffer;
 
@@ -679,7 +679,7 @@ TEST("lengths beyond 2^31 are counted")
     pool_close();
 }
 
-TEST("validity notices each count that is wrong")
+TEST("the validity check notices each wrong count")
 {
     struct sl_buffer buffer, saved;
     struct sl_slice slice;
@@ -791,7 +791,7 @@ static void live_and_fail(struct sl_allocator *base, void *argument)
     CHECK_INT(sl_pool_fini(&scarce), 0);
 }
 
-TEST("each allocation may fail and the buffer stays as it was")
+TEST("a failing allocation leaves the buffer as it was")
 {
     static size_t units[] = {7, 23, 64};
 
@@ -799,7 +799,7 @@ TEST("each allocation may fail and the buffer stays as it was")
         test_each_failure(live_and_fail, &units[i]);
 }
 
-TEST("holds what a model of it holds, whatever is done in whatever order")
+TEST("holds what a model holds, after any operations in any order")
 {
     for (size_t unit = 512; unit <= 4096; unit *= 2) {
         for (uint64_t seed = 1; seed <= 40; seed++) {

@@ -214,7 +214,7 @@ static void check_text(struct sl_view text)
     }
 }
 
-TEST("an item is the same wherever its bytes are cut")
+TEST("an item is read alike wherever its bytes are cut")
 {
     const struct sl_view texts[] = {
         SL_VIEW(""),
@@ -251,7 +251,7 @@ TEST("an item is the same wherever its bytes are cut")
         check_text(texts[i]);
 }
 
-TEST("random numerals end where liolib ends them")
+TEST("random numerals end where Lua's liolib ends them")
 {
     static const char alphabet[] = "0019afxXeEpP+-.. \n";
     char text[14];
@@ -270,7 +270,7 @@ TEST("random numerals end where liolib ends them")
     }
 }
 
-TEST("a numeral of 200 bytes is one, a longer one is none")
+TEST("a numeral has at most 200 bytes")
 {
     char text[260];
 
@@ -288,7 +288,7 @@ TEST("a numeral of 200 bytes is one, a longer one is none")
     }
 }
 
-TEST("white space before a numeral is told, so that it need not be kept")
+TEST("white space before a numeral is reported, so that it can be dropped")
 {
     struct sl_item item;
 
@@ -302,7 +302,7 @@ TEST("white space before a numeral is told, so that it need not be kept")
     CHECK_STR(item.numeral, "12");
 }
 
-TEST("a line that goes on is not searched again")
+TEST("the known part of a line is not searched again")
 {
     struct sl_item item;
 

@@ -18,7 +18,7 @@ static size_t ends_of(const struct sl_buffer *buffer)
     return head + (tail > pool.options.segment_size ? tail : 0);
 }
 
-TEST("room passed over for a larger piece is not lost")
+TEST("room skipped for a larger piece is not lost")
 {
     struct sl_buffer buffer;
     struct sl_room room;
@@ -36,7 +36,7 @@ TEST("room passed over for a larger piece is not lost")
     pool_close();
 }
 
-TEST("more than a segment in one piece is a block")
+TEST("a piece larger than a segment becomes a block")
 {
     struct sl_buffer buffer;
     struct sl_room room;
@@ -99,7 +99,7 @@ TEST("pieces of a useful size are moved, not copied")
     pool_close();
 }
 
-TEST("a little of a large block is copied, however much came before")
+TEST("a small part of a large block is copied, however much came before")
 {
     struct sl_buffer buffer;
     struct sl_segment *block;
@@ -120,7 +120,7 @@ TEST("a little of a large block is copied, however much came before")
     pool_close();
 }
 
-TEST("all of a large block is linked")
+TEST("a whole large block is linked")
 {
     struct sl_buffer buffer;
     struct sl_segment *block;
@@ -387,7 +387,7 @@ static void link_and_fail(struct sl_allocator *base, void *argument)
     pool_close();
 }
 
-TEST("each allocation may fail while ranges are linked")
+TEST("any allocation may fail while ranges are linked")
 {
     for (uint64_t seed = 1; seed <= 5; seed++)
         test_each_failure(link_and_fail, &seed);

@@ -47,7 +47,7 @@ static bool holds(const struct sl_lease *lease, struct sl_view bytes)
 
 #define TEXT SL_VIEW("forty bytes that span two segments or so")
 
-TEST("bytes are given back once, by the first dispose")
+TEST("bytes are released once, by the first dispose")
 {
     struct sl_lease lease;
 
@@ -77,7 +77,7 @@ TEST("an empty lease is live until it is disposed")
     pool_close();
 }
 
-TEST("a lease that is live is not filled over")
+TEST("a live lease cannot be filled again")
 {
     struct sl_lease a;
     struct sl_buffer buffer;

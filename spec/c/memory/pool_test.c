@@ -89,7 +89,7 @@ TEST("an unused pool acquires nothing")
     CHECK_INT(allocator.base.calls, 0);
 }
 
-TEST("segments of every size are exact, apart and writable in every mode")
+TEST("segments of every size are exact, separate and writable in every mode")
 {
     static const size_t sizes[] = {1, 7, 23, 64, 4096, 16384, 100000};
 
@@ -156,7 +156,7 @@ TEST("blocks come in powers of two, beyond the largest class exactly")
     }
 }
 
-TEST("what came back last goes out first")
+TEST("the segment returned last is rented first")
 {
     struct sl_pool pool;
     struct sl_segment *segments[400], *again;
@@ -224,7 +224,7 @@ TEST("direct mode keeps nothing")
     pool_close(&pool);
 }
 
-TEST("pins keep a segment that nobody owns any more")
+TEST("pins keep a segment that has no owner any more")
 {
     for (size_t m = 0; m < 3; m++) {
         struct sl_pool pool;
@@ -315,7 +315,7 @@ static size_t resident(void)
     return pages * (size_t)sysconf(_SC_PAGESIZE);
 }
 
-TEST("a large body gives its memory back, in any order of return")
+TEST("a large body's memory is released, in any order of return")
 {
     enum { COUNT = 64 * 128 }; /* 128 MiB */
     static struct sl_segment *segments[COUNT];
@@ -379,7 +379,7 @@ TEST("spare blocks stay within a quarter of the limit")
     pool_close(&pool);
 }
 
-TEST("a pool told to keep nothing keeps nothing")
+TEST("a pool with no spare limit keeps nothing")
 {
     const struct sl_pool_options options = {.mode = SL_POOL_SLABS};
     struct sl_pool pool;
@@ -396,7 +396,7 @@ TEST("a pool told to keep nothing keeps nothing")
     pool_close(&pool);
 }
 
-TEST("trim frees down to what is asked and leaves the rented alone")
+TEST("trim frees spare memory down to its argument, and nothing rented")
 {
     struct sl_pool pool;
     struct sl_segment *a, *b, *held;
@@ -421,7 +421,7 @@ TEST("trim frees down to what is asked and leaves the rented alone")
     pool_close(&pool);
 }
 
-TEST("memory that cannot be had is an answer, and the pool goes on")
+TEST("missing memory is reported, and the pool goes on")
 {
     for (size_t m = 0; m < 3; m++) {
         struct sl_pool_options options = {
@@ -479,7 +479,7 @@ static void live_and_fail(struct sl_allocator *base, void *argument)
     CHECK_INT(sl_pool_fini(&pool), 0);
 }
 
-TEST("each allocation may fail")
+TEST("any allocation may fail")
 {
     for (size_t m = 0; m < 3; m++) {
         struct sl_pool_options options = {
@@ -510,7 +510,7 @@ static void *arena_resize(struct sl_allocator *self, void *pointer,
     return pointer;
 }
 
-TEST("what is still held when the pool ends is abandoned, not freed")
+TEST("memory still held when the pool ends is abandoned, not freed")
 {
     for (size_t m = 0; m < 3; m++) {
         const struct sl_pool_options options = {
@@ -604,7 +604,7 @@ static void unpin_again(void *argument)
     sl_segment_unpin(argument);
 }
 
-TEST("using a segment that has gone home is caught")
+TEST("using a returned segment is caught")
 {
     static void (*const uses[])(void *) = {release_again, retain_again,
                                            pin_again, unpin_again};
@@ -638,7 +638,7 @@ __attribute__((no_sanitize("address"))) static void write_late(void *argument)
     _exit(0);
 }
 
-TEST("a write after the return is caught by the next rent")
+TEST("a write after the return is detected by the next rent")
 {
     static const size_t offsets[] = {0, 1, 5000, 16383};
     const struct sl_pool_options options = {

@@ -71,7 +71,7 @@ TEST("reads of every size over segments of every size give the same bytes")
     }
 }
 
-TEST("a read of nothing moves nothing")
+TEST("a read of zero bytes moves nothing")
 {
     struct sl_reader reader;
 
@@ -188,7 +188,7 @@ TEST("a reader shows every byte ahead of it, wherever it looked before")
     reader_close();
 }
 
-TEST("two readers of one sequence do not meet")
+TEST("two readers of one sequence are independent")
 {
     struct sl_reader a, b;
     char byte;

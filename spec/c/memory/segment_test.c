@@ -37,7 +37,7 @@ TEST("the last release returns the segment")
     check_returned();
 }
 
-TEST("the last of owners and pins returns it, in either order")
+TEST("the last owner or pin returns the segment, in either order")
 {
     struct sl_segment *segment = rent();
 
@@ -68,7 +68,7 @@ TEST("a segment that is only pinned can be owned again")
     check_returned();
 }
 
-TEST("a chain is released link by link, also what others hold")
+TEST("a chain is released link by link, also if others hold parts of it")
 {
     struct sl_segment *first = rent();
     struct sl_segment *held = NULL;

@@ -136,7 +136,7 @@ TEST("a sequence outlives the buffer it shows")
     pool_close();
 }
 
-TEST("what is written after the show is not shown")
+TEST("bytes written later are not shown")
 {
     struct sl_sequence sequence;
     struct sl_buffer buffer;
@@ -153,7 +153,7 @@ TEST("what is written after the show is not shown")
     pool_close();
 }
 
-TEST("an emptied slice before reserved room is not shown")
+TEST("an empty slice before reserved room is not shown")
 {
     struct sl_sequence sequence;
     struct sl_buffer buffer;
@@ -199,7 +199,7 @@ TEST("sub copies nothing, at every offset and size")
     pool_close();
 }
 
-TEST("a sub outlives what it was cut from")
+TEST("a sub outlives the sequence it was cut from")
 {
     struct sl_sequence sequence, sub;
 
@@ -258,7 +258,7 @@ TEST("append shows one more range of a segment")
     pool_close();
 }
 
-TEST("a move leaves the giver empty and usable")
+TEST("a move leaves the source empty and usable")
 {
     for (size_t size = 0; size <= 40; size += 4) {
         struct sl_sequence from, to;
@@ -359,7 +359,7 @@ TEST("sizes beyond 2^31 are counted and found")
     pool_close();
 }
 
-TEST("validity notices each count that is wrong")
+TEST("the validity check notices each wrong count")
 {
     struct sl_sequence sequence;
 
@@ -427,7 +427,7 @@ static void live_and_fail(struct sl_allocator *base, void *argument)
     pool_close();
 }
 
-TEST("each allocation may fail and nothing has changed")
+TEST("a failing allocation changes nothing")
 {
     test_each_failure(live_and_fail, NULL);
 }

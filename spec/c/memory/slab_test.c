@@ -92,7 +92,7 @@ static void release_rest(size_t count)
             release(i);
 }
 
-TEST("a run is one piece of memory, and comes again when it was given back")
+TEST("a run is one piece of memory, and is rented again once returned")
 {
     struct sl_segment *run;
     char *data;
@@ -120,7 +120,7 @@ TEST("a run is one piece of memory, and comes again when it was given back")
     close_pool();
 }
 
-TEST("all of a slab can be had in runs, and then the next slab's")
+TEST("all of a slab can be rented in runs, and then the next slab")
 {
     static struct sl_segment *runs[40];
 
@@ -136,7 +136,7 @@ TEST("all of a slab can be had in runs, and then the next slab's")
     close_pool();
 }
 
-TEST("is found however the free ones are strewn")
+TEST("a run is found however free segments are scattered")
 {
     static struct sl_segment *runs[32];
     uint32_t random = 3;
@@ -163,7 +163,7 @@ TEST("is found however the free ones are strewn")
     close_pool();
 }
 
-TEST("without so many side by side it is shorter")
+TEST("a run is shorter if fewer free segments adjoin")
 {
     open_pool(SL_POOL_SLABS, 0, 0);
     hold(128);
@@ -204,7 +204,7 @@ TEST("runs do not leave gaps between each other")
     close_pool();
 }
 
-TEST("is taken from another slab when the first has none")
+TEST("a run comes from another slab if the first has no room")
 {
     struct sl_segment *run;
 
@@ -224,7 +224,7 @@ TEST("is taken from another slab when the first has none")
     close_pool();
 }
 
-TEST("stays within the cap")
+TEST("a run stays within the pool's cap")
 {
     struct sl_segment *run = NULL;
 
@@ -240,7 +240,7 @@ TEST("stays within the cap")
     close_pool();
 }
 
-TEST("where segments cannot adjoin it is one")
+TEST("a run is one segment in modes where segments never adjoin")
 {
     open_pool(SL_POOL_DIRECT, 0, 0);
     CHECK_INT(count_run(4), 1);

@@ -64,7 +64,7 @@ TEST("the first slices need no allocation")
     pool_close();
 }
 
-TEST("a reset keeps a small ring and lets go of a large one")
+TEST("a reset keeps a small ring and frees a large one")
 {
     struct sl_buffer buffer;
 
@@ -148,7 +148,7 @@ TEST("a swap moves all slices and keeps both rings in use")
     }
 }
 
-TEST("there is room behind a range that ends where the segment's content does")
+TEST("there is room after a range that ends with the segment's content")
 {
     struct sl_buffer buffer;
     struct sl_segment *segment;

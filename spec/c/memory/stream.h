@@ -1,4 +1,4 @@
-/* spec/c/memory/stream.h - buffers filled with a stream that is told by its bytes
+/* spec/c/memory/stream.h - buffers filled with a stream that is known by its bytes
  *
  * One pool at a time, over the allocator that counts and fails. Included by one
  * test program each.
@@ -32,7 +32,7 @@ static inline void pool_close(void)
     test_allocator_fini(&allocator);
 }
 
-/* The bytes of a stream are told apart by where they stand in it. */
+/* Each byte of a stream is computed from its position. */
 static inline char byte_at(size_t position)
 {
     return (char)(position * 31 + (position >> 8) * 7 + (position >> 16));

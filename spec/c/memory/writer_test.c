@@ -30,7 +30,7 @@ static bool holds(const struct sl_writer *writer, size_t size)
     return sl_view_equal(sl_writer_view(writer), sl_view(bytes, size));
 }
 
-TEST("sizes that make no sense are refused")
+TEST("invalid sizes are refused")
 {
     struct sl_writer writer;
 
@@ -79,7 +79,7 @@ TEST("content survives every growth")
     }
 }
 
-TEST("the maximum fits exactly and one byte more leaves the content intact")
+TEST("the maximum fits exactly, one byte more leaves the content intact")
 {
     static const size_t limits[] = {1, 2, 255, 256, 257, 1000, 16384, MIB + 1};
 
@@ -197,7 +197,7 @@ TEST("a disposed writer stays disposed")
     pool_close();
 }
 
-TEST("a reset keeps the first block and gives a larger one back")
+TEST("a reset keeps the first block and releases a larger one")
 {
     struct sl_writer writer;
     const char *data;
@@ -219,7 +219,7 @@ TEST("a reset keeps the first block and gives a larger one back")
     pool_close();
 }
 
-TEST("what is cut off is forgotten, and its room used again")
+TEST("truncated bytes are dropped, and their room is used again")
 {
     struct sl_writer writer;
 
@@ -240,7 +240,7 @@ TEST("what is cut off is forgotten, and its room used again")
     pool_close();
 }
 
-TEST("a pool's cap is a limit with the content intact")
+TEST("reaching a pool's cap leaves the content intact")
 {
     const struct sl_pool_options options = {.max_bytes = 3000,
                                             .spare_limit = SIZE_MAX};
@@ -256,7 +256,7 @@ TEST("a pool's cap is a limit with the content intact")
     pool_close();
 }
 
-TEST("what is needed is enough where the initial size is not to be had")
+TEST("falls back to the needed size if the initial size is unavailable")
 {
     const struct sl_pool_options options = {.max_bytes = 1000,
                                             .spare_limit = SIZE_MAX};
@@ -296,7 +296,7 @@ static void live_and_fail(struct sl_allocator *base, void *argument)
     CHECK_INT(sl_pool_fini(&scarce), 0);
 }
 
-TEST("each allocation may fail and the content is intact")
+TEST("a failing allocation leaves the content intact")
 {
     test_each_failure(live_and_fail, NULL);
 }

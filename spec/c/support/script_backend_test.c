@@ -109,7 +109,7 @@ static void talk(enum sl_transport_mode mode)
     world_fini(&world);
 }
 
-TEST("connects in the test's time, as streams and with completions")
+TEST("connects when the test accepts, as streams and with completions")
 {
     talk(SL_TRANSPORT_STREAM);
     talk(SL_TRANSPORT_COMPLETION);
@@ -128,7 +128,7 @@ TEST("refuses with the test's reason")
     world_fini(&world);
 }
 
-TEST("is left by connects that are given up, whichever comes first")
+TEST("forgets connects that are given up, whichever comes first")
 {
     struct dial first, second;
     int peer;

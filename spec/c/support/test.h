@@ -177,7 +177,7 @@ void test_each_failure(void (*body)(struct sl_allocator *allocator,
  */
 struct test_fixture_block {
     const char *kind;     /* first word of the fence */
-    const char *info;     /* the rest of it, "" when there is none */
+    const char *info;     /* the rest of the fence, or "" */
     struct sl_view bytes; /* decoded in a bytes block, else as it stands */
     const char *const *lines;
     size_t line_count;

@@ -145,7 +145,7 @@ static void check_fixture(const struct test_fixture *fixture, void *argument)
         CHECK_INT(second->bytes.size, 0);
 }
 
-TEST("a fixture is read as its document says")
+TEST("a fixture is read as its document states")
 {
     char directory[] = "/tmp/sluice-fixtures-XXXXXX";
     char path[64];

@@ -4,7 +4,7 @@
 
 #include <string.h>
 
-TEST("passes no content before the peer is accepted")
+TEST("passes no content before the peer's certificate is accepted")
 {
     struct sl_tls_engine_state state = {.is_ready = false};
     struct sl_failure failure;
@@ -49,7 +49,7 @@ TEST("repeats its first failure in every call")
     CHECK(!sl_tls_engine_begin_close(&state));
 }
 
-TEST("takes so many messages without content, and counts anew after content")
+TEST("limits messages without content, and counts again after content")
 {
     struct sl_tls_engine_state state = {.is_ready = true};
     struct sl_failure failure;

@@ -18,7 +18,7 @@ TEST("names the file and keeps the errno")
     CHECK_INT(failure.stage, SL_STAGE_TLS);
 }
 
-TEST("tells files from directories, and both from nothing")
+TEST("distinguishes files, directories and missing paths")
 {
     struct sl_failure failure;
     char path[] = "/tmp/sluice-file-XXXXXX";

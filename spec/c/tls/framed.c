@@ -210,7 +210,7 @@ static enum sl_status skip_message(struct sl_tls_engine *engine,
     return engine->message_left > 0 ? SL_AGAIN : SL_OK;
 }
 
-/* The next head, when none is open. SL_AGAIN, SL_END; SL_OK: see `left`. */
+/* The next head, if none is open yet. SL_AGAIN, SL_END; SL_OK: see `left`. */
 static enum sl_status read_head(struct sl_tls_engine *engine,
                                 struct sl_buffer *in, struct sl_buffer *out,
                                 struct sl_failure *failure)

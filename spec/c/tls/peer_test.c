@@ -50,7 +50,7 @@ TEST("knows literal addresses in all their forms")
     }
 }
 
-TEST("takes what only looks like an address for a name, which none is")
+TEST("takes text that only looks like an address as a name, and refuses it")
 {
     static const char *const hosts[] = {
         "1.2.3", "1.2.3.4.5",  "256.1.1.1", "01.2.3.4", "1.2.3.0004",
@@ -61,7 +61,7 @@ TEST("takes what only looks like an address for a name, which none is")
         CHECK_INT(parse(hosts[i]).address_size, 0);
 }
 
-TEST("the dot of a rooted name is not for certificates")
+TEST("the final dot of a rooted name is removed for certificates")
 {
     struct sl_tls_peer peer = parse("a.test.");
     struct sl_failure failure;
@@ -77,7 +77,7 @@ TEST("the dot of a rooted name is not for certificates")
     CHECK_INT(peer.host_size, 9);
 }
 
-TEST("refuses what is neither a name nor an address")
+TEST("refuses text that is neither a name nor an address")
 {
     static const char *const hosts[] = {
         "",
@@ -118,7 +118,7 @@ TEST("refuses what is neither a name nor an address")
     CHECK_INT(sl_tls_peer_parse(NULL, &peer, &failure), SL_INVALID);
 }
 
-TEST("reads no byte behind a host")
+TEST("reads no byte beyond a host")
 {
     static const char *const hosts[] = {
         "1.2.3.4", "::1", "1:2:", "::", "a.b", "1.2.3.", "::1.2"};
@@ -132,7 +132,7 @@ TEST("reads no byte behind a host")
               SL_INVALID);
 }
 
-TEST("holds a host against a certificate's name")
+TEST("compares a host with a certificate's name")
 {
     static const struct {
         const char *host;
@@ -162,7 +162,7 @@ TEST("holds a host against a certificate's name")
     }
 }
 
-TEST("is not misled by NUL in a certificate's name")
+TEST("is not misled by a NUL in a certificate's name")
 {
     struct sl_tls_peer peer = parse("a.test");
 

@@ -31,7 +31,7 @@ static void end(struct sl_tls_policy *policy)
     test_allocator_fini(&allocator);
 }
 
-TEST("knows what was offered, and nothing else")
+TEST("recognises the offered protocols, and no others")
 {
     struct sl_tls_options options;
     struct sl_tls_policy policy;
@@ -52,7 +52,7 @@ TEST("knows what was offered, and nothing else")
     end(&policy);
 }
 
-TEST("refuses a malformed list, and more pins than there is room for")
+TEST("refuses a malformed list, and too many pins")
 {
     static const struct sl_view lists[] = {
         {"\0", 1}, {"\2h", 2}, {"\2h2\0", 4}, {"\2h\0", 3}, {"\1a\3", 3}};
@@ -73,7 +73,7 @@ TEST("refuses a malformed list, and more pins than there is room for")
     CHECK_STR(failure.reason, "more than 16 pins");
 }
 
-TEST("takes a key that is pinned")
+TEST("accepts a pinned key")
 {
     unsigned char pin[SL_TLS_PIN_SIZE] = {1};
     struct sl_tls_options options;
@@ -103,7 +103,7 @@ static bool judge(void *owner, const struct sl_tls_certificate *peer,
     return false;
 }
 
-TEST("asks its owner, and passes on why not")
+TEST("asks its owner, and passes on the reason for a refusal")
 {
     struct sl_tls_certificate peer = {0};
     struct sl_tls_options options;
@@ -123,7 +123,7 @@ TEST("asks its owner, and passes on why not")
     end(&policy);
 }
 
-TEST("appends its lines to what the log holds already")
+TEST("appends its lines to what the log already holds")
 {
     char path[] = "/tmp/sluice-log-XXXXXX";
     struct sl_tls_options options;

@@ -30,7 +30,7 @@ TEST("has complete tables")
     }
 }
 
-TEST("verifies, resumes and speaks HTTP/1.1 unless told otherwise")
+TEST("verifies, resumes and offers HTTP/1.1 by default")
 {
     struct sl_tls_options options;
 
@@ -171,13 +171,13 @@ static void forgets(const struct sl_tls_provider *provider)
     test_allocator_fini(&allocator);
 }
 
-TEST("tells once that nobody can call verify any more")
+TEST("reports once that the verify callback is gone")
 {
     for (size_t i = 0; sl_tls_providers[i] != NULL; i++)
         forgets(sl_tls_providers[i]);
 }
 
-TEST("the provider without cryptography reads frames whatever the cut")
+TEST("the provider without cryptography reads frames however they are cut")
 {
     struct test_allocator allocator;
     struct sl_pool pool;
@@ -237,7 +237,7 @@ TEST("the provider without cryptography survives failing allocations")
     test_each_failure(live, NULL);
 }
 
-TEST("the provider without cryptography refuses what is refused or garbage")
+TEST("the provider without cryptography refuses bad peers and garbage")
 {
     static const struct {
         const char *bytes;

@@ -86,7 +86,7 @@ TEST("finds the roots of every layout that it knows")
     }
 }
 
-TEST("prefers a file to a directory, and takes a directory when it must")
+TEST("prefers a file to a directory, and falls back to a directory")
 {
     struct machine machine;
 
@@ -98,7 +98,7 @@ TEST("prefers a file to a directory, and takes a directory when it must")
     end(&machine);
 }
 
-TEST("passes over an empty file, and a directory in a file's place")
+TEST("ignores an empty file, and a directory in a file's place")
 {
     struct machine machine;
     struct sl_tls_roots roots;

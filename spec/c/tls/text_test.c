@@ -11,7 +11,7 @@ static struct sl_tls_text begin(void)
     return sl_tls_text_begin(room, sizeof room);
 }
 
-TEST("lists names and addresses, and escapes what a name must not hold")
+TEST("lists names and addresses, and escapes what a name must not contain")
 {
     struct sl_tls_text text = begin();
 
@@ -37,7 +37,7 @@ TEST("writes times and hashes")
     CHECK_STR(sl_tls_text_finish(&text), "2024-05-01T00:00:09Zmalformed007fff");
 }
 
-TEST("cuts at its room and shows that it did, but counts all")
+TEST("shortens to its room and marks that, but counts everything")
 {
     static const char *const expected[] = {"",     "a",     "ab",     "abc",
                                            "a...", "ab...", "abcdef", "abcdef"};
@@ -106,7 +106,7 @@ TEST("keeps the texts of a certificate in one block, for all who hold it")
     test_allocator_fini(&allocator);
 }
 
-TEST("makes none that is not whole")
+TEST("makes no incomplete text")
 {
     struct script scripts[] = {
         {.fails_at = 1}, {.fails_at = 2}, {.longer_at = 1}, {.longer_at = 2}};

@@ -1,4 +1,4 @@
-/* tls_peer DIRECTORY PORT VERSION [COUNT] - a TLS server that does what it is asked
+/* tls_peer DIRECTORY PORT VERSION [COUNT] - a TLS server that plays the path of a request
  * for
  *
  * Shows the certificate good.pem of DIRECTORY and speaks "1.2" or "1.3" only. With
@@ -13,7 +13,7 @@
  *   notify                   close_notify
  *   flush record             sends all of that; one record of it
  *   fin reset                flushes and ends; breaks the connection off
- *   garbage                  a record that is none
+ *   garbage                  a malformed record
  *   pause-N                  N milliseconds
  *   await                    flushes, reads until the client has ended
  *
@@ -122,7 +122,7 @@ static void tell_end(int error)
         say("failed %s\n", reason != NULL ? reason : "without a reason");
 }
 
-/* Some more of what the client sends; false at its end, which is told. */
+/* Some more of what the client sends; false at its end, which is printed. */
 static bool read_some(struct connection *self, void *to, size_t size,
                       size_t *count)
 {

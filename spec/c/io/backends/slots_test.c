@@ -4,7 +4,7 @@
 
 #define MANY 100
 
-TEST("finds what was put until it is removed")
+TEST("finds an entry until it is removed")
 {
     struct test_allocator allocator;
     struct sl_slots slots;
@@ -29,7 +29,7 @@ TEST("finds what was put until it is removed")
     test_allocator_fini(&allocator);
 }
 
-TEST("a slot in use again does not answer to its old handle")
+TEST("a reused slot does not answer to its old handle")
 {
     struct test_allocator allocator;
     struct sl_slots slots;
@@ -99,7 +99,7 @@ static void fill(struct sl_allocator *allocator, void *argument)
     sl_slots_fini(&slots);
 }
 
-TEST("keeps what it has when it cannot grow")
+TEST("keeps its entries if it cannot grow")
 {
     test_each_failure(fill, NULL);
 }

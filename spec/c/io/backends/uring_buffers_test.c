@@ -127,7 +127,7 @@ static void choice_fini(struct choice *choice)
     close(choice->theirs);
 }
 
-TEST("bytes lie in segments of the backend's, and those are the submitter's")
+TEST("bytes arrive in the backend's segments, which the receiver then owns")
 {
     struct choice choice;
     struct sl_segment *segment;
@@ -164,7 +164,7 @@ TEST("bytes lie in segments of the backend's, and those are the submitter's")
     world_fini(&world);
 }
 
-TEST("an end, a cancel and a reset bring everything home")
+TEST("an end, a cancel and a reset return all segments")
 {
     struct choice choice;
 
@@ -195,7 +195,7 @@ TEST("an end, a cancel and a reset bring everything home")
 }
 
 #ifdef SL_HAVE_URING
-TEST("what a failed receive has used up comes home, too")
+TEST("segments used by a failed receive are returned, too")
 {
     struct sl_uring_buffers buffers;
     struct io_uring queue;
@@ -249,7 +249,7 @@ static bool take_choice(struct choice *choice, size_t *received)
     return false;
 }
 
-TEST("cancelling races arriving: no byte and no segment is lost")
+TEST("a cancel that races with bytes loses no byte and no segment")
 {
     static struct choice choices[3];
     size_t sent[3] = {0, 0, 0};
@@ -363,7 +363,7 @@ static void receive_pattern(struct end *end, size_t size)
     CHECK_INT(seen, size);
 }
 
-TEST("what lies in chosen segments is linked and not copied")
+TEST("bytes in chosen segments are linked, not copied")
 {
     struct sl_slice front;
 
@@ -381,7 +381,7 @@ TEST("what lies in chosen segments is linked and not copied")
     close_waiting(1);
 }
 
-TEST("many that wait share few runs, and none goes without bytes")
+TEST("many waiting receives share few runs, and each gets its bytes")
 {
     if (!has_ring())
         return;
@@ -402,7 +402,7 @@ TEST("many that wait share few runs, and none goes without bytes")
     }
 }
 
-TEST("a pool with room for one segment serves many all the same")
+TEST("a pool with room for one segment still serves many")
 {
     static const struct sl_pool_options options = {
         .max_bytes = 10 * BLOCKS * SL_TRANSPORT_BUFFER_SIZE + SL_SEGMENT_SIZE,
@@ -443,7 +443,7 @@ static void *flood_out(void *argument)
     return NULL;
 }
 
-TEST("bodies of every size come whole, in every mode of the pool")
+TEST("bodies of every size arrive whole, in every mode of the pool")
 {
     static const size_t sizes[] = {8193, 16385, 65536, 65537, 10485760};
     static const struct sl_pool_options pools[] = {
@@ -507,7 +507,7 @@ TEST("a steady stream calls no allocator")
 
 /* ---- closing ---- */
 
-TEST("closed with bytes on their way, nothing is written to what was freed")
+TEST("nothing is written to freed memory after a close with bytes in flight")
 {
     static const struct sl_pool_options guarded = {.mode = SL_POOL_GUARD,
                                                    .spare_limit = SIZE_MAX};
@@ -542,7 +542,7 @@ TEST("closed with bytes on their way, nothing is written to what was freed")
     test_note(" ");
 }
 
-TEST("the loop's close drops what was delivered to nobody")
+TEST("the loop's close drops bytes that nobody has taken")
 {
     if (!has_ring())
         return;
@@ -554,7 +554,7 @@ TEST("the loop's close drops what was delivered to nobody")
     close_waiting(3);
 }
 
-TEST("a child of fork leaves alone what its parent waits for")
+TEST("a child of fork does not disturb its parent's receives")
 {
     int status = -1;
     pid_t child;
@@ -624,7 +624,7 @@ static int without_buffers(void)
     return 0;
 }
 
-TEST("where a ring of buffers is refused, segments are lent as ever")
+TEST("segments are lent if the kernel refuses a ring of buffers")
 {
     int status = -1;
     pid_t child;

@@ -119,7 +119,7 @@ TEST("shakes hands and decrypts whatever the cut")
     }
 }
 
-TEST("is never done when a byte of the handshake is changed")
+TEST("never completes if a byte of the handshake is changed")
 {
     struct scene scene;
     struct wire wire;
@@ -161,7 +161,7 @@ TEST("moves much content both ways")
     free(arrived);
 }
 
-TEST("tells close_notify from silence, and says it once")
+TEST("distinguishes close_notify from silence, and sends its own once")
 {
     for (size_t i = 0; i < 2; i++) {
         struct scene scene;
@@ -191,7 +191,7 @@ TEST("tells close_notify from silence, and says it once")
     }
 }
 
-TEST("takes key updates and tickets between content as they come")
+TEST("accepts key updates and tickets between content")
 {
     struct scene scene;
     struct wire wire;
@@ -226,7 +226,7 @@ TEST("refuses to renegotiate and goes on")
     end(&scene, &wire);
 }
 
-TEST("resumes what the same identity began, and only that")
+TEST("resumes sessions of the same identity only")
 {
     for (size_t i = 0; i < 2; i++) {
         struct scene scene;
@@ -293,7 +293,7 @@ TEST("refuses every bad certificate, before any request")
     CHECK(refused_cases >= 40);
 }
 
-TEST("says what is wrong with a certificate and who was expected")
+TEST("reports what is wrong with a certificate and who was expected")
 {
     struct scene scene;
     struct wire wire;
@@ -309,7 +309,7 @@ TEST("says what is wrong with a certificate and who was expected")
     end(&scene, &wire);
 }
 
-TEST("holds the public key against the pins, also when it does not verify")
+TEST("checks the public key against pins, also without verification")
 {
     for (int verifies = 0; verifies < 2; verifies++) {
         struct scene scene;
@@ -342,7 +342,7 @@ static bool ask(void *owner, const struct sl_tls_certificate *peer,
     return answer;
 }
 
-TEST("asks the callback, which may only add a refusal")
+TEST("asks the callback, which can only refuse")
 {
     struct scene scene;
     struct wire wire;
@@ -359,7 +359,7 @@ TEST("asks the callback, which may only add a refusal")
     end(&scene, &wire);
 }
 
-TEST("shows its certificate, from PEM or PKCS#12")
+TEST("sends its certificate, from PEM or PKCS#12")
 {
     struct scene scene;
     struct wire wire;
@@ -437,7 +437,7 @@ TEST("names the option that cannot be used")
     }
 }
 
-TEST("says so when the peer does not speak TLS")
+TEST("reports a peer that does not speak TLS")
 {
     struct scene scene;
     struct wire wire;
@@ -509,7 +509,7 @@ static void live_through_failures(struct sl_allocator *allocator,
     sl_pool_fini(&wire.pool);
 }
 
-TEST("survives every allocation of its own that fails")
+TEST("survives every failing allocation of its own")
 {
     struct scene scene;
 

@@ -36,7 +36,7 @@ static void check_next(struct sl_gnutls_sessions *cache, const char *identity,
     sl_gnutls_sessions_drop(cache, session);
 }
 
-TEST("gives the newest of an identity, and each once")
+TEST("returns the newest session of an identity, and each once")
 {
     struct test_allocator allocator;
     struct sl_gnutls_sessions cache;
@@ -53,7 +53,7 @@ TEST("gives the newest of an identity, and each once")
     end(&allocator, &cache);
 }
 
-TEST("takes back what may be used again")
+TEST("accepts sessions back that may be used again")
 {
     struct test_allocator allocator;
     struct sl_gnutls_sessions cache;
@@ -72,7 +72,7 @@ TEST("takes back what may be used again")
     end(&allocator, &cache);
 }
 
-TEST("drops what has expired, and what it is told to forget")
+TEST("drops expired sessions, and those of a forgotten identity")
 {
     struct test_allocator allocator;
     struct sl_gnutls_sessions cache;
@@ -91,7 +91,7 @@ TEST("drops what has expired, and what it is told to forget")
     end(&allocator, &cache);
 }
 
-TEST("is bounded, and the oldest makes room")
+TEST("is bounded, and drops the oldest for a new one")
 {
     struct test_allocator allocator;
     struct sl_gnutls_sessions cache;
@@ -108,7 +108,7 @@ TEST("is bounded, and the oldest makes room")
     end(&allocator, &cache);
 }
 
-TEST("keeps nothing without memory")
+TEST("keeps nothing if there is no memory")
 {
     struct test_allocator allocator;
     struct sl_gnutls_sessions cache;

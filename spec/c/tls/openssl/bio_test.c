@@ -42,7 +42,7 @@ static void end(struct fixture *fixture)
     test_allocator_fini(&fixture->allocator);
 }
 
-TEST("reads what the buffer holds, and says when that is nothing")
+TEST("reads what the buffer holds, and reports an empty buffer")
 {
     struct fixture fixture;
     char text[16];
@@ -66,7 +66,7 @@ TEST("reads what the buffer holds, and says when that is nothing")
     end(&fixture);
 }
 
-TEST("writes all or nothing, and says why not")
+TEST("writes all or nothing, and reports why it wrote nothing")
 {
     struct fixture fixture;
     char large[101];

@@ -54,7 +54,7 @@ static int count_known(X509_STORE *store)
     return sk_X509_OBJECT_num(X509_STORE_get0_objects(store));
 }
 
-TEST("gives out the roots that are asked for, and those above them")
+TEST("returns the requested roots, and their issuers")
 {
     struct hall hall;
     struct test_allocator allocator;
@@ -87,7 +87,7 @@ TEST("gives out the roots that are asked for, and those above them")
     end(&hall);
 }
 
-TEST("leaves to others what is no plain certificate")
+TEST("leaves what is not a plain certificate to OpenSSL")
 {
     static const char *const strange[] = {
         "-----BEGIN X509 CRL-----\nMIIB\n-----END X509 CRL-----\n",
@@ -131,7 +131,7 @@ static void live(struct sl_allocator *allocator, void *argument)
     sl_openssl_bundle_destroy(bundle);
 }
 
-TEST("says why it cannot open the file")
+TEST("reports why it cannot open the file")
 {
     struct hall hall;
     struct test_allocator allocator;
@@ -157,7 +157,7 @@ TEST("says why it cannot open the file")
     end(&hall);
 }
 
-TEST("survives every allocation that fails")
+TEST("survives every failing allocation")
 {
     struct hall hall;
 

@@ -33,14 +33,14 @@ TEST("lists names and addresses in their order, and nothing else")
     check_names(&(struct wish){.common_name = "a.test"}, "");
 }
 
-TEST("escapes what a name must not hold")
+TEST("escapes what a name must not contain")
 {
     check_names(
         &(struct wish){.raw_name = "a\0b, \\\x7f\xff", .raw_name_size = 8},
         "DNS:a\\x00b\\x2c\\x20\\x5c\\x7f\\xff");
 }
 
-TEST("tells subject, issuer, dates and hashes")
+TEST("reports subject, issuer, dates and hashes")
 {
     struct issued issued = authority_issue(
         &(struct wish){.common_name = "\xc3\xa4, b\n", .from = -100});
@@ -68,7 +68,7 @@ TEST("tells subject, issuer, dates and hashes")
     authority_forget(&issued);
 }
 
-TEST("cuts short forms at their room and shows that it did")
+TEST("shortens texts to their room and marks that")
 {
     struct issued issued = authority_issue(&(struct wish){
         .common_name = "a name", .names = "DNS:a.test,DNS:b.test,DNS:c.test"});
@@ -108,7 +108,7 @@ static void texts_through_failures(struct sl_allocator *allocator,
     sl_tls_texts_release(texts);
 }
 
-TEST("makes no texts without memory")
+TEST("makes no texts if there is no memory")
 {
     struct issued issued = authority_issue(&(struct wish){.names = "DNS:a"});
 

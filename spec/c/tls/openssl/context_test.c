@@ -62,7 +62,7 @@ static void drop_file(char *path)
 
 /* ---- roots ---- */
 
-TEST("trusts what a PEM text holds, all of it")
+TEST("trusts all certificates of a PEM text")
 {
     struct scene scene;
     struct issued other = authority_issue(
@@ -185,7 +185,7 @@ TEST("names the file that cannot be used, and why")
     scene_fini(&scene);
 }
 
-TEST("takes the system's roots when it has none of its own")
+TEST("takes the system's roots if the client names none")
 {
     struct scene scene;
     char reason[232];
@@ -261,7 +261,7 @@ TEST("reads the environment as OpenSSL does")
 
 /* ---- versions, ciphers, protocols ---- */
 
-TEST("keeps within its versions")
+TEST("uses only its versions")
 {
     struct scene scene;
     char reason[232];
@@ -289,7 +289,7 @@ TEST("keeps within its versions")
     scene_fini(&scene);
 }
 
-TEST("speaks nothing older than TLS 1.2")
+TEST("speaks no version older than TLS 1.2")
 {
     struct scene scene;
     char reason[232];
@@ -322,7 +322,7 @@ static void check_cipher(const char *list, enum sl_tls_version max,
     scene_fini(&scene);
 }
 
-TEST("takes one list of ciphers for both versions")
+TEST("accepts one list of ciphers for both versions")
 {
     static const char *const list =
         "ECDHE-ECDSA-CHACHA20-POLY1305:TLS_CHACHA20_POLY1305_SHA256:"
@@ -335,7 +335,7 @@ TEST("takes one list of ciphers for both versions")
     check_cipher("ECDHE+AESGCM", SL_TLS_1_3, "TLS_AES_128_GCM_SHA256");
 }
 
-TEST("refuses ciphers that nobody knows, and lists without end")
+TEST("refuses unknown ciphers, and overlong lists")
 {
     struct scene scene;
     char reason[232];
@@ -354,7 +354,7 @@ TEST("refuses ciphers that nobody knows, and lists without end")
     scene_fini(&scene);
 }
 
-TEST("lowers its security level only when the list says so")
+TEST("lowers its security level only if the list says so")
 {
     struct scene scene;
     struct issued weak;
@@ -479,7 +479,7 @@ static void insist(struct scene *scene)
                         scene->root.certificate);
 }
 
-TEST("shows its certificate with the chain, from PEM or PKCS#12")
+TEST("sends its certificate with the chain, from PEM or PKCS#12")
 {
     static const enum sl_tls_version versions[] = {SL_TLS_1_2, SL_TLS_1_3};
     struct identity identity;
@@ -537,7 +537,7 @@ TEST("finds certificate and key in one file")
     scene_fini(&scene);
 }
 
-TEST("refuses a wrong password, and none, without asking anybody")
+TEST("refuses a wrong or missing password without prompting")
 {
     static const char *const passwords[] = {NULL, "", "wrong"};
     struct identity identity;
@@ -574,7 +574,7 @@ TEST("refuses a wrong password, and none, without asking anybody")
     scene_fini(&scene);
 }
 
-TEST("refuses a key that is not the certificate's")
+TEST("refuses a key that does not belong to the certificate")
 {
     struct identity identity;
     struct scene scene;
@@ -613,7 +613,7 @@ TEST("refuses a key that is not the certificate's")
 
 /* ---- key log ---- */
 
-TEST("logs keys only when told to, for its owner's eyes")
+TEST("logs keys only on request, into a file only its owner can read")
 {
     struct scene scene;
     char reason[232];

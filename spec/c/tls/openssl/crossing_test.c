@@ -107,7 +107,7 @@ static void wait_for_ticket(struct wire *wire, size_t cut)
     sl_buffer_reset(&wire->plain);
 }
 
-TEST("waits for the rest of a message that the server has begun")
+TEST("waits for the rest of a message that the server has started")
 {
     struct scene scene;
     struct wire wire;
@@ -128,7 +128,7 @@ TEST("waits for the rest of a message that the server has begun")
     end(&scene, &wire);
 }
 
-TEST("says nothing when it is closed between the halves of a message")
+TEST("sends nothing when it is closed between the halves of a message")
 {
     struct scene scene;
     struct wire wire;
@@ -144,7 +144,7 @@ TEST("says nothing when it is closed between the halves of a message")
     end(&scene, &wire);
 }
 
-TEST("fails when the server ends in the middle of a message")
+TEST("fails if the server closes in the middle of a message")
 {
     struct scene scene;
     struct wire wire;
@@ -233,7 +233,7 @@ static void client_does_something(struct wire *wire, struct talk *talk)
         CHECK_INT(wire_server_receive(wire, bytes, 1), 1);
 }
 
-TEST("crosses over wherever the bytes are cut, whatever is said meanwhile")
+TEST("crosses over wherever bytes are cut, whatever is sent meanwhile")
 {
     struct scene scene;
     struct wire wire;
@@ -271,7 +271,7 @@ static bool is_zero(const void *bytes, size_t size)
     return true;
 }
 
-TEST("forgets its secrets when it goes over, and when it never will")
+TEST("erases its secrets when it crosses over, and if it never can")
 {
     struct scene scene;
     struct wire wire;

@@ -154,7 +154,7 @@ static int note_server_name(SSL *ssl, int *alert, void *seen)
     return SSL_TLSEXT_ERR_OK;
 }
 
-TEST("names the server for names only, not for addresses")
+TEST("sends a server name for names only, not for addresses")
 {
     struct scene scene;
     struct wire wire;
@@ -201,7 +201,7 @@ TEST("shakes hands whatever the cut, in segments of 23 bytes")
     }
 }
 
-TEST("is never done when the handshake stops early")
+TEST("never completes if the handshake stops early")
 {
     struct scene scene;
     struct wire wire;
@@ -218,7 +218,7 @@ TEST("is never done when the handshake stops early")
     end(&scene, &wire);
 }
 
-TEST("is never done when a byte of the handshake is changed")
+TEST("never completes if a byte of the handshake is changed")
 {
     struct scene scene;
     struct wire wire;
@@ -266,7 +266,7 @@ TEST("decrypts records cut at every byte")
     }
 }
 
-TEST("gives what it holds of a record before it asks for more")
+TEST("returns what it holds of a record before it asks for more")
 {
     struct scene scene;
     struct wire wire;
@@ -349,7 +349,7 @@ TEST("encrypts at most about 64 KiB a call")
 
 /* ---- ends ---- */
 
-TEST("tells close_notify from silence")
+TEST("distinguishes close_notify from silence")
 {
     static const enum sl_tls_version versions[] = {SL_TLS_1_2, SL_TLS_1_3};
 
@@ -369,7 +369,7 @@ TEST("tells close_notify from silence")
     }
 }
 
-TEST("never says that content cut by the peer has ended")
+TEST("never reports content that the peer has cut as complete")
 {
     struct scene scene;
     struct wire wire;
@@ -401,7 +401,7 @@ TEST("still sends after the peer has closed its half")
     end(&scene, &wire);
 }
 
-TEST("says close_notify once and encrypts nothing behind it")
+TEST("sends close_notify once and encrypts nothing after it")
 {
     struct scene scene;
     struct wire wire;
@@ -427,7 +427,7 @@ TEST("says close_notify once and encrypts nothing behind it")
     end(&scene, &wire);
 }
 
-TEST("has nothing to say when closed before the handshake is done")
+TEST("sends nothing if closed before the handshake is complete")
 {
     struct scene scene;
     struct wire wire;
@@ -449,7 +449,7 @@ TEST("has nothing to say when closed before the handshake is done")
 
 /* ---- what is no content ---- */
 
-TEST("takes key updates and tickets between content as they come")
+TEST("accepts key updates and tickets between content")
 {
     struct scene scene;
     struct wire wire;
@@ -584,7 +584,7 @@ static void give_sealed(struct wire *wire, unsigned char sequence,
         SL_OK);
 }
 
-TEST("passes over a few empty records and stops a flood of them")
+TEST("ignores a few empty records and stops a flood of them")
 {
     struct scene scene;
     struct wire wire;
@@ -702,7 +702,7 @@ TEST("by itself decrypts records cut at every byte, padded or not")
     }
 }
 
-TEST("by itself follows key updates and passes over tickets")
+TEST("by itself follows key updates and ignores tickets")
 {
     struct scene scene;
     struct wire wire;
@@ -769,7 +769,7 @@ TEST("by itself stops floods and refuses what is corrupt")
     end(&scene, &wire);
 }
 
-TEST("by itself tells close_notify from silence, and says it once")
+TEST("by itself recognises close_notify, and sends its own once")
 {
     struct scene scene;
     struct wire wire;
@@ -798,7 +798,7 @@ TEST("by itself tells close_notify from silence, and says it once")
     end(&scene, &wire);
 }
 
-TEST("by itself gives what it holds of a record before it asks for more")
+TEST("by itself returns what it holds of a record before asking for more")
 {
     struct scene scene;
     struct wire wire;
@@ -820,7 +820,7 @@ TEST("by itself gives what it holds of a record before it asks for more")
     end(&scene, &wire);
 }
 
-TEST("leaves sessions behind that can be resumed")
+TEST("stores sessions that can be resumed")
 {
     struct scene scene;
     struct wire wire;
@@ -835,7 +835,7 @@ TEST("leaves sessions behind that can be resumed")
     end(&scene, &wire);
 }
 
-TEST("keeps the SSL when keys were updated under it, and under TLS 1.2")
+TEST("keeps the SSL after a key update under it, and under TLS 1.2")
 {
     struct scene scene;
     struct wire wire;
@@ -869,7 +869,7 @@ TEST("keeps the SSL when keys were updated under it, and under TLS 1.2")
     end(&scene, &wire);
 }
 
-TEST("does not go over to its own in the middle of a record")
+TEST("does not cross over to its own records inside a record")
 {
     struct scene scene;
     struct wire wire;
@@ -946,7 +946,7 @@ static void settle_through_failures(struct sl_allocator *allocator,
     sl_pool_fini(&wire.pool);
 }
 
-TEST("goes on with the SSL when there is no memory to do without")
+TEST("goes on with the SSL if there is no memory to replace it")
 {
     struct scene scene;
 
@@ -1018,7 +1018,7 @@ TEST("is not misled by errors that others left in the queue")
     end(&scene, &wire);
 }
 
-TEST("says so when the peer does not speak TLS")
+TEST("reports a peer that does not speak TLS")
 {
     static const char *const texts[] = {
         "HTTP/1.1 400 Bad Request\r\nConnection: close\r\n\r\n",
@@ -1041,7 +1041,7 @@ TEST("says so when the peer does not speak TLS")
     }
 }
 
-TEST("says what alert the peer refused with")
+TEST("reports the alert with which the peer refused")
 {
     struct scene scene;
     struct wire wire;
@@ -1058,7 +1058,7 @@ TEST("says what alert the peer refused with")
     end(&scene, &wire);
 }
 
-TEST("breaks down when there is no room for what it must send")
+TEST("fails if there is no room for what it must send")
 {
     struct scene scene;
     struct wire wire;
@@ -1083,7 +1083,7 @@ TEST("breaks down when there is no room for what it must send")
     end(&scene, &wire);
 }
 
-TEST("keeps its content when there is no room for it, and goes on later")
+TEST("keeps its content if there is no room for it, and goes on later")
 {
     struct scene scene;
     struct wire wire;
@@ -1147,7 +1147,7 @@ static void live_through_failures(struct sl_allocator *allocator,
     sl_pool_fini(&wire.pool);
 }
 
-TEST("survives every allocation of its own that fails")
+TEST("survives every failing allocation of its own")
 {
     struct scene scene;
 
@@ -1251,7 +1251,7 @@ TEST("holds no record buffers while idle under TLS 1.2")
     end(&scene, &wire);
 }
 
-TEST("holds no more of a chain than its leaf")
+TEST("keeps only the leaf of a chain")
 {
     struct scene scene;
     struct wire wire;

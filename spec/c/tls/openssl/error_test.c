@@ -6,7 +6,7 @@
 #include <openssl/ssl.h>
 #include <string.h>
 
-TEST("tells the earliest reason and empties the queue")
+TEST("reports the earliest reason and empties the queue")
 {
     struct sl_failure failure;
 
@@ -19,7 +19,7 @@ TEST("tells the earliest reason and empties the queue")
     CHECK_INT(ERR_peek_error(), 0);
 }
 
-TEST("tells what a caller understood rather than what went wrong below")
+TEST("reports the caller's reason rather than that of a lower layer")
 {
     struct sl_failure failure;
 
@@ -31,7 +31,7 @@ TEST("tells what a caller understood rather than what went wrong below")
     CHECK_INT(ERR_peek_error(), 0);
 }
 
-TEST("says memory when an allocation failed anywhere on the way")
+TEST("reports memory if an allocation failed anywhere on the way")
 {
     struct sl_failure failure;
 
@@ -42,7 +42,7 @@ TEST("says memory when an allocation failed anywhere on the way")
     CHECK_STR(failure.reason, "load: out of memory");
 }
 
-TEST("has words for an empty queue, an alert, and what it does not know")
+TEST("has messages for an empty queue, an alert and an unknown error")
 {
     struct sl_failure failure;
 
@@ -61,7 +61,7 @@ TEST("has words for an empty queue, an alert, and what it does not know")
     CHECK_STR(failure.reason, "ciphers: unknown failure");
 }
 
-TEST("says what the system said")
+TEST("reports the system's own error")
 {
     struct sl_failure failure;
 
@@ -78,7 +78,7 @@ TEST("says what the system said")
     CHECK_INT(failure.system_error, 0);
 }
 
-TEST("clears what stands in the queue")
+TEST("clears the queue")
 {
     sl_openssl_error_clear();
     ERR_raise(ERR_LIB_SSL, SSL_R_BAD_EXTENSION);

@@ -132,20 +132,20 @@ static size_t step_of(size_t step)
     return getenv("SLUICE_TORTURE") != NULL ? 1 : step;
 }
 
-TEST("lets no wrong name through when an allocation fails")
+TEST("accepts no wrong name if an allocation fails")
 {
     sweep_all((struct sweep){
         .only = "another name", .failing = TEST_FAIL_ONCE, .step = 1});
 }
 
-TEST("lets no wrong address through when an allocation fails")
+TEST("accepts no wrong address if an allocation fails")
 {
     sweep_all((struct sweep){.only = "an address written as a name",
                              .failing = TEST_FAIL_ONCE,
                              .step = step_of(5)});
 }
 
-TEST("lets no wrong name through when two in a row or all others fail")
+TEST("accepts no wrong name if two allocations or all others fail")
 {
     sweep_all((struct sweep){
         .only = "another name", .failing = TEST_FAIL_PAIR, .step = step_of(7)});
@@ -154,7 +154,7 @@ TEST("lets no wrong name through when two in a row or all others fail")
                              .step = step_of(17)});
 }
 
-TEST("lets no bad certificate through when an allocation fails")
+TEST("accepts no bad certificate if an allocation fails")
 {
     sweep_all((struct sweep){.failing = TEST_FAIL_ONCE, .step = step_of(61)});
 }
@@ -202,7 +202,7 @@ static void sweep_resumed(enum sl_tls_version version,
     scene_fini(&scene);
 }
 
-TEST("lets no wrong name through that a session is offered for")
+TEST("accepts no wrong name for which a session is offered")
 {
     sweep_resumed(SL_TLS_1_3, TEST_FAIL_ONCE, step_of(7));
     sweep_resumed(SL_TLS_1_2, TEST_FAIL_ONCE, step_of(7));

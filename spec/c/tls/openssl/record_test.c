@@ -173,7 +173,7 @@ TEST("carries content under each cipher, in segments of any size")
     free(arrived);
 }
 
-TEST("takes padding off, and passes over empty records")
+TEST("removes padding, and ignores empty records")
 {
     struct ends ends;
     char inner[600] = "content\x17";
@@ -196,7 +196,7 @@ TEST("takes padding off, and passes over empty records")
     end(&ends);
 }
 
-TEST("gives nothing out before the tag is right")
+TEST("returns nothing before the tag is verified")
 {
     struct ends ends;
 
@@ -225,7 +225,7 @@ TEST("gives nothing out before the tag is right")
     }
 }
 
-TEST("refuses a record that came before, or out of turn")
+TEST("refuses a replayed or reordered record")
 {
     struct ends ends;
     char bytes[64];
@@ -242,7 +242,7 @@ TEST("refuses a record that came before, or out of turn")
     end(&ends);
 }
 
-TEST("refuses records that are none of TLS 1.3")
+TEST("refuses records that are not of TLS 1.3")
 {
     static const struct {
         const char *bytes;
@@ -270,7 +270,7 @@ TEST("refuses records that are none of TLS 1.3")
     }
 }
 
-TEST("refuses what may not stand in a record")
+TEST("refuses types that a record may not contain")
 {
     static const struct {
         const char *inner;
@@ -304,7 +304,7 @@ TEST("refuses what may not stand in a record")
     }
 }
 
-TEST("refuses more than a record may hold, padding and all")
+TEST("refuses more than a record may hold, including padding")
 {
     struct ends ends;
     char *inner = calloc(1, 16640);
@@ -329,7 +329,7 @@ TEST("refuses more than a record may hold, padding and all")
     free(inner);
 }
 
-TEST("passes over tickets, whatever the cut between records")
+TEST("ignores tickets, however they are cut into records")
 {
     struct ends ends;
     /* Two tickets of 5 and 0 bytes. */
@@ -384,7 +384,7 @@ TEST("follows key updates, and answers those that ask for it")
     end(&ends);
 }
 
-TEST("never uses a number of a key twice, even when new keys cannot be made")
+TEST("never reuses a nonce of a key, even if new keys cannot be made")
 {
     struct ends ends;
 
@@ -412,7 +412,7 @@ TEST("never uses a number of a key twice, even when new keys cannot be made")
     end(&ends);
 }
 
-TEST("tells the end, cancellation and refusal apart")
+TEST("distinguishes the end, a cancellation and a refusal")
 {
     struct ends ends;
 
@@ -431,7 +431,7 @@ TEST("tells the end, cancellation and refusal apart")
     end(&ends);
 }
 
-TEST("keeps content for which there is no room, and what is not wanted yet")
+TEST("keeps content for which there is no room or no request yet")
 {
     struct ends ends;
     size_t consumed;
@@ -455,7 +455,7 @@ TEST("keeps content for which there is no room, and what is not wanted yet")
     end(&ends);
 }
 
-TEST("takes over under no other cipher and without no secret")
+TEST("takes over only with a known cipher and its secrets")
 {
     struct test_allocator allocator;
     struct sl_openssl_secret known = {"known", 32};

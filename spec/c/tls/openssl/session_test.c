@@ -48,7 +48,7 @@ static bool visit(struct wire *wire, const char *host, const char *identity)
     return info.is_resumed;
 }
 
-TEST("resumes what the same identity began, in both versions")
+TEST("resumes sessions of the same identity, in both versions")
 {
     static const enum sl_tls_version versions[] = {SL_TLS_1_2, SL_TLS_1_3};
 
@@ -70,7 +70,7 @@ TEST("resumes what the same identity began, in both versions")
     }
 }
 
-TEST("never resumes for another identity, or for none")
+TEST("never resumes for another identity, or without one")
 {
     struct scene scene;
     struct wire wire;
@@ -84,7 +84,7 @@ TEST("never resumes for another identity, or for none")
     end(&scene, &wire);
 }
 
-TEST("offers nothing when told not to")
+TEST("offers no session if resumption is disabled")
 {
     static const enum sl_tls_version versions[] = {SL_TLS_1_2, SL_TLS_1_3};
 
@@ -120,7 +120,7 @@ TEST("checks the name again when it resumes")
     }
 }
 
-TEST("refuses to resume beyond the certificate's end")
+TEST("refuses to resume after the certificate has expired")
 {
     struct scene scene;
     struct wire wire;
@@ -159,7 +159,7 @@ TEST("forgets the sessions of an identity whose handshake failed")
     end(&scene, &wire);
 }
 
-TEST("takes a full handshake when the server has forgotten")
+TEST("does a full handshake if the server has forgotten the session")
 {
     static const enum sl_tls_version versions[] = {SL_TLS_1_2, SL_TLS_1_3};
 
@@ -197,7 +197,7 @@ TEST("keeps nothing of a peer that the callback refused")
     }
 }
 
-TEST("keeps a ticket that comes after another connection is done")
+TEST("keeps a ticket that arrives after another connection has closed")
 {
     struct scene scene;
     struct wire wire;
@@ -228,7 +228,7 @@ static SSL_SESSION *make_session(int version, long age, long timeout)
     return session;
 }
 
-TEST("gives a TLS 1.3 session once and a TLS 1.2 session again and again")
+TEST("returns a TLS 1.3 session once and a TLS 1.2 session repeatedly")
 {
     struct test_allocator allocator;
     struct sl_openssl_sessions cache;
@@ -256,7 +256,7 @@ TEST("gives a TLS 1.3 session once and a TLS 1.2 session again and again")
     test_allocator_fini(&allocator);
 }
 
-TEST("passes over sessions that are too old, or from the future")
+TEST("ignores sessions that are too old, or from the future")
 {
     struct test_allocator allocator;
     struct sl_openssl_sessions cache;
@@ -276,7 +276,7 @@ TEST("passes over sessions that are too old, or from the future")
     test_allocator_fini(&allocator);
 }
 
-TEST("holds few sessions of an identity, the newest")
+TEST("keeps only the few newest sessions of an identity")
 {
     struct test_allocator allocator;
     struct sl_openssl_sessions cache;
@@ -301,7 +301,7 @@ TEST("holds few sessions of an identity, the newest")
     test_allocator_fini(&allocator);
 }
 
-TEST("drops the identity not used for longest, which its holders outlive")
+TEST("drops the least recently used identity; its holders keep it")
 {
     struct test_allocator allocator;
     struct sl_openssl_sessions cache;

@@ -98,7 +98,7 @@ TEST("refuses hosts that OpenSSL would not check")
     }
 }
 
-TEST("accepts any certificate when told not to verify, and says so")
+TEST("accepts any certificate if verification is off, and reports that")
 {
     struct scene scene;
     struct wire wire;
@@ -122,7 +122,7 @@ TEST("accepts any certificate when told not to verify, and says so")
 
 /* ---- pins ---- */
 
-TEST("holds the public key against the pins, also when it does not verify")
+TEST("checks the public key against pins, also without verification")
 {
     struct scene scene;
     struct wire wire;
@@ -182,7 +182,7 @@ static bool ask(void *owner, const struct sl_tls_certificate *peer,
     return answer;
 }
 
-TEST("asks the callback last, which may only add a refusal")
+TEST("asks the callback last, which can only refuse")
 {
     struct scene scene;
     struct wire wire;
