@@ -179,6 +179,7 @@ build = {
     ["sluice.progress"] = "lua/sluice/progress.lua",
     ["sluice.proxy"] = "lua/sluice/proxy.lua",
     ["sluice.push"] = "lua/sluice/push.lua",
+    ["sluice.query"] = "lua/sluice/query.lua",
     ["sluice.request"] = "lua/sluice/request.lua",
     ["sluice.response"] = "lua/sluice/response.lua",
     ["sluice.save"] = "lua/sluice/save.lua",
@@ -188,6 +189,7 @@ build = {
     ["sluice.task"] = "lua/sluice/task.lua",
     ["sluice.transmit"] = "lua/sluice/transmit.lua",
     ["sluice.transports"] = "lua/sluice/transports.lua",
+    ["sluice.values"] = "lua/sluice/values.lua",
   },
   platforms = {
     linux = {

@@ -56,6 +56,12 @@ Client.schema = schema
 -- What `direct` is of a client with steps of its own: each request goes through them.
 local nothing_direct = { GET = {} }
 
+-- The base_url as a directory: what is relative goes below it.
+local function directory_of(url)
+  local path = url:match "^[^?#]*"
+  return path:find "/$" and path or path .. "/"
+end
+
 -- A serializer is an object of somebody's, perhaps, and stays that one.
 local function copy(value)
   if type(value) ~= "table" then return value end
@@ -106,6 +112,7 @@ function Client.new(options)
     backend = backend,
     connections = connections,
     serializer = serializer,
+    base = options.base_url and directory_of(options.base_url),
     home = options.base_url and plan.parse(options.base_url),
     fields = own,
     secrets = secrets,
@@ -171,9 +178,8 @@ function Client:is_home(url) return not self.home or plan.same_origin(self.home,
 
 --- The URL against the client's base_url.
 function Client:absolute(url)
-  local base = self.settings.base_url
-  if not base then return url end
-  return core.url.resolve(base, url) or url
+  if not self.base then return url end
+  return core.url.resolve(self.base, url) or url
 end
 
 -- The general way: a request object, interceptors, any kind of body.
@@ -192,6 +198,14 @@ local function split_options(all)
   return all.method == nil and "GET" or all.method, all.url, options
 end
 
+-- RFC 9110 9.1: methods have case; those that it defines itself (and PATCH) are meant by
+-- their names in lower case, too.
+local standard = {}
+for _, name in ipairs { "GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE",
+  "CONNECT" } do
+  standard[name] = name
+end
+
 --- Sends a request, of arguments or of one table of options that has `url` and, unless
 -- it is GET, `method`.
 -- Returns response | nil, message, err. Yields.
@@ -203,7 +217,7 @@ function Client:request(method, url, options)
   if type(method) ~= "string" then
     error("request: method: string expected, got " .. type(method), 2)
   end
-  return send(self, method, url, options)
+  return send(self, standard[method:upper()] or method, url, options)
 end
 
 -- Goes on from the response to what was planned, which leads elsewhere; the request is

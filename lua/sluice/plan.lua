@@ -68,28 +68,4 @@ function plan.shown(text)
   return (text:gsub("^([^/?#]*//)[^/?#]*@", "%1"))
 end
 
-local function escape_pair(name, value)
-  return core.url.escape(tostring(name)) .. "=" .. core.url.escape(tostring(value))
-end
-
---- Adds a query, given as text or as a map of names to values or arrays of them.
-function plan.add_query(text, query)
-  local added = query
-  if type(query) == "table" then
-    local names, pieces = {}, {}
-    for name in pairs(query) do names[#names + 1] = tostring(name) end
-    table.sort(names)
-    for _, name in ipairs(names) do
-      local value = query[name]
-      if value == nil then value = query[tonumber(name)] end
-      if type(value) ~= "table" then value = { value } end
-      for _, one in ipairs(value) do pieces[#pieces + 1] = escape_pair(name, one) end
-    end
-    added = table.concat(pieces, "&")
-  end
-  if added == "" then return text end
-  local before, fragment = text:match("^([^#]*)(.*)$")
-  return before .. (before:find("?", 1, true) and "&" or "?") .. added .. fragment
-end
-
 return plan

@@ -12,6 +12,8 @@ local failure = require "sluice.failure"
 local fields = require "sluice.fields"
 local plan = require "sluice.plan"
 local proxy = require "sluice.proxy"
+local query = require "sluice.query"
+local values = require "sluice.values"
 
 local Request = {}
 Request.__name = "sluice.request"
@@ -147,7 +149,9 @@ function Request.new(client, method, url, options, level)
     return nil, message, err
   end
   if options.query then
-    self.current_url = plan.add_query(self.url, options.query)
+    local wrong
+    self.current_url, wrong = query.add(self.url, options.query)
+    if wrong then error("request: query: " .. wrong, level) end
     self.key = self.key and self.url
   end
   add_client_fields(self, client)
@@ -251,12 +255,19 @@ end
 
 --- Sets a field, replacing those of the same name; nil removes it. Chainable.
 function Request:set_header(name, value)
+  if type(name) ~= "string" then
+    error("set_header: name: string expected, got " .. type(name), 2)
+  end
   self.key = false
   if value == nil then
     fields.remove(self.fields, name)
-  else
-    fields.set(self.fields, name, tostring(value))
+    return self
   end
+  local text, wrong = values.text(value)
+  if not text then
+    error(("set_header: '%s': string expected, got %s"):format(values.shown(name, 64), wrong), 2)
+  end
+  fields.set(self.fields, name, text)
   return self
 end
 

@@ -62,17 +62,3 @@ describe("a URL that is shown", function()
     assert.equal("//a/", plan.shown "//user@a/")
   end)
 end)
-
-describe("a query", function()
-  it("goes between the path and the fragment", function()
-    assert.equal("http://a/?x=1", plan.add_query("http://a/", "x=1"))
-    assert.equal("http://a/?x=1&y=2#z", plan.add_query("http://a/?x=1#z", "y=2"))
-    assert.equal("http://a/#z", plan.add_query("http://a/#z", ""))
-    assert.equal("http://a/", plan.add_query("http://a/", {}))
-  end)
-
-  it("of a table is escaped, in the order of its names, with every value of an array", function()
-    assert.equal("http://a/?a=1&b=x%20y&b=%26&c=true",
-      plan.add_query("http://a/", { c = true, b = { "x y", "&" }, a = 1 }))
-  end)
-end)
