@@ -13,6 +13,7 @@ local pipeline = require "sluice.pipeline"
 local plan = require "sluice.plan"
 local proxy = require "sluice.proxy"
 local Request = require "sluice.request"
+local resolver = require "sluice.resolver"
 local transports = require "sluice.transports"
 
 local Client = {}
@@ -83,6 +84,7 @@ local function connections_of(options, mode, backend)
     pooling = options.pooling,
     completion = mode == "completion",
     backend = backend,
+    ask = options.resolver and resolver.asker(options.resolver),
   }
 end
 
@@ -119,7 +121,7 @@ function Client.new(options)
     interceptors = {},
     hops = {},
     proxies = proxies,
-    origins = Origins.new(connections, options.resolver, options.tls,
+    origins = Origins.new(connections, options.tls,
       function(origin) compose.forget(self, origin) end),
     compiled = {},
   }, Client)
@@ -210,7 +212,7 @@ end
 -- it is GET, `method`.
 -- Returns response | nil, message, err. Yields.
 function Client:request(method, url, options)
-  if self.connections == nil then refuse_use(self, "request") end
+  if self == nil or self.connections == nil then refuse_use(self, "request") end
   if type(method) == "table" and url == nil and options == nil then
     method, url, options = split_options(method)
   end
@@ -243,7 +245,7 @@ end
 
 --- Sends a GET. Returns response | nil, message, err. Yields.
 function Client:get(url, options)
-  if self.connections == nil then refuse_use(self, "get") end
+  if self == nil or self.connections == nil then refuse_use(self, "get") end
   local planned = options == nil and self.direct.GET[url]
   if not planned then return send(self, "GET", url, options) end
   local response, message, err = planned.origin:send(planned.head, planned.options, planned.info)
@@ -255,7 +257,7 @@ end
 for _, method in ipairs { "POST", "PUT", "PATCH" } do
   local name, kind = method:lower(), method .. " json"
   Client[name] = function(self, url, options)
-    if self.connections == nil then refuse_use(self, name) end
+    if self == nil or self.connections == nil then refuse_use(self, name) end
     local kept = self.direct[kind]
     local planned = kept and kept[url]
     if not planned or not is_json_alone(self, options) then
@@ -275,7 +277,7 @@ end
 for _, method in ipairs { "HEAD", "DELETE", "OPTIONS" } do
   local name = method:lower()
   Client[name] = function(self, url, options)
-    if self.connections == nil then refuse_use(self, name) end
+    if self == nil or self.connections == nil then refuse_use(self, name) end
     return send(self, method, url, options)
   end
 end
@@ -289,7 +291,7 @@ end
 --- Counters of this client: connections by state, requests, and the pool that it rents
 -- from; doc/memory.md tells what each means.
 function Client:stats()
-  if self.connections == nil then refuse_use(self, "stats") end
+  if self == nil or self.connections == nil then refuse_use(self, "stats") end
   local stats = self.connections:stats()
   stats.transport = self.mode
   stats.backend = self.backend

@@ -15,8 +15,8 @@ describe("the origins of a client", function()
     return origin
   end
 
-  local function new(resolver)
-    return Origins.new(connections, resolver, nil, function(origin)
+  local function new()
+    return Origins.new(connections, nil, function(origin)
       forgotten[#forgotten + 1] = origin
     end)
   end
@@ -49,34 +49,5 @@ describe("the origins of a client", function()
     assert.equal(1, #forgotten)
     assert.equal(1001, origins.count)
     assert.equal(made[1], find(origins, "http://a1.test/"))
-  end)
-
-  it("are where the resolver says, asked once for each", function()
-    local asked = {}
-    local origins = new(function(host, port)
-      asked[#asked + 1] = host .. " " .. port
-      if host == "none.test" then return nil, "not here" end
-      return "127.0.0.7"
-    end)
-    assert.equal("127.0.0.7", find(origins, "http://a.test/").options.address)
-    find(origins, "http://a.test/again")
-    find(origins, "http+unix://a/")
-    local origin, message, err = find(origins, "http://none.test/")
-    assert.is_nil(origin)
-    assert.equal("resolve none.test: not here", message)
-    assert.equal("resolve", err.code)
-    assert.same({ "a.test 80", "none.test 80" }, asked)
-  end)
-
-  it("are none once they are closed, even while the resolver is asked", function()
-    local origins
-    origins = new(function()
-      origins:close()
-      return "127.0.0.1"
-    end)
-    local origin, message, err = find(origins, "http://a.test/")
-    assert.is_nil(origin)
-    assert.equal("resolve a.test: client is closed", message)
-    assert.equal("closed", err.code)
   end)
 end)

@@ -255,6 +255,8 @@ void sl_connections_release(struct sl_connections *connections)
     if (connections->options.list != NULL)
         leave_list(connections, connections->options.list);
     sl_directory_fini(&connections->directory);
+    if (connections->options.source_unused != NULL)
+        connections->options.source_unused(connections->options.source);
     sl_free(connections->allocator, connections, sizeof *connections);
 }
 
