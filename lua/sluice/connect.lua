@@ -10,7 +10,7 @@ local schema = {
   unix_path = check.text,
   tls = check.either("boolean or table", check.boolean, transports.check_tls),
   transport = transports.check,
-  timeout = check.either("number of seconds or table of them", check.seconds,
+  timeout = check.either("number of seconds, not negative, or table of them", check.seconds,
     check.fields { resolve = check.seconds, connect = check.seconds, tls = check.seconds }),
 }
 

@@ -2,6 +2,7 @@
 
 local core = require "sluice.core"
 local failure = require "sluice.failure"
+local values = require "sluice.values"
 
 local plan = {}
 
@@ -63,9 +64,13 @@ function plan.same_origin(a, b)
     and a.unix_path == b.unix_path
 end
 
---- A URL without its user info, for messages.
+--- A URL without its user info, for messages. Of text that is no URL everything before
+-- its last "@" may be that.
 function plan.shown(text)
-  return (text:gsub("^([^/?#]*//)[^/?#]*@", "%1"))
+  if core.url.target(text) then return (text:gsub("^([^/?#]*//)[^/?#]*@", "%1")) end
+  local scheme = text:match "^%a[%w+.-]*:[/\\][/\\]+" or text:match "^[/\\]+" or ""
+  local rest = text:match "^.*@(.*)$"
+  return values.shown(rest and scheme .. rest or text, 1000)
 end
 
 return plan

@@ -46,7 +46,7 @@ local limits_schema = {
 
 --- Checkers of what clients and single requests both take.
 Request.shared_schema = {
-  timeout = check.either("number of seconds or table of them", check.seconds,
+  timeout = check.either("number of seconds, not negative, or table of them", check.seconds,
     check.fields(timeout_schema)),
   limits = check.fields(limits_schema),
   decompress = check.boolean,

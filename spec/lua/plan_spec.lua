@@ -60,5 +60,14 @@ describe("a URL that is shown", function()
     assert.equal("http://a/b@c", plan.shown "http://user:secret@a/b@c")
     assert.equal("http://a/?u@b", plan.shown "http://a/?u@b")
     assert.equal("//a/", plan.shown "//user@a/")
+    -- These are no URLs.
+    for text, shown in pairs {
+      ["user:secret@a/b"] = "a/b", ["http://user:secret@a:99999/"] = "http://a:99999/",
+      ["http:/user:secret@a"] = "a", ["http:\\\\user:secret@a"] = "http:\\\\a",
+      ["http://user:sec#ret@a/"] = "http://a/", ["https:user:secret@a"] = "a",
+      ["http://user:secret@a\n@b/"] = "http://b/", ["a\nb"] = "a\\x0Ab",
+    } do
+      assert.equal(shown, plan.shown(text))
+    end
   end)
 end)
