@@ -190,8 +190,8 @@ function check.options(where, options, schema, level, others)
     elseif what then
       local name = inner and (key .. "." .. describe(inner)) or key
       local got = inner and value[inner] or value
-      error(("%s: option '%s': %s expected, got %s"):format(where, name, what, describe_value(got, what)),
-        level)
+      error(("%s: option '%s': %s expected, got %s")
+        :format(where, name, what, describe_value(got, what)), level)
     end
   end
 end

@@ -220,9 +220,9 @@ local function refuse_url(request, err)
 end
 
 local function make_plan(client, request)
-  local url, message, err = plan.parse(request.url)
+  local url, _, err = plan.parse(request.url)
   if not url then return refuse_url(request, err) end
-  local via, origin
+  local via, origin, message
   via, message, err = find_proxy(client, request, url)
   if err then return nil, message, err end
   origin, message, err = client.origins:find(url, via)

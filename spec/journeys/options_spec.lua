@@ -127,6 +127,21 @@ describe("options", function()
     end
   end
 
+  it("that are out of range are named with what they were", function()
+    for message, options in pairs {
+      ["'timeout': number of seconds, not negative, or table of them expected, got -1"] =
+        { timeout = -1 },
+      ["'timeout.total': number of seconds, not negative expected, got -0.5"] =
+        { timeout = { total = -0.5 } },
+      ["'limits.body': integer, not negative expected, got -2"] = { limits = { body = -2 } },
+      ["'limits.line': integer above zero expected, got 0"] = { limits = { line = 0 } },
+    } do
+      assert.error_matches(function() sluice.client(options) end, "client: option " .. message,
+        1, true)
+    end
+    assert.error_matches(function() sluice.sleep(-1) end, "not negative, got -1", 1, true)
+  end)
+
   it("that nobody knows are named, with where they were given", function()
     local client <close> = support.client()
     for _, key in ipairs { "tiemout", "Timeout", "", "base-url", "time out" } do

@@ -167,6 +167,41 @@ describe("a client", function()
       assert.same(expected, targets)
     end)
 
+    it("nothing to what is no URL, which it names without user info", function()
+      for url, message in pairs {
+        ["example.test/x"] =
+          "GET example.test/x: the URL has no scheme: a URL begins with http:// or https://",
+        ["localhost:80/x"] =
+          "GET localhost:80/x: the scheme is not supported: a URL begins with http:// or https://",
+        ["user:secret@a/x"] =
+          "GET a/x: the scheme is not supported: a URL begins with http:// or https://",
+        ["ftp://a/x"] = "GET ftp://a/x: the scheme is not supported",
+        ["http://user:secret@a:99999/x"] = "GET http://a:99999/x: the port is larger than 65535",
+      } do
+        local own <close> = support.client()
+        local shown
+        own:use(function(request, forward)
+          shown = tostring(request)
+          return forward(request)
+        end)
+        local response, reason, err = own:get(url)
+        assert.is_nil(response)
+        assert.equal("invalid", err.code)
+        assert.equal(message, reason)
+        assert.is_nil(shown:find("secret", 1, true))
+      end
+    end)
+
+    it("nothing without a client, and says how to call it", function()
+      for name in pairs { get = true, post = true, delete = true, request = true } do
+        for _, value in ipairs { false, server.url } do
+          assert.error_matches(function() client[name](value or nil) end,
+            ("%s: called without a client: write client:%s(...), with a colon"):format(name, name),
+            1, true)
+        end
+      end
+    end)
+
     it("by a standard method in lower case, too", function()
       for _, method in ipairs { "get", "Post", "hEAD", "PATCH", "custom", "Custom" } do
         local response <close> = assert(client:request(method, server.url .. "/"))

@@ -48,7 +48,8 @@ describe("a query", function()
       ["'d': an array has no key 'x'"] = { d = { x = 1 } },
       ["'e\\x0A': text, number or boolean expected, got an infinite number"] =
         { ["e\n"] = math.huge },
-      ["'f': text, number or boolean expected, got a userdata"] = { f = require "sluice.core".json.null },
+      ["'f': text, number or boolean expected, got a userdata"] =
+        { f = require "sluice.core".json.null },
       ["element 1: pair of name and value expected, got a string"] = { "a", "b" },
       ["element 2 is missing (a hole)"] = { { "a", 1 }, nil, { "b", 2 } },
       ["element 1: a pair has no key '3'"] = { { "a", 1, 2 } },
