@@ -200,14 +200,6 @@ local function split_options(all)
   return all.method == nil and "GET" or all.method, all.url, options
 end
 
--- RFC 9110 9.1: methods have case; those that it defines itself (and PATCH) are meant by
--- their names in lower case, too.
-local standard = {}
-for _, name in ipairs { "GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE",
-  "CONNECT" } do
-  standard[name] = name
-end
-
 --- Sends a request, of arguments or of one table of options that has `url` and, unless
 -- it is GET, `method`.
 -- Returns response | nil, message, err. Yields.
@@ -216,10 +208,7 @@ function Client:request(method, url, options)
   if type(method) == "table" and url == nil and options == nil then
     method, url, options = split_options(method)
   end
-  if type(method) ~= "string" then
-    error("request: method: string expected, got " .. type(method), 2)
-  end
-  return send(self, standard[method:upper()] or method, url, options)
+  return send(self, method, url, options)
 end
 
 -- Goes on from the response to what was planned, which leads elsewhere; the request is

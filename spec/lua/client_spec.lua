@@ -214,6 +214,15 @@ describe("a client", function()
         for method in bytes:gmatch "(%a+) / HTTP" do methods[#methods + 1] = method end
       end
       assert.same({ "GET", "POST", "HEAD", "PATCH", "custom", "Custom", "PUT" }, methods)
+      local own <close> = support.client()
+      own:use(function(request, forward)
+        assert.equal("GET", request.method)
+        assert.error_matches(function() request.method = 5 end, "request: method: string expected")
+        request.method = "delete"
+        return forward(request)
+      end)
+      local response <close> = assert(own:get(server.url .. "/"))
+      assert.equal("DELETE", response.method)
     end)
 
     it("to paths and queries octet by octet, whichever way they came", function()
