@@ -16,6 +16,7 @@ void sl_connections_options_default(struct sl_connections_options *options)
     options->mode = SL_TRANSPORT_STREAM;
     options->backend = NULL;
     options->source = NULL;
+    options->source_unused = NULL;
     options->list = NULL;
 }
 
