@@ -45,6 +45,7 @@ build = {
         "src/binding/json.c",
         "src/binding/json_encode.c",
         "src/binding/lease.c",
+        "src/binding/lookups.c",
         "src/binding/loop.c",
         "src/binding/options.c",
         "src/binding/origin.c",
@@ -182,7 +183,9 @@ build = {
     ["sluice.progress"] = "lua/sluice/progress.lua",
     ["sluice.proxy"] = "lua/sluice/proxy.lua",
     ["sluice.push"] = "lua/sluice/push.lua",
+    ["sluice.query"] = "lua/sluice/query.lua",
     ["sluice.request"] = "lua/sluice/request.lua",
+    ["sluice.resolver"] = "lua/sluice/resolver.lua",
     ["sluice.response"] = "lua/sluice/response.lua",
     ["sluice.save"] = "lua/sluice/save.lua",
     ["sluice.serializers"] = "lua/sluice/serializers.lua",
@@ -191,6 +194,7 @@ build = {
     ["sluice.task"] = "lua/sluice/task.lua",
     ["sluice.transmit"] = "lua/sluice/transmit.lua",
     ["sluice.transports"] = "lua/sluice/transports.lua",
+    ["sluice.values"] = "lua/sluice/values.lua",
   },
   platforms = {
     linux = {
@@ -218,6 +222,7 @@ build = {
             "src/binding/json.c",
             "src/binding/json_encode.c",
             "src/binding/lease.c",
+            "src/binding/lookups.c",
             "src/binding/loop.c",
             "src/binding/options.c",
             "src/binding/origin.c",

@@ -2,6 +2,8 @@
 -- A schema maps each name to a checker, `check.number` for instance. Misuse raises
 -- and names the key, the function and what was expected.
 
+local values = require "sluice.values"
+
 local check = {}
 
 local function expected(what)
@@ -106,7 +108,13 @@ function check.fields(schema)
   end
 end
 
-local function describe(key) return type(key) == "string" and key or tostring(key) end
+local function describe(key) return values.shown(tostring(key), 64) end
+
+-- What was given instead: its type, or the number that it is where one is expected.
+local function describe_value(value, what)
+  local is_number = what:find "number" or what:find "integer"
+  return is_number and type(value) == "number" and tostring(value) or type(value)
+end
 
 -- The names that other libraries give our options.
 local elsewhere = {
@@ -182,7 +190,8 @@ function check.options(where, options, schema, level, others)
     elseif what then
       local name = inner and (key .. "." .. describe(inner)) or key
       local got = inner and value[inner] or value
-      error(("%s: option '%s': %s expected, got %s"):format(where, name, what, type(got)), level)
+      error(("%s: option '%s': %s expected, got %s")
+        :format(where, name, what, describe_value(got, what)), level)
     end
   end
 end

@@ -12,6 +12,7 @@ local pipeline = require "sluice.pipeline"
 local plan = require "sluice.plan"
 local proxy = require "sluice.proxy"
 local Request = require "sluice.request"
+local resolver = require "sluice.resolver"
 local transports = require "sluice.transports"
 
 local Client = {}
@@ -55,6 +56,12 @@ Client.schema = schema
 -- What `direct` is of a client with steps of its own: each request goes through them.
 local nothing_direct = { GET = {} }
 
+-- The base_url as a directory: what is relative goes below it.
+local function directory_of(url)
+  local path = url:match "^[^?#]*"
+  return path:find "/$" and path or path .. "/"
+end
+
 -- A serializer is an object of somebody's, perhaps, and stays that one.
 local function copy(value)
   if type(value) ~= "table" then return value end
@@ -76,6 +83,7 @@ local function connections_of(options, mode, backend)
     pooling = options.pooling,
     completion = mode == "completion",
     backend = backend,
+    ask = options.resolver and resolver.asker(options.resolver),
   }
 end
 
@@ -104,13 +112,14 @@ function Client.new(options)
     backend = backend,
     connections = connections,
     serializer = serializer,
+    base = options.base_url and directory_of(options.base_url),
     home = options.base_url and plan.parse(options.base_url),
     fields = own,
     secrets = secrets,
     interceptors = {},
     hops = {},
     proxies = proxies,
-    origins = Origins.new(connections, options.resolver, options.tls),
+    origins = Origins.new(connections, options.tls),
     compiled = {},
   }, Client)
   self:forget_plans()
@@ -168,9 +177,8 @@ function Client:is_home(url) return not self.home or plan.same_origin(self.home,
 
 --- The URL against the client's base_url.
 function Client:absolute(url)
-  local base = self.settings.base_url
-  if not base then return url end
-  return core.url.resolve(base, url) or url
+  if not self.base then return url end
+  return core.url.resolve(self.base, url) or url
 end
 
 -- The general way: a request object, interceptors, any kind of body.
@@ -193,12 +201,9 @@ end
 -- it is GET, `method`.
 -- Returns response | nil, message, err. Yields.
 function Client:request(method, url, options)
-  if self.connections == nil then refuse_use(self, "request") end
+  if self == nil or self.connections == nil then refuse_use(self, "request") end
   if type(method) == "table" and url == nil and options == nil then
     method, url, options = split_options(method)
-  end
-  if type(method) ~= "string" then
-    error("request: method: string expected, got " .. type(method), 2)
   end
   return send(self, method, url, options)
 end
@@ -226,7 +231,7 @@ end
 
 --- Sends a GET. Returns response | nil, message, err. Yields.
 function Client:get(url, options)
-  if self.connections == nil then refuse_use(self, "get") end
+  if self == nil or self.connections == nil then refuse_use(self, "get") end
   local planned = options == nil and self.direct.GET[url]
   if not planned then return send(self, "GET", url, options) end
   local response, message, err = planned.origin:send(planned.head, planned.options, planned.info)
@@ -238,7 +243,7 @@ end
 for _, method in ipairs { "POST", "PUT", "PATCH" } do
   local name, kind = method:lower(), method .. " json"
   Client[name] = function(self, url, options)
-    if self.connections == nil then refuse_use(self, name) end
+    if self == nil or self.connections == nil then refuse_use(self, name) end
     local kept = self.direct[kind]
     local planned = kept and kept[url]
     if not planned or not is_json_alone(self, options) then
@@ -258,7 +263,7 @@ end
 for _, method in ipairs { "HEAD", "DELETE", "OPTIONS" } do
   local name = method:lower()
   Client[name] = function(self, url, options)
-    if self.connections == nil then refuse_use(self, name) end
+    if self == nil or self.connections == nil then refuse_use(self, name) end
     return send(self, method, url, options)
   end
 end
@@ -272,7 +277,7 @@ end
 --- Counters of this client: connections by state, requests, and the pool that it rents
 -- from; doc/memory.md tells what each means.
 function Client:stats()
-  if self.connections == nil then refuse_use(self, "stats") end
+  if self == nil or self.connections == nil then refuse_use(self, "stats") end
   local stats = self.connections:stats()
   stats.transport = self.mode
   stats.backend = self.backend

@@ -210,10 +210,19 @@ local function find_proxy(client, request, url)
   return proxy.choose(choices, url)
 end
 
+-- A URL that no request can be sent to.
+local function refuse_url(request, err)
+  local reason = err.message:gsub("^url: ", "")
+  if not request.url:find "^%a[%w+.-]*://" then
+    reason = reason .. ": a URL begins with http:// or https://"
+  end
+  return request:failure("invalid", reason)
+end
+
 local function make_plan(client, request)
-  local url, message, err = plan.parse(request.url)
-  if not url then return nil, message, err end
-  local via, origin
+  local url, _, err = plan.parse(request.url)
+  if not url then return refuse_url(request, err) end
+  local via, origin, message
   via, message, err = find_proxy(client, request, url)
   if err then return nil, message, err end
   origin, message, err = client.origins:find(url, via)

@@ -10,9 +10,17 @@ local schema = {
   unix_path = check.text,
   tls = check.either("boolean or table", check.boolean, transports.check_tls),
   transport = transports.check,
-  timeout = check.either("number of seconds or table of them", check.seconds,
+  timeout = check.either("number of seconds, not negative, or table of them", check.seconds,
     check.fields { resolve = check.seconds, connect = check.seconds, tls = check.seconds }),
 }
+
+-- What resolvers take for IPv4 addresses, "0x7f.1" and "017700000001" among them, is refused
+-- as it is in URLs: what one part of a program takes for a name must not be an address here.
+local function check_numeric(host)
+  if not host:find "^[%x.xX]+$" then return end
+  local _, _, err = core.url.target("http://" .. host .. "/")
+  if err then error(("connect: option 'host': '%s': %s"):format(host, err.message), 3) end
+end
 
 --- Connects to host and port, or to a unix socket; with `tls` the handshake is done
 -- and verified before this returns. Misuse raises. Yields.
@@ -25,6 +33,7 @@ return function(options)
   -- The dot of a rooted name is for the resolver; that of an IPv4 address has no use.
   local host = options.host and options.host:gsub("^([%d.]*%d)%.$", "%1")
   if host == "" or host == "." then error("connect: option 'host': name or address expected", 2) end
+  if host then check_numeric(host) end
   local mode, backend, refusal = transports.choose(options.transport, "connect", nil, 2)
   if not mode then return nil, backend, refusal end
   local timeout = options.timeout

@@ -1,43 +1,47 @@
 --- Header fields as users give them, as a flat array: name, value, name, value...
--- Given as a map of names to a string or an array of strings (sent in the order
+-- Given as a map of names to a value or an array of values (sent in the order
 -- of their names, so that a request looks the same each time), or as an array of
 -- { name, value } pairs (sent in that order); { name, value, secret = true } is one
--- that leaves its origin with no redirect.
+-- that leaves its origin with no redirect. A value is a string, a number or something
+-- with `__tostring`.
 
 local core = require "sluice.core"
 local failure = require "sluice.failure"
+local values = require "sluice.values"
 
 local fields = {}
 
+local function shown(name) return values.shown(name, 64) end
+
 local function as_text(where, name, value, level)
-  local kind = type(value)
-  if kind == "string" then return value end
-  if kind == "number" then return tostring(value) end
-  error(("%s: header '%s': string expected, got %s"):format(where, name, kind), level + 1)
+  local text, wrong = values.text(value)
+  if text then return text end
+  error(("%s: header '%s': string expected, got %s"):format(where, shown(name), wrong), level + 1)
 end
 
--- What an array does not use would be lost without a word.
-local function check_keys(where, array, count, level)
-  for key in pairs(array) do
-    if math.type(key) ~= "integer" or key < 1 or key > count then
-      error(("%s: headers: an array has no key '%s'"):format(where, tostring(key)), level + 1)
-    end
-  end
+local function check_name(where, name, level)
+  if type(name) == "string" then return end
+  error(("%s: header name: string expected, got %s"):format(where, type(name)), level + 1)
+end
+
+-- The number of elements. What an array does not use would be lost without a word.
+local function count_of(where, subject, array, level)
+  local count, wrong = values.count(array)
+  if not count then error(("%s: %s: %s"):format(where, subject, wrong), level + 1) end
+  return count
 end
 
 local function append(list, where, name, value, level)
-  if type(name) ~= "string" then
-    error(("%s: header name: string expected, got %s"):format(where, type(name)), level + 1)
-  end
-  if type(value) == "table" then
-    check_keys(where, value, #value, level + 1)
-    for _, one in ipairs(value) do
-      list[#list + 1] = name
-      list[#list + 1] = as_text(where, name, one, level + 1)
-    end
-  else
+  level = level + 1
+  check_name(where, name, level)
+  if type(value) ~= "table" or values.has_text(value) then
     list[#list + 1] = name
-    list[#list + 1] = as_text(where, name, value, level + 1)
+    list[#list + 1] = as_text(where, name, value, level)
+    return
+  end
+  for i = 1, count_of(where, ("header '%s'"):format(shown(name)), value, level) do
+    list[#list + 1] = name
+    list[#list + 1] = as_text(where, name, value[i], level)
   end
 end
 
@@ -49,7 +53,7 @@ local function append_pair(list, where, pair, level)
   for key, value in pairs(pair) do
     if key ~= 1 and key ~= 2 and key ~= "secret" then
       error(("%s: headers: a pair of name and value has no key '%s'")
-        :format(where, tostring(key)), level + 1)
+        :format(where, shown(tostring(key))), level + 1)
     elseif key == "secret" and type(value) ~= "boolean" then
       error(("%s: headers: secret: boolean expected, got %s"):format(where, type(value)), level + 1)
     end
@@ -64,22 +68,19 @@ function fields.flatten(where, headers, level)
   local list = {}
   level = level + 1
   if not headers then return list end
-  if headers[1] ~= nil then
-    check_keys(where, headers, #headers, level)
+  if math.type(next(headers)) == "integer" or headers[1] ~= nil then
     local secrets
-    for _, pair in ipairs(headers) do
-      if append_pair(list, where, pair, level) then
+    for i = 1, count_of(where, "headers", headers, level) do
+      if append_pair(list, where, headers[i], level) then
         secrets = secrets or {}
-        secrets[#secrets + 1] = pair[1]
+        secrets[#secrets + 1] = headers[i][1]
       end
     end
     return list, secrets
   end
   local names = {}
   for name in pairs(headers) do
-    if type(name) ~= "string" then
-      error(("%s: header name: string expected, got %s"):format(where, type(name)), level)
-    end
+    check_name(where, name, level)
     names[#names + 1] = name
   end
   table.sort(names)
@@ -96,26 +97,30 @@ function fields.find(list, name)
   return nil
 end
 
--- Whether `list`, if there is one, has the field with that value.
-local function has(list, name, value)
-  for i = 1, list and #list or 0, 2 do
-    if list[i]:lower() == name and list[i + 1] == value then return true end
-  end
-  return false
+-- The fields of `list` as keys of a set, each name in lower case before its value.
+local function set_of_fields(list)
+  local set = {}
+  for i = 1, #list, 2 do set[list[i]:lower() .. ":" .. list[i + 1]] = true end
+  return set
 end
 
---- Removes every field of that name, but for those that are in `spared` too (nil: none).
-function fields.remove(list, name, spared)
-  name = name:lower()
-  local kept = 0
-  for i = 1, #list, 2 do
-    if list[i]:lower() ~= name or has(spared, name, list[i + 1]) then
+-- Removes the fields whose names in lower case are in `names`, but for those that are in
+-- `spared` too (nil: none).
+local function remove_all(list, names, spared)
+  local kept, size = 0, #list
+  local is_spared = spared and set_of_fields(spared) or {}
+  for i = 1, size, 2 do
+    local name = list[i]:lower()
+    if not names[name] or is_spared[name .. ":" .. list[i + 1]] then
       list[kept + 1], list[kept + 2] = list[i], list[i + 1]
       kept = kept + 2
     end
   end
-  for i = #list, kept + 1, -1 do list[i] = nil end
+  for i = size, kept + 1, -1 do list[i] = nil end
 end
+
+--- Removes every field of that name.
+function fields.remove(list, name) remove_all(list, { [name:lower()] = true }) end
 
 --- Sets a field, replacing those of the same name.
 function fields.set(list, name, value)
@@ -126,10 +131,11 @@ end
 
 --- Appends fields of `more` whose names `list` does not have.
 function fields.default(list, more)
-  local size = #list
+  if not more[1] then return end
+  local has = {}
+  for i = 1, #list, 2 do has[list[i]:lower()] = true end
   for i = 1, #more, 2 do
-    local position = fields.find(list, more[i])
-    if not position or position > size then
+    if not has[more[i]:lower()] then
       list[#list + 1] = more[i]
       list[#list + 1] = more[i + 1]
     end
@@ -142,8 +148,10 @@ local secrets = { "Authorization", "Cookie", "Proxy-Authorization" }
 --- Removes credentials, and fields of those names (nil: none), but for those that are in
 -- `spared` too (nil: none).
 function fields.remove_secrets(list, names, spared)
-  for _, name in ipairs(secrets) do fields.remove(list, name, spared) end
-  for _, name in ipairs(names or {}) do fields.remove(list, name, spared) end
+  local removed = {}
+  for _, name in ipairs(secrets) do removed[name:lower()] = true end
+  for _, name in ipairs(names or {}) do removed[name:lower()] = true end
+  remove_all(list, removed, spared)
 end
 
 --- The name of a field that is a credential or has one of those names (nil: none), or nil.
@@ -169,7 +177,7 @@ local single = set_of("authorization", "content-language", "content-location",
   "user-agent")
 
 local function refuse(kind, name, reason)
-  return failure.new("invalid", ("%s '%s'"):format(kind, name), reason)
+  return failure.new("invalid", ("%s '%s'"):format(kind, shown(name)), reason)
 end
 
 --- Refuses fields that frame the message, which are the client's, and a second one
@@ -212,6 +220,8 @@ function fields.check_trailers(list)
       return refuse("trailer", list[i], "not allowed behind the body")
     end
   end
+  local lines, message, err = core.field_lines(list)
+  if not lines then return nil, message, err end
   return true
 end
 

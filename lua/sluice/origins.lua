@@ -2,7 +2,6 @@
 -- core remembers them, and forgets the oldest that nothing uses; here are the handles that
 -- somebody holds.
 
-local failure = require "sluice.failure"
 local proxy = require "sluice.proxy"
 local transports = require "sluice.transports"
 
@@ -11,26 +10,10 @@ Origins.__index = Origins
 
 local weak = { __mode = "v" }
 
---- The origins of these connections. `resolver` and `tls` are the options of the client.
-function Origins.new(connections, resolver, tls)
-  return setmetatable({ connections = connections, resolver = resolver, tls = tls or {},
+--- The origins of these connections. `tls` is the option of the client.
+function Origins.new(connections, tls)
+  return setmetatable({ connections = connections, tls = tls or {},
     handles = setmetatable({}, weak) }, Origins)
-end
-
--- Where the option `resolver` says that a host is. It may yield, and raise.
--- Returns an address | nil, message, err (resolve)
-local function ask_resolver(resolver, url)
-  local address, reason = resolver(url.host, url.port)
-  local wrong
-  if address == nil or address == false then
-    wrong = type(reason) == "string" and reason or "no address"
-  elseif type(address) ~= "string" then
-    wrong = "the resolver gave a " .. type(address)
-  elseif address == "" or address:find("\0", 1, true) then
-    wrong = "the resolver gave no address"
-  end
-  if wrong then return failure.new("resolve", "resolve " .. url.host, wrong, "resolve") end
-  return address
 end
 
 -- The TLS context of all of them, made when it is first needed.
@@ -56,30 +39,19 @@ local function add_proxy(options, url, via)
   options.proxy_user, options.proxy_password = via.user, via.password
 end
 
---- The origin a parsed URL leads to, through the proxy `via` if there is one. The option
--- `resolver`, function(host, port) -> address | nil, message, is asked before one is made,
--- for the proxy where there is one. Yields if that does.
+--- The origin a parsed URL leads to, through the proxy `via` if there is one.
 -- Returns origin | nil, message, err
 function Origins:find(url, via)
   local key = key_of(url, via)
   local origin = self.handles[key]
   if origin then return origin end
-  local tls, address, message, err
-  if self.resolver and not url.unix_path then
-    address, message, err = ask_resolver(self.resolver, via or url)
-    if not address then return nil, message, err end
-    -- Meanwhile anything may have happened to the client.
-    if self.connections == nil then
-      return failure.new("closed", "resolve " .. (via or url).host, "client is closed")
-    end
-    if self.handles[key] then return self.handles[key] end
-  end
+  local tls, message, err
   if url.scheme == "https" then
     tls, message, err = find_context(self)
     if not tls then return nil, message, err end
   end
   local options = {
-    host = url.host, port = url.port, address = address, unix_path = url.unix_path,
+    host = url.host, port = url.port, unix_path = url.unix_path,
     tls = tls, identity = key,
   }
   if via then add_proxy(options, url, via) end

@@ -2,6 +2,7 @@
 
 local core = require "sluice.core"
 local failure = require "sluice.failure"
+local values = require "sluice.values"
 
 local plan = {}
 
@@ -63,33 +64,13 @@ function plan.same_origin(a, b)
     and a.unix_path == b.unix_path
 end
 
---- A URL without its user info, for messages.
+--- A URL without its user info, for messages. Of text that is no URL everything before
+-- its last "@" may be that.
 function plan.shown(text)
-  return (text:gsub("^([^/?#]*//)[^/?#]*@", "%1"))
-end
-
-local function escape_pair(name, value)
-  return core.url.escape(tostring(name)) .. "=" .. core.url.escape(tostring(value))
-end
-
---- Adds a query, given as text or as a map of names to values or arrays of them.
-function plan.add_query(text, query)
-  local added = query
-  if type(query) == "table" then
-    local names, pieces = {}, {}
-    for name in pairs(query) do names[#names + 1] = tostring(name) end
-    table.sort(names)
-    for _, name in ipairs(names) do
-      local value = query[name]
-      if value == nil then value = query[tonumber(name)] end
-      if type(value) ~= "table" then value = { value } end
-      for _, one in ipairs(value) do pieces[#pieces + 1] = escape_pair(name, one) end
-    end
-    added = table.concat(pieces, "&")
-  end
-  if added == "" then return text end
-  local before, fragment = text:match("^([^#]*)(.*)$")
-  return before .. (before:find("?", 1, true) and "&" or "?") .. added .. fragment
+  if core.url.target(text) then return (text:gsub("^([^/?#]*//)[^/?#]*@", "%1")) end
+  local scheme = text:match "^%a[%w+.-]*:[/\\][/\\]+" or text:match "^[/\\]+" or ""
+  local rest = text:match "^.*@(.*)$"
+  return values.shown(rest and scheme .. rest or text, 1000)
 end
 
 return plan

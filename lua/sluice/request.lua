@@ -12,6 +12,8 @@ local failure = require "sluice.failure"
 local fields = require "sluice.fields"
 local plan = require "sluice.plan"
 local proxy = require "sluice.proxy"
+local query = require "sluice.query"
+local values = require "sluice.values"
 
 local Request = {}
 Request.__name = "sluice.request"
@@ -19,7 +21,24 @@ Request.__name = "sluice.request"
 function Request:__index(key)
   if key == "body" then return self.content and self.content.given or nil end
   if key == "url" then return rawget(self, "current_url") end
+  if key == "method" then return rawget(self, "current_method") end
   return Request[key]
+end
+
+-- RFC 9110 9.1: methods have case. Those that it defines itself, and PATCH, are meant by
+-- their names in lower case, too.
+local standard = {}
+for _, name in ipairs { "GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE",
+  "CONNECT" } do
+  standard[name] = name
+end
+
+-- Misuse raises at `level`.
+local function check_method(method, level)
+  if type(method) ~= "string" then
+    error("request: method: string expected, got " .. type(method), level + 1)
+  end
+  return standard[method] or standard[method:upper()] or method
 end
 
 local timeout_schema = {
@@ -44,7 +63,7 @@ local limits_schema = {
 
 --- Checkers of what clients and single requests both take.
 Request.shared_schema = {
-  timeout = check.either("number of seconds or table of them", check.seconds,
+  timeout = check.either("number of seconds, not negative, or table of them", check.seconds,
     check.fields(timeout_schema)),
   limits = check.fields(limits_schema),
   decompress = check.boolean,
@@ -123,7 +142,7 @@ function Request.new(client, method, url, options, level)
   check_options(client, url, options, level)
   local self = setmetatable({
     client = client,
-    method = method,
+    current_method = check_method(method, level),
     current_url = client:absolute(url),
     key = is_plain(options) and url, -- under which its plan is kept; false: it is not
     options = options,
@@ -147,7 +166,9 @@ function Request.new(client, method, url, options, level)
     return nil, message, err
   end
   if options.query then
-    self.current_url = plan.add_query(self.url, options.query)
+    local wrong
+    self.current_url, wrong = query.add(self.url, options.query)
+    if wrong then error("request: query: " .. wrong, level) end
     self.key = self.key and self.url
   end
   add_client_fields(self, client)
@@ -201,6 +222,8 @@ end
 function Request:__newindex(key, value)
   if key == "url" then
     replace_url(self, value, 2)
+  elseif key == "method" then
+    self.current_method, self.key = check_method(value, 2), false
   elseif key == "body" then
     local ok, _, err = replace_body(self, value, "request", 2)
     if not ok then self.refusal = err end
@@ -226,7 +249,7 @@ function Request:derive(changes)
   derived.refuses_expect = changes.refuses_expect or self.refuses_expect
   if next(changes) then derived.key = false end
   if changes.method and changes.method ~= self.method then
-    derived.method, derived.content, derived.trailers = changes.method, false, false
+    derived.current_method, derived.content, derived.trailers = changes.method, false, false
     for _, name in ipairs(of_content) do fields.remove(derived.fields, name) end
   end
   if derived.is_foreign then
@@ -251,12 +274,19 @@ end
 
 --- Sets a field, replacing those of the same name; nil removes it. Chainable.
 function Request:set_header(name, value)
+  if type(name) ~= "string" then
+    error("set_header: name: string expected, got " .. type(name), 2)
+  end
   self.key = false
   if value == nil then
     fields.remove(self.fields, name)
-  else
-    fields.set(self.fields, name, tostring(value))
+    return self
   end
+  local text, wrong = values.text(value)
+  if not text then
+    error(("set_header: '%s': string expected, got %s"):format(values.shown(name, 64), wrong), 2)
+  end
+  fields.set(self.fields, name, text)
   return self
 end
 

@@ -5,6 +5,7 @@ local check = require "sluice.check"
 local core = require "sluice.core"
 local failure = require "sluice.failure"
 local save = require "sluice.save"
+local values = require "sluice.values"
 
 local methods = {}
 
@@ -48,14 +49,6 @@ function methods:lines()
   return core.body_lines(self, sequence)
 end
 
--- Bytes of the wire for a message: what is not printable escaped, the rest cut off.
-local function shown(bytes, size)
-  local rest = #bytes > size and "..." or ""
-  return bytes:sub(1, size):gsub("[^ -~]", function(byte)
-    return ("\\x%02X"):format(byte:byte())
-  end) .. rest
-end
-
 -- The failure of decoding with what was answered: often no text of that kind at all.
 local function undecodable(response, body, err)
   local content_type = response.headers["Content-Type"]
@@ -63,8 +56,8 @@ local function undecodable(response, body, err)
   local _, message, told = failure.new("decode",
     ("%s %s"):format(response.method, response.url),
     ("%d %s: %s; the body begins with \"%s\""):format(response.status,
-      content_type and shown(content_type, 64) or "without Content-Type",
-      err.message, shown(begin:tostring(), 64)), "body")
+      content_type and values.shown(content_type, 64) or "without Content-Type",
+      err.message, values.shown(begin:tostring(), 64)), "body")
   told.position = err.position
   return nil, message, told
 end

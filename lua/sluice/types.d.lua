@@ -62,11 +62,19 @@
 ---@field url string of http:// or socks5://, perhaps with user info
 ---@field no_proxy? string[] names with all below them, addresses, networks
 
+--- Or any value with `__tostring`.
+---@alias sluice.query_value string | number | boolean
+--- Text without "#", a map sent in the order of its names, or pairs of name and value.
+---@alias sluice.query
+---| string
+---| table<string, sluice.query_value | sluice.query_value[]>
+---| { [1]: string, [2]: sluice.query_value | sluice.query_value[] }[]
+
 ---@class sluice.request_options
----@field method? string of request { url = }, "GET"
+---@field method? string of request { url = }, "GET"; standard ones in any case
 ---@field url? string of request { url = }
 ---@field headers? sluice.header_fields
----@field query? string | table<string, any>
+---@field query? sluice.query
 ---@field body? sluice.body
 ---@field json? any encoded by the client's serializer; instead of body
 ---@field auth? sluice.auth
@@ -136,7 +144,7 @@
 ---@field decode fun(input: sluice.sequence | string): any, string?, sluice.error?
 
 ---@class sluice.client_options
----@field base_url? string
+---@field base_url? string a directory, with or without its last slash
 ---@field headers? sluice.header_fields for each request
 ---@field auth? sluice.auth
 ---@field timeout? number | sluice.timeouts
@@ -149,7 +157,8 @@
 ---@field transport? sluice.transport_option
 ---@field tls? sluice.tls_options
 ---@field serializer? sluice.serializer
----@field resolver? fun(host: string, port: integer): string?, string? may yield
+--- asked for each new connection; an address or another name, or addresses; may yield
+---@field resolver? fun(host: string, port: integer): (string | string[])?, string?
 ---@field logger? fun(level: string, text: string)
 
 ---@class sluice.connect_options
@@ -242,6 +251,7 @@ function response:dispose() end
 
 ---@class sluice.headers
 ---@field [string] string
+---@field [integer] { [1]: string, [2]: string } name and value of one line, in wire order
 local headers = {}
 --- The lines of that name joined by ", "; for Set-Cookie the first.
 ---@param name string
@@ -547,7 +557,7 @@ local request_builder = {}
 ---@param value string | number
 ---@return sluice.request_builder
 function request_builder:header(name, value) end
----@param value string | table<string, any>
+---@param value sluice.query
 ---@return sluice.request_builder
 function request_builder:query(value) end
 ---@param value sluice.body
@@ -611,7 +621,7 @@ function request_builder:send() end
 local client = {}
 --- Yields.
 ---@param method string | sluice.request_options all of it, with url
----@param to? string URL, against base_url
+---@param to? string URL, below base_url
 ---@param options? sluice.request_options
 ---@return sluice.response?, string?, sluice.error?
 function client:request(method, to, options) end

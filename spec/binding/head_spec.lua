@@ -27,7 +27,7 @@ describe("a head of the core", function()
         assert.equal(1, (message:find(("header '%s': "):format(name), 1, true)), message)
       end
     end
-    fails("request line: the method is not a token", "G T", "/", "a", {}, {})
+    fails("request method 'G T': not a token", "G T", "/", "a", {}, {})
     fails("request line: the request target is empty", "GET", "", "a", {}, {})
   end)
 

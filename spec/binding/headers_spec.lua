@@ -72,6 +72,21 @@ describe("the headers of a response", function()
     end)
   end)
 
+  it("are an array of names and values", function()
+    with(LINES, function(headers)
+      assert.same({ "X-One", "1" }, headers[1])
+      assert.same({ "x-two", "padded" }, headers[2])
+      assert.same({ "Empty", "" }, headers[5])
+      local walked, listed = {}, {}
+      for i, field in ipairs(headers) do walked[i] = field[1] .. "=" .. field[2] end
+      for name, value in pairs(headers) do listed[#listed + 1] = name .. "=" .. value end
+      assert.same(listed, walked)
+      for _, none in ipairs { 0, -1, 9, math.maxinteger, math.mininteger } do
+        assert.is_nil(headers[none])
+      end
+    end)
+  end)
+
   it("can be iterated twice at once", function()
     with("A: 1\r\nB: 2\r\n", function(headers)
       local seen = {}
@@ -105,6 +120,11 @@ describe("the headers of a response", function()
     assert.equal("gzip", response.headers["content-encoding"])
     assert.equal("23", response.headers["content-length"])
     assert.equal(3, #response.headers)
+    local another <close> = support.client()
+    local decoded <close> = assert(another:get(p.url .. "/", { stream = true }))
+    assert.equal(1, #decoded.headers)
+    assert.same({ "X", "y" }, decoded.headers[1])
+    assert.is_nil(decoded.headers[2])
   end)
 
   it("exist for trailers, too", function()
@@ -126,6 +146,7 @@ describe("the headers of a response", function()
     end)
     for name, use in pairs {
       index = function() return kept.x end,
+      number = function() return kept[1] end,
       get = function() return kept:get "x" end,
       all = function() return kept:all "x" end,
       pairs = function() return pairs(kept) end,

@@ -205,6 +205,17 @@ local programs = {
     end)
   ]],
 
+  ["a request by a resolver"] = [[
+    for _, answer in ipairs { "127.0.0.1", "localhost" } do
+      local client <close> = new_client { resolver = function()
+        sluice.sleep(0)
+        return answer
+      end }
+      local response <close> = good(client:get(("http://a.test:%d/"):format(port)))
+      assert(#good(response:text()) == 16)
+    end
+  ]],
+
   ["a request over TLS"] = [[
     local client <close> = new_client { tls = { ca_file = root, verify = function(peer)
       return peer.subject ~= nil

@@ -299,6 +299,25 @@ describe("bad input", function()
       local p <close> = answer({ "send", head "Content-Length: 67108865" }, { "stall" })
       local err = fail(p.url .. "/", { timeout = { idle = 60 } })
       assert.equal("limit", err.code)
+      assert.equal(("GET %s/: body exceeds 67108864 bytes (limits.body)"):format(p.url),
+        err.message)
+    end)
+
+    it("is refused with the limit and its option", function()
+      local three = "HTTP/1.1 200 OK\r\nA: b\r\nC: d\r\nContent-Length: 2000\r\n\r\n"
+        .. ("x"):rep(2000)
+      for name, case in pairs {
+        body = { 1000, "body exceeds 1000 bytes (limits.body)" },
+        head = { 40, "response head exceeds 40 bytes (limits.head)" },
+        line = { 19, "a line of the head exceeds 19 bytes (limits.line)" },
+        lines = { 2, "response head exceeds 2 lines (limits.lines)" },
+        interim = { 1, "more than 1 interim responses (limits.interim)" },
+      } do
+        local p <close> = answer({ "send", (name == "interim" and interim:rep(2) or "") .. three },
+          { "stall" })
+        local err = fail(p.url .. "/", { limits = { [name] = case[1] } })
+        assert.equal(("GET %s/: %s"):format(p.url, case[2]), err.message)
+      end
     end)
 
     it("is accepted if its head just meets the limits", function()

@@ -80,7 +80,7 @@ describe("options", function()
   local of_request = {
     method = not_strings,
     url = not_strings,
-    query = { 5, true, print },
+    query = { 5, true, print, { print }, { a = print }, { a = { {} } }, { { "a" } }, "a#b" },
     body = { 5, true, {}, { path = 5 }, { read = 5 } },
     ["body.len"] = { 10 }, ["body.typo"] = { 1 }, ["body.length"] = { -1, 1.5, "1" },
     stream = not_booleans,
@@ -126,6 +126,21 @@ describe("options", function()
       end)
     end
   end
+
+  it("that are out of range are named with what they were", function()
+    for message, options in pairs {
+      ["'timeout': number of seconds, not negative, or table of them expected, got -1"] =
+        { timeout = -1 },
+      ["'timeout.total': number of seconds, not negative expected, got -0.5"] =
+        { timeout = { total = -0.5 } },
+      ["'limits.body': integer, not negative expected, got -2"] = { limits = { body = -2 } },
+      ["'limits.line': integer above zero expected, got 0"] = { limits = { line = 0 } },
+    } do
+      assert.error_matches(function() sluice.client(options) end, "client: option " .. message,
+        1, true)
+    end
+    assert.error_matches(function() sluice.sleep(-1) end, "not negative, got -1", 1, true)
+  end)
 
   it("that are unknown are named, with the place where they were given", function()
     local client <close> = support.client()
@@ -218,13 +233,12 @@ describe("options", function()
 
   it("of headers are refused rather than partly ignored", function()
     for _, headers in ipairs { { { "A", "1" }, B = "2" }, { { "A", "1", "2" } },
-      { { "A", "1", value = "2" } }, { { "A", "1" }, [3] = { "C", "3" } },
-      { A = { "1", b = "2" } }, { { "A", { "1", "2", n = 2 } } } } do
+      { { "A", "1", value = "2" } }, { A = { "1", b = "2" } }, { { "A", { "1", "2", n = 2 } } } } do
       assert.error_matches(function() sluice.client { headers = headers } end,
-        "client: headers: .* has no key")
+        "client: header.*: .* has no key")
       local client <close> = support.client()
       assert.error_matches(function() client:get(server.url, { headers = headers }) end,
-        "request: headers: .* has no key")
+        "request: header.*: .* has no key")
     end
   end)
 

@@ -26,7 +26,7 @@ describe("a resolver", function()
     return response:text()
   end
 
-  it("is asked once for each origin, by name and port", function()
+  it("is asked for each new connection, by name and port", function()
     local asked = {}
     local client <close> = support.client {
       resolver = function(host, port)
@@ -38,8 +38,75 @@ describe("a resolver", function()
       assert.equal("good", get(client, "a.test"))
       assert.equal("good", get(client, "B.test"))
     end
-    table.sort(asked)
-    assert.same({ "a.test:" .. server.port, "b.test:" .. server.port }, asked)
+    local a, b = "a.test:" .. server.port, "b.test:" .. server.port
+    assert.same({ a, b }, asked)
+    local fresh <close> = support.client { pool = false, resolver = client.settings.resolver }
+    for _ = 1, 2 do assert.equal("good", get(fresh, "a.test")) end
+    assert.same({ a, b, a, a }, asked)
+  end)
+
+  it("leads a service that has moved to where it is now", function()
+    local now = "127.0.0.9"
+    local client <close> = support.client {
+      resolver = function() return now end, timeout = { connect = 20 },
+    }
+    local response, _, err = client:get(url "service.test")
+    assert.is_nil(response)
+    assert.same({ "connect", "connect" }, { err.code, err.stage })
+    now = "127.0.0.1"
+    assert.equal("good", get(client, "service.test"))
+  end)
+
+  it("is asked one question by 50 requests at once", function()
+    local asked = 0
+    local client <close> = support.client {
+      resolver = function()
+        asked = asked + 1
+        sluice.sleep(0.05)
+        return "127.0.0.1"
+      end,
+    }
+    local tasks = {}
+    for i = 1, 50 do tasks[i] = sluice.spawn(function() return get(client, "a.test") end) end
+    for _, text in ipairs(sluice.all(tasks)) do assert.equal("good", text) end
+    assert.equal(1, asked)
+  end)
+
+  it("that takes too long is a timeout of that stage, and is cancelled", function()
+    local ended
+    local client <close> = support.client {
+      timeout = { resolve = 0.05 },
+      resolver = function()
+        local ok, message = sluice.sleep(3600)
+        ended = message
+        return ok and "127.0.0.1"
+      end,
+    }
+    local response, message, err = client:get(url "slow.test")
+    assert.is_nil(response)
+    assert.same({ "timeout", "resolve" }, { err.code, err.stage })
+    assert.matches("slow.test", message, 1, true)
+    support.settle(sluice)
+    assert.matches("nobody waits for the address any more", ended, 1, true)
+  end)
+
+  it("may give several addresses, tried in their order", function()
+    local client <close> = support.client {
+      resolver = function() return { "127.0.0.9", "127.0.0.1" } end,
+    }
+    assert.equal("good", get(client, "a.test"))
+  end)
+
+  it("may give another name, which the system is asked for", function()
+    for _, answer in ipairs { "localhost", { "localhost" } } do
+      local client <close> = support.client { resolver = function() return answer end }
+      assert.equal("good", get(client, "alias.test"))
+    end
+    local client <close> = support.client { resolver = function() return "none.invalid" end }
+    local response, message, err = client:get(url "alias.test")
+    assert.is_nil(response)
+    assert.same({ "resolve", "resolve" }, { err.code, err.stage })
+    assert.matches("^resolve alias.test:%d+: ", message)
   end)
 
   it("is asked for a rooted name with its dot, which is another origin", function()
@@ -69,25 +136,31 @@ describe("a resolver", function()
       ["nobody of that name"] = { nil, "nobody of that name", n = 2 },
       ["no address "] = { nil, {}, n = 2 },
       ["no address  "] = { false, 5, n = 2 },
+      ["no address   "] = { {}, n = 1 },
       ["the resolver gave a number"] = { 5, n = 1 },
-      ["the resolver gave a table"] = { {}, n = 1 },
       ["the resolver gave a boolean"] = { true, n = 1 },
       ["the resolver gave no address"] = { "", n = 1 },
       ["the resolver gave no address "] = { "127.0.0.1\0.test", n = 1 },
+      ["the resolver gave no address  "] = { { "127.0.0.1", 5 }, n = 1 },
+      ["the resolver gave addresses: element 1 is missing (a hole)"] =
+        { { nil, "127.0.0.1" }, n = 1 },
+      ["the resolver gave addresses: an array has no key 'x'"] = { { x = "127.0.0.1" }, n = 1 },
+      ["the resolver gave names among its addresses"] = { { "127.0.0.1", "a.test" }, n = 1 },
     } do
       local client <close> = support.client {
         resolver = function() return table.unpack(results, 1, results.n) end,
       }
       local response, message, err = client:get(url "some.test")
       assert.is_nil(response)
-      assert.equal("resolve some.test: " .. reason:gsub(" +$", ""), message)
+      assert.equal(("resolve some.test:%d: %s"):format(server.port, reason:gsub(" +$", "")),
+        message)
       assert.equal("resolve", err.code)
       assert.equal("resolve", err.stage)
     end
     assert.equal(0, (server:connections()))
   end)
 
-  it("that raises raises its error at the request", function()
+  it("that raises is a failure with its error", function()
     local fails = true
     local client <close> = support.client {
       resolver = function()
@@ -95,9 +168,10 @@ describe("a resolver", function()
         return "127.0.0.1"
       end,
     }
-    assert.error_matches(function() client:get(url "a.test") end, "resolver at fault")
-    local task = sluice.spawn(function() return client:get(url "a.test") end)
-    assert.error_matches(function() task:await() end, "resolver at fault")
+    local response, message, err = client:get(url "a.test")
+    assert.is_nil(response)
+    assert.equal("resolve", err.code)
+    assert.matches("^resolve a.test:%d+: the resolver raised: .*resolver at fault$", message)
     fails = false
     assert.equal("good", get(client, "a.test"))
   end)
@@ -119,35 +193,60 @@ describe("a resolver", function()
     assert.equal(1, (server:connections()))
   end)
 
-  it("that closes the client fails the request", function()
+  it("during which the client closes goes on for what was begun", function()
     local client
     client = support.client {
+      pool = { per_origin = 1 },
       resolver = function()
         client:close()
         return "127.0.0.1"
       end,
     }
-    local response, message, err = client:get(url "a.test")
+    local first = sluice.spawn(function() return get(client, "a.test") end)
+    local second = sluice.spawn(function() return client:get(url "a.test") end)
+    assert.equal("good", first:await())
+    local response, message, err = second:await()
     assert.is_nil(response)
     assert.equal("closed", err.code)
-    assert.equal("resolve a.test: client is closed", message)
+    assert.matches("client is closed", message, 1, true)
   end)
 
-  it("whose wait is cancelled passes on the reason", function()
+  it("is cancelled with the last request that waits for it", function()
+    local ended
     local client <close> = support.client {
       resolver = function()
-        local ok, message = sluice.sleep(60)
-        if not ok then return nil, message end
+        local ok, message = sluice.sleep(3600)
+        ended = message
+        return ok and "127.0.0.1"
+      end,
+    }
+    local tasks = {}
+    for i = 1, 2 do tasks[i] = sluice.spawn(function() return client:get(url "a.test") end) end
+    for _ = 1, 3 do sluice.loop():step(0) end
+    for i, task in ipairs(tasks) do
+      assert.is_nil(ended)
+      assert.is_true(task:cancel("no more " .. i))
+      local response, message, err = task:await()
+      assert.is_nil(response)
+      assert.matches("no more " .. i, message, 1, true)
+      assert.same({ "cancelled", "resolve" }, { err.code, err.stage })
+    end
+    support.settle(sluice)
+    assert.matches("nobody waits for the address any more", ended, 1, true)
+  end)
+
+  it("that answers too late is not heard", function()
+    local client <close> = support.client {
+      timeout = { resolve = 0.02 },
+      resolver = function()
+        sluice.sleep(0.05)
+        sluice.sleep(0.05)
         return "127.0.0.1"
       end,
     }
-    local task = sluice.spawn(function() return client:get(url "a.test") end)
-    sluice.loop():step(0)
-    assert.is_true(task:cancel "no more")
-    local response, message, err = task:await()
-    assert.is_nil(response)
-    assert.matches("^resolve a.test: .*no more", message)
-    assert.equal("resolve", err.code)
+    assert.is_nil((client:get(url "a.test")))
+    support.settle(sluice)
+    assert.equal(0, (server:connections()))
   end)
 end)
 

@@ -76,6 +76,8 @@ describe("a table of options", function()
       ["make: unknown option '1'"] = { 1 },
       ["make: unknown option 'inner.depth'"] = { inner = { depth = 1 } },
       ["make: option 'size': integer, not negative expected, got string"] = { size = "1" },
+      ["make: option 'size': integer, not negative expected, got -1"] = { size = -1 },
+      ["make: option 'size': integer, not negative expected, got 1.5"] = { size = 1.5 },
       ["make: option 'inner': table expected, got number"] = { inner = 1 },
       ["make: option 'inner.deep': boolean expected, got number"] = { inner = { deep = 1 } },
     } do

@@ -142,7 +142,87 @@ describe("a client", function()
       end
       local targets = {}
       for target in server:received(1):gmatch "GET (%S+) HTTP" do targets[#targets + 1] = target end
-      assert.same({ "/a/b?q", "/a/c", "/c", "/c", "/a/b?r", "/a/c/", "/z", "/y" }, targets)
+      assert.same({ "/a/b/", "/a/b/c", "/c", "/a/c", "/a/b/?r", "/a/b/c/", "/z", "/y" }, targets)
+    end)
+
+    it("below base_url, which is a directory with or without its last slash", function()
+      for _, base in ipairs { "/api/v1", "/api/v1/", "/api/v1?a=/b", "/api/v1/#c" } do
+        local own <close> = support.client { base_url = server.url .. base }
+        text(own:get "echo")
+        text(own:get "/echo")
+        text(own:get("echo?b=c", { query = { d = 1 } }))
+      end
+      local bare <close> = support.client { base_url = server.url }
+      text(bare:get "echo")
+      text(bare:get "")
+      local targets = {}
+      for _, bytes in ipairs(server:received()) do
+        for target in bytes:gmatch "GET (%S+) HTTP" do targets[#targets + 1] = target end
+      end
+      local expected = {}
+      for i = 0, 3 do
+        table.move({ "/api/v1/echo", "/echo", "/api/v1/echo?b=c&d=1" }, 1, 3, 3 * i + 1, expected)
+      end
+      table.move({ "/echo", "/" }, 1, 2, #expected + 1, expected)
+      assert.same(expected, targets)
+    end)
+
+    it("nothing to what is no URL, which it names without user info", function()
+      for url, message in pairs {
+        ["example.test/x"] =
+          "GET example.test/x: the URL has no scheme: a URL begins with http:// or https://",
+        ["localhost:80/x"] =
+          "GET localhost:80/x: the scheme is not supported: a URL begins with http:// or https://",
+        ["user:secret@a/x"] =
+          "GET a/x: the scheme is not supported: a URL begins with http:// or https://",
+        ["ftp://a/x"] = "GET ftp://a/x: the scheme is not supported",
+        ["http://user:secret@a:99999/x"] = "GET http://a:99999/x: the port is larger than 65535",
+      } do
+        local own <close> = support.client()
+        local shown
+        own:use(function(request, forward)
+          shown = tostring(request)
+          return forward(request)
+        end)
+        local response, reason, err = own:get(url)
+        assert.is_nil(response)
+        assert.equal("invalid", err.code)
+        assert.equal(message, reason)
+        assert.is_nil(shown:find("secret", 1, true))
+      end
+    end)
+
+    it("nothing without a client, and says how to call it", function()
+      for name in pairs { get = true, post = true, delete = true, request = true } do
+        for _, value in ipairs { false, server.url } do
+          assert.error_matches(function() client[name](value or nil) end,
+            ("%s: called without a client: write client:%s(...), with a colon"):format(name, name),
+            1, true)
+        end
+      end
+    end)
+
+    it("by a standard method in lower case, too", function()
+      for _, method in ipairs { "get", "Post", "hEAD", "PATCH", "custom", "Custom" } do
+        local response <close> = assert(client:request(method, server.url .. "/"))
+        assert.equal(method:lower() == "custom" and method or method:upper(), response.method)
+        response:dispose()
+      end
+      assert(client:build("put", server.url .. "/"):body("x"):send()):dispose()
+      local methods = {}
+      for _, bytes in ipairs(server:received()) do
+        for method in bytes:gmatch "(%a+) / HTTP" do methods[#methods + 1] = method end
+      end
+      assert.same({ "GET", "POST", "HEAD", "PATCH", "custom", "Custom", "PUT" }, methods)
+      local own <close> = support.client()
+      own:use(function(request, forward)
+        assert.equal("GET", request.method)
+        assert.error_matches(function() request.method = 5 end, "request: method: string expected")
+        request.method = "delete"
+        return forward(request)
+      end)
+      local response <close> = assert(own:get(server.url .. "/"))
+      assert.equal("DELETE", response.method)
     end)
 
     it("to paths and queries octet by octet, whichever way they came", function()

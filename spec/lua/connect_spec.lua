@@ -44,6 +44,16 @@ describe("sluice.connect", function()
     end
   end)
 
+  it("refuses the numeric forms that URLs refuse", function()
+    for _, host in ipairs { "0x7f.1", "127.1", "2130706433", "0x7f000001", "0177.0.0.1",
+      "1.2.3.4.5", "256.0.0.1", "0X7F.0.0.1" } do
+      local ok, message = pcall(function() sluice.connect { host = host, port = 80 } end)
+      assert.is_false(ok, host)
+      assert.matches("^%S*connect_spec%.lua:%d+: connect: option 'host': '" .. host .. "': ",
+        message)
+    end
+  end)
+
   it("names the address at which nobody listens", function()
     local port = support.system.free_port()
     local transport, message, err = connect { host = "127.0.0.1", port = port }

@@ -82,6 +82,66 @@ describe("fields of a request", function()
     assert.truthy(head:find("\r\nAccept-Encoding: gzip\r\n", 1, true))
   end)
 
+  it("that would be lost are refused by name", function()
+    for wrong, headers in pairs {
+      ["header 'A': element 2 is missing (a hole)"] = { A = { "1", nil, "3" } },
+      ["headers: element 2 is missing (a hole)"] = { { "A", "1" }, nil, { "B", "2" } },
+      ["headers: element 1 is missing (a hole)"] = { nil, { "B", "2" } },
+      ["headers: an array has no key 'X'"] = { { "A", "1" }, X = "2" },
+      ["header 'A': an array has no key 'x'"] = { A = { x = "1" } },
+      ["header 'A': string expected, got a boolean"] = { A = true },
+      ["header 'A': string expected, got a function"] = { { "A", print } },
+      ["header 'A': string expected, got a table"] = { A = { {} } },
+      ["header 'A': string expected, got nothing"] = { { "A" } },
+      ["header 'A\\x0D': string expected, got a boolean"] = { ["A\r"] = true },
+    } do
+      for _, make in ipairs {
+        function() return client:get(server.url .. "/", { headers = headers }) end,
+        function() return support.client { headers = headers } end,
+      } do
+        assert.error_matches(make, wrong, 1, true)
+      end
+    end
+    assert.equal(0, (server:connections()))
+  end)
+
+  it("may be numbers, and values that know their text", function()
+    local version = setmetatable({ 1 }, { __tostring = function() return "1.2.3" end })
+    local head = sent { headers = { A = version, B = { version, 5.0 }, C = 0.1 } }
+    assert.truthy(head:find("A: 1.2.3\r\nB: 1.2.3\r\nB: 5\r\nC: 0.1\r\n", 1, true))
+    client:use(function(request, forward)
+      assert.error_matches(function() request:set_header("X", {}) end,
+        "set_header: 'X': string expected, got a table", 1, true)
+      assert.error_matches(function() request:set_header(5, "x") end, "set_header: name", 1, true)
+      return forward(request:set_header("X-Version", version))
+    end)
+    client:get(server.url .. "/"):dispose()
+    assert.truthy(server:received(1):find("\r\nX-Version: 1.2.3\r\n", 1, true))
+  end)
+
+  it("that cannot be sent are escaped in the message", function()
+    refused("header 'X\\x0D\\x0AY: z': ", client:get(server.url .. "/",
+      { headers = { ["X\r\nY: z"] = "1" } }))
+    refused("trailer 'X\\x00': ", client:post(server.url .. "/",
+      { body = function() end, trailers = { ["X\0"] = "1" } }))
+    refused("^request method 'TE\\xFF': not a token", client:request("TE\xff", server.url .. "/"))
+  end)
+
+  it("of a client cost what they are, however many", function()
+    local function cost(count)
+      local headers = {}
+      for i = 1, count do headers[i] = { "X-Head-" .. i, "v", secret = i % 2 == 0 } end
+      local own <close> = support.client { headers = headers, base_url = "http://127.0.0.1:1/" }
+      local clock = os.clock()
+      for _ = 1, 3 do own:get("http://127.0.0.2:1/", { headers = { X = "y" } }) end
+      return os.clock() - clock
+    end
+    cost(1000)
+    local few, many = cost(1000), cost(16000)
+    -- Sixteen times as many: quadratic would be 256 times as much.
+    assert.is_true(many < 80 * few + 0.05, ("%g s, %g s"):format(few, many))
+  end)
+
   -- ---- behind the body ----
 
   local function pieces_of(...)

@@ -14,7 +14,7 @@ describe("the origins of a client", function()
     return origin
   end
 
-  local function new(resolver) return Origins.new(connections, resolver) end
+  local function new() return Origins.new(connections) end
 
   local function find(origins, url) return origins:find(assert(plan.parse(url))) end
 
@@ -43,34 +43,5 @@ describe("the origins of a client", function()
     assert.equal(held, find(origins, "http://b.test/"))
     assert.equal(1, #made)
     assert.equal("http://a.test:80", made[1].options.identity)
-  end)
-
-  it("have the address that the resolver returns, asked once for each", function()
-    local asked = {}
-    local origins = new(function(host, port)
-      asked[#asked + 1] = host .. " " .. port
-      if host == "none.test" then return nil, "not here" end
-      return "127.0.0.7"
-    end)
-    assert.equal("127.0.0.7", find(origins, "http://a.test/").options.address)
-    find(origins, "http://a.test/again")
-    find(origins, "http+unix://a/")
-    local origin, message, err = find(origins, "http://none.test/")
-    assert.is_nil(origin)
-    assert.equal("resolve none.test: not here", message)
-    assert.equal("resolve", err.code)
-    assert.same({ "a.test 80", "none.test 80" }, asked)
-  end)
-
-  it("are not made once the client is closed, even during a look-up", function()
-    local origins
-    origins = new(function()
-      origins:close()
-      return "127.0.0.1"
-    end)
-    local origin, message, err = find(origins, "http://a.test/")
-    assert.is_nil(origin)
-    assert.equal("resolve a.test: client is closed", message)
-    assert.equal("closed", err.code)
   end)
 end)

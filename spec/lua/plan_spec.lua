@@ -60,19 +60,14 @@ describe("a URL that is shown", function()
     assert.equal("http://a/b@c", plan.shown "http://user:secret@a/b@c")
     assert.equal("http://a/?u@b", plan.shown "http://a/?u@b")
     assert.equal("//a/", plan.shown "//user@a/")
-  end)
-end)
-
-describe("a query", function()
-  it("goes between the path and the fragment", function()
-    assert.equal("http://a/?x=1", plan.add_query("http://a/", "x=1"))
-    assert.equal("http://a/?x=1&y=2#z", plan.add_query("http://a/?x=1#z", "y=2"))
-    assert.equal("http://a/#z", plan.add_query("http://a/#z", ""))
-    assert.equal("http://a/", plan.add_query("http://a/", {}))
-  end)
-
-  it("from a table is escaped, in the order of its names, with every value of an array", function()
-    assert.equal("http://a/?a=1&b=x%20y&b=%26&c=true",
-      plan.add_query("http://a/", { c = true, b = { "x y", "&" }, a = 1 }))
+    -- These are no URLs.
+    for text, shown in pairs {
+      ["user:secret@a/b"] = "a/b", ["http://user:secret@a:99999/"] = "http://a:99999/",
+      ["http:/user:secret@a"] = "a", ["http:\\\\user:secret@a"] = "http:\\\\a",
+      ["http://user:sec#ret@a/"] = "http://a/", ["https:user:secret@a"] = "a",
+      ["http://user:secret@a\n@b/"] = "http://b/", ["a\nb"] = "a\\x0Ab",
+    } do
+      assert.equal(shown, plan.shown(text))
+    end
   end)
 end)

@@ -1,3 +1,4 @@
+#include "binding/lookups.h"
 #include "binding/options.h"
 #include "binding/origin.h"
 #include "binding/tls.h"
@@ -10,7 +11,7 @@
 
 #define CONNECTIONS "sluice.connections"
 
-/* The connections of one client. */
+/* The connections of one client. values: what asks its resolver */
 struct slb_connections {
     struct slb_runtime *runtime;
     struct sl_connections *connections; /* held by `exchanges` */
@@ -40,14 +41,28 @@ static const struct sl_backend_class *check_backend(lua_State *L)
     return backend;
 }
 
+static enum sl_status add_source(lua_State *L, struct slb_runtime *runtime,
+                                 int handle,
+                                 struct sl_connections_options *options)
+{
+    if (lua_getfield(L, 1, "ask") == LUA_TNIL) {
+        lua_pop(L, 1);
+        return SL_OK;
+    }
+    options->source_unused = slb_lookups_end;
+    return slb_lookups_create(L, runtime, handle, &options->source);
+}
+
 /* connections{ per_origin, total, idle, lifetime, reuses, pooling, completion,
- *              backend } -> connections | nil, message, err
- * An empty set of connections with those limits; durations in seconds. */
+ *              backend, ask } -> connections | nil, message, err
+ * An empty set of connections with those limits; durations in seconds. `ask` is
+ * function(question, host, port) -> task, for names (binding/lookups.h). */
 static int new_connections(lua_State *L)
 {
     struct slb_runtime *runtime = slb_runtime(L);
     struct sl_connections_options options;
     struct slb_connections *handle;
+    struct sl_pool *pool;
     enum sl_status status = SL_OK;
 
     luaL_checktype(L, 1, LUA_TTABLE);
@@ -64,15 +79,20 @@ static int new_connections(lua_State *L)
     options.backend = check_backend(L);
     options.list = &runtime->connections;
 
-    handle = slb_new(L, CONNECTIONS, sizeof *handle, 0);
+    handle = slb_new(L, CONNECTIONS, sizeof *handle, 1);
     if (runtime->resolver == NULL)
         status = sl_resolver_create(&runtime->loop, &runtime->resolver);
+    pool = slb_field_boolean(L, "pooling", true) ? &runtime->pool
+                                                 : &runtime->direct;
     if (status == SL_OK)
-        status = sl_connections_create(
-            &runtime->allocator,
-            slb_field_boolean(L, "pooling", true) ? &runtime->pool
-                                                  : &runtime->direct,
-            &runtime->loop, runtime->resolver, &options, &handle->connections);
+        status = add_source(L, runtime, lua_gettop(L), &options);
+    if (status == SL_OK) {
+        status = sl_connections_create(&runtime->allocator, pool,
+                                       &runtime->loop, runtime->resolver,
+                                       &options, &handle->connections);
+        if (status != SL_OK && options.source != NULL)
+            slb_lookups_end(options.source);
+    }
     if (status == SL_OK) {
         status = sl_exchanges_create(handle->connections, &handle->exchanges);
         sl_connections_release(handle->connections);

@@ -1,3 +1,4 @@
+#include "binding/lookups.h"
 #include "binding/tls.h"
 #include "binding/scratch.h"
 #include "binding/types.h"
@@ -21,6 +22,7 @@ int luaopen_sluice_core(lua_State *L)
     slb_lease_open(L);
     slb_headers_open(L);
     slb_tls_open(L);
+    slb_lookups_open(L);
     slb_connections_open(L);
     slb_origin_open(L);
     slb_options_open(L);

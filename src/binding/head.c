@@ -3,10 +3,35 @@
 
 #include "binding/scratch.h"
 #include "binding/types.h"
+#include "http/token.h"
+
+#include <stdio.h>
 
 #define HEAD_MAX ((size_t)1024 * 1024)
 
 static const char head_type[] = "sluice.head";
+
+/* What was tried, with a name of the caller's: what is not printable is escaped,
+ * what is long is cut off. */
+static const char *push_attempt(lua_State *L, const char *kind,
+                                struct sl_view name)
+{
+    enum { SHOWN = 64 };
+    luaL_Buffer shown;
+
+    luaL_buffinit(L, &shown);
+    for (size_t i = 0; i < name.size && i < SHOWN; i++) {
+        unsigned char byte = (unsigned char)name.data[i];
+        char *room = luaL_prepbuffsize(&shown, 5);
+        const char *format = byte >= ' ' && byte <= '~' ? "%c" : "\\x%02X";
+
+        luaL_addsize(&shown, (size_t)snprintf(room, 5, format, byte));
+    }
+    if (name.size > SHOWN)
+        luaL_addstring(&shown, "...");
+    luaL_pushresult(&shown);
+    return lua_pushfstring(L, "%s '%s'", kind, lua_tostring(L, -1));
+}
 
 /* Field lines from the array at `index`: name, value, name, value, ... */
 static enum sl_status write_fields(lua_State *L, int index,
@@ -67,10 +92,12 @@ static int new_head(lua_State *L)
     lua_settop(L, 6);
     writer = slb_push_scratch(L, HEAD_MAX);
     status = sl_request_write_line(writer, method, target, host, &error);
+    if (status == SL_INVALID && !sl_is_token(method))
+        attempt = push_attempt(L, "request method", method);
     for (int index = 4; status == SL_OK && index <= 5; index++) {
         status = write_fields(L, index, writer, &error);
         if (status != SL_OK)
-            attempt = lua_pushfstring(L, "header '%s'", lua_tostring(L, -2));
+            attempt = push_attempt(L, "header", slb_check_view(L, -2));
         else if (index == 4)
             offset = sl_writer_view(writer).size;
     }
@@ -121,7 +148,7 @@ static int field_lines(lua_State *L)
     if (status != SL_OK)
         return slb_push_unwritten(
             L, writer, status,
-            lua_pushfstring(L, "trailer '%s'", lua_tostring(L, -2)), error);
+            push_attempt(L, "trailer", slb_check_view(L, -2)), error);
     return slb_push_written(L, writer);
 }
 

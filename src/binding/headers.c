@@ -117,9 +117,41 @@ static int headers_all(lua_State *L)
     }
 }
 
+/* The position of the line that is shown as that one, from 1; or SIZE_MAX. */
+static size_t find_line(const struct sl_head *head, lua_Integer wanted)
+{
+    for (size_t i = 0; i < head->count; i++) {
+        if (!head->fields[i].is_hidden && --wanted == 0)
+            return i;
+    }
+    return SIZE_MAX;
+}
+
+/* headers[i] -> { name, value } of one line | nil */
+static int push_line(lua_State *L, lua_Integer wanted)
+{
+    const struct sl_head *head = check_head(L, 1);
+    size_t index = wanted > 0 ? find_line(head, wanted) : SIZE_MAX;
+    struct sl_view name;
+
+    if (index == SIZE_MAX) {
+        lua_pushnil(L);
+        return 1;
+    }
+    lua_createtable(L, 2, 0);
+    name = sl_head_name(check_head(L, 1), index);
+    lua_pushlstring(L, name.data, name.size);
+    lua_rawseti(L, -2, 1);
+    push_value(L, check_head(L, 1), index);
+    lua_rawseti(L, -2, 2);
+    return 1;
+}
+
 static int headers_index(lua_State *L)
 {
     lua_settop(L, 2);
+    if (lua_isinteger(L, 2))
+        return push_line(L, lua_tointeger(L, 2));
     lua_pushvalue(L, 2);
     if (lua_rawget(L, lua_upvalueindex(1)) != LUA_TNIL)
         return 1;

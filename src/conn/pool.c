@@ -21,6 +21,7 @@ void sl_connections_options_default(struct sl_connections_options *options)
     options->mode = SL_TRANSPORT_STREAM;
     options->backend = NULL;
     options->source = NULL;
+    options->source_unused = NULL;
     options->list = NULL;
 }
 
@@ -276,6 +277,8 @@ void sl_connections_release(struct sl_connections *connections)
     if (connections->options.list != NULL)
         leave_list(connections, connections->options.list);
     sl_directory_fini(&connections->directory);
+    if (connections->options.source_unused != NULL)
+        connections->options.source_unused(connections->options.source);
     sl_free(connections->allocator, connections, sizeof *connections);
 }
 

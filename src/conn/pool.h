@@ -29,8 +29,10 @@ struct sl_connections_options {
     enum sl_transport_mode mode;
     const struct sl_backend_class *backend; /* NULL: best for the mode */
     /* It is asked for each new connection; those that begin at the same time
-     * share the answer. NULL: the resolver. It outlives the connections. */
+     * share the answer. NULL: the resolver. It outlives the connections, which
+     * report their end by `source_unused` (NULL: they do not). */
     struct sl_lookup_source *source;
+    void (*source_unused)(struct sl_lookup_source *source);
     /* Whose stats are summed; outlives the connections. NULL: no list. */
     struct sl_connections **list;
 };

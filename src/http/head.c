@@ -6,6 +6,7 @@
 #include "memory/pool.h"
 
 #include <stdint.h>
+#include <stdio.h>
 
 /* 256 fields: with the default limits one block is always enough. */
 #define TABLE_SIZE ((size_t)4096)
@@ -34,6 +35,19 @@ static enum sl_status fail(struct sl_head *head, enum sl_status status,
     head->failed = status;
     head->error = error;
     return status;
+}
+
+static enum sl_status exceed(struct sl_head *head, const char *what,
+                             size_t limit, const char *unit)
+{
+    snprintf(head->excess, sizeof head->excess, "%s exceeds %zu %s", what,
+             limit, unit);
+    return fail(head, SL_LIMIT, head->excess);
+}
+
+static const char *section_name(const struct sl_head *head)
+{
+    return head->is_trailers ? "trailer section" : "response head";
 }
 
 /* ---- life ---- */
@@ -119,9 +133,8 @@ static size_t head_limit(const struct sl_head *head)
 static enum sl_status need_more(struct sl_head *head, size_t available)
 {
     if (available >= head_limit(head))
-        return fail(head, SL_LIMIT,
-                    head->is_trailers ? "trailer section too large"
-                                      : "response head too large");
+        return exceed(head, section_name(head), head_limit(head),
+                      "bytes (limits.head)");
     return SL_AGAIN;
 }
 
@@ -172,7 +185,8 @@ static enum sl_status find_line(struct sl_head *head, struct cursor *cursor,
             return end_line(head, cursor, head->size, available, line);
     }
     if (head->size - head->line > head->limits->line)
-        return fail(head, SL_LIMIT, "a line is too long");
+        return exceed(head, "a line of the head", head->limits->line,
+                      "bytes (limits.line)");
     return need_more(head, available);
 }
 
@@ -295,7 +309,7 @@ static enum sl_status parse_field(struct sl_head *head, struct sl_view text,
     if (name_size == 0)
         return fail(head, SL_PROTOCOL, "field line without a name");
     if (name_size > UINT16_MAX)
-        return fail(head, SL_LIMIT, "field name too long");
+        return exceed(head, "a field name", UINT16_MAX, "bytes");
     status = reserve_field(head);
     if (status != SL_OK)
         return status;
@@ -363,9 +377,8 @@ static enum sl_status parse_line(struct sl_head *head, struct sl_view text,
         return SL_OK;
     }
     if (++head->line_count > head->limits->lines)
-        return fail(head, SL_LIMIT,
-                    head->is_trailers ? "too many trailer lines"
-                                      : "too many lines in the response head");
+        return exceed(head, section_name(head), head->limits->lines,
+                      "lines (limits.lines)");
     if (sl_is_blank(text.data[0]))
         return parse_fold(head, text, offset);
     return parse_field(head, text, offset);

@@ -51,7 +51,8 @@ struct sl_head {
     size_t line;           /* while parsing: offset of the current line */
     size_t line_count;     /* lines after the first, folded ones too */
     enum sl_status failed; /* first failure, repeated until reset */
-    const char *error;     /* why, a static clause */
+    const char *error;     /* why: a static clause, or `excess` */
+    char excess[80];       /* of SL_LIMIT: with the limit and its option */
 };
 
 void sl_head_init(struct sl_head *head, struct sl_pool *pool,

@@ -54,7 +54,7 @@ enum sl_status sl_request_write_line(struct sl_writer *writer,
     };
 
     if (!sl_is_token(method)) {
-        *error = "the method is not a token";
+        *error = "not a token";
         return SL_INVALID;
     }
     if (target.size == 0) {

@@ -1,5 +1,8 @@
 #include "http/response.h"
 
+#include <inttypes.h>
+#include <stdio.h>
+
 /* What the outer of two decoders makes in one go. */
 #define LAYER_ROOM ((size_t)16 * 1024)
 
@@ -136,8 +139,12 @@ static enum sl_status start_decoding(struct sl_response *response)
 static enum sl_status take_interim(struct sl_response *response,
                                    enum sl_response_event *event)
 {
-    if (++response->interim_count > response->limits->interim)
-        return fail(response, SL_LIMIT, "too many interim responses");
+    if (++response->interim_count > response->limits->interim) {
+        snprintf(response->excess, sizeof response->excess,
+                 "more than %zu interim responses (limits.interim)",
+                 response->limits->interim);
+        return fail(response, SL_LIMIT, response->excess);
+    }
     /* RFC 9112 9.6: close means close, whichever head says it */
     if (!response->framing.keeps_alive)
         response->must_close = true;
@@ -205,7 +212,10 @@ static uint64_t body_room(const struct sl_response *response)
 
 static enum sl_status fail_body_limit(struct sl_response *response)
 {
-    return fail(response, SL_LIMIT, "body larger than its limit");
+    snprintf(response->excess, sizeof response->excess,
+             "body exceeds %" PRIu64 " bytes (limits.body)",
+             response->limits->body);
+    return fail(response, SL_LIMIT, response->excess);
 }
 
 /* The part of `size` bytes of identity coding that the limit still allows. */

@@ -64,7 +64,8 @@ struct sl_response {
     struct sl_buffer coded[SL_CODINGS];      /* input of each decoder */
     struct sl_buffer body; /* decoded bytes, for the user to drain */
     enum sl_status failed;
-    const char *error; /* why, a static clause */
+    const char *error; /* why: a static clause, or of head, or `excess` */
+    char excess[80];   /* of SL_LIMIT: with the limit and its option */
 };
 
 /* Decoders come from `shelf`; NULL: content codings are not removed. */

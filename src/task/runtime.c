@@ -410,6 +410,10 @@ int64_t slb_check_seconds(lua_State *L, int index)
     lua_Number seconds = luaL_checknumber(L, index);
 
     if (isnan(seconds) || seconds < 0)
-        luaL_argerror(L, index, "number of seconds expected, not negative");
+        luaL_argerror(L, index,
+                      lua_pushfstring(L,
+                                      "number of seconds expected, not "
+                                      "negative, got %f",
+                                      seconds));
     return sl_clock_from_seconds(seconds);
 }

@@ -40,6 +40,7 @@ TEST("delivers a response and keeps the connection")
 static struct sl_lookup *wanted;
 static int starts;
 static int cancels;
+static int ends;
 
 static void start_lookup(void *owner, struct sl_lookup *lookup)
 {
@@ -63,17 +64,24 @@ static void tell_address(void)
     sl_lookup_answer(wanted, &address, 1);
 }
 
+static void end_source(struct sl_lookup_source *source)
+{
+    (void)source;
+    ends++;
+}
+
 TEST("asks the client's source for each new connection, not for reused ones")
 {
     struct sl_lookup_source source;
     struct sl_exchange *exchanges[3];
     int peers[2];
 
-    starts = cancels = 0;
+    starts = cancels = ends = 0;
     scene_init(&scene);
     sl_lookup_source_init(&source, &scene.world.loop, start_lookup,
                           cancel_lookup, NULL);
     scene.connections->options.source = &source;
+    scene.connections->options.source_unused = end_source;
     for (int i = 0; i < 2; i++) {
         exchanges[i] = scene_begin(&scene, GET);
         CHECK_INT(sl_exchange_want(exchanges[i], SL_WANT_WHOLE, 0), SL_AGAIN);
@@ -100,7 +108,9 @@ TEST("asks the client's source for each new connection, not for reused ones")
     sl_lookup_source_fini(&source);
     close(peers[0]);
     close(peers[1]);
+    CHECK_INT(ends, 0);
     scene_fini(&scene);
+    CHECK_INT(ends, 1);
 }
 
 /* ---- every cut ---- */

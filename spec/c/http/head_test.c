@@ -313,7 +313,7 @@ TEST("keeps its limits to the byte")
     check_limit(&limit_case, 0);
     limit_case.limits.head = 65535;
     limit_case.expected = SL_LIMIT;
-    limit_case.error = "response head too large";
+    limit_case.error = "response head exceeds 65535 bytes (limits.head)";
     check_limit(&limit_case, 0);
     free(limit_case.text);
 
@@ -325,7 +325,7 @@ TEST("keeps its limits to the byte")
     check_limit(&limit_case, 23);
     limit_case.limits.line = 16383;
     limit_case.expected = SL_LIMIT;
-    limit_case.error = "a line is too long";
+    limit_case.error = "a line of the head exceeds 16383 bytes (limits.line)";
     check_limit(&limit_case, 0);
     check_limit(&limit_case, 23);
     free(limit_case.text);
@@ -337,15 +337,18 @@ TEST("keeps its limits to the byte")
     check_limit(&limit_case, 0);
     limit_case.limits.lines = 255;
     limit_case.expected = SL_LIMIT;
-    limit_case.error = "too many lines in the response head";
+    limit_case.error = "response head exceeds 255 lines (limits.lines)";
     check_limit(&limit_case, 0);
     free(limit_case.text);
 }
 
 TEST("refuses a name longer than its table can record")
 {
-    struct limit_case limit_case = {
-        {200000, 200000, 256, false}, NULL, 0, SL_LIMIT, "field name too long"};
+    struct limit_case limit_case = {{200000, 200000, 256, false},
+                                    NULL,
+                                    0,
+                                    SL_LIMIT,
+                                    "a field name exceeds 65535 bytes"};
     size_t used = 17;
 
     limit_case.text = malloc(100000);
@@ -389,7 +392,8 @@ TEST("obeys limits that are smaller than a status line")
     limits.line = 4;
     open_limited(&fixture, 0, &limits);
     CHECK_INT(feed(&fixture, SL_VIEW("HTTP/1.1 200 OK\r\n\r\n")), SL_LIMIT);
-    CHECK_STR(fixture.head.error, "a line is too long");
+    CHECK_STR(fixture.head.error,
+              "a line of the head exceeds 4 bytes (limits.line)");
     close_fixture(&fixture);
     open_limited(&fixture, 0, &limits);
     CHECK_INT(feed(&fixture, SL_VIEW("H")), SL_AGAIN);

@@ -354,7 +354,8 @@ TEST("holds little memory while a bomb is streamed, and stops at the limit")
     } while (!sl_is_failure(status) && status != SL_END);
     CHECK_INT(status, SL_LIMIT);
     CHECK_INT(fixture.response.delivered, size - 1);
-    CHECK_STR(fixture.response.error, "body larger than its limit");
+    CHECK_STR(fixture.response.error,
+              "body exceeds 39999999 bytes (limits.body)");
     free((void *)(uintptr_t)inner.data);
     free(coded);
     close_fixture(&fixture);
