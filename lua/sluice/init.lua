@@ -35,6 +35,9 @@ end
 --- A client of your own. Returns client | nil, message, err; misuse raises.
 function sluice.client(options) return Client.new(options) end
 
+-- An error about where the caller stands names a line of the program's own.
+core.own_files((debug.getinfo(1, "S").source:gsub("[^/]*$", "")))
+
 local default
 
 -- The client behind the module's own functions, made at the first call.

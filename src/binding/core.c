@@ -1,6 +1,7 @@
 #include "binding/tls.h"
 #include "binding/scratch.h"
 #include "binding/types.h"
+#include "task/scheduler.h"
 #include "task/task.h"
 #include "sluice.h"
 
@@ -11,6 +12,7 @@ int luaopen_sluice_core(lua_State *L)
     slb_runtime_open(L);
     lua_newtable(L);
     slb_wait_open(L);
+    slb_scheduler_open(L);
     slb_task_open(L);
     slb_loop_open(L);
     slb_platform_open(L);

@@ -62,8 +62,9 @@ struct slb_runtime {
     /* The reason for which the task that L runs was cancelled, on top of the
      * stack; false: nothing was pushed. */
     bool (*push_cancel_reason)(lua_State *L, struct slb_runtime *runtime);
-    size_t waiting;  /* tickets in use */
-    size_t endless;  /* of these, for a task and without a timeout */
+    struct slb_ticket *yielded; /* for which a coroutine yielded last */
+    size_t waiting;             /* tickets in use */
+    size_t endless;             /* of these, for a task and without a timeout */
     size_t debt;     /* bytes held by handles since the last collector step */
     uint64_t leaked; /* handles collected while they still held bytes */
     struct sl_connections *connections; /* of each client, for their stats */

@@ -1,4 +1,4 @@
-#include "task/wait.h"
+#include "task/scheduler.h"
 
 static const char ticket_type[] = "sluice.ticket";
 
@@ -264,11 +264,40 @@ static bool drive(lua_State *L, const struct slb_ticket *ticket)
 
 /* A coroutine that ends with an error keeps its slots until somebody closes it,
  * which may be never: the wait ends before. */
-static int raise_unfinished(lua_State *L, int index, const char *message)
+static int raise_on_top(lua_State *L, int index)
 {
     end_wait(lua_touserdata(L, index));
     lua_closeslot(L, index);
-    return luaL_error(L, "%s", message);
+    return lua_error(L);
+}
+
+static int raise_unfinished(lua_State *L, int index, const char *message)
+{
+    luaL_where(L, 1);
+    lua_pushstring(L, message);
+    lua_concat(L, 2);
+    return raise_on_top(L, index);
+}
+
+/* The frame that yields is above that of the function that waits: a scheduler that
+ * does not know what was yielded may take every value it finds there, as cqueues
+ * does. A coroutine that somebody resumes too early yields again. */
+static int stay(lua_State *L, int status, lua_KContext context)
+{
+    struct slb_ticket *ticket = (struct slb_ticket *)context;
+
+    (void)status;
+    lua_settop(L, 0);
+    if (ticket->target == NULL || sl_completion_is_over(ticket->target))
+        return 0;
+    ticket->runtime->yielded = ticket;
+    slb_push_waiting(L);
+    return lua_yieldk(L, 1, context, stay);
+}
+
+static int begin_stay(lua_State *L)
+{
+    return stay(L, LUA_OK, (lua_KContext)lua_touserdata(L, 1));
 }
 
 /* The wait itself, for a ticket that is on top of the stack. */
@@ -311,10 +340,15 @@ static int wait_for(lua_State *L, struct slb_ticket *ticket,
     } else {
         lua_pushthread(L);
         lua_setiuservalue(L, index, 1);
+        if (slb_is_of_scheduler(L)) {
+            slb_push_refusal(L);
+            return raise_on_top(L, index);
+        }
     }
-    /* Whoever resumed this coroutine by hand can tell it from values. */
-    slb_push_waiting(L);
-    return lua_yieldk(L, 1, index, k);
+    lua_pushcfunction(L, begin_stay);
+    lua_pushlightuserdata(L, ticket);
+    lua_callk(L, 1, 0, index, k);
+    return k(L, LUA_OK, index);
 }
 
 int slb_wait(lua_State *L, struct slb_runtime *runtime,
@@ -374,8 +408,7 @@ enum sl_status slb_waited(lua_State *L, lua_KContext context)
     enum sl_status status;
 
     if (ticket->target == NULL || !sl_completion_is_over(ticket->target))
-        raise_unfinished(
-            L, index, "coroutine resumed by another scheduler while it waited");
+        raise_unfinished(L, index, "the wait was ended by somebody else");
     status = ticket->target->status;
     ticket->abandon = NULL;
     end_wait(ticket); /* whatever comes of closing the slot */
@@ -432,8 +465,9 @@ void slb_resume(struct slb_runtime *runtime, lua_State *coroutine,
     runtime->running_task = outer_task;
 
     /* What is yielded by hand has no receiver. A task that does so lets others
-     * run; a coroutine of the caller's own is the caller's again. */
-    if (status == LUA_YIELD)
+     * run; a coroutine of the caller's own is the caller's again. With results
+     * left on its stack one that has ended would not look dead. */
+    if (status == LUA_YIELD || (status == LUA_OK && task == NULL))
         lua_pop(coroutine, count);
     if (task != NULL) {
         if (status != LUA_YIELD || task->ticket == NULL)

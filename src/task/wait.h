@@ -76,8 +76,8 @@ bool slb_can_take_turn(lua_State *L, const struct slb_runtime *runtime);
 void slb_push_waiting(lua_State *L);
 
 /* First thing in a continuation: ends the ticket and removes it, with whatever
- * lies above it, from the stack. Raises when the operation is not finished
- * because somebody else resumed the coroutine. The status it ended with. */
+ * lies above it, from the stack. Raises when the wait was ended meanwhile. The
+ * status it ended with. */
 enum sl_status slb_waited(lua_State *L, lua_KContext context);
 
 /* Ends the own waits in a list. */
