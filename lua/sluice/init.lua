@@ -14,6 +14,7 @@ local sluice = {
   run = core.run,
   spawn = core.spawn,
   sleep = core.sleep,
+  on_error = core.on_error,
   all = task.all,
   await = task.await,
   loop = core.loop,

@@ -25,7 +25,7 @@ end
 -- exchange.
 function progress.beside(response, report, total)
   local watching = response:watch()
-  return core.spawn(function()
+  return core.spawn_background(function()
     local watched <close> = watching
     local ok, raised = pcall(report_all, watched, report, total)
     if ok then return nil end

@@ -32,7 +32,7 @@ end
 --- Starts the task. Its result is what the body raised, in a table, if it did: that ends
 -- the exchange.
 function push.beside(response, body, lines)
-  return core.spawn(function()
+  return core.spawn_background(function()
     local ok, raised = pcall(push_all, response, body, lines)
     if ok then return nil end
     response:fail("request body: " .. tostring(raised))

@@ -13,6 +13,13 @@ local refusal = "scheduler_spec.lua:%d+: cannot wait in a coroutine of cqueues w
 describe("a coroutine of cqueues", function()
   local before, controller
 
+  -- What the loop's descriptor is made of is there for life.
+  setup(function()
+    local client <close> = support.client()
+    client:get "http://127.0.0.1:1/"
+    sluice.loop():pollfd()
+    sluice.loop():run()
+  end)
   before_each(function()
     before = support.snapshot(sluice)
     controller = cqueues.new()
@@ -96,6 +103,7 @@ describe("a coroutine of cqueues", function()
     sluice.loop():run()
     assert.is_true(slept)
     assert.equal("hello", text)
+    other:close()
   end)
 end)
 

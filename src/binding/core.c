@@ -1,8 +1,9 @@
 #include "binding/tls.h"
 #include "binding/scratch.h"
 #include "binding/types.h"
+#include "task/report.h"
+#include "task/run.h"
 #include "task/scheduler.h"
-#include "task/task.h"
 #include "sluice.h"
 
 /* The module table `sluice.core`: what lua/sluice is made of. */
@@ -13,7 +14,9 @@ int luaopen_sluice_core(lua_State *L)
     lua_newtable(L);
     slb_wait_open(L);
     slb_scheduler_open(L);
+    slb_report_open(L);
     slb_task_open(L);
+    slb_run_open(L);
     slb_loop_open(L);
     slb_platform_open(L);
     slb_buffer_open(L);

@@ -63,8 +63,13 @@ struct slb_runtime {
      * stack; false: nothing was pushed. */
     bool (*push_cancel_reason)(lua_State *L, struct slb_runtime *runtime);
     struct slb_ticket *yielded; /* for which a coroutine yielded last */
-    size_t waiting;             /* tickets in use */
-    size_t endless;             /* of these, for a task and without a timeout */
+    /* Tasks of the program's own: those that have not ended, those whose error
+     * has reached nobody. Who waits for the former to be none. */
+    struct slb_task *spawned;
+    struct slb_task *failed;
+    struct slb_ticket *idle_waiters;
+    size_t waiting;  /* tickets in use */
+    size_t endless;  /* of these, for a task and without a timeout */
     size_t debt;     /* bytes held by handles since the last collector step */
     uint64_t leaked; /* handles collected while they still held bytes */
     struct sl_connections *connections; /* of each client, for their stats */

@@ -1,3 +1,4 @@
+#include "task/report.h"
 #include "task/scheduler.h"
 
 static const char ticket_type[] = "sluice.ticket";
@@ -475,10 +476,7 @@ void slb_resume(struct slb_runtime *runtime, lua_State *coroutine,
         return;
     }
     if (status != LUA_OK && status != LUA_YIELD) {
-        const char *message = lua_tostring(coroutine, -1);
-
-        lua_warning(L, "sluice: error in a coroutine: ", 1);
-        lua_warning(L, message != NULL ? message : "(not a string)", 0);
+        slb_report_thread(L, coroutine);
         slb_close_thread(coroutine, L);
     }
 }

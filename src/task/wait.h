@@ -22,6 +22,9 @@ struct slb_ticket;
 struct slb_task {
     struct slb_ticket *ticket; /* what its coroutine waits for; NULL: nothing */
     bool must_cancel;          /* the next wait ends at once */
+    struct slb_task **list;    /* of the runtime's, which it is in; or NULL */
+    struct slb_task *next;
+    struct slb_task *previous;
 };
 
 struct slb_ticket {
