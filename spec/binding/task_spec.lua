@@ -452,7 +452,8 @@ describe("a task", function()
         io.stdout:write "mark 2\n" io.stdout:flush()
         kept = sluice.spawn(function() error "at the end" end)
         sluice.loop():step(0)
-        sluice.spawn(function() error(setmetatable({}, { __tostring = function() return "own" end })) end)
+        local own = setmetatable({}, { __tostring = function() return "own" end })
+        sluice.spawn(function() error(own) end)
         sluice.loop():step(0)
       ]]
       assert.equal(0, status, output)
@@ -512,7 +513,7 @@ describe("a task", function()
         assert.equal(value, reports[3][1])
         for i = 1, 2 do assert.equal(tasks[i], reports[i + 1][3]) end
         for i = 1, 3 do assert.matches("^stack traceback:\n.*task_spec.lua", reports[i][2]) end
-        tasks, reports[2], reports[3] = nil, nil, nil
+        tasks[1], tasks[2], reports[2], reports[3] = nil, nil, nil, nil
         collectgarbage()
         collectgarbage()
         assert.equal(1, #reports)

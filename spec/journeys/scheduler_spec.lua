@@ -17,6 +17,7 @@ describe("a coroutine of cqueues", function()
   setup(function()
     local client <close> = support.client()
     client:get "http://127.0.0.1:1/"
+    sluice.get "http://127.0.0.1:1/" -- of the default client, in any mode
     sluice.loop():pollfd()
     sluice.loop():run()
   end)
