@@ -14,6 +14,7 @@ local sluice = {
   run = core.run,
   spawn = core.spawn,
   sleep = core.sleep,
+  wrap = core.wrap,
   on_error = core.on_error,
   all = task.all,
   map = task.map,

@@ -790,6 +790,10 @@ function sluice.map(list, f, options) end
 ---@param tasks (sluice.task | sluice.completion)[]
 ---@return any ...
 function sluice.race(tasks) end
+--- As coroutine.wrap, but f may wait between its values: the caller then waits, too. Yields.
+---@param f function
+---@return fun(...): any ...
+function sluice.wrap(f) end
 --- Whether it is what a coroutine yields that waits.
 ---@param value any
 ---@return boolean

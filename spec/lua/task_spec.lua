@@ -221,6 +221,72 @@ describe("sluice.race", function()
   end)
 end)
 
+describe("sluice.wrap", function()
+  local before
+
+  before_each(function() before = support.snapshot(sluice) end)
+  after_each(function()
+    support.verify(sluice, before)
+    assert.equal(0, sluice.stats().waiting)
+  end)
+
+  for name, call in support.each_style(sluice) do
+    it("makes a generator that may wait " .. name, function()
+      call(function()
+        local count = sluice.wrap(function(first, last)
+          for i = first, last do
+            assert.is_true(sluice.sleep(0.001))
+            assert.equal("more", coroutine.yield(i, nil))
+          end
+          sluice.sleep(0)
+          return "end"
+        end)
+        assert.same({ n = 2, 3, nil }, table.pack(count(3, 4)))
+        assert.same({ n = 2, 4, nil }, table.pack(count "more"))
+        assert.equal("end", count "more")
+        assert.error_matches(count, "dead coroutine")
+        local outer = sluice.wrap(function()
+          for value in sluice.wrap(function()
+            sluice.sleep(0.001)
+            coroutine.yield "inner"
+          end) do
+            sluice.sleep(0.001)
+            coroutine.yield(value)
+          end
+        end)
+        assert.equal("inner", outer())
+        assert.is_nil(outer())
+        local failing = sluice.wrap(function()
+          sluice.sleep(0.001)
+          error("broken", 0)
+        end)
+        assert.same({ false, "broken" }, { pcall(failing) })
+      end)
+    end)
+  end
+
+  it("is cancelled, resumed early and closed with its caller", function()
+    local task = sluice.spawn(function()
+      return sluice.wrap(function() return sluice.sleep(60) end)()
+    end)
+    sluice.loop():step(0)
+    assert.equal("waiting", task:status())
+    task:cancel()
+    assert.equal("cancelled", select(3, task:await()).code)
+    local closed
+    local co = coroutine.create(sluice.wrap(function()
+      local _ <close> = setmetatable({}, { __close = function() closed = true end })
+      sluice.sleep(60)
+    end))
+    for _ = 1, 3 do
+      assert.is_true(sluice.is_waiting(select(2, coroutine.resume(co))))
+      sluice.loop():step(0)
+    end
+    assert.is_true(coroutine.close(co))
+    assert.is_true(closed)
+  end)
+end)
+
 describe("sluice.is_waiting", function()
   it("is true for what a wait yields, and for nothing else", function()
     local co = coroutine.create(function()

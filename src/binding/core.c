@@ -1,6 +1,7 @@
 #include "binding/tls.h"
 #include "binding/scratch.h"
 #include "binding/types.h"
+#include "task/generator.h"
 #include "task/report.h"
 #include "task/run.h"
 #include "task/scheduler.h"
@@ -14,6 +15,7 @@ int luaopen_sluice_core(lua_State *L)
     lua_newtable(L);
     slb_wait_open(L);
     slb_scheduler_open(L);
+    slb_generator_open(L);
     slb_report_open(L);
     slb_task_open(L);
     slb_run_open(L);

@@ -117,9 +117,24 @@ static struct slb_ticket *find_ticket(lua_State *L, struct slb_runtime *runtime)
     return ticket;
 }
 
+static int nothing(lua_State *L)
+{
+    (void)L;
+    return 0;
+}
+
+/* What the frame of the yield takes is there afterwards: want of memory at a call
+ * from a function that waits already cannot be undone. */
+static void reserve_frame(lua_State *L)
+{
+    luaL_checkstack(L, 6 + 2 * LUA_MINSTACK, "too many values to wait");
+    lua_pushcfunction(L, nothing);
+    lua_call(L, 0, 0);
+}
+
 void slb_reserve_wait(lua_State *L, struct slb_runtime *runtime)
 {
-    luaL_checkstack(L, 6, "too many values to wait");
+    reserve_frame(L);
     find_ticket(L, runtime);
 }
 
@@ -128,7 +143,7 @@ static struct slb_ticket *push_ticket(lua_State *L, struct slb_runtime *runtime)
 {
     struct slb_ticket *ticket;
 
-    luaL_checkstack(L, 6, "too many values to wait");
+    reserve_frame(L);
     ticket = find_ticket(L, runtime);
     lua_rawgeti(L, LUA_REGISTRYINDEX, ticket->number);
     lua_toclose(L, -1);
@@ -352,6 +367,36 @@ static int wait_for(lua_State *L, struct slb_ticket *ticket,
     return k(L, LUA_OK, index);
 }
 
+int slb_wait_along(lua_State *L, struct slb_ticket *ticket, lua_KFunction k)
+{
+    int index = lua_gettop(L);
+
+    if (!lua_isyieldable(L)) {
+        ticket->coroutine = NULL;
+        if (ticket->runtime->loop.is_stepping)
+            return luaL_error(L, "attempt to wait where a coroutine cannot "
+                                 "yield");
+        if (!drive(L, ticket))
+            return lua_error(L);
+        return k(L, LUA_OK, index);
+    }
+    ticket->coroutine = L;
+    if (ticket->task == NULL) {
+        lua_rawgeti(L, LUA_REGISTRYINDEX, ticket->number);
+        lua_pushthread(L);
+        lua_setiuservalue(L, -2, 1);
+        lua_pop(L, 1);
+        if (slb_is_of_scheduler(L)) {
+            slb_push_refusal(L);
+            return lua_error(L);
+        }
+    }
+    lua_pushcfunction(L, begin_stay);
+    lua_pushlightuserdata(L, ticket);
+    lua_callk(L, 1, 0, index, k);
+    return k(L, LUA_OK, index);
+}
+
 int slb_wait(lua_State *L, struct slb_runtime *runtime,
              struct sl_completion *target, void (*abandon)(void *subject),
              void *subject, lua_KFunction k)
@@ -450,6 +495,23 @@ void slb_close_thread(lua_State *coroutine, lua_State *from)
     lua_settop(coroutine, 0);
 }
 
+int slb_resume_within(lua_State *L, struct slb_runtime *runtime,
+                      lua_State *coroutine, int argument_count, int *count)
+{
+    lua_State *outer = runtime->running;
+    struct slb_task *outer_task = runtime->running_task;
+    struct slb_task *task = outer == L ? outer_task : slb_task_of(L, runtime);
+    int status;
+
+    runtime->yielded = NULL;
+    runtime->running = coroutine;
+    runtime->running_task = task;
+    status = lua_resume(coroutine, L, argument_count, count);
+    runtime->running = outer;
+    runtime->running_task = outer_task;
+    return status;
+}
+
 void slb_resume(struct slb_runtime *runtime, lua_State *coroutine,
                 struct slb_task *task, int argument_count)
 {
@@ -471,6 +533,9 @@ void slb_resume(struct slb_runtime *runtime, lua_State *coroutine,
     if (status == LUA_YIELD || (status == LUA_OK && task == NULL))
         lua_pop(coroutine, count);
     if (task != NULL) {
+        /* Want of memory at the yield itself, and then at calling __close. */
+        if (status != LUA_YIELD && task->ticket != NULL)
+            end_wait(task->ticket);
         if (status != LUA_YIELD || task->ticket == NULL)
             runtime->task_stopped(L, runtime, task, coroutine, status, count);
         return;

@@ -112,6 +112,15 @@ struct slb_task *slb_task_of(lua_State *L, struct slb_runtime *runtime);
 void slb_resume(struct slb_runtime *runtime, lua_State *coroutine,
                 struct slb_task *task, int argument_count);
 
+/* lua_resume from L, for L's task if it has one. Sets runtime->yielded: NULL, or
+ * the ticket for which a coroutine yielded meanwhile. */
+int slb_resume_within(lua_State *L, struct slb_runtime *runtime,
+                      lua_State *coroutine, int argument_count, int *count);
+
+/* L waits for what another coroutine's ticket waits for, which L will resume: then
+ * goes on in `k`, whose context is the top of the stack now. */
+int slb_wait_along(lua_State *L, struct slb_ticket *ticket, lua_KFunction k);
+
 /* A coroutine that ended with an error: its variables that are to be closed are
  * closed, and its stack is empty. */
 void slb_close_thread(lua_State *coroutine, lua_State *from);
