@@ -14,7 +14,12 @@ local sluice = {
   run = core.run,
   spawn = core.spawn,
   sleep = core.sleep,
+  wrap = core.wrap,
+  on_error = core.on_error,
   all = task.all,
+  map = task.map,
+  race = task.race,
+  is_waiting = task.is_waiting,
   await = task.await,
   loop = core.loop,
   stats = core.stats,
@@ -34,6 +39,9 @@ end
 
 --- A client of your own. Returns client | nil, message, err; misuse raises.
 function sluice.client(options) return Client.new(options) end
+
+-- An error about where the caller stands names a line of the program's own.
+core.own_files((debug.getinfo(1, "S").source:gsub("[^/]*$", "")))
 
 local default
 

@@ -24,7 +24,7 @@ end
 -- known. An error of `report` ends the exchange, and is the task's result, in a table.
 function progress.beside(response, report, total)
   local watching = response:watch()
-  return core.spawn(function()
+  return core.spawn_background(function()
     local watched <close> = watching
     local ok, raised = pcall(report_all, watched, report, total)
     if ok then return nil end

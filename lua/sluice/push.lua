@@ -32,7 +32,7 @@ end
 --- Starts the task. An error of the body ends the exchange, and is the task's result, in a
 -- table.
 function push.beside(response, body, lines)
-  return core.spawn(function()
+  return core.spawn_background(function()
     local ok, raised = pcall(push_all, response, body, lines)
     if ok then return nil end
     response:fail("request body: " .. tostring(raised))

@@ -360,6 +360,12 @@ function buffer:dispose() end
 
 -- ---- tasks and the loop ----
 
+--- Of sluice.all and sluice.map. `errors[i]` is the err of one that returned nil, message, err.
+---@class sluice.results
+---@field n integer
+---@field errors table<integer, sluice.error | string>
+---@field [integer] any
+
 ---@class sluice.task
 local task = {}
 --- Waits for the task's results; raises its error. Fails with timeout or cancelled. Yields.
@@ -372,6 +378,9 @@ function task:await(timeout) end
 function task:cancel(reason) end
 ---@return "ready" | "running" | "waiting" | "done" | "failed"
 function task:status() end
+--- Where it failed; nil where it did not.
+---@return string?
+function task:traceback() end
 
 ---@class sluice.loop
 local loop = {}
@@ -767,7 +776,9 @@ function sluice.buffer(options) end
 ---@param options? { initial_size?: integer, max_size?: integer }
 ---@return sluice.writer
 function sluice.writer(options) end
---- Runs f as a task and drives the loop until it returns; raises its error.
+--- Runs f as a task and drives the loop until f and every task that was spawned have
+--- ended; raises f's error, once the others have been cancelled and have ended, or have
+--- been stopped a second later.
 ---@generic T
 ---@param f fun(...): T
 ---@param ... any
@@ -783,8 +794,30 @@ function sluice.spawn(f, ...) end
 function sluice.sleep(seconds) end
 --- Waits for all; returns their first results, or raises an error once all are over. Yields.
 ---@param tasks (sluice.task | sluice.completion)[]
----@return any[]?, string?, sluice.error?
+---@return sluice.results?, string?, sluice.error?
 function sluice.all(tasks) end
+--- f(item, i) for each, in tasks, `limit` at a time. Cancels them when the caller leaves. Yields.
+---@param list any[]
+---@param f fun(item: any, i: integer): any, string?, sluice.error?
+---@param options? { limit?: integer }
+---@return sluice.results?, string?, sluice.error?
+function sluice.map(list, f, options) end
+--- The results of the first that ends; raises its error; cancels the others. Yields.
+---@param tasks (sluice.task | sluice.completion)[]
+---@return any ...
+function sluice.race(tasks) end
+--- As coroutine.wrap, but f may wait between its values: the caller then waits, too. Yields.
+---@param f function
+---@return fun(...): any ...
+function sluice.wrap(f) end
+--- Whether it is what a coroutine yields that waits.
+---@param value any
+---@return boolean
+function sluice.is_waiting(value) end
+--- Sets who gets errors that reach nobody; nil: they are printed on stderr. Returns the one before.
+---@param handler? fun(message: any, traceback: string?, task: sluice.task?)
+---@return function?
+function sluice.on_error(handler) end
 --- Waits for anything with a method await. Yields.
 ---@param awaitable sluice.task | sluice.completion
 ---@param ... any

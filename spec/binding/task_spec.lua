@@ -40,14 +40,13 @@ describe("a task", function()
         end, table.unpack(many))))
     end)
 
-    it("raises the error of its function, a string with a traceback", function()
+    it("raises the error of its function", function()
       local ok, message = pcall(sluice.run, function() error "broken" end)
       assert.is_false(ok)
-      assert.matches("task_spec.lua:%d+: broken\nstack traceback:\n", message)
+      assert.matches("task_spec.lua:%d+: broken$", message)
       for _, value in ipairs { 5, false, {} } do
         local passed, got = pcall(sluice.run, function() error(value) end)
         assert.is_false(passed)
-        if value == 5 then got = tonumber(tostring(got):match "^%d+") end
         assert.equal(value, got)
       end
       local passed, got = pcall(sluice.run, function() error() end)
@@ -65,17 +64,62 @@ describe("a task", function()
       assert.error_matches(function() sluice.run {} end, "function expected")
     end)
 
-    it("ends with its function, whatever other tasks still do", function()
-      local other
-      sluice.run(function()
-        other = sluice.spawn(function()
-          sluice.sleep(60)
+    it("ends once its function and all that was spawned have ended", function()
+      local ended = {}
+      local function work(name, seconds)
+        return function()
+          sluice.sleep(seconds)
+          ended[#ended + 1] = name
+        end
+      end
+      sluice.spawn(work("before", 0.001))
+      assert.equal("result", sluice.run(function()
+        sluice.spawn(function()
+          sluice.sleep(0.01)
+          sluice.spawn(work("late", 0.02))
         end)
-        sluice.sleep(0)
+        return "result"
+      end))
+      assert.same({ "before", "late" }, ended)
+    end)
+
+    it("cancels the others when its function raises, and waits for their end", function()
+      local got, others
+      local ok, message = pcall(sluice.run, function()
+        others = {
+          sluice.spawn(function()
+            got = table.pack(sluice.sleep(60))
+            sluice.sleep(0.001)
+            return "tidy"
+          end),
+          sluice.spawn(function() error "of its own" end),
+        }
+        pcall(others[2].await, others[2])
+        error("broken", 0)
       end)
-      assert.equal("waiting", other:status())
-      other:cancel()
-      step_until(function() return other:status() == "done" end)
+      assert.same({ false, "broken" }, { ok, message })
+      assert.equal("cancelled", got[3].code)
+      assert.equal("tidy", others[1]:await())
+    end)
+
+    it("stops those that do not end though they were cancelled", function()
+      local closed, other, waiting
+      assert.error_matches(function()
+        sluice.run(function()
+          other = sluice.spawn(function()
+            local _ <close> = closing(function() closed = true end)
+            while true do sluice.sleep(0.05) end
+          end)
+          waiting = coroutine.create(function() other:await() end)
+          coroutine.resume(waiting)
+          sluice.sleep(0)
+          error("broken", 0)
+        end)
+      end, "^broken$")
+      assert.is_true(closed)
+      assert.equal("failed", other:status())
+      assert.error_matches(function() other:await() end, "the task was stopped")
+      assert.is_true(coroutine.close(waiting))
     end)
   end)
 
@@ -229,7 +273,8 @@ describe("a task", function()
         messages[4] = select(2, pcall(task.await, task))
       end)
       messages[5] = select(2, pcall(task.await, task))
-      for i = 1, 5 do assert.matches("broken\nstack traceback", messages[i]) end
+      for i = 1, 5 do assert.matches("broken$", messages[i]) end
+      assert.matches("^stack traceback:\n.*task_spec.lua:%d+", task:traceback())
     end)
 
     it("goes on when the wait for it times out", function()
@@ -397,23 +442,32 @@ describe("a task", function()
     it("causes one warning, unless its error was raised in a waiter", function()
       local status, output = script.run [[
         local sluice = require "sluice"
-        sluice.spawn(function() error "heard" end)
+        sluice.spawn(function() error "collected" end)
         sluice.loop():step(0)
         local task = sluice.spawn(function() error "answered" end)
         print(pcall(task.await, task) == false)
         task = nil
         collectgarbage() collectgarbage()
-        local kept = sluice.spawn(function() error "at the end" end)
+        io.stdout:write "mark 1\n" io.stdout:flush()
+        local kept
+        sluice.run(function() kept = sluice.spawn(function() error "of a run" end) end)
+        io.stdout:write "mark 2\n" io.stdout:flush()
+        kept = sluice.spawn(function() error "at the end" end)
         sluice.loop():step(0)
-        sluice.spawn(function() error { "not a text" } end)
+        local own = setmetatable({}, { __tostring = function() return "own" end })
+        sluice.spawn(function() error(own) end)
         sluice.loop():step(0)
       ]]
       assert.equal(0, status, output)
-      local _, heard = output:gsub("nobody awaited: [^\n]*heard", "")
-      local _, late = output:gsub("nobody awaited: [^\n]*at the end", "")
-      local _, all = output:gsub("nobody awaited", "")
-      assert.same({ 1, 1, 3 }, { heard, late, all }, output)
-      assert.is_nil(output:find "answered", output)
+      local function count(pattern, text) return select(2, text:gsub(pattern, "")) end
+      assert.equal(4, count("error in a task that nobody awaited: ", output), output)
+      assert.equal(4, count("stack traceback:", output), output)
+      local first, second, last = output:match "^(.*)mark 1(.*)mark 2(.*)$"
+      assert.equal(1, count("awaited: [^\n]*collected\n", first), output)
+      assert.equal(1, count("awaited: [^\n]*of a run\n", second), output)
+      assert.equal(1, count("awaited: [^\n]*at the end\n", last), output)
+      assert.equal(1, count("awaited: own\n", last), output)
+      assert.is_nil(output:find("answered", 1, true), output)
     end)
 
     it("causes a warning also as a plain coroutine of the caller", function()
@@ -429,8 +483,79 @@ describe("a task", function()
         print("closed", closed)
       ]]
       assert.equal(0, status, output)
-      assert.matches("error in a coroutine: [^\n]*foreign", output)
+      assert.matches("error in a coroutine: [^\n]*foreign\nstack traceback:\n", output)
       assert.matches("closed\ttrue", output)
+    end)
+
+    describe("with a handler", function()
+      local reports
+
+      before_each(function()
+        reports = {}
+        assert.is_nil(sluice.on_error(function(...) reports[#reports + 1] = table.pack(...) end))
+      end)
+      after_each(function() sluice.on_error(nil) end)
+
+      it("is reported to it, in order, at the end of run", function()
+        local value, tasks = {}, {}
+        sluice.run(function()
+          tasks[1] = sluice.spawn(function() error("one", 0) end)
+          tasks[2] = sluice.spawn(function() error(value) end)
+          coroutine.wrap(function()
+            sluice.sleep(0)
+            error("foreign", 0)
+          end)()
+          sluice.sleep(0.001)
+          assert.equal(1, #reports)
+        end)
+        assert.equal(3, #reports)
+        assert.equal("foreign", reports[1][1])
+        assert.is_nil(reports[1][3])
+        assert.equal("one", reports[2][1])
+        assert.equal(value, reports[3][1])
+        for i = 1, 2 do assert.equal(tasks[i], reports[i + 1][3]) end
+        for i = 1, 3 do assert.matches("^stack traceback:\n.*task_spec.lua", reports[i][2]) end
+        tasks[1], tasks[2], reports[2], reports[3] = nil, nil, nil, nil
+        collectgarbage()
+        collectgarbage()
+        assert.equal(1, #reports)
+      end)
+
+      it("is reported to it when the task is collected", function()
+        sluice.spawn(function() error("lost", 0) end)
+        sluice.loop():step(0)
+        assert.same({}, reports)
+        collectgarbage()
+        collectgarbage()
+        assert.equal(1, #reports)
+        assert.equal("lost", reports[1][1])
+      end)
+
+      it("is not reported when somebody awaited it", function()
+        sluice.run(function()
+          local task = sluice.spawn(function()
+            sluice.sleep(0.001)
+            error "heard"
+          end)
+          pcall(task.await, task)
+        end)
+        collectgarbage()
+        assert.same({}, reports)
+      end)
+    end)
+
+    it("is printed when the handler raises or is none", function()
+      local status, output = script.run [[
+        local sluice = require "sluice"
+        sluice.on_error(function(message) error("of the handler", 0) end)
+        sluice.run(function() sluice.spawn(function() error "of the task" end) end)
+      ]]
+      assert.equal(0, status, output)
+      assert.matches("handler of on_error: of the handler\n", output)
+      assert.matches("awaited: [^\n]*of the task\nstack traceback:", output)
+      for _, value in ipairs { 5, true, {}, "f" } do
+        assert.error_matches(function() sluice.on_error(value) end, "function expected")
+      end
     end)
   end)
 
@@ -444,14 +569,16 @@ describe("a task", function()
     }
 
     for name, wait in pairs(waits) do
-      it("raises when it is resumed, in " .. name, function()
+      it("waits on when it is resumed too early, in " .. name, function()
         local co = coroutine.create(wait)
-        assert.is_true(coroutine.resume(co))
-        local ok, message = coroutine.resume(co, "a forged result")
-        assert.is_false(ok)
-        assert.matches("resumed by another scheduler", message)
-        assert.equal("dead", coroutine.status(co))
-        assert.equal(0, sluice.stats().waiting)
+        local waiting = select(2, coroutine.resume(co))
+        for _ = 1, 5 do
+          assert.same({ true, waiting }, { coroutine.resume(co, "a forged result") })
+          sluice.loop():step(0)
+        end
+        assert.equal("suspended", coroutine.status(co))
+        assert.equal(name == "await" and 2 or 1, sluice.stats().waiting)
+        assert.is_true(coroutine.close(co))
         sluice.loop():run()
       end)
 
@@ -472,19 +599,6 @@ describe("a task", function()
           assert.is_true(coroutine.close(co))
         end)
         sluice.loop():run()
-      end)
-
-      it("does not go on when it is resumed after an error was caught, in " .. name, function()
-        local results = {}
-        local co = coroutine.create(function()
-          results[1] = table.pack(pcall(wait))
-          results[2] = table.pack(sluice.sleep(0.001))
-        end)
-        assert.is_true(coroutine.resume(co))
-        assert.is_true(coroutine.resume(co))
-        assert.is_false(results[1][1])
-        sluice.loop():run()
-        assert.is_true(results[2][1])
       end)
     end
 

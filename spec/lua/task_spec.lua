@@ -19,9 +19,9 @@ describe("sluice.all", function()
             return i, "second"
           end)
         end
-        assert.same({ 1, 2, 3, 4, 5 }, sluice.all(tasks))
-        assert.same({ 1, 2, 3, 4, 5 }, sluice.all(tasks))
-        assert.same({}, sluice.all {})
+        assert.same({ n = 5, errors = {}, 1, 2, 3, 4, 5 }, sluice.all(tasks))
+        assert.same({ n = 5, errors = {}, 1, 2, 3, 4, 5 }, sluice.all(tasks))
+        assert.same({ n = 0, errors = {} }, sluice.all {})
       end)
     end)
 
@@ -33,9 +33,16 @@ describe("sluice.all", function()
           sluice.spawn(function() error("second", 0) end),
           sluice.spawn(function() sluice.sleep(0.01) is_over = true end),
         }
+        local reports = {}
+        sluice.on_error(function(...) reports[#reports + 1] = { ... } end)
         local ok, message = pcall(sluice.all, tasks)
+        sluice.on_error(nil)
         assert.is_false(ok)
-        assert.matches("^first\n", message)
+        assert.equal("first", message)
+        assert.equal(1, #reports)
+        assert.equal("second", reports[1][1])
+        assert.matches("^stack traceback:", reports[1][2])
+        assert.equal(tasks[2], reports[1][3])
         assert.is_true(is_over)
       end)
     end)
@@ -60,16 +67,16 @@ describe("sluice.all", function()
     assert.equal("await task: cancelled", message)
     assert.equal("cancelled", err.code)
     assert.equal(0, seen)
-    assert.same({}, sluice.all(tasks))
+    assert.same({ n = 3, errors = {} }, sluice.all(tasks))
     assert.equal(3, done)
   end)
 
   it("keeps a task's own failure among the results", function()
     local task = sluice.spawn(function() return nil, "own", { code = "cancelled" } end)
     local other = sluice.spawn(function() return "other" end)
-    local results = sluice.all { task, other }
-    assert.is_nil(results[1])
-    assert.equal("other", results[2])
+    local text = sluice.spawn(function() return nil, "text" end)
+    assert.same({ n = 3, nil, "other", errors = { { code = "cancelled" }, nil, "text" } },
+      sluice.all { task, other, text })
   end)
 
   it("refuses a value that is not an array of tasks", function()
@@ -86,10 +93,209 @@ describe("sluice.all", function()
     local transport <close> = assert(sluice.connect {
       host = "127.0.0.1", port = p.port, transport = support.transport(),
     })
-    assert.same({ "x", "done" },
+    assert.same({ n = 2, errors = {}, "x", "done" },
       sluice.all { transport:begin_receive(), sluice.spawn(function() return "done" end) })
-    assert.same({ nil, "done" },
+    assert.same({ n = 2, errors = {}, nil, "done" },
       sluice.all { transport:begin_receive(), sluice.spawn(function() return "done" end) })
+  end)
+end)
+
+describe("sluice.map", function()
+  local before
+
+  before_each(function() before = support.snapshot(sluice) end)
+  after_each(function() support.verify(sluice, before) end)
+
+  for name, call in support.each_style(sluice) do
+    it("gives the results in order, so many at a time " .. name, function()
+      call(function()
+        local now, most = 0, 0
+        local results = sluice.map({ 5, 3, 1, 4, 2 }, function(item, i)
+          now = now + 1
+          most = math.max(most, now)
+          sluice.sleep(item / 1000)
+          now = now - 1
+          if item == 4 then return nil, "no 4", { code = "invalid" } end
+          return item * 10 + i
+        end, { limit = 2 })
+        assert.same({ n = 5, 51, 32, 13, nil, 25, errors = { [4] = { code = "invalid" } } },
+          results)
+        assert.equal(2, most)
+        assert.same({ n = 0, errors = {} }, sluice.map({}, print))
+        assert.same({ n = 2, errors = {}, "a", "b" },
+          sluice.map({ "a", "b" }, function(item) return item end))
+      end)
+    end)
+  end
+
+  it("raises an error once those under way have ended, and begins no more", function()
+    local ended, begun = 0, 0
+    local ok, message = pcall(sluice.map, { 1, 2, 3, 4 }, function(item)
+      begun = begun + 1
+      sluice.sleep(item / 1000)
+      if item == 1 then error("first", 0) end
+      ended = ended + 1
+    end, { limit = 2 })
+    assert.same({ false, "first" }, { ok, message })
+    assert.same({ 2, 1 }, { begun, ended })
+  end)
+
+  it("cancels what it started when the caller is cancelled or closed", function()
+    local codes = {}
+    local function work()
+      sluice.map({ 1, 2, 3 }, function(item)
+        local _, _, err = sluice.sleep(60 * item)
+        codes[#codes + 1] = err.code
+      end, { limit = 3 })
+    end
+    local mapping = sluice.spawn(work)
+    for _ = 1, 3 do sluice.loop():step(0) end
+    mapping:cancel()
+    mapping:await()
+    local closed = coroutine.create(work)
+    assert(coroutine.resume(closed))
+    for _ = 1, 3 do sluice.loop():step(0) end
+    assert.is_true(coroutine.close(closed))
+    sluice.loop():run()
+    assert.equal("cancelled cancelled cancelled cancelled cancelled cancelled",
+      table.concat(codes, " "))
+  end)
+
+  it("refuses what is none of its arguments", function()
+    assert.error_matches(function() sluice.map() end, "map: array expected, got nil")
+    assert.error_matches(function() sluice.map({}, 5) end, "map: function expected, got number")
+    assert.error_matches(function() sluice.map({}, print, 5) end, "map: table of options expected")
+    assert.error_matches(function() sluice.map({}, print, { n = 1 }) end, "map: unknown option 'n'")
+    for _, limit in ipairs { 0, -1, 1.5, "2" } do
+      assert.error_matches(function() sluice.map({ 1 }, print, { limit = limit }) end,
+        "map: limit: integer above zero expected")
+    end
+  end)
+end)
+
+describe("sluice.race", function()
+  local before
+
+  before_each(function() before = support.snapshot(sluice) end)
+  after_each(function() support.verify(sluice, before) end)
+
+  local function sleeper(seconds, ...)
+    local results = table.pack(...)
+    return sluice.spawn(function()
+      local ok, message, err = sluice.sleep(seconds)
+      if not ok then return ok, message, err end
+      return table.unpack(results, 1, results.n)
+    end)
+  end
+
+  for name, call in support.each_style(sluice) do
+    it("gives the results of the first and cancels the others " .. name, function()
+      call(function()
+        local slow = sleeper(60, "slow")
+        assert.same({ n = 3, 1, nil, 3 },
+          table.pack(sluice.race { slow, sleeper(0.001, 1, nil, 3) }))
+        assert.equal("cancelled", select(3, slow:await()).code)
+        assert.same({ nil, "own" }, { sluice.race { sleeper(0.001, nil, "own") } })
+        local failing = sluice.spawn(function() error("first", 0) end)
+        local ok, message = pcall(sluice.race, { sleeper(60), failing })
+        assert.same({ false, "first" }, { ok, message })
+      end)
+    end)
+  end
+
+  it("cancels all when the caller is cancelled", function()
+    local tasks = { sleeper(60), sleeper(60) }
+    local racing = sluice.spawn(function() return sluice.race(tasks) end)
+    for _ = 1, 3 do sluice.loop():step(0) end
+    racing:cancel()
+    assert.equal("cancelled", select(3, racing:await()).code)
+    for _, one in ipairs(tasks) do assert.equal("cancelled", select(3, one:await()).code) end
+    sluice.loop():run()
+  end)
+
+  it("refuses what is no array of tasks", function()
+    assert.error_matches(function() sluice.race() end, "race: array of tasks expected, got nil")
+    assert.error_matches(function() sluice.race {} end, "race: at least one task expected")
+    assert.error_matches(function() sluice.race { 5 } end,
+      "race: %[1%]: task or completion expected")
+  end)
+end)
+
+describe("sluice.wrap", function()
+  local before
+
+  before_each(function() before = support.snapshot(sluice) end)
+  after_each(function()
+    support.verify(sluice, before)
+    assert.equal(0, sluice.stats().waiting)
+  end)
+
+  for name, call in support.each_style(sluice) do
+    it("makes a generator that may wait " .. name, function()
+      call(function()
+        local count = sluice.wrap(function(first, last)
+          for i = first, last do
+            assert.is_true(sluice.sleep(0.001))
+            assert.equal("more", coroutine.yield(i, nil))
+          end
+          sluice.sleep(0)
+          return "end"
+        end)
+        assert.same({ n = 2, 3, nil }, table.pack(count(3, 4)))
+        assert.same({ n = 2, 4, nil }, table.pack(count "more"))
+        assert.equal("end", count "more")
+        assert.error_matches(count, "dead coroutine")
+        local outer = sluice.wrap(function()
+          for value in sluice.wrap(function()
+            sluice.sleep(0.001)
+            coroutine.yield "inner"
+          end) do
+            sluice.sleep(0.001)
+            coroutine.yield(value)
+          end
+        end)
+        assert.equal("inner", outer())
+        assert.is_nil(outer())
+        local failing = sluice.wrap(function()
+          sluice.sleep(0.001)
+          error("broken", 0)
+        end)
+        assert.same({ false, "broken" }, { pcall(failing) })
+      end)
+    end)
+  end
+
+  it("is cancelled, resumed early and closed with its caller", function()
+    local task = sluice.spawn(function()
+      return sluice.wrap(function() return sluice.sleep(60) end)()
+    end)
+    sluice.loop():step(0)
+    assert.equal("waiting", task:status())
+    task:cancel()
+    assert.equal("cancelled", select(3, task:await()).code)
+    local closed
+    local co = coroutine.create(sluice.wrap(function()
+      local _ <close> = setmetatable({}, { __close = function() closed = true end })
+      sluice.sleep(60)
+    end))
+    for _ = 1, 3 do
+      assert.is_true(sluice.is_waiting(select(2, coroutine.resume(co))))
+      sluice.loop():step(0)
+    end
+    assert.is_true(coroutine.close(co))
+    assert.is_true(closed)
+  end)
+end)
+
+describe("sluice.is_waiting", function()
+  it("is true for what a wait yields, and for nothing else", function()
+    local co = coroutine.create(function()
+      sluice.sleep(60)
+    end)
+    assert.is_true(sluice.is_waiting(select(2, coroutine.resume(co))))
+    for _, value in ipairs { 1, "x", {}, false } do assert.is_false(sluice.is_waiting(value)) end
+    assert.is_false(sluice.is_waiting(nil))
+    assert.is_true(coroutine.close(co))
   end)
 end)
 

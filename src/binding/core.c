@@ -2,7 +2,10 @@
 #include "binding/tls.h"
 #include "binding/scratch.h"
 #include "binding/types.h"
-#include "task/task.h"
+#include "task/generator.h"
+#include "task/report.h"
+#include "task/run.h"
+#include "task/scheduler.h"
 #include "sluice.h"
 
 /* The module table `sluice.core`, on which lua/sluice is built. */
@@ -12,7 +15,11 @@ int luaopen_sluice_core(lua_State *L)
     slb_runtime_open(L);
     lua_newtable(L);
     slb_wait_open(L);
+    slb_scheduler_open(L);
+    slb_generator_open(L);
+    slb_report_open(L);
     slb_task_open(L);
+    slb_run_open(L);
     slb_loop_open(L);
     slb_platform_open(L);
     slb_buffer_open(L);

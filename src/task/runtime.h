@@ -63,6 +63,12 @@ struct slb_runtime {
     /* The reason for which the task that L runs was cancelled, on top of the
      * stack; false: nothing was pushed. */
     bool (*push_cancel_reason)(lua_State *L, struct slb_runtime *runtime);
+    struct slb_ticket *yielded; /* for which a coroutine yielded last */
+    /* Tasks of the program's own: those that have not ended, those whose error
+     * has reached nobody. Who waits for the former to be none. */
+    struct slb_task *spawned;
+    struct slb_task *failed;
+    struct slb_ticket *idle_waiters;
     size_t waiting;  /* tickets in use */
     size_t endless;  /* of these, for a task and without a timeout */
     size_t debt;     /* bytes held by handles since the last collector step */

@@ -1,3 +1,4 @@
+#include "task/report.h"
 #include "task/task.h"
 
 static const char task_type[] = "sluice.task";
@@ -15,11 +16,13 @@ struct task {
     struct sl_completion start;
     struct slb_ticket *waiters; /* who awaits it */
     enum task_status status;
-    bool is_observed; /* its error has reached somebody */
+    bool is_unheard; /* its error has reached nobody */
+    bool is_counted; /* run waits for it */
+    bool is_stopped; /* by run, which raised */
     int argument_count;
 };
 
-/* values of a task: its coroutine, its results (or error) */
+/* values of a task: its coroutine, its results (or error and traceback) */
 enum { TASK_COROUTINE = 1, TASK_RESULTS = 2, TASK_REASON = 3, TASK_VALUES = 3 };
 
 static struct task *check_task(lua_State *L)
@@ -30,6 +33,43 @@ static struct task *check_task(lua_State *L)
         slb_raise_disposed(L, "task");
     slb_check_usable(L, task->runtime);
     return task;
+}
+
+/* In the registry: failed tasks by their address, as long as they are there. */
+static const char failed_key;
+
+/* ---- lists ---- */
+
+static void leave_list(struct slb_task *task)
+{
+    if (task->list == NULL)
+        return;
+    if (task->previous != NULL)
+        task->previous->next = task->next;
+    else
+        *task->list = task->next;
+    if (task->next != NULL)
+        task->next->previous = task->previous;
+    task->list = NULL;
+    task->next = task->previous = NULL;
+}
+
+static void enter_list(struct slb_task *task, struct slb_task **list)
+{
+    leave_list(task);
+    task->list = list;
+    task->next = *list;
+    if (*list != NULL)
+        (*list)->previous = task;
+    *list = task;
+}
+
+/* One of those that run waits for has ended. */
+static void leave_spawned(struct slb_runtime *runtime, struct task *task)
+{
+    leave_list(&task->base);
+    if (task->is_counted && runtime->spawned == NULL)
+        slb_signal_all(&runtime->idle_waiters, SL_OK);
 }
 
 /* ---- a task's life ---- */
@@ -73,9 +113,16 @@ static int keep_results(lua_State *L)
     for (int i = 1; i <= ending->count; i++) {
         lua_pushvalue(coroutine, first + i);
         lua_xmove(coroutine, L, 1);
-        if (ending->is_error && lua_type(L, -1) == LUA_TSTRING)
-            luaL_traceback(L, coroutine, lua_tostring(L, -1), 0);
         lua_rawseti(L, 3, i);
+    }
+    if (ending->is_error) {
+        lua_pushvalue(L, 3); /* whatever comes of the traceback */
+        lua_setiuservalue(L, 1, TASK_RESULTS);
+        lua_rawgetp(L, LUA_REGISTRYINDEX, &failed_key);
+        lua_pushvalue(L, 1);
+        lua_rawsetp(L, -2, lua_touserdata(L, 1));
+        luaL_traceback(L, coroutine, NULL, 0);
+        lua_setfield(L, 3, "traceback");
         lua_settop(L, 3);
     }
     lua_setiuservalue(L, 1, TASK_RESULTS);
@@ -118,10 +165,15 @@ static void ended(lua_State *L, struct slb_runtime *runtime, struct task *task,
     lua_pushvalue(L, -2);
     lua_pushlightuserdata(L, (void *)(uintptr_t)ending);
     task->status = ending->is_error ? TASK_FAILED : TASK_DONE;
+    leave_spawned(runtime, task);
     /* Out of memory here loses the results, and says so. */
     if (lua_pcall(L, 2, 0, 0) != LUA_OK) {
         task->status = TASK_FAILED;
         lua_pop(L, 1);
+    }
+    if (task->status == TASK_FAILED && task->runtime != NULL) {
+        task->is_unheard = true;
+        enter_list(&task->base, &runtime->failed);
     }
     if (ending->is_error)
         slb_close_thread(ending->coroutine, L);
@@ -162,8 +214,7 @@ static void link_task(lua_State *L, struct task *task)
     lua_settop(L, coroutine);
 }
 
-/* spawn(f, ...) -> task; f runs with the next step of the loop */
-static int spawn(lua_State *L)
+int slb_spawn(lua_State *L, bool is_counted)
 {
     struct slb_runtime *runtime = slb_runtime(L);
     int count = lua_gettop(L) - 1;
@@ -187,7 +238,22 @@ static int spawn(lua_State *L)
     lua_xmove(L, coroutine, count + 1);
     go_on(task);
     task->argument_count = count;
+    task->is_counted = is_counted;
+    if (is_counted)
+        enter_list(&task->base, &runtime->spawned);
     return 1;
+}
+
+/* spawn(f, ...) -> task; f runs with the next step of the loop */
+static int spawn(lua_State *L)
+{
+    return slb_spawn(L, true);
+}
+
+/* The same for a task of the library's own, which run does not wait for. */
+static int spawn_background(lua_State *L)
+{
+    return slb_spawn(L, false);
 }
 
 /* ---- awaiting ---- */
@@ -198,10 +264,15 @@ static int push_results(lua_State *L, struct task *task)
     int count;
 
     lua_getiuservalue(L, 1, TASK_RESULTS);
+    if (task->is_unheard) {
+        task->is_unheard = false;
+        leave_list(&task->base);
+    }
     if (!lua_istable(L, -1))
-        return luaL_error(L, "out of memory");
+        return luaL_error(L, task->is_stopped
+                                 ? "the task was stopped: sluice.run raised"
+                                 : "out of memory");
     if (task->status == TASK_FAILED) {
-        task->is_observed = true;
         lua_rawgeti(L, -1, 1);
         return lua_error(L);
     }
@@ -214,7 +285,7 @@ static int push_results(lua_State *L, struct task *task)
     return count;
 }
 
-static int awaited(lua_State *L, int status, lua_KContext context)
+int slb_awaited(lua_State *L, int status, lua_KContext context)
 {
     enum sl_status outcome = slb_waited(L, context);
 
@@ -241,7 +312,6 @@ static int task_await(lua_State *L)
 
     slb_reserve_wait(L, runtime);
     check_task(L);
-
     if (!lua_isnoneornil(L, 2)) {
         int64_t timeout = slb_check_seconds(L, 2);
 
@@ -254,7 +324,15 @@ static int task_await(lua_State *L)
         return push_results(L, task);
     if (slb_task_of(L, runtime) == &task->base)
         return luaL_error(L, "a task cannot await itself");
-    return slb_wait_own(L, runtime, &task->waiters, due, awaited);
+    return slb_wait_own(L, runtime, &task->waiters, due, slb_awaited);
+}
+
+static void cancel(struct task *task)
+{
+    if (task->base.ticket != NULL)
+        slb_cancel(task->base.ticket);
+    else
+        task->base.must_cancel = true;
 }
 
 /* task:cancel(reason) -> whether there was something to cancel
@@ -272,10 +350,7 @@ static int task_cancel(lua_State *L)
         return 1;
     }
     lua_setiuservalue(L, 1, TASK_REASON);
-    if (task->base.ticket != NULL)
-        slb_cancel(task->base.ticket);
-    else
-        task->base.must_cancel = true;
+    cancel(task);
     lua_pushboolean(L, true);
     return 1;
 }
@@ -315,6 +390,19 @@ static int task_status(lua_State *L)
     return 1;
 }
 
+/* task:traceback() -> where it failed | nil: it did not */
+static int task_traceback(lua_State *L)
+{
+    struct task *task = check_task(L);
+
+    if (task->status != TASK_FAILED ||
+        lua_getiuservalue(L, 1, TASK_RESULTS) != LUA_TTABLE)
+        lua_pushnil(L);
+    else
+        lua_getfield(L, -1, "traceback");
+    return 1;
+}
+
 static int task_tostring(lua_State *L)
 {
     const struct task *task = slb_check(L, 1, task_type);
@@ -324,15 +412,23 @@ static int task_tostring(lua_State *L)
     return 1;
 }
 
-static void warn_unobserved(lua_State *L)
+/* The task on top of the stack failed, which nobody has heard of. Pops it. */
+static void report(lua_State *L, struct task *task)
 {
-    lua_getiuservalue(L, 1, TASK_RESULTS);
-    if (lua_istable(L, -1)) {
-        bool is_text = lua_rawgeti(L, -1, 1) == LUA_TSTRING;
+    int index = lua_gettop(L);
 
-        lua_warning(L, "sluice: error in a task that nobody awaited: ", 1);
-        lua_warning(L, is_text ? lua_tostring(L, -1) : luaL_typename(L, -1), 0);
+    task->is_unheard = false;
+    leave_list(&task->base);
+    if (lua_getiuservalue(L, index, TASK_RESULTS) == LUA_TTABLE) {
+        lua_rawgeti(L, -1, 1);
+        lua_getfield(L, -2, "traceback");
+    } else {
+        lua_pushliteral(L, "out of memory");
+        lua_pushnil(L);
     }
+    lua_pushvalue(L, index);
+    slb_report(L);
+    lua_settop(L, index - 1);
 }
 
 /* The operation that the coroutine waits for goes on, without a waiter. */
@@ -343,8 +439,12 @@ static int task_gc(lua_State *L)
 
     if (runtime == NULL)
         return 0;
-    if (task->status == TASK_FAILED && !task->is_observed)
-        warn_unobserved(L);
+    if (task->is_unheard) {
+        lua_settop(L, 1);
+        lua_pushvalue(L, 1);
+        report(L, task);
+    }
+    leave_spawned(runtime, task);
     slb_signal_all(&task->waiters, SL_CANCELLED);
     sl_completion_fini(&task->start);
     task->runtime = NULL;
@@ -352,60 +452,87 @@ static int task_gc(lua_State *L)
     return 0;
 }
 
-/* ---- module functions ---- */
+/* ---- for run ---- */
 
-static int run_ended(lua_State *L, int status, lua_KContext context)
+bool slb_task_is_over(lua_State *L)
 {
-    return awaited(L, status, context);
+    return is_over(check_task(L));
 }
 
-/* A task that goes on no more: its variables that are to be closed are closed.
- * stack: task at index 1 */
+/* The task on top of the stack goes on no more: its variables that are to be closed
+ * are closed. Pops it. */
 static void stop(lua_State *L, struct task *task)
 {
+    struct slb_runtime *runtime = task->runtime;
+    int index = lua_gettop(L);
     lua_State *coroutine;
 
-    lua_getiuservalue(L, 1, TASK_COROUTINE); /* stays until it is closed */
+    lua_getiuservalue(L, index, TASK_COROUTINE); /* until it is closed */
     coroutine = lua_tothread(L, -1);
     sl_completion_fini(&task->start);
-    slb_close_thread(coroutine, L);
-    forget(L, task->runtime, task, coroutine);
     task->status = TASK_FAILED;
-    task->is_observed = true;
-    lua_pop(L, 2);
-    slb_signal_all(&task->waiters, SL_CANCELLED);
+    task->is_stopped = true;
+    leave_spawned(runtime, task);
+    slb_close_thread(coroutine, L);
+    forget(L, runtime, task, coroutine);
+    slb_signal_all(&task->waiters, SL_OK);
+    lua_settop(L, index - 1);
 }
 
-static int await_main(lua_State *L)
+void slb_stop_task(lua_State *L)
 {
     struct task *task = check_task(L);
 
-    return slb_wait_own(L, task->runtime, &task->waiters, SL_NEVER, run_ended);
-}
-
-/* run(f, ...) -> results of f; raises its error
- * Drives the loop until f returns; raises inside a task, and when every task waits
- * for another. */
-static int run(lua_State *L)
-{
-    struct slb_runtime *runtime = slb_runtime(L);
-    struct task *task;
-
-    if (runtime->loop.is_stepping || lua_isyieldable(L))
-        return luaL_error(L, "run: already inside a coroutine: call the "
-                             "function, or spawn it");
-    slb_reserve_wait(L, runtime);
-    spawn(L);
-    lua_settop(L, 1);
-    lua_pushcfunction(L, await_main);
     lua_pushvalue(L, 1);
-    if (lua_pcall(L, 1, LUA_MULTRET, 0) == LUA_OK)
-        return lua_gettop(L) - 1;
-    task = check_task(L);
-    if (!is_over(task))
-        stop(L, task);
-    return lua_error(L);
+    stop(L, task);
 }
+
+struct slb_ticket **slb_task_waiters(lua_State *L)
+{
+    return &check_task(L)->waiters;
+}
+
+void slb_cancel_spawned(struct slb_runtime *runtime)
+{
+    struct slb_task *task;
+
+    for (task = runtime->spawned; task != NULL; task = task->next)
+        cancel((struct task *)task);
+}
+
+void slb_stop_spawned(lua_State *L, struct slb_runtime *runtime)
+{
+    while (runtime->spawned != NULL) {
+        struct task *task = (struct task *)runtime->spawned;
+
+        lua_rawgeti(L, LUA_REGISTRYINDEX, runtime->tasks);
+        lua_rawgetp(L, -1, task); /* tasks[address] = coroutine */
+        lua_rawget(L, -2);        /* tasks[coroutine] = task */
+        lua_remove(L, -2);
+        stop(L, task);
+    }
+}
+
+void slb_report_failed(lua_State *L, struct slb_runtime *runtime)
+{
+    while (runtime->failed != NULL) {
+        struct task *task = (struct task *)runtime->failed;
+
+        /* The first of the list is the one that failed last. */
+        while (task->base.next != NULL)
+            task = (struct task *)task->base.next;
+        lua_rawgetp(L, LUA_REGISTRYINDEX, &failed_key);
+        lua_rawgetp(L, -1, task);
+        lua_remove(L, -2);
+        if (lua_isnil(L, -1)) { /* about to be collected, which reports it */
+            lua_pop(L, 1);
+            leave_list(&task->base);
+        } else
+            report(L, task);
+    }
+}
+
+/* ---- module functions ---- */
 
 static int slept(lua_State *L, int status, lua_KContext context)
 {
@@ -429,12 +556,15 @@ static int sleep_for(lua_State *L)
                         slept);
 }
 
-static const luaL_Reg functions[] = {
-    {"run", run}, {"spawn", spawn}, {"sleep", sleep_for}, {NULL, NULL}};
+static const luaL_Reg functions[] = {{"spawn", spawn},
+                                     {"spawn_background", spawn_background},
+                                     {"sleep", sleep_for},
+                                     {NULL, NULL}};
 
 static const luaL_Reg methods[] = {{"await", task_await},
                                    {"cancel", task_cancel},
                                    {"status", task_status},
+                                   {"traceback", task_traceback},
                                    {NULL, NULL}};
 
 static const luaL_Reg meta[] = {
@@ -447,5 +577,11 @@ void slb_task_open(lua_State *L)
     runtime->task_stopped = stopped;
     runtime->push_cancel_reason = push_cancel_reason;
     slb_type(L, task_type, methods, meta);
+    lua_newtable(L);
+    lua_createtable(L, 0, 1);
+    lua_pushliteral(L, "v");
+    lua_setfield(L, -2, "__mode");
+    lua_setmetatable(L, -2);
+    lua_rawsetp(L, LUA_REGISTRYINDEX, &failed_key);
     luaL_setfuncs(L, functions, 0);
 }

@@ -1,4 +1,5 @@
-#include "task/wait.h"
+#include "task/report.h"
+#include "task/scheduler.h"
 
 static const char ticket_type[] = "sluice.ticket";
 
@@ -131,9 +132,24 @@ static struct slb_ticket *find_ticket(lua_State *L, struct slb_runtime *runtime)
     return runtime->free_tickets;
 }
 
+static int nothing(lua_State *L)
+{
+    (void)L;
+    return 0;
+}
+
+/* What the frame of the yield takes is there afterwards: want of memory at a call
+ * from a function that waits already cannot be undone. */
+static void reserve_frame(lua_State *L)
+{
+    luaL_checkstack(L, 6 + 2 * LUA_MINSTACK, "too many values to wait");
+    lua_pushcfunction(L, nothing);
+    lua_call(L, 0, 0);
+}
+
 void slb_reserve_wait(lua_State *L, struct slb_runtime *runtime)
 {
-    luaL_checkstack(L, 6, "too many values to wait");
+    reserve_frame(L);
     find_ticket(L, runtime);
 }
 
@@ -142,7 +158,7 @@ static struct slb_ticket *push_ticket(lua_State *L, struct slb_runtime *runtime)
 {
     struct slb_ticket *ticket;
 
-    luaL_checkstack(L, 6, "too many values to wait");
+    reserve_frame(L);
     ticket = find_ticket(L, runtime);
     lua_rawgeti(L, LUA_REGISTRYINDEX, ticket->number);
     lua_toclose(L, -1);
@@ -279,11 +295,40 @@ static bool drive(lua_State *L, const struct slb_ticket *ticket)
 
 /* A coroutine that ends with an error keeps its slots until the caller closes
  * it, which may be never: the wait ends before. */
-static int raise_unfinished(lua_State *L, int index, const char *message)
+static int raise_on_top(lua_State *L, int index)
 {
     end_wait(lua_touserdata(L, index));
     lua_closeslot(L, index);
-    return luaL_error(L, "%s", message);
+    return lua_error(L);
+}
+
+static int raise_unfinished(lua_State *L, int index, const char *message)
+{
+    luaL_where(L, 1);
+    lua_pushstring(L, message);
+    lua_concat(L, 2);
+    return raise_on_top(L, index);
+}
+
+/* The frame that yields is above that of the function that waits: a scheduler that
+ * does not know what was yielded may take every value it finds there, as cqueues
+ * does. A coroutine that somebody resumes too early yields again. */
+static int stay(lua_State *L, int status, lua_KContext context)
+{
+    struct slb_ticket *ticket = (struct slb_ticket *)context;
+
+    (void)status;
+    lua_settop(L, 0);
+    if (ticket->target == NULL || sl_completion_is_over(ticket->target))
+        return 0;
+    ticket->runtime->yielded = ticket;
+    slb_push_waiting(L);
+    return lua_yieldk(L, 1, context, stay);
+}
+
+static int begin_stay(lua_State *L)
+{
+    return stay(L, LUA_OK, (lua_KContext)lua_touserdata(L, 1));
 }
 
 /* The wait itself, for a ticket that is on top of the stack. */
@@ -326,10 +371,45 @@ static int wait_for(lua_State *L, struct slb_ticket *ticket,
     } else {
         lua_pushthread(L);
         lua_setiuservalue(L, index, 1);
+        if (slb_is_of_scheduler(L)) {
+            slb_push_refusal(L);
+            return raise_on_top(L, index);
+        }
     }
-    /* Code that resumed this coroutine by hand can tell it from values. */
-    slb_push_waiting(L);
-    return lua_yieldk(L, 1, index, k);
+    lua_pushcfunction(L, begin_stay);
+    lua_pushlightuserdata(L, ticket);
+    lua_callk(L, 1, 0, index, k);
+    return k(L, LUA_OK, index);
+}
+
+int slb_wait_along(lua_State *L, struct slb_ticket *ticket, lua_KFunction k)
+{
+    int index = lua_gettop(L);
+
+    if (!lua_isyieldable(L)) {
+        ticket->coroutine = NULL;
+        if (ticket->runtime->loop.is_stepping)
+            return luaL_error(L, "attempt to wait where a coroutine cannot "
+                                 "yield");
+        if (!drive(L, ticket))
+            return lua_error(L);
+        return k(L, LUA_OK, index);
+    }
+    ticket->coroutine = L;
+    if (ticket->task == NULL) {
+        lua_rawgeti(L, LUA_REGISTRYINDEX, ticket->number);
+        lua_pushthread(L);
+        lua_setiuservalue(L, -2, 1);
+        lua_pop(L, 1);
+        if (slb_is_of_scheduler(L)) {
+            slb_push_refusal(L);
+            return lua_error(L);
+        }
+    }
+    lua_pushcfunction(L, begin_stay);
+    lua_pushlightuserdata(L, ticket);
+    lua_callk(L, 1, 0, index, k);
+    return k(L, LUA_OK, index);
 }
 
 int slb_wait(lua_State *L, struct slb_runtime *runtime,
@@ -389,8 +469,7 @@ enum sl_status slb_waited(lua_State *L, lua_KContext context)
     enum sl_status status;
 
     if (ticket->target == NULL || !sl_completion_is_over(ticket->target))
-        raise_unfinished(
-            L, index, "coroutine resumed by another scheduler while it waited");
+        raise_unfinished(L, index, "the wait was ended by somebody else");
     status = ticket->target->status;
     ticket->abandon = NULL;
     end_wait(ticket); /* whatever comes of closing the slot */
@@ -431,6 +510,23 @@ void slb_close_thread(lua_State *coroutine, lua_State *from)
     lua_settop(coroutine, 0);
 }
 
+int slb_resume_within(lua_State *L, struct slb_runtime *runtime,
+                      lua_State *coroutine, int argument_count, int *count)
+{
+    lua_State *outer = runtime->running;
+    struct slb_task *outer_task = runtime->running_task;
+    struct slb_task *task = outer == L ? outer_task : slb_task_of(L, runtime);
+    int status;
+
+    runtime->yielded = NULL;
+    runtime->running = coroutine;
+    runtime->running_task = task;
+    status = lua_resume(coroutine, L, argument_count, count);
+    runtime->running = outer;
+    runtime->running_task = outer_task;
+    return status;
+}
+
 void slb_resume(struct slb_runtime *runtime, lua_State *coroutine,
                 struct slb_task *task, int argument_count)
 {
@@ -447,19 +543,20 @@ void slb_resume(struct slb_runtime *runtime, lua_State *coroutine,
     runtime->running_task = outer_task;
 
     /* Values yielded by hand have no receiver. A task that yields them lets
-     * others run; a coroutine of the caller's own is the caller's again. */
-    if (status == LUA_YIELD)
+     * others run; a coroutine of the caller's own is the caller's again. With
+     * results left on its stack, one that has ended would not look dead. */
+    if (status == LUA_YIELD || (status == LUA_OK && task == NULL))
         lua_pop(coroutine, count);
     if (task != NULL) {
+        /* Want of memory at the yield itself, and then at calling __close. */
+        if (status != LUA_YIELD && task->ticket != NULL)
+            end_wait(task->ticket);
         if (status != LUA_YIELD || task->ticket == NULL)
             runtime->task_stopped(L, runtime, task, coroutine, status, count);
         return;
     }
     if (status != LUA_OK && status != LUA_YIELD) {
-        const char *message = lua_tostring(coroutine, -1);
-
-        lua_warning(L, "sluice: error in a coroutine: ", 1);
-        lua_warning(L, message != NULL ? message : "(not a string)", 0);
+        slb_report_thread(L, coroutine);
         slb_close_thread(coroutine, L);
     }
 }

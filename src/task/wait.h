@@ -22,6 +22,9 @@ struct slb_ticket;
 struct slb_task {
     struct slb_ticket *ticket; /* what its coroutine waits for; NULL: nothing */
     bool must_cancel;          /* the next wait ends at once */
+    struct slb_task **list;    /* of the runtime's, which it is in; or NULL */
+    struct slb_task *next;
+    struct slb_task *previous;
 };
 
 struct slb_ticket {
@@ -78,8 +81,8 @@ bool slb_can_take_turn(lua_State *L, const struct slb_runtime *runtime);
 void slb_push_waiting(lua_State *L);
 
 /* First thing in a continuation: ends the ticket and removes it, with whatever
- * lies above it, from the stack. Raises when the operation is not finished
- * because somebody else resumed the coroutine. The status it ended with. */
+ * lies above it, from the stack. Raises when the wait was ended meanwhile. The
+ * status it ended with. */
 enum sl_status slb_waited(lua_State *L, lua_KContext context);
 
 /* Ends the own waits in a list. */
@@ -110,6 +113,15 @@ struct slb_task *slb_task_of(lua_State *L, struct slb_runtime *runtime);
  * reported to runtime->task_stopped, if a task runs it. */
 void slb_resume(struct slb_runtime *runtime, lua_State *coroutine,
                 struct slb_task *task, int argument_count);
+
+/* lua_resume from L, for L's task if it has one. Sets runtime->yielded: NULL, or
+ * the ticket for which a coroutine yielded meanwhile. */
+int slb_resume_within(lua_State *L, struct slb_runtime *runtime,
+                      lua_State *coroutine, int argument_count, int *count);
+
+/* L waits for what another coroutine's ticket waits for, which L will resume: then
+ * goes on in `k`, whose context is the top of the stack now. */
+int slb_wait_along(lua_State *L, struct slb_ticket *ticket, lua_KFunction k);
 
 /* A coroutine that ended with an error: its variables that are to be closed are
  * closed, and its stack is empty. */
