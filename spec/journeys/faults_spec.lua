@@ -313,7 +313,7 @@ describe("a reused connection", function()
     for _ = 1, 20 do sluice.loop():step(0) end
     assert.equal(1, select(2, p:received(1):gsub("GET /", "")))
     p:signal()
-    assert.same({ 200, 200 }, sluice.all(asking))
+    assert.same({ 200, 200 }, { asking[1]:await(), (asking[2]:await()) })
     assert.equal(1, (p:connections()))
   end)
 

@@ -120,10 +120,7 @@ end)
 
 describe("many requests at once", function()
   local COUNT = 600
-  local web, before, client
-
-  setup(function() web = nginx.start() end)
-  teardown(function() web:stop() end)
+  local before, client
 
   before_each(function()
     before = support.snapshot(sluice)
@@ -136,17 +133,27 @@ describe("many requests at once", function()
   end)
 
   it("leave no memory behind once their connections rest", function()
+    -- It answers once all of them wait.
+    local p <close> = support.peer.listen { repeat_last = true, script = { {
+      { "expect_until", "\r\n\r\n" }, { "hold" },
+      { "send", "HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\ngood" }, { "stall" },
+    } } }
+    local tasks = {}
+    for i = 1, COUNT do
+      tasks[i] = sluice.spawn(function()
+        local response <close> = assert(client:get(p.url .. "/"))
+        return response.status
+      end)
+    end
+    local deadline = support.system.clock() + 60
+    while not p:wait("holding", COUNT, 0) and support.system.clock() < deadline do
+      sluice.loop():step(0.01)
+    end
+    p:signal(COUNT)
     sluice.run(function()
-      local tasks = {}
-      for i = 1, COUNT do
-        tasks[i] = sluice.spawn(function()
-          local response <close> = assert(client:get(web.url .. "/json"))
-          return response.status
-        end)
-      end
       for _, task in ipairs(tasks) do assert.equal(200, task:await()) end
       assert.equal(COUNT, sluice.stats().idle)
-      local deadline = support.system.clock() + 30
+      deadline = support.system.clock() + 30
       repeat sluice.sleep(0.01) until sluice.stats().spare == 0 or support.system.clock() > deadline
       assert.equal(0, sluice.stats().spare)
       assert.equal(COUNT, sluice.stats().idle)

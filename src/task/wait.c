@@ -319,7 +319,7 @@ static int stay(lua_State *L, int status, lua_KContext context)
 
     (void)status;
     lua_settop(L, 0);
-    if (ticket->target == NULL || sl_completion_is_over(ticket->target))
+    if (ticket->target == NULL || ticket->target->state == SL_COMPLETION_DONE)
         return 0;
     ticket->runtime->yielded = ticket;
     slb_push_waiting(L);
