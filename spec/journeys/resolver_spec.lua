@@ -290,7 +290,7 @@ describe("origins beyond those that a client remembers", function()
     for _ = 1, 10 do sluice.loop():step(0) end
     assert.equal(1, client:stats().made)
     server:signal(2)
-    assert.same({ "good", "good" }, sluice.all { first, second })
+    assert.same({ "good", "good" }, { first:await(), (second:await()) })
     assert.equal(1, (server:connections()))
   end)
 
