@@ -141,6 +141,14 @@ static enum sl_status judge(struct http *http, struct sl_failure *failure)
     return SL_OK;
 }
 
+/* Without " (limits.head)" at the end. */
+static size_t words_size(const char *error)
+{
+    const char *option = strstr(error, " (limits.");
+
+    return option != NULL ? (size_t)(option - error) : strlen(error);
+}
+
 static enum sl_status advance(struct sl_tunnel *tunnel,
                               struct sl_failure *failure)
 {
@@ -158,9 +166,10 @@ static enum sl_status advance(struct sl_tunnel *tunnel,
         return judge(http, failure);
     if (status == SL_MEMORY)
         return sl_fail(failure, status, SL_STAGE_PROXY, "out of memory");
+    /* The option that a response's words name does not limit this answer. */
     return sl_fail(failure, SL_PROXY, SL_STAGE_PROXY,
-                   "its answer to CONNECT %s: %s", http->authority,
-                   http->response.error);
+                   "its answer to CONNECT %s: %.*s", http->authority,
+                   (int)words_size(http->response.error), http->response.error);
 }
 
 static void end(struct sl_tunnel *tunnel)
