@@ -143,6 +143,8 @@ static int nothing(lua_State *L)
 static void reserve_frame(lua_State *L)
 {
     luaL_checkstack(L, 6 + 2 * LUA_MINSTACK, "too many values to wait");
+    if (!lua_isyieldable(L))
+        return; /* it drives the loop and yields nothing */
     lua_pushcfunction(L, nothing);
     lua_call(L, 0, 0);
 }
