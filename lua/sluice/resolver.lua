@@ -39,7 +39,9 @@ end
 
 --- What the core calls for each question: a function that begins to ask.
 function resolver.asker(resolve)
-  return function(question, host, port) return core.spawn(find, resolve, question, host, port) end
+  return function(question, host, port)
+    return core.spawn_background(find, resolve, question, host, port)
+  end
 end
 
 return resolver

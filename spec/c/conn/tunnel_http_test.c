@@ -153,8 +153,9 @@ TEST("an endless answer meets a limit")
     for (int i = 0; i < 1000 && talk.status == SL_AGAIN; i++)
         talk_answer(&talk, SL_VIEW("HTTP/1.1 102 Wait\r\n\r\n"));
     CHECK_INT(talk.status, SL_PROXY);
-    CHECK_STR(talk.failure.reason, "its answer to CONNECT www.example:443: more "
-                                   "than 32 interim responses");
+    CHECK_STR(talk.failure.reason,
+              "its answer to CONNECT www.example:443: more "
+              "than 32 interim responses");
     talk_end(&talk);
     test_allocator_fini(&allocator);
 }
