@@ -172,15 +172,18 @@ end)
 local early = [[
   local sluice = require "sluice"
   local support = require "spec.support"
-  -- Where closed pages begin, and whether that is where open ones end: so do blocks. What malloc
-  -- keeps for a thread does, too, but closes megabytes.
+  -- Where closed pages begin, and whether that is where open ones end that hold a block of 8 KiB.
+  -- What malloc keeps for a thread ends so, too, but closes megabytes; the stack of a thread has a
+  -- closed page that may lie behind anything smaller.
   local function closed()
-    local list, open_to = {}, nil
+    local list, open_to, open_size = {}, nil, 0
     for line in io.lines "/proc/self/maps" do
       local from, to, access = line:match "^(%x+)%-(%x+) (%S+)"
       from, to = tonumber(from, 16), tonumber(to, 16)
-      if access == "---p" then list[from] = from == open_to and to - from < 1 << 20 end
-      open_to = access == "rw-p" and to or nil
+      if access == "---p" then
+        list[from] = from == open_to and open_size >= 8192 and to - from < 1 << 20
+      end
+      open_to, open_size = access == "rw-p" and to or nil, to - from
     end
     return list
   end
