@@ -65,11 +65,16 @@ static enum sl_status parse(struct sl_head *head, struct sl_buffer *input,
     return sl_head_parse(head, input);
 }
 
+static bool is_same_text(const char *a, const char *b)
+{
+    return a == NULL || b == NULL ? a == b : strcmp(a, b) == 0;
+}
+
 static bool is_same(const struct sl_head *a, const struct sl_head *b)
 {
     size_t i;
 
-    if (a->failed != b->failed || a->error != b->error ||
+    if (a->failed != b->failed || !is_same_text(a->error, b->error) ||
         (a->text == NULL) != (b->text == NULL))
         return false;
     if (a->text == NULL)
