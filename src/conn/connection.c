@@ -101,7 +101,7 @@ enum sl_status sl_connection_open(struct sl_origin *origin,
         return status;
     }
     created->origin = origin;
-    created->place = place;
+    created->user = place;
     sl_buffer_init(&created->input, all->pool, SIZE_MAX);
     sl_connections_add_opening(all, created);
     *connection = created;
@@ -115,7 +115,7 @@ bool sl_connection_is_fit(struct sl_connection *connection)
     const struct sl_connections *all = connection->origin->connections;
     int64_t now = all->loop->now;
 
-    return now < connection->expires &&
+    return now < sl_connection_expires(connection) &&
            now - connection->created < all->options.lifetime &&
            sl_link_is_quiet(&connection->link);
 }
@@ -138,25 +138,31 @@ void sl_connection_rest(struct sl_connection *connection)
     sl_link_rest(&connection->link);
 }
 
-/* `start` + `duration`; SL_NEVER if that would be later. */
-static int64_t after(int64_t start, int64_t duration)
+int64_t sl_connection_expires(const struct sl_connection *connection)
 {
-    return duration >= SL_NEVER - start ? SL_NEVER : start + duration;
+    int64_t idle = connection->patience == 0
+                       ? connection->origin->connections->options.idle
+                       : connection->patience * SL_SECOND;
+
+    return idle >= SL_NEVER - connection->idle_since
+               ? SL_NEVER
+               : connection->idle_since + idle;
 }
 
-void sl_connection_set_expiry(struct sl_connection *connection,
+bool sl_connection_begin_idle(struct sl_connection *connection,
                               int64_t announced)
 {
     const struct sl_connections *all = connection->origin->connections;
-    int64_t idle = all->options.idle;
+    bool is_short = announced >= 0 &&
+                    announced <= all->options.idle / SL_SECOND &&
+                    announced < UINT32_MAX;
 
     connection->is_resting = false;
-    connection->is_short = announced >= 0 && announced <= idle / SL_SECOND;
-    /* A request may take a second to arrive. */
-    if (connection->is_short)
-        idle = announced > 1 ? (announced - 1) * SL_SECOND : 0;
     connection->idle_since = all->loop->now;
-    connection->expires = after(connection->idle_since, idle);
+    /* A request may take a second to arrive. */
+    connection->patience =
+        is_short && announced > 1 ? (uint32_t)announced - 1 : 0;
+    return all->options.idle > 0 && (!is_short || connection->patience > 0);
 }
 
 void sl_connection_put(struct sl_connection *connection, int64_t announced)
@@ -165,9 +171,8 @@ void sl_connection_put(struct sl_connection *connection, int64_t announced)
 
     connection->events = NULL;
     connection->user = NULL;
-    sl_connection_set_expiry(connection, announced);
-    if (all->is_closed || !all->options.reuses ||
-        connection->expires <= all->loop->now || connection->input.length > 0 ||
+    if (!sl_connection_begin_idle(connection, announced) || all->is_closed ||
+        !all->options.reuses || connection->input.length > 0 ||
         connection->idle_since - connection->created >= all->options.lifetime ||
         !sl_connection_watch(connection))
         sl_connection_discard(connection, false);

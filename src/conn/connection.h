@@ -20,22 +20,27 @@ struct sl_place;
 struct sl_connection {
     struct sl_origin *origin;
     struct sl_opening *opening; /* NULL once it is open */
-    struct sl_place *place;     /* OPENING: its waiter; NULL: for the next */
     struct sl_link link;
     struct sl_peer *peer;                     /* NULL: plain */
     struct sl_buffer input;                   /* received, not yet used */
     const struct sl_transport_events *events; /* LENT: of its user; else NULL */
-    void *user;
+    void *user; /* OPENING: the place it is opened for; NULL: for the next */
     struct sl_connection *next; /* in the origin's idle stack */
     struct sl_connection *previous;
     struct sl_connection *newer; /* in a list of the pool */
     struct sl_connection *older;
     int64_t created;
     int64_t idle_since;
-    int64_t expires; /* while it is idle */
-    bool is_short;   /* its server waits for less than the pool would */
-    bool is_resting; /* idle for so long that its link gave memory back */
+    uint32_t patience; /* idle seconds, if fewer than the pool's; else 0 */
+    bool is_resting;   /* idle for so long that its link gave memory back */
 };
+
+/* The place that a connection is opened for, if it is being opened for one. */
+static inline struct sl_place *
+sl_connection_place(const struct sl_connection *connection)
+{
+    return connection->opening != NULL ? connection->user : NULL;
+}
 
 /* Begins to open a connection for `place`, in room that the origin has counted.
  * Failures as of sl_opening_begin. */
@@ -69,9 +74,12 @@ void sl_connection_take(struct sl_connection *connection, struct sl_link *link,
 
 /* Whether an idle connection may be lent: young enough, and its peer is quiet. */
 bool sl_connection_is_fit(struct sl_connection *connection);
-/* Sets when a connection that becomes idle now expires. */
-void sl_connection_set_expiry(struct sl_connection *connection,
+/* Starts the idle time of a connection; false: there is none, since its server
+ * keeps it for a second at most. */
+bool sl_connection_begin_idle(struct sl_connection *connection,
                               int64_t announced);
+/* When an idle connection expires. */
+int64_t sl_connection_expires(const struct sl_connection *connection);
 /* Watches an idle connection for news; false: its peer has spoken. */
 bool sl_connection_watch(struct sl_connection *connection);
 /* Releases the memory that makes the next use of an idle connection quick. */

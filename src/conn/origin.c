@@ -105,7 +105,7 @@ static void part(struct sl_place *place)
 {
     if (is_listed(place))
         unlink_from(&place->origin->opening, place);
-    place->opening->place = NULL;
+    place->opening->user = NULL;
     place->opening = NULL;
 }
 
@@ -335,12 +335,12 @@ void sl_origin_offer(struct sl_connection *connection, bool is_new)
 void sl_origin_opened(struct sl_connection *connection)
 {
     struct sl_connections *all = connection->origin->connections;
-    struct sl_place *place = connection->place;
+    struct sl_place *place = sl_connection_place(connection);
     struct sl_opening_times times = *sl_opening_times(connection->opening);
 
     sl_opening_destroy(connection->opening);
     connection->opening = NULL;
-    sl_connection_set_expiry(connection, -1);
+    sl_connection_begin_idle(connection, -1);
     if (place != NULL) {
         place->times = times;
         grant(place, connection, true);
@@ -354,7 +354,7 @@ void sl_origin_opened(struct sl_connection *connection)
 void sl_origin_not_opened(struct sl_connection *connection,
                           const struct sl_failure *failure)
 {
-    struct sl_place *place = connection->place;
+    struct sl_place *place = sl_connection_place(connection);
 
     if (place != NULL) {
         part(place);

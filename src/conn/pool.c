@@ -93,8 +93,8 @@ void sl_connections_add_idle(struct sl_connections *connections,
         connections->had_burst = true;
     connections->stats.idle++;
     connections->stats.active--;
-    connections->short_count += connection->is_short;
-    arm_expiry(connections, connection->expires);
+    connections->short_count += connection->patience != 0;
+    arm_expiry(connections, sl_connection_expires(connection));
     if (connection->link.tls != NULL || connections->had_burst)
         arm_rest(connections);
 }
@@ -107,7 +107,7 @@ void sl_connections_remove_idle(struct sl_connections *connections,
     unlink_from(&connections->idle, connection);
     connections->stats.idle--;
     connections->stats.active++;
-    connections->short_count -= connection->is_short;
+    connections->short_count -= connection->patience != 0;
 }
 
 /* Closes expired connections; answers when the next one expires. Connections
@@ -120,18 +120,21 @@ static int64_t close_expired(struct sl_connections *all)
     struct sl_connection *connection;
     int64_t next = SL_NEVER;
 
-    while (all->idle.oldest != NULL && all->idle.oldest->expires <= now)
+    while (all->idle.oldest != NULL &&
+           sl_connection_expires(all->idle.oldest) <= now)
         sl_origin_close_idle(all->idle.oldest);
     connection = all->idle.oldest;
     if (connection == NULL || all->short_count == 0)
-        return connection == NULL ? SL_NEVER : connection->expires;
+        return connection == NULL ? SL_NEVER
+                                  : sl_connection_expires(connection);
     while (connection != NULL) {
         struct sl_connection *newer = connection->newer;
+        int64_t expires = sl_connection_expires(connection);
 
-        if (connection->expires <= now)
+        if (expires <= now)
             sl_origin_close_idle(connection);
-        else if (connection->expires < next)
-            next = connection->expires;
+        else if (expires < next)
+            next = expires;
         connection = newer;
     }
     return next < now + SL_SECOND ? now + SL_SECOND : next;
@@ -290,7 +293,7 @@ static void close_unclaimed(struct sl_connections *all)
     while (connection != NULL) {
         struct sl_connection *newer = connection->newer;
 
-        if (connection->place == NULL)
+        if (sl_connection_place(connection) == NULL)
             sl_connection_discard(connection, true);
         connection = newer;
     }
