@@ -41,6 +41,19 @@ static const struct sl_transport_events events = {can_send, can_receive};
 
 /* ---- opening ---- */
 
+static uint32_t milliseconds(int64_t time)
+{
+    return (uint32_t)(time / SL_MILLISECOND);
+}
+
+/* Right for 49 days. */
+static int64_t age_of(const struct sl_connection *connection, int64_t now)
+{
+    uint32_t age = milliseconds(now) - connection->opened;
+
+    return age * SL_MILLISECOND;
+}
+
 static void opened(void *owner)
 {
     struct sl_connection *connection = owner;
@@ -55,7 +68,7 @@ static void opened(void *owner)
     }
     sl_connections_remove_opening(all, connection);
     sl_transport_bind(connection->link.transport, &events, connection);
-    connection->created = all->loop->now;
+    connection->opened = milliseconds(all->loop->now);
     all->stats.made++;
     all->stats.open++;
     sl_origin_opened(connection);
@@ -116,7 +129,7 @@ bool sl_connection_is_fit(struct sl_connection *connection)
     int64_t now = all->loop->now;
 
     return now < sl_connection_expires(connection) &&
-           now - connection->created < all->options.lifetime &&
+           age_of(connection, now) < all->options.lifetime &&
            sl_link_is_quiet(&connection->link);
 }
 
@@ -155,13 +168,13 @@ bool sl_connection_begin_idle(struct sl_connection *connection,
     const struct sl_connections *all = connection->origin->connections;
     bool is_short = announced >= 0 &&
                     announced <= all->options.idle / SL_SECOND &&
-                    announced < UINT32_MAX;
+                    announced <= UINT16_MAX;
 
     connection->is_resting = false;
     connection->idle_since = all->loop->now;
     /* A request may take a second to arrive. */
     connection->patience =
-        is_short && announced > 1 ? (uint32_t)announced - 1 : 0;
+        is_short && announced > 1 ? (uint16_t)(announced - 1) : 0;
     return all->options.idle > 0 && (!is_short || connection->patience > 0);
 }
 
@@ -173,7 +186,7 @@ void sl_connection_put(struct sl_connection *connection, int64_t announced)
     connection->user = NULL;
     if (!sl_connection_begin_idle(connection, announced) || all->is_closed ||
         !all->options.reuses || connection->input.length > 0 ||
-        connection->idle_since - connection->created >= all->options.lifetime ||
+        age_of(connection, connection->idle_since) >= all->options.lifetime ||
         !sl_connection_watch(connection))
         sl_connection_discard(connection, false);
     else

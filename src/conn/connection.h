@@ -29,9 +29,9 @@ struct sl_connection {
     struct sl_connection *previous;
     struct sl_connection *newer; /* in a list of the pool */
     struct sl_connection *older;
-    int64_t created;
     int64_t idle_since;
-    uint32_t patience; /* idle seconds, if fewer than the pool's; else 0 */
+    uint32_t opened;   /* milliseconds of the clock, modulo 2^32 */
+    uint16_t patience; /* idle seconds, if fewer than the pool's; else 0 */
     bool is_resting;   /* idle for so long that its link gave memory back */
 };
 
