@@ -11,7 +11,7 @@ local function is_address(value)
   return type(value) == "string" and value ~= "" and not value:find("\0", 1, true)
 end
 
--- The array of addresses | nil, why there is none
+-- -> array of addresses | nil, reason (string)
 local function addresses_of(found, reason)
   if found == nil or found == false then
     return nil, type(reason) == "string" and reason or "no address"

@@ -126,8 +126,8 @@ static bool is_named(const struct sl_head *head, size_t index,
     return sl_equal_ignoring_case(sl_head_name(head, index), name);
 }
 
-/* Field names are told apart by size, so that most fields cost one
- * comparison. */
+/* Chooses by the size of the name, so that most names are compared once at
+ * most. */
 static const char *read_field(struct sl_framing *framing,
                               struct evidence *found,
                               const struct sl_head *head, size_t index)
