@@ -174,6 +174,7 @@ build = {
     ["sluice.client"] = "lua/sluice/client.lua",
     ["sluice.compose"] = "lua/sluice/compose.lua",
     ["sluice.connect"] = "lua/sluice/connect.lua",
+    ["sluice.date"] = "lua/sluice/date.lua",
     ["sluice.failure"] = "lua/sluice/failure.lua",
     ["sluice.fields"] = "lua/sluice/fields.lua",
     ["sluice.finish"] = "lua/sluice/finish.lua",
