@@ -1,6 +1,7 @@
 --- Checks of option tables at the door: every key known, every type right.
--- A schema maps each name to a checker, `check.number` for instance. Misuse raises
--- and names the key, the function and what was expected.
+-- A schema maps each name to a checker, `check.number` for instance, which returns nothing, or
+-- what was expected, the inner key and what was found. Misuse raises and names the key, the
+-- function and what was expected.
 
 local values = require "sluice.values"
 
@@ -184,14 +185,14 @@ function check.options(where, options, schema, level, others)
       error(("%s: unknown option '%s'%s"):format(where, describe(key), hint(key, schema, others)),
         level)
     end
-    local what, inner = checker(value)
+    local what, inner, found = checker(value)
     if inner and not what then
       error(("%s: unknown option '%s.%s'"):format(where, key, describe(inner)), level)
     elseif what then
       local name = inner and (key .. "." .. describe(inner)) or key
       local got = inner and value[inner] or value
       error(("%s: option '%s': %s expected, got %s")
-        :format(where, name, what, describe_value(got, what)), level)
+        :format(where, name, what, found or describe_value(got, what)), level)
     end
   end
 end

@@ -3,6 +3,7 @@
 local check = require "sluice.check"
 local core = require "sluice.core"
 local failure = require "sluice.failure"
+local values = require "sluice.values"
 
 local transports = {}
 
@@ -45,7 +46,7 @@ local tls_schema = {
 
 local check_tls_fields = check.fields(tls_schema)
 
---- Checker of the option `tls`.
+--- Checker of the option `tls` of a bare connection, which may offer any protocol.
 function transports.check_tls(options)
   local what, key = check_tls_fields(options)
   if what or key then return what, key end
@@ -55,6 +56,22 @@ function transports.check_tls(options)
   end
   local least, most = options.min_version, options.max_version
   if least and most and least > most then return "version not below min_version", "max_version" end
+  return nil
+end
+
+-- The protocols that a client speaks, by their registered names (RFC 7301 6).
+local spoken = { ["http/1.1"] = true, ["http/1.0"] = true }
+
+--- Checker of the option `tls` of a client: a server must not choose what it cannot speak.
+function transports.check_client_tls(options)
+  local what, key = transports.check_tls(options)
+  if what or key then return what, key end
+  for _, name in ipairs(options.alpn or {}) do
+    if not spoken[name] then
+      return "'http/1.1' or 'http/1.0' (a client speaks no other protocol)", "alpn",
+        ("'%s'"):format(values.shown(name, 64))
+    end
+  end
   return nil
 end
 

@@ -101,7 +101,7 @@
 ---@field min_version? "1.2" | "1.3"
 ---@field max_version? "1.2" | "1.3"
 ---@field ciphers? string
----@field alpn? string[]
+---@field alpn? string[] of a client "http/1.1" and "http/1.0"
 ---@field pins? string[] SHA-256 of the leaf's public key, 32 bytes each
 ---@field resume? boolean true
 ---@field own_records? boolean

@@ -60,7 +60,7 @@ describe("nothing is shared when one differs:", function()
     min_version = function() return { min_version = "1.2" } end,
     max_version = function() return { max_version = "1.3" } end,
     ciphers = function() return { ciphers = "TLS_AES_128_GCM_SHA256" } end,
-    alpn = function() return { alpn = { "http/1.1", "x" } } end,
+    alpn = function() return { alpn = { "http/1.1", "http/1.0" } } end,
     pins = function() return { pins = { pin } } end,
     own_records = function() return { own_records = false } end,
     key_log = function() return { key_log = key_log() } end,

@@ -67,7 +67,7 @@ describe("options", function()
     ["tls.max_version"] = { 5, true, {}, "1.1", "1.4", "", "TLSv1.2" },
     ["tls.ciphers"] = not_strings,
     ["tls.alpn"] = { 5, true, "x", print, { 5 }, { "" }, { ("x"):rep(256) }, { a = "b" },
-      { "a", b = "c" } },
+      { "http/1.1", b = "c" }, { "h2" }, { "http/1.1", "h2" }, { "HTTP/1.1" }, { "x\0" } },
     ["tls.pins"] = { 5, true, "x", print, { 5 }, { "short" }, { ("x"):rep(33) }, { a = "b" },
       {}, { a = ("x"):rep(32) }, { nil, ("x"):rep(32) }, { ("x"):rep(32), "short" } },
     ["tls.resume"] = not_booleans, ["tls.own_records"] = not_booleans,
@@ -135,6 +135,10 @@ describe("options", function()
         { timeout = { total = -0.5 } },
       ["'limits.body': integer, not negative expected, got -2"] = { limits = { body = -2 } },
       ["'limits.line': integer above zero expected, got 0"] = { limits = { line = 0 } },
+      ["'tls.alpn': 'http/1.1' or 'http/1.0' (a client speaks no other protocol) expected, " ..
+        "got 'h2'"] = { tls = { alpn = { "http/1.1", "h2", "x" } } },
+      ["'tls.alpn': 'http/1.1' or 'http/1.0' (a client speaks no other protocol) expected, " ..
+        "got '\\x00" .. ("x"):rep(63) .. "...'"] = { tls = { alpn = { "\0" .. ("x"):rep(254) } } },
     } do
       assert.error_matches(function() sluice.client(options) end, "client: option " .. message,
         1, true)

@@ -140,4 +140,12 @@ describe("a server", function()
     assert.equal("tls", err.code)
     assert.is_truthy(message:find "alert 120")
   end)
+
+  it("may choose any protocol that a bare connection offers", function()
+    server = certificates.serve("good", { "-alpn", "h2" })
+    local transport <close> = assert(sluice.connect { -- luacheck: ignore
+      host = "localhost", port = server.port, transport = support.transport(),
+      tls = { ca_file = certificates.file "root.pem", alpn = { "x", "h2" } } })
+    assert.equal("h2", transport:tls().alpn)
+  end)
 end)

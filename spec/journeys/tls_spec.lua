@@ -283,7 +283,7 @@ describe("https", function()
   end)
 
   it("offers the given protocols", function()
-    local seen, tls = ask { alpn = { "http/1.1", "x" } }
+    local seen, tls = ask { alpn = { "http/1.1", "http/1.0" } }
     assert.equal("http/1.1", tls.alpn)
     assert.equal("http/1.1", seen.alpn)
     seen, tls = ask { alpn = {} }

@@ -57,7 +57,10 @@ describe("a checker", function()
 end)
 
 describe("a table of options", function()
-  local schema = { size = check.count, inner = check.fields { deep = check.boolean } }
+  local schema = {
+    size = check.count, inner = check.fields { deep = check.boolean },
+    list = function(list) return "list without 'a'", "names", ("'%s'"):format(list.names[1]) end,
+  }
 
   local function refusal(options)
     local ok, message = pcall(function() check.options("make", options, schema) end)
@@ -80,6 +83,8 @@ describe("a table of options", function()
       ["make: option 'size': integer, not negative expected, got 1.5"] = { size = 1.5 },
       ["make: option 'inner': table expected, got number"] = { inner = 1 },
       ["make: option 'inner.deep': boolean expected, got number"] = { inner = { deep = 1 } },
+      ["make: option 'list.names': list without 'a' expected, got 'a'"] =
+        { list = { names = { "a" } } },
     } do
       assert.equal(message, (refusal(options):gsub("^.-:%d+: ", "")))
     end
