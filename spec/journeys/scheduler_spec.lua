@@ -1,5 +1,5 @@
--- Requests in coroutines of other schedulers: of cqueues, and of games that resume all of theirs in
--- each frame.
+-- Requests in coroutines of other schedulers: of cqueues, of copas, and of games that resume all of
+-- theirs in each frame.
 
 local cqueues = require "cqueues"
 local sluice = require "sluice"
@@ -8,7 +8,24 @@ local support = require "spec.support"
 local hello = {
   { "expect_until", "\r\n\r\n" }, { "send", "HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello" },
 }
-local refusal = "scheduler_spec.lua:%d+: cannot wait in a coroutine of cqueues without its adapter"
+local refusal = "scheduler_spec.lua:%d+: cannot wait in a coroutine of NAME without its adapter"
+
+-- What waits, each in its own way.
+local function waits(client, url)
+  return {
+    function() sluice.sleep(0.01) end,
+    function() client:get(url) end,
+    function() client:build("GET", url):send() end,
+    function() sluice.get(url) end,
+    function() sluice.all { sluice.spawn(function() sluice.sleep(0.001) end) } end,
+    sluice.wrap(function() sluice.sleep(0.001) end),
+  }
+end
+
+local function check_refusals(messages, name)
+  assert.equal(6, #messages)
+  for _, message in ipairs(messages) do assert.matches(refusal:gsub("NAME", name), message) end
+end
 
 describe("a coroutine of cqueues", function()
   local before, controller
@@ -37,13 +54,7 @@ describe("a coroutine of cqueues", function()
     local client <close> = support.client()
     local messages, is_over = {}, nil
     controller:wrap(function()
-      for i, wait in ipairs {
-        function() sluice.sleep(0.01) end,
-        function() client:get(p.url .. "/") end,
-        function() client:build("GET", p.url .. "/"):send() end,
-        function() sluice.get(p.url .. "/") end,
-        function() sluice.all { sluice.spawn(function() sluice.sleep(0.001) end) } end,
-      } do
+      for i, wait in ipairs(waits(client, p.url .. "/")) do
         messages[i] = select(2, pcall(wait))
       end
       cqueues.sleep(0.001)
@@ -51,8 +62,7 @@ describe("a coroutine of cqueues", function()
     end)
     assert(controller:loop())
     assert.is_true(is_over)
-    assert.equal(5, #messages)
-    for _, message in ipairs(messages) do assert.matches(refusal, message) end
+    check_refusals(messages, "cqueues")
     sluice.loop():run()
   end)
 
@@ -105,6 +115,130 @@ describe("a coroutine of cqueues", function()
     assert.is_true(slept)
     assert.equal("hello", text)
     other:close()
+  end)
+end)
+
+describe("a coroutine of copas", function()
+  local before, copas, socket
+
+  setup(function()
+    local path = package.path
+    package.path = path .. ";/usr/share/lua/5.2/?.lua" -- Debian's place
+    socket = require "socket"
+    copas = require "copas"
+    package.path = path
+    local client <close> = support.client()
+    client:get "http://127.0.0.1:1/"
+    sluice.get "http://127.0.0.1:1/"
+    sluice.loop():run()
+  end)
+  teardown(function() package.loaded.copas = nil end)
+  before_each(function() before = support.snapshot(sluice) end)
+  after_each(function()
+    package.loaded.copas = copas
+    support.verify(sluice, before)
+    assert.equal(0, sluice.stats().waiting)
+  end)
+
+  -- What a coroutine of copas sends that has read from its socket and then called `handle`.
+  local function serve(handle)
+    local listener = assert(socket.bind("127.0.0.1", 0))
+    local peer = assert(socket.connect("127.0.0.1", (select(2, listener:getsockname()))))
+    local accepted = assert(listener:accept())
+    listener:close()
+    accepted:settimeout(0)
+    copas.addthread(function()
+      assert(copas.receive(accepted))
+      copas.send(accepted, handle() .. "\n")
+    end)
+    assert(peer:send "ask\n")
+    peer:settimeout(0)
+    local answer, reason
+    repeat
+      copas.step(0.01)
+      answer, reason = peer:receive()
+    until answer or reason ~= "timeout"
+    peer:close()
+    accepted:close()
+    return answer, reason
+  end
+
+  it("is refused at the caller's line, and goes on", function()
+    local p <close> = support.peer.listen { script = { hello } }
+    local client <close> = support.client()
+    local messages = {}
+    assert.equal("over", serve(function()
+      for i, wait in ipairs(waits(client, p.url .. "/")) do
+        messages[i] = select(2, pcall(wait))
+      end
+      return "over"
+    end))
+    check_refusals(messages, "copas")
+    sluice.loop():run()
+  end)
+
+  it("is refused whoever calls copas, and whatever calls the coroutine", function()
+    local messages = {}
+    local function try() messages[#messages + 1] = select(2, pcall(sluice.sleep, 0.001)) end
+    local function add() copas.addthread(try) end
+    add()
+    copas.addthread(add)
+    coroutine.wrap(add)()
+    coroutine.wrap(function() copas.addthread(add) end)()
+    sluice.run(add)
+    sluice.run(function() sluice.wrap(add)() end)
+    check_refusals(messages, "copas")
+  end)
+
+  it("gives the refusal to the handler of copas' errors", function()
+    local reported
+    copas.addthread(function()
+      copas.setErrorHandler(function(message) reported = message end)
+      sluice.sleep(0.001)
+    end)
+    assert.matches(refusal:gsub("NAME", "copas"), reported)
+  end)
+
+  it("awaits a task, as the message says", function()
+    local p <close> = support.peer.listen { script = { hello } }
+    local client <close> = support.client()
+    local task
+    copas.addthread(function()
+      task = sluice.spawn(function()
+        local response <close> = assert(client:get(p.url .. "/"))
+        return response:text()
+      end)
+    end)
+    while task:status() ~= "done" do
+      copas.step(0)
+      sluice.loop():step(0.01)
+    end
+    local text
+    copas.addthread(function() text = task:await() end)
+    assert.equal("hello", text)
+  end)
+
+  it("waits where another coroutine is between, and so does one beside it", function()
+    local inner, outer
+    copas.addthread(function()
+      inner = coroutine.create(sluice.sleep)
+      assert(coroutine.resume(inner, 0.001))
+    end)
+    outer = coroutine.create(sluice.sleep)
+    assert(coroutine.resume(outer, 0.001))
+    sluice.loop():run()
+    assert.equal("dead", coroutine.status(inner))
+    assert.equal("dead", coroutine.status(outer))
+  end)
+
+  it("that yields all the same is forgotten by copas, and goes on in our loop", function()
+    local slept
+    package.loaded.copas = nil -- so that nothing is refused
+    copas.addthread(function() slept = sluice.sleep(0.01) end)
+    collectgarbage()
+    collectgarbage()
+    sluice.loop():run()
+    assert.is_true(slept)
   end)
 end)
 

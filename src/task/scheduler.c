@@ -5,19 +5,115 @@
 /* In the registry: the start of the names of this library's own files. */
 static const char own_files_key;
 
-bool slb_is_of_scheduler(lua_State *L)
+/* Nesting of resumes, at most: as deep as Lua lets C calls nest. */
+#define RESUMES_MOST 200
+
+/* Pushes that field of a loaded module. False: nothing is pushed. */
+static bool push_function(lua_State *L, const char *module, const char *name)
 {
     int top = lua_gettop(L);
-    bool is_it = false;
 
-    /* cqueues.running() -> controller, whether it runs this very coroutine */
-    if (lua_checkstack(L, LUA_MINSTACK) &&
-        lua_getfield(L, LUA_REGISTRYINDEX, LUA_LOADED_TABLE) == LUA_TTABLE &&
-        lua_getfield(L, -1, "cqueues") == LUA_TTABLE &&
-        lua_getfield(L, -1, "running") == LUA_TFUNCTION)
-        is_it = lua_pcall(L, 0, 2, 0) == LUA_OK && lua_toboolean(L, -1);
+    if (lua_getfield(L, LUA_REGISTRYINDEX, LUA_LOADED_TABLE) == LUA_TTABLE &&
+        lua_getfield(L, -1, module) == LUA_TTABLE &&
+        lua_getfield(L, -1, name) == LUA_TFUNCTION) {
+        lua_replace(L, top + 1);
+        lua_settop(L, top + 1);
+        return true;
+    }
     lua_settop(L, top);
-    return is_it;
+    return false;
+}
+
+/* cqueues.running() -> controller, whether it runs this very coroutine */
+static bool is_of_cqueues(lua_State *L, const struct slb_runtime *runtime)
+{
+    (void)runtime;
+    return push_function(L, "cqueues", "running") &&
+           lua_pcall(L, 0, 2, 0) == LUA_OK && lua_toboolean(L, -1);
+}
+
+/* The coroutine that L resumes: the argument of coroutine.resume, or what the
+ * function of coroutine.wrap holds. NULL: none. */
+static lua_State *resumed_by(lua_State *L)
+{
+    lua_State *resumed = NULL;
+    lua_Debug call;
+    int top = lua_gettop(L);
+
+    if (!lua_checkstack(L, 2) || lua_getstack(L, 0, &call) == 0)
+        return NULL;
+    lua_getinfo(L, "Sf", &call);
+    if (*call.what == 'C' &&
+        (lua_getupvalue(L, -1, 1) != NULL || lua_getlocal(L, &call, 1) != NULL))
+        resumed = lua_tothread(L, -1);
+    lua_settop(L, top);
+    return resumed;
+}
+
+/* The coroutine that has resumed L, found from the one that the loop runs, or from
+ * the main thread. NULL: L was resumed by C code. */
+static lua_State *resumer_of(lua_State *L, const struct slb_runtime *runtime)
+{
+    lua_State *from = runtime->running;
+
+    if (from == NULL) {
+        lua_rawgeti(L, LUA_REGISTRYINDEX, LUA_RIDX_MAINTHREAD);
+        from = lua_tothread(L, -1);
+        lua_pop(L, 1);
+    }
+    for (int i = 0; from != NULL && from != L && i < RESUMES_MOST; i++) {
+        lua_State *resumed = resumed_by(from);
+
+        if (resumed == L)
+            return from;
+        from = resumed;
+    }
+    return NULL;
+}
+
+/* Copas does not tell whose coroutine runs; but one of its own functions has
+ * resumed it. */
+static bool is_of_copas(lua_State *L, const struct slb_runtime *runtime)
+{
+    lua_State *resumer;
+    lua_Debug own, call;
+
+    if (!push_function(L, "copas", "addthread"))
+        return false;
+    lua_getinfo(L, ">S", &own);
+    resumer = resumer_of(L, runtime);
+    return resumer != NULL && lua_getstack(resumer, 1, &call) != 0 &&
+           lua_getinfo(resumer, "S", &call) != 0 && *call.what != 'C' &&
+           strcmp(call.source, own.source) == 0;
+}
+
+static const struct {
+    bool (*runs)(lua_State *L, const struct slb_runtime *runtime);
+    const char *refusal;
+} schedulers[] = {
+    {is_of_cqueues,
+     "cannot wait in a coroutine of cqueues without its adapter: call this in "
+     "a task (sluice.spawn), and step sluice.loop() in a coroutine of cqueues"},
+    {is_of_copas,
+     "cannot wait in a coroutine of copas without its adapter: call this in a "
+     "task (sluice.spawn), and step sluice.loop() in turn with copas.step()"},
+};
+
+const char *slb_scheduler_refusal(lua_State *L,
+                                  const struct slb_runtime *runtime)
+{
+    const char *refusal = NULL;
+    int top = lua_gettop(L);
+
+    if (!lua_checkstack(L, LUA_MINSTACK))
+        return NULL;
+    for (size_t i = 0;
+         i < sizeof schedulers / sizeof schedulers[0] && refusal == NULL; i++) {
+        if (schedulers[i].runs(L, runtime))
+            refusal = schedulers[i].refusal;
+        lua_settop(L, top);
+    }
+    return refusal;
 }
 
 /* Whether a function is one of this library's. */
@@ -50,13 +146,10 @@ static void push_position(lua_State *L)
     lua_pushliteral(L, "");
 }
 
-void slb_push_refusal(lua_State *L)
+void slb_push_refusal(lua_State *L, const char *refusal)
 {
     push_position(L);
-    lua_pushliteral(
-        L, "cannot wait in a coroutine of cqueues without its adapter: call "
-           "this in a task (sluice.spawn), and step sluice.loop() in a "
-           "coroutine of cqueues");
+    lua_pushstring(L, refusal);
     lua_concat(L, 2);
 }
 

@@ -371,10 +371,12 @@ static int wait_for(lua_State *L, struct slb_ticket *ticket,
             slb_cancel(ticket);
         }
     } else {
+        const char *refusal = slb_scheduler_refusal(L, runtime);
+
         lua_pushthread(L);
         lua_setiuservalue(L, index, 1);
-        if (slb_is_of_scheduler(L)) {
-            slb_push_refusal(L);
+        if (refusal != NULL) {
+            slb_push_refusal(L, refusal);
             return raise_on_top(L, index);
         }
     }
@@ -399,12 +401,14 @@ int slb_wait_along(lua_State *L, struct slb_ticket *ticket, lua_KFunction k)
     }
     ticket->coroutine = L;
     if (ticket->task == NULL) {
+        const char *refusal = slb_scheduler_refusal(L, ticket->runtime);
+
         lua_rawgeti(L, LUA_REGISTRYINDEX, ticket->number);
         lua_pushthread(L);
         lua_setiuservalue(L, -2, 1);
         lua_pop(L, 1);
-        if (slb_is_of_scheduler(L)) {
-            slb_push_refusal(L);
+        if (refusal != NULL) {
+            slb_push_refusal(L, refusal);
             return lua_error(L);
         }
     }
