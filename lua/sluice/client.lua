@@ -13,6 +13,7 @@ local plan = require "sluice.plan"
 local proxy = require "sluice.proxy"
 local Request = require "sluice.request"
 local resolver = require "sluice.resolver"
+local serializers = require "sluice.serializers"
 local transports = require "sluice.transports"
 
 local Client = {}
@@ -34,8 +35,9 @@ local function check_base(value)
 end
 
 local function check_serializer(value)
+  if type(value) == "string" and serializers[value] then return nil end
   if type(value) == "table" and value.encode and value.decode then return nil end
-  return "table with encode and decode"
+  return "table with encode and decode, or name in sluice.serializers,"
 end
 
 local schema = {
@@ -87,16 +89,17 @@ local function connections_of(options, mode, backend)
   }
 end
 
---- A new client. Misuse raises.
+--- A new client. Misuse raises at `level` (2).
 -- Returns a client | nil, message, err (memory, unsupported; invalid: what the
 -- environment says of proxies)
-function Client.new(options)
+function Client.new(options, level)
   local where = "client"
-  options = options or {}
-  check.options(where, options, schema, 2)
+  options, level = options or {}, level or 2
+  check.options(where, options, schema, level)
   local serializer = options.serializer or json
+  if type(serializer) == "string" then serializer = serializers[serializer] end
   options = copy(options)
-  local mode, backend, refusal = transports.choose(options.transport, where, options.logger, 2)
+  local mode, backend, refusal = transports.choose(options.transport, where, options.logger, level)
   if not mode then return nil, backend, refusal end
   local has_provider, reason, missing = transports.has_provider(options.tls, where)
   if not has_provider then return nil, reason, missing end
@@ -105,7 +108,7 @@ function Client.new(options)
   local connections, message
   connections, message, err = connections_of(options, mode, backend)
   if not connections then return nil, message, err end
-  local own, secrets = fields.flatten(where, options.headers, 2)
+  local own, secrets = fields.flatten(where, options.headers, level)
   local self = setmetatable({
     settings = options,
     mode = mode,

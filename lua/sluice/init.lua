@@ -43,12 +43,32 @@ function sluice.client(options) return Client.new(options) end
 -- An error about where the caller stands names a line of the program's own.
 core.own_files((debug.getinfo(1, "S").source:gsub("[^/]*$", "")))
 
-local default
+local default, configured_at
 
 -- The client behind the module's own functions, made at the first call.
 local function default_client()
   default = default or assert(Client.new())
   return default
+end
+
+--- Sets the options of the client behind the module's own functions, as sluice.client takes them.
+-- It is called once, before the first request: raises where that client is in use, or where it was
+-- called before, by a library perhaps.
+-- Returns that client | nil, message, err; misuse raises.
+function sluice.configure(options)
+  if configured_at then
+    error(("configure: called before, at %s: make a client of your own (sluice.client)")
+      :format(configured_at), 2)
+  elseif default then
+    error("configure: called after the first request of the module's own client: call it before, "
+      .. "or make a client of your own (sluice.client)", 2)
+  end
+  local client, message, err = Client.new(options, 3)
+  if not client then return nil, message, err end
+  local caller = debug.getinfo(2, "Sl")
+  configured_at = caller and ("%s:%d"):format(caller.short_src, caller.currentline) or "?"
+  default = client
+  return client
 end
 
 --- Sends a request with the default client.

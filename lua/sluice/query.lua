@@ -72,19 +72,23 @@ local function append_map(pieces, map)
   end
 end
 
--- Returns the text without "?" | nil, what is wrong
-local function encode(value)
-  if type(value) == "string" then
-    if value:find("#", 1, true) then
-      return nil, "'#' would begin a fragment: write %23, or give a table"
-    end
-    return (value:gsub("^%?", ""))
-  end
+--- The text of a map or an array of pairs, escaped.
+-- Returns the text | nil, what is wrong
+function query.text(value)
   local pieces = {}
   local is_map = type(next(value)) == "string" and value[1] == nil
   local wrong = (is_map and append_map or append_pairs)(pieces, value)
   if wrong then return nil, wrong end
   return table.concat(pieces, "&")
+end
+
+-- Returns the text without "?" | nil, what is wrong
+local function encode(value)
+  if type(value) ~= "string" then return query.text(value) end
+  if value:find("#", 1, true) then
+    return nil, "'#' would begin a fragment: write %23, or give a table"
+  end
+  return (value:gsub("^%?", ""))
 end
 
 --- Adds a query to a URL, behind one that it has.

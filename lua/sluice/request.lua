@@ -98,10 +98,22 @@ local function is_plain(options)
   return true
 end
 
+-- A serializer that forgets to return would fail without a word.
+local function raise_nothing(encode)
+  local from = debug.getinfo(encode, "S")
+  error(("the encode of a serializer, %s:%d, returned nothing: return the writer, or nil and why")
+    :format(from.short_src, from.linedefined), 0)
+end
+
 local function json_body(request, value)
   local writer <close> = core.writer {}
-  local ok, message, err = request.client.serializer.encode(value, writer)
-  if not ok then return nil, message, err end
+  local encode = request.client.serializer.encode
+  local ok, message, err = encode(value, writer)
+  if not ok then
+    if message == nil then raise_nothing(encode) end
+    if err == nil then return failure.new("invalid", "encode", tostring(message)) end
+    return nil, message, err
+  end
   if not fields.find(request.fields, "Content-Type") then
     fields.set(request.fields, "Content-Type",
       request.client.serializer.content_type or "application/json")

@@ -3,9 +3,8 @@
 
 local check = require "sluice.check"
 local core = require "sluice.core"
-local failure = require "sluice.failure"
+local decode = require "sluice.decode"
 local save = require "sluice.save"
-local values = require "sluice.values"
 
 local methods = {}
 
@@ -49,33 +48,22 @@ function methods:lines()
   return core.body_lines(self, sequence)
 end
 
--- The failure of decoding with what was answered: often no text of that kind at all.
-local function undecodable(response, body, err)
-  local content_type = response.headers["Content-Type"]
-  local begin <close> = body:sub(1, 65)
-  local _, message, told = failure.new("decode",
-    ("%s %s"):format(response.method, response.url),
-    ("%d %s: %s; the body begins with \"%s\""):format(response.status,
-      content_type and values.shown(content_type, 64) or "without Content-Type",
-      err.message, values.shown(begin:tostring(), 64)), "body")
-  told.position = err.position
-  return nil, message, told
-end
-
 --- The body's value by the client's serializer. The body is received once; each call
 -- decodes it anew.
 -- Returns the value | nil, message, err (decode and what reading can give)
 function methods:json()
   check_live(self)
-  local sequence, message, err = self:sequence()
-  if not sequence then return nil, message, err end
-  local body <close> = sequence
-  local value
-  value, message, err = self.serializer.decode(body)
-  if value == nil and failure.is(err) and err.code == "decode" then
-    return undecodable(self, body, err)
-  end
-  return value, message, err
+  return decode.by(self, self.serializer)
+end
+
+--- The body's value by the serializer for its Content-Type: the client's own, if that is its
+-- type, else the one that is registered (`sluice.serializers`). "+json" at the end of a type is
+-- application/json. The body is received once; each call decodes it anew.
+-- Returns the value | nil, message, err (unsupported: there is none for that type; decode, and
+-- what reading can give). Yields when streamed.
+function methods:decode()
+  check_live(self)
+  return decode.by_type(self)
 end
 
 --- A file-like reader over the body. Over a streamed body it goes forward only and takes bytes

@@ -137,7 +137,7 @@
 ---@field idle? number 90
 ---@field lifetime? number 600
 
---- content_type: of what `encode` writes
+--- content_type: of what `encode` writes. `err` may be missing.
 ---@class sluice.serializer
 ---@field content_type? string
 ---@field encode fun(value: any, writer: sluice.writer): any, string?, sluice.error?
@@ -156,7 +156,7 @@
 ---@field pooling? boolean true; false rents straight from the allocator
 ---@field transport? sluice.transport_option
 ---@field tls? sluice.tls_options
----@field serializer? sluice.serializer
+---@field serializer? sluice.serializer | string a name is one of sluice.serializers
 --- asked for each new connection; an address or another name, or addresses; may yield
 ---@field resolver? fun(host: string, port: integer): (string | string[])?, string?
 ---@field logger? fun(level: string, text: string)
@@ -211,6 +211,13 @@ function response:text() end
 ---@return string? message
 ---@return sluice.error? err
 function response:json() end
+--- The body's value by the serializer for its Content-Type: the client's own if that is its type,
+--- else one of sluice.serializers. Fails with unsupported if there is none. Yields when
+--- streamed.
+---@return any value
+---@return string? message
+---@return sluice.error? err
+function response:decode() end
 --- The body as a sequence, without a copy; it outlives the response. Yields when streamed.
 ---@return sluice.sequence?, string?, sluice.error?
 function response:sequence() end
@@ -716,12 +723,17 @@ function client:close() end
 ---@class sluice
 ---@field url sluice.url
 ---@field json sluice.json
----@field serializers table<string, sluice.serializer> json, and cjson where lua-cjson is
+---@field serializers table<string, sluice.serializer> by name and by media type; assign more
 local sluice = {}
 --- Makes a client. Fails with memory or unsupported.
 ---@param options? sluice.client_options
 ---@return sluice.client?, string?, sluice.error?
 function sluice.client(options) end
+--- Sets the options of the module's own client, once, before its first request; returns that
+--- client. Fails as sluice.client does.
+---@param options? sluice.client_options
+---@return sluice.client?, string?, sluice.error?
+function sluice.configure(options) end
 --- Sends a request with the module's own client, as do the functions below. Yields.
 ---@param method string | sluice.request_options all of it, with url
 ---@param to? string

@@ -48,4 +48,73 @@ describe("the module", function()
     for method in p:received(1):gmatch "(%u+) / HTTP" do methods[#methods + 1] = method end
     assert.same({ "GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "GET" }, methods)
   end)
+
+  describe("configured", function()
+    local p
+
+    setup(function()
+      p = support.peer.listen { script = { {
+        { "expect_until", "\r\n\r\n" },
+        { "send", "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n" }, { "loop" },
+      } }, repeat_last = true }
+    end)
+    teardown(function() p:stop() end)
+
+    -- Runs a script in a state of its own, whose module is not in use yet.
+    local function run(source)
+      local status, output = script.run([[
+        local sluice = require "sluice"
+        local url = ...
+        local function get(path) assert(sluice.get(path)):dispose() end
+      ]] .. source, p.url .. "/")
+      assert.equal(0, status, output)
+      return output
+    end
+
+    it("has the options of its own client, and returns it", function()
+      assert.equal("true\t2\n", run [[
+        local count = 0
+        local client = sluice.configure { base_url = url, headers = { A = "1" } }
+        client:use(function(request, forward)
+          count = count + 1
+          return forward(request)
+        end)
+        get "x"
+        get "y"
+        print(tostring(client):find "sluice.client" ~= nil, count)
+        client:close()
+        assert(not pcall(sluice.get, "x"))
+        assert(sluice.stats().outstanding == 0)
+      ]])
+      assert.matches("GET /x HTTP/1.1\r\n.-A: 1\r\n.-GET /y HTTP/1.1\r\n.-A: 1\r\n",
+        p:received(1))
+    end)
+
+    it("is refused once the client is in use, and the second time", function()
+      local output = run [[
+        get(url)
+        print(pcall(function() sluice.configure {} end))
+      ]]
+      assert.matches("^false\t%S+script%.lua:%d+: configure: called after the first request",
+        output)
+      output = run [[
+        sluice.configure {}
+        print(pcall(function() sluice.configure { timeout = 1 } end))
+        get(url)
+      ]]
+      assert.matches("^false\t%S+script%.lua:%d+: configure: called before, at %S+script%.lua:%d+:",
+        output)
+    end)
+
+    it("changes nothing where its options are refused", function()
+      local output = run [[
+        print(pcall(function() sluice.configure { tiemout = 1 } end))
+        print(sluice.configure { transport = { mode = "stream", backend = "threads" } })
+        sluice.configure { timeout = 1 }
+        get(url)
+      ]]
+      assert.matches("^false\t%S+script%.lua:%d+: client: unknown option 'tiemout': did you mean "
+        .. "'timeout'%?\nnil\t[^\n]+\n$", output)
+    end)
+  end)
 end)
