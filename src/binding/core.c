@@ -35,6 +35,7 @@ int luaopen_sluice_core(lua_State *L)
     slb_options_open(L);
     slb_scratch_open(L);
     slb_codec_open(L);
+    slb_hash_open(L);
     slb_head_open(L);
     slb_url_open(L);
     slb_response_open(L);
@@ -48,5 +49,6 @@ int luaopen_sluice_core(lua_State *L)
     slb_file_open(L);
     slb_progress_open(L);
     slb_json_open(L);
+    slb_random_open(L);
     return 1;
 }

@@ -23,6 +23,7 @@ void slb_origin_open(lua_State *L);
 void slb_options_open(lua_State *L);
 void slb_scratch_open(lua_State *L);
 void slb_codec_open(lua_State *L);
+void slb_hash_open(lua_State *L);
 void slb_head_open(lua_State *L);
 void slb_url_open(lua_State *L);
 void slb_response_open(lua_State *L);
@@ -34,6 +35,7 @@ void slb_parser_open(lua_State *L);
 void slb_file_open(lua_State *L);
 void slb_progress_open(lua_State *L);
 void slb_json_open(lua_State *L);
+void slb_random_open(lua_State *L);
 void slb_body_reader_open(lua_State *L);
 void slb_save_open(lua_State *L);
 

@@ -26,8 +26,37 @@ TEST("has complete tables")
               provider->engine_destroy != NULL && provider->handshake != NULL &&
               provider->decrypt != NULL && provider->encrypt != NULL);
         CHECK(provider->close != NULL && provider->info != NULL &&
-              provider->peer != NULL);
+              provider->peer != NULL && provider->hash != NULL);
     }
+}
+
+/* RFC 1321 A.5, FIPS 180-2 B.1 */
+TEST("hashes by every provider as the standards do")
+{
+    static const unsigned char md5[] = {0x90, 0x01, 0x50, 0x98, 0x3c, 0xd2,
+                                        0x4f, 0xb0, 0xd6, 0x96, 0x3f, 0x7d,
+                                        0x28, 0xe1, 0x7f, 0x72};
+    static const unsigned char sha256[] = {
+        0xba, 0x78, 0x16, 0xbf, 0x8f, 0x01, 0xcf, 0xea, 0x41, 0x41, 0x40,
+        0xde, 0x5d, 0xae, 0x22, 0x23, 0xb0, 0x03, 0x61, 0xa3, 0x96, 0x17,
+        0x7a, 0x9c, 0xb4, 0x10, 0xff, 0x61, 0xf2, 0x00, 0x15, 0xad};
+    unsigned char hash[SL_TLS_HASH_MAX];
+    size_t size = 0;
+
+    for (size_t i = 0; sl_tls_providers[i] != NULL; i++) {
+        const struct sl_tls_provider *provider = sl_tls_providers[i];
+
+        CHECK_INT(provider->hash(SL_TLS_MD5, SL_VIEW("abc"), hash, &size),
+                  SL_OK);
+        CHECK_INT(size, sizeof md5);
+        CHECK(memcmp(hash, md5, size) == 0);
+        CHECK_INT(provider->hash(SL_TLS_SHA256, SL_VIEW("abc"), hash, &size),
+                  SL_OK);
+        CHECK_INT(size, sizeof sha256);
+        CHECK(memcmp(hash, sha256, size) == 0);
+    }
+    CHECK_INT(sl_tls_hash(SL_TLS_MD5, SL_VIEW("abc"), hash, &size), SL_OK);
+    CHECK(memcmp(hash, md5, sizeof md5) == 0);
 }
 
 TEST("verifies, resumes and offers HTTP/1.1 by default")

@@ -216,3 +216,24 @@ int main(void)
         return 1;
     return test_main();
 }
+
+TEST("hashes rightly or not at all if an allocation fails")
+{
+    unsigned char whole[SL_TLS_HASH_MAX];
+    unsigned char hash[SL_TLS_HASH_MAX];
+    size_t size;
+    size_t k = 0;
+
+    CHECK_INT(sl_tls_hash(SL_TLS_SHA256, SL_VIEW("abc"), whole, &size), SL_OK);
+    do {
+        enum sl_status status;
+
+        arm_from(++k, TEST_FAIL_ONCE);
+        arm(true);
+        status = sl_tls_hash(SL_TLS_SHA256, SL_VIEW("abc"), hash, &size);
+        arm(false);
+        CHECK(status == SL_OK || status == SL_MEMORY);
+        CHECK(status != SL_OK || memcmp(hash, whole, sizeof hash) == 0);
+    } while (shim.has_failed);
+    CHECK(k > 1);
+}
