@@ -109,6 +109,13 @@ function check.fields(schema)
   end
 end
 
+-- The value at a key, or at "outer.inner".
+local function find_value(value, key)
+  if value[key] ~= nil or type(key) ~= "string" then return value[key] end
+  local outer, inner = key:match "^([^.]*)%.(.*)$"
+  return outer and type(value[outer]) == "table" and value[outer][inner] or nil
+end
+
 local function describe(key) return values.shown(tostring(key), 64) end
 
 -- What was given instead: its type, or the number that it is where one is expected.
@@ -190,7 +197,8 @@ function check.options(where, options, schema, level, others)
       error(("%s: unknown option '%s.%s'"):format(where, key, describe(inner)), level)
     elseif what then
       local name = inner and (key .. "." .. describe(inner)) or key
-      local got = inner and value[inner] or value
+      local got = value
+      if inner then got = find_value(value, inner) end
       error(("%s: option '%s': %s expected, got %s")
         :format(where, name, what, found or describe_value(got, what)), level)
     end

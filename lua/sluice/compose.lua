@@ -201,7 +201,8 @@ local function list_fields(client, request, url, via)
   return list, behind
 end
 
--- The proxy for this request, or nil | nil, message, err (invalid)
+-- The proxy for this request, or nil | nil, message, err (invalid, unsupported). Yields if a
+-- function that is asked does.
 local function find_proxy(client, request, url)
   local own = request.options.proxy
   if own == nil then return proxy.choose(client.proxies, url) end
@@ -254,6 +255,7 @@ end
 
 -- Under what a request's plan is kept beside its URL: all else that shows in its head.
 local function kind_of(request)
+  if request.client.proxies.ask then return nil end -- for each sending
   local content = request.content
   local kind = request.method
   if content then

@@ -25,15 +25,18 @@ local function find_context(self)
   return context
 end
 
--- The key holds the proxy and its credentials, too.
-local function key_of(url, via)
+-- The key holds the proxy, its settings of TLS and its credentials, too; `number` is that of
+-- the context for the proxy.
+local function key_of(url, via, number)
   local key = url.scheme .. "://" .. (url.unix_path or url.host) .. ":" .. url.port
-  return via and key .. " through " .. via.key or key
+  if not via then return key end
+  return ("%s through %s%s"):format(key, number and "tls " .. number .. " " or "", via.key)
 end
 
 -- Adds the core's options about a proxy.
-local function add_proxy(options, url, via)
+local function add_proxy(options, url, via, context)
   options.proxy_host, options.proxy_port = via.host, via.port
+  options.proxy_tls, options.proxy_identity = context, context and via.key
   if proxy.is_asked(via, url) then return end
   options.tunnel = via.kind
   options.proxy_user, options.proxy_password = via.user, via.password
@@ -42,10 +45,14 @@ end
 --- The origin a parsed URL leads to, through the proxy `via` if there is one.
 -- Returns origin | nil, message, err
 function Origins:find(url, via)
-  local key = key_of(url, via)
+  local context, number, tls, message, err
+  if via and via.tls then
+    context, number, err = transports.proxy_context(via.tls)
+    if not context then return nil, number, err end
+  end
+  local key = key_of(url, via, number)
   local origin = self.handles[key]
   if origin then return origin end
-  local tls, message, err
   if url.scheme == "https" then
     tls, message, err = find_context(self)
     if not tls then return nil, message, err end
@@ -54,7 +61,7 @@ function Origins:find(url, via)
     host = url.host, port = url.port, unix_path = url.unix_path,
     tls = tls, identity = key,
   }
-  if via then add_proxy(options, url, via) end
+  if via then add_proxy(options, url, via, context) end
   origin, message, err = self.connections:origin(options)
   if not origin then return nil, message, err end
   self.handles[key] = origin

@@ -1,16 +1,20 @@
 --- The choice of a proxy for a URL: the option `proxy`, read once, and its answer for each
--- URL. A proxy is { kind, host, port, user, password, key, text }: `key` is different for
--- each proxy, `text` names it without its credentials.
+-- URL. A proxy is { kind, host, port, user, password, tls, key, text }: `key` is different for
+-- each proxy and its credentials, `text` names it without them; `tls` are the settings of TLS
+-- with the proxy itself, or nil.
 
+local check = require "sluice.check"
 local core = require "sluice.core"
 local failure = require "sluice.failure"
 local no_proxy = require "sluice.no_proxy"
+local transports = require "sluice.transports"
 
 local proxy = {}
 
 -- The kind of a scheme, and its port. Names are resolved by a SOCKS5 proxy in any case.
 local schemes = {
   http = { kind = "http", port = 80 },
+  https = { kind = "http", port = 443, is_secure = true },
   socks5 = { kind = "socks5", port = 1080 },
   socks5h = { kind = "socks5", port = 1080 },
 }
@@ -37,7 +41,7 @@ local function read_url(text)
   local scheme, rest = text:match "^(%a[%w+.-]*)(://.*)$"
   if not scheme then return nil, "it has no scheme" end
   local known = schemes[scheme:lower()]
-  if not known then return nil, "its scheme is not http or socks5" end
+  if not known then return nil, "its scheme is not http, https or socks5" end
   local url, message = core.url.target("http" .. rest)
   if not url then return nil, (message:gsub("^url: ", "")) end
   if url.query or url.fragment or url.path ~= "" and url.path ~= "/" then
@@ -46,7 +50,8 @@ local function read_url(text)
   local port = core.url.parse(text).port or known.port
   local shown = url.is_ipv6 and ("[" .. url.host .. "]") or url.host
   local made = { kind = known.kind, host = url.host, port = port }
-  made.text = ("%s://%s:%d"):format(known.kind, shown, port)
+  made.tls = known.is_secure and {} or nil
+  made.text = ("%s://%s:%d"):format(known.is_secure and "https" or known.kind, shown, port)
   if url.userinfo and url.userinfo ~= "" then
     local reason = add_credentials(made, url.userinfo)
     if reason then return nil, reason end
@@ -57,32 +62,55 @@ local function read_url(text)
   return made
 end
 
-local expected = 'URL of http:// or socks5://, "env", false or { url =, no_proxy = {...} }'
+local expected_url = "URL of http://, https:// or socks5://"
+local expected_table = "{ url =, no_proxy = {...}, tls = {...} }"
+local expected = ('%s, "env", false, a function or %s'):format(expected_url, expected_table)
+local expected_answer = ("%s, false, nil or %s"):format(expected_url, expected_table)
 
--- Checks a table of `url` and `no_proxy`. Returns nil, or the expected value and the wrong key.
-local function check_table(value)
-  for key in pairs(value) do
-    if key ~= "url" and key ~= "no_proxy" then return nil, key end
-  end
-  if type(value.url) ~= "string" then return "URL of http:// or socks5://", "url" end
-  local made, reason = read_url(value.url)
-  if not made then return ("URL of a proxy (%s)"):format(reason), "url" end
-  if value.no_proxy == nil then return nil end
-  if type(value.no_proxy) ~= "table" then return "array of names and addresses", "no_proxy" end
-  for _, entry in ipairs(value.no_proxy) do
+-- Checks the settings of TLS with the proxy. Returns nil, or the expected value and the key.
+local function check_tls(made, value)
+  if not made.tls then return "URL of https:// beside it", "tls" end
+  local what, key = transports.check_tls(value)
+  if what or key then return what, key and "tls." .. tostring(key) or "tls" end
+end
+
+local function check_no_proxy(value)
+  if value == nil then return nil end
+  if type(value) ~= "table" then return "array of names and addresses", "no_proxy" end
+  for _, entry in ipairs(value) do
     if type(entry) ~= "string" or not no_proxy.read { entry } then
       return "array of names, addresses and networks", "no_proxy"
     end
   end
 end
 
+local fields = { url = true, no_proxy = true, tls = true }
+
+-- Returns nil, or the expected value and the wrong key.
+local function check_table(value)
+  for key in pairs(value) do
+    if not fields[key] then return nil, key end
+  end
+  if type(value.url) ~= "string" then return expected_url, "url" end
+  local made, reason = read_url(value.url)
+  if not made then return ("URL of a proxy (%s)"):format(reason), "url" end
+  local what, key = check_no_proxy(value.no_proxy)
+  if not what and value.tls ~= nil then what, key = check_tls(made, value.tls) end
+  return what, key
+end
+
+-- Checks a URL or table. Returns nil, or the expected value and the wrong key if there is one.
+local function check_choice(value, wanted)
+  if type(value) == "table" then return check_table(value) end
+  if type(value) ~= "string" then return wanted end
+  local made, reason = read_url(value)
+  if not made then return ("%s (%s)"):format(wanted, reason) end
+end
+
 --- Checker of the option `proxy`.
 function proxy.check(value)
-  if value == false or value == "env" then return nil end
-  if type(value) == "table" then return check_table(value) end
-  if type(value) ~= "string" then return expected end
-  local made, reason = read_url(value)
-  if not made then return ("%s (%s)"):format(expected, reason) end
+  if value == false or value == "env" or check.callable(value) == nil then return nil end
+  return check_choice(value, expected)
 end
 
 -- The proxy in an environment variable. Only lower-case names are read: in a CGI program the
@@ -112,18 +140,50 @@ local function read_environment()
   return { http = made[1] or made[3], https = made[2] or made[3], exempt = list }
 end
 
---- Reads a checked option, and the environment if it says so.
--- Returns what `choose` takes | nil, message, err (invalid)
-function proxy.read(option)
-  if option == "env" then return read_environment() end
-  if not option then return {} end
+-- What a URL or a table chooses | nil, message, err (unsupported)
+local function read_choice(option)
   if type(option) == "string" then option = { url = option } end
   local made = read_url(option.url)
+  if made.tls and option.tls then
+    local ok, message, err = transports.has_provider(option.tls, "proxy")
+    if not ok then return nil, message, err end
+    made.tls = option.tls
+  end
   return { http = made, https = made, exempt = no_proxy.read(option.no_proxy or {}) }
 end
 
---- The proxy for a parsed URL, or nil.
+--- Reads a checked option, and the environment if it says so.
+-- Returns what `choose` takes | nil, message, err (invalid, unsupported)
+function proxy.read(option)
+  if option == "env" then return read_environment() end
+  if not option then return {} end
+  if check.callable(option) == nil then return { ask = option } end
+  return read_choice(option)
+end
+
+-- What the function of a program chooses for that URL. What it raises is passed on; an answer
+-- that is no choice raises, too. Yields if the function does.
+-- Returns as read_choice, without choices for none
+local function ask(f, url)
+  local answer = f(url.text)
+  if not answer then return {} end
+  local what, key = check_choice(answer, expected_answer)
+  if what or key then
+    local where = key and "'" .. tostring(key) .. "'" or "its answer"
+    error(("proxy, a function: %s: %s"):format(where, what and what .. " expected" or "unknown"), 0)
+  end
+  return read_choice(answer)
+end
+
+--- The proxy for a parsed URL, or nil. Yields if a function that is asked does.
+-- Returns it | nil, message, err (unsupported)
 function proxy.choose(choices, url)
+  if choices.ask then
+    if url.unix_path then return nil end
+    local message, err
+    choices, message, err = ask(choices.ask, url)
+    if not choices then return nil, message, err end
+  end
   local made = choices[url.scheme]
   if not made or no_proxy.covers(choices.exempt, url.host, url.port) then return nil end
   return made

@@ -229,6 +229,24 @@ function transports.shared_context(options)
   return context
 end
 
+-- Numbers of contexts; one is given once.
+local numbers, last_number = setmetatable({}, { __mode = "k" }), 0
+
+--- The context for proxies with these checked options, as shared_context.
+-- Returns context, a number that no other context has | nil, message, err
+function transports.proxy_context(options)
+  local copied = {}
+  for key, value in pairs(options) do copied[key] = value end
+  copied.alpn = copied.alpn or { "http/1.1" }
+  local context, message, err = transports.shared_context(copied)
+  if not context then return nil, message, err end
+  if not numbers[context] then
+    last_number = last_number + 1
+    numbers[context] = last_number
+  end
+  return context, numbers[context]
+end
+
 --- Keeps a context while the transport that uses it lives, so that it is found again.
 function transports.hold(transport, context) used[transport] = context end
 

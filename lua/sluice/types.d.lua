@@ -55,12 +55,18 @@
 ---| table<string, string | number | (string | number)[]>
 ---| { [1]: string, [2]: string | number | (string | number)[], secret?: boolean }[]
 
---- "env": what the environment says when the client is made; false: none
----@alias sluice.proxy string | false | sluice.proxy_options
+--- "env": what the environment says when the client is made; false: none. A function is asked for
+--- each sending, redirects among them; what it raises is raised.
+---@alias sluice.proxy
+---| string
+---| false
+---| sluice.proxy_options
+---| fun(url: string): string | sluice.proxy_options | false | nil
 
 ---@class sluice.proxy_options
----@field url string of http:// or socks5://, perhaps with user info
+---@field url string of http://, https:// or socks5://, perhaps with user info
 ---@field no_proxy? string[] names with all below them, addresses, networks
+---@field tls? sluice.tls_options of TLS with a proxy of https://, which gets none of the client's
 
 --- Or any value with `__tostring`.
 ---@alias sluice.query_value string | number | boolean

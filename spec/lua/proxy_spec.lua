@@ -32,8 +32,10 @@ describe("the option proxy", function()
     return what or key
   end
 
-  it("accepts URLs, tables of URLs, env and false", function()
+  it("accepts URLs, tables of URLs, functions, env and false", function()
     for _, value in ipairs {
+      "https://h", "https://u:p@h:8443", print, { url = "https://h", tls = {} },
+      { url = "https://h", tls = { ca_file = "x", min_version = "1.3" } },
       "http://h", "HTTP://h:3128/", "http://u:p@[::1]:8080", "socks5://h", "socks5h://u@h:1",
       "env", false, { url = "http://h" }, { url = "http://h", no_proxy = {} },
       { url = "socks5://h", no_proxy = { "a.test", ".b.test", "*.c.test:8080", "10.0.0.0/8",
@@ -45,12 +47,13 @@ describe("the option proxy", function()
 
   it("refuses everything else without showing the value", function()
     for _, value in ipairs {
-      "", "h:3128", "https://h", "ftp://h", "http://", "http://h:0", "http://h:70000",
+      "", "h:3128", "wss://h", "ftp://h", "http://", "http://h:0", "http://h:70000",
       "http://h/path", "http://h?q", "http://h#f", "http://secret%zz@h", "http://secret%00@h",
       "http://se%3Acret:x@h", "socks5://:secret@h", "socks5://u:" .. ("secret"):rep(50) .. "@h",
       5, true, {}, { url = 5 }, { url = "h" }, { url = "http://h", no_proxy = "x" },
       { url = "http://h", no_proxy = { "10.0.0.0/33" } }, { url = "http://h", no_proxy = { 5 } },
-      { url = "http://h", no = {} },
+      { url = "http://h", no = {} }, { url = "http://h", tls = {} }, { url = "https://h", tls = 5 },
+      { url = "https://h", tls = { ca = 5 } }, { url = "https://h", tls = { other = 5 } },
     } do
       local what = wrong_with(value)
       assert.is_string(what)
@@ -60,15 +63,29 @@ describe("the option proxy", function()
 
   it("is named when its value is refused", function()
     assert.error_matches(function() sluice.client { proxy = "ftp://h" } end,
-      "client: option 'proxy': URL of http:// or socks5://", 1, true)
-    assert.error_matches(function() sluice.client { proxy = { url = "x" } } end,
-      "client: option 'proxy.url': URL of a proxy (it has no scheme) expected", 1, true)
+      "client: option 'proxy': URL of http://, https:// or socks5://", 1, true)
+    for value, message in pairs {
+      [{ url = "x" }] = "'proxy.url': URL of a proxy (it has no scheme) expected",
+      [{ url = "https://h", tls = { min_version = "1.1" } }] =
+        "'proxy.tls.min_version': '1.2' or '1.3' expected, got string",
+      [{ url = "https://h", tls = { key_file = "x" } }] =
+        "'proxy.tls.key_file': cert_file beside it expected, got string",
+      [{ url = "http://h", tls = {} }] =
+        "'proxy.tls': URL of https:// beside it expected, got table",
+    } do
+      assert.error_matches(function() sluice.client { proxy = value } end,
+        "client: option " .. message, 1, true)
+    end
+    local unknown = { url = "https://h", tls = { x = 1 } }
+    assert.error_matches(function() sluice.client { proxy = unknown } end,
+      "client: unknown option 'proxy.tls.x'", 1, true)
   end)
 
   it("applies to http and https, but not to unix sockets", function()
     assert.equal("http://p:3128", choose("http://u:p@p:3128", "http://a.test/"))
     assert.equal("http://p:80", choose("http://p", "https://a.test/"))
     assert.equal("socks5://[::1]:1080", choose("socks5h://[::1]", "http://a.test/"))
+    assert.equal("https://p:443", choose("HTTPS://p", "http://a.test/"))
     assert.is_nil(choose("http://p", "http+unix://%2Fx/"))
     assert.is_nil(choose(false, "http://a.test/"))
     assert.is_nil(choose(nil, "http://a.test/"))
@@ -81,13 +98,111 @@ describe("the option proxy", function()
     assert.equal("p: ", made.password)
     assert.equal("", read("http://u@h").password)
     local keys, count = {}, 0
-    for _, url in ipairs { "http://h", "http://h:81", "http://g", "socks5://h:80", "http://u@h",
-      "http://u:p@h", "http://u:q@h", "http://v:p@h", "socks5://a:b:c@h", "socks5://a%3Ab:c@h" } do
+    for _, url in ipairs { "https://h:80", "http://h", "http://h:81", "http://g", "socks5://h:80",
+      "http://u@h", "http://u:p@h", "http://u:q@h", "http://v:p@h", "socks5://a:b:c@h",
+      "socks5://a%3Ab:c@h" } do
       assert.is_nil(keys[read(url).key], url)
       keys[read(url).key] = true
       count = count + 1
     end
-    assert.equal(10, count)
+    assert.equal(11, count)
+  end)
+
+  it("of a provider that is not in the build fails the client", function()
+    local client, message, err = sluice.client {
+      proxy = { url = "https://h", tls = { provider = "none" } },
+    }
+    assert.is_nil(client)
+    assert.equal("proxy: tls: provider 'none' is not in this build", message)
+    assert.equal("unsupported", err.code)
+  end)
+end)
+
+describe("a function as the option proxy", function()
+  local function client_with(f)
+    return assert(support.client { proxy = f, timeout = { connect = 5 } })
+  end
+
+  it("gets each URL without user info, and its answer is taken as the option is", function()
+    local asked = {}
+    local answers = {
+      ["http://a.test/x?y"] = "http://u:p@p:3128",
+      ["https://b.test:444/"] = { url = "https://p", no_proxy = { "c.test" } },
+      ["https://c.test/"] = { url = "https://p", no_proxy = { "c.test" } },
+      ["http://d.test/"] = false,
+    }
+    local function f(url)
+      asked[#asked + 1] = url
+      return answers[url]
+    end
+    assert.equal("http://p:3128", choose(f, "http://user:secret@a.test/x?y#z"))
+    assert.equal("https://p:443", choose(f, "https://b.test:444"))
+    assert.is_nil(choose(f, "https://c.test"))
+    assert.is_nil(choose(f, "http://d.test"))
+    assert.is_nil(choose(f, "http://e.test"))
+    assert.is_nil(choose(f, "http+unix://%2Fx/"))
+    assert.same({ "http://a.test/x?y", "https://b.test:444/", "https://c.test/", "http://d.test/",
+      "http://e.test/" }, asked)
+  end)
+
+  it("is asked for each sending, redirects among them", function()
+    local origin <close> = peer.listen {
+      script = { {
+        { "expect_until", "\r\n\r\n" },
+        { "send", "HTTP/1.1 302 Found\r\nLocation: /there\r\nContent-Length: 0\r\n\r\n" },
+        { "loop" },
+      } },
+    }
+    local p <close> = peer.listen {
+      script = { { { "expect_until", "\r\n\r\n" }, { "send", ok }, { "loop" } } },
+    }
+    local asked = {}
+    local client <close> = client_with(function(url)
+      asked[#asked + 1] = url
+      return #asked % 2 == 0 and p.url or nil
+    end)
+    for _ = 1, 2 do
+      local response <close> = assert(client:get(origin.url .. "/here"))
+      assert.equal(200, response.status)
+    end
+    assert.same({ origin.url .. "/here", origin.url .. "/there", origin.url .. "/here",
+      origin.url .. "/there" }, asked)
+    assert.matches("^GET " .. origin.url .. "/there HTTP", p:received(1))
+  end)
+
+  it("may wait", function()
+    local p <close> = peer.listen {
+      script = { { { "expect_until", "\r\n\r\n" }, { "send", ok }, { "loop" } } },
+    }
+    local client <close> = client_with(function()
+      sluice.sleep(0.001)
+      return p.url
+    end)
+    local response <close> = assert(client:get "http://www.test/")
+    assert.equal(200, response.status)
+  end)
+
+  it("raises what it raises, and for an answer that is no proxy", function()
+    local message = setmetatable({}, { __tostring = function() return "mine" end })
+    local client <close> = client_with(function() error(message) end)
+    local raised, err = pcall(client.get, client, "http://a.test/")
+    assert.is_false(raised)
+    assert.equal(message, err)
+    for answer, expected in pairs {
+      ["ftp://user:secret@p"] = "proxy, a function: its answer: URL of http://, https:// or "
+        .. "socks5://, false, nil or { url =, no_proxy = {...}, tls = {...} } "
+        .. "(its scheme is not http, https or socks5) expected",
+      [5] = "proxy, a function: its answer: URL of http://, https:// or socks5://, false, nil or "
+        .. "{ url =, no_proxy = {...}, tls = {...} } expected",
+      [{ url = "http://p", no = 1 }] = "proxy, a function: 'no': unknown",
+      [{ url = "p" }] = "proxy, a function: 'url': URL of a proxy (it has no scheme) expected",
+    } do
+      local own, text = pcall(client.get, client, "http://a.test/", {
+        proxy = function() return answer end,
+      })
+      assert.is_false(own)
+      assert.equal(expected, text)
+    end
   end)
 end)
 
@@ -97,6 +212,7 @@ describe("the environment", function()
       return with_environment(variables, function() return choose("env", url) end)
     end
     local both = { http_proxy = "http://a", https_proxy = "socks5://b:9" }
+    assert.equal("https://a:443", chosen({ http_proxy = "https://a" }, "http://x.test/"))
     assert.equal("http://a:80", chosen(both, "http://x.test/"))
     assert.equal("socks5://b:9", chosen(both, "https://x.test/"))
     assert.is_nil(chosen({ http_proxy = "http://a" }, "https://x.test/"))
@@ -113,7 +229,7 @@ describe("the environment", function()
 
   it("with an invalid value fails the client, and only the variable is named", function()
     for variable, value in pairs {
-      http_proxy = "https://secret@h", https_proxy = "http://u:secret@h:0",
+      http_proxy = "ftp://secret@h", https_proxy = "http://u:secret@h:0",
       all_proxy = "secret@/x", no_proxy = "10.0.0.0/64",
     } do
       local client, message, err = with_environment({ [variable] = value }, function()

@@ -185,6 +185,7 @@ static void read_origin(lua_State *L, struct sl_origin_options *options)
     options->proxy_port = (int)slb_field_size(L, "proxy_port", 0);
     options->proxy_user = slb_field_string(L, "proxy_user");
     options->proxy_password = slb_field_string(L, "proxy_password");
+    options->proxy_identity = slb_field_string(L, "proxy_identity");
     options->tunnel = find_tunnel(slb_field_string(L, "tunnel"));
     if (options->host == NULL || options->host[0] == '\0')
         luaL_error(L, "host: missing");
@@ -192,16 +193,32 @@ static void read_origin(lua_State *L, struct sl_origin_options *options)
         luaL_error(L, "identity: missing");
 }
 
+/* Reads the TLS context in a field, and keeps it as that value of the origin on
+ * top of the stack: the verify callback lives as long as origins that may call
+ * it. NULL: the field is nil. */
+static struct slb_tls_context *read_context(lua_State *L, const char *name,
+                                            int value)
+{
+    struct slb_tls_context *tls = NULL;
+
+    if (lua_getfield(L, 1, name) != LUA_TNIL)
+        tls = slb_check_tls_context(L, -1);
+    lua_setiuservalue(L, -2, value);
+    return tls;
+}
+
 /* connections:origin{ identity, host, port, address, unix_path, local_address,
- * tls, proxy_host, proxy_port, tunnel, proxy_user, proxy_password } -> origin |
- * nil, message, err The origin known by that identity, which also keys its TLS
- * sessions, or a new one; `tls` is a context. With a proxy its connections go
- * there; `tunnel` is "http" or "socks5", nil where the proxy itself answers. */
+ * tls, proxy_host, proxy_port, tunnel, proxy_user, proxy_password, proxy_tls,
+ * proxy_identity } -> origin | nil, message, err
+ * The origin known by that identity, which also keys its TLS sessions, or a new
+ * one; `tls` and `proxy_tls` are contexts. With a proxy its connections go there,
+ * by TLS of its own with `proxy_tls`, whose sessions `proxy_identity` keys;
+ * `tunnel` is "http" or "socks5", nil where the proxy itself answers. */
 static int connections_origin(lua_State *L)
 {
     struct slb_connections *connections;
     struct sl_origin_options options;
-    struct slb_tls_context *tls = NULL;
+    struct slb_tls_context *tls;
     struct slb_origin *handle;
     enum sl_status status;
 
@@ -209,15 +226,19 @@ static int connections_origin(lua_State *L)
     lua_settop(L, 2);
     lua_insert(L, 1); /* the option readers look at index 1 */
     read_origin(L, &options);
-    handle = slb_new(L, slb_origin_type, sizeof *handle, 1);
-    /* The verify callback lives as long as origins that may call it. */
-    if (lua_getfield(L, 1, "tls") != LUA_TNIL) {
-        tls = slb_check_tls_context(L, -1);
+    handle = slb_new(L, slb_origin_type, sizeof *handle, 2);
+    tls = read_context(L, "tls", 1);
+    if (tls != NULL) {
         options.provider = tls->provider;
         options.context = tls->context;
         options.verify_owner = tls->verifier;
     }
-    lua_setiuservalue(L, -2, 1);
+    tls = read_context(L, "proxy_tls", 2);
+    if (tls != NULL) {
+        options.proxy_provider = tls->provider;
+        options.proxy_context = tls->context;
+        options.proxy_verify_owner = tls->verifier;
+    }
     connections = check_connections(L, 2);
     status =
         sl_origin_find(connections->connections, &options, &handle->origin);

@@ -26,7 +26,7 @@ void sl_link_init(struct sl_link *link, struct sl_allocator *allocator,
 
 enum sl_status sl_link_secure(struct sl_link *link, struct sl_pool *pool,
                               const struct sl_tls_provider *provider,
-                              struct sl_tls_engine *engine)
+                              struct sl_tls_engine *engine, enum sl_stage stage)
 {
     struct sl_link_tls *tls = sl_allocate(link->allocator, sizeof *tls);
 
@@ -34,15 +34,19 @@ enum sl_status sl_link_secure(struct sl_link *link, struct sl_pool *pool,
         provider->engine_destroy(engine);
         return SL_MEMORY;
     }
+    tls->below = link->tls;
     tls->provider = provider;
     tls->engine = engine;
     sl_buffer_init(&tls->in, pool, SIZE_MAX);
     sl_buffer_init(&tls->out, pool, SIZE_MAX);
+    tls->stage = stage;
     tls->is_stuck = false;
     link->tls = tls;
     link->is_clean_end = false;
     return SL_OK;
 }
+
+/* ---- failures ---- */
 
 /* Fills the failure for an error of the transport itself. */
 static enum sl_status fail_transport(struct sl_link *link,
@@ -61,44 +65,190 @@ static enum sl_status fail_transport(struct sl_link *link,
                    sl_status_name(status));
 }
 
-/* Sends ciphertext until none is left. */
+/* A failure of an engine names the stage of its layer. */
+static enum sl_status fail_layer(const struct sl_link_tls *tls,
+                                 enum sl_status status,
+                                 struct sl_failure *failure)
+{
+    if (sl_is_failure(status) && failure->stage == SL_STAGE_TLS)
+        failure->stage = tls->stage;
+    return status;
+}
+
+/* ---- one layer over the next: NULL is the transport ---- */
+
+static enum sl_status send_through(struct sl_link *link,
+                                   struct sl_link_tls *tls,
+                                   const struct sl_view *views, size_t count,
+                                   size_t *sent, struct sl_failure *failure);
+static enum sl_status receive_through(struct sl_link *link,
+                                      struct sl_link_tls *tls,
+                                      struct sl_buffer *buffer, size_t want,
+                                      size_t *received,
+                                      struct sl_failure *failure);
+
+/* Sends ciphertext until none is left, here and below. */
 static enum sl_status flush_ciphertext(struct sl_link *link,
+                                       struct sl_link_tls *tls,
                                        struct sl_failure *failure)
 {
-    struct sl_buffer *out = &link->tls->out;
+    struct sl_buffer *out = &tls->out;
 
     while (out->length > 0) {
         struct sl_view views[FLUSH_VIEWS];
         size_t count = sl_buffer_views(out, views, FLUSH_VIEWS);
         size_t sent;
         enum sl_status status =
-            sl_transport_send(link->transport, views, count, &sent);
+            send_through(link, tls->below, views, count, &sent, failure);
 
-        if (status == SL_AGAIN)
-            return status;
-        if (status != SL_OK)
-            return fail_transport(link, status, failure);
         sl_buffer_consume(out, sent);
+        if (status != SL_OK)
+            return status;
     }
-    return SL_OK;
+    return tls->below == NULL ? SL_OK
+                              : flush_ciphertext(link, tls->below, failure);
 }
 
 /* Receives the ciphertext of about `want` bytes of content. */
-static enum sl_status receive_ciphertext(struct sl_link *link, size_t want,
+static enum sl_status receive_ciphertext(struct sl_link *link,
+                                         struct sl_link_tls *tls, size_t want,
                                          struct sl_failure *failure)
 {
     size_t received;
-    enum sl_status status = sl_transport_receive(
-        link->transport, &link->tls->in,
+    enum sl_status status = receive_through(
+        link, tls->below, &tls->in,
         want <= CIPHERTEXT_LITTLE ? CIPHERTEXT_LITTLE : CIPHERTEXT_WANT,
-        &received);
+        &received, failure);
 
-    if (sl_is_failure(status))
-        return fail_transport(link, status, failure);
     if (status == SL_OK)
-        link->tls->is_stuck = false;
+        tls->is_stuck = false;
     return status;
 }
+
+/* Encrypts some of `plain` to the tail of `out`. */
+static enum sl_status encrypt(struct sl_link *link, struct sl_link_tls *tls,
+                              struct sl_view plain, size_t *taken,
+                              struct sl_failure *failure)
+{
+    enum sl_status status;
+
+    for (;;) {
+        status = tls->provider->encrypt(tls->engine, plain, &tls->in, &tls->out,
+                                        taken, failure);
+        if (status != SL_AGAIN)
+            return fail_layer(tls, status, failure);
+        status = receive_ciphertext(link, tls, CIPHERTEXT_LITTLE, failure);
+        if (status == SL_END)
+            return sl_fail(failure, SL_CLOSED, SL_STAGE_NONE,
+                           "connection closed");
+        tls->is_stuck = status == SL_AGAIN;
+        if (status != SL_OK)
+            return status;
+    }
+}
+
+static enum sl_status send_through_tls(struct sl_link *link,
+                                       struct sl_link_tls *tls,
+                                       const struct sl_view *views,
+                                       size_t count, size_t *sent,
+                                       struct sl_failure *failure)
+{
+    enum sl_status status = flush_ciphertext(link, tls, failure);
+
+    if (status != SL_OK)
+        return status;
+    for (size_t i = 0; i < count; i++) {
+        size_t consumed = 0;
+
+        while (consumed < views[i].size && tls->out.length < CIPHERTEXT_WANT) {
+            struct sl_view rest =
+                sl_view(views[i].data + consumed, views[i].size - consumed);
+            size_t taken;
+
+            status = encrypt(link, tls, rest, &taken, failure);
+            if (sl_is_failure(status))
+                return status;
+            if (status == SL_AGAIN)
+                break;
+            consumed += taken;
+            *sent += taken;
+        }
+        if (consumed < views[i].size)
+            break;
+    }
+    if (tls->out.length > 0 || status == SL_OK)
+        status = flush_ciphertext(link, tls, failure);
+    return status == SL_AGAIN && *sent > 0 ? SL_OK : status;
+}
+
+static enum sl_status send_through(struct sl_link *link,
+                                   struct sl_link_tls *tls,
+                                   const struct sl_view *views, size_t count,
+                                   size_t *sent, struct sl_failure *failure)
+{
+    enum sl_status status;
+
+    *sent = 0;
+    if (tls != NULL)
+        return send_through_tls(link, tls, views, count, sent, failure);
+    status = sl_transport_send(link->transport, views, count, sent);
+    if (sl_is_failure(status))
+        return fail_transport(link, status, failure);
+    return status;
+}
+
+static enum sl_status receive_through_tls(struct sl_link *link,
+                                          struct sl_link_tls *tls,
+                                          struct sl_buffer *buffer, size_t want,
+                                          size_t *received,
+                                          struct sl_failure *failure)
+{
+    for (;;) {
+        size_t before = buffer->length;
+        struct sl_failure ignored;
+        enum sl_status status;
+
+        *received = 0;
+        if (tls->out.length > MOST_UNSENT &&
+            flush_ciphertext(link, tls, &ignored) == SL_AGAIN)
+            return SL_AGAIN;
+        status = tls->provider->decrypt(tls->engine, &tls->in, buffer, want,
+                                        &tls->out, failure);
+        /* Key updates and alerts; a peer that cannot be written to shows itself
+         * at the next send or receive. */
+        if (tls->out.length > 0)
+            flush_ciphertext(link, tls, &ignored);
+        *received = buffer->length - before;
+        if (*received > 0)
+            return SL_OK;
+        /* A clean end below this layer cuts this one off. */
+        if (status == SL_END && tls == link->tls)
+            link->is_clean_end = true;
+        if (status != SL_AGAIN)
+            return fail_layer(tls, status, failure);
+        status = receive_ciphertext(link, tls, want, failure);
+        if (status != SL_OK)
+            return status;
+    }
+}
+
+static enum sl_status receive_through(struct sl_link *link,
+                                      struct sl_link_tls *tls,
+                                      struct sl_buffer *buffer, size_t want,
+                                      size_t *received,
+                                      struct sl_failure *failure)
+{
+    enum sl_status status;
+
+    if (tls != NULL)
+        return receive_through_tls(link, tls, buffer, want, received, failure);
+    status = sl_transport_receive(link->transport, buffer, want, received);
+    if (sl_is_failure(status))
+        return fail_transport(link, status, failure);
+    return status;
+}
+
+/* ---- all layers ---- */
 
 enum sl_status sl_link_handshake(struct sl_link *link,
                                  struct sl_failure *failure)
@@ -111,38 +261,16 @@ enum sl_status sl_link_handshake(struct sl_link *link,
             tls->provider->handshake(tls->engine, &tls->in, &tls->out, failure);
         /* A failed handshake flushes, too: the alert says why. */
         enum sl_status flushed = flush_ciphertext(
-            link, sl_is_failure(status) ? &flush_failure : failure);
+            link, tls, sl_is_failure(status) ? &flush_failure : failure);
 
         if (sl_is_failure(status))
-            return status;
+            return fail_layer(tls, status, failure);
         if (status == SL_OK || sl_is_failure(flushed))
             return flushed;
-        status = receive_ciphertext(link, CIPHERTEXT_LITTLE, failure);
+        status = receive_ciphertext(link, tls, CIPHERTEXT_LITTLE, failure);
         if (status == SL_END)
-            return sl_fail(failure, SL_CLOSED, SL_STAGE_TLS,
+            return sl_fail(failure, SL_CLOSED, tls->stage,
                            "connection closed during the handshake");
-        if (status != SL_OK)
-            return status;
-    }
-}
-
-/* Encrypts some of `plain` to the tail of `out`. */
-static enum sl_status encrypt(struct sl_link *link, struct sl_view plain,
-                              size_t *taken, struct sl_failure *failure)
-{
-    struct sl_link_tls *tls = link->tls;
-    enum sl_status status;
-
-    for (;;) {
-        status = tls->provider->encrypt(tls->engine, plain, &tls->in, &tls->out,
-                                        taken, failure);
-        if (status != SL_AGAIN)
-            return status;
-        status = receive_ciphertext(link, CIPHERTEXT_LITTLE, failure);
-        if (status == SL_END)
-            return sl_fail(failure, SL_CLOSED, SL_STAGE_NONE,
-                           "connection closed");
-        tls->is_stuck = status == SL_AGAIN;
         if (status != SL_OK)
             return status;
     }
@@ -152,42 +280,7 @@ enum sl_status sl_link_send(struct sl_link *link, const struct sl_view *views,
                             size_t count, size_t *sent,
                             struct sl_failure *failure)
 {
-    struct sl_link_tls *tls = link->tls;
-    enum sl_status status;
-
-    *sent = 0;
-    if (tls == NULL) {
-        status = sl_transport_send(link->transport, views, count, sent);
-        if (sl_is_failure(status))
-            return fail_transport(link, status, failure);
-        return status;
-    }
-
-    status = flush_ciphertext(link, failure);
-    if (status != SL_OK)
-        return status;
-    for (size_t i = 0; i < count; i++) {
-        size_t consumed = 0;
-
-        while (consumed < views[i].size && tls->out.length < CIPHERTEXT_WANT) {
-            struct sl_view rest =
-                sl_view(views[i].data + consumed, views[i].size - consumed);
-            size_t taken;
-
-            status = encrypt(link, rest, &taken, failure);
-            if (sl_is_failure(status))
-                return status;
-            if (status == SL_AGAIN)
-                break;
-            consumed += taken;
-            *sent += taken;
-        }
-        if (consumed < views[i].size)
-            break;
-    }
-    if (tls->out.length > 0 || status == SL_OK)
-        status = flush_ciphertext(link, failure);
-    return status == SL_AGAIN && *sent > 0 ? SL_OK : status;
+    return send_through(link, link->tls, views, count, sent, failure);
 }
 
 enum sl_status sl_link_send_mapped(struct sl_link *link,
@@ -205,7 +298,8 @@ enum sl_status sl_link_send_mapped(struct sl_link *link,
 
 enum sl_status sl_link_flush(struct sl_link *link, struct sl_failure *failure)
 {
-    return link->tls == NULL ? SL_OK : flush_ciphertext(link, failure);
+    return link->tls == NULL ? SL_OK
+                             : flush_ciphertext(link, link->tls, failure);
 }
 
 enum sl_status sl_link_drain(struct sl_link *link, struct sl_failure *failure)
@@ -223,117 +317,109 @@ enum sl_status sl_link_receive(struct sl_link *link, struct sl_buffer *buffer,
                                size_t want, size_t *received,
                                struct sl_failure *failure)
 {
-    struct sl_link_tls *tls = link->tls;
-    enum sl_status status;
-
-    if (tls == NULL) {
-        status = sl_transport_receive(link->transport, buffer, want, received);
-        if (sl_is_failure(status))
-            return fail_transport(link, status, failure);
-        return status;
-    }
-
-    for (;;) {
-        size_t before = buffer->length;
-        struct sl_failure ignored;
-
-        *received = 0;
-        if (tls->out.length > MOST_UNSENT &&
-            flush_ciphertext(link, &ignored) == SL_AGAIN)
-            return SL_AGAIN;
-        status = tls->provider->decrypt(tls->engine, &tls->in, buffer, want,
-                                        &tls->out, failure);
-        /* Key updates and alerts; a peer that cannot be written to shows itself
-         * at the next send or receive. */
-        if (tls->out.length > 0)
-            flush_ciphertext(link, &ignored);
-        *received = buffer->length - before;
-        if (*received > 0)
-            return SL_OK;
-        if (status == SL_END) {
-            link->is_clean_end = true;
-            return SL_END;
-        }
-        if (status != SL_AGAIN)
-            return status;
-        status = receive_ciphertext(link, want, failure);
-        if (status != SL_OK)
-            return status;
-    }
+    return receive_through(link, link->tls, buffer, want, received, failure);
 }
 
-/* Opens records that arrived unrequested. False: they hold content, the peer's
- * end, or an incomplete record, which may become either. The engine may know of
- * an end that it has not reported yet. */
-static bool is_all_for_tls(struct sl_link *link)
+/* ---- between two uses ---- */
+
+/* Opens records that arrived unrequested; their content goes to `content`.
+ * False: they hold content, the peer's end, or an incomplete record, which may
+ * become either. The engine may know of an end that it has not reported yet. */
+static bool is_all_for_tls(struct sl_link *link, struct sl_link_tls *tls,
+                           struct sl_buffer *content)
 {
-    struct sl_link_tls *tls = link->tls;
-    struct sl_buffer content;
     struct sl_failure ignored;
     enum sl_status status;
 
-    sl_buffer_init(&content, tls->in.pool, SIZE_MAX);
-    status = tls->provider->decrypt(tls->engine, &tls->in, &content, 1,
+    status = tls->provider->decrypt(tls->engine, &tls->in, content, 1,
                                     &tls->out, &ignored);
-    sl_buffer_fini(&content);
     if (tls->out.length > 0)
-        flush_ciphertext(link, &ignored);
+        flush_ciphertext(link, tls, &ignored);
     return status == SL_AGAIN && tls->in.length == 0;
 }
 
-bool sl_link_is_quiet(struct sl_link *link)
+/* Content of a layer below is ciphertext of the next one, and perhaps a message
+ * for that one alone. */
+static bool is_quiet(struct sl_link *link, struct sl_link_tls *tls,
+                     struct sl_buffer *content)
 {
     struct sl_failure ignored;
 
-    if (link->tls == NULL)
+    if (tls == NULL)
         return sl_transport_is_quiet(link->transport);
-    for (int i = 0; i < NEWS_MOST && is_all_for_tls(link); i++) {
-        if (sl_transport_is_quiet(link->transport))
+    for (int i = 0; i < NEWS_MOST && is_all_for_tls(link, tls, content); i++) {
+        if (is_quiet(link, tls->below, &tls->in))
             return true;
-        if (receive_ciphertext(link, CIPHERTEXT_LITTLE, &ignored) != SL_OK)
+        if (tls->in.length == 0 &&
+            receive_ciphertext(link, tls, CIPHERTEXT_LITTLE, &ignored) != SL_OK)
             return false;
     }
     return false;
 }
 
-void sl_link_rest(struct sl_link *link)
+bool sl_link_is_quiet(struct sl_link *link)
 {
-    if (link->tls != NULL && link->tls->provider->rest != NULL)
-        link->tls->provider->rest(link->tls->engine);
+    struct sl_buffer content;
+    bool answer;
+
+    if (link->tls == NULL)
+        return sl_transport_is_quiet(link->transport);
+    sl_buffer_init(&content, link->tls->in.pool, SIZE_MAX);
+    answer = is_quiet(link, link->tls, &content);
+    sl_buffer_fini(&content);
+    return answer;
 }
 
-/* Sends an alert as far as that goes without waiting. */
-static void send_alert(struct sl_link *link)
+void sl_link_rest(struct sl_link *link)
 {
-    struct sl_buffer *out = &link->tls->out;
+    for (struct sl_link_tls *tls = link->tls; tls != NULL; tls = tls->below)
+        if (tls->provider->rest != NULL)
+            tls->provider->rest(tls->engine);
+}
+
+/* ---- the end ---- */
+
+/* Sends each layer's alert as far as that goes without waiting. */
+static void send_alerts(struct sl_link *link)
+{
     struct sl_failure ignored;
 
-    link->tls->provider->close(link->tls->engine, out);
-    if (flush_ciphertext(link, &ignored) != SL_AGAIN)
-        return;
-    while (out->length > 0) {
-        struct sl_view view = sl_buffer_peek(out);
+    for (struct sl_link_tls *tls = link->tls; tls != NULL; tls = tls->below) {
+        struct sl_buffer *out = &tls->out;
 
-        if (!sl_transport_send_last(link->transport, view))
-            return;
-        sl_buffer_consume(out, view.size);
+        tls->provider->close(tls->engine, out);
+        if (flush_ciphertext(link, tls, &ignored) != SL_AGAIN ||
+            tls->below != NULL)
+            continue;
+        while (out->length > 0) {
+            struct sl_view view = sl_buffer_peek(out);
+
+            if (!sl_transport_send_last(link->transport, view))
+                return;
+            sl_buffer_consume(out, view.size);
+        }
     }
+}
+
+static void remove_layer(struct sl_link *link)
+{
+    struct sl_link_tls *tls = link->tls;
+
+    link->tls = tls->below;
+    tls->provider->engine_destroy(tls->engine);
+    sl_buffer_fini(&tls->in);
+    sl_buffer_fini(&tls->out);
+    sl_free(link->allocator, tls, sizeof *tls);
 }
 
 void sl_link_close(struct sl_link *link, bool is_abort)
 {
-    struct sl_link_tls *tls = link->tls;
-
-    if (tls != NULL) {
-        /* RFC 9112 9.8: a closure alert before the connection is closed. */
-        if (!is_abort && !sl_transport_is_forked(link->transport))
-            send_alert(link);
-        tls->provider->engine_destroy(tls->engine);
-        sl_buffer_fini(&tls->in);
-        sl_buffer_fini(&tls->out);
-        sl_free(link->allocator, tls, sizeof *tls);
-        link->tls = NULL;
-    }
+    /* RFC 9112 9.8: a closure alert before the connection is closed. */
+    if (link->tls != NULL && !is_abort &&
+        !sl_transport_is_forked(link->transport))
+        send_alerts(link);
+    while (link->tls != NULL)
+        remove_layer(link);
     if (link->transport != NULL) {
         if (is_abort)
             sl_transport_abort(link->transport);

@@ -2,9 +2,13 @@
  *
  *   plain   [ transport ] <--------------------------> http
  *   TLS     [ transport ] <-> in/out <-> [ engine ] <-> http
+ *   TLS through a proxy's TLS
+ *           [ transport ] <-> in/out <-> [ engine ] <-> in/out <-> [ engine ]
+ *                                        of the proxy    <-> http
  *
- * The same calls and answers for both. A link owns its transport and engine;
- * the two ciphertext buffers are empty while nothing moves.
+ * The same calls and answers for all of them. A link owns its transport and its
+ * layers of TLS; the ciphertext buffers are empty while nothing moves. What a
+ * layer encrypts is content for the layer below it.
  */
 #ifndef SL_CONN_LINK_H
 #define SL_CONN_LINK_H
@@ -16,17 +20,19 @@
 #define SL_TURN_BUDGET ((size_t)1024 * 1024)
 
 struct sl_link_tls {
+    struct sl_link_tls *below; /* NULL: the transport */
     const struct sl_tls_provider *provider;
     struct sl_tls_engine *engine;
     struct sl_buffer in;  /* ciphertext received */
     struct sl_buffer out; /* ciphertext to send */
+    enum sl_stage stage;  /* that its failures name */
     bool is_stuck;        /* a send waits for bytes of the peer */
 };
 
 struct sl_link {
     struct sl_allocator *allocator;
     struct sl_transport *transport;
-    struct sl_link_tls *tls; /* NULL: plain */
+    struct sl_link_tls *tls; /* the uppermost layer; NULL: plain */
     bool is_clean_end;       /* the peer's end can be trusted */
 };
 
@@ -34,10 +40,12 @@ struct sl_link {
 void sl_link_init(struct sl_link *link, struct sl_allocator *allocator,
                   struct sl_transport *transport);
 
-/* Goes over to TLS: the handshake comes next. Adopts `engine`. SL_MEMORY. */
+/* Goes over to TLS, over the TLS that there is: the handshake comes next. Adopts
+ * `engine`; its failures will name `stage`. SL_MEMORY. */
 enum sl_status sl_link_secure(struct sl_link *link, struct sl_pool *pool,
                               const struct sl_tls_provider *provider,
-                              struct sl_tls_engine *engine);
+                              struct sl_tls_engine *engine,
+                              enum sl_stage stage);
 
 /* SL_OK: done and verified. SL_AGAIN: call again at can_send, can_receive. */
 enum sl_status sl_link_handshake(struct sl_link *link,
@@ -63,7 +71,20 @@ static inline bool sl_link_can_map(const struct sl_link *link)
  * sl_link_receive may notice. */
 static inline bool sl_link_is_stuck(const struct sl_link *link)
 {
-    return link->tls != NULL && link->tls->is_stuck;
+    for (const struct sl_link_tls *tls = link->tls; tls != NULL;
+         tls = tls->below)
+        if (tls->is_stuck)
+            return true;
+    return false;
+}
+/* Whether the transport has everything that was accepted. */
+static inline bool sl_link_is_flushed(const struct sl_link *link)
+{
+    for (const struct sl_link_tls *tls = link->tls; tls != NULL;
+         tls = tls->below)
+        if (tls->out.length > 0)
+            return false;
+    return true;
 }
 /* SL_OK: the transport has everything that was accepted. */
 enum sl_status sl_link_flush(struct sl_link *link, struct sl_failure *failure);
@@ -85,8 +106,8 @@ bool sl_link_is_quiet(struct sl_link *link);
 /* Nothing moves for a while: releases the memory that makes TLS quick. */
 void sl_link_rest(struct sl_link *link);
 
-/* Orderly close (with close_notify where it fits into the socket), or abort. In
- * a child of fork nothing is sent to the peer. */
+/* Orderly close (with each layer's close_notify where it fits into the socket),
+ * or abort. In a child of fork nothing is sent to the peer. */
 void sl_link_close(struct sl_link *link, bool is_abort);
 
 #endif

@@ -5,7 +5,7 @@
 #include <stddef.h>
 #include <string.h>
 
-enum phase { CONNECTING, TUNNELING, SECURING, OPEN, FAILED };
+enum phase { CONNECTING, GREETING, TUNNELING, SECURING, OPEN, FAILED };
 
 struct sl_opening {
     enum phase phase;
@@ -16,11 +16,8 @@ struct sl_opening {
     struct sl_tunnel *tunnel;       /* until it is through; NULL: none */
     struct sl_link link; /* its transport is NULL while it connects */
     struct sl_peer *peer;
-    const struct sl_tls_provider *provider;
-    struct sl_tls_context *context;
-    const char *host;
-    const char *identity;
-    void *verify_owner;
+    struct sl_opening_tls greeting; /* their texts stand behind the opening */
+    struct sl_opening_tls tls;
     struct sl_opening_deadlines deadlines;
     struct sl_timer timer; /* of the stages behind connecting */
     struct sl_opening_times times;
@@ -49,11 +46,16 @@ static void enter(struct sl_opening *opening, enum phase phase, int64_t timeout)
         sl_timer_arm(&opening->loop->timers, &opening->timer, now + timeout);
 }
 
-/* ---- TLS ---- */
+/* ---- TLS, with the proxy and with the peer ---- */
+
+static enum sl_stage stage_of(const struct sl_opening *opening)
+{
+    return opening->phase == GREETING ? SL_STAGE_PROXY : SL_STAGE_TLS;
+}
 
 static void fail_tls(struct sl_opening *opening)
 {
-    opening->failure.stage = SL_STAGE_TLS;
+    opening->failure.stage = stage_of(opening);
     end(opening, FAILED);
 }
 
@@ -74,6 +76,17 @@ static enum sl_status handshake(struct sl_opening *opening)
     return status;
 }
 
+static void greeted(struct sl_opening *opening);
+
+static enum sl_status note_peer(struct sl_opening *opening)
+{
+    const struct sl_link *link = &opening->link;
+    enum sl_status status = sl_peer_create(link->allocator, link->tls->provider,
+                                           link->tls->engine, &opening->peer);
+
+    return status == SL_OK ? status : fail_memory(opening);
+}
+
 static void advance_tls(struct sl_opening *opening)
 {
     enum sl_status status = handshake(opening);
@@ -84,34 +97,33 @@ static void advance_tls(struct sl_opening *opening)
     }
     if (status == SL_AGAIN)
         return;
-    if (status == SL_OK) {
-        const struct sl_link *link = &opening->link;
-
-        if (sl_peer_create(link->allocator, link->tls->provider,
-                           link->tls->engine, &opening->peer) != SL_OK)
-            status = fail_memory(opening);
-    }
+    if (status == SL_OK && opening->phase == SECURING)
+        status = note_peer(opening);
     if (status != SL_OK) {
         fail_tls(opening);
+        return;
+    }
+    if (opening->phase == GREETING) {
+        greeted(opening);
         return;
     }
     opening->times.secured = opening->loop->now;
     end(opening, OPEN);
 }
 
-static void secure(struct sl_opening *opening)
+/* Puts a layer of TLS over the link, in the phase that was entered. */
+static void secure(struct sl_opening *opening, const struct sl_opening_tls *tls)
 {
     struct sl_tls_engine *engine;
 
-    enter(opening, SECURING, opening->deadlines.tls);
-    if (opening->provider->engine_create(
-            opening->context, opening->pool, opening->host, opening->identity,
-            opening->verify_owner, &engine, &opening->failure) != SL_OK) {
+    if (tls->provider->engine_create(tls->context, opening->pool, tls->host,
+                                     tls->identity, tls->verify_owner, &engine,
+                                     &opening->failure) != SL_OK) {
         fail_tls(opening);
         return;
     }
-    if (sl_link_secure(&opening->link, opening->pool, opening->provider,
-                       engine) != SL_OK) {
+    if (sl_link_secure(&opening->link, opening->pool, tls->provider, engine,
+                       stage_of(opening)) != SL_OK) {
         fail_memory(opening);
         fail_tls(opening);
         return;
@@ -121,10 +133,12 @@ static void secure(struct sl_opening *opening)
 
 static void secure_or_end(struct sl_opening *opening)
 {
-    if (opening->provider != NULL)
-        secure(opening);
-    else
+    if (opening->tls.provider == NULL) {
         end(opening, OPEN);
+        return;
+    }
+    enter(opening, SECURING, opening->deadlines.tls);
+    secure(opening, &opening->tls);
 }
 
 /* ---- the tunnel ---- */
@@ -152,7 +166,25 @@ static void advance_tunnel(struct sl_opening *opening)
     secure_or_end(opening);
 }
 
-/* ---- what moves both ---- */
+/* The deadline of the proxy's stage began before. */
+static void tunnel_or_go_on(struct sl_opening *opening)
+{
+    if (opening->tunnel == NULL) {
+        secure_or_end(opening);
+        return;
+    }
+    opening->phase = TUNNELING;
+    advance_tunnel(opening);
+}
+
+static void greeted(struct sl_opening *opening)
+{
+    if (opening->tunnel == NULL)
+        opening->times.tunneled = opening->loop->now;
+    tunnel_or_go_on(opening);
+}
+
+/* ---- what moves them ---- */
 
 static void can_move(void *owner)
 {
@@ -160,7 +192,8 @@ static void can_move(void *owner)
 
     if (opening->phase == TUNNELING)
         advance_tunnel(opening);
-    else if (opening->phase == SECURING && !opening->is_in_engine)
+    else if ((opening->phase == GREETING || opening->phase == SECURING) &&
+             !opening->is_in_engine)
         advance_tls(opening);
 }
 
@@ -177,9 +210,11 @@ static void time_came(struct sl_timer *timer)
                 "tunnel not open within %g s",
                 (double)opening->deadlines.proxy / 1e9);
     else
-        sl_fail(&opening->failure, SL_TIMEOUT, SL_STAGE_TLS,
+        sl_fail(&opening->failure, SL_TIMEOUT, stage_of(opening),
                 "handshake not complete within %g s",
-                (double)opening->deadlines.tls / 1e9);
+                (double)(opening->phase == GREETING ? opening->deadlines.proxy
+                                                    : opening->deadlines.tls) /
+                    1e9);
     end(opening, FAILED);
 }
 
@@ -205,40 +240,77 @@ static void connected(void *owner)
     opening->connector = NULL;
     sl_transport_bind(transport, &events, opening);
     sl_link_init(&opening->link, opening->loop->allocator, transport);
-    if (opening->tunnel == NULL) {
+    if (opening->greeting.provider == NULL && opening->tunnel == NULL) {
         secure_or_end(opening);
         return;
     }
-    enter(opening, TUNNELING, opening->deadlines.proxy);
-    advance_tunnel(opening);
+    enter(opening, GREETING, opening->deadlines.proxy);
+    if (opening->greeting.provider != NULL)
+        secure(opening, &opening->greeting);
+    else
+        tunnel_or_go_on(opening);
 }
 
 /* ---- a life ---- */
 
-static char *copy_text(char **room, const char *text)
+static size_t text_size(const char *text)
 {
-    char *copy = *room;
-    size_t size = strlen(text) + 1;
+    return text != NULL ? strlen(text) + 1 : 0;
+}
 
+static const char *copy_text(char **room, const char *text)
+{
+    size_t size = text_size(text);
+    char *copy = *room;
+
+    if (text == NULL)
+        return NULL;
     memcpy(copy, text, size);
     *room += size;
     return copy;
 }
 
+/* A layer with the host that it verifies, or none. */
+static struct sl_opening_tls
+complete_layer(const struct sl_opening_tls *tls,
+               const struct sl_opening_options *options)
+{
+    struct sl_opening_tls layer = {0};
+
+    if (tls->provider == NULL)
+        return layer;
+    layer = *tls;
+    if (layer.host == NULL)
+        layer.host = options->connect.host;
+    return layer;
+}
+
+static void copy_layer(struct sl_opening_tls *layer, char **room)
+{
+    layer->host = copy_text(room, layer->host);
+    layer->identity = copy_text(room, layer->identity);
+    if (layer->provider != NULL)
+        layer->provider->context_retain(layer->context);
+}
+
+static void release_layer(const struct sl_opening_tls *layer)
+{
+    if (layer->provider != NULL)
+        layer->provider->context_release(layer->context);
+}
+
 static struct sl_opening *create(struct sl_loop *loop, struct sl_pool *pool,
                                  const struct sl_opening_options *options)
 {
-    const char *host =
-        options->host != NULL ? options->host : options->connect.host;
-    size_t size = sizeof(struct sl_opening);
-    struct sl_opening *opening;
+    struct sl_opening_tls greeting =
+        complete_layer(&options->greeting, options);
+    struct sl_opening_tls tls = complete_layer(&options->tls, options);
+    size_t size = sizeof(struct sl_opening) + text_size(greeting.host) +
+                  text_size(greeting.identity) + text_size(tls.host) +
+                  text_size(tls.identity);
+    struct sl_opening *opening = sl_allocate_zeroed(loop->allocator, size);
     char *room;
 
-    if (options->provider != NULL)
-        size += strlen(host) + 1;
-    if (options->provider != NULL && options->identity != NULL)
-        size += strlen(options->identity) + 1;
-    opening = sl_allocate_zeroed(loop->allocator, size);
     if (opening == NULL)
         return NULL;
     opening->size = size;
@@ -246,16 +318,11 @@ static struct sl_opening *create(struct sl_loop *loop, struct sl_pool *pool,
     opening->pool = pool;
     opening->deadlines = options->deadlines;
     sl_timer_init(&opening->timer, time_came);
-    if (options->provider == NULL)
-        return opening;
     room = (char *)(opening + 1);
-    opening->host = copy_text(&room, host);
-    if (options->identity != NULL)
-        opening->identity = copy_text(&room, options->identity);
-    opening->provider = options->provider;
-    opening->context = options->context;
-    opening->provider->context_retain(opening->context);
-    opening->verify_owner = options->verify_owner;
+    opening->greeting = greeting;
+    opening->tls = tls;
+    copy_layer(&opening->greeting, &room);
+    copy_layer(&opening->tls, &room);
     return opening;
 }
 
@@ -318,6 +385,7 @@ enum sl_stage sl_opening_stage(const struct sl_opening *opening)
     switch (opening->phase) {
     case CONNECTING:
         return sl_connect_stage(opening->connector);
+    case GREETING:
     case TUNNELING:
         return SL_STAGE_PROXY;
     case FAILED:
@@ -348,7 +416,7 @@ void sl_opening_destroy(struct sl_opening *opening)
     if (opening->link.transport != NULL)
         sl_link_close(&opening->link, true);
     sl_peer_release(opening->peer);
-    if (opening->provider != NULL)
-        opening->provider->context_release(opening->context);
+    release_layer(&opening->greeting);
+    release_layer(&opening->tls);
     sl_free(loop->allocator, opening, opening->size);
 }

@@ -1,14 +1,16 @@
 /* conn/opening.h - from a name or a path to a link that is ready for its protocol
  *
- *   CONNECTING -> TUNNELING -> SECURING -> OPEN
- *       \____________\____________\______-> FAILED
+ *   CONNECTING -> GREETING -> TUNNELING -> SECURING -> OPEN
+ *       \____________\____________\____________\______-> FAILED
  *
  * in:  conn/connection.c, conn/channel.c
  * below: io/connect.c, conn/tunnel.c, conn/link.c
  *
- * Resolves, connects, tunnels where a proxy is given, and secures where a TLS
- * provider is given. Each stage has its deadline and its timing. An opening
- * belongs to its owner, which takes the link out of it and destroys it.
+ * Resolves, connects, greets a proxy that speaks TLS itself, tunnels where a
+ * tunnel is given, and secures where a TLS provider is given. Each stage has its
+ * deadline and its timing; greeting and tunneling are one stage, that of the
+ * proxy. An opening belongs to its owner, which takes the link out of it and
+ * destroys it.
  */
 #ifndef SL_CONN_OPENING_H
 #define SL_CONN_OPENING_H
@@ -26,16 +28,22 @@ struct sl_opening_deadlines {
     int64_t tls;
 };
 
+/* One layer of TLS, and whom it meets. */
+struct sl_opening_tls {
+    const struct sl_tls_provider *provider; /* NULL: no such layer */
+    struct sl_tls_context *context;         /* retained while it opens */
+    const char *host;                       /* to verify; NULL: connect.host */
+    const char *identity;                   /* of its sessions */
+    void *verify_owner;
+};
+
 struct sl_opening_options {
     struct sl_connect_options connect; /* its timeouts are not read */
     struct sl_opening_deadlines deadlines;
-    const struct sl_tunnel_class *tunnel;   /* through `connect`; NULL: none */
-    struct sl_tunnel_target target;         /* of the tunnel */
-    const struct sl_tls_provider *provider; /* NULL: plain */
-    struct sl_tls_context *context;         /* retained while it opens */
-    const char *host;                       /* to verify; NULL: connect.host */
-    const char *identity;                   /* of TLS sessions */
-    void *verify_owner;
+    struct sl_opening_tls greeting;       /* with the proxy at `connect` */
+    const struct sl_tunnel_class *tunnel; /* through `connect`; NULL: none */
+    struct sl_tunnel_target target;       /* of the tunnel */
+    struct sl_opening_tls tls;            /* with the peer at its end */
 };
 
 /* Points in time, sl_clock_now; 0: not reached. */
@@ -43,7 +51,7 @@ struct sl_opening_times {
     int64_t began;
     int64_t resolved;
     int64_t connected;
-    int64_t tunneled;
+    int64_t tunneled; /* or greeted, if nothing else is asked of the proxy */
     int64_t secured;
 };
 
@@ -59,7 +67,7 @@ enum sl_status sl_opening_begin(struct sl_loop *loop, struct sl_pool *pool,
                                 struct sl_opening **opening,
                                 struct sl_failure *failure);
 
-/* After `done`. SL_OK moves the link and the peer (NULL: plain) to the caller,
+/* After `done`. SL_OK moves the link and the peer (of `tls`, or NULL) to the caller,
  * which binds the link's transport; else `failure` (codes resolve, connect,
  * proxy, tls, closed, timeout, memory). */
 enum sl_status sl_opening_result(struct sl_opening *opening,

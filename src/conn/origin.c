@@ -400,6 +400,7 @@ static enum sl_status copy_texts(struct sl_origin *origin,
         {options->proxy_host, &origin->proxy_host},
         {options->proxy_user, &origin->proxy_user},
         {options->proxy_password, &origin->proxy_password},
+        {options->proxy_identity, &origin->proxy_identity},
     };
 
     for (size_t i = 0; i < sizeof texts / sizeof *texts; i++)
@@ -409,12 +410,26 @@ static enum sl_status copy_texts(struct sl_origin *origin,
     return SL_OK;
 }
 
+static void retain_context(const struct sl_tls_provider *provider,
+                           struct sl_tls_context *context)
+{
+    if (context != NULL)
+        provider->context_retain(context);
+}
+
+static void release_context(const struct sl_tls_provider *provider,
+                            struct sl_tls_context *context)
+{
+    if (context != NULL)
+        provider->context_release(context);
+}
+
 static void destroy(struct sl_origin *origin)
 {
     struct sl_allocator *allocator = origin->connections->allocator;
 
-    if (origin->context != NULL)
-        origin->provider->context_release(origin->context);
+    release_context(origin->provider, origin->context);
+    release_context(origin->proxy_provider, origin->proxy_context);
     free_text(allocator, origin->key);
     free_text(allocator, origin->host);
     free_text(allocator, origin->address);
@@ -423,6 +438,7 @@ static void destroy(struct sl_origin *origin)
     free_text(allocator, origin->proxy_host);
     free_text(allocator, origin->proxy_user);
     free_text(allocator, origin->proxy_password);
+    free_text(allocator, origin->proxy_identity);
     sl_free(allocator, origin, sizeof *origin);
 }
 
@@ -439,13 +455,15 @@ static enum sl_status create(struct sl_connections *connections,
     created->port = options->port;
     created->proxy_port = options->proxy_port;
     created->tunnel = options->tunnel;
+    created->proxy_provider = options->proxy_provider;
+    created->proxy_context = options->proxy_context;
+    created->proxy_verify_owner = options->proxy_verify_owner;
     created->provider = options->provider;
+    created->context = options->context;
     created->verify_owner = options->verify_owner;
     sl_timer_init(&created->turn, turn_came);
-    if (options->context != NULL) {
-        created->context = options->context;
-        options->provider->context_retain(options->context);
-    }
+    retain_context(created->proxy_provider, created->proxy_context);
+    retain_context(created->provider, created->context);
     if (copy_texts(created, options) != SL_OK ||
         sl_directory_add(&connections->directory, &created->entry,
                          sl_view(created->key, strlen(created->key))) !=

@@ -29,6 +29,10 @@ struct sl_origin_options {
     const struct sl_tunnel_class *tunnel; /* through the proxy; NULL: none */
     const char *proxy_user; /* authenticates at the proxy; NULL: no user */
     const char *proxy_password;
+    const char *proxy_identity; /* of TLS sessions with the proxy */
+    const struct sl_tls_provider *proxy_provider; /* NULL: it speaks no TLS */
+    struct sl_tls_context *proxy_context;         /* retained */
+    void *proxy_verify_owner;
     const struct sl_tls_provider *provider; /* NULL: plain */
     struct sl_tls_context *context;         /* retained */
     void *verify_owner;
@@ -84,6 +88,10 @@ struct sl_origin {
     const struct sl_tunnel_class *tunnel;
     char *proxy_user;
     char *proxy_password;
+    char *proxy_identity;
+    const struct sl_tls_provider *proxy_provider;
+    struct sl_tls_context *proxy_context;
+    void *proxy_verify_owner;
     const struct sl_tls_provider *provider;
     struct sl_tls_context *context;
     void *verify_owner;

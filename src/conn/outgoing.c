@@ -290,8 +290,7 @@ bool sl_outgoing_is_sent(const struct sl_outgoing *outgoing,
     if (sl_outgoing_is_over(outgoing))
         return outgoing->phase == SL_OUTGOING_SENT;
     return outgoing->head_sent == outgoing->head->filled &&
-           sl_upload_is_over(&outgoing->upload) &&
-           (link->tls == NULL || link->tls->out.length == 0);
+           sl_upload_is_over(&outgoing->upload) && sl_link_is_flushed(link);
 }
 
 bool sl_outgoing_is_replayable(const struct sl_outgoing *outgoing)

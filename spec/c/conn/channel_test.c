@@ -30,7 +30,7 @@ static enum sl_status talk_open(struct talk *talk,
         .connect.mode = manner->mode,
         .connect.backend = manner->backend,
         .deadlines.tls = talk->tls_timeout != 0 ? talk->tls_timeout : SL_SECOND,
-        .identity = "x"};
+        .tls.identity = "x"};
     struct sl_tls_options tls = {.verifies = true, .verify = talk->verify};
     struct sl_failure failure;
     enum sl_status status = SL_OK;
@@ -43,10 +43,10 @@ static enum sl_status talk_open(struct talk *talk,
     sl_buffer_init(&talk->buffer, &talk->world.pool, SIZE_MAX);
     talk->listener = peer_listen(4, &options.connect.port);
     if (is_secure) {
-        options.provider = &framed_provider;
+        options.tls.provider = &framed_provider;
         status = framed_provider.context_create(allocator, &tls, &talk->context,
                                                 &failure);
-        options.context = talk->context;
+        options.tls.context = talk->context;
     }
     if (status == SL_OK)
         status = sl_channel_create(&talk->world.loop, &talk->world.pool,

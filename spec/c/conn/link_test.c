@@ -4,6 +4,9 @@
 #include "spec/c/io/world.h"
 #include "spec/c/tls/framed.h"
 
+/* The layers of TLS of a link. */
+enum layers { PLAIN, TLS, TLS_IN_TLS };
+
 /* A link over one end of a socket pair; the test is the other end. */
 struct pair {
     struct world world;
@@ -14,28 +17,32 @@ struct pair {
     int peer;
 };
 
-static enum sl_status secure(struct pair *pair)
+static enum sl_status add_layer(struct pair *pair, enum sl_stage stage)
 {
-    struct sl_tls_options options = {.verifies = true};
     struct sl_tls_engine *engine;
     struct sl_failure failure;
-    enum sl_status status;
+    enum sl_status status = framed_provider.engine_create(
+        pair->context, &pair->world.pool, "host.test", "x", NULL, &engine,
+        &failure);
 
-    status = framed_provider.context_create(pair->world.allocator, &options,
-                                            &pair->context, &failure);
-    if (status == SL_OK)
-        status = framed_provider.engine_create(pair->context, &pair->world.pool,
-                                               "host.test", "x", NULL, &engine,
-                                               &failure);
     if (status == SL_OK)
         status = sl_link_secure(&pair->link, &pair->world.pool,
-                                &framed_provider, engine);
+                                &framed_provider, engine, stage);
     return status;
+}
+
+static enum sl_status make_context(struct pair *pair)
+{
+    struct sl_tls_options options = {.verifies = true};
+    struct sl_failure failure;
+
+    return framed_provider.context_create(pair->world.allocator, &options,
+                                          &pair->context, &failure);
 }
 
 static enum sl_status pair_open(struct pair *pair,
                                 struct sl_allocator *allocator,
-                                const struct manner *manner, bool is_secure)
+                                const struct manner *manner, enum layers layers)
 {
     struct sl_pool_options pool = {
         .mode = SL_POOL_DIRECT, .segment_size = 23, .spare_limit = SIZE_MAX};
@@ -58,7 +65,10 @@ static enum sl_status pair_open(struct pair *pair,
         return status;
     sl_link_init(&pair->link, allocator, transport);
     pair->is_open = true;
-    return is_secure ? secure(pair) : SL_OK;
+    status = layers > PLAIN ? make_context(pair) : SL_OK;
+    if (status == SL_OK && layers > PLAIN)
+        status = add_layer(pair, layers > TLS ? SL_STAGE_PROXY : SL_STAGE_TLS);
+    return status;
 }
 
 static void pair_close(struct pair *pair)
@@ -74,10 +84,10 @@ static void pair_close(struct pair *pair)
 }
 
 static void pair_init(struct pair *pair, const struct manner *manner,
-                      bool is_secure)
+                      enum layers layers)
 {
     test_allocator_init(&pair->world.own);
-    REQUIRE(pair_open(pair, &pair->world.own.base, manner, is_secure) == SL_OK);
+    REQUIRE(pair_open(pair, &pair->world.own.base, manner, layers) == SL_OK);
 }
 
 static void pair_fini(struct pair *pair)
@@ -166,7 +176,7 @@ static void plain(const struct manner *manner)
     size_t received;
     char bytes[64];
 
-    pair_init(&pair, manner, false);
+    pair_init(&pair, manner, PLAIN);
     CHECK_INT(send_all(&pair, SL_VIEW("question")), SL_OK);
     world_settle(&pair.world);
     for (int i = 0; i < 1000 && recv(pair.peer, bytes, 8, MSG_PEEK) != 8; i++)
@@ -194,7 +204,7 @@ static void ends(const struct manner *manner)
     size_t received;
 
     for (int is_clean = 0; is_clean < 2; is_clean++) {
-        pair_init(&pair, manner, true);
+        pair_init(&pair, manner, TLS);
         REQUIRE(peer_frame(&pair, 'W', ""));
         CHECK_INT(handshake(&pair), SL_OK);
         CHECK_INT(handshake(&pair), SL_OK);
@@ -241,7 +251,7 @@ static void sends_at_once(const struct manner *manner)
     struct pair pair;
     size_t sent;
 
-    pair_init(&pair, manner, true);
+    pair_init(&pair, manner, TLS);
     REQUIRE(peer_frame(&pair, 'W', ""));
     CHECK_INT(handshake(&pair), SL_OK);
     world_settle(&pair.world);
@@ -266,7 +276,7 @@ TEST("sends what it has encrypted by one call")
 
 static void greet(struct pair *pair, const struct manner *manner)
 {
-    pair_init(pair, manner, true);
+    pair_init(pair, manner, TLS);
     REQUIRE(peer_frame(pair, 'W', ""));
     CHECK_INT(handshake(pair), SL_OK);
 }
@@ -419,7 +429,7 @@ TEST("does not gather answers for a peer that sends and does not read")
 static void whole_life(struct sl_allocator *allocator, void *argument)
 {
     struct pair pair;
-    enum sl_status status = pair_open(&pair, allocator, argument, true);
+    enum sl_status status = pair_open(&pair, allocator, argument, TLS);
     size_t received;
 
     if (status == SL_MISUSE)
@@ -439,6 +449,233 @@ TEST("survives every failed allocation")
     struct manner manner = {SL_TRANSPORT_STREAM, sl_backend_find("poll")};
 
     test_each_failure(whole_life, &manner);
+}
+
+/* ---- TLS in TLS ---- */
+
+/* A frame of the inner layer, in pieces of `size` bytes, each in a frame of the
+ * outer one. */
+static bool peer_inner(struct pair *pair, char kind, const char *content,
+                       size_t size)
+{
+    struct sl_buffer wire;
+    char bytes[256];
+    size_t length;
+    enum sl_status status;
+
+    sl_buffer_init(&wire, &pair->world.pool, SIZE_MAX);
+    status = framed_put(&wire, kind, sl_view(content, strlen(content)));
+    length = sl_buffer_copy_out(&wire, 0, bytes, sizeof bytes);
+    sl_buffer_reset(&wire);
+    for (size_t i = 0; i < length && status == SL_OK; i += size)
+        status = framed_put(
+            &wire, 'D',
+            sl_view(bytes + i, length - i < size ? length - i : size));
+    length = sl_buffer_copy_out(&wire, 0, bytes, sizeof bytes);
+    sl_buffer_fini(&wire);
+    if (status == SL_OK)
+        REQUIRE(send(pair->peer, bytes, length, MSG_NOSIGNAL) ==
+                (ssize_t)length);
+    return status == SL_OK;
+}
+
+/* Both handshakes; the peer greets by frames in pieces of `size`. */
+static enum sl_status greet_both(struct pair *pair, size_t size)
+{
+    enum sl_status status = SL_MEMORY;
+
+    if (peer_frame(pair, 'W', ""))
+        status = handshake(pair);
+    if (status == SL_OK)
+        status = add_layer(pair, SL_STAGE_TLS);
+    if (status == SL_OK && !peer_inner(pair, 'W', "", size))
+        status = SL_MEMORY;
+    return status == SL_OK ? handshake(pair) : status;
+}
+
+/* The next frame that the client sent, of either layer. */
+struct heard {
+    struct sl_buffer outer;
+    struct sl_buffer inner;
+};
+
+static void hear_frame(struct pair *pair, struct heard *heard, bool is_inner,
+                       char kind, const char *content)
+{
+    int64_t until = sl_clock_now() + PATIENCE;
+    char bytes[512];
+    char got = 0;
+    size_t size = 0;
+
+    for (;;) {
+        ssize_t n;
+
+        if (is_inner && framed_take(&heard->inner, &got, bytes, sizeof bytes,
+                                    &size) == SL_OK)
+            break;
+        if (framed_take(&heard->outer, &got, bytes, sizeof bytes, &size) ==
+            SL_OK) {
+            if (!is_inner)
+                break;
+            CHECK_INT(got, 'D');
+            sl_buffer_append(&heard->inner, sl_view(bytes, size));
+            continue;
+        }
+        REQUIRE(sl_clock_now() < until);
+        n = recv(pair->peer, bytes, sizeof bytes, MSG_DONTWAIT);
+        if (n > 0)
+            sl_buffer_append(&heard->outer, sl_view(bytes, (size_t)n));
+        else if (pair->is_open)
+            CHECK_INT(sl_loop_step(&pair->world.loop, SL_MILLISECOND), SL_OK);
+    }
+    CHECK_INT(got, kind);
+    CHECK_BYTES(bytes, size, content, strlen(content));
+}
+
+static void converse(const struct manner *manner)
+{
+    for (size_t piece = 1; piece < 12; piece++) {
+        struct pair pair;
+        struct heard heard;
+        size_t received;
+
+        test_note("%s, pieces of %zu", manner->backend->name, piece);
+        pair_init(&pair, manner, TLS_IN_TLS);
+        sl_buffer_init(&heard.outer, &pair.world.pool, SIZE_MAX);
+        sl_buffer_init(&heard.inner, &pair.world.pool, SIZE_MAX);
+        REQUIRE(greet_both(&pair, piece) == SL_OK);
+        hear_frame(&pair, &heard, false, 'H', "host.test");
+        hear_frame(&pair, &heard, true, 'H', "host.test");
+        CHECK(!sl_link_can_map(&pair.link));
+        CHECK_INT(send_all(&pair, SL_VIEW("question")), SL_OK);
+        CHECK(sl_link_is_flushed(&pair.link));
+        hear_frame(&pair, &heard, true, 'D', "question");
+        REQUIRE(peer_inner(&pair, 'D', "ans", piece));
+        REQUIRE(peer_inner(&pair, 'K', "", piece));
+        REQUIRE(peer_frame(&pair, 'K', ""));
+        REQUIRE(peer_inner(&pair, 'D', "wer", piece));
+        while (pair.buffer.length < 6 && receive(&pair, &received) == SL_OK)
+            CHECK(received > 0);
+        check_buffer(&pair, "answer");
+        /* What one layer answers goes through the other. */
+        REQUIRE(peer_inner(&pair, 'Q', "", piece));
+        CHECK_INT(receive_once(&pair), SL_AGAIN);
+        for (int i = 0; i < 50; i++) {
+            CHECK_INT(sl_loop_step(&pair.world.loop, SL_MILLISECOND), SL_OK);
+            CHECK_INT(receive_once(&pair), SL_AGAIN);
+        }
+        hear_frame(&pair, &heard, true, 'A', "");
+        sl_link_rest(&pair.link);
+        pair.is_open = false;
+        sl_link_close(&pair.link, false);
+        world_settle(&pair.world);
+        hear_frame(&pair, &heard, true, 'C', "");
+        hear_frame(&pair, &heard, false, 'C', "");
+        sl_buffer_fini(&heard.outer);
+        sl_buffer_fini(&heard.inner);
+        pair_fini(&pair);
+    }
+}
+
+TEST("TLS goes through the TLS of a proxy, however it is cut")
+{
+    each_manner(converse);
+}
+
+/* The end of the inner layer is the peer's; the outer one is the proxy's. */
+static void inner_ends(const struct manner *manner)
+{
+    for (int is_clean = 0; is_clean < 2; is_clean++) {
+        struct pair pair;
+        size_t received;
+
+        pair_init(&pair, manner, TLS_IN_TLS);
+        REQUIRE(greet_both(&pair, 64) == SL_OK);
+        REQUIRE(peer_inner(&pair, 'D', "content", 64));
+        if (is_clean)
+            REQUIRE(peer_inner(&pair, 'C', "", 64));
+        REQUIRE(peer_frame(&pair, 'C', ""));
+        while (pair.buffer.length < 7 && receive(&pair, &received) == SL_OK)
+            CHECK(received > 0);
+        check_buffer(&pair, "content");
+        CHECK_INT(receive(&pair, &received), SL_END);
+        CHECK_INT(pair.link.is_clean_end, is_clean);
+        pair_fini(&pair);
+    }
+}
+
+TEST("a proxy's clean end is not that of the peer behind it")
+{
+    each_manner(inner_ends);
+}
+
+static enum sl_stage failed_stage(const struct manner *manner, bool is_inner,
+                                  bool is_late)
+{
+    struct sl_failure failure = {0};
+    struct pair pair;
+    enum sl_status status;
+    int64_t until = sl_clock_now() + PATIENCE;
+    size_t received;
+
+    pair_init(&pair, manner, TLS_IN_TLS);
+    if (is_late || is_inner)
+        REQUIRE(peer_frame(&pair, 'W', "") && handshake(&pair) == SL_OK);
+    if (is_late || is_inner)
+        REQUIRE(add_layer(&pair, SL_STAGE_TLS) == SL_OK);
+    if (is_late)
+        REQUIRE(peer_inner(&pair, 'W', "", 64) && handshake(&pair) == SL_OK);
+    if (is_inner)
+        REQUIRE(peer_inner(&pair, 'X', "no", 64));
+    else
+        REQUIRE(peer_frame(&pair, 'X', "no"));
+    do {
+        status = is_late ? sl_link_receive(&pair.link, &pair.buffer, 1,
+                                           &received, &failure)
+                         : sl_link_handshake(&pair.link, &failure);
+        if (status == SL_AGAIN)
+            CHECK_INT(sl_loop_step(&pair.world.loop, SL_MILLISECOND), SL_OK);
+    } while (status == SL_AGAIN && sl_clock_now() < until);
+    CHECK_INT(status, SL_TLS);
+    pair_fini(&pair);
+    return failure.stage;
+}
+
+TEST("a failure names the stage of its layer")
+{
+    struct manner manner = {SL_TRANSPORT_STREAM, sl_backend_find("poll")};
+
+    CHECK_INT(failed_stage(&manner, false, false), SL_STAGE_PROXY);
+    CHECK_INT(failed_stage(&manner, true, false), SL_STAGE_TLS);
+    CHECK_INT(failed_stage(&manner, false, true), SL_STAGE_PROXY);
+    CHECK_INT(failed_stage(&manner, true, true), SL_STAGE_TLS);
+}
+
+static void whole_inner_life(struct sl_allocator *allocator, void *argument)
+{
+    struct pair pair;
+    enum sl_status status = pair_open(&pair, allocator, argument, TLS_IN_TLS);
+    size_t received;
+
+    if (status == SL_MISUSE)
+        return;
+    if (status == SL_OK)
+        status = greet_both(&pair, 64);
+    if (status == SL_OK)
+        status = send_all(&pair, SL_VIEW("question"));
+    if (status == SL_OK && peer_inner(&pair, 'D', "answer", 64))
+        status = receive(&pair, &received);
+    if (status == SL_OK)
+        sl_link_is_quiet(&pair.link);
+    CHECK(status == SL_OK || test_allocator_has_failed(allocator));
+    pair_close(&pair);
+}
+
+TEST("TLS in TLS survives every failed allocation")
+{
+    struct manner manner = {SL_TRANSPORT_STREAM, sl_backend_find("poll")};
+
+    test_each_failure(whole_inner_life, &manner);
 }
 
 /* ---- quiet ---- */
@@ -470,9 +707,18 @@ static bool is_quiet_now(struct pair *pair, const struct manner *manner,
 
 /* What the peer says, and whether a request may follow. */
 struct saying {
-    const char *kinds; /* frames; lower case: half of one */
+    const char *kinds; /* frames; lower case: half of one; inner ones as Ek, Ed,
+                        * Ec, and Eh: half of one */
     bool ends;         /* then it closes */
     bool is_quiet;
+};
+
+static const struct saying sayings_in_tls[] = {
+    {"", false, true},    {"K", false, true},    {"Ek", false, true},
+    {"KEk", false, true}, {"EkK", false, true},  {"Ed", false, false},
+    {"Eh", false, false}, {"Ec", false, false},  {"EkEd", false, false},
+    {"C", false, false},  {"EkC", false, false}, {"", true, false},
+    {"Ek", true, false},
 };
 
 static const struct saying sayings[] = {
@@ -485,7 +731,15 @@ static const struct saying sayings[] = {
 static void peer_says(struct pair *pair, const struct saying *saying)
 {
     for (const char *kind = saying->kinds; *kind != '\0'; kind++) {
-        if (*kind >= 'a')
+        if (*kind == 'E') {
+            kind++;
+            if (*kind == 'h')
+                REQUIRE(send(pair->peer, "D\0\4\x1eZ\x5f;", 7, MSG_NOSIGNAL) ==
+                        7);
+            else
+                REQUIRE(peer_inner(pair, (char)(*kind - 'a' + 'A'),
+                                   *kind == 'd' ? "x" : "", 64));
+        } else if (*kind >= 'a')
             REQUIRE(send(pair->peer, "D\0\5a", 4, MSG_NOSIGNAL) == 4);
         else
             REQUIRE(peer_frame(pair, *kind, *kind == 'D' ? "x" : ""));
@@ -498,34 +752,45 @@ static void peer_says(struct pair *pair, const struct saying *saying)
 
 static void open_secure(struct pair *pair, const struct manner *manner)
 {
-    pair_init(pair, manner, true);
+    pair_init(pair, manner, TLS);
     REQUIRE(peer_frame(pair, 'W', ""));
     REQUIRE(handshake(pair) == SL_OK);
 }
 
+static void say_one(const struct manner *manner, const struct saying *saying,
+                    enum layers layers)
+{
+    static struct pair pair;
+    struct sl_transport *transport;
+
+    if (layers == TLS) {
+        open_secure(&pair, manner);
+    } else {
+        pair_init(&pair, manner, layers);
+        REQUIRE(greet_both(&pair, 64) == SL_OK);
+    }
+    transport = pair.link.transport;
+    test_note("%s, \"%s\"%s", manner->backend->name, saying->kinds,
+              saying->ends ? " and the end" : "");
+    CHECK_INT(sl_transport_watch(transport), SL_AGAIN);
+    peer_says(&pair, saying);
+    CHECK_INT(is_quiet_now(&pair, manner, saying->is_quiet), saying->is_quiet);
+    if (saying->is_quiet) {
+        /* Watched again it keeps nobody waiting. */
+        CHECK_INT(sl_transport_watch(transport), SL_AGAIN);
+        if (manner->backend->tells_all) /* else the greeting may be one */
+            CHECK_INT(pair.world.loop.operations, 0);
+        CHECK(is_quiet_now(&pair, manner, true));
+    }
+    pair_fini(&pair);
+}
+
 static void say_while_idle(const struct manner *manner)
 {
-    for (size_t i = 0; i < sizeof sayings / sizeof *sayings; i++) {
-        static struct pair pair;
-        struct sl_transport *transport;
-
-        open_secure(&pair, manner);
-        transport = pair.link.transport;
-        test_note("%s, \"%s\"%s", manner->backend->name, sayings[i].kinds,
-                  sayings[i].ends ? " and the end" : "");
-        CHECK_INT(sl_transport_watch(transport), SL_AGAIN);
-        peer_says(&pair, &sayings[i]);
-        CHECK_INT(is_quiet_now(&pair, manner, sayings[i].is_quiet),
-                  sayings[i].is_quiet);
-        if (sayings[i].is_quiet) {
-            /* Watched again it keeps nobody waiting. */
-            CHECK_INT(sl_transport_watch(transport), SL_AGAIN);
-            if (manner->backend->tells_all) /* else the greeting may be one */
-                CHECK_INT(pair.world.loop.operations, 0);
-            CHECK(is_quiet_now(&pair, manner, true));
-        }
-        pair_fini(&pair);
-    }
+    for (size_t i = 0; i < sizeof sayings / sizeof *sayings; i++)
+        say_one(manner, &sayings[i], TLS);
+    for (size_t i = 0; i < sizeof sayings_in_tls / sizeof *sayings_in_tls; i++)
+        say_one(manner, &sayings_in_tls[i], TLS_IN_TLS);
 }
 
 TEST("a link is quiet until its peer sends something for the program")

@@ -1,0 +1,517 @@
+#include "conn/tunnel_http.h"
+#include "conn/tunnel_socks5.h"
+
+#include "spec/c/conn/openings.h"
+
+static void say(int peer, struct sl_view bytes)
+{
+    REQUIRE(send(peer, bytes.data, bytes.size, MSG_NOSIGNAL) ==
+            (ssize_t)bytes.size);
+}
+
+/* What the proxy must have been asked. */
+static void hear(int peer, struct sl_view question)
+{
+    char bytes[512];
+
+    REQUIRE(question.size <= sizeof bytes);
+    world_settle(&world);
+    REQUIRE(recv(peer, bytes, question.size, MSG_WAITALL) ==
+            (ssize_t)question.size);
+    CHECK_BYTES(bytes, question.size, question.data, question.size);
+}
+
+#define QUESTION                                          \
+    SL_VIEW("CONNECT www.example:443 HTTP/1.1\r\n"        \
+            "Host: www.example:443\r\n"                   \
+            "Proxy-Authorization: Basic bWU6cGFzcw==\r\n" \
+            "\r\n")
+#define ANSWER SL_VIEW("HTTP/1.1 200 OK\r\n\r\n")
+
+TEST("tunnels before it secures, and reports when the tunnel was open")
+{
+    struct wait wait;
+    const struct sl_opening_times *times;
+    int peer;
+
+    setup();
+    REQUIRE(begin_through(&wait, &sl_tunnel_http, true, NULL) == SL_OK);
+    CHECK_INT(sl_opening_stage(wait.opening), SL_STAGE_CONNECT);
+    step_until_held(1);
+    peer = script_accept();
+    hear(peer, QUESTION);
+    CHECK_INT(sl_opening_stage(wait.opening), SL_STAGE_PROXY);
+    say(peer, ANSWER);
+    world_settle(&world);
+    CHECK(!wait.is_done);
+    CHECK_INT(sl_opening_stage(wait.opening), SL_STAGE_TLS);
+    welcome(peer);
+    world_until(&world, &wait.is_done);
+    CHECK_INT(wait.status, SL_OK);
+    CHECK(wait.link.tls != NULL);
+    CHECK(wait.peer != NULL);
+    times = sl_opening_times(wait.opening);
+    CHECK(times->connected > 0);
+    CHECK(times->connected <= times->tunneled);
+    CHECK(times->tunneled <= times->secured);
+    finish(&wait);
+    close(peer);
+    teardown();
+}
+
+static void expect_rest(void)
+{
+    struct sl_failure failure;
+    enum sl_status status;
+    struct sl_buffer buffer;
+    struct wait wait;
+    size_t received;
+    int peer;
+
+    setup();
+    REQUIRE(begin_through(&wait, &sl_tunnel_socks5, false, NULL) == SL_OK);
+    step_until_held(1);
+    peer = script_accept();
+    hear(peer, SL_VIEW("\5\2\0\2"));
+    say(peer, SL_VIEW("\5\2"));
+    hear(peer, SL_VIEW("\1\2me\4pass"));
+    say(peer, SL_VIEW("\1\0"));
+    hear(peer, SL_VIEW("\5\1\0\3\013www.example\x01\xbb"));
+    CHECK(!wait.is_done);
+    say(peer, SL_VIEW("\5\0\0\1\0\0\0\0\0\0hello"));
+    world_until(&world, &wait.is_done);
+    REQUIRE(wait.status == SL_OK);
+    CHECK(wait.link.tls == NULL);
+    CHECK_INT(sl_opening_times(wait.opening)->secured, 0);
+    sl_buffer_init(&buffer, &world.pool, SIZE_MAX);
+    do
+        status = sl_link_receive(&wait.link, &buffer, 100, &received, &failure);
+    while (status == SL_AGAIN &&
+           CHECK_INT(sl_loop_step(&world.loop, SL_MILLISECOND), SL_OK));
+    CHECK_INT(status, SL_OK);
+    CHECK_VIEW(sl_buffer_peek(&buffer), "hello");
+    sl_buffer_fini(&buffer);
+    finish(&wait);
+    close(peer);
+    teardown();
+}
+
+TEST("leaves bytes after a SOCKS5 reply to the link")
+{
+    expect_rest();
+    mode = SL_TRANSPORT_COMPLETION;
+    expect_rest();
+    mode = SL_TRANSPORT_STREAM;
+}
+
+static void answer_in_pieces(const struct sl_view *pieces, size_t count,
+                             void *argument)
+{
+    struct wait wait;
+    int peer;
+
+    (void)argument;
+    setup();
+    REQUIRE(begin_through(&wait, &sl_tunnel_http, true, NULL) == SL_OK);
+    step_until_held(1);
+    peer = script_accept();
+    hear(peer, QUESTION);
+    for (size_t i = 0; i < count; i++) {
+        CHECK_INT(sl_opening_stage(wait.opening), SL_STAGE_PROXY);
+        say(peer, pieces[i]);
+        world_settle(&world);
+    }
+    CHECK_INT(sl_opening_stage(wait.opening), SL_STAGE_TLS);
+    welcome(peer);
+    world_until(&world, &wait.is_done);
+    CHECK_INT(wait.status, SL_OK);
+    finish(&wait);
+    close(peer);
+    teardown();
+}
+
+TEST("reads the proxy's answer however it is cut")
+{
+    test_each_cut(ANSWER, answer_in_pieces, NULL);
+}
+
+/* A proxy's answer, or its silence and end, and what becomes of it. */
+static void expect_refusal(struct sl_view answer, enum sl_status status,
+                           const char *reason)
+{
+    struct sl_opening_deadlines deadlines = {SL_NEVER, SL_NEVER,
+                                             20 * SL_MILLISECOND, SL_NEVER};
+    bool is_silent = status == SL_TIMEOUT;
+    struct wait wait;
+    int peer;
+
+    test_note("%s", reason);
+    setup();
+    REQUIRE(begin_through(&wait, &sl_tunnel_http, true,
+                          is_silent ? &deadlines : NULL) == SL_OK);
+    step_until_held(1);
+    peer = script_accept();
+    if (answer.size > 0)
+        say(peer, answer);
+    if (status == SL_CLOSED)
+        shutdown(peer, SHUT_WR);
+    world_until(&world, &wait.is_done);
+    CHECK_INT(wait.status, status);
+    CHECK_INT(wait.failure.stage, SL_STAGE_PROXY);
+    CHECK_STR(wait.failure.reason, reason);
+    CHECK_INT(sl_opening_stage(wait.opening), SL_STAGE_PROXY);
+    CHECK_INT(sl_opening_times(wait.opening)->tunneled, 0);
+    finish(&wait);
+    close(peer);
+    teardown();
+    test_note(" ");
+}
+
+TEST("a proxy's refusal, end and silence are failures of its stage")
+{
+    expect_refusal(SL_VIEW("HTTP/1.1 403 Forbidden\r\n\r\n"), SL_PROXY,
+                   "answered 403 to CONNECT www.example:443: it does not allow "
+                   "that");
+    expect_refusal(SL_VIEW("HTTP/1.1 200 OK\r\n\r\nW"), SL_PROXY,
+                   "bytes follow the head of its answer to CONNECT "
+                   "www.example:443");
+    expect_refusal(SL_VIEW(""), SL_CLOSED,
+                   "connection closed before the whole answer");
+    expect_refusal(SL_VIEW("HTTP/1.1 200 O"), SL_CLOSED,
+                   "connection closed before the whole answer");
+    expect_refusal(SL_VIEW(""), SL_TIMEOUT, "tunnel not open within 0.02 s");
+    expect_refusal(SL_VIEW("HTTP/1.1 102 Wait\r\n\r\nHTTP"), SL_TIMEOUT,
+                   "tunnel not open within 0.02 s");
+}
+
+TEST("TLS has its own deadline after a tunnel")
+{
+    struct sl_opening_deadlines deadlines = {SL_NEVER, SL_NEVER, 20 * SL_SECOND,
+                                             20 * SL_MILLISECOND};
+    struct wait wait;
+    int peer;
+
+    setup();
+    REQUIRE(begin_through(&wait, &sl_tunnel_http, true, &deadlines) == SL_OK);
+    step_until_held(1);
+    peer = script_accept();
+    say(peer, ANSWER);
+    world_until(&world, &wait.is_done);
+    CHECK_INT(wait.status, SL_TIMEOUT);
+    CHECK_INT(wait.failure.stage, SL_STAGE_TLS);
+    finish(&wait);
+    close(peer);
+    teardown();
+}
+
+TEST("does not begin if the proxy cannot take the request")
+{
+    struct sl_opening_options options = {
+        .connect.host = "192.0.2.1",
+        .connect.port = 80,
+        .connect.backend = script_backend(),
+        .connect.deadline = SL_NEVER,
+        .tunnel = &sl_tunnel_socks5,
+        .target = {"www.example", 443, "", NULL},
+    };
+    struct wait wait = {0};
+
+    setup();
+    CHECK_INT(sl_opening_begin(&world.loop, &world.pool, world.resolver,
+                               &options, done, &wait, &wait.opening,
+                               &wait.failure),
+              SL_INVALID);
+    CHECK_INT(wait.failure.stage, SL_STAGE_PROXY);
+    CHECK_INT(script_held(), 0);
+    teardown();
+}
+
+TEST("leaves nothing behind whenever its tunnel is destroyed")
+{
+    for (int steps = 0; steps < 5; steps++) {
+        struct wait wait;
+        int peer = -1;
+
+        test_note("after %d steps", steps);
+        setup();
+        REQUIRE(begin_through(&wait, &sl_tunnel_http, true, NULL) == SL_OK);
+        if (steps > 0) {
+            step_until_held(1);
+            peer = script_accept();
+            world_settle(&world);
+        }
+        if (steps > 1) {
+            say(peer, sl_view(ANSWER.data, 9));
+            world_settle(&world);
+        }
+        if (steps > 2) {
+            say(peer, sl_view(ANSWER.data + 9, ANSWER.size - 9));
+            world_settle(&world);
+        }
+        if (steps > 3) {
+            welcome(peer);
+            world_until(&world, &wait.is_done);
+        }
+        finish(&wait);
+        CHECK_INT(wait.is_done, steps > 3);
+        if (peer >= 0)
+            close(peer);
+        teardown();
+    }
+}
+
+/* ---- a proxy that speaks TLS itself ---- */
+
+/* Frames of the proxy's layer around what it says. */
+static void say_in_tls(int peer, struct sl_view bytes)
+{
+    struct sl_buffer wire;
+    char framed[512];
+    size_t size;
+
+    sl_buffer_init(&wire, &world.pool, SIZE_MAX);
+    REQUIRE(framed_put(&wire, 'D', bytes) == SL_OK);
+    size = sl_buffer_copy_out(&wire, 0, framed, sizeof framed);
+    sl_buffer_fini(&wire);
+    say(peer, sl_view(framed, size));
+}
+
+/* What the proxy must have been told, by one frame. */
+static void hear_in_tls(int peer, char kind, struct sl_view expected)
+{
+    struct sl_buffer wire;
+    char bytes[512];
+    char heard = 0;
+    size_t size = 0;
+
+    world_settle(&world);
+    REQUIRE(recv(peer, bytes, expected.size + 3, MSG_WAITALL) ==
+            (ssize_t)expected.size + 3);
+    sl_buffer_init(&wire, &world.pool, SIZE_MAX);
+    REQUIRE(sl_buffer_append(&wire, sl_view(bytes, expected.size + 3)) ==
+            SL_OK);
+    REQUIRE(framed_take(&wire, &heard, bytes, sizeof bytes, &size) == SL_OK);
+    sl_buffer_fini(&wire);
+    CHECK_INT(heard, kind);
+    CHECK_BYTES(bytes, size, expected.data, expected.size);
+}
+
+static int greet(struct wait *wait, const struct sl_tunnel_class *tunnel,
+                 bool is_secure)
+{
+    int peer;
+
+    REQUIRE(begin_through(wait, tunnel, is_secure, NULL) == SL_OK);
+    step_until_held(1);
+    peer = script_accept();
+    hear_in_tls(peer, 'H', SL_VIEW("proxy.example"));
+    CHECK_INT(sl_opening_stage(wait->opening), SL_STAGE_PROXY);
+    welcome(peer);
+    return peer;
+}
+
+static void open_in_tls(void)
+{
+    struct wait wait;
+    const struct sl_opening_times *times;
+    int peer;
+
+    setup();
+    peer = greet(&wait, &sl_tunnel_http, true);
+    hear_in_tls(peer, 'D', QUESTION);
+    CHECK_INT(sl_opening_stage(wait.opening), SL_STAGE_PROXY);
+    say_in_tls(peer, ANSWER);
+    world_settle(&world);
+    CHECK_INT(sl_opening_stage(wait.opening), SL_STAGE_TLS);
+    say_in_tls(peer, SL_VIEW("W\0\0"));
+    world_until(&world, &wait.is_done);
+    CHECK_INT(wait.status, SL_OK);
+    REQUIRE(wait.link.tls != NULL && wait.link.tls->below != NULL);
+    CHECK(wait.link.tls->below->below == NULL);
+    CHECK(wait.peer != NULL);
+    times = sl_opening_times(wait.opening);
+    CHECK(times->connected > 0);
+    CHECK(times->connected <= times->tunneled);
+    CHECK(times->tunneled <= times->secured);
+    finish(&wait);
+    close(peer);
+    teardown();
+}
+
+TEST("greets a proxy by TLS, and secures the peer behind it inside of that")
+{
+    greets = true;
+    open_in_tls();
+    mode = SL_TRANSPORT_COMPLETION;
+    open_in_tls();
+    mode = SL_TRANSPORT_STREAM;
+    greets = false;
+}
+
+TEST("a proxy that is asked itself is no peer of a request")
+{
+    struct wait wait;
+    int peer;
+
+    greets = true;
+    setup();
+    peer = greet(&wait, NULL, false);
+    world_until(&world, &wait.is_done);
+    CHECK_INT(wait.status, SL_OK);
+    REQUIRE(wait.link.tls != NULL);
+    CHECK(wait.link.tls->below == NULL);
+    CHECK(wait.peer == NULL);
+    CHECK(sl_opening_times(wait.opening)->tunneled > 0);
+    CHECK_INT(sl_opening_times(wait.opening)->secured, 0);
+    finish(&wait);
+    close(peer);
+    teardown();
+    greets = false;
+}
+
+/* What the proxy answers to the greeting, or its silence and end. */
+static void expect_failed_greeting(struct sl_view answer, enum sl_status status,
+                                   const char *reason)
+{
+    struct sl_opening_deadlines deadlines = {SL_NEVER, SL_NEVER,
+                                             20 * SL_MILLISECOND, SL_NEVER};
+    bool is_silent = status == SL_TIMEOUT;
+    struct wait wait;
+    int peer;
+
+    setup();
+    REQUIRE(begin_through(&wait, &sl_tunnel_http, true,
+                          is_silent ? &deadlines : NULL) == SL_OK);
+    step_until_held(1);
+    peer = script_accept();
+    if (answer.size > 0)
+        say(peer, answer);
+    if (status == SL_CLOSED)
+        shutdown(peer, SHUT_WR);
+    world_until(&world, &wait.is_done);
+    CHECK_INT(wait.status, status);
+    CHECK_INT(wait.failure.stage, SL_STAGE_PROXY);
+    CHECK_INT(sl_opening_stage(wait.opening), SL_STAGE_PROXY);
+    CHECK_STR(wait.failure.reason, reason);
+    finish(&wait);
+    close(peer);
+    teardown();
+}
+
+TEST("a greeting that fails is a failure of the proxy's stage")
+{
+    greets = true;
+    expect_failed_greeting(SL_VIEW("X\0\3\x34\x35\x2e"), SL_TLS, "not");
+    expect_failed_greeting(SL_VIEW(""), SL_CLOSED,
+                           "connection closed during the handshake");
+    expect_failed_greeting(SL_VIEW(""), SL_TIMEOUT,
+                           "handshake not complete within 0.02 s");
+    expect_failed_greeting(SL_VIEW("W\0\0"), SL_TIMEOUT,
+                           "tunnel not open within 0.02 s");
+    greets = false;
+}
+
+TEST("leaves nothing behind whenever its greeting is destroyed")
+{
+    greets = true;
+    for (int steps = 0; steps < 6; steps++) {
+        struct wait wait;
+        int peer = -1;
+
+        test_note("after %d steps", steps);
+        setup();
+        REQUIRE(begin_through(&wait, &sl_tunnel_http, true, NULL) == SL_OK);
+        if (steps > 0) {
+            step_until_held(1);
+            peer = script_accept();
+            world_settle(&world);
+        }
+        if (steps > 1) {
+            welcome(peer);
+            world_settle(&world);
+        }
+        if (steps > 2) {
+            say_in_tls(peer, ANSWER);
+            world_settle(&world);
+        }
+        if (steps > 3)
+            say_in_tls(peer, SL_VIEW("W"));
+        if (steps > 4) {
+            say_in_tls(peer, SL_VIEW("\0\0"));
+            world_until(&world, &wait.is_done);
+        }
+        finish(&wait);
+        CHECK_INT(wait.is_done, steps > 4);
+        if (peer >= 0)
+            close(peer);
+        teardown();
+    }
+    greets = false;
+}
+
+/* ---- failed allocations ---- */
+
+/* The peer of a whole life says all it has to say once it is connected; what
+ * belongs to the inner TLS waits for its turn. */
+static void take_part(const struct wait *wait, int *peer, bool *is_welcome)
+{
+    if (*peer < 0 && script_held() > 0) {
+        *peer = script_accept();
+        if (greets)
+            send(*peer,
+                 "W\0\0D\0\x13\x12\x0e\x0e\x0a\x75\x6b\x74\x6b\x7a\x68"
+                 "\x6a\x6a\x7a\x15\x11\x57\x50\x57\x50",
+                 3 + 3 + 19, MSG_NOSIGNAL);
+        else
+            send(*peer, ANSWER.data, ANSWER.size, MSG_NOSIGNAL);
+    }
+    if (!*is_welcome && !wait->is_done &&
+        sl_opening_stage(wait->opening) == SL_STAGE_TLS) {
+        *is_welcome = true;
+        if (greets)
+            send(*peer, "D\0\3\x0d\x5a\x5a", 6, MSG_NOSIGNAL);
+        else
+            send(*peer, "W\0\0", 3, MSG_NOSIGNAL);
+    }
+}
+
+static void whole_life(struct sl_allocator *allocator, void *argument)
+{
+    bool is_welcome = false;
+    struct wait wait;
+    enum sl_status status;
+    int peer = -1;
+
+    (void)argument;
+    world.resolver = NULL;
+    status = open_world(allocator);
+    if (context == NULL && world.resolver == NULL)
+        return; /* the world could not be opened */
+    if (status == SL_OK)
+        status = begin_through(&wait, &sl_tunnel_http, true, NULL);
+    if (status == SL_OK) {
+        while (!wait.is_done) {
+            CHECK_INT(sl_loop_step(&world.loop, SL_MILLISECOND), SL_OK);
+            take_part(&wait, &peer, &is_welcome);
+        }
+        status = wait.status;
+        finish(&wait);
+    }
+    CHECK(status == SL_OK || test_allocator_has_failed(allocator));
+    if (peer >= 0)
+        close(peer);
+    close_world();
+}
+
+TEST("releases everything whichever allocation fails")
+{
+    test_each_failure(whole_life, NULL);
+    greets = true;
+    test_each_failure(whole_life, NULL);
+    greets = false;
+}
+
+int main(void)
+{
+    return test_main();
+}
