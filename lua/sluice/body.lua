@@ -52,8 +52,8 @@ local function file_part(name, file)
 end
 
 local function path_part(name, path)
-  local file, reason = core.open_file(path)
-  if not file then return failure.new("invalid", name, reason) end
+  local file, reason, code, errno = core.open_file(path)
+  if not file then return failure.new(code or "invalid", name, reason, nil, errno) end
   local part, message, err = file_part(name, file)
   if not part then
     file:close()
@@ -78,7 +78,8 @@ local function check_part(where, label, value, level)
   end
 end
 
--- Makes a part of a checked value. Returns a part | nil, message, err (invalid)
+-- Makes a part of a checked value.
+-- Returns a part | nil, message, err (invalid; limit: no descriptor is free)
 local function make_part(label, value)
   local kind = kind_of(value)
   if kind == "path" then return path_part(named(label, value.path), value.path) end

@@ -7,10 +7,11 @@ Err.__tostring = function(self) return self.message end
 
 --- Returns nil, the message and an error table with that code.
 -- `attempt` names what was tried and on what, `reason` why it failed; `stage` is the stage
--- that was reached, "queue" (not begun) unless given.
-function failure.new(code, attempt, reason, stage)
+-- that was reached, "queue" (not begun) unless given; `errno` is that of the system, if any.
+function failure.new(code, attempt, reason, stage, errno)
   local message = attempt .. ": " .. reason
-  local err = { message = message, code = code, stage = stage or "queue", retryable = false }
+  local err = { message = message, code = code, stage = stage or "queue", retryable = false,
+    errno = errno }
   return nil, message, setmetatable(err, Err)
 end
 

@@ -115,7 +115,7 @@ describe("a buffer", function()
       assert(buffer:append(text))
       local result, message, err = buffer:append "x"
       assert.is_nil(result)
-      assert.equal("append: limit exceeded", message)
+      assert.equal(("append: content exceeds %d bytes (max_size)"):format(maximum), message)
       assert.equal("limit", err.code)
       assert.is_true(content(buffer) == text)
       assert(buffer:reset():append(text))

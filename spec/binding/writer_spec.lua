@@ -59,7 +59,7 @@ describe("a writer", function()
       assert(writer:write(text))
       local result, message, err = writer:write "x"
       assert.is_nil(result)
-      assert.equal("write: limit exceeded", message)
+      assert.equal(("write: content exceeds %d bytes (max_size)"):format(maximum), message)
       assert.equal("limit", err.code)
       assert.is_false(err.retryable)
       assert.equal(maximum, #writer)

@@ -18,13 +18,13 @@ describe("the documented limits", function()
   before_each(function() before = support.snapshot(sluice) end)
   after_each(function() support.verify(sluice, before) end)
 
-  --- The code of what goes wrong; nil when nothing does.
+  --- The code and the message of what goes wrong; nil when nothing does.
   local function code_of(wire, options)
     local p <close> = support.peer.listen { records = false,
       script = { { { "expect_until", "\r\n\r\n" }, { "send", wire }, { "stall" } } } }
     local client <close> = support.client()
-    local response <close>, _, err = client:get(p.url .. "/", options) -- luacheck: ignore
-    return err and err.code or nil
+    local response <close>, message, err = client:get(p.url .. "/", options) -- luacheck: ignore
+    return err and err.code or nil, message
   end
 
   local OK, END = "HTTP/1.1 200 OK\r\n", "Content-Length: 0\r\n\r\n"
@@ -84,6 +84,35 @@ describe("the documented limits", function()
     local lines = row "lines"
     assert.is_nil(code_of(CHUNKED .. "0\r\n" .. ("A: b\r\n"):rep(lines) .. "\r\n"))
     assert.equal("limit", code_of(CHUNKED .. "0\r\n" .. ("A: b\r\n"):rep(lines + 1) .. "\r\n"))
+  end)
+
+  it("are named when they are exceeded: with their number, and their option if there is one", function()
+    local body = "Content-Length: 10\r\n\r\n0123456789"
+    local short = { timeout = { first_byte = 5, idle = 0.05 } }
+    for _, case in ipairs {
+      { "chunk extension exceeds 256 bytes (fixed)", CHUNKED .. "0;" .. ("x"):rep(300) },
+      { "chunk size exceeds 2^63 - 1", CHUNKED .. "8000000000000000\r\n" },
+      { "chunk size has more than 20 digits", CHUNKED .. ("0"):rep(21) .. "\r\n" },
+      { "more than 2 content codings (fixed)", OK .. "Content-Encoding: gzip,gzip,gzip\r\n" .. END },
+      { "body exceeds 9 bytes (limits.body)", OK .. body, { limits = { body = 9 } } },
+      { "a line of the head exceeds 8 bytes (limits.line)", OK .. END, { limits = { line = 8 } } },
+      { "response head exceeds 20 bytes (limits.head)", OK .. END, { limits = { head = 20 } } },
+      { "response head exceeds 1 lines (limits.lines)", OK .. "A: b\r\n" .. END,
+        { limits = { lines = 1 } } },
+      { "more than 0 interim responses (limits.interim)", "HTTP/1.1 103 Early\r\n\r\n" .. OK .. END,
+        { limits = { interim = 0 } } },
+      { "no response within 0.05 s (timeout.first_byte)", "", { timeout = { first_byte = 0.05 } } },
+      { "no data in either direction for 0.05 s (timeout.idle)", OK, short },
+      { "not complete within 0.05 s (timeout.total)", OK, { timeout = 0.05 } },
+      { "does not fit into 1048576 bytes (fixed)", OK .. END,
+        { headers = { A = ("x"):rep(1 << 20) } } },
+      { "does not fit into 1048576 bytes (fixed)", OK .. END, { query = ("x"):rep(1 << 20) } },
+    } do
+      local _, message = code_of(case[2], case[3])
+      assert.matches(": " .. case[1], message, 1, true)
+    end
+    assert.error_matches(function() sluice.loop():spin(0.5) end,
+      "at most 0.001 seconds expected, got 0.5", 1, true)
   end)
 
   it("of options that callers may set", function()

@@ -42,7 +42,9 @@ describe("a name", function()
         print(err.code, err.errno, (message:gsub(":" .. arg[1], "")))
       end
       get "localhost"
-      local held = {}
+      local held = { io.tmpfile() } -- too large to leave with its head
+      held[1]:write(("x"):rep(100000))
+      held[1]:seek "set"
       local file = io.open "/dev/null"
       while file do
         held[#held + 1] = file
@@ -52,6 +54,10 @@ describe("a name", function()
       get "127.0.0.1"
       local _, message, err = sluice.loop():pollfd()
       print(err.code, err.errno, message)
+      for _, body in ipairs { { path = "/etc/hostname" }, held[1] } do
+        _, message, err = client:post("http://localhost/", { body = body })
+        print(err.code, err.errno, message)
+      end
       for _, file in ipairs(held) do file:close() end
       get "localhost"
     ]], tostring(server.port))
@@ -61,6 +67,8 @@ describe("a name", function()
       "connect\t24\tresolve localhost: too many open files (ulimit -n: 64)",
       "connect\t24\tconnect 127.0.0.1: too many open files (ulimit -n: 64)",
       "limit\t24\topen the loop's descriptor: Too many open files (ulimit -n: 64)",
+      "limit\t24\trequest body '/etc/hostname': Too many open files (ulimit -n: 64)",
+      "limit\t24\trequest body: Too many open files (ulimit -n: 64)",
       "good", "",
     }, "\n"), output)
   end)

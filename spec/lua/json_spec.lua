@@ -147,7 +147,7 @@ describe("JSON", function()
       ["an array with holes (json.null may stand there) at [1]"] = { holes },
       ["an index below 1"] = { [0] = 1 },
       ["boolean as a key (a string or an index expected)"] = { [true] = 1 },
-      ["more than 512 levels of tables, or one within itself at again[1].again"] = loop,
+      ["more than 512 levels of tables (fixed), or one within itself at again[1].again"] = loop,
     } do
       local text, message, err = json.text(value)
       assert.is_nil(text)

@@ -452,7 +452,7 @@ describe("through a proxy", function()
     local _, message, err = get(client, "https://www.test/", { timeout = 0.05 })
     assert.equal("timeout", err.code)
     assert.equal("proxy", err.stage)
-    assert.equal(("proxy 127.0.0.1:%d: not complete within 0.05 s"):format(p.port), message)
+    assert.equal(("proxy 127.0.0.1:%d: not complete within 0.05 s (timeout.total)"):format(p.port), message)
   end)
 
   it("a proxy that closes, or takes no such host, is reported as such", function()

@@ -26,6 +26,10 @@ static inline struct sl_view sl_view(const char *data, size_t size)
 
 #define SL_VIEW(literal) sl_view("" literal, sizeof(literal) - 1)
 
+/* A constant's numeral, to be part of a literal: of a message, say. */
+#define SL_NUMERAL(constant)    SL_NUMERAL_OF(constant)
+#define SL_NUMERAL_OF(constant) #constant
+
 static inline int sl_view_equal(struct sl_view a, struct sl_view b)
 {
     return a.size == b.size &&

@@ -3,6 +3,7 @@
 #include "binding/types.h"
 #include "memory/lease.h"
 
+#include <errno.h>
 #include <stdio.h>
 
 #include <lauxlib.h>
@@ -120,6 +121,10 @@ int slb_push_body_refusal(lua_State *L, enum sl_status status,
 
     if (refused == NULL)
         refused = "request body";
+    if (status == SL_LIMIT) {
+        sl_fail_system(&failure, status, SL_STAGE_QUEUE, errno);
+        return slb_push_failure(L, &failure, refused);
+    }
     if (status != SL_END && status != SL_INVALID)
         return slb_push_outcome(L, status, refused);
     sl_fail(&failure, SL_INVALID, SL_STAGE_QUEUE,

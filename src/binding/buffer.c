@@ -88,6 +88,8 @@ static int buffer_append(lua_State *L)
     slb_check_bytes(L, 2, &bytes);
     status = bytes.sequence != NULL ? sl_sequence_link(bytes.sequence, buffer)
                                     : sl_buffer_append(buffer, bytes.text);
+    if (status == SL_LIMIT)
+        return slb_push_excess(L, "append", buffer->max_size);
     if (status != SL_OK)
         return slb_push_outcome(L, status, "append");
     if (bytes.sequence == NULL)

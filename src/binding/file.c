@@ -1,5 +1,6 @@
 /* Regular files as request bodies: their size is known, and reading them never
  * waits for another process. */
+#include "base/status.h"
 #include "binding/types.h"
 
 #include <errno.h>
@@ -17,6 +18,20 @@ static int push_reason(lua_State *L, const char *reason)
     lua_pushnil(L);
     lua_pushstring(L, reason);
     return 2;
+}
+
+/* Pushes nil, the reason, and a code and the errno where no descriptor was free. */
+static int push_error(lua_State *L, int error)
+{
+    struct sl_failure failure;
+
+    sl_fail_system(&failure, SL_LIMIT, SL_STAGE_QUEUE, error);
+    push_reason(L, failure.reason);
+    if (error != EMFILE && error != ENFILE)
+        return 2;
+    lua_pushstring(L, sl_status_name(SL_LIMIT));
+    lua_pushinteger(L, error);
+    return 4;
 }
 
 /* Pushes nil and a reason: `info` is not of a regular file. */
@@ -44,7 +59,7 @@ static int close_file(lua_State *L)
     return luaL_fileresult(L, fclose(stream->f) == 0, NULL);
 }
 
-/* open_file(path) -> file for reading | nil, reason
+/* open_file(path) -> file for reading | nil, reason, code, errno
  * Opens regular files alone, and never waits, for the writer of a FIFO for
  * example. */
 static int open_file(lua_State *L)
@@ -65,13 +80,13 @@ static int open_file(lua_State *L)
 
         if (stat(path, &info) == 0 && !S_ISREG(info.st_mode))
             return push_kind(L, &info);
-        return push_reason(L, strerror(error));
+        return push_error(L, error);
     }
     if (fstat(fd, &info) != 0) {
         int error = errno;
 
         close(fd);
-        return push_reason(L, strerror(error));
+        return push_error(L, error);
     }
     if (!S_ISREG(info.st_mode)) {
         close(fd);
@@ -79,8 +94,10 @@ static int open_file(lua_State *L)
     }
     stream->f = fdopen(fd, "rb");
     if (stream->f == NULL) {
+        int error = errno;
+
         close(fd);
-        return push_reason(L, strerror(errno));
+        return push_error(L, error);
     }
     stream->closef = close_file;
     return 1;
@@ -95,7 +112,7 @@ static int file_size(lua_State *L)
     if (stream->closef == NULL)
         return luaL_argerror(L, 1, "file is closed");
     if (fstat(fileno(stream->f), &info) != 0)
-        return push_reason(L, strerror(errno));
+        return push_error(L, errno);
     if (!S_ISREG(info.st_mode))
         return push_kind(L, &info);
     lua_pushinteger(L, (lua_Integer)info.st_size);

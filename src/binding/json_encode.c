@@ -96,8 +96,10 @@ static enum sl_status begin_level(struct encoding *encoding, bool is_array)
     bool is_first = lua_isinteger(L, -2) && lua_tointeger(L, -2) == 1;
 
     if (encoding->depth == SL_JSON_DEPTH)
-        return refuse(encoding, "",
-                      "more than 512 levels of tables, or one within itself");
+        return refuse(
+            encoding, "",
+            "more than " SL_NUMERAL(SL_JSON_DEPTH) " levels of tables (fixed), "
+                                                   "or one within itself");
     lua_pop(L, 2);
     lua_pushnil(L);
     level->count = 0;

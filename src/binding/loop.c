@@ -59,8 +59,11 @@ static int loop_spin(lua_State *L)
     struct slb_runtime *runtime = check_loop(L);
     int64_t spin = slb_check_seconds(L, 2);
 
-    luaL_argcheck(L, spin <= SL_MILLISECOND, 2,
-                  "at most 0.001 seconds expected");
+    if (spin > SL_MILLISECOND)
+        return luaL_argerror(
+            L, 2,
+            lua_pushfstring(L, "at most 0.001 seconds expected, got %f",
+                            lua_tonumber(L, 2)));
     runtime->loop.spin = spin;
     runtime->loop.usual_wait = 0;
     return 0;

@@ -8,6 +8,8 @@
 #include "binding/types.h"
 #include "task/wait.h"
 
+#include <errno.h>
+
 const char slb_origin_type[] = "sluice.origin";
 
 struct slb_origin *slb_check_origin(lua_State *L, int index)
@@ -74,8 +76,12 @@ static struct slb_response *create(lua_State *L, enum sl_status *status,
     if (lua_isinteger(L, 9))
         sl_exchange_set_deadline(response->exchange, lua_tointeger(L, 9));
     *status = slb_set_body(L, 5, &response->exchange->outgoing.upload, refused);
-    if (*status != SL_OK)
+    if (*status != SL_OK) {
+        int error = errno; /* says why a file could not be taken */
+
         slb_abandon_response(response);
+        errno = error;
+    }
     return response;
 }
 

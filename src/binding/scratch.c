@@ -42,11 +42,16 @@ int slb_push_unwritten(lua_State *L, struct sl_writer *writer,
                        const char *error)
 {
     struct sl_failure failure;
+    size_t limit = writer->max_size;
 
     sl_writer_dispose(writer);
-    if (status != SL_INVALID)
+    if (status == SL_LIMIT)
+        sl_fail(&failure, status, SL_STAGE_QUEUE,
+                "does not fit into %zu bytes (fixed)", limit);
+    else if (status == SL_INVALID)
+        sl_fail(&failure, status, SL_STAGE_QUEUE, "%s", error);
+    else
         return slb_push_outcome(L, status, attempt);
-    sl_fail(&failure, status, SL_STAGE_QUEUE, "%s", error);
     return slb_push_failure(L, &failure, attempt);
 }
 

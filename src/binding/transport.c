@@ -230,6 +230,8 @@ static int fill_target(lua_State *L, struct slb_transport *handle, size_t size)
     settle_receive(L, handle);
     target = slb_check_buffer(L, -1);
     status = sl_channel_take(handle->channel, target, size);
+    if (status == SL_LIMIT)
+        return slb_push_excess(L, "receive into buffer", target->max_size);
     if (status != SL_OK)
         return slb_push_outcome(L, status, "receive into buffer");
     lua_pushinteger(L, (lua_Integer)size);

@@ -107,6 +107,8 @@ static int writer_write(lua_State *L)
         writer = check_live(L);
         status = bytes.sequence != NULL ? write_sequence(writer, bytes.sequence)
                                         : sl_writer_write(writer, bytes.text);
+        if (status == SL_LIMIT)
+            return slb_push_excess(L, "write", writer->max_size);
         if (status != SL_OK)
             return slb_push_outcome(L, status, "write");
         slb_note_bytes(L, check_writer(L)->runtime, bytes.size);

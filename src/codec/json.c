@@ -457,7 +457,9 @@ static enum sl_status open_level(struct sl_json *json,
     uint64_t bit = UINT64_C(1) << json->depth % 64;
 
     if (json->depth == SL_JSON_DEPTH)
-        return fail(json, "more than 512 levels of arrays and objects");
+        return fail(json,
+                    "more than " SL_NUMERAL(
+                        SL_JSON_DEPTH) " levels of arrays and objects (fixed)");
     if (is_object)
         json->levels[json->depth / 64] |= bit;
     else

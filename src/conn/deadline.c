@@ -86,12 +86,15 @@ static void total_passed(const struct sl_exchange *exchange,
     double limit = seconds(exchange->options.deadlines.total);
 
     if (stage != SL_STAGE_RESOLVE && stage != SL_STAGE_CONNECT)
-        sl_fail(failure, SL_TIMEOUT, stage, "not complete within %g s", limit);
+        sl_fail(failure, SL_TIMEOUT, stage,
+                "not complete within %g s (timeout.total)", limit);
     else if (origin->unix_path != NULL)
-        sl_fail(failure, SL_TIMEOUT, stage, "%s: not complete within %g s",
+        sl_fail(failure, SL_TIMEOUT, stage,
+                "%s: not complete within %g s (timeout.total)",
                 origin->unix_path, limit);
     else
-        sl_fail(failure, SL_TIMEOUT, stage, "%s:%d: not complete within %g s",
+        sl_fail(failure, SL_TIMEOUT, stage,
+                "%s:%d: not complete within %g s (timeout.total)",
                 sl_origin_next_host(origin), sl_origin_next_port(origin),
                 limit);
 }
@@ -133,7 +136,8 @@ void sl_exchange_time_out(struct sl_exchange *exchange)
         return;
     case SL_STAGE_HEAD:
         if (exchange->incoming.phase == SL_INCOMING_SILENT) {
-            sl_fail(failure, SL_TIMEOUT, stage, "no response within %g s",
+            sl_fail(failure, SL_TIMEOUT, stage,
+                    "no response within %g s (timeout.first_byte)",
                     seconds(deadlines->first_byte));
             return;
         }
@@ -141,6 +145,7 @@ void sl_exchange_time_out(struct sl_exchange *exchange)
     default:
         break;
     }
-    sl_fail(failure, SL_TIMEOUT, stage, "no data in either direction for %g s",
+    sl_fail(failure, SL_TIMEOUT, stage,
+            "no data in either direction for %g s (timeout.idle)",
             seconds(deadlines->idle));
 }

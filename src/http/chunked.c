@@ -75,9 +75,10 @@ static void take_digit(struct sl_chunked *chunked, unsigned digit)
         fail(chunked, SL_PROTOCOL, "chunk size is not a hexadecimal number");
     } else if (chunked->left > (uint64_t)INT64_MAX >> 4) {
         /* RFC 9112 7.1: no overflow */
-        fail(chunked, SL_PROTOCOL, "chunk size too large");
+        fail(chunked, SL_PROTOCOL, "chunk size exceeds 2^63 - 1");
     } else if (chunked->line == MOST_DIGITS) {
-        fail(chunked, SL_PROTOCOL, "chunk size has too many digits");
+        fail(chunked, SL_PROTOCOL,
+             "chunk size has more than " SL_NUMERAL(MOST_DIGITS) " digits");
     } else {
         chunked->left = chunked->left << 4 | digit;
         chunked->line++;
@@ -221,7 +222,9 @@ static void take_framing(struct sl_chunked *chunked, char c)
     default:
         if (c != '\r' && c != '\n' &&
             ++chunked->line > SL_CHUNK_EXTENSION_LIMIT)
-            fail(chunked, SL_LIMIT, "chunk extension too long");
+            fail(chunked, SL_LIMIT,
+                 "chunk extension exceeds " SL_NUMERAL(
+                     SL_CHUNK_EXTENSION_LIMIT) " bytes (fixed)");
         else
             take_extension(chunked, c);
         break;

@@ -309,7 +309,7 @@ static enum sl_status parse_field(struct sl_head *head, struct sl_view text,
     if (name_size == 0)
         return fail(head, SL_PROTOCOL, "field line without a name");
     if (name_size > UINT16_MAX)
-        return exceed(head, "a field name", UINT16_MAX, "bytes");
+        return exceed(head, "a field name", UINT16_MAX, "bytes (fixed)");
     status = reserve_field(head);
     if (status != SL_OK)
         return status;

@@ -121,7 +121,9 @@ static enum sl_status start_decoding(struct sl_response *response)
         !find_decoders(&response->framing, classes))
         return SL_OK;
     if (response->framing.has_many_codings)
-        return fail(response, SL_DECODE, "more than two content codings");
+        return fail(
+            response, SL_DECODE,
+            "more than " SL_NUMERAL(SL_CODINGS) " content codings (fixed)");
     for (i = 0; i < response->framing.coding_count; i++) {
         enum sl_status status = sl_decoder_rent(classes[i], response->shelf,
                                                 &response->decoders[i]);

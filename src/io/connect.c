@@ -5,6 +5,7 @@
 #include "io/transport_class.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/un.h>
 #include <unistd.h>
@@ -37,6 +38,7 @@ struct sl_connector {
     struct sl_pool *pool;
     const struct sl_backend_class *class;
     bool may_choose; /* any other backend will do */
+    int64_t resolve_timeout;
     int64_t connect_timeout;
     int64_t deadline;
     int64_t began;
@@ -352,10 +354,16 @@ static void stage_over(struct sl_timer *timer)
                                         offsetof(struct sl_connector,
                                                  stage_timer));
 
-    fail_with(self, NULL, SL_TIMEOUT, self->stage, 0,
-              self->backlog_delay == 0
-                  ? "timed out"
-                  : "timed out, the server's backlog is full");
+    bool resolves = self->stage == SL_STAGE_RESOLVE;
+    int64_t timeout = resolves ? self->resolve_timeout : self->connect_timeout;
+    char reason[96] = "timed out";
+
+    if (self->loop->now < self->deadline)
+        snprintf(reason, sizeof reason, "timed out after %g s (timeout.%s)%s",
+                 (double)timeout / 1e9, resolves ? "resolve" : "connect",
+                 self->backlog_delay == 0 ? ""
+                                          : ", the server's backlog is full");
+    fail_with(self, NULL, SL_TIMEOUT, self->stage, 0, reason);
     finish(self);
 }
 
@@ -471,6 +479,7 @@ static struct sl_connector *create(struct sl_loop *loop,
     self->target.port = options->port;
     self->mode = options->mode;
     self->pool = options->pool != NULL ? options->pool : loop->pool;
+    self->resolve_timeout = options->resolve_timeout;
     self->connect_timeout = options->connect_timeout;
     self->deadline = options->deadline;
     sl_completion_init(&self->completion, loop, deliver);

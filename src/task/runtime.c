@@ -405,6 +405,15 @@ int slb_push_outcome(lua_State *L, enum sl_status status, const char *attempt)
     return slb_push_failure(L, &failure, attempt);
 }
 
+int slb_push_excess(lua_State *L, const char *attempt, size_t limit)
+{
+    struct sl_failure failure;
+
+    sl_fail(&failure, SL_LIMIT, SL_STAGE_NONE,
+            "content exceeds %zu bytes (max_size)", limit);
+    return slb_push_failure(L, &failure, attempt);
+}
+
 int64_t slb_check_seconds(lua_State *L, int index)
 {
     lua_Number seconds = luaL_checknumber(L, index);

@@ -135,6 +135,9 @@ int slb_raise_disposed(lua_State *L, const char *type);
 int slb_push_failure(lua_State *L, const struct sl_failure *failure,
                      const char *attempt);
 
+/* For SL_LIMIT: the content would exceed the `max_size` of `limit` bytes. */
+int slb_push_excess(lua_State *L, const char *attempt, size_t limit);
+
 /* For a status without more to say: SL_OK true; SL_AGAIN false; SL_END nil;
  * SL_MISUSE raises; failures nil, message, err. The count of values. */
 int slb_push_outcome(lua_State *L, enum sl_status status, const char *attempt);
