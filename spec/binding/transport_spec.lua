@@ -131,7 +131,8 @@ describe("a transport", function()
       assert.is_nil(transport)
       assert.equal("timeout", err.code)
       assert.equal("connect", err.stage)
-      local expected = "connect %s: timed out after 0.2 s (timeout.connect), the server's backlog is full"
+      local expected = "connect %s: timed out after 0.2 s (timeout.connect), " ..
+        "the server's backlog is full"
       assert.equal(expected:format(full.path), message)
       assert.is_true(os.clock() - spent < 0.15)
     end)

@@ -86,14 +86,15 @@ describe("the documented limits", function()
     assert.equal("limit", code_of(CHUNKED .. "0\r\n" .. ("A: b\r\n"):rep(lines + 1) .. "\r\n"))
   end)
 
-  it("are named when they are exceeded: with their number, and their option if there is one", function()
+  it("name their number, and their option if there is one, when they are exceeded", function()
     local body = "Content-Length: 10\r\n\r\n0123456789"
     local short = { timeout = { first_byte = 5, idle = 0.05 } }
     for _, case in ipairs {
       { "chunk extension exceeds 256 bytes (fixed)", CHUNKED .. "0;" .. ("x"):rep(300) },
       { "chunk size exceeds 2^63 - 1", CHUNKED .. "8000000000000000\r\n" },
       { "chunk size has more than 20 digits", CHUNKED .. ("0"):rep(21) .. "\r\n" },
-      { "more than 2 content codings (fixed)", OK .. "Content-Encoding: gzip,gzip,gzip\r\n" .. END },
+      { "more than 2 content codings (fixed)",
+        OK .. "Content-Encoding: gzip, gzip, gzip\r\n" .. END },
       { "body exceeds 9 bytes (limits.body)", OK .. body, { limits = { body = 9 } } },
       { "a line of the head exceeds 8 bytes (limits.line)", OK .. END, { limits = { line = 8 } } },
       { "response head exceeds 20 bytes (limits.head)", OK .. END, { limits = { head = 20 } } },

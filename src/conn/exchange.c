@@ -441,7 +441,8 @@ static void time_came(struct sl_timer *timer)
      * and the total time must end all the same. */
     if (!sl_exchange_is_awaited(exchange) &&
         !sl_incoming_is_draining(&exchange->incoming)) {
-        exchange->is_overdue = now >= exchange->deadline;
+        if (now >= exchange->deadline)
+            exchange->total_time = SL_EXCHANGE_OVERDUE;
         return;
     }
     time_out(exchange);
@@ -580,7 +581,7 @@ enum sl_status sl_exchange_want(struct sl_exchange *exchange,
         else
             sl_exchange_advance(exchange);
     }
-    if (!is_satisfied(exchange) && exchange->is_overdue)
+    if (!is_satisfied(exchange) && exchange->total_time == SL_EXCHANGE_OVERDUE)
         sl_exchange_check_deadline(exchange);
     if (!is_satisfied(exchange)) {
         sl_completion_begin(completion);

@@ -12,6 +12,7 @@
  *
  *   use of connections   FIRST (a new one) or REUSED --lost--> RESENT (a new one)
  *                        a new one whose server speaks first: UNASKED
+ *   total time           IN_TIME --its end, without a waiter--> OVERDUE
  *
  * Driven by what its user wants: sl_exchange_want says what, and answers at
  * once or has `completion` signalled when it is there. The pusher of a body
@@ -43,6 +44,11 @@ enum sl_exchange_use {
     /* The answer began before the request was sent (a 408 or 503 of a server that
      * has no room): it is delivered, and the connection is not used again. */
     SL_EXCHANGE_UNASKED
+};
+
+enum sl_exchange_time {
+    SL_EXCHANGE_IN_TIME,
+    SL_EXCHANGE_OVERDUE /* a want that is not met at once fails */
 };
 
 /* Durations in nanoseconds, SL_NEVER for none. */
@@ -101,7 +107,7 @@ struct sl_exchange {
     int64_t deadline;      /* total, absolute */
     int64_t stage_began;   /* the wait for a connection */
     int64_t last_activity; /* a byte moved */
-    bool is_overdue;       /* the total time ended without a waiter */
+    enum sl_exchange_time total_time;
     struct sl_exchange_times times;
     struct sl_failure failure;
     struct sl_peer *peer; /* of the connection; NULL: plain */
