@@ -8,6 +8,7 @@ local core = require "sluice.core"
 local fields = require "sluice.fields"
 local json = require "sluice.json"
 local Origins = require "sluice.origins"
+local pages = require "sluice.pages"
 local pipeline = require "sluice.pipeline"
 local plan = require "sluice.plan"
 local proxy = require "sluice.proxy"
@@ -269,6 +270,19 @@ for _, method in ipairs { "HEAD", "DELETE", "OPTIONS" } do
     if self == nil or self.connections == nil then refuse_use(self, name) end
     return send(self, method, url, options)
   end
+end
+
+--- Iterates over pages that lead to each other by links of the relation "next" (RFC 8288):
+--
+--     for response in client:pages(url, { max = 10 }) do
+--
+-- Options are those of a request without a body, and `max`, the most pages to fetch. A page is
+-- disposed when the next one is asked for, and when the loop is left. A failure is raised; a page
+-- that leads to one that was fetched before is one (redirect). Another origin gets no
+-- credentials, as with redirects. Yields.
+function Client:pages(url, options)
+  if self == nil or self.connections == nil then refuse_use(self, "pages") end
+  return pages(self, url, options)
 end
 
 --- A request to be completed by chained calls.

@@ -30,12 +30,13 @@ local sluice = {
   connect = require "sluice.connect",
   url = core.url,
   json = require "sluice.json",
+  date = require "sluice.date",
   serializers = require "sluice.serializers",
 }
 
-for name, method in pairs(require "sluice.response") do
-  core.response_methods[name] = method
-end
+local response = require "sluice.response"
+for name, method in pairs(response.methods) do core.response_methods[name] = method end
+for name, property in pairs(response.properties) do core.response_properties[name] = property end
 
 --- A client of your own. Returns client | nil, message, err; misuse raises.
 function sluice.client(options) return Client.new(options) end

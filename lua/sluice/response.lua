@@ -1,9 +1,13 @@
---- Methods of a response beyond those of the core: read, next_chunk, text,
--- sequence, detach, dispose, info. `sluice` adds these methods to the core's own type.
+--- Methods and properties of a response beyond those of the core: read, next_chunk, text,
+-- sequence, detach, dispose, status, headers. `sluice` adds these to the core's own type; a
+-- property is a function of the response.
 
 local check = require "sluice.check"
 local core = require "sluice.core"
+local date = require "sluice.date"
 local decode = require "sluice.decode"
+local filename = require "sluice.filename"
+local links = require "sluice.links"
 local save = require "sluice.save"
 
 local methods = {}
@@ -97,4 +101,15 @@ function methods:save(path, options)
   return save(self, path, options and options.sync or false)
 end
 
-return methods
+--- The date in a field of that name (RFC 9110 5.6.7), as seconds since 1970; nil without that
+-- field, and for what is no date.
+function methods:date(name)
+  if type(name) ~= "string" then
+    error("date: name of a field expected, got " .. type(name), 2)
+  end
+  check_live(self)
+  local text = self.headers[name]
+  return text and date.parse(text)
+end
+
+return { methods = methods, properties = { links = links, filename = filename } }

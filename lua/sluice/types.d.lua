@@ -94,6 +94,10 @@
 ---@field trailers? sluice.header_fields behind a body of unknown length
 ---@field on_progress? fun(sent: integer, received: integer, to_send?: integer, to_get?: integer)
 
+--- Those of requests, but for body, json, trailers and expect_continue.
+---@class sluice.pages_options: sluice.request_options
+---@field max? integer pages to fetch
+
 ---@class sluice.tls_options
 ---@field verify? boolean | fun(certificate: sluice.certificate): boolean, string?
 ---@field ca_file? string
@@ -204,6 +208,8 @@
 ---@field trailers sluice.headers
 ---@field timings sluice.timings
 ---@field redirects? { status: integer, url: string }[]
+---@field links sluice.links
+---@field filename? string that Content-Disposition proposes, safe in any folder
 ---@field tls? sluice.tls_info
 local response = {}
 --- The body as one string, made once; after reads of a streamed body, the rest of it.
@@ -258,6 +264,24 @@ function response:save(path, options) end
 function response:is_complete() end
 --- Releases the response and its body; idempotent.
 function response:dispose() end
+
+--- The date in a field of that name, in seconds since 1970.
+---@param name string
+---@return integer?
+function response:date(name) end
+
+--- All in their order, and the first of each relation by its name in lower case.
+---@class sluice.links
+---@field [integer] sluice.link
+---@field [string] sluice.link
+
+--- And its other parameters by name.
+---@class sluice.link
+---@field url string absolute
+---@field rel string in lower case; several are separated by blanks
+---@field title? string
+---@field type? string
+---@field [string] string
 
 ---@class sluice.save_options
 ---@field sync? boolean Whether file and name are on the disk when it returns.
@@ -526,6 +550,18 @@ function url.escape(text) end
 ---@return string?, string?, sluice.error?
 function url.unescape(text) end
 
+--- Dates of HTTP (RFC 9110 5.6.7); numbers are seconds since 1970.
+---@class sluice.date
+local date = {}
+--- nil for what is no date.
+---@param text string
+---@param now? integer decides about years of two digits
+---@return integer?
+function date.parse(text, now) end
+---@param seconds number
+---@return string
+function date.format(seconds) end
+
 --- JSON by RFC 8259, strictly, in the core. Integers of 64 bits stay integers, other numbers are
 --- floats; a value that cannot be held exactly is an error.
 ---@class sluice.json: sluice.serializer
@@ -682,6 +718,12 @@ function client:delete(to, options) end
 ---@param options? sluice.request_options
 ---@return sluice.response?, string?, sluice.error?
 function client:options(to, options) end
+--- Iterates over a page and those behind it, by links of the relation "next"; raises failures. A
+--- page is disposed when the next one is asked for. Yields.
+---@param to string
+---@param options? sluice.pages_options
+---@return fun(): sluice.response?
+function client:pages(to, options) end
 ---@param method string
 ---@param to string
 ---@return sluice.request_builder
@@ -729,6 +771,7 @@ function client:close() end
 ---@class sluice
 ---@field url sluice.url
 ---@field json sluice.json
+---@field date sluice.date
 ---@field serializers table<string, sluice.serializer> by name and by media type; assign more
 local sluice = {}
 --- Makes a client. Fails with memory or unsupported.

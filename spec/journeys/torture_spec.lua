@@ -81,6 +81,26 @@ local programs = {
     assert(response:json().list[3] == 3)
   ]],
 
+  ["values by their type, and pages"] = [[
+    local form = sluice.serializers.form
+    local writer <close> = sluice.writer { initial_size = 1 }
+    assert(form.encode({ a = { "x y", 2 }, b = "&" }, writer))
+    local lease <close> = writer:detach()
+    local sequence <close> = lease:sequence()
+    local back = assert(form.decode(sequence))
+    assert(back.a[1] == "x y" and back.a[2] == "2" and back.b == "&")
+    local client <close> = sluice.client { transport = transport, timeout = 60 }
+    local count = 0
+    for response in client:pages(url, { max = 2 }) do
+      assert(assert(response:decode()).list[3] == 3)
+      assert(response.links.next.title == "a b" and response.filename == "a.txt")
+      count = count + 1
+      if count == 1 then response:dispose() end
+      break
+    end
+    assert(count == 1)
+  ]],
+
   ["a body as a file"] = [[
     local client <close> = sluice.client { transport = transport, timeout = 5 }
     local response <close>, message = client:get(url, { stream = true })
@@ -160,7 +180,9 @@ describe("without memory for Lua", function()
     directory = server.directory()
     web = peer.listen {
       script = { { { "expect_until", "\r\n\r\n" },
-        { "send", "HTTP/1.1 200 OK\r\nContent-Length: 16\r\n\r\n" .. JSON }, { "loop" } } },
+        { "send", "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nLink: </2>; rel=next; "
+          .. "title*=UTF-8''a%20b\r\nContent-Disposition: attachment; filename=\"../a.txt\"\r\n"
+          .. "Content-Length: 16\r\n\r\n" .. JSON }, { "loop" } } },
       repeat_last = true, records = false,
     }
   end)

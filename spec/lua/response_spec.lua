@@ -118,6 +118,33 @@ describe("a response", function()
     assert.equal(4, response:save(path, {}))
   end)
 
+  -- ---- properties and dates ----
+
+  it("reads dates in fields as numbers", function()
+    local p <close> = peer.listen { script = { { request_head, { "send",
+      "HTTP/1.1 200 OK\r\nLast-Modified: Sun, 06 Nov 1994 08:49:37 GMT\r\nExpires: 0\r\n"
+        .. "Content-Length: 0\r\n\r\n" }, { "stall" } } } }
+    local response <close> = assert(client:get(p.url .. "/"))
+    assert.equal(784111777, response:date "last-modified")
+    assert.is_nil(response:date "Expires")
+    assert.is_nil(response:date "Date")
+    assert.matches("date: name of a field expected, got nil",
+      blamed(function() local _ = response:date() end))
+    response:dispose()
+    assert.matches("use of disposed response",
+      blamed(function() local _ = response:date "Date" end))
+  end)
+
+  it("has properties, and nil for whatever else is asked", function()
+    local p <close> = peer.listen { script = { { request_head, { "send", DONE }, { "stall" } } } }
+    local response <close> = assert(client:get(p.url .. "/"))
+    assert.same({}, response.links)
+    assert.is_nil(response.filename)
+    assert.is_nil(response.redirects)
+    assert.is_nil(response.filenames)
+    assert.equal("GET", response.method)
+  end)
+
   -- ---- turns ----
 
   local ways = {

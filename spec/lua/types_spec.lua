@@ -85,6 +85,7 @@ describe("types.d.lua", function()
     check_methods("sluice", functions)
     check_fields("sluice", values)
     check_methods("sluice.url", set_of(sluice.url))
+    check_methods("sluice.date", set_of(sluice.date))
     check_methods("sluice.json", set_of(sluice.json, "content_type",
       "null", "array_mt", "empty_array"))
   end)
@@ -164,7 +165,8 @@ describe("types.d.lua", function()
     local response <close> = assert(client:get(p.url .. "/"))
     for name in pairs(types["sluice.response"].fields) do
       local value = response[name]
-      assert.is_true(value ~= nil or name == "redirects" or name == "tls", name)
+      assert.is_true(value ~= nil or name == "redirects" or name == "tls" or name == "filename",
+        name)
     end
   end)
 

@@ -46,6 +46,22 @@ static int push_body(lua_State *L, struct slb_response *response)
     return slb_push_text(L, response);
 }
 
+/* The value that the request gave, else what the function of that name (upvalue
+ * 2 has them) makes of the response, else nil. */
+static int push_made(lua_State *L)
+{
+    lua_getiuservalue(L, 1, RESPONSE_INFO);
+    lua_pushvalue(L, 2);
+    if (lua_rawget(L, -2) != LUA_TNIL)
+        return 1;
+    lua_pushvalue(L, 2);
+    if (lua_rawget(L, lua_upvalueindex(2)) == LUA_TNIL)
+        return 1;
+    lua_pushvalue(L, 1);
+    lua_call(L, 1, 1);
+    return 1;
+}
+
 /* The property at index 2, which is no method. */
 static int push_property(lua_State *L, struct slb_response *response,
                          const char *name)
@@ -75,9 +91,7 @@ static int push_property(lua_State *L, struct slb_response *response,
 
         slb_push_peer(L, held, slb_check_response(L, 1)->exchange->peer);
     } else {
-        lua_getiuservalue(L, 1, RESPONSE_INFO);
-        lua_pushvalue(L, 2);
-        lua_rawget(L, -2);
+        return push_made(L);
     }
     return 1;
 }
@@ -101,7 +115,10 @@ void slb_response_properties_open(lua_State *L)
 {
     luaL_getmetatable(L, slb_response_type);
     lua_getfield(L, -2, "response_methods");
-    lua_pushcclosure(L, response_index, 1);
+    lua_newtable(L);
+    lua_pushvalue(L, -1);
+    lua_setfield(L, -5, "response_properties");
+    lua_pushcclosure(L, response_index, 2);
     lua_setfield(L, -2, "__index");
     lua_pop(L, 1);
 }

@@ -4,6 +4,7 @@
 
 local compose = require "sluice.compose"
 local core = require "sluice.core"
+local onward = require "sluice.onward"
 local plan = require "sluice.plan"
 
 -- The method of the next request: 303 asks with GET, and so do 301 and 302 after POST.
@@ -44,32 +45,15 @@ local function find_target(base, response)
   return url, to
 end
 
--- The reason not to follow a redirect from one URL to the other, or nil.
-local function refusal_of(from, to)
-  if (from.unix_path or to.unix_path) and from.unix_path ~= to.unix_path then
-    return from.unix_path and "a unix socket leads elsewhere" or "to a unix socket"
-  elseif from.scheme == "https" and to.scheme == "http" then
-    return "from https to http"
-  end
-end
-
 -- The request that the response asks for | nil, reason
 local function derive(call, request, response)
   local base = call.sent.url
   local url, to = find_target(base, response)
   if not url then return nil, to end
-  local from = plan.parse(base)
-  local refusal = refusal_of(from, to)
-  if refusal then return nil, refusal end
-  if from.userinfo and not to.userinfo and plan.same_origin(from, to) then
-    url = url:gsub("//", "//" .. from.userinfo:gsub("%%", "%%%%") .. "@", 1)
-  end
-  local asked = plan.parse(request.url)
-  local derived = call:derive(request, {
-    url = url,
-    method = next_method(response.status, request.method),
-    is_foreign = request.is_foreign or not (asked and plan.same_origin(asked, to)),
-  })
+  local changes, refusal = onward.changes(request, base, url, to)
+  if not changes then return nil, refusal end
+  changes.method = next_method(response.status, request.method)
+  local derived = call:derive(request, changes)
   if not derived:is_whole() then return nil, "the body cannot be sent again" end
   return derived
 end
