@@ -39,6 +39,7 @@ local may_include = {
 -- exchange, and the two halves of an exchange do not decide its fate.
 local conn_groups = {
   set "peer link directory",
+  set "refusal",
   set "tunnel tunnel_http tunnel_socks5",
   set "opening",
   set "pool origin connection",

@@ -9,6 +9,7 @@
 local core = require "sluice.core"
 local Client = require "sluice.client"
 local task = require "sluice.task"
+require "sluice.refusal" -- fills the core's type
 
 local sluice = {
   run = core.run,

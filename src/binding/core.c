@@ -39,6 +39,7 @@ int luaopen_sluice_core(lua_State *L)
     slb_head_open(L);
     slb_url_open(L);
     slb_response_open(L);
+    slb_refusal_open(L);
     slb_response_properties_open(L);
     slb_push_open(L);
     slb_body_reader_open(L);

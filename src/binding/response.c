@@ -1,5 +1,6 @@
 #include "binding/response.h"
 
+#include "binding/refusal.h"
 #include "binding/types.h"
 #include "memory/lease.h"
 #include "task/wait.h"
@@ -165,7 +166,10 @@ int slb_push_exchange_failure(lua_State *L, int index,
         return slb_push_failure(L, &failure, "connect");
     if (failure.stage == SL_STAGE_RESOLVE)
         return slb_push_failure(L, &failure, "resolve");
-    return slb_push_failure(L, &failure, push_attempt(L, index, exchange));
+    slb_push_failure(L, &failure, push_attempt(L, index, exchange));
+    if (failure.status == SL_PROXY)
+        slb_add_refusal(L, index);
+    return 3;
 }
 
 /* ---- waiting for a head, or for all of it ---- */

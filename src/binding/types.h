@@ -27,6 +27,7 @@ void slb_hash_open(lua_State *L);
 void slb_head_open(lua_State *L);
 void slb_url_open(lua_State *L);
 void slb_response_open(lua_State *L);
+void slb_refusal_open(lua_State *L);
 void slb_response_properties_open(lua_State *L);
 void slb_push_open(lua_State *L);
 void slb_transport_open(lua_State *L);

@@ -524,6 +524,7 @@ void sl_exchange_release(struct sl_exchange *exchange)
     sl_completion_fini(&exchange->turn);
     sl_incoming_fini(&exchange->incoming);
     sl_peer_release(exchange->peer);
+    sl_refusal_destroy(exchange->place.refusal);
     sl_origin_release(exchange->origin);
     sl_exchanges_return(exchanges, exchange);
     sl_exchanges_release(exchanges);

@@ -5,6 +5,9 @@
 #include <stddef.h>
 #include <string.h>
 
+/* For the body of a refusing answer. */
+#define REFUSAL_TIMEOUT SL_SECOND
+
 enum phase { CONNECTING, GREETING, TUNNELING, SECURING, OPEN, FAILED };
 
 struct sl_opening {
@@ -24,6 +27,7 @@ struct sl_opening {
     struct sl_failure failure;
     void (*done)(void *owner);
     void *owner;
+    bool is_hastened; /* the proxy has refused */
     bool is_in_engine;
     bool is_abandoned; /* destroyed while the engine was at work */
 };
@@ -146,8 +150,22 @@ static void secure_or_end(struct sl_opening *opening)
 static void destroy_tunnel(struct sl_opening *opening)
 {
     if (opening->tunnel != NULL)
-        sl_tunnel_destroy(opening->tunnel, opening->loop->allocator);
+        sl_tunnel_destroy(opening->tunnel);
     opening->tunnel = NULL;
+}
+
+/* The rest of a refusing answer is not worth a long wait. */
+static void hasten(struct sl_opening *opening)
+{
+    int64_t due = opening->loop->now + REFUSAL_TIMEOUT;
+
+    if (opening->is_hastened)
+        return;
+    opening->is_hastened = true;
+    if (opening->timer.is_armed && opening->timer.due <= due)
+        return;
+    sl_timer_disarm(&opening->loop->timers, &opening->timer);
+    sl_timer_arm(&opening->loop->timers, &opening->timer, due);
 }
 
 static void advance_tunnel(struct sl_opening *opening)
@@ -155,6 +173,8 @@ static void advance_tunnel(struct sl_opening *opening)
     enum sl_status status =
         sl_tunnel_advance(opening->tunnel, &opening->link, &opening->failure);
 
+    if (status == SL_AGAIN && opening->tunnel->is_refused)
+        hasten(opening);
     if (status == SL_AGAIN)
         return;
     if (status != SL_OK) {
@@ -205,16 +225,18 @@ static void time_came(struct sl_timer *timer)
         (struct sl_opening *)(void *)((char *)timer -
                                       offsetof(struct sl_opening, timer));
 
-    if (opening->phase == TUNNELING)
-        sl_fail(&opening->failure, SL_TIMEOUT, SL_STAGE_PROXY,
-                "tunnel not open within %g s",
-                (double)opening->deadlines.proxy / 1e9);
-    else
+    if (opening->phase == TUNNELING) {
+        if (!sl_tunnel_give_up(opening->tunnel, &opening->failure))
+            sl_fail(&opening->failure, SL_TIMEOUT, SL_STAGE_PROXY,
+                    "tunnel not open within %g s",
+                    (double)opening->deadlines.proxy / 1e9);
+    } else {
         sl_fail(&opening->failure, SL_TIMEOUT, stage_of(opening),
                 "handshake not complete within %g s",
                 (double)(opening->phase == GREETING ? opening->deadlines.proxy
                                                     : opening->deadlines.tls) /
                     1e9);
+    }
     end(opening, FAILED);
 }
 
@@ -378,6 +400,12 @@ enum sl_status sl_opening_result(struct sl_opening *opening,
     opening->link.transport = NULL;
     opening->peer = NULL;
     return SL_OK;
+}
+
+struct sl_refusal *sl_opening_take_refusal(struct sl_opening *opening)
+{
+    return opening->tunnel != NULL ? sl_tunnel_take_refusal(opening->tunnel)
+                                   : NULL;
 }
 
 enum sl_stage sl_opening_stage(const struct sl_opening *opening)

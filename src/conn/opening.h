@@ -74,6 +74,10 @@ enum sl_status sl_opening_result(struct sl_opening *opening,
                                  struct sl_link *link, struct sl_peer **peer,
                                  struct sl_failure *failure);
 
+/* After it failed: the answer of a proxy that refused a tunnel, with its
+ * ownership; NULL: there is none. */
+struct sl_refusal *sl_opening_take_refusal(struct sl_opening *opening);
+
 /* The stage under way, or the stage in which the opening ended. */
 enum sl_stage sl_opening_stage(const struct sl_opening *opening);
 const struct sl_opening_times *

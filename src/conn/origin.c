@@ -359,6 +359,7 @@ void sl_origin_not_opened(struct sl_connection *connection,
     if (place != NULL) {
         part(place);
         place->origin = NULL;
+        place->refusal = sl_opening_take_refusal(connection->opening);
     }
     sl_connection_discard(connection, true);
     if (place != NULL)

@@ -39,10 +39,9 @@ static enum sl_status receive_input(struct sl_tunnel *tunnel,
     enum sl_status status =
         sl_link_receive(link, &tunnel->input, tunnel->want, &received, failure);
 
-    if (status == SL_END)
-        return sl_fail(failure, SL_CLOSED, SL_STAGE_PROXY,
-                       "connection closed before the whole answer");
-    return status;
+    return status == SL_END
+               ? sl_tunnel_end_input(tunnel, link->is_clean_end, failure)
+               : status;
 }
 
 enum sl_status sl_tunnel_advance(struct sl_tunnel *tunnel, struct sl_link *link,
@@ -59,10 +58,38 @@ enum sl_status sl_tunnel_advance(struct sl_tunnel *tunnel, struct sl_link *link,
             if (status == SL_AGAIN)
                 continue;
         }
-        if (sl_is_failure(status))
-            failure->stage = SL_STAGE_PROXY;
-        return status;
+        if (!sl_is_failure(status))
+            return status;
+        failure->stage = SL_STAGE_PROXY;
+        return sl_tunnel_give_up(tunnel, failure) ? SL_PROXY : status;
     } while (true);
+}
+
+enum sl_status sl_tunnel_end_input(struct sl_tunnel *tunnel, bool is_clean,
+                                   struct sl_failure *failure)
+{
+    if (tunnel->is_refused)
+        sl_refusal_end_input(tunnel->answer, &tunnel->input, is_clean);
+    if (sl_tunnel_give_up(tunnel, failure))
+        return failure->status;
+    return sl_fail(failure, SL_CLOSED, SL_STAGE_PROXY,
+                   "connection closed before the whole answer");
+}
+
+bool sl_tunnel_give_up(struct sl_tunnel *tunnel, struct sl_failure *failure)
+{
+    if (tunnel->is_refused)
+        *failure = tunnel->refused;
+    return tunnel->is_refused;
+}
+
+struct sl_refusal *sl_tunnel_take_refusal(struct sl_tunnel *tunnel)
+{
+    struct sl_refusal *refusal = tunnel->is_refused ? tunnel->answer : NULL;
+
+    if (refusal != NULL)
+        tunnel->answer = NULL;
+    return refusal;
 }
 
 /* ---- a life ---- */
@@ -101,6 +128,7 @@ enum sl_status sl_tunnel_create(const struct sl_tunnel_class *class,
         return sl_fail(failure, SL_MEMORY, SL_STAGE_PROXY, "out of memory");
     room = (char *)created + class->size;
     created->class = class;
+    created->allocator = allocator;
     created->pool = pool;
     created->size = size;
     created->target.host = copy_text(&room, target->host);
@@ -112,18 +140,17 @@ enum sl_status sl_tunnel_create(const struct sl_tunnel_class *class,
     status = class->begin(created, failure);
     if (status != SL_OK) {
         failure->stage = SL_STAGE_PROXY;
-        sl_tunnel_destroy(created, allocator);
+        sl_tunnel_destroy(created);
         return status;
     }
     *tunnel = created;
     return SL_OK;
 }
 
-void sl_tunnel_destroy(struct sl_tunnel *tunnel, struct sl_allocator *allocator)
+void sl_tunnel_destroy(struct sl_tunnel *tunnel)
 {
-    if (tunnel->class->end != NULL)
-        tunnel->class->end(tunnel);
+    sl_refusal_destroy(tunnel->answer);
     sl_buffer_fini(&tunnel->input);
     sl_writer_dispose(&tunnel->output);
-    sl_free(allocator, tunnel, tunnel->size);
+    sl_free(tunnel->allocator, tunnel, tunnel->size);
 }

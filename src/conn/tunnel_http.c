@@ -2,7 +2,6 @@
 
 #include "codec/base64.h"
 #include "http/request.h"
-#include "http/response.h"
 
 #include <stdio.h>
 
@@ -14,8 +13,6 @@
 
 struct http {
     struct sl_tunnel tunnel;
-    struct sl_response_limits limits;
-    struct sl_response response;
     char authority[AUTHORITY_SIZE];
 };
 
@@ -68,7 +65,6 @@ static enum sl_status begin(struct sl_tunnel *tunnel,
 {
     struct http *http = from(tunnel);
     const struct sl_tunnel_target *target = &tunnel->target;
-    struct sl_request_traits traits = {.is_connect = true};
     const char *error = "out of memory";
     bool is_literal = strchr(target->host, ':') != NULL;
     int length =
@@ -78,9 +74,9 @@ static enum sl_status begin(struct sl_tunnel *tunnel,
     enum sl_status status;
 
     tunnel->want = RECEIVE_WANT;
-    sl_response_limits_default(&http->limits);
-    sl_response_init(&http->response, tunnel->pool, &http->limits, traits,
-                     false);
+    if (sl_refusal_create(tunnel->allocator, tunnel->pool, &tunnel->answer) !=
+        SL_OK)
+        return sl_fail(failure, SL_MEMORY, SL_STAGE_PROXY, "out of memory");
     if (length >= AUTHORITY_SIZE)
         return sl_fail(failure, SL_INVALID, SL_STAGE_PROXY,
                        "the host name is too long for CONNECT");
@@ -126,15 +122,20 @@ static const char *meaning(const struct http *http, int status)
     }
 }
 
+/* The final head is there. SL_AGAIN: the proxy has refused. */
 static enum sl_status judge(struct http *http, struct sl_failure *failure)
 {
-    int status = http->response.head.status;
+    struct sl_tunnel *tunnel = &http->tunnel;
+    int status = tunnel->answer->response.head.status;
 
-    if (status < 200 || status > 299)
-        return sl_fail(failure, SL_PROXY, SL_STAGE_PROXY,
-                       "answered %d to CONNECT %s%s", status, http->authority,
-                       meaning(http, status));
-    if (http->tunnel.input.length > 0)
+    if (status < 200 || status > 299) {
+        tunnel->is_refused = true;
+        sl_fail(&tunnel->refused, SL_PROXY, SL_STAGE_PROXY,
+                "answered %d to CONNECT %s%s", status, http->authority,
+                meaning(http, status));
+        return SL_AGAIN;
+    }
+    if (tunnel->input.length > 0)
         return sl_fail(failure, SL_PROXY, SL_STAGE_PROXY,
                        "bytes follow the head of its answer to CONNECT %s",
                        http->authority);
@@ -149,16 +150,15 @@ static size_t words_size(const char *error)
     return option != NULL ? (size_t)(option - error) : strlen(error);
 }
 
-static enum sl_status advance(struct sl_tunnel *tunnel,
-                              struct sl_failure *failure)
+static enum sl_status read_head(struct http *http, struct sl_failure *failure)
 {
-    struct http *http = from(tunnel);
+    struct sl_response *response = &http->tunnel.answer->response;
     enum sl_response_event event = SL_EVENT_INTERIM;
     enum sl_status status;
 
     do
         status =
-            sl_response_step(&http->response, &tunnel->input, SIZE_MAX, &event);
+            sl_response_step(response, &http->tunnel.input, SIZE_MAX, &event);
     while (status == SL_OK && event == SL_EVENT_INTERIM);
     if (status == SL_AGAIN)
         return status;
@@ -169,13 +169,23 @@ static enum sl_status advance(struct sl_tunnel *tunnel,
     /* The option that a response's words name does not limit this answer. */
     return sl_fail(failure, SL_PROXY, SL_STAGE_PROXY,
                    "its answer to CONNECT %s: %.*s", http->authority,
-                   (int)words_size(http->response.error), http->response.error);
+                   (int)words_size(response->error), response->error);
 }
 
-static void end(struct sl_tunnel *tunnel)
+static enum sl_status advance(struct sl_tunnel *tunnel,
+                              struct sl_failure *failure)
 {
-    sl_response_fini(&from(tunnel)->response);
+    if (!tunnel->is_refused) {
+        enum sl_status status = read_head(from(tunnel), failure);
+
+        if (!tunnel->is_refused)
+            return status;
+    }
+    if (sl_refusal_step(tunnel->answer, &tunnel->input) == SL_AGAIN)
+        return SL_AGAIN;
+    *failure = tunnel->refused;
+    return SL_PROXY;
 }
 
 const struct sl_tunnel_class sl_tunnel_http = {sizeof(struct http), begin,
-                                               advance, end};
+                                               advance};

@@ -1,6 +1,7 @@
 /* conn/tunnel_http.h - a tunnel by CONNECT (RFC 9110 9.3.6)
  *
- *   CONNECT host:port -> 1xx* 2xx: open, any other status: refused
+ *   CONNECT host:port -> 1xx* 2xx: open
+ *                             any other status: refused -> its body
  *
  * A server speaks only when spoken to, so bytes behind the head of a 2xx have
  * no sender in the tunnel: they are refused.

@@ -277,4 +277,4 @@ static enum sl_status advance(struct sl_tunnel *tunnel,
 }
 
 const struct sl_tunnel_class sl_tunnel_socks5 = {sizeof(struct socks5), begin,
-                                                 advance, NULL};
+                                                 advance};

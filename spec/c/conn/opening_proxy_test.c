@@ -169,9 +169,10 @@ static void expect_refusal(struct sl_view answer, enum sl_status status,
 
 TEST("a proxy's refusal, end and silence are failures of its stage")
 {
-    expect_refusal(SL_VIEW("HTTP/1.1 403 Forbidden\r\n\r\n"), SL_PROXY,
-                   "answered 403 to CONNECT www.example:443: it does not allow "
-                   "that");
+    expect_refusal(
+        SL_VIEW("HTTP/1.1 403 Forbidden\r\nContent-Length: 2\r\n\r\nno"),
+        SL_PROXY,
+        "answered 403 to CONNECT www.example:443: it does not allow that");
     expect_refusal(SL_VIEW("HTTP/1.1 200 OK\r\n\r\nW"), SL_PROXY,
                    "bytes follow the head of its answer to CONNECT "
                    "www.example:443");
@@ -182,6 +183,47 @@ TEST("a proxy's refusal, end and silence are failures of its stage")
     expect_refusal(SL_VIEW(""), SL_TIMEOUT, "tunnel not open within 0.02 s");
     expect_refusal(SL_VIEW("HTTP/1.1 102 Wait\r\n\r\nHTTP"), SL_TIMEOUT,
                    "tunnel not open within 0.02 s");
+}
+
+/* A refusal whose body stops in the middle, and how long that is waited for. */
+static void stop_in_refusal(int64_t deadline, int64_t least)
+{
+    struct sl_opening_deadlines deadlines = {SL_NEVER, SL_NEVER, deadline,
+                                             SL_NEVER};
+    struct sl_refusal *refusal;
+    struct wait wait;
+    char body[16];
+    int64_t began;
+    int peer;
+
+    setup();
+    REQUIRE(begin_through(&wait, &sl_tunnel_http, true, &deadlines) == SL_OK);
+    step_until_held(1);
+    peer = script_accept();
+    began = sl_clock_now();
+    say(peer, SL_VIEW("HTTP/1.1 407 No\r\nContent-Length: 9\r\n\r\npart"));
+    world_until(&world, &wait.is_done);
+    CHECK(sl_clock_now() - began >= least);
+    CHECK_INT(wait.status, SL_PROXY);
+    CHECK_INT(wait.failure.stage, SL_STAGE_PROXY);
+    CHECK_STR(wait.failure.reason,
+              "answered 407 to CONNECT www.example:443: it does not accept the "
+              "credentials");
+    refusal = sl_opening_take_refusal(wait.opening);
+    REQUIRE(refusal != NULL);
+    CHECK(sl_opening_take_refusal(wait.opening) == NULL);
+    CHECK(!refusal->is_whole);
+    CHECK_INT(sl_buffer_copy_out(&refusal->response.body, 0, body, 16), 4);
+    finish(&wait);
+    sl_refusal_destroy(refusal);
+    close(peer);
+    teardown();
+}
+
+TEST("does not wait long for the rest of a refusal, and reports the refusal")
+{
+    stop_in_refusal(20 * SL_MILLISECOND, 20 * SL_MILLISECOND);
+    stop_in_refusal(SL_NEVER, SL_SECOND);
 }
 
 TEST("TLS has its own deadline after a tunnel")

@@ -71,7 +71,7 @@ static inline void talk_answer(struct talk *talk, struct sl_view bytes)
 static inline void talk_end(struct talk *talk)
 {
     if (talk->tunnel != NULL)
-        sl_tunnel_destroy(talk->tunnel, talk->allocator);
+        sl_tunnel_destroy(talk->tunnel);
     CHECK_INT(sl_pool_outstanding(&talk->pool), 0);
     CHECK_INT(sl_pool_fini(&talk->pool), 0);
 }
@@ -86,6 +86,76 @@ static inline void talk_whole(struct talk *talk, struct sl_allocator *allocator,
     for (size_t i = 0; i < count; i++)
         talk_answer(talk, pieces[i]);
     talk_end(talk);
+}
+
+/* ---- what becomes of an answer, wherever it is cut ---- */
+
+struct talk_expected {
+    const struct sl_tunnel_class *class;
+    const struct sl_tunnel_target *target;
+    enum sl_status status;
+    const char *reason;  /* NULL: not looked at */
+    struct sl_view said; /* NULL: not looked at */
+};
+
+static inline void talk_expect_pieces(const struct sl_view *pieces,
+                                      size_t count, void *argument)
+{
+    const struct talk_expected *expected = argument;
+    struct test_allocator allocator;
+    struct talk talk;
+
+    test_allocator_init(&allocator);
+    talk_whole(&talk, &allocator.base, expected->class, expected->target,
+               pieces, count);
+    CHECK_INT(talk.status, expected->status);
+    if (expected->reason != NULL) {
+        CHECK_STR(talk.failure.reason, expected->reason);
+        CHECK_INT(talk.failure.stage, SL_STAGE_PROXY);
+    }
+    if (expected->said.data != NULL)
+        CHECK_BYTES(talk.said, talk.size, expected->said.data,
+                    expected->said.size);
+    test_allocator_fini(&allocator);
+}
+
+static inline void talk_expect(struct sl_view answers,
+                               struct talk_expected expected)
+{
+    test_note("%.*s", (int)answers.size, answers.data);
+    test_each_cut(answers, talk_expect_pieces, &expected);
+    test_note(" ");
+}
+
+/* What comes of the first request alone: SL_AGAIN, or a reason not to begin. */
+static inline void talk_expect_begin(const struct sl_tunnel_class *class,
+                                     const struct sl_tunnel_target *target,
+                                     enum sl_status status, const char *reason)
+{
+    struct talk_expected expected = {class, target, status, reason, {NULL, 0}};
+
+    talk_expect_pieces(NULL, 0, &expected);
+}
+
+/* ---- failed allocations ---- */
+
+struct talk_life {
+    const struct sl_tunnel_class *class;
+    const struct sl_tunnel_target *target;
+    struct sl_view answers;
+    enum sl_status status;
+};
+
+static inline void talk_live(struct sl_allocator *allocator, void *argument)
+{
+    const struct talk_life *life = argument;
+    struct talk talk;
+
+    talk_whole(&talk, allocator, life->class, life->target, &life->answers, 1);
+    if (talk.status != life->status) {
+        CHECK_INT(talk.status, SL_MEMORY);
+        CHECK(test_allocator_has_failed(allocator));
+    }
 }
 
 #endif

@@ -8,52 +8,21 @@ static const struct sl_tunnel_target plain = {"www.example", 443, NULL, NULL};
 static const struct sl_tunnel_target known = {"www.example", 443, "Aladdin",
                                               "open sesame"};
 
-/* What is expected of an answer, wherever it is cut. */
-struct expected {
-    const struct sl_tunnel_target *target;
-    enum sl_status status;
-    const char *reason; /* NULL: not looked at */
-};
-
-static void answer_in_pieces(const struct sl_view *pieces, size_t count,
-                             void *argument)
-{
-    const struct expected *expected = argument;
-    struct test_allocator allocator;
-    struct talk talk;
-
-    test_allocator_init(&allocator);
-    talk_whole(&talk, &allocator.base, &sl_tunnel_http, expected->target,
-               pieces, count);
-    CHECK_INT(talk.status, expected->status);
-    if (expected->reason != NULL) {
-        CHECK_STR(talk.failure.reason, expected->reason);
-        CHECK_INT(talk.failure.stage, SL_STAGE_PROXY);
-    }
-    test_allocator_fini(&allocator);
-}
-
 static void expect(const char *answer, const struct sl_tunnel_target *target,
                    enum sl_status status, const char *reason)
 {
-    struct expected expected = {target, status, reason};
-
-    test_note("%s", answer);
-    test_each_cut(sl_view(answer, strlen(answer)), answer_in_pieces, &expected);
-    test_note(" ");
+    talk_expect(sl_view(answer, strlen(answer)),
+                (struct talk_expected){
+                    &sl_tunnel_http, target, status, reason, {NULL, 0}});
 }
 
 static void expect_request(const struct sl_tunnel_target *target,
                            const char *request)
 {
-    struct test_allocator allocator;
-    struct talk talk;
+    struct talk_expected expected = {&sl_tunnel_http, target, SL_AGAIN, NULL,
+                                     sl_view(request, strlen(request))};
 
-    test_allocator_init(&allocator);
-    talk_whole(&talk, &allocator.base, &sl_tunnel_http, target, NULL, 0);
-    CHECK_INT(talk.status, SL_AGAIN);
-    CHECK_VIEW(sl_view(talk.said, talk.size), request);
-    test_allocator_fini(&allocator);
+    talk_expect_pieces(NULL, 0, &expected);
 }
 
 TEST("asks for host and port, with the proxy's credentials")
@@ -95,23 +64,152 @@ TEST("refusals have messages that show no credentials")
            "Content-Length: 2\r\n\r\nno",
            &plain, SL_PROXY,
            "answered 407 to CONNECT www.example:443: it asks for credentials");
-    expect("HTTP/1.1 407 Aladdin:open sesame\r\n\r\n", &known, SL_PROXY,
+    expect("HTTP/1.1 407 Aladdin:open sesame\r\nContent-Length: 0\r\n\r\n",
+           &known, SL_PROXY,
            "answered 407 to CONNECT www.example:443: it does not accept the "
            "credentials");
-    expect("HTTP/1.1 401 Unauthorized\r\n\r\n", &known, SL_PROXY,
+    expect("HTTP/1.1 401 Unauthorized\r\nContent-Length: 0\r\n\r\n", &known,
+           SL_PROXY,
            "answered 401 to CONNECT www.example:443: it does not accept the "
            "credentials");
-    expect("HTTP/1.1 403 Forbidden\r\n\r\n", &plain, SL_PROXY,
+    expect("HTTP/1.1 403 Forbidden\r\nContent-Length: 0\r\n\r\n", &plain,
+           SL_PROXY,
            "answered 403 to CONNECT www.example:443: it does not allow that");
-    expect("HTTP/1.1 405 No\r\n\r\n", &plain, SL_PROXY,
+    expect("HTTP/1.1 405 No\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
+           &plain, SL_PROXY,
            "answered 405 to CONNECT www.example:443: it makes no tunnels");
-    expect("HTTP/1.1 502 Bad Gateway\r\n\r\n", &plain, SL_PROXY,
+    expect("HTTP/1.1 502 Bad Gateway\r\nContent-Length: 0\r\n\r\n", &plain,
+           SL_PROXY,
            "answered 502 to CONNECT www.example:443: it cannot reach that "
            "host");
-    expect("HTTP/1.1 504 Gateway Timeout\r\n\r\n", &plain, SL_PROXY,
+    expect("HTTP/1.1 504 Gateway Timeout\r\nContent-Length: 0\r\n\r\n", &plain,
+           SL_PROXY,
            "answered 504 to CONNECT www.example:443: that host did not answer");
-    expect("HTTP/1.1 302 Found\r\nLocation: http://x/\r\n\r\n", &plain,
-           SL_PROXY, "answered 302 to CONNECT www.example:443");
+    expect("HTTP/1.1 304 Not Modified\r\n\r\n", &plain, SL_PROXY,
+           "answered 304 to CONNECT www.example:443");
+}
+
+/* ---- the answer of a proxy that refuses ---- */
+
+struct refusal {
+    const char *body;
+    bool ends; /* the proxy closes then */
+    bool is_clean;
+    bool is_whole;
+};
+
+static void read_refusal(const struct sl_view *pieces, size_t count,
+                         void *argument)
+{
+    const struct refusal *expected = argument;
+    struct test_allocator allocator;
+    struct sl_refusal *refusal;
+    struct sl_failure failure;
+    struct talk talk;
+    char body[64];
+    size_t size;
+
+    test_allocator_init(&allocator);
+    talk_begin(&talk, &allocator.base, &sl_tunnel_http, &plain);
+    for (size_t i = 0; i < count; i++)
+        talk_answer(&talk, pieces[i]);
+    CHECK_INT(talk.status, expected->ends ? SL_AGAIN : SL_PROXY);
+    CHECK(talk.tunnel->is_refused);
+    if (expected->ends)
+        CHECK_INT(
+            sl_tunnel_end_input(talk.tunnel, expected->is_clean, &talk.failure),
+            SL_PROXY);
+    CHECK(sl_tunnel_give_up(talk.tunnel, &failure));
+    CHECK_STR(failure.reason, talk.failure.reason);
+    CHECK_STR(failure.reason, "answered 403 to CONNECT www.example:443: it "
+                              "does not allow that");
+    refusal = sl_tunnel_take_refusal(talk.tunnel);
+    REQUIRE(refusal != NULL);
+    CHECK(sl_tunnel_take_refusal(talk.tunnel) == NULL);
+    CHECK_INT(refusal->response.head.status, 403);
+    CHECK_INT(refusal->is_whole, expected->is_whole);
+    size = sl_buffer_copy_out(&refusal->response.body, 0, body, sizeof body);
+    CHECK_BYTES(body, size, expected->body, strlen(expected->body));
+    sl_refusal_destroy(refusal);
+    talk_end(&talk);
+    test_allocator_fini(&allocator);
+}
+
+#define REFUSED "HTTP/1.1 403 Forbidden\r\n"
+
+static void expect_refusal(const char *answer, struct refusal expected)
+{
+    test_note("%s", answer);
+    test_each_cut(sl_view(answer, strlen(answer)), read_refusal, &expected);
+    test_note(" ");
+}
+
+TEST("keeps the answer of a proxy that refuses, however it is cut")
+{
+    expect_refusal(REFUSED "Content-Length: 2\r\n\r\nno",
+                   (struct refusal){.body = "no", .is_whole = true});
+    expect_refusal("HTTP/1.1 102 Wait\r\n\r\n" REFUSED
+                   "Transfer-Encoding: chunked\r\n\r\n1\r\nn\r\n1\r\no\r\n"
+                   "0\r\nX: y\r\n\r\n",
+                   (struct refusal){.body = "no", .is_whole = true});
+    expect_refusal(REFUSED "\r\nno", (struct refusal){.body = "no",
+                                                      .ends = true,
+                                                      .is_clean = true,
+                                                      .is_whole = true});
+}
+
+TEST("an answer that was cut off is still a refusal")
+{
+    expect_refusal(REFUSED "\r\nno",
+                   (struct refusal){.body = "no", .ends = true});
+    expect_refusal(
+        REFUSED "Content-Length: 5\r\n\r\nno",
+        (struct refusal){.body = "no", .ends = true, .is_clean = true});
+    expect_refusal(
+        REFUSED "Transfer-Encoding: chunked\r\n\r\n2\r\nno\r\n",
+        (struct refusal){.body = "no", .ends = true, .is_clean = true});
+    expect_refusal(REFUSED "Transfer-Encoding: chunked\r\n\r\n2\r\nno\r\nx",
+                   (struct refusal){.body = "no"});
+}
+
+TEST("keeps a bounded part of a body")
+{
+    static const char text[1000];
+    struct test_allocator allocator;
+    struct sl_refusal *refusal;
+    struct talk talk;
+    int rounds = 0;
+
+    test_allocator_init(&allocator);
+    talk_begin(&talk, &allocator.base, &sl_tunnel_http, &plain);
+    talk_answer(&talk, SL_VIEW(REFUSED "\r\n"));
+    for (; rounds < 1000 && talk.status == SL_AGAIN; rounds++)
+        talk_answer(&talk, sl_view(text, sizeof text));
+    CHECK_INT(talk.status, SL_PROXY);
+    CHECK_INT(rounds, 1 + (int)(SL_REFUSAL_MOST / sizeof text));
+    refusal = sl_tunnel_take_refusal(talk.tunnel);
+    REQUIRE(refusal != NULL);
+    CHECK(!refusal->is_whole);
+    CHECK(refusal->response.body.length < SL_REFUSAL_MOST + sizeof text);
+    sl_refusal_destroy(refusal);
+    talk_end(&talk);
+    test_allocator_fini(&allocator);
+}
+
+TEST("has no answer to show where the proxy has not refused")
+{
+    struct test_allocator allocator;
+    struct sl_failure failure;
+    struct talk talk;
+
+    test_allocator_init(&allocator);
+    talk_begin(&talk, &allocator.base, &sl_tunnel_http, &plain);
+    talk_answer(&talk, SL_VIEW("HTTP/1.1 40"));
+    CHECK(!sl_tunnel_give_up(talk.tunnel, &failure));
+    CHECK_INT(sl_tunnel_end_input(talk.tunnel, true, &failure), SL_CLOSED);
+    CHECK(sl_tunnel_take_refusal(talk.tunnel) == NULL);
+    talk_end(&talk);
+    test_allocator_fini(&allocator);
 }
 
 TEST("refuses a proxy that speaks another protocol")
@@ -126,13 +224,16 @@ TEST("refuses bytes after the head of a 2xx")
 {
     struct sl_view answer =
         SL_VIEW("HTTP/1.1 200 OK\r\n\r\nHTTP/1.1 200 OK\r\n\r\n");
-    struct expected expected = {
-        &plain, SL_PROXY,
-        "bytes follow the head of its answer to CONNECT www.example:443"};
+    struct talk_expected expected = {
+        &sl_tunnel_http,
+        &plain,
+        SL_PROXY,
+        "bytes follow the head of its answer to CONNECT www.example:443",
+        {NULL, 0}};
 
-    answer_in_pieces(&answer, 1, &expected);
+    talk_expect_pieces(&answer, 1, &expected);
     answer = SL_VIEW("HTTP/1.1 200 OK\r\n\r\n\x16");
-    answer_in_pieces(&answer, 1, &expected);
+    talk_expect_pieces(&answer, 1, &expected);
 }
 
 TEST("an endless answer meets a limit")
@@ -169,12 +270,8 @@ TEST("refuses what does not fit, and invalid hosts")
     } cases[] = {
         {255, 100, SL_AGAIN}, {4000, 100, SL_INVALID}, {10, 100000, SL_LIMIT}};
     struct sl_tunnel_target target = {"a b", 1, NULL, NULL};
-    struct test_allocator allocator;
-    struct talk talk;
 
-    test_allocator_init(&allocator);
-    talk_whole(&talk, &allocator.base, &sl_tunnel_http, &target, NULL, 0);
-    CHECK_INT(talk.status, SL_INVALID);
+    talk_expect_begin(&sl_tunnel_http, &target, SL_INVALID, NULL);
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         char *host = calloc(1, cases[i].host + 1);
         char *user = calloc(1, cases[i].user + 1);
@@ -183,33 +280,23 @@ TEST("refuses what does not fit, and invalid hosts")
         memset(host, 'h', cases[i].host);
         memset(user, 'u', cases[i].user);
         target = (struct sl_tunnel_target){host, 65535, user, user};
-        talk_whole(&talk, &allocator.base, &sl_tunnel_http, &target, NULL, 0);
-        CHECK_INT(talk.status, cases[i].status);
-        if (sl_is_failure(cases[i].status))
-            CHECK_INT(talk.failure.stage, SL_STAGE_PROXY);
+        talk_expect_begin(&sl_tunnel_http, &target, cases[i].status, NULL);
         free(host);
         free(user);
-    }
-    test_allocator_fini(&allocator);
-}
-
-static void whole_life(struct sl_allocator *allocator, void *argument)
-{
-    const struct sl_view answer =
-        SL_VIEW("HTTP/1.1 102 Wait\r\n\r\nHTTP/1.1 200 OK\r\nVia: x\r\n\r\n");
-    struct talk talk;
-
-    (void)argument;
-    talk_whole(&talk, allocator, &sl_tunnel_http, &known, &answer, 1);
-    if (talk.status != SL_OK) {
-        CHECK_INT(talk.status, SL_MEMORY);
-        CHECK(test_allocator_has_failed(allocator));
     }
 }
 
 TEST("releases everything whichever allocation fails")
 {
-    test_each_failure(whole_life, NULL);
+    struct talk_life life = {
+        &sl_tunnel_http, &known,
+        SL_VIEW("HTTP/1.1 102 Wait\r\n\r\nHTTP/1.1 200 OK\r\nVia: x\r\n\r\n"),
+        SL_OK};
+
+    test_each_failure(talk_live, &life);
+    life.answers = SL_VIEW(REFUSED "Content-Length: 2\r\n\r\nno");
+    life.status = SL_PROXY;
+    test_each_failure(talk_live, &life);
 }
 
 int main(void)

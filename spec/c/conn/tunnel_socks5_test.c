@@ -7,52 +7,20 @@
 static const struct sl_tunnel_target plain = {"www.example", 443, NULL, NULL};
 static const struct sl_tunnel_target known = {"www.example", 443, "me", "pass"};
 
-/* What is expected of the answers, wherever they are cut. */
-struct expected {
-    const struct sl_tunnel_target *target;
-    enum sl_status status;
-    const char *reason;  /* NULL: not looked at */
-    struct sl_view said; /* NULL: not looked at */
-};
-
-static void answer_in_pieces(const struct sl_view *pieces, size_t count,
-                             void *argument)
-{
-    const struct expected *expected = argument;
-    struct test_allocator allocator;
-    struct talk talk;
-
-    test_allocator_init(&allocator);
-    talk_whole(&talk, &allocator.base, &sl_tunnel_socks5, expected->target,
-               pieces, count);
-    CHECK_INT(talk.status, expected->status);
-    if (expected->reason != NULL) {
-        CHECK_STR(talk.failure.reason, expected->reason);
-        CHECK_INT(talk.failure.stage, SL_STAGE_PROXY);
-    }
-    if (expected->said.data != NULL)
-        CHECK_BYTES(talk.said, talk.size, expected->said.data,
-                    expected->said.size);
-    test_allocator_fini(&allocator);
-}
-
 static void expect(struct sl_view answers,
                    const struct sl_tunnel_target *target, struct sl_view said)
 {
-    struct expected expected = {target, SL_OK, NULL, said};
-
-    test_each_cut(answers, answer_in_pieces, &expected);
+    talk_expect(answers, (struct talk_expected){&sl_tunnel_socks5, target,
+                                                SL_OK, NULL, said});
 }
 
 static void expect_refusal(struct sl_view answers,
                            const struct sl_tunnel_target *target,
                            const char *reason)
 {
-    struct expected expected = {target, SL_PROXY, reason, {NULL, 0}};
-
-    test_note("%s", reason);
-    test_each_cut(answers, answer_in_pieces, &expected);
-    test_note(" ");
+    talk_expect(answers,
+                (struct talk_expected){
+                    &sl_tunnel_socks5, target, SL_PROXY, reason, {NULL, 0}});
 }
 
 /* "no login, succeeded" */
@@ -155,15 +123,8 @@ TEST("refuses a proxy that speaks another protocol")
 static void expect_begin(const struct sl_tunnel_target *target,
                          const char *reason)
 {
-    struct test_allocator allocator;
-    struct talk talk;
-
-    test_allocator_init(&allocator);
-    talk_whole(&talk, &allocator.base, &sl_tunnel_socks5, target, NULL, 0);
-    CHECK_INT(talk.status, reason == NULL ? SL_AGAIN : SL_INVALID);
-    if (reason != NULL)
-        CHECK_STR(talk.failure.reason, reason);
-    test_allocator_fini(&allocator);
+    talk_expect_begin(&sl_tunnel_socks5, target,
+                      reason == NULL ? SL_AGAIN : SL_INVALID, reason);
 }
 
 TEST("refuses texts whose length does not fit into a byte")
@@ -204,22 +165,12 @@ TEST("sends the longest texts there are")
     test_allocator_fini(&allocator);
 }
 
-static void whole_life(struct sl_allocator *allocator, void *argument)
-{
-    const struct sl_view answer = SL_VIEW("\5\2\1\0\5\0\0\1\0\0\0\0\0\0");
-    struct talk talk;
-
-    (void)argument;
-    talk_whole(&talk, allocator, &sl_tunnel_socks5, &known, &answer, 1);
-    if (talk.status != SL_OK) {
-        CHECK_INT(talk.status, SL_MEMORY);
-        CHECK(test_allocator_has_failed(allocator));
-    }
-}
-
 TEST("releases everything whichever allocation fails")
 {
-    test_each_failure(whole_life, NULL);
+    struct talk_life life = {&sl_tunnel_socks5, &known,
+                             SL_VIEW("\5\2\1\0\5\0\0\1\0\0\0\0\0\0"), SL_OK};
+
+    test_each_failure(talk_live, &life);
 }
 
 int main(void)
