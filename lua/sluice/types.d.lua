@@ -14,6 +14,7 @@
 ---@field retryable boolean sending again cannot do the work twice
 ---@field errno? integer of the system
 ---@field position? integer of the first byte that cannot be decoded, from 1
+---@field response? sluice.refusal of a proxy that refused a tunnel
 
 -- ---- options ----
 
@@ -297,6 +298,26 @@ function headers:get(name) end
 ---@param name string
 ---@return string[]
 function headers:all(name) end
+
+--- What a proxy answered when it refused a tunnel. It needs no dispose.
+---@class sluice.refusal
+---@field status integer
+---@field reason string
+---@field version "1.0" | "1.1"
+---@field headers sluice.headers
+---@field body string 64 KiB at most, as it came
+---@field truncated boolean more of the body was to come
+---@field ok false
+---@field method "CONNECT"
+local refusal = {}
+---@return string
+function refusal:text() end
+--- The value of a body that is JSON.
+---@return any value
+---@return string? message
+---@return sluice.error? err
+function refusal:json() end
+function refusal:dispose() end
 
 -- ---- bytes ----
 

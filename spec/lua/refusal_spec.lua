@@ -14,7 +14,8 @@ describe("the answer of a proxy that refuses", function()
   -- The failure of a request whose CONNECT gets these steps for an answer.
   local function refusal(...)
     local p <close> = peer.listen { script = { { { "expect_until", "\r\n\r\n" }, ... } } }
-    local client <close> = assert(support.client { proxy = "http://me:secret@127.0.0.1:" .. p.port })
+    local via = "http://me:secret@127.0.0.1:" .. p.port
+    local client <close> = assert(support.client { proxy = via })
     local response, message, err = client:get "https://www.test/x"
     assert.is_nil(response)
     assert.same({ "proxy", "proxy" }, { err.code, err.stage })

@@ -106,6 +106,7 @@ describe("types.d.lua", function()
       "schema"))
     check_methods("sluice.request", set_of(Request, "new", "build", "shared_schema", "close",
       "derive", "expects_continue", "failure", "is_whole", "own_auth"))
+    check_methods("sluice.refusal", set_of(core.refusal_types.refusal.__index, "ok", "method"))
     check_methods("sluice.request_builder", set_of(getmetatable(client:build("GET", "x"))))
     -- What a request body is pushed by, and what makes a response, is nobody else's.
     check_methods("sluice.response", set_of(core.response_methods, "deadline", "is_live", "wait",
