@@ -172,6 +172,7 @@ build = {
       incdirs = { "src", "$(OPENSSL_INCDIR)", "$(ZLIB_INCDIR)" },
       libdirs = { "$(OPENSSL_LIBDIR)", "$(ZLIB_LIBDIR)" },
     },
+    ["sluice.answer"] = "lua/sluice/answer.lua",
     ["sluice.auth"] = "lua/sluice/auth.lua",
     ["sluice.body"] = "lua/sluice/body.lua",
     ["sluice.call"] = "lua/sluice/call.lua",

@@ -22,6 +22,7 @@ end
 -- call, `response` is its response; the call then ends at the deadline of that one.
 function Call.new(client, request, response)
   local self = setmetatable({ client = client, requests = { request } }, Call)
+  request.call = self
   if response then
     self.sent, self.deadline = request, response:deadline()
   else
@@ -57,9 +58,43 @@ function Call:info(planned)
   }
 end
 
---- Ends the call and its requests.
+--- Notes a response that an interceptor may see, and lose.
+function Call:note(response)
+  if type(response) ~= "userdata" or self.is_over then return end
+  local received = self.received
+  if received then
+    received[#received + 1] = response
+  else
+    self.received = { response }
+  end
+end
+
+-- Whether a program that was given `value`, or the failure `err`, can reach the response by
+-- it: a value of an interceptor's own may hold any.
+local function reaches(value, err, response)
+  if value then return value == response or type(value) ~= "userdata" end
+  return type(err) == "table" and rawget(err, "response") == response
+end
+
+--- Ends the steps of the call with what they returned: that is passed on. Responses which
+-- it does not reach were dropped on the way, and are disposed.
+function Call:keep(value, message, err)
+  local received = self.received
+  self.received = nil
+  if received and (received[2] or received[1] ~= value) then
+    for _, response in ipairs(received) do
+      if not reaches(value, err, response) then response:dispose() end
+    end
+  end
+  return value, message, err
+end
+
+--- Ends the call, its requests, and the responses that it received before it was cut short:
+-- by an error, or because its coroutine was closed.
 function Call:__close()
+  self.is_over = true
   for _, request in ipairs(self.requests) do request:close() end
+  if self.received then self:keep() end
 end
 
 return Call

@@ -12,42 +12,50 @@ local transmit = require "sluice.transmit"
 local pipeline = {}
 
 -- A function that forgets to return would silently lose the response.
-local function raise_nothing(step, received)
-  if type(received) == "userdata" then received:dispose() end
+local function raise_nothing(step)
   local from = debug.getinfo(step, "S")
   error(("the interceptor of %s:%d returned nothing: return what forward gives")
     :format(from.short_src, from.linedefined), 0)
 end
 
 -- Runs the steps from `position` on, and `last` behind them.
-local function run(steps, position, request, last)
+local function run(call, steps, position, request, last)
   local step = steps[position]
-  if not step then return last(request) end
-  local received
+  if not step then return last(call, request) end
   local response, message, err = step(request, function(forwarded)
-    local answer, reason, failed = run(steps, position + 1, forwarded or request, last)
-    received = answer
-    return answer, reason, failed
+    return run(call, steps, position + 1, forwarded or request, last)
   end)
-  if response == nil and message == nil then raise_nothing(step, received) end
+  if response == nil and message == nil then raise_nothing(step) end
+  return response, message, err
+end
+
+-- What is received while steps of a program hold it is the call's, to be released with it.
+local function transmit_noted(call, request)
+  local response, message, err = transmit.send(call, request)
+  if response then call:note(response) end
   return response, message, err
 end
 
 -- Sends one request. A step of a single sending gets a copy, so its changes hold for that alone.
 local function send_once(call, request)
-  local steps = call.client.hops
-  if not steps[1] then return transmit.send(call, request) end
-  return run(steps, 1, call:derive(request), function(last) return transmit.send(call, last) end)
+  local client = call.client
+  local steps = client.hops
+  if steps[1] then return run(call, steps, 1, call:derive(request), transmit_noted) end
+  if client.interceptors[1] then return transmit_noted(call, request) end
+  return transmit.send(call, request)
 end
 
 local function send_expecting(call, request) return expectation(call, request, send_once) end
 
+local function send_along(call, request) return redirects(call, request, send_expecting) end
+
 --- Sends the request of a call, through all steps.
 -- Returns response | nil, message, err. Yields.
 function pipeline.run(call, request)
-  local steps = call.client.interceptors
-  if not steps[1] then return redirects(call, request, send_expecting) end
-  return run(steps, 1, request, function(last) return redirects(call, last, send_expecting) end)
+  local client = call.client
+  local steps = client.interceptors
+  if not steps[1] and not client.hops[1] then return send_along(call, request) end
+  return call:keep(run(call, steps, 1, request, send_along))
 end
 
 --- The same for a request that was sent already and whose response redirects.

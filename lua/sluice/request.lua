@@ -4,6 +4,7 @@
 -- is assigned, or given to `set_body`, by the rules of the option. A `url` of another
 -- origin takes no secrets there: those that are meant for it are set afterwards.
 
+local answer = require "sluice.answer"
 local auth = require "sluice.auth"
 local bodies = require "sluice.body"
 local check = require "sluice.check"
@@ -167,6 +168,7 @@ function Request.new(client, method, url, options, level)
     refuses_expect = false, -- the server does
     is_derived = false, -- the body is another request's
     refusal = false, -- of a body that was assigned
+    call = false, -- the call that it belongs to
   }, Request)
   local secrets
   self.fields, secrets = fields.flatten("request", options.headers, level)
@@ -301,6 +303,12 @@ function Request:set_header(name, value)
   fields.set(self.fields, name, text)
   return self
 end
+
+--- Answers the request without sending it, for an interceptor that returns the result:
+-- { status = (200 to 999), reason =, headers =, body = (string, sequence or lease) }. A lease
+-- is disposed. HEAD, 204 and 304 have no body. Misuse raises.
+-- Returns response | nil, message, err (invalid, limit, memory, closed)
+function Request:answer(given) return answer.new(self, given, 1) end
 
 --- Whether it can be sent again from the start.
 function Request:is_replayable() return not self.content or self.content:is_replayable() end

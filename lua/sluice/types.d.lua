@@ -624,6 +624,17 @@ function request:set_header(name, value) end
 --- Whether the request can be sent again from the start.
 ---@return boolean
 function request:is_replayable() end
+--- Answers the request without sending it: for an interceptor that returns the result. A lease is
+--- disposed.
+---@param answer sluice.answer
+---@return sluice.response?, string?, sluice.error?
+function request:answer(answer) end
+
+---@class sluice.answer
+---@field status integer from 200 to 999
+---@field reason? string
+---@field headers? sluice.header_fields
+---@field body? string | sluice.sequence | sluice.lease
 
 ---@alias sluice.forward fun(request?: sluice.request): sluice.response?, string?, sluice.error?
 ---@alias sluice.interceptor

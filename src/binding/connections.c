@@ -1,11 +1,14 @@
 #include "binding/lookups.h"
 #include "binding/options.h"
 #include "binding/origin.h"
+#include "binding/response.h"
+#include "binding/scratch.h"
 #include "binding/tls.h"
 #include "binding/types.h"
 #include "conn/tunnel_http.h"
 #include "conn/tunnel_socks5.h"
 #include "io/backend.h"
+#include "memory/lease.h"
 
 #include <string.h>
 
@@ -251,10 +254,83 @@ static int connections_origin(lua_State *L)
     return 1;
 }
 
+/* ---- answers that were not sent for ---- */
+
+/* The bytes at `index` (a string, sequence, lease or nil) as a sequence that
+ * retains them; a lease is disposed. */
+static enum sl_status show_bytes(lua_State *L, int index,
+                                 struct slb_runtime *runtime,
+                                 struct sl_pool *pool,
+                                 struct sl_sequence *shown)
+{
+    struct slb_bytes bytes;
+    struct sl_buffer copy;
+    struct sl_lease *lease = slb_test_lease(L, index);
+    enum sl_status status;
+
+    sl_sequence_init(shown, &runtime->allocator);
+    if (!slb_to_bytes(L, index, &bytes) || bytes.size == 0) {
+        status = SL_OK;
+    } else if (bytes.sequence != NULL) {
+        status = sl_sequence_sub(shown, bytes.sequence, 0, bytes.size);
+    } else {
+        sl_buffer_init(&copy, pool, SIZE_MAX);
+        status = sl_buffer_append(&copy, bytes.text);
+        if (status == SL_OK)
+            status = sl_sequence_take(shown, &copy);
+        sl_buffer_fini(&copy);
+    }
+    if (lease != NULL)
+        sl_lease_dispose(lease);
+    return status;
+}
+
+/* connections:answer(options, info, head, body, is_stream)
+ *   -> response | nil, message, err
+ * A response that was not sent for. `head` is a status line and field lines, as a
+ * server would send them; `body` is a string (copied), a sequence (shown), a
+ * lease (shown and disposed) or nil. */
+static int connections_answer(lua_State *L)
+{
+    struct slb_options *options = slb_check(L, 2, slb_options_type);
+    struct slb_connections *connections = check_connections(L, 1);
+    struct sl_view head = slb_check_view(L, 4);
+    struct sl_pool *pool = connections->connections->pool;
+    struct sl_failure failure = {.status = SL_MEMORY};
+    struct slb_response *response;
+    struct sl_sequence body;
+    bool is_stream = lua_toboolean(L, 6);
+
+    luaL_checktype(L, 3, LUA_TTABLE);
+    lua_settop(L, 5);
+    if (!lua_isnil(L, 5) && lua_type(L, 5) != LUA_TSTRING &&
+        slb_test_lease(L, 5) == NULL)
+        slb_check_sequence(L, 5);
+    response = slb_new(L, slb_response_type, sizeof *response, RESPONSE_VALUES);
+    lua_pushvalue(L, 3);
+    lua_setiuservalue(L, -2, RESPONSE_INFO);
+    check_connections(L, 1); /* a finaliser may have ended it */
+    failure.status = show_bytes(L, 5, connections->runtime, pool, &body);
+    if (failure.status == SL_OK)
+        sl_exchange_answer(connections->exchanges, &options->options, head,
+                           &body, &response->exchange, &failure);
+    sl_sequence_fini(&body);
+    if (failure.status != SL_OK) {
+        response->exchange = NULL;
+        return slb_push_failure(L, &failure, "answer");
+    }
+    response->runtime = connections->runtime;
+    slb_runtime_retain(response->runtime);
+    response->is_stream = is_stream;
+    slb_note_body(L, response);
+    return 1;
+}
+
 static const luaL_Reg functions[] = {{"connections", new_connections},
                                      {NULL, NULL}};
 
 static const luaL_Reg methods[] = {{"origin", connections_origin},
+                                   {"answer", connections_answer},
                                    {"stats", connections_stats},
                                    {"close", connections_close},
                                    {NULL, NULL}};

@@ -134,21 +134,23 @@ struct sl_view slb_fill_head(lua_State *L, const struct slb_head *head,
     return sl_view(bytes, size);
 }
 
-/* field_lines(fields) -> string | nil, message, err: for trailers */
+/* field_lines(fields, kind = "trailer") -> string | nil, message, err
+ * `kind` names a line in messages. */
 static int field_lines(lua_State *L)
 {
+    const char *kind = luaL_optstring(L, 2, "trailer");
     struct sl_writer *writer;
     const char *error = NULL;
     enum sl_status status;
 
     luaL_checktype(L, 1, LUA_TTABLE);
-    lua_settop(L, 1);
+    lua_settop(L, 2);
     writer = slb_push_scratch(L, HEAD_MAX);
     status = write_fields(L, 1, writer, &error);
     if (status != SL_OK)
-        return slb_push_unwritten(
-            L, writer, status,
-            push_attempt(L, "trailer", slb_check_view(L, -2)), error);
+        return slb_push_unwritten(L, writer, status,
+                                  push_attempt(L, kind, slb_check_view(L, -2)),
+                                  error);
     return slb_push_written(L, writer);
 }
 

@@ -16,7 +16,7 @@
 
 const char slb_response_type[] = "sluice.response";
 
-static void note_body(lua_State *L, struct slb_response *response)
+void slb_note_body(lua_State *L, struct slb_response *response)
 {
     response->noted =
         EXCHANGE_SIZE + response->exchange->incoming.response.body.length;
@@ -236,7 +236,7 @@ int slb_settle_response(lua_State *L, struct slb_response *response)
         response->keeps_body = false;
     }
     if (!response->is_stream)
-        note_body(L, response);
+        slb_note_body(L, response);
     lua_settop(L, 1);
     if (!is_redirect)
         return 1;

@@ -37,6 +37,9 @@ struct slb_response *slb_check_response(lua_State *L, int index);
 void slb_check_live(lua_State *L, struct slb_response *response);
 void slb_check_unread(lua_State *L, struct slb_response *response);
 
+/* Its body has arrived: makes its bytes known to the collector. */
+void slb_note_body(lua_State *L, struct slb_response *response);
+
 /* Whether it redirects, and its request follows redirects. */
 bool slb_leads_on(const struct slb_response *response);
 

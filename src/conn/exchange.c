@@ -236,7 +236,8 @@ static bool may_resend(const struct sl_exchange *exchange)
 
 static void init_incoming(struct sl_exchange *exchange)
 {
-    sl_incoming_init(&exchange->incoming, exchange->origin->connections->pool,
+    sl_incoming_init(&exchange->incoming,
+                     exchange->exchanges->connections->pool,
                      &exchange->options.limits, exchange->options.traits,
                      exchange->options.shelf);
 }
@@ -490,7 +491,8 @@ enum sl_status sl_exchange_create(struct sl_exchanges *exchanges,
     created->exchanges = exchanges;
     sl_exchanges_retain(exchanges);
     created->origin = origin;
-    sl_origin_retain(origin);
+    if (origin != NULL)
+        sl_origin_retain(origin);
     created->options = *options;
     created->place.events = &place_events;
     created->place.deadlines = options->deadlines.opening;
@@ -503,6 +505,56 @@ enum sl_status sl_exchange_create(struct sl_exchanges *exchanges,
     init_incoming(created);
     *exchange = created;
     return SL_OK;
+}
+
+/* Parses the head and shows the body. */
+static enum sl_status fill(struct sl_exchange *exchange, struct sl_view text,
+                           const struct sl_sequence *body)
+{
+    struct sl_response *response = &exchange->incoming.response;
+    struct sl_buffer input;
+    enum sl_status status;
+
+    sl_buffer_init(&input, response->pool, SIZE_MAX);
+    status = sl_buffer_append(&input, text);
+    if (status == SL_OK)
+        status = sl_head_parse(&response->head, &input);
+    if (status == SL_AGAIN || (status == SL_OK && input.length > 0)) {
+        response->head.error = "response head ends elsewhere";
+        status = SL_PROTOCOL;
+    }
+    sl_buffer_fini(&input);
+    if (status == SL_OK)
+        status = sl_sequence_link(body, &response->body);
+    response->delivered = response->received = response->body.length;
+    response->phase = SL_PHASE_END;
+    return status;
+}
+
+enum sl_status sl_exchange_answer(struct sl_exchanges *exchanges,
+                                  const struct sl_exchange_options *options,
+                                  struct sl_view head,
+                                  const struct sl_sequence *body,
+                                  struct sl_exchange **exchange,
+                                  struct sl_failure *failure)
+{
+    enum sl_status status =
+        sl_exchange_create(exchanges, NULL, options, sl_view("", 0), exchange);
+
+    if (status != SL_OK)
+        return sl_fail(failure, status, SL_STAGE_HEAD, "out of memory");
+    status = fill(*exchange, head, body);
+    (*exchange)->times.started = sl_loop_refresh(sl_exchange_loop(*exchange));
+    (*exchange)->deadline = SL_NEVER;
+    end(*exchange, SL_EXCHANGE_DONE);
+    if (status != SL_OK) {
+        const char *error = (*exchange)->incoming.response.head.error;
+
+        sl_fail(failure, status, SL_STAGE_HEAD, "%s",
+                error != NULL ? error : "out of memory");
+        sl_exchange_release(*exchange);
+    }
+    return status;
 }
 
 void sl_exchange_retain(struct sl_exchange *exchange)
@@ -525,7 +577,8 @@ void sl_exchange_release(struct sl_exchange *exchange)
     sl_incoming_fini(&exchange->incoming);
     sl_peer_release(exchange->peer);
     sl_refusal_destroy(exchange->place.refusal);
-    sl_origin_release(exchange->origin);
+    if (exchange->origin != NULL)
+        sl_origin_release(exchange->origin);
     sl_exchanges_return(exchanges, exchange);
     sl_exchanges_release(exchanges);
 }

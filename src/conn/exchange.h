@@ -90,7 +90,7 @@ struct sl_exchange {
     enum sl_exchange_phase phase;
     enum sl_exchange_use use;
     struct sl_exchanges *exchanges;
-    struct sl_origin *origin;
+    struct sl_origin *origin;         /* NULL: of sl_exchange_answer */
     struct sl_connection *connection; /* ACTIVE */
     struct sl_place place;            /* WAITING */
     struct sl_exchange *next; /* in the active, draining or spare list */
@@ -121,6 +121,16 @@ enum sl_status sl_exchange_create(struct sl_exchanges *exchanges,
                                   const struct sl_exchange_options *options,
                                   struct sl_view head,
                                   struct sl_exchange **exchange);
+/* A response that no connection gave: an exchange without an origin, DONE from
+ * the start, with one reference. `head` is a status line and field lines as a
+ * server would send them; `body` is shown, not copied. SL_PROTOCOL, SL_LIMIT:
+ * the head is none, `failure` says why; SL_MEMORY. */
+enum sl_status sl_exchange_answer(struct sl_exchanges *exchanges,
+                                  const struct sl_exchange_options *options,
+                                  struct sl_view head,
+                                  const struct sl_sequence *body,
+                                  struct sl_exchange **exchange,
+                                  struct sl_failure *failure);
 void sl_exchange_retain(struct sl_exchange *exchange);
 /* The last release aborts what is still under way and frees everything. */
 void sl_exchange_release(struct sl_exchange *exchange);
@@ -167,7 +177,7 @@ static inline bool sl_exchange_is_awaited(const struct sl_exchange *exchange)
 static inline struct sl_loop *
 sl_exchange_loop(const struct sl_exchange *exchange)
 {
-    return exchange->origin->connections->loop;
+    return exchange->exchanges->connections->loop;
 }
 
 static inline bool sl_exchange_is_over(const struct sl_exchange *exchange)

@@ -804,3 +804,103 @@ int main(void)
 {
     return test_main();
 }
+
+/* ---- answers without a connection ---- */
+
+#define ANSWER "HTTP/1.1 203 Own\r\nA: b\r\n\r\n"
+
+static enum sl_status answer(struct scene *at, const char *head,
+                             struct sl_view body, struct sl_exchange **exchange,
+                             struct sl_failure *failure)
+{
+    struct sl_pool *pool = at->connections->pool;
+    struct sl_buffer bytes;
+    struct sl_sequence shown;
+    enum sl_status status;
+
+    sl_buffer_init(&bytes, pool, SIZE_MAX);
+    sl_sequence_init(&shown, at->world.loop.allocator);
+    status = sl_buffer_append(&bytes, body);
+    if (status == SL_OK)
+        status = sl_sequence_take(&shown, &bytes);
+    if (status == SL_OK)
+        status = sl_exchange_answer(at->exchanges, &at->options,
+                                    sl_view(head, strlen(head)), &shown,
+                                    exchange, failure);
+    sl_sequence_fini(&shown);
+    sl_buffer_fini(&bytes);
+    return status;
+}
+
+TEST("answers without a connection, complete from the start")
+{
+    struct sl_exchange *exchange;
+    struct sl_failure failure;
+
+    scene_init(&scene);
+    REQUIRE(answer(&scene, ANSWER, SL_VIEW("hello"), &exchange, &failure) ==
+            SL_OK);
+    CHECK_INT(exchange->phase, SL_EXCHANGE_DONE);
+    CHECK_INT(exchange->incoming.response.head.status, 203);
+    CHECK_INT(sl_exchange_want(exchange, SL_WANT_HEAD, 0), SL_OK);
+    CHECK_INT(sl_exchange_want(exchange, SL_WANT_WHOLE, 0), SL_OK);
+    scene_check_body(exchange, "hello");
+    sl_buffer_reset(&exchange->incoming.response.body);
+    CHECK_INT(sl_exchange_want(exchange, SL_WANT_BODY, 1), SL_END);
+    sl_exchange_abort(exchange, SL_CANCELLED, "too late");
+    CHECK_INT(exchange->phase, SL_EXCHANGE_DONE);
+    sl_exchange_drop(exchange);
+    sl_exchange_release(exchange);
+    CHECK_INT(scene.connections->stats.made, 0);
+    CHECK_INT(scene.exchanges->requests, 0);
+    scene_fini(&scene);
+}
+
+TEST("answers with no head but one that a server could send")
+{
+    static const char *const heads[] = {
+        "", "HTTP/1.1 200 OK\r\n", "HTTP/1.1 200 OK\r\n\r\nx",
+        "HTTP/1.1 200 OK\r\nA b\r\n\r\n", "200 OK\r\n\r\n"};
+
+    scene_init(&scene);
+    for (size_t i = 0; i < sizeof heads / sizeof *heads; i++) {
+        struct sl_failure failure = {.status = SL_OK};
+        struct sl_exchange *exchange;
+
+        CHECK_INT(answer(&scene, heads[i], SL_VIEW("x"), &exchange, &failure),
+                  SL_PROTOCOL);
+        CHECK_INT(failure.status, SL_PROTOCOL);
+        CHECK(failure.reason[0] != '\0');
+    }
+    scene_fini(&scene);
+}
+
+static void answer_failing(struct sl_allocator *allocator, void *argument)
+{
+    struct sl_connections_options limits;
+    struct sl_exchange *exchange;
+    struct sl_failure failure;
+    enum sl_status status;
+
+    (void)argument;
+    sl_connections_options_default(&limits);
+    status = scene_open(&scene, allocator, &limits);
+    if (scene.exchanges == NULL && status == SL_MEMORY &&
+        scene.world.resolver == NULL)
+        return;
+    if (status == SL_OK)
+        status = answer(&scene, ANSWER, SL_VIEW("hello"), &exchange, &failure);
+    if (status == SL_OK) {
+        scene_check_body(exchange, "hello");
+        sl_exchange_release(exchange);
+    } else {
+        CHECK_INT(status, SL_MEMORY);
+        CHECK(test_allocator_has_failed(allocator));
+    }
+    scene_close(&scene);
+}
+
+TEST("answers nothing half when memory is refused")
+{
+    test_each_failure(answer_failing, NULL);
+}
