@@ -224,8 +224,9 @@ describe("an interceptor", function()
     it(way .. "that drops the response is named, and the response is released", function()
       local function step(request, forward) forward(request) end
       use(client, step)
-      assert.error_matches(get, ("the interceptor of [^\n]*interceptors_spec.lua:%d returned nothing")
-        :format(debug.getinfo(step, "S").linedefined))
+      local line = debug.getinfo(step, "S").linedefined
+      assert.error_matches(get,
+        ("the interceptor of [^\n]*interceptors_spec.lua:%d returned nothing"):format(line))
     end)
   end
 
