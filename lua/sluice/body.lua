@@ -4,133 +4,53 @@
 -- length = bytes }. It has `text`, or is pulled by `pull`, or has `parts` that the core
 -- sends in order: one, unless it is an array.
 
-local core = require "sluice.core"
 local failure = require "sluice.failure"
+local parts = require "sluice.parts"
 
 local body = {}
 
-local Body = {}
+-- `held`: by how many tasks
+local Body = { held = 0 }
 Body.__index = Body
 
-local function escape(byte) return ("\\x%02X"):format(byte:byte()) end
-
--- Shows the end of a long path only, so that a message still has room for the reason.
-local function named(label, path)
-  if #path > 128 then path = "..." .. path:sub(-125) end
-  if path:find "%c" then path = path:gsub("%c", escape) end
-  return label .. " '" .. path .. "'"
-end
-
--- The kind of a value, by its type alone: text, file, path, lease, sequence; nil for any other.
-local function kind_of(value)
-  local kind = type(value)
-  if kind == "string" then return "text" end
-  if kind == "table" then return type(value.path) == "string" and "path" or nil end
-  if io.type(value) == "file" then return "file" end
-  local meta = kind == "userdata" and getmetatable(value)
-  local name = type(meta) == "table" and meta.__name
-  return name == "sluice.lease" and "lease" or name == "sluice.sequence" and "sequence" or nil
-end
-
--- Raises if `value` has fields other than these two.
-local function check_fields(where, label, value, one, other, level)
-  for key in pairs(value) do
-    if key ~= one and key ~= other then
-      error(("%s: unknown option '%s.%s'"):format(where, label, tostring(key)), level + 1)
-    end
-  end
-end
-
--- ---- parts: { kind =, value =, length =, name =, start = } ----
-
-local function file_part(name, file)
-  local size, reason = core.file_size(file)
-  local start = size and file:seek("cur", 0)
-  if not start then return failure.new("invalid", name, reason or "cannot be read") end
-  return { kind = "file", value = file, name = name, start = start,
-    length = math.max(size - start, 0) }
-end
-
-local function path_part(name, path)
-  local file, reason, code, errno = core.open_file(path)
-  if not file then return failure.new(code or "invalid", name, reason, nil, errno) end
-  local part, message, err = file_part(name, file)
-  if not part then
-    file:close()
-    return nil, message, err
-  end
-  part.is_owned = true
-  return part
-end
-
--- Raises unless `value` may be a part, and is alive.
-local function check_part(where, label, value, level)
-  level = level + 1
-  local kind = kind_of(value)
-  if kind == "path" then
-    check_fields(where, label, value, "path", "path", level)
-  elseif kind == "lease" or kind == "sequence" then
-    local ok, raised = pcall(getmetatable(value).__len, value)
-    if not ok then error(("%s: %s: %s"):format(where, label, raised), level) end -- disposed
-  elseif not kind then
-    error(("%s: %s: string, lease, sequence, file or { path = } expected, got %s")
-      :format(where, label, io.type(value) or type(value)), level)
-  end
-end
-
--- Makes a part of a checked value.
--- Returns a part | nil, message, err (invalid; limit: no descriptor is free)
-local function make_part(label, value)
-  local kind = kind_of(value)
-  if kind == "path" then return path_part(named(label, value.path), value.path) end
-  if kind == "file" then return file_part(label, value) end
-  return { kind = kind, value = value, length = #value }
-end
-
--- Closes files that were opened by their path, and disposes leases.
-local function release(parts)
-  for _, part in ipairs(parts) do
-    if part.is_owned then
-      part.value:close()
-    elseif part.kind == "lease" then
-      local lease <close> = part.value -- luacheck: ignore
-    end
-  end
-end
-
-local function dispose_lease(value)
-  if kind_of(value) == "lease" then
-    local lease <close> = value -- luacheck: ignore
-  end
-end
-
---- Disposes the leases of a request that fails before its body was made.
-function body.refuse(value)
-  dispose_lease(value)
-  if type(value) ~= "table" then return end
-  for _, part in ipairs(value) do dispose_lease(part) end
-end
+body.refuse = parts.refuse
 
 -- ---- making ----
 
--- Makes a body of parts; messages name a part by `label` and its position.
-local function of_parts(label, values)
+-- Makes a body of parts: `label_of(i)` names one of them in messages. The core sends them,
+-- but where there is a function among them all are read and pushed.
+local function of_parts(values, label_of)
   local self = setmetatable({ parts = {}, length = 0 }, Body)
   for i, value in ipairs(values) do
-    local part, message, err = make_part(label:format(i), value)
+    local part, message, err = parts.make(label_of(i), value)
     self.parts[i] = part
-    if part and part.length > math.maxinteger - self.length then
+    if part and part.length and self.length and part.length > math.maxinteger - self.length then
       part, message, err = failure.new("invalid", "request body", "longer than 2^63 - 1 bytes")
     end
     if not part then
-      release(self.parts)
-      body.refuse(values)
+      parts.release(self.parts)
+      parts.refuse(values)
       return nil, message, err
     end
-    self.length = self.length + part.length
+    self.length = self.length and part.length and self.length + part.length or nil
     self.has_lease = self.has_lease or part.kind == "lease"
+    if part.kind == "function" then self.pull = parts.reader(self.parts) end
   end
   return self
+end
+
+local function of_one(value)
+  return of_parts({ value }, function() return "request body" end)
+end
+
+--- Makes a body of checked values, which may be functions, too: { read =, length = }.
+-- Messages name a value by its label.
+-- Returns a body | nil, message, err (invalid)
+function body.of_list(values, labels)
+  local made, message, err = of_parts(values, function(i) return labels[i] or "request body" end)
+  if not made then return nil, message, err end
+  made.given = values
+  return made
 end
 
 -- In place of its caller: `level` is that of both.
@@ -147,27 +67,32 @@ local function from_array(where, values, level)
       error(("%s: %s: a function can be the whole body, but no part of one")
         :format(where, label), level)
     end
-    check_part(where, label, values[i], level)
+    parts.check(where, label, values[i], level)
   end
-  return of_parts("request body[%d]", values)
+  return of_parts(values, function(i) return ("request body[%d]"):format(i) end)
 end
 
 -- In place of its caller, too.
 local function from_table(where, value, level)
+  local meta = getmetatable(value)
+  if type(meta) == "table" and meta.__name == "sluice.multipart" then
+    error(where .. ": body: a multipart is given by the option 'multipart'", level)
+  end
   if value[1] ~= nil or #value > 0 then return from_array(where, value, level) end
   if type(value.path) == "string" then
-    check_part(where, "body", value, level)
-    return of_parts("request body", { value })
+    parts.check(where, "body", value, level)
+    return of_one(value)
   end
   if type(value.read) == "function" then
-    check_fields(where, "body", value, "read", "length", level)
+    parts.check_fields(where, "body", value, "read", "length", level)
     local length = value.length
     if length ~= nil and (math.type(length) ~= "integer" or length < 0) then
       error(where .. ": body.length: integer expected, not negative", level)
     end
     return setmetatable({ pull = value.read, length = length }, Body)
   end
-  error(where .. ": body: table with path or read, or array of parts expected", level)
+  error(where .. ": body: table with path or read, or array of parts expected"
+    .. " (fields of a form: option 'form')", level)
 end
 
 -- Makes a body of a value that is not a body yet.
@@ -180,9 +105,9 @@ local function make(where, value, level)
     return setmetatable({ pull = value }, Body)
   elseif kind == "table" then
     return from_table(where, value, level)
-  elseif kind_of(value) then
-    check_part(where, "body", value, level)
-    return of_parts("request body", { value })
+  elseif parts.kind_of(value) then
+    parts.check(where, "body", value, level)
+    return of_one(value)
   end
   error(("%s: body: string, lease, sequence, file, table or function expected, got %s")
     :format(where, io.type(value) or kind), level)
@@ -205,49 +130,6 @@ end
 
 -- ---- sending ----
 
--- Opens a part for the core. Its length was declared, so a file that has shrunk since then
--- is refused.
-local function open_file(part)
-  local size, reason = core.file_size(part.value)
-  if size and size < part.start + part.length then
-    size, reason = nil, "has shrunk since the request was made"
-  end
-  if not size then return failure.new("invalid", part.name, reason) end
-  return { part.value, part.start, part.length, part.name }
-end
-
--- Disposes the sequences that show leases; while `is_kept` is set, the first close only clears it.
-local closes_all = {
-  __close = function(shown)
-    if shown.is_kept then
-      shown.is_kept = false
-      return
-    end
-    for _, sequence in ipairs(shown) do sequence:dispose() end
-  end,
-}
-
--- Leases are shown, not given away, so that the request can be sent again; closing the
--- second result closes the sequences that show them.
-local function open_parts(parts, has_lease)
-  local opened = {}
-  local shown <close> = has_lease and setmetatable({}, closes_all) or nil
-  for i, part in ipairs(parts) do
-    if part.kind == "file" then
-      local file, message, err = open_file(part)
-      if not file then return nil, message, err end
-      opened[i] = file
-    elseif part.kind == "lease" then
-      opened[i] = part.value:sequence()
-      shown[#shown + 1] = opened[i]
-    else
-      opened[i] = part.value
-    end
-  end
-  if shown then shown.is_kept = true end
-  return opened, shown
-end
-
 --- Opens the body for one sending: what to give to the core, and a second result to be
 -- closed afterwards.
 -- Returns content, shown | nil, message, err (invalid)
@@ -259,30 +141,34 @@ function Body:open()
     return self.length or true
   end
   if self.text then return self.text end
-  return open_parts(self.parts, self.has_lease)
+  return parts.open(self.parts, self.has_lease)
 end
 
--- Raises unless `piece` can be sent, at the level of the sender.
-local function check_piece(piece)
-  if type(piece) == "string" then return end
-  if piece == core.waiting then
-    error("request body: a coroutine that waits inside cannot give the pieces: "
-      .. "a function may wait by itself", 0)
-  end
-  local meta = type(piece) == "userdata" and getmetatable(piece)
-  local name = type(meta) == "table" and meta.__name
-  if name ~= "sluice.sequence" and name ~= "sluice.lease" then
-    error("request body: piece: string, sequence or lease expected, got "
-      .. (name or type(piece)), 0)
-  end
+-- Releases what a body owns once its request and the tasks that read it have ended.
+local function release(self)
+  if self.parts and self.is_disposed and self.held == 0 then parts.release(self.parts) end
 end
---- The next piece of a pulled body, nil at its end | nil, message.
+
 --- The next piece of a body that is pulled, nil at its end | nil, message.
 function Body:read()
+  if self.parts and self.is_disposed and self.held == 0 then
+    return nil, "the request is over"
+  end
   self.is_begun = true
   local piece, reason = self.pull()
-  if piece ~= nil then check_piece(piece) end
+  if piece ~= nil then parts.check_piece(piece) end
   return piece, reason
+end
+
+--- Keeps the parts until what it returns is closed: by the task that gives the pieces,
+-- which may go on after the response has arrived. Nothing for a body without parts.
+function Body:hold()
+  if not self.parts or self.is_disposed then return nil end
+  self.held = self.held + 1
+  return setmetatable({}, { __close = function()
+    self.held = self.held - 1
+    release(self)
+  end })
 end
 
 --- Whether it can be sent any number of times.
@@ -295,7 +181,7 @@ function Body:is_whole() return not self.is_begun end
 function Body:dispose()
   if self.is_disposed then return end
   self.is_disposed = true
-  if self.parts then release(self.parts) end
+  release(self)
 end
 
 return body

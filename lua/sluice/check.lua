@@ -126,7 +126,8 @@ end
 
 -- The names that other libraries give our options.
 local elsewhere = {
-  data = "body", payload = "body", params = "query", searchparams = "query",
+  data = "body", payload = "body", files = "multipart", formdata = "multipart",
+  params = "query", searchparams = "query",
   verify = "tls.verify", cert = "tls.cert_file", ca = "tls.ca_file", cafile = "tls.ca_file",
   proxies = "proxy", baseurl = "base_url", base_uri = "base_url", uri = "url",
   allow_redirects = "redirects", follow_redirects = "redirects", followredirects = "redirects",

@@ -260,7 +260,8 @@ local function kind_of(request)
   local kind = request.method
   if content then
     if not content.length then return nil end
-    kind = kind .. (request.options.json ~= nil and " json" or " length")
+    local own = request.options
+    kind = kind .. (own.json ~= nil and " json" or own.form and " form" or " length")
   end
   return request:own_auth() and kind .. " auth" or kind
 end

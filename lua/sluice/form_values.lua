@@ -2,19 +2,19 @@
 -- are strings; a name that comes several times has an array of them.
 
 local core = require "sluice.core"
+local entries = require "sluice.entries"
 local failure = require "sluice.failure"
-local query = require "sluice.query"
 
 local form_values = { content_type = "application/x-www-form-urlencoded" }
 
---- Writes a map of names to texts, numbers, booleans or arrays of these, or an array of pairs, by
--- the rules of the option `query`.
+--- Writes a map of names to texts, numbers, booleans or arrays of these, or an array of pairs, as
+-- the option `form` does.
 -- Returns the writer | nil, message, err (invalid, limit, memory)
 function form_values.encode(value, writer)
   if type(value) ~= "table" then
     return failure.new("invalid", "encode form", "table expected, got " .. type(value))
   end
-  local text, wrong = query.text(value)
+  local text, wrong = entries.join(value, core.escape_form)
   if not text then return failure.new("invalid", "encode form", wrong) end
   return writer:write(text)
 end

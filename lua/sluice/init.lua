@@ -8,6 +8,7 @@
 
 local core = require "sluice.core"
 local Client = require "sluice.client"
+local multipart = require "sluice.multipart"
 local task = require "sluice.task"
 require "sluice.refusal" -- fills the core's type
 
@@ -41,6 +42,13 @@ for name, property in pairs(response.properties) do core.response_properties[nam
 
 --- A client of your own. Returns client | nil, message, err; misuse raises.
 function sluice.client(options) return Client.new(options) end
+
+--- A multipart of names with values, to be sent by the option `multipart` or built into a
+-- lease; see multipart.lua. Returns a multipart | nil, message, err (tls: no random bytes).
+function sluice.multipart(given)
+  local made, message, err = multipart.new(given, "multipart", 2)
+  return made, message, err
+end
 
 -- An error about where the caller stands names a line of the program's own.
 core.own_files((debug.getinfo(1, "S").source:gsub("[^/]*$", "")))

@@ -12,6 +12,7 @@ local turn_pieces, turn_bytes = 64, 64 * 1024
 -- is asked for only when it can be sent. `lines` follow the pieces, if given.
 local function push_all(response, body, lines)
   local pieces, bytes = 0, 0
+  local held <close> = body:hold() -- luacheck: ignore
   if not response:await_room() then return end
   while true do
     local piece, reason = body:read()

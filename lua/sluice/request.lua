@@ -8,9 +8,10 @@ local answer = require "sluice.answer"
 local auth = require "sluice.auth"
 local bodies = require "sluice.body"
 local check = require "sluice.check"
-local core = require "sluice.core"
+local content = require "sluice.content"
 local failure = require "sluice.failure"
 local fields = require "sluice.fields"
+local multipart = require "sluice.multipart"
 local plan = require "sluice.plan"
 local proxy = require "sluice.proxy"
 local query = require "sluice.query"
@@ -80,6 +81,8 @@ local schema = {
   query = check.either("string or table", check.string, check.table),
   body = check.any,
   json = check.any,
+  form = check.table,
+  multipart = check.table,
   stream = check.boolean,
   expect_continue = check.boolean,
   trailers = check.table,
@@ -89,37 +92,14 @@ for name, checker in pairs(Request.shared_schema) do schema[name] = checker end
 
 -- Options that say nothing about the head beside the URL and the body: with these alone it
 -- is the same each time, and kept (see compose.lua).
-local beside_head = { query = true, body = true, json = true, auth = true, timeout = true,
-  stream = true, redirects = true, limits = true, on_progress = true }
+local beside_head = { query = true, body = true, json = true, form = true, auth = true,
+  timeout = true, stream = true, redirects = true, limits = true, on_progress = true }
 
 local function is_plain(options)
   for name in pairs(options) do
     if not beside_head[name] then return false end
   end
   return true
-end
-
--- A serializer that forgets to return would fail without a word.
-local function raise_nothing(encode)
-  local from = debug.getinfo(encode, "S")
-  error(("the encode of a serializer, %s:%d, returned nothing: return the writer, or nil and why")
-    :format(from.short_src, from.linedefined), 0)
-end
-
-local function json_body(request, value)
-  local writer <close> = core.writer {}
-  local encode = request.client.serializer.encode
-  local ok, message, err = encode(value, writer)
-  if not ok then
-    if message == nil then raise_nothing(encode) end
-    if err == nil then return failure.new("invalid", "encode", tostring(message)) end
-    return nil, message, err
-  end
-  if not fields.find(request.fields, "Content-Type") then
-    fields.set(request.fields, "Content-Type",
-      request.client.serializer.content_type or "application/json")
-  end
-  return writer:detach()
 end
 
 -- The options of `request { url = }` beside arguments would say the same thing twice.
@@ -134,6 +114,7 @@ local function check_options(client, url, options, level)
       error(("request: option '%s': given as an argument already"):format(name), level)
     end
   end
+  content.check(options, level)
 end
 
 -- The client's fields: its secrets not for another origin than that of its base_url.
@@ -176,7 +157,7 @@ function Request.new(client, method, url, options, level)
   local ok, message, err = fields.check(self.fields)
   if ok and self.trailers then ok, message, err = fields.check_trailers(self.trailers) end
   if not ok then
-    bodies.refuse(options.body)
+    content.refuse(options)
     return nil, message, err
   end
   if options.query then
@@ -185,14 +166,9 @@ function Request.new(client, method, url, options, level)
     if wrong then error("request: query: " .. wrong, level) end
     self.key = self.key and self.url
   end
+  local own_type = self:get_header "Content-Type"
   add_client_fields(self, client)
-  local given = options.body
-  if options.json ~= nil then
-    if given ~= nil then error("request: body and json: only one of them", level) end
-    given, message, err = json_body(self, options.json)
-    if given == nil then return nil, message, err end
-  end
-  self.content, message, err = bodies.new("request", given, level)
+  self.content, message, err = content.make(self, options, own_type, level)
   if self.content == nil then return nil, message, err end
   return self
 end
@@ -318,9 +294,9 @@ function Request:is_whole() return not self.content or self.content:is_whole() e
 
 --- Whether 100 is waited for: RFC 9110 10.1.1, not by a request without content.
 function Request:expects_continue()
-  local content = self.content
-  return not self.refuses_expect and self.options.expect_continue and content
-    and content.length ~= 0 or false
+  local body = self.content
+  return not self.refuses_expect and self.options.expect_continue and body
+    and body.length ~= 0 or false
 end
 
 --- The credentials of its own, which stay with the origin that they were given for.
@@ -358,12 +334,20 @@ function Builder:header(name, value)
   return self
 end
 
-for _, name in ipairs { "query", "body", "json", "auth", "timeout", "stream", "limits",
+for _, name in ipairs { "query", "body", "json", "form", "auth", "timeout", "stream", "limits",
   "decompress", "redirects", "proxy", "expect_continue", "trailers", "on_progress" } do
   Builder[name] = function(self, value)
     self.options[name] = value
     return self
   end
+end
+
+--- The same for a multipart. Misuse raises here.
+function Builder:multipart(value)
+  local made, message = multipart.new(value, "request: multipart", 2)
+  if not made then error(message, 2) end
+  self.options.multipart = made
+  return self
 end
 
 --- Sends what was built; again, unless its body is a function, which gives its pieces

@@ -77,6 +77,28 @@
 ---| table<string, sluice.query_value | sluice.query_value[]>
 ---| { [1]: string, [2]: sluice.query_value | sluice.query_value[] }[]
 
+--- One of path, bytes, handle, lease and read.
+---@class sluice.multipart_file
+---@field path? string a regular file, opened for each request
+---@field bytes? string | sluice.sequence
+---@field handle? file* a regular file, from its position on
+---@field lease? sluice.lease which the multipart then owns
+---@field read? fun(): sluice.bytes?, string? the next piece, nil at the end; may yield
+---@field length? integer of what read gives; without it the request is chunked
+---@field filename? string | false the base name of path, else the part's name; false: none
+---@field type? string "application/octet-stream"
+
+---@alias sluice.multipart_value sluice.query_value | sluice.multipart_file
+
+--- A map sent in the order of its names, or pairs of name and value.
+---@alias sluice.multipart_table
+---| table<string, sluice.multipart_value | sluice.multipart_value[]>
+---| { [1]: string, [2]: sluice.multipart_value | sluice.multipart_value[] }[]
+
+---@alias sluice.form
+---| table<string, sluice.query_value | sluice.query_value[]>
+---| { [1]: string, [2]: sluice.query_value | sluice.query_value[] }[]
+
 ---@class sluice.request_options
 ---@field method? string of request { url = }, "GET"; standard ones in any case
 ---@field url? string of request { url = }
@@ -84,6 +106,8 @@
 ---@field query? sluice.query
 ---@field body? sluice.body
 ---@field json? any encoded by the client's serializer; instead of body
+---@field form? sluice.form urlencoded; instead of body
+---@field multipart? sluice.multipart | sluice.multipart_table instead of body
 ---@field auth? sluice.auth
 ---@field timeout? number | sluice.timeouts a number sets total, which spans redirects
 ---@field stream? boolean the response comes with its head
@@ -401,6 +425,31 @@ function writer:detach() end
 function writer:reset() end
 function writer:dispose() end
 
+--- Fields and files of multipart/form-data.
+---@class sluice.multipart
+---@field content_type string with the boundary
+local multipart = {}
+--- Adds a field; raises what is wrong with it.
+---@param name string
+---@param value sluice.query_value
+---@return sluice.multipart
+function multipart:field(name, value) end
+--- Adds a file; raises what is wrong with it.
+---@param name string
+---@param file sluice.multipart_file
+---@return sluice.multipart
+function multipart:file(name, file) end
+--- Appends what a request would send; returns the writer. Fails with invalid, limit or memory.
+--- Yields where functions of its files do.
+---@param to sluice.writer
+---@return sluice.writer?, string?, sluice.error?
+function multipart:write_to(to) end
+--- The same as a lease, up to 64 MiB.
+---@return sluice.lease?, string?, sluice.error?
+function multipart:build() end
+--- Disposes the leases that no request has taken; idempotent.
+function multipart:dispose() end
+
 --- A run of segments that grows at the tail.
 ---@class sluice.buffer
 local buffer = {}
@@ -656,6 +705,13 @@ function request_builder:body(value) end
 ---@param value any
 ---@return sluice.request_builder
 function request_builder:json(value) end
+---@param value sluice.form
+---@return sluice.request_builder
+function request_builder:form(value) end
+--- Raises what is wrong with it.
+---@param value sluice.multipart | sluice.multipart_table
+---@return sluice.request_builder
+function request_builder:multipart(value) end
 ---@param value sluice.auth
 ---@return sluice.request_builder
 function request_builder:auth(value) end
@@ -869,6 +925,11 @@ function sluice.buffer(options) end
 ---@param options? { initial_size?: integer, max_size?: integer }
 ---@return sluice.writer
 function sluice.writer(options) end
+--- A multipart of names with values; raises what is wrong with them. Fails with tls: no random
+--- bytes.
+---@param given? sluice.multipart_table
+---@return sluice.multipart?, string?, sluice.error?
+function sluice.multipart(given) end
 --- Runs f as a task and drives the loop until f and every task that was spawned have
 --- ended; raises f's error, once the others have been cancelled and have ended, or have
 --- been stopped a second later.

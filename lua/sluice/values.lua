@@ -21,21 +21,30 @@ local function number_text(number)
   return float_text(number)
 end
 
+-- The type of a handle: what `tostring` shows of one is its state, and not its content.
+local function handle_type(value)
+  if io.type(value) then return "file" end
+  local meta = getmetatable(value)
+  local name = type(meta) == "table" and rawget(meta, "__name")
+  return type(name) == "string" and name:match "^sluice%.[%a_]+$" or nil
+end
+
 --- Whether the value says itself how it is written.
 function values.has_text(value)
   local meta = getmetatable(value)
-  return type(meta) == "table" and meta.__tostring ~= nil
+  return type(meta) == "table" and meta.__tostring ~= nil and not handle_type(value)
 end
 
---- A string, a number or a value with `__tostring`, as text. A float that is an integer is
--- written as one, others with as many digits as it takes to read the same float again.
+--- A string, a number or a value with `__tostring` that is no handle, as text. A float
+-- that is an integer is written as one, others with as many digits as it takes to read
+-- the same float again.
 -- Returns the text | nil, what the value is instead
 function values.text(value)
   local kind = type(value)
   if kind == "string" then return value end
   if kind == "number" then return number_text(value) end
   if values.has_text(value) then return tostring(value) end
-  return nil, kind == "nil" and "nothing" or "a " .. kind
+  return nil, kind == "nil" and "nothing" or "a " .. (handle_type(value) or kind)
 end
 
 --- The number of elements of an array.

@@ -34,8 +34,8 @@ describe("a form", function()
     end
   end)
 
-  it("is written by the rules of a query", function()
-    assert.equal("a=1&b=x%20y&b=2.5&c=true", encoded { c = true, a = 1.0, b = { "x y", 2.5 } })
+  it("is written as the option `form` is", function()
+    assert.equal("a=1&b=x+y&b=2.5&c=true", encoded { c = true, a = 1.0, b = { "x y", 2.5 } })
     assert.equal("b=1&a=%26", encoded { { "b", 1 }, { "a", "&" } })
     assert.equal("", encoded {})
     for _, value in ipairs { "a=1", 5, { print }, { a = print }, { a = { { 1 } } },

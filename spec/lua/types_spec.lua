@@ -107,6 +107,8 @@ describe("types.d.lua", function()
     check_methods("sluice.request", set_of(Request, "new", "build", "shared_schema", "close",
       "derive", "expects_continue", "failure", "is_whole", "own_auth"))
     check_methods("sluice.refusal", set_of(core.refusal_types.refusal.__index, "ok", "method"))
+    local form = getmetatable(sluice.multipart())
+    check_methods("sluice.multipart", set_of(form, "take_body"))
     check_methods("sluice.request_builder", set_of(getmetatable(client:build("GET", "x"))))
     -- What a request body is pushed by, and what makes a response, is nobody else's.
     check_methods("sluice.response", set_of(core.response_methods, "deadline", "is_live", "wait",

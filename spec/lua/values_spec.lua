@@ -45,6 +45,10 @@ describe("a value as text", function()
       assert.equal(what, wrong)
     end
     assert.same({ nil, "nothing" }, { values.text(nil) })
+    local buffer <close> = require "sluice".buffer()
+    local sequence <close> = buffer:sequence()
+    assert.same({ nil, "a sluice.sequence" }, { values.text(sequence) })
+    assert.same({ nil, "a file" }, { values.text(io.stdout) })
   end)
 end)
 

@@ -106,15 +106,28 @@ static int url_follow(lua_State *L)
     return push_resolved(L, sl_url_follow);
 }
 
-/* url.escape(text) -> text with everything but unreserved bytes as %xx */
-static int url_escape(lua_State *L)
+static int push_escaped(lua_State *L,
+                        enum sl_status (*escape)(struct sl_writer *writer,
+                                                 struct sl_view text))
 {
     struct sl_view text = slb_check_view(L, 1);
     struct sl_writer *writer = slb_push_scratch(L, text.size * 3 + 512);
 
-    if (sl_url_escape(writer, text) != SL_OK)
+    if (escape(writer, text) != SL_OK)
         return slb_push_outcome(L, SL_MEMORY, "escape");
     return slb_push_written(L, writer);
+}
+
+/* url.escape(text) -> text with everything but unreserved bytes as %xx */
+static int url_escape(lua_State *L)
+{
+    return push_escaped(L, sl_url_escape);
+}
+
+/* escape_form(text) -> text as application/x-www-form-urlencoded has it */
+static int escape_form(lua_State *L)
+{
+    return push_escaped(L, sl_url_escape_form);
 }
 
 /* url.unescape(text) -> text with each %xx decoded once | nil, message, err */
@@ -142,4 +155,6 @@ void slb_url_open(lua_State *L)
 {
     luaL_newlib(L, functions);
     lua_setfield(L, -2, "url");
+    lua_pushcfunction(L, escape_form);
+    lua_setfield(L, -2, "escape_form");
 }

@@ -224,6 +224,34 @@ enum sl_status sl_url_escape(struct sl_writer *writer, struct sl_view text)
     return sl_writer_commit(writer, (size_t)(end - room.data));
 }
 
+/* What the form encoding leaves as it is, beside the space. */
+static bool is_of_form(char byte)
+{
+    return byte == '*' ||
+           (sl_url_is_in(byte, SL_URL_UNRESERVED) && byte != '~');
+}
+
+enum sl_status sl_url_escape_form(struct sl_writer *writer, struct sl_view text)
+{
+    struct sl_room room;
+    enum sl_status status;
+    char *to;
+
+    status = sl_writer_reserve(writer, 3 * text.size, &room);
+    if (status != SL_OK)
+        return status;
+    to = room.data;
+    for (size_t i = 0; i < text.size; i++) {
+        if (text.data[i] == ' ')
+            *to++ = '+';
+        else if (is_of_form(text.data[i]))
+            *to++ = text.data[i];
+        else
+            to = put_escaped(to, sl_view(text.data + i, 1), 0, false);
+    }
+    return sl_writer_commit(writer, (size_t)(to - room.data));
+}
+
 enum sl_status sl_url_unescape(struct sl_writer *writer, struct sl_view text)
 {
     struct sl_room room;

@@ -28,6 +28,10 @@ enum sl_status sl_url_write_host(const struct sl_url *url,
 /* Percent-encodes everything but unreserved characters: what is part of a
  * field in a query cannot be taken for its delimiters. */
 enum sl_status sl_url_escape(struct sl_writer *writer, struct sl_view text);
+/* The same for application/x-www-form-urlencoded (WHATWG URL 5.2): a space is
+ * "+", and "*" stays where "~" does not. */
+enum sl_status sl_url_escape_form(struct sl_writer *writer,
+                                  struct sl_view text);
 /* Decodes every %xx once. SL_INVALID: a malformed one. */
 enum sl_status sl_url_unescape(struct sl_writer *writer, struct sl_view text);
 

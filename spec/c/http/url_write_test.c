@@ -230,6 +230,7 @@ TEST("leaves the writer as it was if there is no room")
     base = parse_good("http://a-name-of-many-letters/");
     CHECK_INT(sl_url_write_host(&base, &fixture.writer), SL_LIMIT);
     CHECK_INT(sl_url_escape(&fixture.writer, SL_VIEW("/////")), SL_LIMIT);
+    CHECK_INT(sl_url_escape_form(&fixture.writer, SL_VIEW("/////")), SL_LIMIT);
     CHECK_INT(sl_url_unescape(&fixture.writer, SL_VIEW("0123456789abc")),
               SL_LIMIT);
     CHECK_VIEW(sl_writer_view(&fixture.writer), "GET ");
@@ -276,6 +277,33 @@ TEST("escapes what a field of a query may not contain")
               SL_OK);
     CHECK_VIEW(sl_writer_view(&fixture.writer),
                "a-b.c_d~e%2Ff%3Fg%23h%26i%3Dj%2Bk%3B%00%20%2520%C3%A9");
+    close_fixture(&fixture);
+}
+
+TEST("escapes what a field of a form may not contain")
+{
+    char all[256];
+    struct sl_view view;
+    struct fixture fixture;
+    size_t kept = 0;
+
+    open_fixture(&fixture);
+    CHECK_INT(sl_url_escape_form(&fixture.writer,
+                                 SL_VIEW("a-b.c_d*e~f g+h&i=j\r\n%20\xc3\xa9")),
+              SL_OK);
+    CHECK_VIEW(sl_writer_view(&fixture.writer),
+               "a-b.c_d*e%7Ef+g%2Bh%26i%3Dj%0D%0A%2520%C3%A9");
+
+    for (size_t i = 0; i < sizeof all; i++)
+        all[i] = (char)i;
+    CHECK_INT(sl_writer_reset(&fixture.writer), SL_OK);
+    CHECK_INT(sl_url_escape_form(&fixture.writer, sl_view(all, sizeof all)),
+              SL_OK);
+    view = sl_writer_view(&fixture.writer);
+    for (size_t i = 0; i < view.size; i += view.data[i] == '%' ? 3 : 1)
+        kept += view.data[i] != '%';
+    CHECK_INT(kept, 26 + 26 + 10 + 4 + 1); /* letters, digits, *-._, space */
+    CHECK_INT(view.size, kept + (sizeof all - kept) * 3);
     close_fixture(&fixture);
 }
 

@@ -19,6 +19,7 @@ TEST("has complete tables")
     for (size_t i = 0; sl_tls_providers[i] != NULL; i++) {
         const struct sl_tls_provider *provider = sl_tls_providers[i];
 
+        CHECK(provider->random != NULL);
         CHECK(provider->name != NULL && provider->context_create != NULL &&
               provider->context_retain != NULL &&
               provider->context_release != NULL);
@@ -57,6 +58,22 @@ TEST("hashes by every provider as the standards do")
     }
     CHECK_INT(sl_tls_hash(SL_TLS_MD5, SL_VIEW("abc"), hash, &size), SL_OK);
     CHECK(memcmp(hash, md5, sizeof md5) == 0);
+}
+
+TEST("gives random bytes, as many as asked for")
+{
+    for (size_t i = 0; sl_tls_providers[i] != NULL; i++) {
+        unsigned char first[32];
+        unsigned char second[32];
+
+        memset(first, 0xaa, sizeof first);
+        memset(second, 0xaa, sizeof second);
+        CHECK_INT(sl_tls_providers[i]->random(first, 31), SL_OK);
+        CHECK_INT(sl_tls_random(second, 31), SL_OK);
+        CHECK(memcmp(first, second, 31) != 0);
+        CHECK_INT(first[31], 0xaa);
+        CHECK_INT(second[31], 0xaa);
+    }
 }
 
 TEST("verifies, resumes and offers HTTP/1.1 by default")
