@@ -200,6 +200,12 @@ return {
   }, {
     cpu("sluice", "curl", 0.90, 0.60),
   }),
+  large("W8b", "256 MiB file as a part of a multipart", "fast", "/sink", 256, {
+    body("sluice", "sluice", "multipart"),
+    body("curl", "curl", "multipart"),
+  }, {
+    cpu("sluice", "curl", 0.90, 0.60),
+  }),
   {
     name = "W9", title = "1000 idle connections", measure = "idle",
     figures = {

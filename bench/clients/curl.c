@@ -6,7 +6,7 @@
  *   concurrent   that many at once: the socket interface over epoll
  *   discard      one after the other, bodies counted and dropped
  *   hold         bodies collected in one growing block
- *   upload       POST of the file named by $UPLOAD
+ *   upload       POST of the file named by $UPLOAD; multipart: as a part of one
  *   post         POST of $JSON, printed into a block again for each request
  *
  * Environment: $CA_FILE certificates to trust; $FRESH=1 a new connection for
@@ -65,6 +65,11 @@ static bool is(const char *name)
     return strcmp(workload, name) == 0;
 }
 
+static bool is_upload(void)
+{
+    return is("upload") || is("multipart");
+}
+
 static size_t on_discard(char *data, size_t one, size_t size, void *context)
 {
     (void)data;
@@ -116,6 +121,17 @@ static void set_upload(struct transfer *transfer)
                      (curl_off_t)info.st_size);
 }
 
+static void set_multipart(struct transfer *transfer)
+{
+    curl_mime *mime = curl_mime_init(transfer->easy);
+    curl_mimepart *part = curl_mime_addpart(mime);
+
+    if (curl_mime_name(part, "file") != CURLE_OK ||
+        curl_mime_filedata(part, getenv("UPLOAD")) != CURLE_OK)
+        fail("UPLOAD", "names no file");
+    curl_easy_setopt(transfer->easy, CURLOPT_MIMEPOST, mime);
+}
+
 static void transfer_init(struct transfer *transfer)
 {
     static struct curl_slist *fields;
@@ -128,9 +144,9 @@ static void transfer_init(struct transfer *transfer)
     curl_easy_setopt(easy, CURLOPT_PRIVATE, transfer);
     curl_easy_setopt(easy, CURLOPT_NOSIGNAL, 1L);
     curl_easy_setopt(easy, CURLOPT_WRITEFUNCTION,
-                     is("hold")     ? on_hold
-                     : is("upload") ? on_answer
-                                    : on_discard);
+                     is("hold")    ? on_hold
+                     : is_upload() ? on_answer
+                                   : on_discard);
     curl_easy_setopt(easy, CURLOPT_WRITEDATA, transfer);
     if (ca_file != NULL)
         curl_easy_setopt(easy, CURLOPT_CAINFO, ca_file);
@@ -142,7 +158,9 @@ static void transfer_init(struct transfer *transfer)
         curl_easy_setopt(easy, CURLOPT_ACCEPT_ENCODING, "gzip, deflate");
     if (is("upload"))
         set_upload(transfer);
-    if (is("upload") || is("post")) {
+    if (is("multipart"))
+        set_multipart(transfer);
+    if (is_upload() || is("post")) {
         /* no waiting for a 100: the other contenders do not ask either */
         if (fields == NULL) {
             fields = curl_slist_append(NULL, "Expect:");
@@ -192,7 +210,7 @@ static long collect(struct transfer **finished, long room)
         curl_easy_getinfo(easy, CURLINFO_RESPONSE_CODE, &status);
         if (status != 200)
             fail(url, "status is not 200");
-        if (is("upload")) {
+        if (is_upload()) {
             curl_easy_getinfo(easy, CURLINFO_SIZE_UPLOAD_T, &sent);
             bytes += (uint64_t)sent;
         }

@@ -10,7 +10,7 @@
 --   lines        bodies streamed, line by line; whole_lines: held whole before that
 --   numbers      bodies streamed, number by number; whole_numbers
 --   file_lines   no request: io.lines over the file of that name in $PAYLOADS; file_numbers
---   upload       POST of the file named by $UPLOAD
+--   upload       POST of the file named by $UPLOAD; multipart: as a part of one
 --   post         POST of a small JSON document, encoded for each request
 --
 -- $SPIN: seconds that the loop polls before it sleeps, see loop:spin.
@@ -98,6 +98,14 @@ function workloads.upload()
   local file <close> = open_upload()
   local response <close> = check(client:post(url, { body = file }))
   assert(response.body:find(upload_size, 1, true), response.body)
+  return upload_size
+end
+
+function workloads.multipart()
+  local options = { multipart = { file = { path = os.getenv "UPLOAD" } } }
+  local response <close> = check(client:post(url, options))
+  open_upload():close()
+  assert(tonumber(response.body:match "%d+") > upload_size, response.body)
   return upload_size
 end
 
