@@ -119,7 +119,7 @@
 ---@field trailers? sluice.header_fields behind a body of unknown length
 ---@field on_progress? fun(sent: integer, received: integer, to_send?: integer, to_get?: integer)
 
---- Those of requests, but for body, json, trailers and expect_continue.
+--- Those of requests, but for what sends a body.
 ---@class sluice.pages_options: sluice.request_options
 ---@field max? integer pages to fetch
 

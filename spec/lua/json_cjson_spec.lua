@@ -17,6 +17,23 @@ describe("JSON by lua-cjson", function()
     assert.equal(sluice.json.null, value.b)
   end)
 
+  it("takes the text once, and writes it at once", function()
+    local count = 0
+    local input = { tostring = function()
+      count = count + 1
+      return "[1,2]"
+    end }
+    assert.same({ 1, 2 }, cjson.decode(input))
+    assert.equal(1, count)
+    local written = {}
+    local writer = { write = function(self, ...)
+      written[#written + 1] = { ... }
+      return self
+    end }
+    assert.equal(writer, cjson.encode({ 1, "x" }, writer))
+    assert.same({ { '[1,"x"]' } }, written)
+  end)
+
   it("refuses invalid UTF-8 and zero bytes both ways", function()
     for _, text in ipairs { '"\xff"', '"a"\0' } do
       local value, _, err = cjson.decode(text)
