@@ -12,6 +12,7 @@ local pages = require "sluice.pages"
 local pipeline = require "sluice.pipeline"
 local plan = require "sluice.plan"
 local proxy = require "sluice.proxy"
+local proxy_login = require "sluice.proxy_login"
 local Request = require "sluice.request"
 local resolver = require "sluice.resolver"
 local serializers = require "sluice.serializers"
@@ -123,6 +124,7 @@ function Client.new(options, level)
     interceptors = {},
     hops = {},
     proxies = proxies,
+    logins = proxy_login.new(),
     origins = Origins.new(connections, options.tls),
     compiled = {},
   }, Client)

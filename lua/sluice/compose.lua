@@ -9,6 +9,7 @@ local failure = require "sluice.failure"
 local fields = require "sluice.fields"
 local plan = require "sluice.plan"
 local proxy = require "sluice.proxy"
+local proxy_login = require "sluice.proxy_login"
 
 local compose = {}
 
@@ -107,17 +108,17 @@ local function add_credentials(list, client, request, url)
   return true
 end
 
--- Credentials for a proxy that is asked itself. The fields of other requests go past it, to
--- the host, which must not see the caller's own ones either.
+-- Basic credentials for a proxy that is asked itself. The fields of other requests go past it,
+-- to the host, which must not see the caller's own ones either.
 -- Returns true | nil, message, err
-local function add_proxy_credentials(list, url, via)
+local function add_proxy_credentials(client, list, url, via)
   if not via then return true end
   local has_own = fields.find(list, "Proxy-Authorization")
   if not proxy.is_asked(via, url) then
     if not has_own then return true end
     return failure.new("invalid", "request",
       "Proxy-Authorization would go to the host: give `proxy` the credentials")
-  elseif has_own or not via.user then
+  elseif has_own or not proxy_login.is_basic(client, via) then
     return true
   end
   local value, message, err = auth.basic(via.user, via.password)
@@ -127,11 +128,12 @@ local function add_proxy_credentials(list, url, via)
 end
 
 -- RFC 9110 9.3.8: what a server sends back must hold no secrets.
-local function check_trace(client, request, list)
+local function check_trace(client, request, list, url, via)
   local attempt = request.method .. " request"
   if request.content then return failure.new("invalid", attempt, "takes no body") end
   local secret = request:own_auth() and "Authorization"
     or fields.find_secret(list, request.secrets, client.secrets)
+    or via and via.user and proxy.is_asked(via, url) and "Proxy-Authorization"
   if secret then
     return failure.new("invalid", attempt, "would have " .. secret .. " sent back")
   end
@@ -139,7 +141,7 @@ local function check_trace(client, request, list)
 end
 
 -- Checks the rules of RFC 9110 9.3.6 to 9.3.8 for three rare methods.
-local function check_method(client, request, list)
+local function check_method(client, request, list, url, via)
   local attempt = request.method .. " request"
   if request.method == "CONNECT" then
     return failure.new("invalid", attempt, "tunnels are not offered")
@@ -147,7 +149,7 @@ local function check_method(client, request, list)
     and not fields.find(list, "Content-Type") then
     return failure.new("invalid", attempt, "a body needs a Content-Type")
   elseif request.method == "TRACE" then
-    return check_trace(client, request, list)
+    return check_trace(client, request, list, url, via)
   end
   return true
 end
@@ -187,8 +189,8 @@ local function list_fields(client, request, url, via)
   local behind = {}
   local ok, message, err = fields.check(list)
   if ok then ok, message, err = add_credentials(list, client, request, url) end
-  if ok then ok, message, err = add_proxy_credentials(list, url, via) end
-  if ok then ok, message, err = check_method(client, request, list) end
+  if ok then ok, message, err = add_proxy_credentials(client, list, url, via) end
+  if ok then ok, message, err = check_method(client, request, list, url, via) end
   if ok then ok, message, err = add_framing(behind, request) end
   if not ok then return nil, message, err end
   if request:expects_continue() then add(behind, "Expect", "100-continue") end
@@ -220,6 +222,17 @@ local function refuse_url(request, err)
   return request:failure("invalid", reason)
 end
 
+-- Who may ask for digest credentials, and for what: the proxy, unless the caller has credentials
+-- of its own for it; or nil.
+local function login_of(request, url, via)
+  if not via or via.kind ~= "http" or not via.user
+    or fields.find(request.fields, "Proxy-Authorization") then
+    return nil
+  end
+  if proxy.is_asked(via, url) then return { via = via, uri = url.text } end
+  return { via = via, is_tunnel = true, uri = ("%s:%d"):format(url.named, url.port) }
+end
+
 local function make_plan(client, request)
   local url, _, err = plan.parse(request.url)
   if not url then return refuse_url(request, err) end
@@ -246,6 +259,7 @@ local function make_plan(client, request)
   return {
     origin = origin,
     head = head,
+    login = login_of(request, url, via),
     is_authorized = request:own_auth() and fields.find(list, "Authorization") ~= nil,
     info = { method = request.method, url = url.text, serializer = client.serializer },
   }
@@ -263,6 +277,7 @@ local function kind_of(request)
     local own = request.options
     kind = kind .. (own.json ~= nil and " json" or own.form and " form" or " length")
   end
+  if request.client.proxies.may_log_in then kind = kind .. " login" end -- never sent as it is
   return request:own_auth() and kind .. " auth" or kind
 end
 

@@ -39,7 +39,9 @@ local function add_proxy(options, url, via, context)
   options.proxy_tls, options.proxy_identity = context, context and via.key
   if proxy.is_asked(via, url) then return end
   options.tunnel = via.kind
-  options.proxy_user, options.proxy_password = via.user, via.password
+  if not via.is_digest then
+    options.proxy_user, options.proxy_password = via.user, via.password
+  end
 end
 
 --- The origin a parsed URL leads to, through the proxy `via` if there is one.

@@ -1,11 +1,12 @@
 --- The way of a request through the steps of its client:
 --
---     client:use(f) > redirects > expectation > client:use { hop = f } > transmit
+--     client:use(f) > redirects > expectation > proxy_login > client:use { hop = f } > transmit
 --
 -- Steps of a program are function(request, forward) -> response | nil, message, err. The
 -- first kind runs once, around the call; the second for each sending.
 
 local expectation = require "sluice.steps.expectation"
+local proxy_login = require "sluice.steps.proxy_login"
 local redirects = require "sluice.steps.redirects"
 local transmit = require "sluice.transmit"
 
@@ -45,7 +46,9 @@ local function send_once(call, request)
   return transmit.send(call, request)
 end
 
-local function send_expecting(call, request) return expectation(call, request, send_once) end
+local function send_known(call, request) return proxy_login(call, request, send_once) end
+
+local function send_expecting(call, request) return expectation(call, request, send_known) end
 
 local function send_along(call, request) return redirects(call, request, send_expecting) end
 

@@ -30,9 +30,9 @@ local function parse_unix(text, target)
 end
 
 --- Splits a URL that a request can be sent to.
--- Returns { scheme, host, port, unix_path, target, authority, userinfo, text }
--- | nil, message, err (invalid); `text` names it in messages, without user info or
--- fragment.
+-- Returns { scheme, host, port, unix_path, target, named, authority, userinfo, text }
+-- | nil, message, err (invalid); `named` is the host as it stands in the authority, `text` names
+-- the URL in messages, without user info or fragment.
 function plan.parse(text)
   local url, message, err = core.url.target(text)
   if not url then return nil, message, err end
@@ -52,6 +52,7 @@ function plan.parse(text)
     host = host,
     port = url.port,
     target = target,
+    named = named,
     authority = authority,
     userinfo = url.userinfo,
     text = scheme .. "://" .. authority .. target,

@@ -1,7 +1,7 @@
 --- The choice of a proxy for a URL: the option `proxy`, read once, and its answer for each
--- URL. A proxy is { kind, host, port, user, password, tls, key, text }: `key` is different for
--- each proxy and its credentials, `text` names it without them; `tls` are the settings of TLS
--- with the proxy itself, or nil.
+-- URL. A proxy is { kind, host, port, user, password, is_digest, tls, key, text }: `key` is
+-- different for each proxy and its credentials, `text` names it without them; `tls` are the
+-- settings of TLS with the proxy itself, or nil; `is_digest`: never by Basic.
 
 local check = require "sluice.check"
 local core = require "sluice.core"
@@ -63,7 +63,7 @@ local function read_url(text)
 end
 
 local expected_url = "URL of http://, https:// or socks5://"
-local expected_table = "{ url =, no_proxy = {...}, tls = {...} }"
+local expected_table = "{ url =, no_proxy = {...}, tls = {...}, digest = }"
 local expected = ('%s, "env", false, a function or %s'):format(expected_url, expected_table)
 local expected_answer = ("%s, false, nil or %s"):format(expected_url, expected_table)
 
@@ -84,7 +84,14 @@ local function check_no_proxy(value)
   end
 end
 
-local fields = { url = true, no_proxy = true, tls = true }
+-- Checks whether only digest credentials are sent. Returns nil, or the expected value and the key.
+local function check_digest(made, value)
+  if type(value) ~= "boolean" then return "boolean", "digest" end
+  if value and made.kind ~= "http" then return "URL of http:// or https:// beside it", "digest" end
+  if value and not made.user then return "user info in the URL beside it", "digest" end
+end
+
+local fields = { url = true, no_proxy = true, tls = true, digest = true }
 
 -- Returns nil, or the expected value and the wrong key.
 local function check_table(value)
@@ -95,6 +102,7 @@ local function check_table(value)
   local made, reason = read_url(value.url)
   if not made then return ("URL of a proxy (%s)"):format(reason), "url" end
   local what, key = check_no_proxy(value.no_proxy)
+  if not what and value.digest ~= nil then what, key = check_digest(made, value.digest) end
   if not what and value.tls ~= nil then what, key = check_tls(made, value.tls) end
   return what, key
 end
@@ -125,6 +133,9 @@ local function read_variable(name)
   return made
 end
 
+-- Whether a proxy may be sent digest credentials.
+local function has_login(made) return made and made.kind == "http" and made.user ~= nil end
+
 local function read_environment()
   local made = {}
   for i, name in ipairs { "http_proxy", "https_proxy", "all_proxy" } do
@@ -137,7 +148,9 @@ local function read_environment()
     return failure.new("invalid", "environment",
       ("no_proxy: '%s' is not a name, address or network"):format(wrong))
   end
-  return { http = made[1] or made[3], https = made[2] or made[3], exempt = list }
+  local http, https = made[1] or made[3], made[2] or made[3]
+  return { http = http, https = https, exempt = list,
+    may_log_in = has_login(http) or has_login(https) }
 end
 
 -- What a URL or a table chooses | nil, message, err (unsupported)
@@ -149,7 +162,9 @@ local function read_choice(option)
     if not ok then return nil, message, err end
     made.tls = option.tls
   end
-  return { http = made, https = made, exempt = no_proxy.read(option.no_proxy or {}) }
+  if option.digest then made.is_digest, made.key = true, "digest " .. made.key end
+  return { http = made, https = made, exempt = no_proxy.read(option.no_proxy or {}),
+    may_log_in = has_login(made) }
 end
 
 --- Reads a checked option, and the environment if it says so.

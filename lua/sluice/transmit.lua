@@ -4,6 +4,7 @@ local core = require "sluice.core"
 local compose = require "sluice.compose"
 local finish = require "sluice.finish"
 local progress = require "sluice.progress"
+local proxy_login = require "sluice.proxy_login"
 local push = require "sluice.push"
 
 local transmit = {}
@@ -79,11 +80,35 @@ local function write_trailers(request)
   return core.field_lines(request.trailers)
 end
 
+-- Digest credentials for the proxy of this sending, and notes who may ask for them.
+-- Returns the value of Proxy-Authorization, or nil for a sending without | nil, message, err
+local function log_in(call, request, asked)
+  local client, via = call.client, asked.via
+  call.asked = { via = via, is_tunnel = asked.is_tunnel, nonce = proxy_login.nonce(client, via) }
+  return proxy_login.answer(client, via, asked.is_tunnel and "CONNECT" or request.method, asked.uri)
+end
+
+-- The same where it is needed: as further lines of a request to the proxy itself, or as what the
+-- core sends for a tunnel.
+-- Returns the lines, and the value for a tunnel or nil | nil, message, err
+local function add_login(call, request, planned, lines)
+  if not planned.login then return lines end
+  local value, message, err = log_in(call, request, planned.login)
+  if err then return nil, message, err end
+  if not value or planned.login.is_tunnel then return lines, value end
+  local line
+  line, message, err = core.field_lines { "Proxy-Authorization", value }
+  if err then return nil, message, err end
+  return (lines or "") .. line
+end
+
 --- Sends a request of a call. Returns response | nil, message, err. Yields.
 function transmit.send(call, request)
   local planned, lines, err = plan_sending(call, request)
   if not planned then return nil, lines, err end
-  local trailers, message
+  local for_tunnel, trailers, message
+  lines, for_tunnel, err = add_login(call, request, planned, lines)
+  if err then return nil, for_tunnel, err end
   trailers, message, err = write_trailers(request)
   if err then return nil, message, err end
   call.sent = request
@@ -100,7 +125,7 @@ function transmit.send(call, request)
   response, message, err = start(origin, planned.head,
     compose.options(call.client, request.method, own, request:expects_continue()),
     call:info(planned), content, own.stream, body and body.length, lines,
-    call.deadline)
+    call.deadline, for_tunnel)
   if not response then return nil, message, err end
   if is_attended then return attend(response, request, trailers) end
   return response

@@ -68,6 +68,7 @@
 ---@field url string of http://, https:// or socks5://, perhaps with user info
 ---@field no_proxy? string[] names with all below them, addresses, networks
 ---@field tls? sluice.tls_options of TLS with a proxy of https://, which gets none of the client's
+---@field digest? boolean Digest credentials alone, never Basic; false
 
 --- Or any value with `__tostring`.
 ---@alias sluice.query_value string | number | boolean

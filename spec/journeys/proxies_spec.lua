@@ -1,4 +1,5 @@
--- Through real proxies, tinyproxy, also behind stunnel, and microsocks, to a real nginx.
+-- Through real proxies to a real nginx: tinyproxy, also behind stunnel, squid, microsocks and
+-- dante.
 
 local certificates = require "spec.support.certificates"
 local nginx = require "spec.support.nginx"
@@ -7,8 +8,39 @@ local sluice = require "sluice"
 local stunnel = require "spec.support.stunnel"
 local support = require "spec.support"
 
+-- Digest credentials; a nonce is good for three requests.
+local squid_conf = [[
+http_port 127.0.0.1:%d
+auth_param digest program /usr/lib/squid/digest_file_auth -c %s
+auth_param digest children 1
+auth_param digest realm the proxy
+auth_param digest nonce_max_count 3
+acl known proxy_auth REQUIRED
+http_access allow known
+http_access deny all
+access_log none
+cache_log stderr
+cache_store_log none
+cache deny all
+netdb_filename none
+pid_filename none
+coredump_dir %s
+shutdown_lifetime 0 seconds
+]]
+
+local dante_conf = [[
+logoutput: /dev/null
+internal: 127.0.0.1 port = %d
+external: 127.0.0.1
+clientmethod: none
+socksmethod: none
+client pass { from: 127.0.0.0/8 to: 0.0.0.0/0 }
+socks block { from: 127.0.0.0/8 to: 0.0.0.0/0 port = 1 }
+socks pass { from: 127.0.0.0/8 to: 0.0.0.0/0 }
+]]
+
 describe("a real proxy", function()
-  local before, web, tiny, socks, front
+  local before, web, tiny, socks, front, squid, dante
 
   local function start_tinyproxy()
     local directory, port = server.directory(), support.system.free_port()
@@ -23,15 +55,35 @@ describe("a real proxy", function()
       "-P", "secret" }, port, server.directory())
   end
 
+  -- It becomes another user when root starts it.
+  local function start_squid()
+    local directory, port = server.directory(), support.system.free_port()
+    local _, hash = server.run { "sh", "-c", "printf 'me:the proxy:secret' | md5sum" }
+    support.system.reap(assert(support.system.spawn { "chmod", "755", directory }))
+    local passwords =
+      server.write(directory .. "/passwords", "me:the proxy:", hash:sub(1, 32), "\n")
+    local file = server.write(directory .. "/conf", squid_conf:format(port, passwords, directory))
+    return server.start({ "/usr/sbin/squid", "-N", "-d", "0", "-f", file }, port, directory)
+  end
+
+  local function start_dante()
+    local directory, port = server.directory(), support.system.free_port()
+    local file = server.write(directory .. "/conf", dante_conf:format(port))
+    return server.start({ "/usr/sbin/danted", "-f", file }, port, directory)
+  end
+
   setup(function()
     web = nginx.start {
       tls = { certificate = certificates.chain "good", key = certificates.key "good" },
     }
     tiny, socks = start_tinyproxy(), start_microsocks()
     front = stunnel.start { to = tiny.port, name = "good" }
+    squid, dante = start_squid(), start_dante()
   end)
 
   teardown(function()
+    dante:stop()
+    squid:stop()
     front:stop()
     socks:stop()
     tiny:stop()
@@ -106,14 +158,41 @@ describe("a real proxy", function()
   end)
 
   it("over SOCKS5 tunnels both", function()
-    local client <close> = client_of("socks5", "me:secret@", socks)
-    ask_twice(client, web.url, true)
-    ask_twice(client, web.tls_url, true)
+    for _, way in ipairs { { "me:secret@", socks }, { "", dante } } do
+      local client <close> = client_of("socks5", way[1], way[2])
+      ask_twice(client, web.url, true)
+      ask_twice(client, web.tls_url, true)
+    end
+  end)
+
+  it("gets digest credentials, again when its nonce is used up", function()
+    for _, is_alone in ipairs { false, true } do
+      local client <close> = assert(support.client {
+        proxy = { url = ("http://me:secret@localhost:%d"):format(squid.port), digest = is_alone },
+        tls = root(), pool = false,
+      })
+      for _ = 1, 8 do
+        for _, url in ipairs { web.url, web.tls_url } do
+          local response <close> = assert(client:get(url .. "/request"))
+          assert.equal(200, response.status)
+          assert.not_matches("Digest", response:text())
+        end
+      end
+    end
+    local client <close> = client_of("http", "me:wrong@", squid)
+    local response <close> = assert(client:get(web.url .. "/request"))
+    assert.equal(407, response.status)
+    local _, _, err = client:get(web.tls_url .. "/request")
+    assert.same({ "proxy", 407 }, { err.code, err.response.status })
+    assert.matches("Digest realm=\"the proxy\"", err.response.headers["Proxy-Authenticate"])
+    assert.is_false(err.response.truncated)
+    assert.matches("</html>", err.response.body, 1, true)
   end)
 
   it("carries long bodies both ways", function()
     local body = support.pattern(3000000)
-    for _, way in ipairs { { "http", tiny }, { "https", front }, { "socks5", socks } } do
+    for _, way in ipairs { { "http", tiny }, { "https", front }, { "http", squid },
+      { "socks5", socks }, { "socks5", dante } } do
       local client <close> = client_of(way[1], "me:secret@", way[2])
       for _, url in ipairs { web.url, web.tls_url } do
         local put <close> = assert(client:put(url .. "/put/body", { body = body }))
@@ -140,6 +219,8 @@ describe("a real proxy", function()
       refusal("http", "me:secret@", tiny, "https://localhost:1/"))
     assert.matches("answered 407 to CONNECT localhost:%d+: it asks for credentials",
       refusal("https", "", front, web.tls_url))
+    assert.equal("no connection to 127.0.0.1:1: its rules do not allow that (reply 2)",
+      refusal("socks5", "", dante, "http://127.0.0.1:1/"))
     assert.equal("it asks for credentials", refusal("socks5", "", socks, web.url))
     assert.equal("it does not accept the credentials",
       refusal("socks5", "me:wrong@", socks, web.url))

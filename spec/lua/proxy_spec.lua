@@ -190,10 +190,10 @@ describe("a function as the option proxy", function()
     assert.equal(message, err)
     for answer, expected in pairs {
       ["ftp://user:secret@p"] = "proxy, a function: its answer: URL of http://, https:// or "
-        .. "socks5://, false, nil or { url =, no_proxy = {...}, tls = {...} } "
+        .. "socks5://, false, nil or { url =, no_proxy = {...}, tls = {...}, digest = } "
         .. "(its scheme is not http, https or socks5) expected",
       [5] = "proxy, a function: its answer: URL of http://, https:// or socks5://, false, nil or "
-        .. "{ url =, no_proxy = {...}, tls = {...} } expected",
+        .. "{ url =, no_proxy = {...}, tls = {...}, digest = } expected",
       [{ url = "http://p", no = 1 }] = "proxy, a function: 'no': unknown",
       [{ url = "p" }] = "proxy, a function: 'url': URL of a proxy (it has no scheme) expected",
     } do

@@ -42,7 +42,8 @@ static uint64_t body_length(lua_State *L)
     return lua_type(L, 5) == LUA_TSTRING ? lua_rawlen(L, 5) : 0;
 }
 
-/* origin, head, options, info, body, is_stream, size, lines, deadline
+/* origin, head, options, info, body, is_stream, size, lines, deadline,
+ * authorization
  *   -> response on top of the stack, its exchange created but not started
  * `refused`: the name of the file that has failed, or NULL. */
 static struct slb_response *create(lua_State *L, enum sl_status *status,
@@ -75,7 +76,12 @@ static struct slb_response *create(lua_State *L, enum sl_status *status,
     slb_runtime_retain(response->runtime);
     if (lua_isinteger(L, 9))
         sl_exchange_set_deadline(response->exchange, lua_tointeger(L, 9));
-    *status = slb_set_body(L, 5, &response->exchange->outgoing.upload, refused);
+    if (lua_type(L, 10) == LUA_TSTRING)
+        *status = sl_exchange_set_authorization(response->exchange,
+                                                lua_tostring(L, 10));
+    if (*status == SL_OK)
+        *status =
+            slb_set_body(L, 5, &response->exchange->outgoing.upload, refused);
     if (*status != SL_OK) {
         int error = errno; /* says why a file could not be taken */
 
@@ -85,10 +91,12 @@ static struct slb_response *create(lua_State *L, enum sl_status *status,
     return response;
 }
 
-/* origin:send(head, options, info, body, is_stream, size, lines, deadline)
+/* origin:send(head, options, info, body, is_stream, size, lines, deadline,
+ *             authorization)
  *   -> response | response, "redirect" (to be followed) | nil, message, err
  * Sends and waits for the whole response, or its head; yields. `size` is that of
- * any body but a text; `lines` are further field lines of this sending. */
+ * any body but a text; `lines` are further field lines of this sending;
+ * `authorization` is for the proxy of a tunnel that is made for it. */
 static int origin_send(lua_State *L)
 {
     struct slb_response *response;
@@ -96,7 +104,7 @@ static int origin_send(lua_State *L)
     const char *refused;
     bool is_stream = lua_toboolean(L, 6);
 
-    lua_settop(L, 9);
+    lua_settop(L, 10);
     response = create(L, &status, &refused);
     if (status != SL_OK)
         return slb_push_body_refusal(L, status, refused);
@@ -107,7 +115,8 @@ static int origin_send(lua_State *L)
     return slb_settle_response(L, response);
 }
 
-/* origin:begin(head, options, info, body, is_stream, size, lines, deadline)
+/* origin:begin(head, options, info, body, is_stream, size, lines, deadline,
+ *              authorization)
  *   -> response | nil, message, err
  * The same without waiting: for bodies that are pushed. */
 static int origin_begin(lua_State *L)
@@ -117,7 +126,7 @@ static int origin_begin(lua_State *L)
     const char *refused;
     bool is_stream = lua_toboolean(L, 6);
 
-    lua_settop(L, 9);
+    lua_settop(L, 10);
     response = create(L, &status, &refused);
     if (status != SL_OK)
         return slb_push_body_refusal(L, status, refused);

@@ -99,7 +99,7 @@ enum sl_status sl_connection_open(struct sl_origin *origin,
                      origin->proxy_verify_owner},
         .tunnel = origin->tunnel,
         .target = {origin->host, origin->port, origin->proxy_user,
-                   origin->proxy_password},
+                   origin->proxy_password, place->authorization},
         .tls = {origin->provider, origin->context, origin->host, origin->key,
                 origin->verify_owner},
     };

@@ -262,6 +262,15 @@ static void lose(struct sl_exchange *exchange)
     ask_for_connection(exchange);
 }
 
+/* Whether the peer may not have read the request's body though it answered: a
+ * proxy that asks for credentials may leave it, keep the connection, and never
+ * read on (squid 5). */
+static bool may_be_unread(const struct sl_exchange *exchange)
+{
+    return exchange->incoming.response.head.status == 407 &&
+           sl_upload_delivered(&exchange->outgoing.upload) > 0;
+}
+
 static void finish(struct sl_exchange *exchange)
 {
     struct sl_connection *connection = exchange->connection;
@@ -269,7 +278,7 @@ static void finish(struct sl_exchange *exchange)
      * noticed. */
     bool can_reuse =
         exchange->incoming.response.framing.keeps_alive &&
-        exchange->use != SL_EXCHANGE_UNASKED &&
+        exchange->use != SL_EXCHANGE_UNASKED && !may_be_unread(exchange) &&
         sl_outgoing_is_sent(&exchange->outgoing, &connection->link);
 
     part(exchange);
@@ -562,6 +571,29 @@ void sl_exchange_retain(struct sl_exchange *exchange)
     exchange->refs++;
 }
 
+static void free_authorization(struct sl_exchange *exchange)
+{
+    const char *text = exchange->place.authorization;
+
+    if (text != NULL)
+        sl_free(exchange->exchanges->connections->allocator, (void *)text,
+                strlen(text) + 1);
+}
+
+enum sl_status sl_exchange_set_authorization(struct sl_exchange *exchange,
+                                             const char *authorization)
+{
+    size_t size = strlen(authorization) + 1;
+    char *copy = sl_allocate(exchange->exchanges->connections->allocator, size);
+
+    sl_assert(exchange->phase == SL_EXCHANGE_NEW);
+    if (copy == NULL)
+        return SL_MEMORY;
+    memcpy(copy, authorization, size);
+    exchange->place.authorization = copy;
+    return SL_OK;
+}
+
 void sl_exchange_release(struct sl_exchange *exchange)
 {
     struct sl_exchanges *exchanges = exchange->exchanges;
@@ -577,6 +609,7 @@ void sl_exchange_release(struct sl_exchange *exchange)
     sl_incoming_fini(&exchange->incoming);
     sl_peer_release(exchange->peer);
     sl_refusal_destroy(exchange->place.refusal);
+    free_authorization(exchange);
     if (exchange->origin != NULL)
         sl_origin_release(exchange->origin);
     sl_exchanges_return(exchanges, exchange);

@@ -139,6 +139,11 @@ void sl_exchange_release(struct sl_exchange *exchange);
  * it before the start. */
 void sl_exchange_set_deadline(struct sl_exchange *exchange, int64_t deadline);
 
+/* Sets the value of Proxy-Authorization for a tunnel that is made for it, which is
+ * copied. Call it before the start. SL_MEMORY. */
+enum sl_status sl_exchange_set_authorization(struct sl_exchange *exchange,
+                                             const char *authorization);
+
 /* Set the upload first. sl_exchange_want reports failures. */
 void sl_exchange_start(struct sl_exchange *exchange);
 

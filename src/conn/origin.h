@@ -48,6 +48,8 @@ struct sl_place {
     int64_t ticket;                        /* the order of asking */
     struct sl_opening_deadlines deadlines; /* of a connection opened for it */
     struct sl_opening_times times;         /* of the one that was; else 0 */
+    const char *authorization;  /* for the proxy of that one, instead of the
+                                * origin's; borrowed until then. NULL */
     struct sl_refusal *refusal; /* of a proxy, set with the failure; the owner
                                  * of the place destroys it. NULL: none */
     bool needs_new; /* only a connection that was never used will do */

@@ -119,7 +119,8 @@ enum sl_status sl_tunnel_create(const struct sl_tunnel_class *class,
                                 struct sl_failure *failure)
 {
     size_t size = class->size + text_size(target->host) +
-                  text_size(target->user) + text_size(target->password);
+                  text_size(target->user) + text_size(target->password) +
+                  text_size(target->authorization);
     struct sl_tunnel *created = sl_allocate_zeroed(allocator, size);
     enum sl_status status;
     char *room;
@@ -135,6 +136,7 @@ enum sl_status sl_tunnel_create(const struct sl_tunnel_class *class,
     created->target.port = target->port;
     created->target.user = copy_text(&room, target->user);
     created->target.password = copy_text(&room, target->password);
+    created->target.authorization = copy_text(&room, target->authorization);
     sl_buffer_init(&created->input, pool, SIZE_MAX);
     sl_writer_init(&created->output, pool, OUTPUT_SIZE, OUTPUT_MOST);
     status = class->begin(created, failure);

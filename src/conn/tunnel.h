@@ -15,12 +15,14 @@
 #include "conn/refusal.h"
 #include "memory/writer.h"
 
-/* The tunnel's far end, and the user and password for the proxy. */
+/* The tunnel's far end, and the credentials for the proxy. */
 struct sl_tunnel_target {
     const char *host; /* name or literal, without brackets */
     int port;
     const char *user; /* NULL: without credentials */
     const char *password;
+    const char *authorization; /* the value of Proxy-Authorization, instead of
+                                * user and password; NULL */
 };
 
 struct sl_tunnel {

@@ -46,11 +46,17 @@ static enum sl_status write_encoded(struct sl_tunnel *tunnel,
 }
 
 /* RFC 7617 2 */
-static enum sl_status write_credentials(struct sl_tunnel *tunnel)
+static enum sl_status write_credentials(struct sl_tunnel *tunnel,
+                                        const char **error)
 {
+    const char *given = tunnel->target.authorization;
     struct sl_writer pair;
     enum sl_status status;
 
+    if (given != NULL)
+        return sl_request_write_field(&tunnel->output,
+                                      SL_VIEW("Proxy-Authorization"),
+                                      sl_view(given, strlen(given)), error);
     if (tunnel->target.user == NULL)
         return SL_OK;
     sl_writer_init(&pair, tunnel->pool, tunnel->output.initial_size,
@@ -83,7 +89,7 @@ static enum sl_status begin(struct sl_tunnel *tunnel,
     status = sl_request_write_line(&tunnel->output, SL_VIEW("CONNECT"),
                                    authority, authority, &error);
     if (status == SL_OK)
-        status = write_credentials(tunnel);
+        status = write_credentials(tunnel, &error);
     if (status == SL_OK)
         status = sl_request_write_end(&tunnel->output);
     if (status == SL_LIMIT)
@@ -98,6 +104,11 @@ static enum sl_status begin(struct sl_tunnel *tunnel,
 
 /* ---- the answer ---- */
 
+static bool has_credentials(const struct sl_tunnel_target *target)
+{
+    return target->user != NULL || target->authorization != NULL;
+}
+
 /* The meaning of a status, as far as known; the proxy's own words are not
  * used. */
 static const char *meaning(const struct http *http, int status)
@@ -110,7 +121,7 @@ static const char *meaning(const struct http *http, int status)
         return ": it makes no tunnels";
     case 401: /* some answer wrong credentials so */
     case 407:
-        return http->tunnel.target.user != NULL
+        return has_credentials(&http->tunnel.target)
                    ? ": it does not accept the credentials"
                    : ": it asks for credentials";
     case 502:

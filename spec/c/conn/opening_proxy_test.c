@@ -254,7 +254,7 @@ TEST("does not begin if the proxy cannot take the request")
         .connect.backend = script_backend(),
         .connect.deadline = SL_NEVER,
         .tunnel = &sl_tunnel_socks5,
-        .target = {"www.example", 443, "", NULL},
+        .target = {"www.example", 443, "", NULL, NULL},
     };
     struct wait wait = {0};
 

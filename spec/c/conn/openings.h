@@ -79,7 +79,7 @@ begin_through(struct wait *wait, const struct sl_tunnel_class *tunnel,
         .deadlines = {SL_NEVER, SL_NEVER, SL_NEVER, SL_NEVER},
         .tls.identity = "x",
         .tunnel = tunnel,
-        .target = {"www.example", 443, "me", "pass"},
+        .target = {"www.example", 443, "me", "pass", NULL},
     };
 
     memset(wait, 0, sizeof *wait);

@@ -4,9 +4,10 @@
 
 #include <stdlib.h>
 
-static const struct sl_tunnel_target plain = {"www.example", 443, NULL, NULL};
+static const struct sl_tunnel_target plain = {"www.example", 443, NULL, NULL,
+                                              NULL};
 static const struct sl_tunnel_target known = {"www.example", 443, "Aladdin",
-                                              "open sesame"};
+                                              "open sesame", NULL};
 
 static void expect(const char *answer, const struct sl_tunnel_target *target,
                    enum sl_status status, const char *reason)
@@ -27,8 +28,9 @@ static void expect_request(const struct sl_tunnel_target *target,
 
 TEST("asks for host and port, with the proxy's credentials")
 {
-    const struct sl_tunnel_target literal = {"2001:db8::1", 8443, NULL, NULL};
-    const struct sl_tunnel_target nameless = {"192.0.2.1", 1, "u", NULL};
+    const struct sl_tunnel_target literal = {"2001:db8::1", 8443, NULL, NULL,
+                                             NULL};
+    const struct sl_tunnel_target nameless = {"192.0.2.1", 1, "u", NULL, NULL};
 
     expect_request(&plain, "CONNECT www.example:443 HTTP/1.1\r\n"
                            "Host: www.example:443\r\n\r\n");
@@ -87,6 +89,23 @@ TEST("refusals have messages that show no credentials")
            "answered 504 to CONNECT www.example:443: that host did not answer");
     expect("HTTP/1.1 304 Not Modified\r\n\r\n", &plain, SL_PROXY,
            "answered 304 to CONNECT www.example:443");
+}
+
+TEST("sends the value that it is given, instead of user and password")
+{
+    struct sl_tunnel_target given = known;
+
+    given.authorization = "Digest username=\"x\"";
+    expect_request(&given,
+                   "CONNECT www.example:443 HTTP/1.1\r\n"
+                   "Host: www.example:443\r\n"
+                   "Proxy-Authorization: Digest username=\"x\"\r\n\r\n");
+    given.user = NULL;
+    expect("HTTP/1.1 407 No\r\nContent-Length: 0\r\n\r\n", &given, SL_PROXY,
+           "answered 407 to CONNECT www.example:443: it does not accept the "
+           "credentials");
+    given.authorization = "Digest\r\nX: y";
+    talk_expect_begin(&sl_tunnel_http, &given, SL_INVALID, NULL);
 }
 
 /* ---- the answer of a proxy that refuses ---- */
@@ -269,7 +288,7 @@ TEST("refuses what does not fit, and invalid hosts")
         enum sl_status status;
     } cases[] = {
         {255, 100, SL_AGAIN}, {4000, 100, SL_INVALID}, {10, 100000, SL_LIMIT}};
-    struct sl_tunnel_target target = {"a b", 1, NULL, NULL};
+    struct sl_tunnel_target target = {"a b", 1, NULL, NULL, NULL};
 
     talk_expect_begin(&sl_tunnel_http, &target, SL_INVALID, NULL);
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
@@ -279,7 +298,7 @@ TEST("refuses what does not fit, and invalid hosts")
         REQUIRE(host != NULL && user != NULL);
         memset(host, 'h', cases[i].host);
         memset(user, 'u', cases[i].user);
-        target = (struct sl_tunnel_target){host, 65535, user, user};
+        target = (struct sl_tunnel_target){host, 65535, user, user, NULL};
         talk_expect_begin(&sl_tunnel_http, &target, cases[i].status, NULL);
         free(host);
         free(user);

@@ -4,8 +4,10 @@
 
 #include <stdio.h>
 
-static const struct sl_tunnel_target plain = {"www.example", 443, NULL, NULL};
-static const struct sl_tunnel_target known = {"www.example", 443, "me", "pass"};
+static const struct sl_tunnel_target plain = {"www.example", 443, NULL, NULL,
+                                              NULL};
+static const struct sl_tunnel_target known = {"www.example", 443, "me", "pass",
+                                              NULL};
 
 static void expect(struct sl_view answers,
                    const struct sl_tunnel_target *target, struct sl_view said)
@@ -28,8 +30,9 @@ static void expect_refusal(struct sl_view answers,
 
 TEST("names are sent as names, literals as addresses")
 {
-    const struct sl_tunnel_target four = {"192.0.2.1", 80, NULL, NULL};
-    const struct sl_tunnel_target six = {"2001:db8::1", 0x1234, NULL, NULL};
+    const struct sl_tunnel_target four = {"192.0.2.1", 80, NULL, NULL, NULL};
+    const struct sl_tunnel_target six = {"2001:db8::1", 0x1234, NULL, NULL,
+                                         NULL};
 
     expect(SL_VIEW(THROUGH), &plain,
            SL_VIEW("\5\1\0\5\1\0\3\013www.example\x01\xbb"));
@@ -131,27 +134,27 @@ TEST("refuses texts whose length does not fit into a byte")
 {
     char most[256] = {0};
     char more[257] = {0};
-    struct sl_tunnel_target target = {most, 1, most, most};
+    struct sl_tunnel_target target = {most, 1, most, most, NULL};
 
     memset(most, 'x', sizeof most - 1);
     memset(more, 'x', sizeof more - 1);
     expect_begin(&target, NULL);
     target.host = more;
     expect_begin(&target, "the host name is not of 1 to 255 bytes");
-    target = (struct sl_tunnel_target){"h", 1, more, most};
+    target = (struct sl_tunnel_target){"h", 1, more, most, NULL};
     expect_begin(&target, "the user name is not of 1 to 255 bytes");
-    target = (struct sl_tunnel_target){"h", 1, "", most};
+    target = (struct sl_tunnel_target){"h", 1, "", most, NULL};
     expect_begin(&target, "the user name is not of 1 to 255 bytes");
-    target = (struct sl_tunnel_target){"h", 1, "u", more};
+    target = (struct sl_tunnel_target){"h", 1, "u", more, NULL};
     expect_begin(&target, "the password is longer than 255 bytes");
-    target = (struct sl_tunnel_target){"h", 1, "u", NULL};
+    target = (struct sl_tunnel_target){"h", 1, "u", NULL, NULL};
     expect_begin(&target, NULL);
 }
 
 TEST("sends the longest texts there are")
 {
     char most[256] = {0};
-    struct sl_tunnel_target target = {most, 1, most, most};
+    struct sl_tunnel_target target = {most, 1, most, most, NULL};
     struct test_allocator allocator;
     struct talk talk;
 
