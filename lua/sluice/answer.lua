@@ -80,6 +80,7 @@ function answer.of_lines(request, status, reason, lines, body)
     method = request.method,
     url = url and url.text or plan.shown(request.url),
     serializer = client.serializer,
+    attempts = call.attempts,
   }
   call.sent = request
   local response, message, err = client.connections:answer(

@@ -1,6 +1,6 @@
 --- A call: what a program asked for once, over all the sendings that it takes.
--- A call knows when its time is over, which redirects it has followed, and every request
--- that was made for it; closing it ends these requests and their bodies.
+-- A call knows when its time is over, how often it was sent, which redirects it has followed, and
+-- every request that was made for it; closing it ends these requests and their bodies.
 
 local core = require "sluice.core"
 
@@ -21,10 +21,10 @@ end
 --- A call that begins now with that request. If the request was sent already, without a
 -- call, `response` is its response; the call then ends at the deadline of that one.
 function Call.new(client, request, response)
-  local self = setmetatable({ client = client, requests = { request } }, Call)
+  local self = setmetatable({ client = client, requests = { request }, attempts = 0 }, Call)
   request.call = self
   if response then
-    self.sent, self.deadline = request, response:deadline()
+    self.sent, self.deadline, self.attempts = request, response:deadline(), response.attempts
   else
     self.deadline = deadline_of(client, request.options)
   end
@@ -46,16 +46,27 @@ function Call:add_redirect(response)
 end
 
 --- The information for a response about its request: the plan's own table, or another one
--- with the redirects that led to it.
+-- with the redirects that led to it, and the sendings so far.
 function Call:info(planned)
   local info = planned.info
-  if not self.history then return info end
+  if not self.history and self.attempts == 1 then return info end
   return {
     method = info.method,
     url = info.url,
     serializer = info.serializer,
-    redirects = table.move(self.history, 1, #self.history, 1, {}),
+    attempts = self.attempts,
+    redirects = self.history and table.move(self.history, 1, #self.history, 1, {}),
   }
+end
+
+--- Counts the outcome of a sending, which the pool may have sent twice. Returns it.
+function Call:count(response, message, err)
+  if response then
+    self.attempts = response.attempts
+  elseif err.attempts then
+    self.attempts = self.attempts + err.attempts - 1
+  end
+  return response, message, err
 end
 
 --- Notes a response that an interceptor may see, and lose.

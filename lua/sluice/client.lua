@@ -9,12 +9,14 @@ local fields = require "sluice.fields"
 local json = require "sluice.json"
 local Origins = require "sluice.origins"
 local pages = require "sluice.pages"
+local pause = require "sluice.pause"
 local pipeline = require "sluice.pipeline"
 local plan = require "sluice.plan"
 local proxy = require "sluice.proxy"
 local proxy_login = require "sluice.proxy_login"
 local Request = require "sluice.request"
 local resolver = require "sluice.resolver"
+local retry = require "sluice.retry"
 local serializers = require "sluice.serializers"
 local transports = require "sluice.transports"
 
@@ -127,6 +129,8 @@ function Client.new(options, level)
     logins = proxy_login.new(),
     origins = Origins.new(connections, options.tls),
     compiled = {},
+    retry = retry.compile(options.retry),
+    pauses = {},
   }, Client)
   self:forget_plans()
   self.defaults = { "User-Agent", "sluice/" .. version, "Accept", "*/*" }
@@ -137,7 +141,7 @@ end
 -- `direct` holds those that may be sent as they are.
 function Client:forget_plans()
   self.plans, self.plan_count = { GET = {} }, 0
-  local has_steps = self.interceptors[1] or self.hops[1]
+  local has_steps = self.interceptors[1] or self.hops[1] or self.retry
   self.direct = has_steps and nothing_direct or self.plans
 end
 
@@ -311,6 +315,7 @@ function Client:close()
   if connections == nil then return end
   self.connections = nil
   self:forget_plans()
+  pause.end_all(self)
   self.origins:close()
   connections:close()
 end

@@ -7,14 +7,13 @@ local core = require "sluice.core"
 local auth = require "sluice.auth"
 local failure = require "sluice.failure"
 local fields = require "sluice.fields"
+local methods = require "sluice.methods"
 local plan = require "sluice.plan"
 local proxy = require "sluice.proxy"
 local proxy_login = require "sluice.proxy_login"
 
 local compose = {}
 
-local idempotent = { GET = true, HEAD = true, PUT = true, DELETE = true, OPTIONS = true,
-  TRACE = true }
 local wants_length = { POST = true, PUT = true, PATCH = true }
 
 local redirect_limit = 10
@@ -65,7 +64,7 @@ local function compile(client, method, own, expects)
   flat.is_head = method == "HEAD"
   flat.follows_redirects = compose.redirect_limit(client, own) > 0
   flat.wants_close = settings.pool == false
-  flat.is_idempotent = idempotent[method] or false
+  flat.is_idempotent = methods.idempotent[method] or false
   flat.expects_continue = expects
   return core.options(flat)
 end
@@ -261,7 +260,8 @@ local function make_plan(client, request)
     head = head,
     login = login_of(request, url, via),
     is_authorized = request:own_auth() and fields.find(list, "Authorization") ~= nil,
-    info = { method = request.method, url = url.text, serializer = client.serializer },
+    info = { method = request.method, url = url.text, serializer = client.serializer,
+      attempts = 1 },
   }
 end
 

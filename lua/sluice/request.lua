@@ -11,10 +11,12 @@ local check = require "sluice.check"
 local content = require "sluice.content"
 local failure = require "sluice.failure"
 local fields = require "sluice.fields"
+local methods = require "sluice.methods"
 local multipart = require "sluice.multipart"
 local plan = require "sluice.plan"
 local proxy = require "sluice.proxy"
 local query = require "sluice.query"
+local retry = require "sluice.retry"
 local values = require "sluice.values"
 
 local Request = {}
@@ -27,20 +29,12 @@ function Request:__index(key)
   return Request[key]
 end
 
--- RFC 9110 9.1: methods have case. Those that it defines itself, and PATCH, are meant by
--- their names in lower case, too.
-local standard = {}
-for _, name in ipairs { "GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE",
-  "CONNECT" } do
-  standard[name] = name
-end
-
 -- Misuse raises at `level`.
 local function check_method(method, level)
   if type(method) ~= "string" then
     error("request: method: string expected, got " .. type(method), level + 1)
   end
-  return standard[method] or standard[method:upper()] or method
+  return methods.named(method)
 end
 
 local timeout_schema = {
@@ -72,6 +66,7 @@ Request.shared_schema = {
   headers = check.table,
   auth = auth.check,
   redirects = check.either("false or integer", check.off, check.count),
+  retry = retry.check,
   proxy = proxy.check,
 }
 
@@ -93,7 +88,8 @@ for name, checker in pairs(Request.shared_schema) do schema[name] = checker end
 -- Options that say nothing about the head beside the URL and the body: with these alone it
 -- is the same each time, and kept (see compose.lua).
 local beside_head = { query = true, body = true, json = true, form = true, auth = true,
-  timeout = true, stream = true, redirects = true, limits = true, on_progress = true }
+  timeout = true, stream = true, redirects = true, limits = true, on_progress = true,
+  retry = true }
 
 local function is_plain(options)
   for name in pairs(options) do
@@ -335,7 +331,8 @@ function Builder:header(name, value)
 end
 
 for _, name in ipairs { "query", "body", "json", "form", "auth", "timeout", "stream", "limits",
-  "decompress", "redirects", "proxy", "expect_continue", "trailers", "on_progress" } do
+  "decompress", "redirects", "retry", "proxy", "expect_continue", "trailers",
+  "on_progress" } do
   Builder[name] = function(self, value)
     self.options[name] = value
     return self

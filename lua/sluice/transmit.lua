@@ -121,14 +121,17 @@ function transmit.send(call, request)
   local origin = planned.origin
   local is_attended = body and body.pull or own.on_progress
   local start = is_attended and origin.begin or origin.send
+  call.attempts = call.attempts + 1
   local response
   response, message, err = start(origin, planned.head,
     compose.options(call.client, request.method, own, request:expects_continue()),
     call:info(planned), content, own.stream, body and body.length, lines,
     call.deadline, for_tunnel)
-  if not response then return nil, message, err end
-  if is_attended then return attend(response, request, trailers) end
-  return response
+  if response and is_attended then
+    response, message, err = attend(response, request, trailers)
+  end
+  if not response then return call:count(nil, message, err) end
+  return call:count(response)
 end
 
 return transmit

@@ -12,6 +12,7 @@
 ---@field code sluice.code
 ---@field stage? "queue" | "resolve" | "connect" | "proxy" | "tls" | "send" | "head" | "body"
 ---@field retryable boolean sending again cannot do the work twice
+---@field attempts? integer how often the request was sent, if more than once
 ---@field errno? integer of the system
 ---@field position? integer of the first byte that cannot be decoded, from 1
 ---@field response? sluice.refusal of a proxy that refused a tunnel
@@ -70,6 +71,23 @@
 ---@field tls? sluice.tls_options of TLS with a proxy of https://, which gets none of the client's
 ---@field digest? boolean Digest credentials alone, never Basic; false
 
+--- A number of tries after the first one; false, the default: none
+---@alias sluice.retry false | integer | sluice.retry_options
+
+---@class sluice.retry_options
+---@field tries? integer 3
+---@field delay? number 0.5, doubled each time
+---@field max_delay? number 30
+---@field max_retry_after? number 60; 0 ignores Retry-After
+---@field jitter? number 0.5: the share of a wait that is left to chance, from 0 to 1
+---@field statuses? integer[] 408, 429, 502, 503, 504
+---@field methods? string[] the idempotent ones
+---@field when? sluice.retry_decision decides instead of the rules, whose verdict is is_due
+
+--- May yield.
+---@alias sluice.retry_decision
+---| fun(answer?: sluice.response, err?: sluice.error, of: sluice.request, is_due: boolean): any
+
 --- Or any value with `__tostring`.
 ---@alias sluice.query_value string | number | boolean
 --- Text without "#", a map sent in the order of its names, or pairs of name and value.
@@ -113,6 +131,7 @@
 ---@field timeout? number | sluice.timeouts a number sets total, which spans redirects
 ---@field stream? boolean the response comes with its head
 ---@field redirects? false | integer 10; followed at the head
+---@field retry? sluice.retry
 ---@field decompress? boolean true
 ---@field limits? sluice.limits
 ---@field proxy? sluice.proxy
@@ -185,6 +204,7 @@
 ---@field auth? sluice.auth
 ---@field timeout? number | sluice.timeouts
 ---@field redirects? false | integer
+---@field retry? sluice.retry
 ---@field limits? sluice.limits
 ---@field decompress? boolean
 ---@field proxy? sluice.proxy
@@ -234,6 +254,7 @@
 ---@field trailers sluice.headers
 ---@field timings sluice.timings
 ---@field redirects? { status: integer, url: string }[]
+---@field attempts integer how often its call was sent, redirects and retries included
 ---@field links sluice.links
 ---@field filename? string that Content-Disposition proposes, safe in any folder
 ---@field tls? sluice.tls_info
@@ -725,6 +746,9 @@ function request_builder:stream(value) end
 ---@param value false | integer
 ---@return sluice.request_builder
 function request_builder:redirects(value) end
+---@param value sluice.retry
+---@return sluice.request_builder
+function request_builder:retry(value) end
 ---@param value sluice.limits
 ---@return sluice.request_builder
 function request_builder:limits(value) end

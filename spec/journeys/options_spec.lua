@@ -45,6 +45,13 @@ describe("options", function()
       { "a", "b", typo = 1 }, { bearer = 5 }, { bearer = "x", typo = 1 }, { bearer = "x", "a" },
       { user = "a" } },
     redirects = { true, -1, 1.5, "1", {} },
+    retry = { true, -1, 1.5, "1", print }, ["retry.tries"] = not_counts,
+    ["retry.delay"] = not_seconds, ["retry.max_delay"] = not_seconds,
+    ["retry.max_retry_after"] = not_seconds,
+    ["retry.jitter"] = { -0.1, 1.1, 0 / 0, "1", true, {} },
+    ["retry.statuses"] = { 503, "503", { "503" }, { 99 }, { 600 }, { x = 503 }, print },
+    ["retry.methods"] = { "POST", 5, { 5 }, { x = "POST" }, print },
+    ["retry.when"] = not_functions,
   }
 
   local of_client = {

@@ -146,6 +146,7 @@ describe("types.d.lua", function()
     is_taken("sluice.timeouts", "timeout")
     is_taken("sluice.limits", "limits")
     is_taken("sluice.pool_options", "pool")
+    is_taken("sluice.retry_options", "retry")
     is_taken("sluice.transport_choice", "transport")
     for name in pairs(types["sluice.parser_options"].fields) do
       local _, message = pcall(sluice.http_parser, { [name] = {} })

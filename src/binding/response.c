@@ -225,8 +225,13 @@ int slb_settle_response(lua_State *L, struct slb_response *response)
         return luaL_error(L, "response is being waited for already");
     update_counters(response->runtime, exchange);
     if (status != SL_OK) {
+        bool is_resent = exchange->use == SL_EXCHANGE_RESENT;
         int count = slb_push_exchange_failure(L, 1, exchange);
 
+        if (is_resent) {
+            lua_pushinteger(L, 2);
+            lua_setfield(L, -2, "attempts");
+        }
         slb_abandon_response(response);
         return count;
     }

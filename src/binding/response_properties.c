@@ -62,6 +62,20 @@ static int push_made(lua_State *L)
     return 1;
 }
 
+/* How often the request was sent, all redirects and retries of its call included:
+ * the pool may have sent it once more than the Lua layer knows. */
+static int push_attempts(lua_State *L, const struct sl_exchange *exchange)
+{
+    bool is_resent = exchange->use == SL_EXCHANGE_RESENT;
+
+    lua_getiuservalue(L, 1, RESPONSE_INFO);
+    lua_pushliteral(L, "attempts");
+    lua_rawget(L, -2);
+    if (is_resent && lua_isinteger(L, -1))
+        lua_pushinteger(L, lua_tointeger(L, -1) + 1);
+    return 1;
+}
+
 /* The property at index 2, which is no method. */
 static int push_property(lua_State *L, struct slb_response *response,
                          const char *name)
@@ -86,6 +100,8 @@ static int push_property(lua_State *L, struct slb_response *response,
         slb_push_headers(L, 1, true);
     } else if (strcmp(name, "timings") == 0) {
         return push_timings(L, response->exchange);
+    } else if (strcmp(name, "attempts") == 0) {
+        return push_attempts(L, response->exchange);
     } else if (strcmp(name, "tls") == 0) {
         struct slb_peer *held = slb_new_peer(L);
 
