@@ -223,6 +223,7 @@ build = {
     ["sluice.steps.proxy_login"] = "lua/sluice/steps/proxy_login.lua",
     ["sluice.steps.redirects"] = "lua/sluice/steps/redirects.lua",
     ["sluice.steps.retries"] = "lua/sluice/steps/retries.lua",
+    ["sluice.steps.statuses"] = "lua/sluice/steps/statuses.lua",
     ["sluice.task"] = "lua/sluice/task.lua",
     ["sluice.transmit"] = "lua/sluice/transmit.lua",
     ["sluice.transports"] = "lua/sluice/transports.lua",

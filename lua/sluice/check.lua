@@ -131,6 +131,7 @@ local elsewhere = {
   verify = "tls.verify", cert = "tls.cert_file", ca = "tls.ca_file", cafile = "tls.ca_file",
   proxies = "proxy", baseurl = "base_url", base_uri = "base_url", uri = "url",
   allow_redirects = "redirects", follow_redirects = "redirects", followredirects = "redirects",
+  raise_for_status = "fail_status", throw_http_errors = "fail_status", max_retries = "retry",
   max_redirects = "redirects", maxredirects = "redirects", retries = "retry",
   user_agent = "headers", bearer = "auth", token = "auth", gzip = "decompress",
   connect_timeout = "timeout.connect", read_timeout = "timeout.idle",

@@ -141,7 +141,7 @@ end
 -- `direct` holds those that may be sent as they are.
 function Client:forget_plans()
   self.plans, self.plan_count = { GET = {} }, 0
-  local has_steps = self.interceptors[1] or self.hops[1] or self.retry
+  local has_steps = self.interceptors[1] or self.hops[1] or self.retry or self.settings.fail_status
   self.direct = has_steps and nothing_direct or self.plans
 end
 

@@ -11,13 +11,15 @@ function Pause:__close()
   self.sleeping:cancel()
 end
 
---- Waits for so many seconds. Returns true; nil if the coroutine was cancelled, or the client
--- closed. Yields.
+--- Waits for so many seconds. Returns true | nil, why the wait was cancelled: its coroutine was,
+-- or the client closed. Yields.
 function pause.wait(client, seconds)
   local sleeping = core.spawn_background(function() return core.sleep(seconds) end)
   client.pauses[sleeping] = true
   local closing <close> = setmetatable({ client = client, sleeping = sleeping }, Pause) -- luacheck: ignore
-  return sleeping:await()
+  local ok, message = sleeping:await()
+  if ok then return true end
+  return nil, (message:gsub("^[%a ]+: ", ""))
 end
 
 --- Ends the waits of a client that closes.

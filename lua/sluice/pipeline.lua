@@ -1,7 +1,7 @@
 --- The way of a request through the steps of its client:
 --
---     client:use(f) > retries > redirects > expectation > proxy_login > client:use { hop = f }
---       > transmit
+--     statuses > client:use(f) > retries > redirects > expectation > proxy_login
+--       > client:use { hop = f } > transmit
 --
 -- Steps of a program are function(request, forward) -> response | nil, message, err. The
 -- first kind runs once, around the call; the second for each sending.
@@ -10,6 +10,7 @@ local expectation = require "sluice.steps.expectation"
 local proxy_login = require "sluice.steps.proxy_login"
 local redirects = require "sluice.steps.redirects"
 local retries = require "sluice.steps.retries"
+local statuses = require "sluice.steps.statuses"
 local transmit = require "sluice.transmit"
 
 local pipeline = {}
@@ -56,14 +57,16 @@ local function send_along(call, request) return redirects(call, request, send_ex
 
 local function send_again(call, request) return retries(call, request, send_along) end
 
---- Sends the request of a call, through all steps.
--- Returns response | nil, message, err. Yields.
-function pipeline.run(call, request)
+local function send_through(call, request)
   local client = call.client
   local steps = client.interceptors
   if not steps[1] and not client.hops[1] then return send_again(call, request) end
   return call:keep(run(call, steps, 1, request, send_again))
 end
+
+--- Sends the request of a call, through all steps.
+-- Returns response | nil, message, err. Yields.
+function pipeline.run(call, request) return statuses(call, request, send_through) end
 
 --- The same for a request that was sent already and whose response redirects.
 function pipeline.follow(call, request, response)

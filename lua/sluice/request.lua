@@ -67,6 +67,7 @@ Request.shared_schema = {
   auth = auth.check,
   redirects = check.either("false or integer", check.off, check.count),
   retry = retry.check,
+  fail_status = check.boolean,
   proxy = proxy.check,
 }
 
@@ -89,7 +90,7 @@ for name, checker in pairs(Request.shared_schema) do schema[name] = checker end
 -- is the same each time, and kept (see compose.lua).
 local beside_head = { query = true, body = true, json = true, form = true, auth = true,
   timeout = true, stream = true, redirects = true, limits = true, on_progress = true,
-  retry = true }
+  retry = true, fail_status = true }
 
 local function is_plain(options)
   for name in pairs(options) do
@@ -331,7 +332,7 @@ function Builder:header(name, value)
 end
 
 for _, name in ipairs { "query", "body", "json", "form", "auth", "timeout", "stream", "limits",
-  "decompress", "redirects", "retry", "proxy", "expect_continue", "trailers",
+  "decompress", "redirects", "retry", "fail_status", "proxy", "expect_continue", "trailers",
   "on_progress" } do
   Builder[name] = function(self, value)
     self.options[name] = value

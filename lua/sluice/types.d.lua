@@ -5,7 +5,7 @@
 
 ---@alias sluice.code
 ---| "timeout" | "cancelled" | "resolve" | "connect" | "proxy" | "tls" | "closed" | "protocol"
----| "decode" | "limit" | "redirect" | "invalid" | "memory" | "unsupported"
+---| "decode" | "limit" | "redirect" | "status" | "invalid" | "memory" | "unsupported"
 
 ---@class sluice.error
 ---@field message string what was tried, on what, and why it failed
@@ -15,7 +15,11 @@
 ---@field attempts? integer how often the request was sent, if more than once
 ---@field errno? integer of the system
 ---@field position? integer of the first byte that cannot be decoded, from 1
----@field response? sluice.refusal of a proxy that refused a tunnel
+---@field response? sluice.refusal | sluice.response a proxy's that refused a tunnel; by fail_status
+---@field status? integer of that response, by fail_status
+local failure = {}
+--- Disposes the response that it holds, if there is one; idempotent.
+function failure:dispose() end
 
 -- ---- options ----
 
@@ -132,6 +136,7 @@
 ---@field stream? boolean the response comes with its head
 ---@field redirects? false | integer 10; followed at the head
 ---@field retry? sluice.retry
+---@field fail_status? boolean a status of 400 and more is a failure
 ---@field decompress? boolean true
 ---@field limits? sluice.limits
 ---@field proxy? sluice.proxy
@@ -205,6 +210,7 @@
 ---@field timeout? number | sluice.timeouts
 ---@field redirects? false | integer
 ---@field retry? sluice.retry
+---@field fail_status? boolean
 ---@field limits? sluice.limits
 ---@field decompress? boolean
 ---@field proxy? sluice.proxy
@@ -749,6 +755,9 @@ function request_builder:redirects(value) end
 ---@param value sluice.retry
 ---@return sluice.request_builder
 function request_builder:retry(value) end
+---@param value boolean
+---@return sluice.request_builder
+function request_builder:fail_status(value) end
 ---@param value sluice.limits
 ---@return sluice.request_builder
 function request_builder:limits(value) end

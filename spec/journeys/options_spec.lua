@@ -45,6 +45,7 @@ describe("options", function()
       { "a", "b", typo = 1 }, { bearer = 5 }, { bearer = "x", typo = 1 }, { bearer = "x", "a" },
       { user = "a" } },
     redirects = { true, -1, 1.5, "1", {} },
+    fail_status = not_booleans,
     retry = { true, -1, 1.5, "1", print }, ["retry.tries"] = not_counts,
     ["retry.delay"] = not_seconds, ["retry.max_delay"] = not_seconds,
     ["retry.max_retry_after"] = not_seconds,

@@ -321,6 +321,36 @@ static int error_tostring(lua_State *L)
     return 1;
 }
 
+/* err:dispose(): the response that it holds, if there is one */
+static int error_dispose(lua_State *L)
+{
+    luaL_checktype(L, 1, LUA_TTABLE);
+    lua_settop(L, 1);
+    lua_pushliteral(L, "response");
+    if (lua_rawget(L, 1) == LUA_TNIL)
+        return 0;
+    lua_getfield(L, 2, "dispose");
+    lua_insert(L, 2);
+    lua_call(L, 1, 0);
+    return 0;
+}
+
+static void set_error_metatable(lua_State *L)
+{
+    static const luaL_Reg meta[] = {{"__tostring", error_tostring},
+                                    {"__close", error_dispose},
+                                    {NULL, NULL}};
+    static const luaL_Reg methods[] = {{"dispose", error_dispose},
+                                       {NULL, NULL}};
+
+    if (luaL_newmetatable(L, ERROR)) {
+        luaL_setfuncs(L, meta, 0);
+        luaL_newlib(L, methods);
+        lua_setfield(L, -2, "__index");
+    }
+    lua_setmetatable(L, -2);
+}
+
 static void push_error(lua_State *L, const struct sl_failure *failure)
 {
     /* stack: message */
@@ -339,11 +369,7 @@ static void push_error(lua_State *L, const struct sl_failure *failure)
         lua_pushinteger(L, failure->system_error);
         lua_setfield(L, -2, "errno");
     }
-    if (luaL_newmetatable(L, ERROR)) {
-        lua_pushcfunction(L, error_tostring);
-        lua_setfield(L, -2, "__tostring");
-    }
-    lua_setmetatable(L, -2);
+    set_error_metatable(L);
 }
 
 static bool push_cancel_reason(lua_State *L)

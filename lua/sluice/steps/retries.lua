@@ -65,10 +65,10 @@ local function try(policy, call, request, count, forward)
   return nil, response, message, err
 end
 
--- Why a wait has ended early: nil, message, err.
-local function explain(call, request)
+-- The failure of a wait that was cancelled: nil, message, err.
+local function fail(call, request, reason)
   if call.client.connections == nil then return request:failure("closed", "client is closed") end
-  return request:failure("cancelled", "cancelled while it waited to be sent again")
+  return request:failure("cancelled", reason)
 end
 
 -- A failure of several attempts says so.
@@ -84,7 +84,8 @@ local function send(policy, call, request, forward)
   for count = 1, math.huge do
     local seconds, response, message, err = try(policy, call, request, count, forward)
     if not seconds then return response, message, err end
-    if not pause.wait(call.client, seconds) then return explain(call, request) end
+    local ok, reason = pause.wait(call.client, seconds)
+    if not ok then return fail(call, request, reason) end
   end
 end
 
