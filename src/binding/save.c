@@ -24,11 +24,13 @@ static int push_reason(lua_State *L, const struct sl_failure *failure)
     return 2;
 }
 
-/* replace_file(path) -> replacement | nil, reason */
+/* replace_file(path, is_private) -> replacement | nil, reason
+ * `is_private`: only the owner of the file may read it. */
 static int replace_file(lua_State *L)
 {
     size_t size;
     const char *path = luaL_checklstring(L, 1, &size);
+    bool is_private = lua_toboolean(L, 2);
     struct sl_replacement *replacement =
         lua_newuserdatauv(L, sizeof *replacement, 0);
     struct sl_failure failure;
@@ -40,7 +42,7 @@ static int replace_file(lua_State *L)
         lua_pushliteral(L, "the name contains a zero byte");
         return 2;
     }
-    if (sl_replacement_open(replacement, path, &failure) != SL_OK)
+    if (sl_replacement_open(replacement, path, is_private, &failure) != SL_OK)
         return push_reason(L, &failure);
     return 1;
 }

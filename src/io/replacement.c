@@ -118,20 +118,23 @@ static int open_temporary(struct sl_replacement *replacement)
 
     if (error != 0)
         return error;
-    replacement->fd = open(replacement->temporary,
-                           O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC,
-                           replacement->had_file ? 0600 : 0666);
+    replacement->fd =
+        open(replacement->temporary,
+             O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC,
+             replacement->had_file || replacement->is_private ? 0600 : 0666);
     return replacement->fd < 0 ? errno : 0;
 }
 
 enum sl_status sl_replacement_open(struct sl_replacement *replacement,
-                                   const char *path, struct sl_failure *failure)
+                                   const char *path, bool is_private,
+                                   struct sl_failure *failure)
 {
     struct stat info;
     int error;
 
     sl_assert(replacement->fd < 0);
     replacement->is_direct = false;
+    replacement->is_private = is_private;
     replacement->process = (long)getpid();
     replacement->had_file = stat(path, &info) == 0;
     if (!replacement->had_file && errno != ENOENT)
@@ -139,6 +142,8 @@ enum sl_status sl_replacement_open(struct sl_replacement *replacement,
     if (replacement->had_file && must_be_direct(path, &info))
         return open_direct(replacement, path, &info, failure);
     replacement->mode = replacement->had_file ? info.st_mode & 07777 : 0;
+    if (is_private)
+        replacement->mode = 0600;
     replacement->owner = replacement->had_file ? info.st_uid : 0;
     replacement->group = replacement->had_file ? info.st_gid : 0;
     error = follow_links(path, replacement->target);

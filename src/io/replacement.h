@@ -23,7 +23,8 @@
 struct sl_replacement {
     int fd; /* -1: closed */
     bool is_direct;
-    bool had_file; /* the old file had these: */
+    bool is_private; /* only its owner may use the new file */
+    bool had_file;   /* the old file had these: */
     mode_t mode;
     uid_t owner;
     gid_t group;
@@ -34,9 +35,10 @@ struct sl_replacement {
 
 /* Closed. */
 void sl_replacement_init(struct sl_replacement *replacement);
-/* Failures are SL_INVALID. */
+/* `is_private`: from its beginning only the owner of the file may read it,
+ * whatever the mode of the old one. Failures are SL_INVALID. */
 enum sl_status sl_replacement_open(struct sl_replacement *replacement,
-                                   const char *path,
+                                   const char *path, bool is_private,
                                    struct sl_failure *failure);
 /* Writes from position `from` on, which is before the end; `*count` bytes of
  * it. SL_AGAIN: a FIFO is full. */

@@ -113,7 +113,7 @@ static enum sl_status write_text(const char *text)
 
 static void save(const char *text, bool is_durable)
 {
-    REQUIRE(sl_replacement_open(&replacement, path, &failure) == SL_OK);
+    REQUIRE(sl_replacement_open(&replacement, path, false, &failure) == SL_OK);
     CHECK((fcntl(replacement.fd, F_GETFD) & FD_CLOEXEC) != 0);
     CHECK_INT(write_text(text), SL_OK);
     CHECK_INT(sl_replacement_commit(&replacement, is_durable, &failure), SL_OK);
@@ -143,7 +143,8 @@ TEST("a file that is replaced keeps its mode, whatever that is")
     for (size_t i = 0; i < sizeof modes / sizeof *modes; i++) {
         test_note("mode %o", (unsigned)modes[i]);
         write_file(path, "old", modes[i]);
-        REQUIRE(sl_replacement_open(&replacement, path, &failure) == SL_OK);
+        REQUIRE(sl_replacement_open(&replacement, path, false, &failure) ==
+                SL_OK);
         CHECK_INT(write_text("new"), SL_OK);
         check_file(replacement.temporary, "new", 0600);
         if (modes[i] != 0 || geteuid() == 0)
@@ -151,6 +152,26 @@ TEST("a file that is replaced keeps its mode, whatever that is")
         CHECK_INT(sl_replacement_commit(&replacement, i % 2, &failure), SL_OK);
         CHECK_INT(chmod(path, 0400 | modes[i]), 0);
         check_file(path, "new", 0400 | modes[i]);
+        CHECK_INT(unlink(path), 0);
+    }
+    world_close(0);
+}
+
+TEST("a private file may be read by its owner alone, whatever was there")
+{
+    static const mode_t modes[] = {0644, 0600, 0777, 06755};
+
+    world_open();
+    umask(0);
+    for (size_t i = 0; i <= sizeof modes / sizeof *modes; i++) {
+        if (i > 0)
+            write_file(path, "old", modes[i - 1]);
+        REQUIRE(sl_replacement_open(&replacement, path, true, &failure) ==
+                SL_OK);
+        CHECK_INT(write_text("new"), SL_OK);
+        check_file(replacement.temporary, "new", 0600);
+        CHECK_INT(sl_replacement_commit(&replacement, i % 2, &failure), SL_OK);
+        check_file(path, "new", 0600);
         CHECK_INT(unlink(path), 0);
     }
     world_close(0);
@@ -177,13 +198,13 @@ TEST("a file that is replaced keeps its owner where that may be")
 TEST("an abandoned file leaves the old one, or none")
 {
     world_open();
-    REQUIRE(sl_replacement_open(&replacement, path, &failure) == SL_OK);
+    REQUIRE(sl_replacement_open(&replacement, path, false, &failure) == SL_OK);
     CHECK_INT(write_text("new"), SL_OK);
     sl_replacement_close(&replacement);
     sl_replacement_close(&replacement);
     CHECK_INT(access(path, F_OK), -1);
     write_file(path, "old", 0640);
-    REQUIRE(sl_replacement_open(&replacement, path, &failure) == SL_OK);
+    REQUIRE(sl_replacement_open(&replacement, path, false, &failure) == SL_OK);
     CHECK_INT(write_text("new"), SL_OK);
     sl_replacement_close(&replacement);
     check_file(path, "old", 0640);
@@ -196,7 +217,7 @@ TEST("a child of fork does not touch the file of its parent")
     int status;
 
     world_open();
-    REQUIRE(sl_replacement_open(&replacement, path, &failure) == SL_OK);
+    REQUIRE(sl_replacement_open(&replacement, path, false, &failure) == SL_OK);
     CHECK_INT(write_text("new"), SL_OK);
     child = fork();
     if (child == 0) {
@@ -237,17 +258,21 @@ TEST("links in a circle, folders and long names are failures")
 
     world_open();
     REQUIRE(symlink("file", path) == 0);
-    CHECK_INT(sl_replacement_open(&replacement, path, &failure), SL_INVALID);
+    CHECK_INT(sl_replacement_open(&replacement, path, false, &failure),
+              SL_INVALID);
     CHECK_INT(failure.system_error, ELOOP);
-    CHECK_INT(sl_replacement_open(&replacement, folder, &failure), SL_INVALID);
+    CHECK_INT(sl_replacement_open(&replacement, folder, false, &failure),
+              SL_INVALID);
     CHECK_INT(failure.system_error, EISDIR);
     unlink(path);
     memset(name, 'n', sizeof name);
     snprintf(path, sizeof path, "%s/%.256s", folder, name);
-    CHECK_INT(sl_replacement_open(&replacement, path, &failure), SL_INVALID);
+    CHECK_INT(sl_replacement_open(&replacement, path, false, &failure),
+              SL_INVALID);
     CHECK_INT(failure.system_error, ENAMETOOLONG);
     snprintf(path, sizeof path, "%s/none/file", folder);
-    CHECK_INT(sl_replacement_open(&replacement, path, &failure), SL_INVALID);
+    CHECK_INT(sl_replacement_open(&replacement, path, false, &failure),
+              SL_INVALID);
     CHECK_INT(failure.system_error, ENOENT);
     snprintf(path, sizeof path, "%s/%.255s", folder, name);
     save("long", false);
@@ -279,7 +304,8 @@ TEST("a FIFO is written as far as it has room")
 
     world_open();
     REQUIRE(mkfifo(path, 0600) == 0);
-    CHECK_INT(sl_replacement_open(&replacement, path, &failure), SL_INVALID);
+    CHECK_INT(sl_replacement_open(&replacement, path, false, &failure),
+              SL_INVALID);
     CHECK(strstr(failure.reason, "no process reads") != NULL);
     reader = open(path, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
     REQUIRE(reader >= 0);
@@ -289,7 +315,7 @@ TEST("a FIFO is written as far as it has room")
 
     memset(room, 'x', sizeof room - 1);
     room[sizeof room - 1] = '\0';
-    REQUIRE(sl_replacement_open(&replacement, path, &failure) == SL_OK);
+    REQUIRE(sl_replacement_open(&replacement, path, false, &failure) == SL_OK);
     for (int i = 0; i < 1000 && status == SL_OK; i++)
         status = write_text(room);
     CHECK_INT(status, SL_AGAIN);
@@ -317,7 +343,8 @@ TEST("a device is written and stays")
     CHECK(S_ISCHR(info.st_mode));
     strcpy(path, "/dev/full");
     if (access(path, W_OK) == 0) {
-        REQUIRE(sl_replacement_open(&replacement, path, &failure) == SL_OK);
+        REQUIRE(sl_replacement_open(&replacement, path, false, &failure) ==
+                SL_OK);
         CHECK_INT(write_text("x"), SL_INVALID);
         CHECK_INT(failure.system_error, ENOSPC);
         sl_replacement_close(&replacement);
