@@ -63,14 +63,17 @@ $(call optional,uring,src/io/backends/uring*.c,liburing.h,SL_HAVE_URING,-luring)
 $(call optional,isal,src/codec/isal.c,isa-l/igzip_lib.h,SL_HAVE_ISAL,-lisal)
 $(call optional,brotli,src/codec/brotli.c,brotli/decode.h,SL_HAVE_BROTLI,-lbrotlidec,-lbrotlienc)
 $(call optional,zstd,src/codec/zstd.c,zstd.h,SL_HAVE_ZSTD,-lzstd)
+$(call optional,psl,src/binding/suffixes.c,libpsl.h,SL_HAVE_PSL,-lpsl)
 $(call optional,openssl,src/tls/openssl/*.c,openssl/ssl.h,SL_HAVE_OPENSSL,-lssl -lcrypto)
 $(call optional,gnutls,src/tls/gnutls/*.c,gnutls/gnutls.h,SL_HAVE_GNUTLS,-lgnutls)
 
-# What removes codings beside zlib; CODECS= takes none of it. The TLS libraries of
-# the module, the default first; TLS='openssl gnutls' takes both.
+# What removes codings beside zlib; CODECS= takes none of it, PSL= no list of public
+# suffixes. The TLS libraries of the module, the default first; TLS='openssl gnutls'
+# takes both.
 CODECS ?= $(filter isal brotli zstd,$(HERE))
+PSL    ?= $(filter psl,$(HERE))
 TLS    ?= $(firstword $(filter openssl gnutls,$(HERE)))
-IN_MODULE := $(filter epoll uring,$(HERE)) $(CODECS) $(TLS)
+IN_MODULE := $(filter epoll uring,$(HERE)) $(CODECS) $(PSL) $(TLS)
 
 # The sources, define, libs or test_libs of these names.
 of = $(foreach name,$(1),$($(name)_$(2)))

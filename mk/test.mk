@@ -119,8 +119,9 @@ MEMORY_MODES ?= stream+epoll completion+io_uring
 # Without the libraries that a build may lack.
 .PHONY: plain
 plain:
-	@SPECS='spec/journeys/get_spec.lua spec/journeys/decode_spec.lua' $(MAKE) \
-		--no-print-directory CODECS= BUILD='$(BUILD)/plain' \
+	@SPECS='spec/journeys/get_spec.lua spec/journeys/decode_spec.lua \
+		spec/lua/cookie_jar_spec.lua spec/lua/suffixes_spec.lua' $(MAKE) \
+		--no-print-directory CODECS= PSL= BUILD='$(BUILD)/plain' \
 		SPEC_MODES=stream+epoll spec
 
 # With the other TLS library.

@@ -15,9 +15,9 @@ local function raise_from(beside)
   if failed then error(failed[1], 0) end
 end
 
--- Waits for the response of an exchange that has begun; `pushing` is the task that
+-- Waits for the response of an exchange that has begun at that origin; `pushing` is the task that
 -- gives it its body, if there is one.
-local function await_response(response, request, pushing)
+local function await_response(origin, response, request, pushing)
   local report = request.options.on_progress
   local total = request.content and request.content.length or nil
   local reporting
@@ -31,7 +31,7 @@ local function await_response(response, request, pushing)
     end,
   })
   if report then reporting = progress.beside(response, report, total) end
-  local answer, message, err = response:wait()
+  local answer, message, err = origin:wait(response)
   if not answer then
     raise_from(pushing)
     raise_from(reporting)
@@ -53,10 +53,10 @@ end
 
 -- Waits for the response of a request whose body is pushed, or whose progress is reported.
 -- `trailers` are lines to send behind the body, or nil.
-local function attend(response, request, trailers)
+local function attend(origin, response, request, trailers)
   local body = request.content
   local pushing = body and body.pull and push.beside(response, body, trailers)
-  return await_response(response, request, pushing)
+  return await_response(origin, response, request, pushing)
 end
 
 -- The plan of a request, and the lines of this sending alone, or nil.
@@ -128,7 +128,7 @@ function transmit.send(call, request)
     call:info(planned), content, own.stream, body and body.length, lines,
     call.deadline, for_tunnel)
   if response and is_attended then
-    response, message, err = attend(response, request, trailers)
+    response, message, err = attend(origin, response, request, trailers)
   end
   if not response then return call:count(nil, message, err) end
   return call:count(response)

@@ -1,5 +1,6 @@
 -- Header fields of a response from Lua: found without case, joined or one by one, in wire order.
 
+local core = require "sluice.core"
 local sluice = require "sluice"
 local support = require "spec.support"
 
@@ -155,6 +156,24 @@ describe("the headers of a response", function()
     } do
       assert.error_matches(use, "use of disposed response", 1, false, name)
     end
+  end)
+
+  it("give the lines of Set-Cookie one by one, and nothing if there is none", function()
+    with(LINES, function(_, response)
+      assert.same({ "a=1, b", "c=2" }, core.set_cookies(response))
+      response:dispose()
+      assert.is_nil(core.set_cookies(response))
+    end)
+    with("X-One: 1\r\nSet-Cookies: a\r\n", function(_, response)
+      assert.is_nil(core.set_cookies(response))
+      assert.error(function() core.set_cookies(nil) end)
+    end)
+    local lines = {}
+    for i = 1, 200 do lines[i] = ("SET-COOKIE: n%d=v\r\n"):format(i) end
+    with(table.concat(lines), function(_, response)
+      local values = core.set_cookies(response)
+      assert.same({ 200, "n1=v", "n200=v" }, { #values, values[1], values[200] })
+    end)
   end)
 
   it("refuse names that are not strings", function()

@@ -8,6 +8,13 @@
 #include "task/scheduler.h"
 #include "sluice.h"
 
+/* Without a library there is nothing to open. */
+#ifdef SL_HAVE_PSL
+#define OPEN_SUFFIXES(L) slb_suffixes_open(L)
+#else
+#define OPEN_SUFFIXES(L) (void)(L)
+#endif
+
 /* The module table `sluice.core`, on which lua/sluice is built. */
 int luaopen_sluice_core(lua_State *L)
 {
@@ -38,6 +45,7 @@ int luaopen_sluice_core(lua_State *L)
     slb_hash_open(L);
     slb_head_open(L);
     slb_url_open(L);
+    OPEN_SUFFIXES(L);
     slb_response_open(L);
     slb_refusal_open(L);
     slb_response_properties_open(L);

@@ -117,6 +117,48 @@ static int headers_all(lua_State *L)
     }
 }
 
+/* ---- cookies ---- */
+
+/* The line of the response's final head, complete, at or after `from`; SIZE_MAX:
+ * no such line. */
+static size_t find_set_cookie(const struct slb_response *response, size_t from)
+{
+    const struct sl_response *received;
+
+    if (response->exchange == NULL) /* ended by a finaliser */
+        return SIZE_MAX;
+    received = &response->exchange->incoming.response;
+    if (received->phase == SL_PHASE_HEAD)
+        return SIZE_MAX;
+    return sl_head_find(&received->head, from, SL_VIEW("set-cookie"));
+}
+
+int slb_push_set_cookies(lua_State *L, int index)
+{
+    const struct slb_response *response =
+        slb_check(L, index, slb_response_type);
+    size_t line = find_set_cookie(response, 0);
+    lua_Integer count = 0;
+
+    if (line == SIZE_MAX)
+        return 0;
+    luaL_checkstack(L, 4, NULL);
+    lua_newtable(L);
+    for (line = find_set_cookie(response, line); line != SIZE_MAX;
+         line = find_set_cookie(response, line + 1)) {
+        push_value(L, &response->exchange->incoming.response.head, line);
+        lua_rawseti(L, -2, ++count);
+    }
+    return 1;
+}
+
+/* set_cookies(response) -> array of the values of Set-Cookie, in wire order |
+ * nil: it has none */
+static int set_cookies(lua_State *L)
+{
+    return slb_push_set_cookies(L, 1);
+}
+
 /* The position of the line that is shown as that one, from 1; or SIZE_MAX. */
 static size_t find_line(const struct sl_head *head, lua_Integer wanted)
 {
@@ -208,8 +250,12 @@ static const luaL_Reg methods[] = {
 static const luaL_Reg meta[] = {
     {"__pairs", headers_pairs}, {"__len", headers_length}, {NULL, NULL}};
 
+static const luaL_Reg functions[] = {{"set_cookies", set_cookies},
+                                     {NULL, NULL}};
+
 void slb_headers_open(lua_State *L)
 {
+    luaL_setfuncs(L, functions, 0);
     slb_type(L, HEADERS, NULL, meta);
     luaL_getmetatable(L, HEADERS);
     lua_newtable(L);

@@ -93,7 +93,9 @@ static struct slb_response *create(lua_State *L, enum sl_status *status,
 
 /* origin:send(head, options, info, body, is_stream, size, lines, deadline,
  *             authorization)
- *   -> response | response, "redirect" (to be followed) | nil, message, err
+ *   -> response | response, "redirect" (to be followed)
+ *    | nil, message, err, values of Set-Cookie in a head that came before (nil:
+ *      none)
  * Sends and waits for the whole response, or its head; yields. `size` is that of
  * any body but a text; `lines` are further field lines of this sending;
  * `authorization` is for the proxy of a tunnel that is made for it. */
@@ -135,6 +137,16 @@ static int origin_begin(lua_State *L)
     return 1;
 }
 
+/* origin:wait(response) -> as origin:send, for what origin:begin gave; yields */
+static int origin_wait(lua_State *L)
+{
+    slb_check(L, 1, slb_origin_type);
+    slb_reserve_wait(L, slb_check_response(L, 2)->runtime);
+    lua_settop(L, 2);
+    lua_remove(L, 1);
+    return slb_settle_response(L, slb_check_response(L, 1));
+}
+
 /* origin:is_old() -> whether its last answer was HTTP/1.0 */
 static int origin_is_old(lua_State *L)
 {
@@ -158,6 +170,7 @@ static int origin_gc(lua_State *L)
 static const luaL_Reg methods[] = {{"is_old", origin_is_old},
                                    {"send", origin_send},
                                    {"begin", origin_begin},
+                                   {"wait", origin_wait},
                                    {NULL, NULL}};
 
 static const luaL_Reg meta[] = {{"__gc", origin_gc}, {NULL, NULL}};

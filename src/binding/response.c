@@ -232,6 +232,7 @@ int slb_settle_response(lua_State *L, struct slb_response *response)
             lua_pushinteger(L, 2);
             lua_setfield(L, -2, "attempts");
         }
+        count += slb_push_set_cookies(L, 1);
         slb_abandon_response(response);
         return count;
     }
@@ -253,14 +254,6 @@ static int answered(lua_State *L, int status, lua_KContext context)
 {
     (void)status;
     slb_waited(L, context);
-    return slb_settle_response(L, slb_check_response(L, 1));
-}
-
-/* response:wait() -> as origin:send; yields */
-static int response_wait(lua_State *L)
-{
-    slb_reserve_wait(L, slb_check_response(L, 1)->runtime);
-    lua_settop(L, 1);
     return slb_settle_response(L, slb_check_response(L, 1));
 }
 
@@ -616,17 +609,12 @@ static int response_is_live(lua_State *L)
     return 1;
 }
 
-static const luaL_Reg methods[] = {{"wait", response_wait},
-                                   {"is_live", response_is_live},
-                                   {"read", response_read},
-                                   {"next_chunk", response_next_chunk},
-                                   {"text", response_text},
-                                   {"sequence", response_sequence},
-                                   {"detach", response_detach},
-                                   {"dispose", response_dispose},
-                                   {"deadline", response_deadline},
-                                   {"is_complete", response_is_complete},
-                                   {NULL, NULL}};
+static const luaL_Reg methods[] = {
+    {"is_live", response_is_live},         {"read", response_read},
+    {"next_chunk", response_next_chunk},   {"text", response_text},
+    {"sequence", response_sequence},       {"detach", response_detach},
+    {"dispose", response_dispose},         {"deadline", response_deadline},
+    {"is_complete", response_is_complete}, {NULL, NULL}};
 
 static const luaL_Reg meta[] = {{"__gc", response_gc},
                                 {"__close", response_dispose},

@@ -79,7 +79,9 @@ int slb_push_text(lua_State *L, struct slb_response *response);
 
 /* Waits for the response at index 1: its head, or all of it when it is not
  * streamed.
- *   -> response | response, "redirect" (to be followed) | nil, message, err
+ *   -> response | response, "redirect" (to be followed)
+ *    | nil, message, err, values of Set-Cookie in a head that came before (nil:
+ *      none)
  * A wait is reserved; yields. */
 int slb_settle_response(lua_State *L, struct slb_response *response);
 

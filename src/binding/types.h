@@ -26,6 +26,7 @@ void slb_codec_open(lua_State *L);
 void slb_hash_open(lua_State *L);
 void slb_head_open(lua_State *L);
 void slb_url_open(lua_State *L);
+void slb_suffixes_open(lua_State *L); /* with libpsl */
 void slb_response_open(lua_State *L);
 void slb_refusal_open(lua_State *L);
 void slb_response_properties_open(lua_State *L);
@@ -63,6 +64,10 @@ int slb_sequence_reader(lua_State *L);
 
 /* The head (or trailers) of the response at index `response`. */
 void slb_push_headers(lua_State *L, int response, bool is_trailers);
+/* Pushes an array of the values of Set-Cookie in the head of the response at
+ * `index`, if that is complete and has any. Answers the count of values pushed:
+ * 1 or 0. */
+int slb_push_set_cookies(lua_State *L, int index);
 
 struct sl_lease *slb_new_lease(lua_State *L);
 struct sl_lease *slb_check_lease(lua_State *L, int index);
