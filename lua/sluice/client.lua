@@ -4,6 +4,7 @@
 
 local Call = require "sluice.call"
 local check = require "sluice.check"
+local CookieJar = require "sluice.cookie_jar"
 local core = require "sluice.core"
 local fields = require "sluice.fields"
 local json = require "sluice.json"
@@ -53,6 +54,7 @@ local schema = {
   serializer = check_serializer,
   resolver = check.callable,
   logger = check.callable,
+  cookies = CookieJar.check_of_client,
 }
 for name, checker in pairs(Request.shared_schema) do schema[name] = checker end
 
@@ -68,12 +70,14 @@ local function directory_of(url)
   return path:find "/$" and path or path .. "/"
 end
 
--- A serializer is an object of somebody's, perhaps, and stays that one.
+-- Objects of somebody's, perhaps, stay those.
+local is_object = { serializer = true, cookies = true }
+
 local function copy(value)
   if type(value) ~= "table" then return value end
   local copied = {}
   for key, inner in pairs(value) do
-    copied[key] = key == "serializer" and inner or copy(inner)
+    copied[key] = is_object[key] and inner or copy(inner)
   end
   return copied
 end
@@ -103,6 +107,7 @@ function Client.new(options, level)
   local serializer = options.serializer or json
   if type(serializer) == "string" then serializer = serializers[serializer] end
   options = copy(options)
+  if options.cookies == true then options.cookies = CookieJar.new() end
   local mode, backend, refusal = transports.choose(options.transport, where, options.logger, level)
   if not mode then return nil, backend, refusal end
   local has_provider, reason, missing = transports.has_provider(options.tls, where)
@@ -127,6 +132,7 @@ function Client.new(options, level)
     hops = {},
     proxies = proxies,
     logins = proxy_login.new(),
+    cookies = options.cookies or nil,
     origins = Origins.new(connections, options.tls),
     compiled = {},
     retry = retry.compile(options.retry),

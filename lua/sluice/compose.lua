@@ -5,6 +5,7 @@
 
 local core = require "sluice.core"
 local auth = require "sluice.auth"
+local CookieOrigin = require "sluice.cookie_origin"
 local failure = require "sluice.failure"
 local fields = require "sluice.fields"
 local methods = require "sluice.methods"
@@ -249,6 +250,11 @@ local function make_plan(client, request)
   local list, behind
   list, behind, err = list_fields(client, request, url, via)
   if not list then return nil, behind, err end
+  local jar = choose(client, request.options, "cookies")
+  -- RFC 9110 9.3.8: what TRACE sends comes back, and must hold no secrets.
+  if jar and request.method ~= "TRACE" then
+    origin = CookieOrigin.new(origin, jar, url, list, via ~= nil)
+  end
   local has_length = content and content.length or not content and wants_length[request.method]
   local head
   local target = via and proxy.is_asked(via, url) and url.text or url.target

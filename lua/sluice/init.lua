@@ -31,6 +31,7 @@ local sluice = {
   http_parser = core.http_parser,
   connect = require "sluice.connect",
   url = core.url,
+  cookie_jar = require("sluice.cookie_jar").new,
   json = require "sluice.json",
   date = require "sluice.date",
   serializers = require "sluice.serializers",

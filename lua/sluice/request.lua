@@ -9,6 +9,7 @@ local auth = require "sluice.auth"
 local bodies = require "sluice.body"
 local check = require "sluice.check"
 local content = require "sluice.content"
+local CookieJar = require "sluice.cookie_jar"
 local failure = require "sluice.failure"
 local fields = require "sluice.fields"
 local methods = require "sluice.methods"
@@ -83,6 +84,7 @@ local schema = {
   expect_continue = check.boolean,
   trailers = check.table,
   on_progress = check.callable,
+  cookies = CookieJar.check_of_request,
 }
 for name, checker in pairs(Request.shared_schema) do schema[name] = checker end
 
@@ -332,8 +334,8 @@ function Builder:header(name, value)
 end
 
 for _, name in ipairs { "query", "body", "json", "form", "auth", "timeout", "stream", "limits",
-  "decompress", "redirects", "retry", "fail_status", "proxy", "expect_continue", "trailers",
-  "on_progress" } do
+  "decompress", "redirects", "retry", "fail_status", "proxy", "cookies", "expect_continue",
+  "trailers", "on_progress" } do
   Builder[name] = function(self, value)
     self.options[name] = value
     return self

@@ -140,6 +140,7 @@ function failure:dispose() end
 ---@field decompress? boolean true
 ---@field limits? sluice.limits
 ---@field proxy? sluice.proxy
+---@field cookies? false | sluice.cookie_jar none, or another jar than the client's
 ---@field expect_continue? boolean
 ---@field trailers? sluice.header_fields behind a body of unknown length
 ---@field on_progress? fun(sent: integer, received: integer, to_send?: integer, to_get?: integer)
@@ -214,6 +215,7 @@ function failure:dispose() end
 ---@field limits? sluice.limits
 ---@field decompress? boolean
 ---@field proxy? sluice.proxy
+---@field cookies? boolean | sluice.cookie_jar true: a jar of its own, client.cookies
 ---@field pool? false | sluice.pool_options
 ---@field pooling? boolean true; false rents straight from the allocator
 ---@field transport? sluice.transport_option
@@ -758,6 +760,9 @@ function request_builder:retry(value) end
 ---@param value boolean
 ---@return sluice.request_builder
 function request_builder:fail_status(value) end
+---@param value false | sluice.cookie_jar
+---@return sluice.request_builder
+function request_builder:cookies(value) end
 ---@param value sluice.limits
 ---@return sluice.request_builder
 function request_builder:limits(value) end
@@ -797,7 +802,56 @@ function request_builder:send() end
 ---@field transport "stream" | "completion"
 ---@field backend? string nil: the best for the transport
 
+---@class sluice.cookie
+---@field name string
+---@field value string
+---@field domain string without a dot before it
+---@field host_only boolean not for the hosts below the domain
+---@field path string
+---@field expires? integer seconds since 1970; nil: with the session
+---@field secure boolean
+---@field http_only boolean
+---@field same_site? "Strict" | "Lax" | "None"
+
+--- host_only: true, unless the domain begins with a dot
+---@class sluice.own_cookie
+---@field name string
+---@field value string
+---@field domain string
+---@field host_only? boolean
+---@field path? string "/"
+---@field expires? integer seconds since 1970
+---@field secure? boolean
+---@field http_only? boolean
+---@field same_site? "Strict" | "Lax" | "None"
+
+---@class sluice.cookie_jar
+---@operator len: integer
+local cookie_jar = {}
+---@param given sluice.own_cookie | sluice.cookie
+---@return true?, string?, sluice.error?
+function cookie_jar:set(given) end
+---@param to string URL
+---@param name string
+---@return string?, string?, sluice.error? # its value
+function cookie_jar:get(to, name) end
+---@return fun(): sluice.cookie?
+function cookie_jar:cookies() end
+---@param domain? string
+---@return integer # removed
+function cookie_jar:clear(domain) end
+--- Blocks for the file.
+---@param path string
+---@return integer?, string?, sluice.error? # added
+function cookie_jar:load(path) end
+--- Blocks for the file.
+---@param path string
+---@param options? { session?: boolean }
+---@return integer?, integer | string, sluice.error? # saved; what the format cannot hold
+function cookie_jar:save(path, options) end
+
 ---@class sluice.client
+---@field cookies? sluice.cookie_jar
 local client = {}
 --- Yields.
 ---@param method string | sluice.request_options all of it, with url
@@ -905,6 +959,9 @@ function sluice.client(options) end
 ---@param options? sluice.client_options
 ---@return sluice.client?, string?, sluice.error?
 function sluice.configure(options) end
+---@param options? { suffixes?: string | false } a file of public suffixes; false: no list
+---@return sluice.cookie_jar?, string?, sluice.error?
+function sluice.cookie_jar(options) end
 --- Sends a request with the module's own client, as do the functions below. Yields.
 ---@param method string | sluice.request_options all of it, with url
 ---@param to? string

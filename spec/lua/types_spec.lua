@@ -1,6 +1,7 @@
 -- types.d.lua names what there is, all of it and nothing else.
 
 local Client = require "sluice.client"
+local CookieJar = require "sluice.cookie_jar"
 local Request = require "sluice.request"
 local core = require "sluice.core"
 local server = require "spec.support.server"
@@ -104,6 +105,8 @@ describe("types.d.lua", function()
   it("names the methods of the objects made in Lua", function()
     check_methods("sluice.client", set_of(Client, "absolute", "forget_plans", "is_home", "new",
       "schema"))
+    check_methods("sluice.cookie_jar", set_of(CookieJar, "new", "receive", "matching",
+      "check_of_client", "check_of_request"))
     check_methods("sluice.request", set_of(Request, "new", "build", "shared_schema", "close",
       "derive", "expects_continue", "failure", "is_whole", "own_auth"))
     check_methods("sluice.refusal", set_of(core.refusal_types.refusal.__index, "ok", "method"))
@@ -111,7 +114,7 @@ describe("types.d.lua", function()
     check_methods("sluice.multipart", set_of(form, "take_body"))
     check_methods("sluice.request_builder", set_of(getmetatable(client:build("GET", "x"))))
     -- What a request body is pushed by, and what makes a response, is nobody else's.
-    check_methods("sluice.response", set_of(core.response_methods, "deadline", "is_live", "wait",
+    check_methods("sluice.response", set_of(core.response_methods, "deadline", "is_live",
       "push", "finish", "fail", "progress", "await_room", "watch"))
   end)
 
