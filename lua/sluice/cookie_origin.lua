@@ -67,7 +67,8 @@ end
 function CookieOrigin:send(head, options, info, content, is_stream, size, lines, deadline, login)
   local all, message, err = add_line(self, lines)
   if err then return nil, message, err end
-  return keep(self, self.origin:send(head, options, info, content, is_stream, size, all, deadline, login))
+  return keep(self,
+    self.origin:send(head, options, info, content, is_stream, size, all, deadline, login))
 end
 
 --- origin:begin of the core.

@@ -13,9 +13,8 @@ describe("an origin with a jar", function()
   core_origin.__index = core_origin
 
   for _, name in ipairs { "send", "begin" } do
-    core_origin[name] = function(_, head, options, info, content, is_stream, size, lines, deadline)
-      calls[#calls + 1] = { name, head, options, info, content, is_stream, size, lines or "",
-        deadline }
+    core_origin[name] = function(_, head, options, info, content, is_stream, size, lines, ...)
+      calls[#calls + 1] = { name, head, options, info, content, is_stream, size, lines or "", ... }
       return table.unpack(outcome, 1, 4)
     end
   end
@@ -41,11 +40,12 @@ describe("an origin with a jar", function()
     local origin = make()
     local err = outcome[3]
     assert.same({ nil, "failed", err },
-      { origin:send("head", "options", "info", "body", true, 5, nil, 9) })
-    assert.same({ "send", "head", "options", "info", "body", true, 5, "", 9 }, calls[1])
+      { origin:send("head", "options", "info", "body", true, 5, nil, 9, "login") })
+    assert.same({ "send", "head", "options", "info", "body", true, 5, "", 9, "login" }, calls[1])
     assert.same({ nil, "failed", err },
-      { origin:begin("head", "options", "info", "body", false, 5, "X: y\r\n", 9) })
-    assert.same({ "begin", "head", "options", "info", "body", false, 5, "X: y\r\n", 9 }, calls[2])
+      { origin:begin("head", "options", "info", "body", false, 5, "X: y\r\n", 9, "login") })
+    assert.same({ "begin", "head", "options", "info", "body", false, 5, "X: y\r\n", 9, "login" },
+      calls[2])
     assert.same({ nil, "failed", err }, { origin:wait "response" })
     assert.same({ "wait", "response" }, calls[3])
   end)
