@@ -1,4 +1,4 @@
---- lua5.4 examples/proxy.lua PROXY URL TUNNEL - gets a URL through a proxy, and another one through a
+--- lua5.4 examples/proxy.lua PROXY URL TUNNEL - gets a URL through a proxy, and another one by a
 -- tunnel; shows what the proxy answers if it refuses that.
 
 local sluice = require "sluice"

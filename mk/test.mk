@@ -126,7 +126,8 @@ plain:
 
 # With the other TLS library.
 GNUTLS_SPECS ?= spec/journeys/tls_spec.lua spec/journeys/certificates_spec.lua \
-	spec/journeys/tls_ends_spec.lua spec/journeys/tls_servers_spec.lua
+	spec/journeys/tls_ends_spec.lua spec/journeys/tls_servers_spec.lua \
+	spec/journeys/proxies_spec.lua spec/journeys/proxy_faults_spec.lua
 GNUTLS_MODES ?= stream+epoll
 
 .PHONY: gnutls

@@ -10,9 +10,13 @@ Origins.__index = Origins
 
 local weak = { __mode = "v" }
 
+-- Contexts for proxies that a client holds, so that their sessions and connections are found
+-- again; beyond that it forgets the first.
+local most_held = 16
+
 --- The origins of these connections. `tls` is the option of the client.
 function Origins.new(connections, tls)
-  return setmetatable({ connections = connections, tls = tls or {},
+  return setmetatable({ connections = connections, tls = tls or {}, held = {},
     handles = setmetatable({}, weak) }, Origins)
 end
 
@@ -23,6 +27,24 @@ local function find_context(self)
   if not context then return nil, message, err end
   self.context = context
   return context
+end
+
+local function hold(self, context)
+  for _, held in ipairs(self.held) do
+    if held == context then return end
+  end
+  table.insert(self.held, context)
+  if #self.held > most_held then table.remove(self.held, 1) end
+end
+
+-- The context for a proxy that speaks TLS itself, and its number.
+-- Returns both, or nil for another one | nil, message, err
+local function find_proxy_context(self, via)
+  if not via or not via.tls then return nil end
+  local context, number, err = transports.proxy_context(via.tls)
+  if not context then return nil, number, err end
+  hold(self, context)
+  return context, number
 end
 
 -- The key holds the proxy, its settings of TLS and its credentials, too; `number` is that of
@@ -47,11 +69,9 @@ end
 --- The origin a parsed URL leads to, through the proxy `via` if there is one.
 -- Returns origin | nil, message, err
 function Origins:find(url, via)
-  local context, number, tls, message, err
-  if via and via.tls then
-    context, number, err = transports.proxy_context(via.tls)
-    if not context then return nil, number, err end
-  end
+  local tls, message
+  local context, number, err = find_proxy_context(self, via)
+  if err then return nil, number, err end
   local key = key_of(url, via, number)
   local origin = self.handles[key]
   if origin then return origin end
@@ -72,7 +92,7 @@ end
 
 --- Forgets all of them, for good.
 function Origins:close()
-  self.connections, self.handles = nil, {}
+  self.connections, self.handles, self.held = nil, {}, {}
 end
 
 return Origins

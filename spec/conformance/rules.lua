@@ -19,6 +19,7 @@ local faults = "spec/journeys/faults_spec.lua"
 local get = "spec/journeys/get_spec.lua"
 local upload = "spec/journeys/upload_spec.lua"
 
+local proxy_login = "spec/lua/proxy_login_spec.lua"
 local requests = "spec/lua/request_spec.lua"
 local redirects = "spec/lua/redirects_spec.lua"
 local fields = "spec/lua/fields_spec.lua"
@@ -190,6 +191,8 @@ return {
     { url_write, "resolves the abnormal examples of RFC 3986" },
     { url_write, "resolves against bases of every shape" } },
   { "9110 11", "a realm is a quoted string; 407 is handled apart from 401",
+    { proxy_login, "answer the refusal, on a new connection" },
+    { proxy_login, "never reach the host, nor does its 407 ask for them" },
     { requests, "that a 401 or 407 answers is not sent again" } },
   { "9110 12.4.2", "quality values have at most three decimals",
     { requests, "carries no field that nobody asked for" } },
@@ -210,6 +213,7 @@ return {
   { "9110 15.4.8", "307 and 308 keep the method",
     { redirects, "of 307 or 308 keeps method and body" } },
   { "9110 15.5.2", "each challenge of 401 and 407 is answered once",
+    { proxy_login, "are not sent again when they are refused" },
     { requests, "that a 401 or 407 answers is not sent again" } },
   { "9110 15.5.18", "after 417 a request is sent again without Expect",
     { expectation, "is not sent a third time" } },

@@ -125,7 +125,8 @@ describe("a secret", function()
     ["over a redirect to another origin past the proxy"] = function(listen)
       local b = listen(ok)
       local p = listen(redirect_to(b.url .. "/x"))
-      return "http://www.test/first", { url = p.url, no_proxy = { "127.0.0.1" } }, { p, b }, { 1, 0 }
+      local via = { url = p.url, no_proxy = { "127.0.0.1" } }
+      return "http://www.test/first", via, { p, b }, { 1, 0 }
     end,
     ["over a redirect to another origin by way of a proxy"] = function(listen)
       local p = listen(ok)
@@ -206,7 +207,8 @@ describe("a secret", function()
           local made = type(via) == "table" and via or { url = via }
           chosen[made.url] = true
           local is_first = made.url == peers[1].url or type(proxy) ~= "function"
-          return { url = is_first and add_user(made.url, user) or made.url, no_proxy = made.no_proxy }
+          local with_user = is_first and add_user(made.url, user) or made.url
+          return { url = with_user, no_proxy = made.no_proxy }
         end
         local client <close> = assert(support.client {
           proxy = choose, tls = { ca_file = certificates.file "root.pem" },

@@ -99,15 +99,29 @@ describe("through a proxy nothing is shared when one differs:", function()
     it("tls." .. name, function()
       local client <close> = support.client()
       local first = ask(client, secure())
+      collectgarbage()
       assert.equal(first.connection, ask(client, secure()).connection)
       local differing = ask(client, secure(nil, setting()))
       assert.not_equal(first.connection, differing.connection)
       assert.equal(".", differing.resumed)
+      collectgarbage()
       assert.equal(differing.connection, ask(client, secure(nil, setting())).connection)
       assert.equal(first.connection, ask(client, secure()).connection)
       assert.equal(2, client:stats().made)
     end)
   end
+
+  it("settings beyond the first few are forgotten, and never mistaken for others", function()
+    local client <close> = support.client()
+    for i = 1, 20 do
+      local tls = { crl_file = certificates.file "crl.pem", pins = { pin },
+        alpn = { "http/1.1", "x" .. i } }
+      for _ = 1, 2 do ask(client, secure(nil, tls)) end
+      collectgarbage()
+    end
+    assert.equal(20, client:stats().made)
+    assert.equal(16, #client.origins.held)
+  end)
 
   it("the proxy, its scheme, host, port, user and password, and whether it takes Basic", function()
     local client <close> = support.client()

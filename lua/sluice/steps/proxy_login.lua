@@ -29,5 +29,6 @@ return function(call, request, forward)
     return response, message, err
   end
   if response then response:dispose() end
+  if asked.is_tunnel then call.attempts = call.attempts - 1 end -- it was not sent yet
   return forward(call, request)
 end
