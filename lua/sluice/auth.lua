@@ -33,7 +33,7 @@ function auth.from_userinfo(userinfo)
   return auth.basic(user, password)
 end
 
---- The value for the option `auth`: { user, password } or { bearer = token }.
+--- The value for { user, password } or { bearer = token }.
 -- Returns the value | nil, message, err
 function auth.value(option)
   if option.bearer then return "Bearer " .. option.bearer end
@@ -48,17 +48,51 @@ local function has_only(option, one, other)
   return true
 end
 
+-- What is wrong with { user, password }, or nil.
+local function check_user(pair)
+  if type(pair) ~= "table" or pair[1] == nil or not has_only(pair, 1, 2) then
+    return "{ user, password }"
+  elseif not is_basic(pair[1], pair[2] or "") then
+    return "user without colon, no control characters"
+  end
+end
+
+local expected = "{ user, password }, { bearer = token } or { digest = { user, password } }"
+
+--- Returns what is wrong with a table of credentials, or nil.
+function auth.check_answer(option)
+  if type(option) ~= "table" then return expected end
+  if option.bearer ~= nil then
+    return not has_only(option, "bearer", "bearer") and expected or nil
+  elseif option.digest ~= nil then
+    if next(option) ~= "digest" or next(option, "digest") ~= nil then return expected end
+    return check_user(option.digest)
+  elseif option[1] == nil or not has_only(option, 1, 2) then
+    return expected
+  end
+  return check_user(option)
+end
+
 --- Returns what is wrong with the option, or nil.
 function auth.check(option)
-  if type(option) == "table" then
-    if option.bearer ~= nil then
-      if has_only(option, "bearer", "bearer") then return nil end
-    elseif option[1] ~= nil and has_only(option, 1, 2) then
-      if is_basic(option[1], option[2] or "") then return nil end
-      return "user without colon, no control characters"
-    end
+  if type(option) == "function" then return nil end
+  if type(option) == "table" and option.netrc ~= nil then
+    local path = option.netrc
+    local is_path = path == true or type(path) == "string" and path ~= ""
+      and not path:find("\0", 1, true)
+    if is_path and next(option) == "netrc" and next(option, "netrc") == nil then return nil end
+    return "{ netrc = true or path }"
   end
-  return "{ user, password } or { bearer = token }"
+  local wrong = auth.check_answer(option)
+  return wrong == expected and expected .. ", { netrc = true or path } or function" or wrong
 end
+
+--- Whether the option asks a function or a file, once for each origin.
+function auth.asks(option)
+  return type(option) == "function" or type(option) == "table" and option.netrc ~= nil
+end
+
+--- Whether the value is made anew for each sending.
+function auth.is_late(option) return auth.asks(option) or option.digest ~= nil end
 
 return auth

@@ -3,9 +3,11 @@
 -- nothing.
 
 local Call = require "sluice.call"
+local auth = require "sluice.auth"
 local check = require "sluice.check"
 local CookieJar = require "sluice.cookie_jar"
 local core = require "sluice.core"
+local credentials = require "sluice.credentials"
 local fields = require "sluice.fields"
 local json = require "sluice.json"
 local Origins = require "sluice.origins"
@@ -136,6 +138,8 @@ function Client.new(options, level)
     origins = Origins.new(connections, options.tls),
     compiled = {},
     retry = retry.compile(options.retry),
+    late_auth = options.auth and auth.is_late(options.auth) and options.auth or nil,
+    known = credentials.new(),
     pauses = {},
   }, Client)
   self:forget_plans()
@@ -147,7 +151,9 @@ end
 -- `direct` holds those that may be sent as they are.
 function Client:forget_plans()
   self.plans, self.plan_count = { GET = {} }, 0
-  local has_steps = self.interceptors[1] or self.hops[1] or self.retry or self.settings.fail_status
+  local settings = self.settings
+  local has_steps = self.interceptors[1] or self.hops[1] or self.retry or settings.fail_status
+    or self.late_auth
   self.direct = has_steps and nothing_direct or self.plans
 end
 

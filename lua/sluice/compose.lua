@@ -6,6 +6,7 @@
 local core = require "sluice.core"
 local auth = require "sluice.auth"
 local CookieOrigin = require "sluice.cookie_origin"
+local credentials = require "sluice.credentials"
 local failure = require "sluice.failure"
 local fields = require "sluice.fields"
 local methods = require "sluice.methods"
@@ -98,7 +99,7 @@ local function add_credentials(list, client, request, url)
   local value, message, err
   if url.userinfo and url.userinfo ~= "" then
     value, message, err = auth.from_userinfo(url.userinfo)
-  elseif client.settings.auth and client:is_home(url) then
+  elseif client.settings.auth and not client.late_auth and client:is_home(url) then
     value, message, err = auth.value(client.settings.auth)
   else
     return true
@@ -131,7 +132,7 @@ end
 local function check_trace(client, request, list, url, via)
   local attempt = request.method .. " request"
   if request.content then return failure.new("invalid", attempt, "takes no body") end
-  local secret = request:own_auth() and "Authorization"
+  local secret = (request:own_auth() or client.late_auth) and "Authorization"
     or fields.find_secret(list, request.secrets, client.secrets)
     or via and via.user and proxy.is_asked(via, url) and "Proxy-Authorization"
   if secret then
@@ -265,7 +266,7 @@ local function make_plan(client, request)
     origin = origin,
     head = head,
     login = login_of(request, url, via),
-    is_authorized = request:own_auth() and fields.find(list, "Authorization") ~= nil,
+    is_authorized = fields.find(list, "Authorization") ~= nil,
     info = { method = request.method, url = url.text, serializer = client.serializer,
       attempts = 1 },
   }
@@ -312,12 +313,14 @@ function compose.plan(client, request)
   return planned
 end
 
---- Field lines of this sending alone: the credentials of a request's own.
--- Returns the lines, or nil for a request without any | nil, message, err (memory)
-function compose.lines(request, planned)
-  local own = request:own_auth()
-  if not own or planned.is_authorized then return nil end
-  local value, message, err = auth.value(own)
+--- Field lines of this sending alone: credentials of the request's own, or made for it.
+-- Returns the lines, or nil for a request without any | nil, message, err (memory; invalid, and
+-- what a function that is asked gives). May yield.
+function compose.lines(call, request, planned)
+  if planned.is_authorized or not request.options.auth and not call.client.late_auth then
+    return nil
+  end
+  local value, message, err = credentials.value(call, request)
   if not value then return nil, message, err end
   return core.field_lines { "Authorization", value }
 end

@@ -1,12 +1,13 @@
 --- The way of a request through the steps of its client:
 --
---     statuses > client:use(f) > retries > redirects > expectation > proxy_login
+--     statuses > client:use(f) > retries > redirects > login > expectation > proxy_login
 --       > client:use { hop = f } > transmit
 --
 -- Steps of a program are function(request, forward) -> response | nil, message, err. The
 -- first kind runs once, around the call; the second for each sending.
 
 local expectation = require "sluice.steps.expectation"
+local login = require "sluice.steps.login"
 local proxy_login = require "sluice.steps.proxy_login"
 local redirects = require "sluice.steps.redirects"
 local retries = require "sluice.steps.retries"
@@ -53,7 +54,9 @@ local function send_known(call, request) return proxy_login(call, request, send_
 
 local function send_expecting(call, request) return expectation(call, request, send_known) end
 
-local function send_along(call, request) return redirects(call, request, send_expecting) end
+local function send_answering(call, request) return login(call, request, send_expecting) end
+
+local function send_along(call, request) return redirects(call, request, send_answering) end
 
 local function send_again(call, request) return retries(call, request, send_along) end
 
@@ -70,7 +73,7 @@ function pipeline.run(call, request) return statuses(call, request, send_through
 
 --- The same for a request that was sent already and whose response redirects.
 function pipeline.follow(call, request, response)
-  return redirects(call, request, send_expecting, response)
+  return redirects(call, request, send_answering, response)
 end
 
 return pipeline

@@ -298,9 +298,12 @@ function Request:expects_continue()
     and body.length ~= 0 or false
 end
 
---- The credentials of its own, which stay with the origin that they were given for.
+--- The option `auth` of its own: credentials stay with the origin that they were given for; a
+-- function or a file is asked for each.
 function Request:own_auth()
-  return not self.is_foreign and not self.has_moved and self.options.auth or nil
+  local own = self.options.auth
+  if not own or auth.asks(own) then return own end
+  return not self.is_foreign and not self.has_moved and own or nil
 end
 
 --- A failure that names this request: nil, message, err.

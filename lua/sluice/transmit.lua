@@ -69,7 +69,7 @@ local function plan_sending(call, request)
   local planned, message, err = compose.plan(call.client, request)
   if not planned then return nil, message, err end
   local lines
-  lines, message, err = compose.lines(request, planned)
+  lines, message, err = compose.lines(call, request, planned)
   if err then return nil, message, err end
   return planned, lines
 end

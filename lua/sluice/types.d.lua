@@ -53,7 +53,16 @@ function failure:dispose() end
 ---| (fun(): string?, string?) the next piece; nil at the end; nil and a reason fails
 ---| { read: (fun(): string?, string?), length?: integer }
 
----@alias sluice.auth { [1]: string, [2]?: string } | { bearer: string }
+---@alias sluice.user { [1]: string, [2]?: string } and password
+
+---@alias sluice.credentials sluice.user | { bearer: string } | { digest: sluice.user }
+
+--- A function is asked for each sending, by origin; a string is the value of Authorization. It may
+--- yield.
+---@alias sluice.auth
+---| sluice.credentials
+---| { netrc: true | string }
+---| fun(origin: string, request: sluice.request): (string | sluice.credentials)?, string?
 
 --- A map is sent in the order of its names, an array in its own. A secret is dropped by a redirect
 --- to another origin.

@@ -127,3 +127,158 @@ describe("credentials", function()
     assert.equal(("GET %s: client is closed"):format(plain), message)
   end)
 end)
+
+describe("the option auth", function()
+  local before, server
+
+  before_each(function()
+    before = support.snapshot(sluice)
+    server = peer.listen { script = { { { "expect_until", "\r\n\r\n" }, { "send", EMPTY },
+      { "loop" } } }, repeat_last = true }
+  end)
+
+  after_each(function()
+    server:stop()
+    support.verify(sluice, before)
+  end)
+
+  local function fields()
+    local seen = {}
+    for _, bytes in ipairs(server:received()) do
+      for head in bytes:gmatch "HTTP/1.1\r\n(.-)\r\n\r\n" do
+        seen[#seen + 1] = head:match "Authorization: ([^\r]*)" or "none"
+      end
+    end
+    return seen
+  end
+
+  describe("as a function", function()
+    it("is asked for each sending, by origin and request, and may wait", function()
+      local asked = {}
+      local client <close> = support.client { auth = function(origin, request)
+        sluice.sleep(0.001)
+        asked[#asked + 1] = ("%s %s %s"):format(origin, request.method, request.url)
+        return "Token " .. #asked
+      end }
+      local own = { auth = function() return "Own" end }
+      for _, options in ipairs { false, false, own } do
+        client:get(server.url .. "/a?b", options or nil):dispose()
+      end
+      client:post(server.url .. "/c", { json = {} }):dispose()
+      assert.same({ "Token 1", "Token 2", "Own", "Token 3" }, fields())
+      local u = server.url
+      assert.same({ u .. " GET " .. u .. "/a?b", u .. " GET " .. u .. "/a?b",
+        u .. " POST " .. u .. "/c" }, asked)
+    end)
+
+    it("names what a URL and a header field do not already have", function()
+      local function never() error "asked" end
+      local client <close> = support.client { auth = never }
+      client:get(server.url .. "/", { headers = { Authorization = "own" } }):dispose()
+      client:get(("http://user:pass@127.0.0.1:%d/"):format(server.port)):dispose()
+      assert.same({ "own", auth.basic("user", "pass") }, fields())
+    end)
+
+    it("answers with credentials of any kind, or none", function()
+      local answer
+      local client <close> = support.client { auth = function() return answer end }
+      for _, value in ipairs { { "a", "b" }, { bearer = "t" }, "Any value", { "a" } } do
+        answer = value
+        client:get(server.url .. "/"):dispose()
+      end
+      for _, value in ipairs { {}, false } do
+        answer = value or nil
+        if value then
+          assert.error_matches(function() client:get(server.url .. "/") end,
+            "the function `auth` of .*spec.lua:%d+ returned something else: string, nil or "
+            .. "{ user, password }, { bearer = token } or { digest = { user, password } } expected")
+        else
+          client:get(server.url .. "/"):dispose()
+        end
+      end
+      assert.same({ auth.basic("a", "b"), "Bearer t", "Any value", auth.basic("a", ""), "none" },
+        fields())
+    end)
+
+    it("fails the request by nil and a reason, and raises its errors", function()
+      local answer
+      local client <close> = support.client { auth = function() return answer() end }
+      answer = function() return nil, "no token" end
+      local response, message, err = client:get(server.url .. "/")
+      assert.is_nil(response)
+      assert.same({ "invalid", ("GET %s/: auth: no token"):format(server.url) },
+        { err.code, message })
+      answer = function() return sluice.get "http://127.0.0.1:1/" end
+      response, message, err = client:get(server.url .. "/")
+      assert.is_nil(response)
+      assert.same({ "connect", "connect 127.0.0.1:1: connection refused" }, { err.code, message })
+      answer = function() error "mine" end
+      assert.error_matches(function() client:get(server.url .. "/") end, "mine")
+      answer = function() return "a\r\nB: c" end
+      response, message, err = client:get(server.url .. "/")
+      assert.is_nil(response)
+      assert.equal("invalid", err.code)
+      assert.is_nil(message:find("B: c", 1, true))
+      assert.same({}, fields())
+    end)
+  end)
+
+  describe("as a file", function()
+    local files = require "spec.support.server"
+    local directory
+
+    before_each(function() directory = files.directory() end)
+    after_each(function() files.remove(directory) end)
+
+    it("is read when it is first needed, and not again", function()
+      local path = directory .. "/netrc"
+      local client <close> = support.client { auth = { netrc = path } }
+      local response, message, err = client:get(server.url .. "/")
+      assert.is_nil(response)
+      assert.equal("invalid", err.code)
+      assert.matches("netrc .*/netrc: ", message)
+      files.write(path, "machine 127.0.0.1 login me password secret")
+      client:get(server.url .. "/"):dispose()
+      files.write(path, "machine 127.0.0.1 login me password other")
+      client:get(server.url .. "/"):dispose()
+      local value = auth.basic("me", "secret")
+      assert.same({ value, value }, fields())
+    end)
+
+    it("of the user's own need not be there", function()
+      local getenv = os.getenv
+      finally(function() os.getenv = getenv end) -- luacheck: ignore
+      files.write(directory .. "/.netrc", "machine 127.0.0.1 login home")
+      files.write(directory .. "/other", "machine 127.0.0.1 login other")
+      for _, set in ipairs { { HOME = directory }, { HOME = "/", NETRC = directory .. "/other" },
+        { HOME = directory .. "/nowhere" }, { HOME = "" }, {} } do
+        os.getenv = function(name) return set[name] end -- luacheck: ignore
+        local client <close> = support.client { auth = { netrc = true } }
+        client:get(server.url .. "/"):dispose()
+      end
+      assert.same({ auth.basic("home", ""), auth.basic("other", ""), "none", "none", "none" },
+        fields())
+    end)
+
+    it("gives a unix socket nothing", function()
+      local path = files.write(directory .. "/netrc", "default login me machine localhost login me")
+      local unix <close> = peer.listen { family = "unix", script = { { { "expect_until",
+        "\r\n\r\n" }, { "send", EMPTY }, { "read_all" } } } }
+      local client <close> = support.client { auth = { netrc = path } }
+      client:get(("http+unix://%s/"):format((unix.path:gsub("/", "%%2F")))):dispose()
+      assert.is_nil(unix:received(1):find "Authorization")
+    end)
+  end)
+
+  it("is refused where it cannot be meant, without a word of what it is", function()
+    for _, wrong in ipairs { { digest = "hidden" }, { digest = { "a:hidden", "b" } },
+      { digest = {} }, { digest = { "a", "hidden" }, bearer = "hidden" }, { digest = { "a" }, "b" },
+      { netrc = false }, { netrc = "" }, { netrc = true, "hidden" }, { netrc = "a\0hidden" },
+      { bearer = 5 }, "hidden", 5, true } do
+      local ok, message = pcall(support.client, { auth = wrong })
+      assert.is_false(ok)
+      assert.truthy(message:find("option 'auth'", 1, true), message)
+      assert.is_nil(message:find "hidden")
+    end
+  end)
+end)
