@@ -5,26 +5,33 @@ local core = require "sluice.core"
 local pause = {}
 
 local Pause = {}
+Pause.__index = Pause
+
+function Pause:cancel()
+  if self.sleeping then self.sleeping:cancel() end
+end
 
 function Pause:__close()
-  self.client.pauses[self.sleeping] = nil
-  self.sleeping:cancel()
+  self.client.pauses[self] = nil
+  self:cancel()
 end
 
 --- Waits for so many seconds. Returns true | nil, why the wait was cancelled: its coroutine was,
 -- or the client closed. Yields.
 function pause.wait(client, seconds)
-  local sleeping = core.spawn_background(function() return core.sleep(seconds) end)
-  client.pauses[sleeping] = true
-  local closing <close> = setmetatable({ client = client, sleeping = sleeping }, Pause) -- luacheck: ignore
-  local ok, message = sleeping:await()
+  local function sleep() return core.sleep(seconds) end
+  -- Known before it begins, so that it is ended if memory runs out.
+  local self <close> = setmetatable({ client = client, sleeping = false }, Pause)
+  client.pauses[self] = true
+  self.sleeping = core.spawn_background(sleep)
+  local ok, message = self.sleeping:await()
   if ok then return true end
   return nil, (message:gsub("^[%a ]+: ", ""))
 end
 
 --- Ends the waits of a client that closes.
 function pause.end_all(client)
-  for sleeping in pairs(client.pauses) do sleeping:cancel() end
+  for waiting in pairs(client.pauses) do waiting:cancel() end
 end
 
 return pause

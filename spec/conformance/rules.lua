@@ -28,6 +28,9 @@ local compose = "spec/lua/compose_spec.lua"
 local proxies = "spec/lua/proxy_spec.lua"
 local tunnel = "spec/c/conn/tunnel_http_test.c"
 local expectation = "spec/lua/expectation_spec.lua"
+local dates = "spec/lua/date_spec.lua"
+local challenges = "spec/lua/challenges_spec.lua"
+local logins = "spec/lua/login_spec.lua"
 
 local line = "refuses every byte that could split a request line"
 local field = "refuses every byte that could split a field line"
@@ -144,7 +147,10 @@ return {
   { "9110 5.6.3", "no bad whitespace is sent; it is read over where the grammar has it" },
   { "9110 5.6.4", "quoted pairs are read",
     { token, "does not split inside quoted strings" } },
-  { "9110 5.6.7", "dates in all three forms are read; IMF-fixdate is sent", is_open = true },
+  { "9110 5.6.7", "dates in all three forms are read; IMF-fixdate is written",
+    { dates, "is read in all three forms" },
+    { dates, "with two digits of a year is at most 50 years ahead" },
+    { dates, "is written as one that is read again, on each day of 140 years" } },
   { "9110 6", "the request is known while its response is parsed",
     { framing, "gives no body to any answer to HEAD, 1xx, 204 and 304" },
     { framing, "accepts 101 only when an upgrade was asked for" } },
@@ -190,10 +196,15 @@ return {
     { url_write, "resolves the normal examples of RFC 3986" },
     { url_write, "resolves the abnormal examples of RFC 3986" },
     { url_write, "resolves against bases of every shape" } },
+  { "9110 10.2.3", "Retry-After is seconds or a date",
+    { "spec/lua/retry_spec.lua", "is read from seconds and dates" } },
   { "9110 11", "a realm is a quoted string; 407 is handled apart from 401",
     { proxy_login, "answer the refusal, on a new connection" },
     { proxy_login, "never reach the host, nor does its 407 ask for them" },
-    { requests, "that a 401 or 407 answers is not sent again" } },
+    { requests, "that a 401 or 407 answers is not sent again" },
+    { "spec/lua/digest_spec.lua", "quotes what needs it, and hashes it as it is" } },
+  { "9110 11.3", "several challenges may be in one field or in several",
+    { challenges, "are read with their parameters, one or several in a field" } },
   { "9110 12.4.2", "quality values have at most three decimals",
     { requests, "carries no field that nobody asked for" } },
   { "9110 13.1.5", "If-Range only with Range, and only with a strong validator",
@@ -214,7 +225,9 @@ return {
     { redirects, "of 307 or 308 keeps method and body" } },
   { "9110 15.5.2", "each challenge of 401 and 407 is answered once",
     { proxy_login, "are not sent again when they are refused" },
-    { requests, "that a 401 or 407 answers is not sent again" } },
+    { requests, "that a 401 or 407 answers is not sent again" },
+    { logins, "that are refused are sent once, and the 401 is returned" },
+    { logins, "with a nonce that is too old are sent with another one, once" } },
   { "9110 15.5.18", "after 417 a request is sent again without Expect",
     { expectation, "is not sent a third time" } },
 }

@@ -126,6 +126,18 @@ local programs = {
     assert(#sequence == 16)
   ]],
 
+  ["a request that is sent again, and fails by its status"] = [[
+    local client <close> = sluice.client { transport = transport, timeout = 60,
+      retry = { tries = 1, delay = 0.001, statuses = { 200 } },
+      auth = function() return { digest = { "me", "x" } } end }
+    local response <close>, message = client:get(url)
+    assert(response, message)
+    assert(response.attempts == 2 and response:json().list[3] == 3)
+    client:use(function(request) return request:answer { status = 503, body = "no" } end)
+    local none, why, err <close> = client:get(url, { fail_status = true })
+    assert(none == nil and why and err.response:text() == "no")
+  ]],
+
   ["a request over TLS"] = [[
     local client <close> = sluice.client { transport = transport, timeout = 60,
       tls = { ca_file = root, verify = function(certificate) return certificate.names ~= nil end } }

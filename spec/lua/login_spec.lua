@@ -6,13 +6,14 @@ local sluice = require "sluice"
 local support = require "spec.support"
 local peer = support.peer
 
-local request_head = { "expect_until", "\r\n\r\n" }
 local DONE = "HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\ndone"
 
 local function ask(nonce, more)
   return ('HTTP/1.1 401 X\r\nWWW-Authenticate: Digest realm="r", nonce="%s", qop="auth"%s\r\n'
     .. "Content-Length: 2\r\n\r\nno"):format(nonce, more or "")
 end
+
+local serve = support.serve
 
 describe("digest credentials", function()
   local before, client
@@ -26,16 +27,6 @@ describe("digest credentials", function()
     client:close()
     support.verify(sluice, before)
   end)
-
-  local function serve(...)
-    local script = {}
-    for _, bytes in ipairs { ... } do
-      script[#script + 1] = request_head
-      script[#script + 1] = { "send", bytes }
-    end
-    script[#script + 1] = { "loop" }
-    return peer.listen { script = { script }, repeat_last = true }
-  end
 
   local function md5(...) return core.hash("md5", table.concat({ ... }, ":")) end
 

@@ -11,6 +11,8 @@ local function lead(location)
   return ("HTTP/1.1 302 F\r\nLocation: %s\r\nContent-Length: 2\r\n\r\nno"):format(location)
 end
 
+local serve = support.serve
+
 describe("a step", function()
   local before, client, server
 
@@ -26,16 +28,6 @@ describe("a step", function()
     server:stop()
     support.verify(sluice, before)
   end)
-
-  local function serve(...)
-    local script = {}
-    for _, bytes in ipairs { ... } do
-      script[#script + 1] = request_head
-      script[#script + 1] = { "send", bytes }
-    end
-    script[#script + 1] = { "loop" }
-    return peer.listen { script = { script }, repeat_last = true }
-  end
 
   --- The heads that a peer got, over all connections.
   local function heads_of(p)

@@ -17,6 +17,8 @@ local BUSY = answer(503)
 --- A wait longer than a spec may take, and shorter than a call.
 local LONG = 200
 
+local serve = support.serve
+
 describe("a request with retry", function()
   local before, client, wait, waits
 
@@ -35,18 +37,6 @@ describe("a request with retry", function()
     client:close()
     support.verify(sluice, before)
   end)
-
-  --- A peer that answers the requests of each connection one after the other, the last answer
-  -- again and again.
-  local function serve(...)
-    local script = {}
-    for _, bytes in ipairs { ... } do
-      script[#script + 1] = request_head
-      script[#script + 1] = { "send", bytes }
-    end
-    script[#script + 1] = { "loop" }
-    return peer.listen { script = { script }, repeat_last = true }
-  end
 
   local function heads_of(p)
     local heads = {}

@@ -3,14 +3,13 @@
 local pause = require "sluice.pause"
 local sluice = require "sluice"
 local support = require "spec.support"
-local peer = support.peer
-
-local request_head = { "expect_until", "\r\n\r\n" }
 
 local function answer(status, reason)
   return ("HTTP/1.1 %d %s\r\nContent-Type: application/json\r\nContent-Length: 12\r\n\r\n"
     .. '{"why":"no"}'):format(status, reason or "Some Reason")
 end
+
+local serve = support.serve
 
 describe("with fail_status", function()
   local before, client
@@ -24,16 +23,6 @@ describe("with fail_status", function()
     client:close()
     support.verify(sluice, before)
   end)
-
-  local function serve(...)
-    local script = {}
-    for _, bytes in ipairs { ... } do
-      script[#script + 1] = request_head
-      script[#script + 1] = { "send", bytes }
-    end
-    script[#script + 1] = { "loop" }
-    return peer.listen { script = { script }, repeat_last = true }
-  end
 
   for _, way in ipairs { "buffered", "streamed" } do
     local is_streamed = way == "streamed"

@@ -128,6 +128,18 @@ function support.each_cut(bytes)
   end
 end
 
+--- A peer that answers the requests of each connection one after the other with these bytes, and
+-- then from the start.
+function support.serve(...)
+  local script = {}
+  for _, bytes in ipairs { ... } do
+    script[#script + 1] = { "expect_until", "\r\n\r\n" }
+    script[#script + 1] = { "send", bytes }
+  end
+  script[#script + 1] = { "loop" }
+  return peer.listen { script = { script }, repeat_last = true }
+end
+
 -- ---- the three ways of calling ----
 
 local function plain_script(_, f, ...)
