@@ -51,17 +51,30 @@ static void add(struct sl_lent *lent, struct sl_segment *segment)
     lent->segments[lent->count++] = segment;
 }
 
+static void add_run(struct sl_lent *lent, struct sl_segment *run)
+{
+    while (run != NULL) {
+        struct sl_segment *next = run->next;
+
+        run->next = NULL;
+        add(lent, run);
+        run = next;
+    }
+}
+
 static void rent(struct sl_lent *lent, struct sl_pool *pool, size_t want)
 {
-    size_t room = 0;
+    size_t unit = pool->options.segment_size;
+    size_t count = (want - 1) / unit + 1;
 
-    while (lent->count < SL_PROVIDED_MOST && room < want) {
-        struct sl_segment *segment;
+    if (count > SL_PROVIDED_MOST)
+        count = SL_PROVIDED_MOST;
+    while (lent->count < count) {
+        struct sl_segment *run;
 
-        if (sl_pool_rent(pool, &segment) != SL_OK)
+        if (sl_pool_rent_run(pool, count - lent->count, &run) != SL_OK)
             return;
-        add(lent, segment);
-        room += segment->capacity;
+        add_run(lent, run);
     }
 }
 
@@ -84,17 +97,11 @@ void sl_lent_begin(struct sl_lent *lent, struct sl_operation *receive,
 
 void sl_lent_end(struct sl_lent *lent, struct sl_operation *receive)
 {
-    struct sl_segment *segment = receive->provided;
+    struct sl_segment *run = receive->provided;
 
     sl_lent_forget(lent);
     receive->provided = NULL;
-    while (segment != NULL) {
-        struct sl_segment *next = segment->next;
-
-        segment->next = NULL;
-        add(lent, segment);
-        segment = next;
-    }
+    add_run(lent, run);
 }
 
 /* ---- bytes that arrived ---- */

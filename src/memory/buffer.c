@@ -4,6 +4,10 @@
 
 #include <string.h>
 
+/* Groups of that many segments are what a pool finds whole again: 64 KiB, the
+ * size of pieces. */
+#define MOST_IN_RUN ((size_t)4)
+
 /* The most slices for which a reset buffer keeps its ring: it will be as full
  * again. */
 #define KEPT_SLICES 16
@@ -133,10 +137,25 @@ enum sl_status sl_buffer_reserve(struct sl_buffer *buffer, size_t at_least,
     return SL_OK;
 }
 
+/* Rents segments for `size` bytes, up to `most`, or a part of them. Where they
+ * lie side by side a gather is no copy, and the kernel has one piece to fill. */
+static enum sl_status rent_run(struct sl_pool *pool, size_t size, size_t most,
+                               struct sl_segment **run)
+{
+    size_t unit = pool->options.segment_size;
+    size_t count = (size - 1) / unit + 1;
+
+    if (count > most)
+        count = most;
+    return sl_pool_rent_run(pool, count < MOST_IN_RUN ? count : MOST_IN_RUN,
+                            run);
+}
+
 enum sl_status sl_buffer_reserve_many(struct sl_buffer *buffer, size_t want,
                                       struct sl_room *rooms, size_t *count)
 {
     struct sl_segment **last = &buffer->spare;
+    struct sl_segment *run = NULL;
     size_t limit = limit_room(buffer);
     size_t here = sl_slices_room(buffer);
     size_t pieces = 0;
@@ -167,10 +186,14 @@ enum sl_status sl_buffer_reserve_many(struct sl_buffer *buffer, size_t want,
 
         status =
             sl_slices_ensure(buffer, pieces - (buffer->reserved_tail != 0) + 1);
-        if (status == SL_OK)
-            status = sl_pool_rent(buffer->pool, &fresh);
+        if (status == SL_OK && run == NULL)
+            status = rent_run(buffer->pool, want - buffer->reserved,
+                              *count - pieces, &run);
         if (status != SL_OK)
             break;
+        fresh = run;
+        run = fresh->next;
+        fresh->next = NULL;
         *last = fresh;
         last = &fresh->next;
         rooms[pieces].data = fresh->data;
@@ -178,6 +201,7 @@ enum sl_status sl_buffer_reserve_many(struct sl_buffer *buffer, size_t want,
         buffer->reserved += rooms[pieces].size;
         pieces++;
     }
+    sl_segment_release_chain(run);
     if (pieces == 0)
         return status;
     *count = pieces;
@@ -402,6 +426,24 @@ size_t sl_buffer_views(const struct sl_buffer *buffer, struct sl_view *views,
     return given;
 }
 
+/* The bytes of slices that lie side by side from the head on, until there are
+ * `size`. */
+static size_t adjoining(const struct sl_buffer *buffer, size_t size)
+{
+    const char *end = NULL;
+    size_t length = 0;
+
+    for (uint32_t i = 0; i < buffer->count && length < size; i++) {
+        const struct sl_slice *slice = sl_slices_at(buffer, i);
+
+        if (i > 0 && slice->data != end)
+            break;
+        length += slice->size;
+        end = slice->data + slice->size;
+    }
+    return length;
+}
+
 enum sl_status sl_buffer_gather(struct sl_buffer *buffer, size_t size,
                                 struct sl_view *view)
 {
@@ -411,6 +453,8 @@ enum sl_status sl_buffer_gather(struct sl_buffer *buffer, size_t size,
     sl_assert(size <= buffer->length);
     sl_check(is_sound(buffer));
     *view = sl_buffer_peek(buffer);
+    if (view->size < size)
+        view->size = adjoining(buffer, size);
     if (view->size >= size)
         return SL_OK;
     status = sl_pool_rent_block(buffer->pool, size, &block);

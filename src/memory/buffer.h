@@ -137,7 +137,8 @@ static inline struct sl_slice sl_buffer_front(const struct sl_buffer *buffer)
 }
 
 /* Makes at least `size` bytes from the head contiguous, copying them into a
- * block when they span segments. Needs `size` <= length. */
+ * block when they span segments that do not lie side by side. Needs `size` <=
+ * length. */
 enum sl_status sl_buffer_gather(struct sl_buffer *buffer, size_t size,
                                 struct sl_view *view);
 

@@ -136,6 +136,32 @@ enum sl_status sl_sequence_take(struct sl_sequence *sequence,
     return status;
 }
 
+enum sl_status sl_sequence_take_front(struct sl_sequence *sequence,
+                                      struct sl_buffer *buffer, size_t most)
+{
+    uint32_t count = 0;
+    size_t size = 0;
+    enum sl_status status;
+
+    while (count < buffer->count &&
+           (size == 0 || size + buffer_slice(buffer, count)->size <= most))
+        size += buffer_slice(buffer, count++)->size;
+    if (count == buffer->count)
+        return sl_sequence_take(sequence, buffer);
+    status = ensure(sequence, count);
+    if (status != SL_OK)
+        return status;
+    for (uint32_t i = 0; i < count; i++) {
+        const struct sl_slice *slice = buffer_slice(buffer, i);
+
+        sl_segment_retain(slice->segment);
+        push(sequence, slice->segment, slice->data, slice->size);
+    }
+    sl_buffer_consume(buffer, size);
+    sl_check(sl_sequence_is_valid(sequence));
+    return SL_OK;
+}
+
 void sl_sequence_move(struct sl_sequence *to, struct sl_sequence *from)
 {
     sl_assert(to->count == 0);

@@ -21,7 +21,7 @@ struct sl_sequence_slice {
     size_t index; /* of its first byte */
 };
 
-#define SL_SEQUENCE_INLINE_SLICES 2
+#define SL_SEQUENCE_INLINE_SLICES 4 /* a piece of 64 KiB */
 
 struct sl_sequence {
     struct sl_allocator *allocator; /* of a slice array beyond the inline one */
@@ -44,6 +44,9 @@ enum sl_status sl_sequence_show(struct sl_sequence *sequence,
 /* The same, but `buffer` is left empty. */
 enum sl_status sl_sequence_take(struct sl_sequence *sequence,
                                 struct sl_buffer *buffer);
+/* The same for whole slices, up to `most` bytes and at least one slice. */
+enum sl_status sl_sequence_take_front(struct sl_sequence *sequence,
+                                      struct sl_buffer *buffer, size_t most);
 /* Shows `size` bytes from `offset` (within bounds) of `from`. */
 enum sl_status sl_sequence_sub(struct sl_sequence *sequence,
                                const struct sl_sequence *from, size_t offset,

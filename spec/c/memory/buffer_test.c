@@ -534,6 +534,47 @@ TEST("gather makes any prefix one piece and loses nothing")
     }
 }
 
+TEST("segments that lie side by side are one piece without a copy")
+{
+    struct sl_room rooms[9];
+    struct sl_buffer buffer;
+    struct sl_view view;
+    size_t count = 9;
+    uint64_t rented;
+
+    pool_open(0);
+    sl_buffer_init(&buffer, &pool, SIZE_MAX);
+    REQUIRE(sl_buffer_reserve_many(&buffer, 8 * SL_SEGMENT_SIZE, rooms,
+                                   &count) == SL_OK);
+    CHECK_INT(count, 8);
+    for (size_t i = 0; i < count; i++) {
+        if (i % 4 > 0)
+            CHECK(rooms[i].data == rooms[i - 1].data + SL_SEGMENT_SIZE);
+        fill(rooms[i].data, i * SL_SEGMENT_SIZE, SL_SEGMENT_SIZE);
+    }
+    sl_buffer_commit(&buffer, 8 * SL_SEGMENT_SIZE);
+    rented = pool.stats.rented;
+    for (size_t eaten = 0; eaten < 50000; eaten += 7000) {
+        size_t size = 4 * SL_SEGMENT_SIZE - eaten;
+
+        REQUIRE(sl_buffer_gather(&buffer, size, &view) == SL_OK);
+        CHECK(view.data == rooms[0].data + eaten);
+        CHECK_INT(view.size, size);
+        sl_buffer_consume(&buffer, 7000);
+    }
+    CHECK_INT(pool.stats.rented, rented);
+    /* another segment takes the place beside the last one */
+    while (buffer.count > 1)
+        sl_buffer_consume(&buffer, 1000);
+    rooms[0].data = (char *)sl_buffer_peek(&buffer).data;
+    REQUIRE(append(&buffer, 0, SL_SEGMENT_SIZE) == SL_OK);
+    REQUIRE(sl_buffer_gather(&buffer, buffer.length, &view) == SL_OK);
+    CHECK(view.data != rooms[0].data);
+    CHECK(pool.stats.rented > rented);
+    sl_buffer_fini(&buffer);
+    pool_close();
+}
+
 TEST("a buffer shows the bytes at each of its offsets")
 {
     struct sl_buffer buffer;

@@ -312,13 +312,45 @@ TEST("linking beyond the buffer's maximum changes nothing")
     pool_close();
 }
 
-TEST("one slice or two need no allocation")
+TEST("whole slices are taken from the front, the rest stays")
+{
+    for (size_t consumed = 0; consumed < 100; consumed += 9) {
+        for (size_t most = 0; most < 120; most++) {
+            struct sl_sequence sequence;
+            struct sl_buffer buffer;
+            size_t first;
+
+            test_note("%zu of %zu", most, 100 - consumed);
+            pool_open(23);
+            buffer_open(&buffer, 100);
+            sl_buffer_consume(&buffer, consumed);
+            first = sl_buffer_peek(&buffer).size;
+            sl_sequence_init(&sequence, &allocator.base);
+            REQUIRE(sl_sequence_take_front(&sequence, &buffer, most) == SL_OK);
+            CHECK(sequence.size <= most || sequence.size == first);
+            CHECK(buffer.length == 0 ||
+                  sequence.size + sl_buffer_peek(&buffer).size > most);
+            CHECK_INT(sequence.size + buffer.length, 100 - consumed);
+            CHECK(holds(&sequence, consumed, sequence.size));
+            CHECK(sl_buffer_is_valid(&buffer));
+            for (size_t i = 0; i < buffer.length; i++)
+                REQUIRE(sl_buffer_at(&buffer, i).data[0] ==
+                        byte_at(consumed + sequence.size + i));
+            sl_buffer_fini(&buffer);
+            CHECK(holds(&sequence, consumed, sequence.size));
+            sl_sequence_fini(&sequence);
+            pool_close();
+        }
+    }
+}
+
+TEST("up to four slices need no allocation")
 {
     struct sl_sequence sequence;
     struct sl_buffer buffer;
     uint64_t calls;
 
-    for (size_t size = 50; size <= 100; size += 50) {
+    for (size_t size = 50; size <= 200; size += 50) {
         pool_open(50);
         buffer_open(&buffer, size);
         sl_sequence_init(&sequence, &allocator.base);
@@ -395,6 +427,17 @@ static void live_and_fail(struct sl_allocator *base, void *argument)
         sl_sequence_fini(&sequence);
     } else {
         CHECK(test_allocator_has_failed(base));
+        CHECK(holds(&sequence, 0, 0));
+    }
+    if (sl_sequence_take_front(&sequence, &buffer, 45) == SL_OK) {
+        CHECK(holds(&sequence, 0, sequence.size));
+        CHECK_INT(buffer.length, 50 - sequence.size);
+        sl_sequence_fini(&sequence);
+        sl_buffer_fini(&buffer);
+        buffer_open(&buffer, 50);
+    } else {
+        CHECK(test_allocator_has_failed(base));
+        CHECK_INT(buffer.length, 50);
         CHECK(holds(&sequence, 0, 0));
     }
     if (sl_sequence_take(&sequence, &buffer) == SL_OK) {
