@@ -1,9 +1,11 @@
 #include "conn/incoming.h"
 
-/* Received at once: a head and a small body, or a large piece that still fits
- * into the cache next to the core. */
+/* Received at once: a head and a small body, or a large piece, or what gathers
+ * between two wake-ups of a fast flow. All of it still fits into the cache next
+ * to the core. */
 #define WANT_SMALL ((size_t)16 * 1024)
 #define WANT_LARGE ((size_t)64 * 1024)
+#define WANT_FLOW  ((size_t)256 * 1024)
 
 /* Bytes that are read, with their framing, to keep a connection whose response
  * was disposed early. */
@@ -115,6 +117,19 @@ static enum sl_status parse(struct sl_incoming *incoming,
 
 /* ---- receiving ---- */
 
+/* Receives for large pieces end with one of them: the next one begins with a
+ * segment then, and may be one piece of memory. */
+static size_t align(const struct sl_incoming *incoming, size_t most)
+{
+    size_t length = incoming->response.body.length;
+    size_t wanted = incoming->wanted;
+
+    if (incoming->interest != SL_WANT_BODY || wanted < WANT_SMALL ||
+        wanted <= length || wanted - length > most)
+        return most;
+    return most - (most - (wanted - length)) % wanted;
+}
+
 /* Chooses the buffer to receive into, and how much to ask for. */
 static struct sl_buffer *choose_target(struct sl_incoming *incoming,
                                        const struct sl_incoming_source *source,
@@ -132,8 +147,10 @@ static struct sl_buffer *choose_target(struct sl_incoming *incoming,
         return source->input;
     /* Streamed bodies, too: bytes gather only while they arrive faster than
      * they are taken, and not for long. */
-    sl_transport_expect(source->link->transport,
-                        direct < SIZE_MAX ? (size_t)direct : SIZE_MAX);
+    if (sl_transport_expect(source->link->transport,
+                            direct < SIZE_MAX ? (size_t)direct : SIZE_MAX))
+        *want = WANT_FLOW;
+    *want = align(incoming, *want);
     if (direct < *want)
         *want = (size_t)direct;
     return &response->body;

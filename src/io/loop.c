@@ -11,7 +11,7 @@
 #include <unistd.h>
 
 /* The most times that backends are queried again before a late timer fires: a
- * receive takes 64 KiB at most, so this is what a turn of conn/ would take,
+ * receive takes 64 KiB as a rule, so this is what a turn of conn/ would take,
  * too. */
 #define LATE_ROUNDS 16
 

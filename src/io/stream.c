@@ -10,7 +10,7 @@
 #include <string.h>
 
 #define VIEWS_AT_ONCE 16
-#define ROOMS_AT_ONCE 8
+#define ROOMS_AT_ONCE 17 /* 256 KiB behind a tail */
 
 struct stream {
     struct sl_transport base;
@@ -205,9 +205,12 @@ static enum sl_status stream_flush(struct sl_transport *transport)
 
 /* ---- receiving ---- */
 
-static void stream_expect(struct sl_transport *transport, size_t bytes)
+static bool stream_expect(struct sl_transport *transport, size_t bytes)
 {
-    sl_low_water_expect(&self_of(transport)->low_water, bytes);
+    struct sl_low_water *low_water = &self_of(transport)->low_water;
+
+    sl_low_water_expect(low_water, bytes);
+    return sl_low_water_is_raised(low_water);
 }
 
 /* Some kernels do not report bytes that have gathered already. */
@@ -221,25 +224,36 @@ static void lowered(struct sl_low_water *low_water)
     notify(&self->base.socket);
 }
 
+/* Rooms that lie side by side become one piece. Returns their count. */
+static size_t join_rooms(const struct sl_room *rooms, size_t count,
+                         struct iovec *pieces, size_t *size)
+{
+    const char *end = NULL;
+    size_t joined = 0;
+
+    *size = 0;
+    for (size_t i = 0; i < count; i++) {
+        if (rooms[i].data != end)
+            pieces[joined++] = (struct iovec){rooms[i].data, 0};
+        pieces[joined - 1].iov_len += rooms[i].size;
+        end = rooms[i].data + rooms[i].size;
+        *size += rooms[i].size;
+    }
+    return joined;
+}
+
 static ssize_t receive_into(int fd, const struct sl_room *rooms, size_t count,
                             size_t *size)
 {
     struct iovec pieces[ROOMS_AT_ONCE];
     struct msghdr message;
 
-    if (count == 1) {
-        *size = rooms[0].size;
-        return recv(fd, rooms[0].data, rooms[0].size, 0);
-    }
+    count = join_rooms(rooms, count, pieces, size);
+    if (count == 1)
+        return recv(fd, pieces[0].iov_base, pieces[0].iov_len, 0);
     memset(&message, 0, sizeof message);
     message.msg_iov = pieces;
     message.msg_iovlen = count;
-    *size = 0;
-    for (size_t i = 0; i < count; i++) {
-        pieces[i].iov_base = rooms[i].data;
-        pieces[i].iov_len = rooms[i].size;
-        *size += rooms[i].size;
-    }
     return recvmsg(fd, &message, 0);
 }
 

@@ -380,12 +380,13 @@ static void lowered(struct sl_low_water *low_water)
         sl_readiness_event(&self->base.socket, true, false, false);
 }
 
-static void submitted_expect(struct sl_transport *transport, size_t bytes)
+static bool submitted_expect(struct sl_transport *transport, size_t bytes)
 {
     struct submitted *self = self_of(transport);
 
     self->expected = bytes;
     sl_low_water_expect(&self->low_water, bytes);
+    return sl_low_water_is_raised(&self->low_water);
 }
 
 /* Whether bytes are in the transport already. */

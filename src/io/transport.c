@@ -135,9 +135,9 @@ enum sl_status sl_transport_watch(struct sl_transport *transport)
     return transport->class->watch(transport);
 }
 
-void sl_transport_expect(struct sl_transport *transport, size_t bytes)
+bool sl_transport_expect(struct sl_transport *transport, size_t bytes)
 {
-    transport->class->expect(transport, bytes);
+    return transport->class->expect(transport, bytes);
 }
 
 bool sl_transport_is_quiet(struct sl_transport *transport)

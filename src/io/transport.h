@@ -78,8 +78,8 @@ enum sl_status sl_transport_receive(struct sl_transport *transport,
 enum sl_status sl_transport_watch(struct sl_transport *transport);
 
 /* At least `bytes` more will arrive: wake-ups may wait for a part of them. 0:
- * no longer. */
-void sl_transport_expect(struct sl_transport *transport, size_t bytes);
+ * no longer. Whether they do, so that there is more than usual to receive. */
+bool sl_transport_expect(struct sl_transport *transport, size_t bytes);
 
 /* Whether the transport is connected with nothing to read, without blocking.
  * True as of SL_GLANCE (0.3 ms) ago by the loop's clock: refresh it before. If

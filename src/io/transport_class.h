@@ -31,7 +31,7 @@ struct sl_transport_class {
                               struct sl_buffer *buffer, size_t want,
                               size_t *received);
     enum sl_status (*watch)(struct sl_transport *transport);
-    void (*expect)(struct sl_transport *transport, size_t bytes);
+    bool (*expect)(struct sl_transport *transport, size_t bytes);
     bool (*is_quiet)(struct sl_transport *transport);
     bool (*has_arrived)(struct sl_transport *transport);
     void (*unwait)(struct sl_transport *transport,

@@ -24,10 +24,13 @@ static void can_move(void *owner)
 
 static const struct sl_transport_events events = {can_move, can_move};
 
-static enum sl_status reply_open(struct sl_allocator *allocator)
+static const struct sl_pool_options tiny = {
+    .mode = SL_POOL_DIRECT, .segment_size = 23, .spare_limit = SIZE_MAX};
+static const struct sl_pool_options usual = {.spare_limit = SIZE_MAX};
+
+static enum sl_status reply_open(struct sl_allocator *allocator,
+                                 struct sl_pool_options pool)
 {
-    struct sl_pool_options pool = {
-        .mode = SL_POOL_DIRECT, .segment_size = 23, .spare_limit = SIZE_MAX};
     struct sl_request_traits traits = {0};
     struct sl_transport *transport;
     enum sl_status status;
@@ -68,7 +71,7 @@ static void reply_close(void)
 static void setup(void)
 {
     test_allocator_init(&reply.world.own);
-    REQUIRE(reply_open(&reply.world.own.base) == SL_OK);
+    REQUIRE(reply_open(&reply.world.own.base, tiny) == SL_OK);
 }
 
 static void teardown(void)
@@ -110,6 +113,44 @@ static void check_body(const char *expected)
 static const char chunked[] = "HTTP/1.1 100 Continue\r\n\r\n"
                               "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked"
                               "\r\n\r\n5\r\nhello\r\n6\r\n world\r\n0\r\n\r\n";
+
+/* Sends `size` bytes of a body, and brings them. */
+static void bring(size_t size)
+{
+    static char bytes[100000];
+
+    while (size > 0) {
+        size_t here = size < sizeof bytes ? size : sizeof bytes;
+
+        REQUIRE(send(reply.peer, bytes, here, 0) == (ssize_t)here);
+        size -= here;
+        advance_all();
+    }
+}
+
+TEST("ends a receive of pieces with one of them")
+{
+    const size_t piece = 40000;
+    struct sl_buffer *body = &reply.incoming.response.body;
+
+    test_allocator_init(&reply.world.own);
+    REQUIRE(reply_open(&reply.world.own.base, usual) == SL_OK);
+    sl_incoming_want(&reply.incoming, SL_WANT_BODY, piece);
+    peer_send(reply.peer, "HTTP/1.1 200 OK\r\nContent-Length: 4000000\r\n\r\n");
+    advance_all();
+    bring(1000);
+    CHECK_INT(body->length, 1000);
+    bring(100000);
+    CHECK_INT(body->length, piece);
+    /* Small pieces are not worth it, nor are those larger than a receive. */
+    for (size_t i = 0; i < 2; i++) {
+        sl_buffer_consume(body, body->length);
+        sl_incoming_want(&reply.incoming, SL_WANT_BODY, i == 0 ? 1000 : 900000);
+        bring(100000);
+        CHECK(body->length >= 65536);
+    }
+    teardown();
+}
 
 TEST("brings the same message wherever it is cut, and notes what it met")
 {
@@ -227,7 +268,7 @@ TEST("reports a broken message as what it is")
 
 static void whole_life(struct sl_allocator *allocator, void *argument)
 {
-    enum sl_status status = reply_open(allocator);
+    enum sl_status status = reply_open(allocator, tiny);
 
     (void)argument;
     if (status != SL_OK && reply.world.resolver == NULL)
