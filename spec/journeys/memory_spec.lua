@@ -118,6 +118,60 @@ describe("a body in one segment", function()
   end)
 end)
 
+describe("responses that nobody disposes", function()
+  local web, before, client
+
+  setup(function()
+    web = nginx.start()
+    web:file(1 << 20)
+  end)
+  teardown(function() web:stop() end)
+
+  before_each(function()
+    before = support.snapshot(sluice)
+    client = support.client()
+    collectgarbage()
+  end)
+
+  after_each(function()
+    client:close()
+    collectgarbage()
+    collectgarbage()
+    before.leaked = sluice.stats().leaked
+    support.verify(sluice, before)
+  end)
+
+  -- Runs `step` again and again, each time for 1 MiB. What could be collected may stay while it is
+  -- in proportion to Lua's own heap.
+  local function check(step)
+    local bound = (32 << 20) + 4 * math.ceil(collectgarbage "count") * 1024
+    for _ = 1, 2 * bound >> 20 do
+      step(web.url .. "/file/" .. (1 << 20))
+      assert.is_true(sluice.stats().bytes < bound, sluice.stats().bytes)
+    end
+  end
+
+  for _, mode in ipairs { "incremental", "generational" } do
+    it("do not pile up with a collector that is " .. mode, function()
+      local last
+      local previous = collectgarbage(mode)
+      finally(function() collectgarbage(previous) end)
+      check(function(url)
+        last = assert(client:get(url)) -- the one before is old by now
+        assert.equal(1 << 20, #last)
+      end)
+      check(function(url)
+        last = assert(client:get(url)):sequence()
+        assert.equal(1 << 20, #last)
+      end)
+      check(function(url)
+        local response <close> = assert(client:get(url, { stream = true }))
+        for piece in response:chunks() do assert.is_true(#piece > 0) end
+      end)
+    end)
+  end
+end)
+
 describe("many requests at once", function()
   local COUNT = 600
   local before, client

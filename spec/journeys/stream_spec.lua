@@ -102,6 +102,34 @@ describe("a streamed response", function()
     end
   end)
 
+  it("gives pieces of at most 64 KiB, however much arrives at once", function()
+    local body = pattern(4 << 20)
+    local p <close> = answer({ "send", with_length(body) }, { "stall" })
+    local response <close> = stream(p)
+    local texts = {}
+    for piece in response:chunks() do
+      assert.is_true(#piece <= 65536, #piece)
+      texts[#texts + 1] = piece:tostring()
+      piece:dispose()
+    end
+    assert.is_true(table.concat(texts) == body)
+  end)
+
+  it("gives strings of any size, wherever receives are cut", function()
+    local body = pattern(3 << 20)
+    for _, size in ipairs { 20000, 40000, 65536, 100000, 300000 } do
+      local p <close> = answer({ "send", with_length(body) }, { "stall" })
+      local response <close> = stream(p)
+      local texts = {}
+      repeat
+        local text = response:read(size)
+        texts[#texts + 1] = text
+      until not text
+      for i = 1, #texts - 1 do assert.equal(size, #texts[i]) end
+      assert.is_true(table.concat(texts) == body)
+    end
+  end)
+
   it("gives a piece as soon as it has arrived", function()
     local p <close> = answer({ "send", in_chunks("one", 3):sub(1, -6) }, { "hold" },
       { "send", "3\r\ntwo\r\n0\r\n\r\n" }, { "stall" })

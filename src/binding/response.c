@@ -400,14 +400,15 @@ static int response_read(lua_State *L)
 
 static int give_chunk(lua_State *L, struct slb_response *response)
 {
+    size_t most = response->is_stream ? CHUNK : SIZE_MAX;
     struct sl_sequence *sequence = slb_new_sequence(L);
     struct sl_buffer *body = body_of(check_body(L));
 
     sl_buffer_compact(body); /* it may be kept for long */
-    count_piece(response, body->length);
-    if (sl_sequence_take(sequence, body) != SL_OK)
+    if (sl_sequence_take_front(sequence, body, most) != SL_OK)
         return luaL_error(L, "out of memory");
-    slb_note_bytes(L, response->runtime, sequence->size);
+    count_piece(response, sequence->size);
+    slb_hold_sequence(sequence);
     return 1;
 }
 
@@ -416,6 +417,12 @@ static int response_next_chunk(lua_State *L)
 {
     static const struct taking next = {SL_WANT_BODY, true, give_chunk};
 
+    struct slb_response *response = check_body(L);
+
+    /* Before more arrives and while the last piece is young: a step makes older
+     * whatever it meets. */
+    if (body_of(response)->length == 0)
+        slb_collect(L, response->runtime);
     return take_body(L, check_waiting(L), &next, 1);
 }
 
@@ -472,7 +479,8 @@ static int give_sequence(lua_State *L, struct slb_response *response)
 
     if (status != SL_OK)
         return slb_push_outcome(L, status, "body");
-    slb_note_bytes(L, response->runtime, sequence->size);
+    slb_hold_sequence(sequence);
+    slb_collect(L, response->runtime);
     return 1;
 }
 

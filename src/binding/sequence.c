@@ -4,10 +4,19 @@
 
 static const char sequence_type[] = "sluice.sequence";
 
+/* The part of a sequence's bytes that stays noted once it is disposed: the
+ * collector shall come for the handles, too. */
+#define KEPT_NOTED 16
+
 struct slb_sequence {
     struct slb_runtime *runtime; /* NULL: disposed */
+    size_t noted;                /* see slb_hold_bytes */
     struct sl_sequence content;
 };
+
+#define HANDLE_OF(pointer)                                       \
+    ((struct slb_sequence *)(void *)((char *)(pointer)-offsetof( \
+        struct slb_sequence, content)))
 
 struct sl_sequence *slb_new_sequence(lua_State *L)
 {
@@ -18,6 +27,14 @@ struct sl_sequence *slb_new_sequence(lua_State *L)
     handle->runtime = runtime;
     slb_runtime_retain(runtime);
     return &handle->content;
+}
+
+void slb_hold_sequence(struct sl_sequence *sequence)
+{
+    struct slb_sequence *handle = HANDLE_OF(sequence);
+
+    handle->noted = sequence->size;
+    slb_hold_bytes(handle->runtime, handle->noted);
 }
 
 struct sl_sequence *slb_test_sequence(lua_State *L, int index)
@@ -195,6 +212,7 @@ void slb_dispose_sequence(lua_State *L, int index)
 
     if (runtime == NULL)
         return;
+    slb_forget_bytes(runtime, handle->noted - handle->noted / KEPT_NOTED);
     sl_sequence_fini(&handle->content);
     handle->runtime = NULL;
     slb_runtime_release(runtime);

@@ -54,6 +54,9 @@ bool slb_to_bytes(lua_State *L, int index, struct slb_bytes *bytes);
 
 /* A new sequence handle, empty; fill it at once. Raises out of memory. */
 struct sl_sequence *slb_new_sequence(lua_State *L);
+/* Its content, of its handle alone, counts as slb_hold_bytes says until it is
+ * disposed. */
+void slb_hold_sequence(struct sl_sequence *sequence);
 /* The live sequence at `index`; raises for anything else, or a disposed one. */
 struct sl_sequence *slb_check_sequence(lua_State *L, int index);
 struct sl_sequence *slb_test_sequence(lua_State *L, int index);

@@ -14,6 +14,11 @@
  * one step. */
 #define COLLECT_STEP ((size_t)128 * 1024)
 
+/* In generational mode a step collects young objects only: whatever handle two
+ * steps have met alive is old, and stays with its bytes until all is collected.
+ * Bytes that pile up by that are left alone up to here. */
+#define PILE ((size_t)8 * 1024 * 1024)
+
 static const char registry_key;
 
 void slb_check_usable(lua_State *L, const struct slb_runtime *runtime)
@@ -242,18 +247,37 @@ void slb_pool_release(struct slb_runtime *runtime, struct sl_pool *pool)
         drop_unused(runtime);
 }
 
-void slb_note_bytes(lua_State *L, struct slb_runtime *runtime, size_t bytes)
+static size_t rented(const struct slb_runtime *runtime)
 {
-    runtime->debt += bytes;
-    if (runtime->debt < COLLECT_STEP)
+    return runtime->pool.stats.bytes + runtime->direct.stats.bytes;
+}
+
+/* As Lua decides about its own heap: more is there than twice what was left the
+ * last time. */
+static bool has_piled_up(lua_State *L, const struct slb_runtime *runtime)
+{
+    size_t heap = (size_t)lua_gc(L, LUA_GCCOUNT) * 1024;
+
+    return rented(runtime) >
+           2 * runtime->collected + (heap > PILE ? heap : PILE);
+}
+
+void slb_collect(lua_State *L, struct slb_runtime *runtime)
+{
+    size_t bytes = runtime->debt;
+
+    if (bytes < COLLECT_STEP)
         return;
     /* Stopped by the program: the debt stays until it is restarted. */
     if (!lua_gc(L, LUA_GCISRUNNING))
         return;
-    bytes = runtime->debt;
     runtime->debt = 0;
     lua_gc(L, LUA_GCSTEP,
            (int)(bytes / 1024 > 1 << 20 ? 1 << 20 : bytes / 1024));
+    if (!has_piled_up(L, runtime))
+        return;
+    lua_gc(L, LUA_GCCOLLECT);
+    runtime->collected = rented(runtime);
 }
 
 /* ---- userdata ---- */

@@ -69,10 +69,11 @@ struct slb_runtime {
     struct slb_task *spawned;
     struct slb_task *failed;
     struct slb_ticket *idle_waiters;
-    size_t waiting;  /* tickets in use */
-    size_t endless;  /* of these, for a task and without a timeout */
-    size_t debt;     /* bytes held by handles since the last collector step */
-    uint64_t leaked; /* handles collected while they still held bytes */
+    size_t waiting;   /* tickets in use */
+    size_t endless;   /* of these, for a task and without a timeout */
+    size_t debt;      /* bytes held by handles since the last collector step */
+    size_t collected; /* bytes rented after the last full collection */
+    uint64_t leaked;  /* handles collected while they still held bytes */
     struct sl_connections *connections; /* of each client, for their stats */
     uint64_t requests;
     uint64_t resends;
@@ -100,9 +101,24 @@ struct sl_pool *slb_pool_of_size(struct slb_runtime *runtime,
 void slb_pool_retain(struct slb_runtime *runtime, struct sl_pool *pool);
 void slb_pool_release(struct slb_runtime *runtime, struct sl_pool *pool);
 
-/* A handle now holds bytes which the collector cannot see: the collector is
- * stepped in proportion. May run finalisers. */
-void slb_note_bytes(lua_State *L, struct slb_runtime *runtime, size_t bytes);
+/* Steps the collector in proportion to the bytes which handles hold and it cannot
+ * see, where they are many since the last time. Where steps do not help, it
+ * collects everything. May run finalisers. */
+void slb_collect(lua_State *L, struct slb_runtime *runtime);
+
+/* A handle now holds such bytes. */
+static inline void slb_hold_bytes(struct slb_runtime *runtime, size_t bytes)
+{
+    runtime->debt += bytes;
+}
+
+/* Both, in that order. */
+static inline void slb_note_bytes(lua_State *L, struct slb_runtime *runtime,
+                                  size_t bytes)
+{
+    slb_hold_bytes(runtime, bytes);
+    slb_collect(L, runtime);
+}
 
 /* Bytes noted have been freed before the collector had to. */
 static inline void slb_forget_bytes(struct slb_runtime *runtime, size_t bytes)
