@@ -3,7 +3,8 @@
 --
 --   sequential   one after the other on one connection, the body taken as a string
 --   concurrent   that many tasks, each one after the other
---   discard      bodies pulled as sequences, looked at and dropped
+--   discard      bodies pulled as sequences, looked at and disposed
+--   left         the same, left to the collector
 --   strings      bodies pulled as strings of 64 KiB
 --   hold         bodies held whole, as one sequence
 --   text         bodies held whole, as one string
@@ -63,6 +64,16 @@ workloads.sequential = get_small
 workloads.concurrent = get_small
 
 function workloads.discard()
+  local response <close> = check(client:get(url, { stream = true }))
+  local bytes = 0
+  for piece in response:chunks() do
+    bytes = bytes + #piece
+    piece:dispose()
+  end
+  return bytes
+end
+
+function workloads.left()
   local response <close> = check(client:get(url, { stream = true }))
   local bytes = 0
   for piece in response:chunks() do
