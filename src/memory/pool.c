@@ -274,6 +274,38 @@ static void quarantine(struct sl_pool *pool, struct sl_block *block)
     block_destroy(pool, block);
 }
 
+/* Frees a spare block of the largest class above that one. False: there is
+ * none. */
+static bool drop_larger(struct sl_pool *pool, size_t size_class)
+{
+    for (size_t i = SL_POOL_CLASSES; i-- > size_class + 1;) {
+        struct sl_segment *segment = pool->free_blocks[i];
+
+        if (segment == NULL)
+            continue;
+        pool->free_blocks[i] = segment->next;
+        pool->stats.spare -= segment->capacity;
+        pool->spare_blocks -= segment->capacity;
+        block_destroy(pool, block_of(segment));
+        return true;
+    }
+    return false;
+}
+
+/* Makes room among the spare blocks: a few large ones must not cost each small
+ * one its place. */
+static bool has_place(struct sl_pool *pool, const struct sl_segment *segment)
+{
+    size_t most = pool->options.spare_limit / 4;
+
+    if (segment->size_class == SL_NO_CLASS || segment->capacity > most)
+        return false;
+    while (segment->capacity > most - pool->spare_blocks)
+        if (!drop_larger(pool, segment->size_class))
+            return false;
+    return true;
+}
+
 static void return_block(struct sl_pool *pool, struct sl_segment *segment)
 {
     struct sl_block *block = block_of(segment);
@@ -291,10 +323,7 @@ static void return_block(struct sl_pool *pool, struct sl_segment *segment)
     }
     if (pool->options.poison)
         sl_poison_fill(segment);
-    if (pool->options.mode == SL_POOL_DIRECT ||
-        segment->size_class == SL_NO_CLASS ||
-        segment->capacity >
-            pool->options.spare_limit / 4 - pool->spare_blocks) {
+    if (pool->options.mode == SL_POOL_DIRECT || !has_place(pool, segment)) {
         block_destroy(pool, block);
         return;
     }

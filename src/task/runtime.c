@@ -253,13 +253,15 @@ static size_t rented(const struct slb_runtime *runtime)
 }
 
 /* As Lua decides about its own heap: more is there than twice what was left the
- * last time. */
-static bool has_piled_up(lua_State *L, const struct slb_runtime *runtime)
+ * last time, or has been left since. */
+static bool has_piled_up(lua_State *L, struct slb_runtime *runtime)
 {
     size_t heap = (size_t)lua_gc(L, LUA_GCCOUNT) * 1024;
+    size_t bytes = rented(runtime);
 
-    return rented(runtime) >
-           2 * runtime->collected + (heap > PILE ? heap : PILE);
+    if (bytes < runtime->collected)
+        runtime->collected = bytes;
+    return bytes > 2 * runtime->collected + (heap > PILE ? heap : PILE);
 }
 
 void slb_collect(lua_State *L, struct slb_runtime *runtime)

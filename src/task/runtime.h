@@ -72,7 +72,7 @@ struct slb_runtime {
     size_t waiting;   /* tickets in use */
     size_t endless;   /* of these, for a task and without a timeout */
     size_t debt;      /* bytes held by handles since the last collector step */
-    size_t collected; /* bytes rented after the last full collection */
+    size_t collected; /* fewest rented since the last full collection */
     uint64_t leaked;  /* handles collected while they still held bytes */
     struct sl_connections *connections; /* of each client, for their stats */
     uint64_t requests;

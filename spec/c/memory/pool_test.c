@@ -379,6 +379,35 @@ TEST("spare blocks stay within a quarter of the limit")
     pool_close(&pool);
 }
 
+TEST("spare blocks that are large give way to small ones")
+{
+    struct sl_pool pool;
+    struct sl_segment *large[16];
+    struct sl_segment *small;
+    uint64_t calls;
+
+    pool_open(&pool, SL_POOL_SLABS, 0);
+    for (size_t i = 0; i < 16; i++)
+        REQUIRE(sl_pool_rent_block(&pool, 64 * 1024, &large[i]) == SL_OK);
+    REQUIRE(sl_pool_rent_block(&pool, 256, &small) == SL_OK);
+    for (size_t i = 0; i < 16; i++)
+        sl_segment_release(large[i]);
+    CHECK_INT(pool.stats.spare, SL_SPARE_LIMIT / 4);
+    sl_segment_release(small);
+    CHECK_INT(pool.stats.spare, SL_SPARE_LIMIT / 4 - 64 * 1024 + 256);
+    calls = allocator.base.calls;
+    for (size_t i = 0; i < 8; i++) {
+        REQUIRE(sl_pool_rent_block(&pool, 256, &small) == SL_OK);
+        sl_segment_release(small);
+    }
+    CHECK_INT(allocator.base.calls, calls);
+    /* but not the other way round */
+    REQUIRE(sl_pool_rent_block(&pool, 256 * 1024, &large[0]) == SL_OK);
+    sl_segment_release(large[0]);
+    CHECK_INT(pool.stats.spare, SL_SPARE_LIMIT / 4 - 64 * 1024 + 256);
+    pool_close(&pool);
+}
+
 TEST("a pool with no spare limit keeps nothing")
 {
     const struct sl_pool_options options = {.mode = SL_POOL_SLABS};
