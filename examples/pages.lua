@@ -14,8 +14,7 @@ local pages, items = 0, 0
 -- A failure is raised, here as text. Leaving the loop gives the connection back.
 local ok, failure = pcall(function()
   print(("\nThe pages behind %s:"):format(url))
-  for response in client:pages(url, { max = 100 }) do
-    if not response.ok then error(("%s: status %d"):format(response.url, response.status), 0) end
+  for response in client:pages(url, { max = 100, fail_status = true }) do
     pages = pages + 1
     for _, item in ipairs(assert(response:decode())) do
       items = items + 1

@@ -32,11 +32,14 @@ local function check_options(options)
   return own
 end
 
--- Notes where a page was found, and where it leads.
+-- Notes where a page was found, and where it leads. A value of an interceptor's own leads nowhere.
 local function note(self, response, sent)
+  self.sent, self.next_url = sent, false
+  if type(response) ~= "userdata" then return end
+  self.response = response
   local next_link = response.links.next
   self.seen[response.url] = true
-  self.sent, self.next_url = sent, next_link and next_link.url
+  self.next_url = next_link and next_link.url
 end
 
 -- The request for the page behind the last one | nil, reason
@@ -69,7 +72,6 @@ local function fetch(self, request)
   if asked then self.seen[asked.text] = true end
   local response, _, err = pipeline.run(call, request)
   if not response then error(err, 0) end
-  self.response = response
   note(self, response, call.sent or request)
   return response
 end

@@ -241,6 +241,42 @@ describe("client:pages", function()
     assert.same({ 200, 404 }, statuses)
   end)
 
+  it("raises a failing status by fail_status, with its page", function()
+    local p <close> = serve(page("a", "/2"), page("no more", nil, "503 Service Unavailable"))
+    local list, err = texts(p.url .. "/1", { fail_status = true })
+    assert.same({ "a" }, list)
+    assert.equal("status", err.code)
+    assert.equal(503, err.status)
+    assert.equal("no more", err.response:text())
+    err.response:dispose()
+  end)
+
+  it("tries a page again by retry, and goes on", function()
+    local p <close> = serve(page "", page("a", "/2"), page(""), page "b")
+    local count = 0
+    client:use { hop = function(request, forward)
+      count = count + 1
+      local response, message, err = forward(request)
+      if response and count % 2 == 1 then
+        response:dispose()
+        return nil, "lost", { code = "closed", retryable = true, message = "lost" }
+      end
+      return response, message, err
+    end }
+    assert.same({ "a", "b" }, (texts(p.url .. "/1", { retry = { tries = 1, delay = 0 } })))
+    assert.same({ "/1", "/1", "/2", "/2" }, targets(p))
+  end)
+
+  it("gives what interceptors answer with, and ends at a value of their own", function()
+    client:use(function(request)
+      if request.url:find "/2$" then return { body = "of their own" } end
+      return request:answer { status = 200, headers = { Link = "</2>; rel=next" }, body = "a" }
+    end)
+    local list = {}
+    for response in client:pages "http://127.0.0.1:1/1" do list[#list + 1] = response.body end
+    assert.same({ "a", "of their own" }, list)
+  end)
+
   it("blames misuse on the caller, before anything is sent", function()
     local function blamed(f, reason)
       local ok, raised = pcall(f)
