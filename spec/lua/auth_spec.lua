@@ -208,7 +208,8 @@ describe("the option auth", function()
       assert.is_nil(response)
       assert.same({ "invalid", ("GET %s/: auth: no token"):format(server.url) },
         { err.code, message })
-      answer = function() return sluice.get "http://127.0.0.1:1/" end
+      local other <close> = support.client()
+      answer = function() return other:get "http://127.0.0.1:1/" end
       response, message, err = client:get(server.url .. "/")
       assert.is_nil(response)
       assert.same({ "connect", "connect 127.0.0.1:1: connection refused" }, { err.code, message })
@@ -252,7 +253,10 @@ describe("the option auth", function()
       files.write(directory .. "/other", "machine 127.0.0.1 login other")
       for _, set in ipairs { { HOME = directory }, { HOME = "/", NETRC = directory .. "/other" },
         { HOME = directory .. "/nowhere" }, { HOME = "" }, {} } do
-        os.getenv = function(name) return set[name] end -- luacheck: ignore
+        os.getenv = function(name) -- luacheck: ignore
+          if name == "HOME" or name == "NETRC" then return set[name] end
+          return getenv(name)
+        end
         local client <close> = support.client { auth = { netrc = true } }
         client:get(server.url .. "/"):dispose()
       end
