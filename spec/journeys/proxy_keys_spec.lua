@@ -7,6 +7,7 @@ local nginx = require "spec.support.nginx"
 local server = require "spec.support.server"
 local sluice = require "sluice"
 local support = require "spec.support"
+local tls_settings = require "spec.support.tls_settings"
 
 describe("through a proxy nothing is shared when one differs:", function()
   local before, web, other, directory, pin
@@ -32,8 +33,6 @@ describe("through a proxy nothing is shared when one differs:", function()
     support.verify(sluice, before)
   end)
 
-  local function root() return server.read(certificates.file "root.pem") end
-
   local function with(more)
     local tls = { ca_file = certificates.file "root.pem" }
     for key, value in pairs(more or {}) do tls[key] = value end
@@ -58,34 +57,8 @@ describe("through a proxy nothing is shared when one differs:", function()
     return ("http://%s%s:%d"):format(userinfo or "", host or "localhost", web.port)
   end
 
-  local function accept() return true end
-
-  local settings = {
-    verify = function() return { verify = false } end,
-    ["verify, a function"] = function() return { verify = accept } end,
-    ca_file = function() return { ca_file = server.write(directory .. "/copy.pem", root()) } end,
-    ca = function() return { ca = root() } end,
-    crl_file = function() return { crl_file = certificates.file "crl.pem" } end,
-    ["cert_file and key_file"] = function()
-      return { cert_file = certificates.chain "client", key_file = certificates.key "client" }
-    end,
-    ["the client's own certificate"] = function()
-      return { cert_file = certificates.chain "other_client",
-        key_file = certificates.key "other_client" }
-    end,
-    key_password = function() return { key_password = "nothing is locked" } end,
-    pkcs12_file = function()
-      return { pkcs12_file = certificates.file "client.p12", key_password = "secret" }
-    end,
-    min_version = function() return { min_version = "1.2" } end,
-    max_version = function() return { max_version = "1.3" } end,
-    ciphers = function() return { ciphers = "TLS_AES_128_GCM_SHA256" } end,
-    alpn = function() return { alpn = { "http/1.1", "x" } } end,
-    pins = function() return { pins = { pin } } end,
-    own_records = function() return { own_records = false } end,
-    key_log = function() return { key_log = key_log() } end,
-    provider = function() return { provider = sluice.platform().tls_providers[1] } end,
-  }
+  local settings = tls_settings(function(name) return directory .. "/" .. name end,
+    function() return pin end)
 
   setup(function()
     local client <close> = support.client { tls = with() }

@@ -1,6 +1,7 @@
 #include "conn/opening.h"
 
 #include "base/debug.h"
+#include "base/packed.h"
 
 #include <stddef.h>
 #include <string.h>
@@ -275,23 +276,6 @@ static void connected(void *owner)
 
 /* ---- a life ---- */
 
-static size_t text_size(const char *text)
-{
-    return text != NULL ? strlen(text) + 1 : 0;
-}
-
-static const char *copy_text(char **room, const char *text)
-{
-    size_t size = text_size(text);
-    char *copy = *room;
-
-    if (text == NULL)
-        return NULL;
-    memcpy(copy, text, size);
-    *room += size;
-    return copy;
-}
-
 /* A layer with the host that it verifies, or none. */
 static struct sl_opening_tls
 complete_layer(const struct sl_opening_tls *tls,
@@ -309,8 +293,8 @@ complete_layer(const struct sl_opening_tls *tls,
 
 static void copy_layer(struct sl_opening_tls *layer, char **room)
 {
-    layer->host = copy_text(room, layer->host);
-    layer->identity = copy_text(room, layer->identity);
+    layer->host = sl_packed_copy(room, layer->host);
+    layer->identity = sl_packed_copy(room, layer->identity);
     if (layer->provider != NULL)
         layer->provider->context_retain(layer->context);
 }
@@ -327,9 +311,9 @@ static struct sl_opening *create(struct sl_loop *loop, struct sl_pool *pool,
     struct sl_opening_tls greeting =
         complete_layer(&options->greeting, options);
     struct sl_opening_tls tls = complete_layer(&options->tls, options);
-    size_t size = sizeof(struct sl_opening) + text_size(greeting.host) +
-                  text_size(greeting.identity) + text_size(tls.host) +
-                  text_size(tls.identity);
+    size_t size = sizeof(struct sl_opening) + sl_packed_size(greeting.host) +
+                  sl_packed_size(greeting.identity) + sl_packed_size(tls.host) +
+                  sl_packed_size(tls.identity);
     struct sl_opening *opening = sl_allocate_zeroed(loop->allocator, size);
     char *room;
 

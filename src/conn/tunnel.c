@@ -1,5 +1,7 @@
 #include "conn/tunnel.h"
 
+#include "base/packed.h"
+
 /* Credentials of a few kilobytes are in use. */
 #define OUTPUT_SIZE ((size_t)512)
 #define OUTPUT_MOST ((size_t)64 * 1024)
@@ -94,23 +96,6 @@ struct sl_refusal *sl_tunnel_take_refusal(struct sl_tunnel *tunnel)
 
 /* ---- a life ---- */
 
-static size_t text_size(const char *text)
-{
-    return text != NULL ? strlen(text) + 1 : 0;
-}
-
-static const char *copy_text(char **room, const char *text)
-{
-    size_t size = text_size(text);
-    char *copy = *room;
-
-    if (text == NULL)
-        return NULL;
-    memcpy(copy, text, size);
-    *room += size;
-    return copy;
-}
-
 enum sl_status sl_tunnel_create(const struct sl_tunnel_class *class,
                                 struct sl_allocator *allocator,
                                 struct sl_pool *pool,
@@ -118,9 +103,10 @@ enum sl_status sl_tunnel_create(const struct sl_tunnel_class *class,
                                 struct sl_tunnel **tunnel,
                                 struct sl_failure *failure)
 {
-    size_t size = class->size + text_size(target->host) +
-                  text_size(target->user) + text_size(target->password) +
-                  text_size(target->authorization);
+    size_t size = class->size + sl_packed_size(target->host) +
+                  sl_packed_size(target->user) +
+                  sl_packed_size(target->password) +
+                  sl_packed_size(target->authorization);
     struct sl_tunnel *created = sl_allocate_zeroed(allocator, size);
     enum sl_status status;
     char *room;
@@ -132,11 +118,12 @@ enum sl_status sl_tunnel_create(const struct sl_tunnel_class *class,
     created->allocator = allocator;
     created->pool = pool;
     created->size = size;
-    created->target.host = copy_text(&room, target->host);
+    created->target.host = sl_packed_copy(&room, target->host);
     created->target.port = target->port;
-    created->target.user = copy_text(&room, target->user);
-    created->target.password = copy_text(&room, target->password);
-    created->target.authorization = copy_text(&room, target->authorization);
+    created->target.user = sl_packed_copy(&room, target->user);
+    created->target.password = sl_packed_copy(&room, target->password);
+    created->target.authorization =
+        sl_packed_copy(&room, target->authorization);
     sl_buffer_init(&created->input, pool, SIZE_MAX);
     sl_writer_init(&created->output, pool, OUTPUT_SIZE, OUTPUT_MOST);
     status = class->begin(created, failure);

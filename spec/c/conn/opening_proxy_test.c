@@ -270,36 +270,11 @@ TEST("does not begin if the proxy cannot take the request")
 
 TEST("leaves nothing behind whenever its tunnel is destroyed")
 {
-    for (int steps = 0; steps < 5; steps++) {
-        struct wait wait;
-        int peer = -1;
+    const struct sl_view sayings[] = {sl_view(ANSWER.data, 9),
+                                      sl_view(ANSWER.data + 9, ANSWER.size - 9),
+                                      SL_VIEW("W\0\0")};
 
-        test_note("after %d steps", steps);
-        setup();
-        REQUIRE(begin_through(&wait, &sl_tunnel_http, true, NULL) == SL_OK);
-        if (steps > 0) {
-            step_until_held(1);
-            peer = script_accept();
-            world_settle(&world);
-        }
-        if (steps > 1) {
-            say(peer, sl_view(ANSWER.data, 9));
-            world_settle(&world);
-        }
-        if (steps > 2) {
-            say(peer, sl_view(ANSWER.data + 9, ANSWER.size - 9));
-            world_settle(&world);
-        }
-        if (steps > 3) {
-            welcome(peer);
-            world_until(&world, &wait.is_done);
-        }
-        finish(&wait);
-        CHECK_INT(wait.is_done, steps > 3);
-        if (peer >= 0)
-            close(peer);
-        teardown();
-    }
+    destroy_after_each(&sl_tunnel_http, sayings, 3);
 }
 
 /* ---- a proxy that speaks TLS itself ---- */
@@ -453,103 +428,31 @@ TEST("a greeting that fails is a failure of the proxy's stage")
     greets = false;
 }
 
+/* The answer to CONNECT in a frame of the proxy's TLS. */
+#define ANSWER_IN_TLS                                             \
+    "D\0\x13\x12\x0e\x0e\x0a\x75\x6b\x74\x6b\x7a\x68\x6a\x6a\x7a" \
+    "\x15\x11\x57\x50\x57\x50"
+
 TEST("leaves nothing behind whenever its greeting is destroyed")
 {
+    const struct sl_view sayings[] = {SL_VIEW("W\0\0"), SL_VIEW(ANSWER_IN_TLS),
+                                      SL_VIEW("D\0\1\x0d"),
+                                      SL_VIEW("D\0\2\x5a\x5a")};
+
     greets = true;
-    for (int steps = 0; steps < 6; steps++) {
-        struct wait wait;
-        int peer = -1;
-
-        test_note("after %d steps", steps);
-        setup();
-        REQUIRE(begin_through(&wait, &sl_tunnel_http, true, NULL) == SL_OK);
-        if (steps > 0) {
-            step_until_held(1);
-            peer = script_accept();
-            world_settle(&world);
-        }
-        if (steps > 1) {
-            welcome(peer);
-            world_settle(&world);
-        }
-        if (steps > 2) {
-            say_in_tls(peer, ANSWER);
-            world_settle(&world);
-        }
-        if (steps > 3)
-            say_in_tls(peer, SL_VIEW("W"));
-        if (steps > 4) {
-            say_in_tls(peer, SL_VIEW("\0\0"));
-            world_until(&world, &wait.is_done);
-        }
-        finish(&wait);
-        CHECK_INT(wait.is_done, steps > 4);
-        if (peer >= 0)
-            close(peer);
-        teardown();
-    }
+    destroy_after_each(&sl_tunnel_http, sayings, 4);
     greets = false;
-}
-
-/* ---- failed allocations ---- */
-
-/* The peer of a whole life says all it has to say once it is connected; what
- * belongs to the inner TLS waits for its turn. */
-static void take_part(const struct wait *wait, int *peer, bool *is_welcome)
-{
-    if (*peer < 0 && script_held() > 0) {
-        *peer = script_accept();
-        if (greets)
-            send(*peer,
-                 "W\0\0D\0\x13\x12\x0e\x0e\x0a\x75\x6b\x74\x6b\x7a\x68"
-                 "\x6a\x6a\x7a\x15\x11\x57\x50\x57\x50",
-                 3 + 3 + 19, MSG_NOSIGNAL);
-        else
-            send(*peer, ANSWER.data, ANSWER.size, MSG_NOSIGNAL);
-    }
-    if (!*is_welcome && !wait->is_done &&
-        sl_opening_stage(wait->opening) == SL_STAGE_TLS) {
-        *is_welcome = true;
-        if (greets)
-            send(*peer, "D\0\3\x0d\x5a\x5a", 6, MSG_NOSIGNAL);
-        else
-            send(*peer, "W\0\0", 3, MSG_NOSIGNAL);
-    }
-}
-
-static void whole_life(struct sl_allocator *allocator, void *argument)
-{
-    bool is_welcome = false;
-    struct wait wait;
-    enum sl_status status;
-    int peer = -1;
-
-    (void)argument;
-    world.resolver = NULL;
-    status = open_world(allocator);
-    if (context == NULL && world.resolver == NULL)
-        return; /* the world could not be opened */
-    if (status == SL_OK)
-        status = begin_through(&wait, &sl_tunnel_http, true, NULL);
-    if (status == SL_OK) {
-        while (!wait.is_done) {
-            CHECK_INT(sl_loop_step(&world.loop, SL_MILLISECOND), SL_OK);
-            take_part(&wait, &peer, &is_welcome);
-        }
-        status = wait.status;
-        finish(&wait);
-    }
-    CHECK(status == SL_OK || test_allocator_has_failed(allocator));
-    if (peer >= 0)
-        close(peer);
-    close_world();
 }
 
 TEST("releases everything whichever allocation fails")
 {
-    test_each_failure(whole_life, NULL);
+    struct life life = {&sl_tunnel_http, ANSWER, SL_VIEW("W\0\0")};
+
+    test_each_failure(whole_life, &life);
     greets = true;
-    test_each_failure(whole_life, NULL);
+    life.first = SL_VIEW("W\0\0" ANSWER_IN_TLS);
+    life.last = SL_VIEW("D\0\3\x0d\x5a\x5a");
+    test_each_failure(whole_life, &life);
     greets = false;
 }
 

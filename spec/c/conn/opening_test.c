@@ -119,29 +119,9 @@ TEST("gives each stage its own deadline")
 
 TEST("leaves nothing behind whenever it is destroyed")
 {
-    for (int steps = 0; steps < 4; steps++) {
-        struct wait wait;
-        int peer = -1;
+    struct sl_view welcoming = SL_VIEW("W\0\0");
 
-        test_note("after %d steps", steps);
-        setup();
-        REQUIRE(begin(&wait, true, NULL) == SL_OK);
-        if (steps > 0)
-            step_until_held(1);
-        if (steps > 1) {
-            peer = script_accept();
-            world_settle(&world);
-        }
-        if (steps > 2) {
-            welcome(peer);
-            world_until(&world, &wait.is_done);
-        }
-        finish(&wait);
-        CHECK_INT(wait.is_done, steps > 2);
-        if (peer >= 0)
-            close(peer);
-        teardown();
-    }
+    destroy_after_each(NULL, &welcoming, 1);
 }
 
 static bool destroy_it(void *owner, const struct sl_tls_certificate *peer,
@@ -179,49 +159,11 @@ TEST("may be destroyed from inside its own handshake")
     teardown();
 }
 
-/* What the peer of a whole life says, when it is its turn. */
-static void take_part(const struct wait *wait, int *peer, bool *is_welcome)
-{
-    if (*peer < 0 && script_held() > 0)
-        *peer = script_accept();
-    if (!*is_welcome && !wait->is_done &&
-        sl_opening_stage(wait->opening) == SL_STAGE_TLS) {
-        *is_welcome = true;
-        send(*peer, "W\0\0", 3, MSG_NOSIGNAL);
-    }
-}
-
-static void whole_life(struct sl_allocator *allocator, void *argument)
-{
-    bool is_welcome = false;
-    struct wait wait;
-    enum sl_status status;
-    int peer = -1;
-
-    (void)argument;
-    world.resolver = NULL;
-    status = open_world(allocator);
-    if (context == NULL && world.resolver == NULL)
-        return; /* the world could not be opened */
-    if (status == SL_OK)
-        status = begin(&wait, true, NULL);
-    if (status == SL_OK) {
-        while (!wait.is_done) {
-            CHECK_INT(sl_loop_step(&world.loop, SL_MILLISECOND), SL_OK);
-            take_part(&wait, &peer, &is_welcome);
-        }
-        status = wait.status;
-        finish(&wait);
-    }
-    CHECK(status == SL_OK || test_allocator_has_failed(allocator));
-    if (peer >= 0)
-        close(peer);
-    close_world();
-}
-
 TEST("releases everything whichever allocation fails")
 {
-    test_each_failure(whole_life, NULL);
+    struct life life = {NULL, SL_VIEW(""), SL_VIEW("W\0\0")};
+
+    test_each_failure(whole_life, &life);
 }
 
 int main(void)

@@ -129,4 +129,91 @@ static inline void welcome(int peer)
     REQUIRE(send(peer, "W\0\0", 3, MSG_NOSIGNAL) == 3);
 }
 
+/* Destroys an opening before and after it connects, and after each thing that its
+ * peer says, bytes as they go over the wire; the last one opens it. */
+static inline void destroy_after_each(const struct sl_tunnel_class *tunnel,
+                                      const struct sl_view *sayings,
+                                      size_t count)
+{
+    for (size_t steps = 0; steps <= count + 2; steps++) {
+        struct wait wait;
+        int peer = -1;
+
+        test_note("after %zu steps", steps);
+        setup();
+        REQUIRE(begin_through(&wait, tunnel, true, NULL) == SL_OK);
+        if (steps > 0)
+            step_until_held(1);
+        if (steps > 1)
+            peer = script_accept();
+        for (size_t i = 0; i + 2 < steps; i++) {
+            world_settle(&world);
+            REQUIRE(send(peer, sayings[i].data, sayings[i].size,
+                         MSG_NOSIGNAL) == (ssize_t)sayings[i].size);
+        }
+        if (steps == count + 2)
+            world_until(&world, &wait.is_done);
+        else if (steps > 1)
+            world_settle(&world);
+        finish(&wait);
+        CHECK_INT(wait.is_done, steps == count + 2);
+        if (peer >= 0)
+            close(peer);
+        teardown();
+    }
+    test_note(" ");
+}
+
+/* ---- failed allocations ---- */
+
+/* What the peer of an opening says at once, and when its turn for TLS has come. */
+struct life {
+    const struct sl_tunnel_class *tunnel;
+    struct sl_view first;
+    struct sl_view last;
+};
+
+static inline void take_part(const struct life *life, const struct wait *wait,
+                             int *peer, bool *is_welcome)
+{
+    if (*peer < 0 && script_held() > 0) {
+        *peer = script_accept();
+        send(*peer, life->first.data, life->first.size, MSG_NOSIGNAL);
+    }
+    if (!*is_welcome && !wait->is_done &&
+        sl_opening_stage(wait->opening) == SL_STAGE_TLS) {
+        *is_welcome = true;
+        send(*peer, life->last.data, life->last.size, MSG_NOSIGNAL);
+    }
+}
+
+/* For test_each_failure, with a life. */
+static inline void whole_life(struct sl_allocator *allocator, void *argument)
+{
+    const struct life *life = argument;
+    bool is_welcome = false;
+    struct wait wait;
+    enum sl_status status;
+    int peer = -1;
+
+    world.resolver = NULL;
+    status = open_world(allocator);
+    if (context == NULL && world.resolver == NULL)
+        return; /* the world could not be opened */
+    if (status == SL_OK)
+        status = begin_through(&wait, life->tunnel, true, NULL);
+    if (status == SL_OK) {
+        while (!wait.is_done) {
+            CHECK_INT(sl_loop_step(&world.loop, SL_MILLISECOND), SL_OK);
+            take_part(life, &wait, &peer, &is_welcome);
+        }
+        status = wait.status;
+        finish(&wait);
+    }
+    CHECK(status == SL_OK || test_allocator_has_failed(allocator));
+    if (peer >= 0)
+        close(peer);
+    close_world();
+}
+
 #endif
