@@ -148,6 +148,19 @@ local programs = {
     end
   ]],
 
+  ["a proxy by TLS, and its refusal"] = [[
+    local client <close> = sluice.client { transport = transport, timeout = 60,
+      proxy = function() return { url = tls_url, tls = { ca_file = root } } end }
+    local response <close>, message = client:get "http://www.test/json"
+    assert(response, message)
+    assert(response:json().list[3] == 3)
+    local refused, why, err = client:get "https://www.test/"
+    if refused ~= nil or err.code ~= "proxy" and err.code ~= "memory" then error(why) end
+    if err.code == "proxy" then
+      assert(err.response.status == 400 and err.response.headers["Content-Type"] == "text/html")
+    end
+  ]],
+
   ["tasks"] = [[
     local client <close> = sluice.client { transport = transport, timeout = 60,
       pool = { per_origin = 2 } }
