@@ -338,6 +338,9 @@ function Client:__tostring()
   local tls = self.settings.tls
   local state = self.connections and self.mode or "closed"
   if tls and tls.verify == false then state = state .. ", certificates not verified" end
+  if proxy.is_unverified(self.settings.proxy) then
+    state = state .. ", certificate of the proxy not verified"
+  end
   return ("sluice.client (%s)"):format(state)
 end
 

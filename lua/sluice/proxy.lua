@@ -204,6 +204,11 @@ function proxy.choose(choices, url)
   return made
 end
 
+--- Whether a checked option turns off the verification of its proxy.
+function proxy.is_unverified(option)
+  return type(option) == "table" and option.tls ~= nil and option.tls.verify == false
+end
+
 --- Whether a request for that URL goes to the proxy itself, in absolute form (RFC 9112 3.2.2).
 function proxy.is_asked(made, url) return made.kind == "http" and url.scheme == "http" end
 

@@ -108,6 +108,18 @@ describe("the option proxy", function()
     assert.equal(11, count)
   end)
 
+  it("shows in the client if the proxy is not verified", function()
+    for option, expected in pairs {
+      [{ url = "https://h", tls = { verify = false } }] = true,
+      [{ url = "https://h", tls = { verify = true } }] = false, [{ url = "https://h" }] = false,
+      ["https://h"] = false, ["env"] = false,
+    } do
+      local client <close> = sluice.client { proxy = option }
+      assert.equal(expected,
+        tostring(client):find("certificate of the proxy not verified", 1, true) ~= nil)
+    end
+  end)
+
   it("of a provider that is not in the build fails the client", function()
     local client, message, err = sluice.client {
       proxy = { url = "https://h", tls = { provider = "none" } },
