@@ -454,7 +454,8 @@ describe("through a proxy", function()
       local _, message, err = get(client, "https://www.test/")
       assert.equal("timeout", err.code)
       assert.equal("proxy", err.stage)
-      assert.equal(("proxy 127.0.0.1:%d: tunnel not open within 0.05 s"):format(p.port), message)
+      assert.equal(("proxy 127.0.0.1:%d: tunnel not open within 0.05 s (timeout.proxy)")
+        :format(p.port), message)
     end
   end)
 

@@ -226,18 +226,17 @@ static void time_came(struct sl_timer *timer)
         (struct sl_opening *)(void *)((char *)timer -
                                       offsetof(struct sl_opening, timer));
 
-    if (opening->phase == TUNNELING) {
-        if (!sl_tunnel_give_up(opening->tunnel, &opening->failure))
-            sl_fail(&opening->failure, SL_TIMEOUT, SL_STAGE_PROXY,
-                    "tunnel not open within %g s",
-                    (double)opening->deadlines.proxy / 1e9);
-    } else {
-        sl_fail(&opening->failure, SL_TIMEOUT, stage_of(opening),
-                "handshake not complete within %g s",
-                (double)(opening->phase == GREETING ? opening->deadlines.proxy
-                                                    : opening->deadlines.tls) /
-                    1e9);
-    }
+    bool is_tls = opening->phase == SECURING;
+    int64_t limit = is_tls ? opening->deadlines.tls : opening->deadlines.proxy;
+
+    if (opening->phase != TUNNELING ||
+        !sl_tunnel_give_up(opening->tunnel, &opening->failure))
+        sl_fail(&opening->failure, SL_TIMEOUT,
+                is_tls ? SL_STAGE_TLS : SL_STAGE_PROXY,
+                "%s within %g s (timeout.%s)",
+                opening->phase == TUNNELING ? "tunnel not open"
+                                            : "handshake not complete",
+                (double)limit / 1e9, is_tls ? "tls" : "proxy");
     end(opening, FAILED);
 }
 
@@ -360,8 +359,7 @@ enum sl_status sl_opening_begin(struct sl_loop *loop, struct sl_pool *pool,
     status = sl_connect_begin(loop, resolver, &connect, connected, created,
                               &created->connector);
     if (status != SL_OK) {
-        sl_fail(failure, status, SL_STAGE_CONNECT, "%s",
-                sl_connect_refusal(&connect, status));
+        sl_connect_refuse(&connect, status, failure);
         sl_opening_destroy(created);
         return status;
     }

@@ -85,7 +85,8 @@ static enum sl_status begin(struct sl_tunnel *tunnel,
         return sl_fail(failure, SL_MEMORY, SL_STAGE_PROXY, "out of memory");
     if (length >= AUTHORITY_SIZE)
         return sl_fail(failure, SL_INVALID, SL_STAGE_PROXY,
-                       "the host name is too long for CONNECT");
+                       "host and port exceed %d bytes (fixed)",
+                       AUTHORITY_SIZE - 1);
     status = sl_request_write_line(&tunnel->output, SL_VIEW("CONNECT"),
                                    authority, authority, &error);
     if (status == SL_OK)
@@ -95,7 +96,7 @@ static enum sl_status begin(struct sl_tunnel *tunnel,
     if (status == SL_LIMIT)
         return sl_fail(failure, status, SL_STAGE_PROXY,
                        "the credentials do not fit into a head of "
-                       "%zu bytes",
+                       "%zu bytes (fixed)",
                        tunnel->output.max_size);
     return status == SL_OK
                ? status

@@ -538,14 +538,22 @@ enum sl_status sl_connect_begin(struct sl_loop *loop,
     return SL_OK;
 }
 
-const char *sl_connect_refusal(const struct sl_connect_options *options,
-                               enum sl_status status)
+void sl_connect_refuse(const struct sl_connect_options *options,
+                       enum sl_status status, struct sl_failure *failure)
 {
+    const char *path = options->unix_path;
+
     if (status == SL_MEMORY)
-        return "out of memory";
-    if (options->unix_path != NULL)
-        return "unix socket: its path is empty or too long";
-    return "not possible";
+        sl_fail(failure, status, SL_STAGE_CONNECT, "out of memory");
+    else if (path == NULL)
+        sl_fail(failure, status, SL_STAGE_CONNECT, "not possible");
+    else if (*path == '\0')
+        sl_fail(failure, status, SL_STAGE_CONNECT,
+                "unix socket: its path is empty");
+    else
+        sl_fail(failure, status, SL_STAGE_CONNECT,
+                "unix socket: its path exceeds %zu bytes (fixed)",
+                sizeof((struct sockaddr_un *)NULL)->sun_path - 1);
 }
 
 enum sl_status sl_connect_result(struct sl_connector *connector,

@@ -41,9 +41,9 @@ enum sl_status sl_connect_begin(struct sl_loop *loop,
                                 const struct sl_connect_options *options,
                                 void (*done)(void *owner), void *owner,
                                 struct sl_connector **connector);
-/* The reason why it did not begin, in words behind "connect". */
-const char *sl_connect_refusal(const struct sl_connect_options *options,
-                               enum sl_status status);
+/* Fills `failure` for the status with which it did not begin. */
+void sl_connect_refuse(const struct sl_connect_options *options,
+                       enum sl_status status, struct sl_failure *failure);
 
 /* After `done`: SL_OK moves the transport out; else `failure` (codes resolve,
  * connect, timeout, memory; the reason names address and errno text). */

@@ -180,9 +180,10 @@ TEST("a proxy's refusal, end and silence are failures of its stage")
                    "connection closed before the whole answer");
     expect_refusal(SL_VIEW("HTTP/1.1 200 O"), SL_CLOSED,
                    "connection closed before the whole answer");
-    expect_refusal(SL_VIEW(""), SL_TIMEOUT, "tunnel not open within 0.02 s");
+    expect_refusal(SL_VIEW(""), SL_TIMEOUT,
+                   "tunnel not open within 0.02 s (timeout.proxy)");
     expect_refusal(SL_VIEW("HTTP/1.1 102 Wait\r\n\r\nHTTP"), SL_TIMEOUT,
-                   "tunnel not open within 0.02 s");
+                   "tunnel not open within 0.02 s (timeout.proxy)");
 }
 
 /* A refusal whose body stops in the middle, and how long that is waited for. */
@@ -421,10 +422,11 @@ TEST("a greeting that fails is a failure of the proxy's stage")
     expect_failed_greeting(SL_VIEW("X\0\3\x34\x35\x2e"), SL_TLS, "not");
     expect_failed_greeting(SL_VIEW(""), SL_CLOSED,
                            "connection closed during the handshake");
-    expect_failed_greeting(SL_VIEW(""), SL_TIMEOUT,
-                           "handshake not complete within 0.02 s");
+    expect_failed_greeting(
+        SL_VIEW(""), SL_TIMEOUT,
+        "handshake not complete within 0.02 s (timeout.proxy)");
     expect_failed_greeting(SL_VIEW("W\0\0"), SL_TIMEOUT,
-                           "tunnel not open within 0.02 s");
+                           "tunnel not open within 0.02 s (timeout.proxy)");
     greets = false;
 }
 

@@ -111,7 +111,8 @@ TEST("gives each stage its own deadline")
     world_until(&world, &wait.is_done);
     CHECK_INT(wait.status, SL_TIMEOUT);
     CHECK_INT(wait.failure.stage, SL_STAGE_TLS);
-    CHECK_STR(wait.failure.reason, "handshake not complete within 0.02 s");
+    CHECK_STR(wait.failure.reason,
+              "handshake not complete within 0.02 s (timeout.tls)");
     finish(&wait);
     close(peer);
     teardown();
