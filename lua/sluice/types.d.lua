@@ -1060,7 +1060,8 @@ function sluice.map(list, f, options) end
 ---@param tasks (sluice.task | sluice.completion)[]
 ---@return any ...
 function sluice.race(tasks) end
---- As coroutine.wrap, but f may wait between its values: the caller then waits, too. Yields.
+--- As coroutine.wrap, but f may wait between its values: the caller then waits, too, and no
+--- other may call it meanwhile. Yields.
 ---@param f function
 ---@return fun(...): any ...
 function sluice.wrap(f) end

@@ -265,6 +265,25 @@ describe("sluice.wrap", function()
     end)
   end
 
+  it("refuses a caller while it runs, or waits for another", function()
+    local itself, other
+    itself = sluice.wrap(function() return pcall(itself, 1) end)
+    assert.same({ false, "cannot resume non-suspended coroutine" }, { itself() })
+    other = sluice.wrap(function() return pcall(itself, 1) end)
+    itself = sluice.wrap(function() return other() end)
+    assert.same({ false, "cannot resume non-suspended coroutine" }, { itself() })
+    assert.same({ false, "cannot resume dead coroutine" }, { pcall(itself) })
+    local slow = sluice.wrap(function()
+      sluice.sleep(0.01)
+      return "done"
+    end)
+    local first, second = sluice.spawn(slow), sluice.spawn(pcall, slow)
+    sluice.loop():run()
+    assert.equal("done", first:await())
+    assert.same({ false, "the generator waits for another caller" }, { second:await() })
+    assert.same({ false, "cannot resume dead coroutine" }, { pcall(slow) })
+  end)
+
   it("is cancelled, resumed early and closed with its caller", function()
     local task = sluice.spawn(function()
       return sluice.wrap(function() return sluice.sleep(60) end)()

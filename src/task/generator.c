@@ -2,7 +2,8 @@
 
 static const char guard_type[] = "sluice.generator";
 
-/* In the caller's frame while the coroutine waits: closes it with that frame. */
+/* In the caller's frame while the coroutine waits: closes it with that frame. No
+ * other caller may resume it meanwhile. */
 struct guard {
     bool is_waiting;
 };
@@ -57,7 +58,8 @@ static int resume(lua_State *L, int count)
 
     if (status != LUA_OK && status != LUA_YIELD) {
         lua_xmove(coroutine, L, 1);
-        slb_close_thread(coroutine, L);
+        if (lua_status(coroutine) == status)
+            slb_close_thread(coroutine, L);
         return lua_error(L);
     }
     slb_push_waiting(L);
@@ -76,14 +78,30 @@ static int resume(lua_State *L, int count)
     return count;
 }
 
+/* Why a coroutine cannot be resumed by a caller; NULL: it can. */
+static const char *refusal_of(lua_State *coroutine, const struct guard *guard)
+{
+    lua_Debug call;
+
+    if (guard->is_waiting)
+        return "the generator waits for another caller";
+    if (lua_status(coroutine) != LUA_OK)
+        return NULL;
+    if (lua_getstack(coroutine, 0, &call) != 0)
+        return "cannot resume non-suspended coroutine";
+    return lua_gettop(coroutine) == 0 ? "cannot resume dead coroutine" : NULL;
+}
+
 /* A generator: resumes its coroutine with the arguments. */
 static int generate(lua_State *L)
 {
     lua_State *coroutine = lua_tothread(L, lua_upvalueindex(COROUTINE));
     int count = lua_gettop(L);
+    const char *refusal =
+        refusal_of(coroutine, lua_touserdata(L, lua_upvalueindex(GUARD)));
 
-    if (lua_status(coroutine) == LUA_OK && lua_gettop(coroutine) == 0)
-        return luaL_error(L, "cannot resume dead coroutine");
+    if (refusal != NULL)
+        return luaL_error(L, "%s", refusal);
     if (!lua_checkstack(coroutine, count))
         return luaL_error(L, "too many arguments");
     lua_xmove(L, coroutine, count);
