@@ -55,6 +55,7 @@ of_response("all", function(response)
     assert(value == (("%05d"):format(i)):rep(20), value)
   end
 end)
+of_response("watch", function(response) for _ = 1, 100 do response:watch() end end)
 of_response("get", function(response) return response.headers:get "X-A" end)
 
 of_response("lines", function(response)
@@ -170,7 +171,7 @@ describe("a finaliser that disposes", function()
 
   for _, what in ipairs { "response text", "response sequence", "response detach",
     "response timings", "response read", "response chunks", "response headers", "response all",
-    "response get", "response lines", "response reader", "response whole reader",
+    "response watch", "response get", "response lines", "response reader", "response whole reader",
     "sequence tostring", "sequence sub", "sequence segments", "sequence reader",
     "lease tostring", "buffer detach", "writer write", "parser next", "transport receive" } do
     it(what .. " does no harm", function()

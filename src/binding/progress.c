@@ -90,6 +90,7 @@ static int response_watch(lua_State *L)
     struct slb_response *response = slb_check_response(L, 1);
     struct progress *progress = slb_new(L, PROGRESS, sizeof *progress, 0);
 
+    slb_check_response(L, 1); /* a finaliser may have disposed it */
     progress->runtime = response->runtime;
     slb_runtime_retain(progress->runtime);
     progress->exchange = response->exchange;
