@@ -90,7 +90,7 @@ describe("a leased request body", function()
   } do
     it("is disposed once after " .. name, function()
       local url, code = listen()
-      post(url .. "/", code)
+      post(url .. "/", code, { timeout = { resolve = 60 } })
     end)
   end
 

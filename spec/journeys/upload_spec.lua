@@ -7,20 +7,10 @@ local sluice = require "sluice"
 local support = require "spec.support"
 
 local peer, system, pattern = support.peer, support.system, support.pattern
+local pieces_of, body_of = support.pieces_of, support.body_of
 
 local DONE = "HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\ndone"
 local request_head = { "expect_until", "\r\n\r\n" }
-
---- A function that gives the pieces, then nil.
-local function pieces_of(...)
-  local pieces, index = { ... }, 0
-  return function()
-    index = index + 1
-    return pieces[index]
-  end
-end
-
-local function body_of(request) return request:match("\r\n\r\n(.*)$") end
 
 local function field_of(request, name) return request:match("\r\n" .. name .. ": ([^\r]*)\r\n") end
 

@@ -142,6 +142,18 @@ end
 
 -- ---- the three ways of calling ----
 
+--- A function that gives the pieces, then nil.
+function support.pieces_of(...)
+  local pieces, index = { ... }, 0
+  return function()
+    index = index + 1
+    return pieces[index]
+  end
+end
+
+--- The bytes behind the head of a request.
+function support.body_of(request) return request:match("\r\n\r\n(.*)$") end
+
 local function plain_script(_, f, ...)
   return f(...)
 end
