@@ -50,7 +50,8 @@ enum sl_status sl_tls_engine_note_quiet(struct sl_tls_engine_state *state,
     if (++state->quiet_messages <= SL_TLS_MOST_QUIET)
         return SL_OK;
     return sl_fail(failure, SL_TLS, SL_STAGE_TLS,
-                   "more than %d messages without content", SL_TLS_MOST_QUIET);
+                   "more than %d messages without content (fixed)",
+                   SL_TLS_MOST_QUIET);
 }
 
 bool sl_tls_engine_begin_close(struct sl_tls_engine_state *state)

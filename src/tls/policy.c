@@ -46,8 +46,8 @@ enum sl_status sl_tls_policy_init(struct sl_tls_policy *policy,
     policy->resumes = options->resumes;
     policy->verify = options->verify;
     if (options->pin_count > SL_TLS_PINS)
-        return sl_fail(failure, SL_INVALID, SL_STAGE_TLS, "more than %d pins",
-                       SL_TLS_PINS);
+        return sl_fail(failure, SL_INVALID, SL_STAGE_TLS,
+                       "more than %d pins (fixed)", SL_TLS_PINS);
     policy->pin_count = options->pin_count;
     memcpy(policy->pins, options->pins, sizeof policy->pins);
     return set_protocols(policy, options->alpn, failure);

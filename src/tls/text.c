@@ -126,8 +126,23 @@ static void find_texts(struct sl_tls_texts *texts)
     texts->view.spki_sha256 = next_text(&at);
 }
 
+/* The text of a digest, and its end. */
+static void put_digest(struct sl_tls_text *text, const unsigned char *digest,
+                       size_t size)
+{
+    sl_tls_text_put_hex(text, sl_view((const char *)digest, size));
+    sl_tls_text_end(text);
+}
+
+static void put_digests(struct sl_tls_text *text,
+                        const struct sl_tls_digests *digests)
+{
+    put_digest(text, digests->certificate, sizeof digests->certificate);
+    put_digest(text, digests->key, sizeof digests->key);
+}
+
 enum sl_status sl_tls_texts_create(struct sl_allocator *allocator,
-                                   const unsigned char digest[32],
+                                   const struct sl_tls_digests *digests,
                                    bool (*write)(struct sl_tls_text *text,
                                                  void *argument),
                                    void *argument, struct sl_tls_texts **texts)
@@ -138,15 +153,18 @@ enum sl_status sl_tls_texts_create(struct sl_allocator *allocator,
 
     if (!write(&measure, argument))
         return SL_MEMORY;
+    put_digests(&measure, digests);
     made = sl_allocate_zeroed(allocator, sizeof *made + measure.size);
     if (made == NULL)
         return SL_MEMORY;
     made->allocator = allocator;
     made->refs = 1;
     made->size = sizeof *made + measure.size;
-    memcpy(made->digest, digest, sizeof made->digest);
+    memcpy(made->digest, digests->certificate, sizeof made->digest);
     text = (struct sl_tls_text){made->bytes, measure.size, 0};
-    if (!write(&text, argument) || text.size != measure.size) {
+    if (write(&text, argument))
+        put_digests(&text, digests);
+    if (text.size != measure.size) {
         sl_tls_texts_release(made);
         return SL_MEMORY;
     }

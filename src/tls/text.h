@@ -51,12 +51,18 @@ struct sl_tls_texts {
     char bytes[];
 };
 
-/* Creates the texts with one reference. `write` puts seven texts, in the order
- * of struct sl_tls_certificate, each with its end; it is called twice and must
- * write the same. SL_MEMORY, also when `write` answers false or writes
- * otherwise. */
+/* SHA-256 of a certificate and of its public key (SubjectPublicKeyInfo). */
+struct sl_tls_digests {
+    unsigned char certificate[32];
+    unsigned char key[SL_TLS_PIN_SIZE];
+};
+
+/* Creates the texts with one reference, those of the digests among them. `write`
+ * puts the other five, in the order of struct sl_tls_certificate, each with its
+ * end; it is called twice and must write the same. SL_MEMORY, also when `write`
+ * answers false or writes otherwise. */
 enum sl_status sl_tls_texts_create(struct sl_allocator *allocator,
-                                   const unsigned char digest[32],
+                                   const struct sl_tls_digests *digests,
                                    bool (*write)(struct sl_tls_text *text,
                                                  void *argument),
                                    void *argument, struct sl_tls_texts **texts);

@@ -106,16 +106,9 @@ bool sl_gnutls_certificate_is_for(gnutls_x509_crt_t certificate,
 
 /* ---- whole texts ---- */
 
-struct shown {
-    gnutls_x509_crt_t certificate;
-    unsigned char digest[32];
-    unsigned char pin[SL_TLS_PIN_SIZE];
-};
-
 static bool write_texts(struct sl_tls_text *text, void *argument)
 {
-    const struct shown *shown = argument;
-    gnutls_x509_crt_t certificate = shown->certificate;
+    gnutls_x509_crt_t certificate = argument;
 
     put_distinguished(text, certificate, false);
     sl_tls_text_end(text);
@@ -127,12 +120,6 @@ static bool write_texts(struct sl_tls_text *text, void *argument)
     sl_tls_text_end(text);
     put_time(text, gnutls_x509_crt_get_expiration_time(certificate));
     sl_tls_text_end(text);
-    sl_tls_text_put_hex(
-        text, sl_view((const char *)shown->digest, sizeof shown->digest));
-    sl_tls_text_end(text);
-    sl_tls_text_put_hex(text,
-                        sl_view((const char *)shown->pin, sizeof shown->pin));
-    sl_tls_text_end(text);
     return true;
 }
 
@@ -140,14 +127,14 @@ enum sl_status sl_gnutls_certificate_texts(struct sl_allocator *allocator,
                                            gnutls_x509_crt_t certificate,
                                            struct sl_tls_texts **texts)
 {
-    struct shown shown = {.certificate = certificate};
-    size_t size = sizeof shown.digest;
+    struct sl_tls_digests digests;
+    size_t size = sizeof digests.certificate;
 
     if (gnutls_x509_crt_get_fingerprint(certificate, GNUTLS_DIG_SHA256,
-                                        shown.digest, &size) < 0 ||
-        !sl_gnutls_certificate_pin(certificate, shown.pin))
+                                        digests.certificate, &size) < 0 ||
+        !sl_gnutls_certificate_pin(certificate, digests.key))
         return SL_MEMORY;
-    return sl_tls_texts_create(allocator, shown.digest, write_texts, &shown,
+    return sl_tls_texts_create(allocator, &digests, write_texts, certificate,
                                texts);
 }
 

@@ -66,7 +66,8 @@ static enum sl_status set_alpn(struct sl_tls_context *context,
 
         if (context->protocol_count == SL_GNUTLS_PROTOCOLS)
             return sl_fail(failure, SL_INVALID, SL_STAGE_TLS,
-                           "alpn: more than %d protocols", SL_GNUTLS_PROTOCOLS);
+                           "alpn: more than %d protocols (fixed)",
+                           SL_GNUTLS_PROTOCOLS);
         to = &context->protocols[context->protocol_count++];
         to->data = (unsigned char *)name;
         to->size = (unsigned)size;
@@ -113,7 +114,8 @@ static enum sl_status add_text(struct sl_tls_context *context,
     int count;
 
     if (text.size > INT_MAX)
-        return sl_fail(failure, SL_INVALID, SL_STAGE_TLS, "ca: too large");
+        return sl_fail(failure, SL_INVALID, SL_STAGE_TLS,
+                       "ca: exceeds %d bytes (fixed)", INT_MAX);
     count = gnutls_certificate_set_x509_trust_mem(context->credentials, &datum,
                                                   GNUTLS_X509_FMT_PEM);
     return count <= 0 ? fail(failure, "ca", "", count) : SL_OK;

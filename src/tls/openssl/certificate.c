@@ -70,16 +70,9 @@ bool sl_openssl_certificate_pin(X509 *certificate,
 
 /* ---- whole texts ---- */
 
-struct shown {
-    X509 *certificate;
-    unsigned char digest[32];
-    unsigned char pin[SL_TLS_PIN_SIZE];
-};
-
 static bool write_texts(struct sl_tls_text *text, void *argument)
 {
-    const struct shown *shown = argument;
-    X509 *certificate = shown->certificate;
+    X509 *certificate = argument;
 
     if (!put_name(text, X509_get_subject_name(certificate)))
         return false;
@@ -93,12 +86,6 @@ static bool write_texts(struct sl_tls_text *text, void *argument)
     sl_tls_text_end(text);
     put_time(text, X509_get0_notAfter(certificate));
     sl_tls_text_end(text);
-    sl_tls_text_put_hex(
-        text, sl_view((const char *)shown->digest, sizeof shown->digest));
-    sl_tls_text_end(text);
-    sl_tls_text_put_hex(text,
-                        sl_view((const char *)shown->pin, sizeof shown->pin));
-    sl_tls_text_end(text);
     return true;
 }
 
@@ -106,12 +93,12 @@ enum sl_status sl_openssl_certificate_texts(struct sl_allocator *allocator,
                                             X509 *certificate,
                                             struct sl_tls_texts **texts)
 {
-    struct shown shown = {.certificate = certificate};
+    struct sl_tls_digests digests;
 
-    if (!X509_digest(certificate, EVP_sha256(), shown.digest, NULL) ||
-        !sl_openssl_certificate_pin(certificate, shown.pin))
+    if (!X509_digest(certificate, EVP_sha256(), digests.certificate, NULL) ||
+        !sl_openssl_certificate_pin(certificate, digests.key))
         return SL_MEMORY;
-    return sl_tls_texts_create(allocator, shown.digest, write_texts, &shown,
+    return sl_tls_texts_create(allocator, &digests, write_texts, certificate,
                                texts);
 }
 

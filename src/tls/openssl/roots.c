@@ -101,7 +101,8 @@ static enum sl_status add_text(X509_STORE *store, struct sl_view text,
     bool is_added = true;
 
     if (text.size > INT_MAX)
-        return sl_fail(failure, SL_INVALID, SL_STAGE_TLS, "ca: too large");
+        return sl_fail(failure, SL_INVALID, SL_STAGE_TLS,
+                       "ca: exceeds %d bytes (fixed)", INT_MAX);
     source = BIO_new_mem_buf(text.data, (int)text.size);
     while (source != NULL && is_added &&
            (certificate = PEM_read_bio_X509(source, NULL, NULL, (void *)"")) !=
