@@ -1,7 +1,7 @@
 #include "conn/incoming.h"
 
 /* Received at once: a head and a small body, or a large piece, or what gathers
- * between two wake-ups of a fast flow. All of it still fits into the cache next
+ * between two wake-ups where bytes flow fast. All of it still fits into the cache next
  * to the core. */
 #define WANT_SMALL ((size_t)16 * 1024)
 #define WANT_LARGE ((size_t)64 * 1024)
@@ -21,6 +21,7 @@ void sl_incoming_init(struct sl_incoming *incoming, struct sl_pool *pool,
     incoming->phase = SL_INCOMING_SILENT;
     incoming->drain_until = 0;
     incoming->drained = 0;
+    incoming->is_flowing = false;
     sl_response_init(&incoming->response, pool, limits, traits, shelf);
 }
 
@@ -142,14 +143,15 @@ static struct sl_buffer *choose_target(struct sl_incoming *incoming,
         *want = WANT_SMALL;
         return source->input;
     }
-    *want = WANT_LARGE;
+    *want = incoming->is_flowing ? WANT_FLOW : WANT_LARGE;
     if (direct == 0 || source->input->length > 0)
         return source->input;
     /* Streamed bodies, too: bytes gather only while they arrive faster than
      * they are taken, and not for long. */
-    if (sl_transport_expect(source->link->transport,
-                            direct < SIZE_MAX ? (size_t)direct : SIZE_MAX))
-        *want = WANT_FLOW;
+    *want = sl_transport_expect(source->link->transport,
+                                direct < SIZE_MAX ? (size_t)direct : SIZE_MAX)
+                ? WANT_FLOW
+                : WANT_LARGE;
     *want = align(incoming, *want);
     if (direct < *want)
         *want = (size_t)direct;
@@ -170,6 +172,7 @@ static enum sl_status receive(struct sl_incoming *incoming,
     if (status != SL_OK)
         return status;
     news->received = count;
+    incoming->is_flowing = count >= WANT_LARGE;
     if (incoming->phase == SL_INCOMING_SILENT)
         incoming->phase = SL_INCOMING_BEGUN;
     if (incoming->phase == SL_INCOMING_DRAINING)

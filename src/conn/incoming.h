@@ -48,6 +48,7 @@ struct sl_incoming {
     enum sl_incoming_phase phase;
     enum sl_interest interest;
     size_t wanted;
+    bool is_flowing; /* the last receive brought a large piece */
     int64_t drain_until;
     size_t drained; /* bytes from the wire, framing too, while DRAINING */
     struct sl_response response; /* has an init of its own */
