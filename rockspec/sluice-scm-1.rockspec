@@ -185,6 +185,7 @@ build = {
     ["sluice.cookie_date"] = "lua/sluice/cookie_date.lua",
     ["sluice.cookie_file"] = "lua/sluice/cookie_file.lua",
     ["sluice.cookie_jar"] = "lua/sluice/cookie_jar.lua",
+    ["sluice.cookie_option"] = "lua/sluice/cookie_option.lua",
     ["sluice.cookie_origin"] = "lua/sluice/cookie_origin.lua",
     ["sluice.cookie_store"] = "lua/sluice/cookie_store.lua",
     ["sluice.cookies"] = "lua/sluice/cookies.lua",

@@ -5,7 +5,7 @@
 local Call = require "sluice.call"
 local auth = require "sluice.auth"
 local check = require "sluice.check"
-local CookieJar = require "sluice.cookie_jar"
+local cookie_option = require "sluice.cookie_option"
 local core = require "sluice.core"
 local credentials = require "sluice.credentials"
 local fields = require "sluice.fields"
@@ -56,7 +56,7 @@ local schema = {
   serializer = check_serializer,
   resolver = check.callable,
   logger = check.callable,
-  cookies = CookieJar.check_of_client,
+  cookies = cookie_option.of_client,
 }
 for name, checker in pairs(Request.shared_schema) do schema[name] = checker end
 
@@ -109,7 +109,7 @@ function Client.new(options, level)
   local serializer = options.serializer or json
   if type(serializer) == "string" then serializer = serializers[serializer] end
   options = copy(options)
-  if options.cookies == true then options.cookies = CookieJar.new() end
+  options.cookies = cookie_option.jar(options.cookies)
   local mode, backend, refusal = transports.choose(options.transport, where, options.logger, level)
   if not mode then return nil, backend, refusal end
   local has_provider, reason, missing = transports.has_provider(options.tls, where)
@@ -134,7 +134,7 @@ function Client.new(options, level)
     hops = {},
     proxies = proxies,
     logins = proxy_login.new(),
-    cookies = options.cookies or nil,
+    cookies = options.cookies,
     origins = Origins.new(connections, options.tls),
     compiled = {},
     retry = retry.compile(options.retry),

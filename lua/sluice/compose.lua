@@ -5,7 +5,6 @@
 
 local core = require "sluice.core"
 local auth = require "sluice.auth"
-local CookieOrigin = require "sluice.cookie_origin"
 local credentials = require "sluice.credentials"
 local failure = require "sluice.failure"
 local fields = require "sluice.fields"
@@ -254,7 +253,7 @@ local function make_plan(client, request)
   local jar = choose(client, request.options, "cookies")
   -- RFC 9110 9.3.8: what TRACE sends comes back, and must hold no secrets.
   if jar and request.method ~= "TRACE" then
-    origin = CookieOrigin.new(origin, jar, url, list, via ~= nil)
+    origin = jar:attach(origin, url, list, via ~= nil)
   end
   local has_length = content and content.length or not content and wants_length[request.method]
   local head

@@ -1,6 +1,7 @@
 --- A jar of cookies: takes them from responses and gives them to requests, by the rules of
 -- RFC 6265bis. Several clients may share one. Values are in no message and no `tostring`.
 
+local CookieOrigin = require "sluice.cookie_origin"
 local Store = require "sluice.cookie_store"
 local check = require "sluice.check"
 local cookie_file = require "sluice.cookie_file"
@@ -34,17 +35,6 @@ function Jar.new(options)
   return setmetatable({ store = Store.new(), suffixes = list or false }, Jar)
 end
 
-local function check_jar_itself(value)
-  if getmetatable(value) == Jar then return nil end
-  return "jar of sluice.cookie_jar"
-end
-
---- Checkers of the option `cookies`, of clients and of requests.
-Jar.check_of_client = check.either("boolean or jar of sluice.cookie_jar", check.boolean,
-  check_jar_itself)
-Jar.check_of_request = check.either("false or jar of sluice.cookie_jar", check.off,
-  check_jar_itself)
-
 -- ---- receiving (RFC 6265bis 5.7) ----
 
 -- Where a cookie belongs that `host` set with that Domain attribute.
@@ -77,10 +67,8 @@ local function receive(self, place, line, now)
   if not cookie then return end
   cookie.domain, cookie.host_only = find_domain(self, place.host, cookie.domain)
   if not cookie.domain then return end
-  -- __Host- needs the attribute: without it the path would be / by chance.
-  if cookie.name:sub(1, 7):lower() == "__host-" and not cookie.has_path then return end
   cookie.path = cookie.path or cookies.default_path(place.path)
-  if cookies.fault(cookie) then return end
+  if cookies.refusal(cookie) then return end
   if not place.is_secure and (cookie.secure or overlays(self, cookie)) then return end
   self.store:put(cookie, now)
 end
@@ -127,6 +115,11 @@ function Jar:matching(place)
     if expires and (not soonest or expires < soonest) then soonest = expires end
   end
   return list, soonest
+end
+
+--- Takes the place of the core's origin for requests to a URL: see cookie_origin.lua.
+function Jar:attach(origin, url, list, is_relayed)
+  return CookieOrigin.new(origin, self, url, list, is_relayed)
 end
 
 -- ---- for programs ----

@@ -80,13 +80,15 @@ function cookies.bounded(expires, now) return expires and math.min(expires, now 
 
 --- Reads the value of a Set-Cookie line that was received at `now` (RFC 6265bis 5.6).
 -- Returns a cookie, whose `domain` is that of its attribute ("" or nil: none) and whose `path` may
--- be nil, with `has_path` for whether there was such an attribute | nil: it is to be ignored
+-- be nil, with `has_path` for whether there was such an attribute: without it a path of "/" is no
+-- promise of __Host- | nil: the line is to be ignored
 function cookies.parse(line, now)
   if line:find(controls) then return nil end
   local stop = line:find(";", 1, true)
   local name, value = split(stop and line:sub(1, stop - 1) or line, "value")
   if name == "" and value == "" or #name + #value > most_pair then return nil end
-  local cookie = { name = name, value = value, secure = false, http_only = false }
+  local cookie = { name = name, value = value, secure = false, http_only = false,
+    has_path = false }
   for attribute in line:gmatch(";([^;]*)", stop or #line + 1) do
     if attribute ~= "" then read_attribute(cookie, attribute, now) end
   end
@@ -101,21 +103,20 @@ end
 local function has_prefix(text, prefix) return text:sub(1, #prefix):lower() == prefix end
 
 -- RFC 6265bis 5.4, 5.7: what names and values with a prefix promise.
-local function prefix_fault(cookie)
+local function broken_promise(cookie)
   local name, value = cookie.name, cookie.value
   if name == "" and (has_prefix(value, "__secure-") or has_prefix(value, "__host-")) then
     return "a value that begins with __Secure- or __Host- needs a name"
   elseif has_prefix(name, "__secure-") and not cookie.secure then
     return "__Secure- needs secure"
-  elseif has_prefix(name, "__host-")
-    and not (cookie.secure and cookie.host_only and cookie.path == "/") then
+  elseif has_prefix(name, "__host-") and not (cookie.secure and cookie.host_only
+    and cookie.path == "/" and cookie.has_path ~= false) then
     return "__Host- needs secure, host_only and the path /"
   elseif cookie.same_site == "None" and not cookie.secure then
     return "same_site None needs secure"
   end
 end
 
--- What a server is not believed about its own host is not believed of a file either.
 local function place_fault(cookie)
   local domain, path = cookie.domain, cookie.path
   if domain == "" or #domain > most_attribute or domain:find "[^A-Za-z0-9_.:%%-]"
@@ -127,7 +128,15 @@ local function place_fault(cookie)
   end
 end
 
---- The reason why a complete cookie cannot be kept, without its value, or nil.
+--- The reason why a cookie that was read from a line, and has a domain and a path now, cannot be
+-- kept, or nil.
+function cookies.refusal(cookie)
+  -- The path of a URL has no limit of its own.
+  if #cookie.path > most_attribute then return "the path is too long" end
+  return broken_promise(cookie)
+end
+
+--- The reason why a cookie from elsewhere cannot be kept, without its value, or nil.
 function cookies.fault(cookie)
   local name, value = cookie.name, cookie.value
   if name == "" and value == "" then return "neither name nor value" end
@@ -140,7 +149,7 @@ function cookies.fault(cookie)
   elseif trim(name) ~= name or trim(value) ~= value then
     return "blanks around the name or the value"
   end
-  return place_fault(cookie) or prefix_fault(cookie)
+  return place_fault(cookie) or broken_promise(cookie)
 end
 
 -- ---- matching ----
@@ -172,14 +181,15 @@ local function is_local(host)
   return host == "localhost" or host == "::1" or host:find "^127%.%d+%.%d+%.%d+$" ~= nil
 end
 
-local function escape(byte) return ("%%%02X"):format(byte:byte()) end
+local function escape(byte) return ("%%%02x"):format(byte:byte()) end
 
 --- Where a request goes, for comparing with cookies. `is_relayed`: a proxy sees it.
 -- Returns { host, path, is_secure } of a URL parsed by plan.parse
 function cookies.place(url, is_relayed)
   local host = url.host:gsub("%.$", "")
   if url.unix_path then
-    host = url.unix_path:gsub("[^A-Za-z0-9._~-]", escape)
+    -- In lower case like a name, but sockets have case.
+    host = url.unix_path:gsub("[^a-z0-9._~-]", escape)
     if not host:find("%", 1, true) then host = "%" .. host end
   end
   return {

@@ -9,7 +9,7 @@ local auth = require "sluice.auth"
 local bodies = require "sluice.body"
 local check = require "sluice.check"
 local content = require "sluice.content"
-local CookieJar = require "sluice.cookie_jar"
+local cookie_option = require "sluice.cookie_option"
 local failure = require "sluice.failure"
 local fields = require "sluice.fields"
 local methods = require "sluice.methods"
@@ -84,7 +84,7 @@ local schema = {
   expect_continue = check.boolean,
   trailers = check.table,
   on_progress = check.callable,
-  cookies = CookieJar.check_of_request,
+  cookies = cookie_option.of_request,
 }
 for name, checker in pairs(Request.shared_schema) do schema[name] = checker end
 

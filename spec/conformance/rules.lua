@@ -1,4 +1,4 @@
---- The rules for clients of RFC 9112 and RFC 9110, and the tests that show each.
+--- The rules for clients of RFC 9112, RFC 9110 and RFC 6265bis, and the tests that show each.
 --
 -- One entry for each rule: its section (a letter tells rules of one section apart), what it says,
 -- and titles of tests by file. `is_open` marks what no part of sluice does yet. Fixtures in
@@ -31,6 +31,14 @@ local expectation = "spec/lua/expectation_spec.lua"
 local dates = "spec/lua/date_spec.lua"
 local challenges = "spec/lua/challenges_spec.lua"
 local logins = "spec/lua/login_spec.lua"
+
+local cookie_date = "spec/lua/cookie_date_spec.lua"
+local set_cookie = "spec/lua/cookies_spec.lua"
+local cookie_file = "spec/lua/cookie_file_spec.lua"
+local jar = "spec/lua/cookie_jar_spec.lua"
+local store = "spec/lua/cookie_store_spec.lua"
+local origin = "spec/lua/cookie_origin_spec.lua"
+local journey = "spec/journeys/cookies_spec.lua"
 
 local line = "refuses every byte that could split a request line"
 local field = "refuses every byte that could split a field line"
@@ -230,4 +238,82 @@ return {
     { logins, "with a nonce that is too old are sent with another one, once" } },
   { "9110 15.5.18", "after 417 a request is sent again without Expect",
     { expectation, "is not sent a third time" } },
+
+  { "6265bis 5.1.1", "dates are read leniently, by their parts; what is no date is ignored",
+    { cookie_date,
+      "is read wherever a time, a day, a month and a year can be told apart" },
+    { cookie_date,
+      "is none if a part is missing, or if there is no such day or time" } },
+  { "6265bis 5.1.2", "hosts are compared in lower case, and without a dot at their end",
+    { set_cookie,
+      "has the host in lower case without a dot at its end, and the path without query" } },
+  { "6265bis 5.1.3",
+    "a host domain-matches itself and what it lies below; addresses only themselves",
+    { set_cookie,
+      "matches its own domain, and those above it if it has a name" },
+    { jar,
+      "matches addresses and unix sockets only with themselves" } },
+  { "6265bis 5.1.4", "the default path, and which paths match",
+    { set_cookie,
+      "of a request gives a default up to its last slash" },
+    { set_cookie,
+      "matches itself and what lies below it" },
+    { jar,
+      "gives a cookie to the paths at and below its own" } },
+  { "6265bis 5.4", "prefixes of names, in any case of letters, hold their promises",
+    { jar,
+      "takes cookies with a prefix only as that promises" } },
+  { "6265bis 5.5", "nothing is kept longer than 400 days",
+    { set_cookie,
+      "is read as the draft says" },
+    { cookie_file,
+      "is bounded: nothing lasts longer than 400 days" } },
+  { "6265bis 5.6a", "a line is parsed by the algorithm; control characters but the tab drop it",
+    { set_cookie,
+      "is read as the draft says" } },
+  { "6265bis 5.6b", "4096 bytes of name and value, 1024 of an attribute",
+    { set_cookie,
+      "has 4096 bytes of name and value together, and 1024 of an attribute" } },
+  { "6265bis 5.6c", "every status but 1xx sets cookies",
+    { journey,
+      "takes cookies from every answer, whatever its status, and from each hop" },
+    { journey,
+      "takes no cookies from interim answers and trailers" } },
+  { "6265bis 5.7a",
+    "a Domain that is a public suffix, or does not cover the host, drops the cookie",
+    { jar,
+      "takes no cookie for a public suffix, but from the suffix itself for itself" },
+    { jar,
+      "gives a cookie to the host that set it, and with a Domain to hosts below that" } },
+  { "6265bis 5.7b", "Secure only from secure origins, and never overlaid by others",
+    { jar,
+      "takes and gives secure cookies over TLS and within this machine alone" },
+    { jar,
+      "lets no insecure response put a cookie before or over a secure one" } },
+  { "6265bis 5.7c", "SameSite is kept; None needs Secure",
+    { jar,
+      "keeps SameSite; None needs Secure. Each request counts as one of the same site" } },
+  { "6265bis 5.7d", "a cookie that is replaced keeps its creation time",
+    { store,
+      "replaces a cookie of the same name, domain, host_only and path, which keeps its age" } },
+  { "6265bis 5.7e",
+    "expired cookies go; beyond the limits they are evicted in the order of the draft",
+    { store,
+      "removes what has expired, when it is received and later" },
+    { store,
+      "lets go of expired ones first, then of those that are not secure" },
+    { store,
+      "has 3000 cookies in all: without room the least used one goes" } },
+  { "6265bis 5.8.1", "one Cookie field",
+    { origin,
+      "makes one field of the caller's own Cookie and the jar's" } },
+  { "6265bis 5.8.3a", "longer paths first, then older cookies",
+    { jar,
+      "sends longer paths first, then older cookies, and one replaced keeps its age" } },
+  { "6265bis 5.8.3b", "a domain that has become a public suffix has no cookies for hosts below it",
+    { jar,
+      "asks the list again when it gives cookies: what has become a suffix is for itself" } },
+  { "6265bis 5.8.3c", "the last access is noted whenever a cookie is sent",
+    { origin,
+      "notes the use of cookies with a line that was made before, too" } },
 }

@@ -10,6 +10,7 @@ local table_of_rules = {}
 local rfcs = {
   { "9112", "RFC 9112, HTTP/1.1" },
   { "9110", "RFC 9110, HTTP Semantics" },
+  { "6265bis", "RFC 6265bis, Cookies" },
 }
 
 local function read(path)
@@ -68,8 +69,9 @@ function table_of_rules.build()
 
   add("# Conformance")
   add("")
-  add("What a client must do by RFC 9112 and RFC 9110, and the tests that show it; fixtures are")
-  add("the documents in `spec/fixtures/http`. Written by `lua5.4 spec/conformance/table.lua`.")
+  add("What a client must do by RFC 9112, RFC 9110 and RFC 6265bis, and the tests that show it;")
+  add("fixtures are the documents in `spec/fixtures/http`. Written by")
+  add("`lua5.4 spec/conformance/table.lua`.")
   for _, rfc in ipairs(rfcs) do
     add("")
     add("## " .. rfc[2])

@@ -146,6 +146,22 @@ describe("a client with cookies", function()
       "a=1; b=2; c=3; d=4; e=5", "a=1; b=2; c=3; d=4; e=5; f=6" }, received(p))
   end)
 
+  it("sends with each retry what the try before has set", function()
+    local p <close> = listen { answer(set "a=1", "503 S"), answer(set("a=2", "b=3"), "503 S"),
+      answer() }
+    assert.equal(200, get(p.url .. "/", { retry = { tries = 2, delay = 0 } }))
+    assert.same({ "", "a=1", "a=2; b=3" }, received(p))
+  end)
+
+  it("takes cookies from an answer that is a failure by its status", function()
+    local p <close> = listen { answer(set "a=1", "404 N") }
+    local none, _, err = client:get(p.url .. "/", { fail_status = true })
+    assert.is_nil(none)
+    assert.equal("status", err.code)
+    err.response:dispose()
+    assert.equal("1", client.cookies:get(p.url .. "/", "a"))
+  end)
+
   it("takes cookies from a redirect that is not followed, or refused", function()
     local lines = set "a=1" .. "Location: http://x:y@z/\r\n"
     local p <close> = listen({ answer(lines, "302 F") })

@@ -131,31 +131,41 @@ describe("after a warm-up #slabs", function()
       assert.same(NOTHING, got)
     end)
 
-    it("a whole GET takes little Lua heap and allocates nothing in C, in a " .. where, function()
-      local body = support.pattern(1024)
-      local p <close> = peer.listen { records = false, repeat_last = true, script = { {
-        { "expect_until", "\r\n\r\n" },
-        { "send", "HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nContent-Length: 1024\r\n\r\n" ..
-          body },
-        { "loop" } } } }
-      local got = measure([[
-        local client = support.client()
-        local url = ("http://127.0.0.1:%d/"):format(port)
-        local function get()
-          local response = assert(client:get(url))
-          assert(#response.body == 1024)
-          response:dispose()
-        end
-        run(function() measure(get) end)
-        client:close()
-      ]], p.port, where)
-      local own, calls, heap = got.own / ROUNDS, got.calls / ROUNDS, got.heap / ROUNDS
-      print(("figure: client:get of 1 KiB in a %s: %.0f bytes of Lua's heap, " ..
-        "%.2f calls of malloc by Lua, %.4f by sluice"):format(where, heap, calls, own))
-      assert.equal(0, got.own)
-      assert.is_true(calls <= GET_CALLS, calls)
-      assert.is_true(heap <= GET_BYTES, heap)
-    end)
+    for jar, of_cookies in pairs {
+      [""] = "", [" with cookies"] = [[
+        client.cookies:set { name = "a", value = "b", domain = "127.0.0.1" }
+        client.cookies:set { name = "c", value = "d", domain = "127.0.0.1",
+          expires = os.time() + 100000 }
+      ]],
+    } do
+      it(("a whole GET%s takes little Lua heap and allocates nothing in C, in a %s"):format(jar,
+        where), function()
+        local body = support.pattern(1024)
+        local p <close> = peer.listen { records = false, repeat_last = true, script = { {
+          { "expect_until", "\r\n\r\n" },
+          { "send", "HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nContent-Length: 1024\r\n\r\n" ..
+            body },
+          { "loop" } } } }
+        local got = measure([[
+          local client = support.client { cookies = ]] .. tostring(jar ~= "") .. [[ }
+          local url = ("http://127.0.0.1:%d/"):format(port)
+          ]] .. of_cookies .. [[
+          local function get()
+            local response = assert(client:get(url))
+            assert(#response.body == 1024)
+            response:dispose()
+          end
+          run(function() measure(get) end)
+          client:close()
+        ]], p.port, where)
+        local own, calls, heap = got.own / ROUNDS, got.calls / ROUNDS, got.heap / ROUNDS
+        print(("figure: client:get of 1 KiB%s in a %s: %.0f bytes of Lua's heap, " ..
+          "%.2f calls of malloc by Lua, %.4f by sluice"):format(jar, where, heap, calls, own))
+        assert.equal(0, got.own)
+        assert.is_true(calls <= GET_CALLS, calls)
+        assert.is_true(heap <= GET_BYTES, heap)
+      end)
+    end
 
     it("a whole GET over TLS allocates nothing in C, in a " .. where, function()
       local web <close> = nginx.start {

@@ -284,6 +284,48 @@ describe("a jar", function()
     assert.equal("session=256", sent "http://site.com/")
   end)
 
+  it("keeps from any line only what could have been set and can be saved", function()
+    local state = 7
+    local function any(list)
+      state = (state * 6364136223846793005 + 1442695040888963407) & math.maxinteger
+      return list[(state >> 20) % #list + 1]
+    end
+    local pieces = { "a", "b", "__Host-", "__secure-", "=", "=", ";", "; ", " ", "\t", "\0", "\127",
+      "\xC3", "Path", "=/", "/x", "Domain", "=site.com", "=.com", "=a.site.com", "=127.0.0.1",
+      "Secure", "HttpOnly", "SameSite", "=None", "Max-Age", "=0", "=9", "=-1", "Expires",
+      "=Wed, 09 Jun 2031 10:18:14 GMT", "=Thu, 01 Jan 1970 00:00:00 GMT", ",", "\"", "%", "." }
+    local urls = { "http://site.com/", "https://a.site.com/x/y", "http://127.0.0.1/", "http://com/",
+      "https://site.com/x", "http+unix://%2Fx/a", "http://[::1]/", "http://a.b.site.com/x",
+      "http+unix://%2FRun%2Fapp.sock/" }
+    local counts = { 1, 2, 3, 5, 8, 13 }
+    for _ = 1, 20000 do
+      local line = {}
+      for i = 1, any(counts) do line[i] = any(pieces) end
+      receive(any(urls), table.concat(line))
+    end
+    local count, list = 0, {}
+    for cookie in jar:cookies() do
+      assert.is_nil(cookies.fault(cookie))
+      count = count + 1
+      if not (cookie.name .. cookie.value .. cookie.path):find "\t" then
+        cookie.same_site = nil
+        list[#list + 1] = cookie
+      end
+    end
+    assert.is_true(count > 100)
+    for _, url in ipairs(urls) do assert.is_nil(sent(url):find "[\0-\8\10-\31\127]") end
+    local path = os.tmpname()
+    assert.same({ #list, count - #list }, { jar:save(path, { session = true }) })
+    local other = assert(sluice.cookie_jar { suffixes = list_path })
+    assert.equal(#list, other:load(path))
+    os.remove(path)
+    local i = 0
+    for cookie in other:cookies() do
+      i = i + 1
+      assert.same(list[i], cookie)
+    end
+  end)
+
   -- ---- for programs ----
 
   it("takes cookies of the program, for a host alone or for hosts below it", function()

@@ -14,7 +14,7 @@ local function shown(line)
   if not cookie then return "none" end
   local list = {}
   for _, name in ipairs { "domain", "path", "has_path", "expires", "same_site" } do
-    if cookie[name] ~= nil then list[#list + 1] = name .. "=" .. tostring(cookie[name]) end
+    if cookie[name] then list[#list + 1] = name .. "=" .. tostring(cookie[name]) end
   end
   for _, name in ipairs { "secure", "http_only" } do
     if cookie[name] then list[#list + 1] = name end
@@ -168,8 +168,9 @@ describe("the place of a request", function()
     for url, expected in pairs {
       ["http://Site.EXAMPLE"] = "site.example/", ["http://site.example./a?b/c"] = "site.example/a",
       ["https://site.example:8443/a/b"] = "site.example/a/b", ["http://[::1]/"] = "::1/",
-      ["http+unix://%2Frun%2Fa%20b.sock/x"] = "%2Frun%2Fa%20b.sock/x",
-      ["http+unix://%2frun%2Fa%20%62.sock/x"] = "%2Frun%2Fa%20b.sock/x",
+  ["http+unix://%2Frun%2Fa%20b.sock/x"] = "%2frun%2fa%20b.sock/x",
+      ["http+unix://%2frun%2Fa%20%62.sock/x"] = "%2frun%2fa%20b.sock/x",
+      ["http+unix://%2FRun/x"] = "%2f%52un/x",
     } do
       local found = place(url)
       assert.equal(expected, found.host .. found.path)

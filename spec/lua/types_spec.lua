@@ -106,7 +106,7 @@ describe("types.d.lua", function()
     check_methods("sluice.client", set_of(Client, "absolute", "forget_plans", "is_home", "new",
       "schema"))
     check_methods("sluice.cookie_jar", set_of(CookieJar, "new", "receive", "matching",
-      "check_of_client", "check_of_request"))
+      "attach"))
     check_methods("sluice.request", set_of(Request, "new", "build", "shared_schema", "close",
       "derive", "expects_continue", "failure", "is_whole", "own_auth"))
     check_methods("sluice.refusal", set_of(core.refusal_types.refusal.__index, "ok", "method"))
