@@ -105,4 +105,10 @@ function answer.new(request, given, level)
   return answer.of_lines(request, given.status, given.reason, lines, given.body)
 end
 
+--- Whether a value is a response: an interceptor may return others.
+function answer.is_response(value)
+  local meta = type(value) == "userdata" and getmetatable(value)
+  return type(meta) == "table" and meta.__name == "sluice.response"
+end
+
 return answer

@@ -34,6 +34,7 @@ local sluice = {
   cookie_jar = require("sluice.cookie_option").new_jar,
   json = require "sluice.json",
   date = require "sluice.date",
+  interceptors = require "sluice.interceptors",
   serializers = require "sluice.serializers",
 }
 

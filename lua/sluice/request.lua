@@ -279,6 +279,18 @@ function Request:set_header(name, value)
   return self
 end
 
+--- Adds a field behind those of the same name. Chainable.
+function Request:add_header(name, value)
+  local text, wrong = values.text(value)
+  if type(name) ~= "string" or not text then
+    error(("add_header: '%s': string expected, got %s"):format(values.shown(tostring(name), 64),
+      type(name) == "string" and wrong or "a name that is none"), 2)
+  end
+  self.key = false
+  table.move({ name, text }, 1, 2, #self.fields + 1, self.fields)
+  return self
+end
+
 --- Answers the request without sending it, for an interceptor that returns the result:
 -- { status = (200 to 999), reason =, headers =, body = (string, sequence or lease) }. A lease
 -- is disposed. HEAD, 204 and 304 have no body. Misuse raises.

@@ -13,6 +13,7 @@
 ---@field stage? "queue" | "resolve" | "connect" | "proxy" | "tls" | "send" | "head" | "body"
 ---@field retryable boolean sending again cannot do the work twice
 ---@field attempts? integer how often the request was sent, if more than once
+---@field retry_after? number seconds until a circuit breaker tries again
 ---@field errno? integer of the system
 ---@field position? integer of the first byte that cannot be decoded, from 1
 ---@field response? sluice.refusal | sluice.response a proxy's that refused a tunnel; by fail_status
@@ -718,6 +719,12 @@ function request:is_replayable() end
 ---@return sluice.response?, string?, sluice.error?
 function request:answer(answer) end
 
+--- Adds a field behind those of the same name.
+---@param name string
+---@param value string | number
+---@return sluice.request
+function request:add_header(name, value) end
+
 ---@class sluice.answer
 ---@field status integer from 200 to 999
 ---@field reason? string
@@ -727,6 +734,108 @@ function request:answer(answer) end
 ---@alias sluice.forward fun(request?: sluice.request): sluice.response?, string?, sluice.error?
 ---@alias sluice.interceptor
 ---| fun(request: sluice.request, forward: sluice.forward): sluice.response?, string?, sluice.error?
+
+--- An interceptor with fields of its own.
+---@class sluice.interceptor_object
+---@field hop sluice.interceptor around each sending
+
+---@class sluice.interceptors
+local interceptors = {}
+--- Fields that a request has unless it says otherwise; in a map a value may be function(request).
+---@param values sluice.header_fields | table<string, fun(request: sluice.request): string?>
+---@return sluice.interceptor
+function interceptors.default_headers(values) end
+
+---@class sluice.log_options
+---@field sink? fun(line: string)
+---@field fields? string[] names of fields to show
+---@field secret_fields? string[]
+---@field secret_parameters? string[]
+
+--- One line for each sending, without secrets.
+---@param options? sluice.log_options
+---@return sluice.interceptor_object
+function interceptors.log(options) end
+
+---@class sluice.metrics_options
+---@field buckets? number[] upper bounds in seconds
+---@field origins? integer told apart, 100
+---@field prefix? string
+
+---@class sluice.metrics: sluice.interceptor_object
+local metrics = {}
+---@return { origin: string, in_flight: integer, series: table[] }[]
+function metrics:table() end
+--- The text format of Prometheus.
+---@return string
+function metrics:text() end
+function metrics:reset() end
+
+--- Counts and measures.
+---@param options? sluice.metrics_options
+---@return sluice.metrics
+function interceptors.metrics(options) end
+
+---@class sluice.cache_options
+---@field max_bytes? integer 16 MiB
+---@field max_entries? integer 1000
+---@field max_body? integer an eighth of max_bytes
+---@field clock? fun(): number seconds since 1970
+
+---@class sluice.cache: sluice.interceptor_object
+local cache = {}
+---@return table<string, integer> entries, bytes, hits, misses, validated, evictions
+function cache:stats() end
+--- Gives all memory back.
+function cache:clear() end
+--- The same, and keeps nothing from now on.
+function cache:dispose() end
+
+--- A private cache (RFC 9111).
+---@param options? sluice.cache_options
+---@return sluice.cache
+function interceptors.cache(options) end
+
+---@class sluice.rate_limit_options
+---@field rate number requests a second to each origin
+---@field burst? number
+---@field max_wait? number seconds
+---@field origins? integer remembered, 1000
+
+--- Waits for a turn.
+---@param options sluice.rate_limit_options
+---@return sluice.interceptor_object
+function interceptors.rate_limit(options) end
+
+---@class sluice.circuit_breaker_options
+---@field failures? integer in a row, 5
+---@field open_for? number seconds, 30
+---@field trials? integer 1
+---@field statuses? integer[] 502, 503, 504
+---@field origins? integer remembered, 1000
+---@field on_change? fun(origin: string, state: string)
+
+---@class sluice.circuit_breaker: sluice.interceptor_object
+local circuit_breaker = {}
+---@param to string a URL
+---@return "closed" | "open" | "half-open"
+function circuit_breaker:state(to) end
+
+--- Stops asking an origin that fails.
+---@param options? sluice.circuit_breaker_options
+---@return sluice.circuit_breaker
+function interceptors.circuit_breaker(options) end
+
+---@class sluice.record_options
+---@field path string of a folder
+---@field mode? "auto" | "record" | "replay"
+---@field secret_fields? string[]
+---@field secret_parameters? string[]
+
+--- Records exchanges in files, and replays them.
+---@param options sluice.record_options
+---@return sluice.interceptor_object
+function interceptors.record(options) end
 
 --- A request that is completed by chained calls.
 ---@class sluice.request_builder
@@ -915,7 +1024,7 @@ function client:pages(to, options) end
 function client:build(method, to) end
 --- Adds an interceptor. A function runs once for each call, `hop` for each sending inside
 --- redirects, whose responses it sees. The first one added is outermost.
----@param step sluice.interceptor | { hop: sluice.interceptor }
+---@param step sluice.interceptor | { hop: sluice.interceptor } | sluice.interceptor_object
 ---@return sluice.client
 function client:use(step) end
 ---@return sluice.client_stats
@@ -957,6 +1066,7 @@ function client:close() end
 ---@field url sluice.url
 ---@field json sluice.json
 ---@field date sluice.date
+---@field interceptors sluice.interceptors those that are built in
 ---@field serializers table<string, sluice.serializer> by name and by media type; assign more
 local sluice = {}
 --- Makes a client. Fails with memory or unsupported.

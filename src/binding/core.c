@@ -56,6 +56,7 @@ int luaopen_sluice_core(lua_State *L)
     slb_transport_completion_open(L);
     slb_parser_open(L);
     slb_file_open(L);
+    slb_folder_open(L);
     slb_progress_open(L);
     slb_json_open(L);
     slb_random_open(L);

@@ -35,6 +35,7 @@ void slb_transport_open(lua_State *L);
 void slb_transport_completion_open(lua_State *L);
 void slb_parser_open(lua_State *L);
 void slb_file_open(lua_State *L);
+void slb_folder_open(lua_State *L);
 void slb_progress_open(lua_State *L);
 void slb_json_open(lua_State *L);
 void slb_random_open(lua_State *L);

@@ -1,0 +1,74 @@
+--- What logs and recordings do not show: credentials in fields, in URLs and in queries.
+
+local core = require "sluice.core"
+local plan = require "sluice.plan"
+
+local secrets = {}
+
+local hidden = "***"
+
+local function set_of(names, target)
+  target = target or {}
+  for _, name in ipairs(names) do target[name:lower()] = true end
+  return target
+end
+
+local own_fields = { "Authorization", "Proxy-Authorization", "Cookie", "Set-Cookie",
+  "X-Api-Key", "X-Auth-Token", "X-Amz-Security-Token", "Authentication-Info",
+  "Proxy-Authentication-Info" }
+
+-- A parameter is secret if its name holds one of these words, or is one of the others.
+local words = { "token", "secret", "passw", "signature", "credential", "api_key", "apikey",
+  "api-key" }
+local own_parameters = { "key", "sig", "auth", "code", "jwt", "pwd", "session", "sessionid", "sid",
+  "assertion" }
+
+--- The names of secrets: those of every program, and the ones that this one adds.
+-- `fields` and `parameters` are arrays of names, or nil.
+function secrets.new(fields, parameters)
+  return {
+    fields = set_of(fields or {}, set_of(own_fields)),
+    parameters = set_of(parameters or {}, set_of(own_parameters)),
+  }
+end
+
+local function is_secret_parameter(self, name)
+  name = (core.url.unescape(name) or name):lower()
+  if self.parameters[name] then return true end
+  for _, word in ipairs(words) do
+    if name:find(word, 1, true) then return true end
+  end
+  return false
+end
+
+--- A URL for people: without user info, with secret values of its query hidden.
+function secrets.shown_url(self, url)
+  local shown = plan.shown(url)
+  local start = shown:find("?", 1, true)
+  if not start then return (shown:gsub("#.*$", "")) end
+  local query = shown:sub(start + 1):gsub("#.*$", "")
+  query = query:gsub("([^&;=]+)=([^&;]*)", function(name, value)
+    if value ~= "" and is_secret_parameter(self, name) then return name .. "=" .. hidden end
+  end)
+  return shown:sub(1, start) .. query
+end
+
+--- The value of a field for people. `request_secrets` are the names that the request itself
+-- marks, or false.
+function secrets.shown_value(self, name, value, request_secrets)
+  name = name:lower()
+  if self.fields[name] then
+    if name == "set-cookie" then
+      local cookie, rest = value:match "^([^=;]*=)[^;]*(.*)$"
+      return cookie and cookie .. hidden .. rest or hidden
+    end
+    local scheme = name:find("authorization", 1, true) and value:match "^%a+ "
+    return (scheme or "") .. hidden
+  end
+  for _, secret in ipairs(request_secrets or {}) do
+    if secret:lower() == name then return hidden end
+  end
+  return value
+end
+
+return secrets

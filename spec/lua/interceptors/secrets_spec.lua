@@ -1,0 +1,51 @@
+-- What logs and recordings hide.
+
+local secrets = require "sluice.interceptors.secrets"
+
+describe("of a URL", function()
+  local known = secrets.new(nil, { "Mine" })
+
+  for url, shown in pairs {
+    ["http://user:password@host/a"] = "http://host/a",
+    ["http://host/a?b=1&c=2#secret"] = "http://host/a?b=1&c=2",
+    ["http://host/a#token=1"] = "http://host/a",
+    ["http://host/?token=x&b=1"] = "http://host/?token=***&b=1",
+    ["http://host/?b=1&Access_Token=x"] = "http://host/?b=1&Access_Token=***",
+    ["http://host/?X-Amz-Signature=x&X-Amz-Credential=y"] =
+      "http://host/?X-Amz-Signature=***&X-Amz-Credential=***",
+    ["http://host/?api_key=x;sig=y&key=z&code=w"] =
+      "http://host/?api_key=***;sig=***&key=***&code=***",
+    ["http://host/?client_secret=a=b&passwd=c"] = "http://host/?client_secret=***&passwd=***",
+    ["http://host/?mine=x&monkey=y&token="] = "http://host/?mine=***&monkey=y&token=",
+    ["http://host/?%74oken=x"] = "http://host/?%74oken=***",
+  } do
+    it("shows " .. url .. " as " .. shown, function()
+      assert.equal(shown, secrets.shown_url(known, url))
+    end)
+  end
+
+  it("shows what is no URL escaped, and without what may be credentials", function()
+    assert.equal("http://ho\\x0Ast/", secrets.shown_url(known, "http://user@ho\nst/"))
+  end)
+end)
+
+describe("of a field", function()
+  local known = secrets.new { "X-Mine" }
+
+  for _, case in ipairs {
+    { "Authorization", "Bearer abc", "Bearer ***" }, { "authorization", "abc", "***" },
+    { "Proxy-Authorization", "Basic abc", "Basic ***" }, { "Cookie", "a=b; c=d", "***" },
+    { "Set-Cookie", "sid=abc; Path=/; HttpOnly", "sid=***; Path=/; HttpOnly" },
+    { "Set-Cookie", "abc", "***" }, { "X-Api-Key", "abc", "***" }, { "x-mine", "abc", "***" },
+    { "Content-Type", "text/plain", "text/plain" },
+  } do
+    it(("shows %s: %s as %s"):format(table.unpack(case)), function()
+      assert.equal(case[3], secrets.shown_value(known, case[1], case[2]))
+    end)
+  end
+
+  it("hides what the request marks as secret", function()
+    assert.equal("***", secrets.shown_value(known, "X-Own", "abc", { "x-own" }))
+    assert.equal("abc", secrets.shown_value(known, "X-Own", "abc", false))
+  end)
+end)
