@@ -173,9 +173,9 @@ end
 local function check_step(step)
   if type(step) == "function" then return nil end
   if type(step) ~= "table" then return type(step) end
-  local is_object = getmetatable(step) ~= nil -- with fields of its own
+  local may_have_more = getmetatable(step) ~= nil -- an object with fields of its own
   for key in pairs(step) do
-    if key ~= "hop" and not is_object then return "a table with " .. tostring(key) end
+    if key ~= "hop" and not may_have_more then return "a table with " .. tostring(key) end
   end
   if type(step.hop) == "function" then return nil end
   return "a table whose hop is " .. type(step.hop)

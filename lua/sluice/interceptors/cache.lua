@@ -54,18 +54,36 @@ local not_updated = set_of("content-length", "content-encoding", "content-range"
 
 -- ---- keys ----
 
+-- A number that stands for an object, as long as that lives.
+local function number_of(self, object)
+  local number = self.numbers[object]
+  if not number then
+    self.last_number = self.last_number + 1
+    number = self.last_number
+    self.numbers[object] = number
+  end
+  return number
+end
+
+-- The cookie jar of a request, or nil.
+local function jar_of(request)
+  local own = request.options.cookies
+  if own == nil then own = request.client.settings.cookies end
+  return own or nil
+end
+
 -- The credentials of a request, so that those of one user are not answered with another's.
-local function identity_of(request, userinfo)
-  local own = request:own_auth()
+local function identity_of(self, request, userinfo)
+  local own, jar = request:own_auth(), jar_of(request)
   local parts = { userinfo or "", request:get_header "Authorization" or "",
-    tostring(request.options.decompress) }
+    tostring(request.options.decompress), jar and number_of(self, jar) or "" }
   if type(own) == "table" then
     local words = {}
     for key, value in pairs(own) do words[#words + 1] = tostring(key) .. "=" .. tostring(value) end
     table.sort(words)
-    parts[4] = table.concat(words, "\0")
+    parts[5] = table.concat(words, "\0")
   elseif own then
-    parts[4] = tostring(own)
+    parts[5] = tostring(number_of(self, own))
   end
   return table.concat(parts, "\n")
 end
@@ -74,13 +92,7 @@ end
 local function key_of(self, client, url)
   local parsed = plan.parse(url)
   if not parsed then return nil end
-  local number = self.clients[client]
-  if not number then
-    self.client_count = self.client_count + 1
-    number = self.client_count
-    self.clients[client] = number
-  end
-  return number .. " " .. parsed.text, parsed.userinfo
+  return number_of(self, client) .. " " .. parsed.text, parsed.userinfo
 end
 
 -- The values of the fields that a Vary names, as one text.
@@ -137,7 +149,7 @@ end
 local function is_varied_by_known(request, names)
   for _, name in ipairs(names) do
     -- The jar adds them behind this step.
-    if name == "cookie" and request.client.settings.cookies then return false end
+    if name == "cookie" and jar_of(request) then return false end
   end
   return true
 end
@@ -292,7 +304,7 @@ local function hop(self, request, forward)
   if self.is_disposed or not concerns(request) then return pass(self, request, forward) end
   local key, userinfo = key_of(self, request.client, request.url)
   if not key then return forward(request) end
-  local place = { key = key, identity = identity_of(request, userinfo),
+  local place = { key = key, identity = identity_of(self, request, userinfo),
     directives = rules.request_directives(request) }
   local entry = find(self, key, place.identity, request)
   local now = self.clock()
@@ -346,8 +358,8 @@ return function(options)
     store = Store.new(max_bytes, options.max_entries or 1000),
     max_body = options.max_body or math.max(max_bytes // 8, 1),
     clock = options.clock or os.time,
-    clients = setmetatable({}, { __mode = "k" }),
-    client_count = 0,
+    numbers = setmetatable({}, { __mode = "k" }), -- of clients, jars and functions
+    last_number = 0,
     hits = 0, misses = 0, validated = 0,
     is_disposed = false,
   }, Cache)

@@ -269,6 +269,19 @@ describe("a cache", function()
     assert.equal("body 2", get(nil, { decompress = false }))
   end)
 
+  it("keeps jars of cookies apart, and nothing that varies by what they add", function()
+    local jars = { sluice.cookie_jar(), sluice.cookie_jar() }
+    serve { ["Cache-Control"] = "max-age=10" }
+    for _ = 1, 2 do
+      for i, jar in ipairs(jars) do assert.equal("body " .. i, get(nil, { cookies = jar })) end
+    end
+    serve { ["Cache-Control"] = "max-age=10", Vary = "Cookie" }
+    assert.equal("body 3", get("http://host.test/b", { cookies = jars[1] }))
+    assert.equal("body 4", get("http://host.test/b", { cookies = jars[1] }))
+    assert.equal("body 5", get("http://host.test/b"))
+    assert.equal("body 5", get("http://host.test/b"))
+  end)
+
   it("takes two spellings of a URL for one", function()
     serve { ["Cache-Control"] = "max-age=10" }
     get "http://host.test/a"
