@@ -255,6 +255,7 @@ build = {
     ["sluice.transmit"] = "lua/sluice/transmit.lua",
     ["sluice.transports"] = "lua/sluice/transports.lua",
     ["sluice.values"] = "lua/sluice/values.lua",
+    ["sluice.watch"] = "lua/sluice/watch.lua",
   },
   platforms = {
     linux = {

@@ -22,6 +22,7 @@ local resolver = require "sluice.resolver"
 local retry = require "sluice.retry"
 local serializers = require "sluice.serializers"
 local transports = require "sluice.transports"
+local watch = require "sluice.watch"
 
 local Client = {}
 Client.__index = Client
@@ -155,6 +156,7 @@ function Client:forget_plans()
   local has_steps = self.interceptors[1] or self.hops[1] or self.retry or settings.fail_status
     or self.late_auth
   self.direct = has_steps and nothing_direct or self.plans
+  self.watch = has_steps and watch.of(self)
 end
 
 -- Raises for a method that was called with a dot instead of a colon.
@@ -212,6 +214,46 @@ local function send(self, method, url, options)
   return pipeline.run(call, request)
 end
 
+-- Goes on from the response to what was planned, which leads elsewhere; the request is
+-- made only now. `text` is the body of JSON.
+local function follow(self, method, url, response, text)
+  local request, message, err = Request.new(self, method, url, { body = text }, 3)
+  if not request then
+    response:dispose()
+    return nil, message, err
+  end
+  if text and not request:get_header("Content-Type") then
+    request:set_header("Content-Type", json.content_type)
+  end
+  local call <close> = Call.new(self, request, response)
+  return pipeline.follow(call, request, response)
+end
+
+-- A GET without options of a client whose interceptors are all built in.
+local function get_watched(self, url)
+  local kept = self.plans[self.watch.kind]
+  local planned = kept and kept[url]
+  if planned then
+    local is_sent, response, message, err = watch.send(planned)
+    if is_sent then
+      if message == nil then return response end
+      if not response then return nil, message, err end
+      return follow(self, "GET", url, response)
+    end
+  end
+  local request, message, err = Request.new(self, "GET", url, nil, 3)
+  if not request then return nil, message, err end
+  local response
+  do
+    local call <close> = Call.new(self, request)
+    response, message, err = pipeline.run(call, request)
+  end
+  kept = self.plans[self.watch.kind]
+  planned = kept and kept[url]
+  if planned then watch.prepare(self, planned, request) end
+  return response, message, err
+end
+
 -- Splits a request { method =, url =, ... }: method, URL, and the other options.
 local function split_options(all)
   local options = {}
@@ -231,21 +273,6 @@ function Client:request(method, url, options)
   return send(self, method, url, options)
 end
 
--- Goes on from the response to what was planned, which leads elsewhere; the request is
--- made only now. `text` is the body of JSON.
-local function follow(self, method, url, response, text)
-  local request, message, err = Request.new(self, method, url, { body = text }, 3)
-  if not request then
-    response:dispose()
-    return nil, message, err
-  end
-  if text and not request:get_header("Content-Type") then
-    request:set_header("Content-Type", json.content_type)
-  end
-  local call <close> = Call.new(self, request, response)
-  return pipeline.follow(call, request, response)
-end
-
 -- JSON by the default serializer, and nothing else.
 local function is_json_alone(self, options)
   return self.serializer == json and type(options) == "table" and options.json ~= nil
@@ -256,7 +283,10 @@ end
 function Client:get(url, options)
   if self == nil or self.connections == nil then refuse_use(self, "get") end
   local planned = options == nil and self.direct.GET[url]
-  if not planned then return send(self, "GET", url, options) end
+  if not planned then
+    if options == nil and self.watch then return get_watched(self, url) end
+    return send(self, "GET", url, options)
+  end
   local response, message, err = planned.origin:send(planned.head, planned.options, planned.info)
   if message == nil then return response end
   if not response then return nil, message, err end

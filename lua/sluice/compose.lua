@@ -284,6 +284,7 @@ local function kind_of(request)
     kind = kind .. (own.json ~= nil and " json" or own.form and " form" or " length")
   end
   if request.client.proxies.may_log_in then kind = kind .. " login" end -- never sent as it is
+  if request.variant then kind = kind .. request.variant end
   return request:own_auth() and kind .. " auth" or kind
 end
 

@@ -71,9 +71,16 @@ end
 -- Returns response | nil, message, err. Yields.
 function pipeline.run(call, request) return statuses(call, request, send_through) end
 
+-- The innermost: what it gets was sent and answered already.
+local function follow_on(call, request)
+  return redirects(call, request, send_answering, call.followed)
+end
+
 --- The same for a request that was sent already and whose response redirects.
 function pipeline.follow(call, request, response)
-  return redirects(call, request, send_answering, response)
+  local steps = call.client.interceptors
+  call.followed = response
+  return call:keep(run(call, steps, 1, request, follow_on))
 end
 
 return pipeline

@@ -149,6 +149,7 @@ function Request.new(client, method, url, options, level)
     is_derived = false, -- the body is another request's
     refusal = false, -- of a body that was assigned
     call = false, -- the call that it belongs to
+    variant = false, -- what steps have added that never changes, as a part of the plan's kind
   }, Request)
   local secrets
   self.fields, secrets = fields.flatten("request", options.headers, level)
@@ -289,6 +290,14 @@ function Request:add_header(name, value)
   self.key = false
   table.move({ name, text }, 1, 2, #self.fields + 1, self.fields)
   return self
+end
+
+--- Adds fields that are always the same: name, value, name, value... `variant` stands for them in
+-- the kind of the plan, which is kept as it was before.
+function Request:add_constant(list, variant)
+  local key = self.key
+  table.move(list, 1, #list, #self.fields + 1, self.fields)
+  if key then self.variant = (self.variant or "") .. variant end
 end
 
 --- Answers the request without sending it, for an interceptor that returns the result:

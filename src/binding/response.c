@@ -5,6 +5,8 @@
 #include "memory/lease.h"
 #include "task/wait.h"
 
+#include <string.h>
+
 /* The bytes read at once when no size is given. */
 #define CHUNK ((size_t)64 * 1024)
 
@@ -589,6 +591,23 @@ static int leads_on(lua_State *L)
     return 1;
 }
 
+/* has_caching_fields(response) -> whether a cache may have to do with it: it has
+ * Cache-Control, Expires, ETag or Last-Modified */
+static int has_caching_fields(lua_State *L)
+{
+    static const char *const names[] = {"cache-control", "expires", "etag",
+                                        "last-modified"};
+    const struct sl_head *head =
+        &slb_check_response(L, 1)->exchange->incoming.response.head;
+    bool is_there = false;
+
+    for (size_t i = 0; i < sizeof names / sizeof *names && !is_there; i++)
+        is_there = sl_head_find(head, 0, sl_view(names[i], strlen(names[i]))) !=
+                   SIZE_MAX;
+    lua_pushboolean(L, is_there);
+    return 1;
+}
+
 /* response:deadline() -> when its total time ends, by the loop's clock | nil */
 static int response_deadline(lua_State *L)
 {
@@ -630,7 +649,9 @@ static const luaL_Reg meta[] = {{"__gc", response_gc},
                                 {"__tostring", response_tostring},
                                 {NULL, NULL}};
 
-static const luaL_Reg functions[] = {{"leads_on", leads_on}, {NULL, NULL}};
+static const luaL_Reg functions[] = {{"leads_on", leads_on},
+                                     {"has_caching_fields", has_caching_fields},
+                                     {NULL, NULL}};
 
 /* A module that is opened again finds the methods of the first time, with those
  * that the Lua layer added. stack: module, metatable -> the same */

@@ -15,6 +15,7 @@ local date = require "sluice.date"
 local plan = require "sluice.plan"
 local rules = require "sluice.interceptors.cache_rules"
 local Store = require "sluice.interceptors.cache_store"
+local watch = require "sluice.watch"
 
 local Cache = {}
 Cache.__index = Cache
@@ -324,6 +325,25 @@ local function hop(self, request, forward)
   return response, message, err
 end
 
+-- A plan whose URL has no entry is sent as if there were no cache.
+local function form_of(self)
+  return {
+    open = function(watched)
+      local request = watched.request
+      local key, userinfo = key_of(self, request.client, request.url)
+      return { key = key, identity = identity_of(self, request, userinfo), directives = {},
+        request = request, is_concerned = concerns(request)
+          and not (request:get_header "Cache-Control" or request:get_header "Pragma") }
+    end,
+    ready = function(place) return self.store.lists[place.key] == nil and place.is_concerned end,
+    done = function(place, response, _, time, status)
+      self.misses = self.misses + 1
+      if not status or not core.has_caching_fields(response) then return end
+      store(self, place, place.request, response, self.clock() - time // 1000000000)
+    end,
+  }
+end
+
 --- Counters: entries, bytes, hits, misses, validated (a 304 was enough), evictions.
 function Cache:stats()
   return { entries = self.store.count, bytes = self.store.bytes, hits = self.hits,
@@ -364,5 +384,6 @@ return function(options)
     is_disposed = false,
   }, Cache)
   self.hop = function(request, forward) return hop(self, request, forward) end
+  watch.declare(self.hop, form_of(self))
   return self
 end

@@ -11,6 +11,7 @@ local answer = require "sluice.answer"
 local check = require "sluice.check"
 local core = require "sluice.core"
 local PerOrigin = require "sluice.interceptors.per_origin"
+local watch = require "sluice.watch"
 
 local schema = {
   failures = check.positive,
@@ -63,7 +64,7 @@ local function open(self, origin)
 end
 
 local function note_success(self, origin)
-  if origin.state == "half-open" then
+  if origin.state == "half-open" then -- a trial
     origin.successes = origin.successes + 1
     if origin.successes < self.trials then return end
     change(self, origin, "closed")
@@ -136,5 +137,16 @@ return function(options)
       function(origin) return origin.state ~= "closed" end),
   }, Breaker)
   self.hop = function(request, forward) return hop(self, request, forward) end
+  watch.declare(self.hop, {
+    open = function(watched) return self.origins:find(watched.url) end,
+    ready = function(origin) return origin.state == "closed" and not origin.is_forgotten end,
+    done = function(origin, response, err, _, status)
+      if status and not statuses[status] then
+        origin.failures = 0
+      else
+        note(self, origin, response, err)
+      end
+    end,
+  })
   return self
 end

@@ -7,6 +7,7 @@
 
 local check = require "sluice.check"
 local fields = require "sluice.fields"
+local watch = require "sluice.watch"
 
 -- Puts the functions aside, by name.
 local function split(headers, where, level)
@@ -28,6 +29,20 @@ local function mark_secret(request, names)
   request.secrets = table.move(names, 1, #names, #marked + 1, marked)
 end
 
+-- The fields of the list that the request has not. Several lines of one name belong together: what
+-- counts is whether the caller has any.
+local function missing(request, list)
+  local left, is_missing = {}, {}
+  for i = 1, #list, 2 do
+    local name = list[i]:lower()
+    if is_missing[name] == nil then is_missing[name] = request:get_header(name) == nil end
+    if is_missing[name] then table.move(list, i, i + 1, #left + 1, left) end
+  end
+  return left
+end
+
+local made = 0 -- a number for each, in plans
+
 --- Adds these fields to each call, where the request has none of that name: a map, or an array of
 -- { name, value } in which `secret = true` marks what no redirect may take to another origin. In a
 -- map a value may be function(request), which is called once for each call; nil adds nothing.
@@ -38,14 +53,10 @@ return function(headers)
     error(("default_headers: %s expected, got %s"):format(wrong, type(headers)), 2)
   end
   local list, secrets, asked = split(headers, "default_headers", 2)
-  return function(request, forward)
-    local added = {}
-    for i = 1, #list, 2 do
-      -- Several lines of one name belong together: what counts is whether the caller has any.
-      local name = list[i]:lower()
-      if added[name] == nil then added[name] = request:get_header(name) == nil end
-      if added[name] then request:add_header(list[i], list[i + 1]) end
-    end
+  made = made + 1
+  local variant = " default " .. made
+  local function step(request, forward)
+    request:add_constant(missing(request, list), variant)
     for _, pair in ipairs(asked) do
       if request:get_header(pair[1]) == nil then
         local value = pair[2](request)
@@ -55,4 +66,6 @@ return function(headers)
     if secrets then mark_secret(request, secrets) end
     return forward(request)
   end
+  if not asked[1] and not secrets then watch.declare(step, { variant = variant }) end
+  return step
 end

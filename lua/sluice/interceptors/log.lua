@@ -8,6 +8,7 @@ local check = require "sluice.check"
 local core = require "sluice.core"
 local secrets = require "sluice.interceptors.secrets"
 local values = require "sluice.values"
+local watch = require "sluice.watch"
 
 local function is_name(value) return type(value) == "string" and value ~= "" end
 
@@ -45,6 +46,13 @@ local function describe_outcome(response, err)
   return ("%d %d bytes"):format(response.status, #response)
 end
 
+-- Texts of tenths of a millisecond; those that come again and again are kept.
+local milliseconds = setmetatable({}, { __index = function(self, tenths)
+  local text = ("%d.%d ms"):format(tenths // 10, tenths % 10)
+  if tenths < 1000 then rawset(self, tenths, text) end
+  return text
+end })
+
 --- An interceptor of each sending that gives a line to `sink`: function(line), by default stderr.
 -- Neither user info, nor the values of secret parameters, nor those of secret fields are in it.
 -- `fields` are names of fields to add, of the request and of the response. `secret_fields` and
@@ -54,21 +62,38 @@ return function(options)
   check.options("log", options, schema, 2)
   local known = secrets.new(options.secret_fields, options.secret_parameters)
   local sink, wanted = options.sink or write, options.fields or {}
-  local attempts = setmetatable({}, { __mode = "k" }) -- by call
-  return { hop = function(request, forward)
-    local attempt = (attempts[request.call] or 0) + 1
-    attempts[request.call] = attempt
+  local function hop(request, forward)
     local from = core.deadline(0)
     local response, message, err = forward(request)
-    local line = ("%s %s %s %.1f ms"):format(values.shown(request.method, 32),
+    local line = ("%s %s %s %s"):format(values.shown(request.method, 32),
       secrets.shown_url(known, request.url), describe_outcome(response, err),
-      (core.deadline(0) - from) / 1e6)
-    if attempt > 1 then line = line .. " sending " .. attempt end
+      milliseconds[(core.deadline(0) - from) // 100000])
+    local attempts = request.call.attempts
+    if attempts > 1 then line = line .. " sending " .. attempts end
     if wanted[1] then
       line = line .. describe_fields(known, wanted, request,
         answer.is_response(response) and response)
     end
     sink(line)
     return response, message, err
-  end }
+  end
+  if wanted[1] then return { hop = hop } end
+  watch.declare(hop, {
+    open = function(watched)
+      return { shown = "GET " .. secrets.shown_url(known, watched.request.url) }
+    end,
+    done = function(state, response, err, time, status, size)
+      if status and (state.status ~= status or state.size ~= size) then
+        state.status, state.size = status, size
+        state.line = ("%s %d %d bytes "):format(state.shown, status, size)
+      end
+      if status then
+        sink(state.line .. milliseconds[time // 100000])
+      else
+        sink(("%s %s %s"):format(state.shown, describe_outcome(response, err),
+          milliseconds[time // 100000]))
+      end
+    end,
+  })
+  return { hop = hop }
 end

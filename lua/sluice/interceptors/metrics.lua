@@ -8,6 +8,7 @@ local answer = require "sluice.answer"
 local check = require "sluice.check"
 local core = require "sluice.core"
 local PerOrigin = require "sluice.interceptors.per_origin"
+local watch = require "sluice.watch"
 
 local Metrics = {}
 Metrics.__index = Metrics
@@ -99,9 +100,9 @@ local function hop(self, request, forward)
   local origin = find_origin(self, request.url)
   local is_counted = false
   origin.in_flight = origin.in_flight + 1
-  local flight <close> = setmetatable({}, { __close = function() -- luacheck: ignore
+  local flight <close> = setmetatable({}, { __close = function(_, raised) -- luacheck: ignore
     origin.in_flight = origin.in_flight - 1
-    if not is_counted then
+    if raised ~= nil and not is_counted then
       local series = find_series(self, origin, request.method, "raised")
       series.count = series.count + 1
     end
@@ -116,7 +117,39 @@ local function hop(self, request, forward)
   return response, message, err
 end
 
-local function new_origin() return { series = {}, series_count = 0, in_flight = 0 } end
+-- The series of a GET by its status is found once for each plan.
+local function form_of(self)
+  return {
+    open = function(watched)
+      local origin = find_origin(self, watched.url)
+      origin.flights[watched.flight] = true
+      return { origin = origin, origins = self.origins, series = {} }
+    end,
+    ready = function(state) return state.origins == self.origins end,
+    done = function(state, response, err, time, status, size)
+      local outcome = status or outcome_of(response, err)
+      local series = state.series[outcome]
+      if not series then
+        series = find_series(self, state.origin, "GET", outcome)
+        state.series[outcome] = series
+      end
+      observe(self, series, time / 1e9)
+      if size then series.bytes = series.bytes + size end
+    end,
+  }
+end
+
+-- What is on its way: `flights` are those of plans that are sent the short way.
+local function count_in_flight(origin)
+  local count = origin.in_flight
+  for flight in pairs(origin.flights) do count = count + flight.count end
+  return count
+end
+
+local function new_origin()
+  return { series = {}, series_count = 0, in_flight = 0,
+    flights = setmetatable({}, { __mode = "k" }) }
+end
 
 --- Forgets what was counted, but for requests in flight.
 function Metrics:reset()
@@ -130,7 +163,7 @@ local function list_origins(self)
   local list = {}
   for _, origin in pairs(self.origins.states) do list[#list + 1] = origin end
   local others = self.others
-  if others.series_count > 0 or others.in_flight > 0 then list[#list + 1] = others end
+  if others.series_count > 0 or count_in_flight(others) > 0 then list[#list + 1] = others end
   table.sort(list, function(a, b) return a.origin < b.origin end)
   return list
 end
@@ -154,7 +187,7 @@ end
 function Metrics:table()
   local result = {}
   for _, origin in ipairs(list_origins(self)) do
-    local shown = { origin = origin.origin, in_flight = origin.in_flight, series = {} }
+    local shown = { origin = origin.origin, in_flight = count_in_flight(origin), series = {} }
     for i, series in ipairs(list_series(origin)) do
       local buckets, total = {}, 0
       for j, count in ipairs(series.buckets) do
@@ -232,7 +265,7 @@ function Metrics:text()
   begin(lines, prefix .. "_requests_in_flight", "gauge", "Requests that have not ended.")
   for _, origin in ipairs(list_origins(self)) do
     lines[#lines + 1] = ("%s_requests_in_flight{%s} %d")
-      :format(prefix, label("origin", origin.origin), origin.in_flight)
+      :format(prefix, label("origin", origin.origin), count_in_flight(origin))
   end
   local name = prefix .. "_request_duration_seconds"
   begin(lines, name, "histogram", "Seconds to the whole response, or to its head if streamed.")
@@ -254,5 +287,6 @@ return function(options)
   }, Metrics)
   self:reset()
   self.hop = function(request, forward) return hop(self, request, forward) end
+  watch.declare(self.hop, form_of(self))
   return self
 end

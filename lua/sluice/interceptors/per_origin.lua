@@ -32,6 +32,7 @@ local function forget_oldest(self)
   end
   if not oldest then return end
   self.states[oldest.origin] = nil
+  oldest.is_forgotten = true
   self.count = self.count - 1
   self.by_url, self.url_count = {}, 0
 end

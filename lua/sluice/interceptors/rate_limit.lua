@@ -5,6 +5,7 @@
 local check = require "sluice.check"
 local core = require "sluice.core"
 local PerOrigin = require "sluice.interceptors.per_origin"
+local watch = require "sluice.watch"
 
 local function positive(value)
   if type(value) == "number" and value > 0 and value < math.huge then return nil end
@@ -56,7 +57,7 @@ return function(options)
   local buckets = PerOrigin.new(options.origins or 1000,
     function() return { tokens = burst, time = now() } end,
     function(bucket) return bucket.tokens < 0 end)
-  return { hop = function(request, forward)
+  local function hop(request, forward)
     local bucket = buckets:find(request.url)
     local wait = take(bucket, options.rate, burst)
     if wait > 0 then
@@ -75,5 +76,16 @@ return function(options)
       is_there = true
     end
     return forward(request)
-  end }
+  end
+  watch.declare(hop, {
+    open = function(watched) return buckets:find(watched.url) end,
+    ready = function(bucket, from)
+      local time = from / 1e9
+      local tokens = bucket.tokens + (time - bucket.time) * options.rate
+      if tokens < 1 or bucket.is_forgotten then return false end
+      bucket.tokens, bucket.time = (tokens < burst and tokens or burst) - 1, time
+      return true
+    end,
+  })
+  return { hop = hop }
 end
