@@ -157,6 +157,8 @@ function Client:forget_plans()
     or self.late_auth
   self.direct = has_steps and nothing_direct or self.plans
   self.watch = has_steps and watch.of(self)
+  self.watched = self.watch and {}
+  if self.watch then self.plans[self.watch.kind] = self.watched end
 end
 
 -- Raises for a method that was called with a dot instead of a colon.
@@ -230,9 +232,7 @@ local function follow(self, method, url, response, text)
 end
 
 -- A GET without options of a client whose interceptors are all built in.
-local function get_watched(self, url)
-  local kept = self.plans[self.watch.kind]
-  local planned = kept and kept[url]
+local function get_watched(self, url, planned)
   if planned then
     local is_sent, response, message, err = watch.send(planned)
     if is_sent then
@@ -248,8 +248,7 @@ local function get_watched(self, url)
     local call <close> = Call.new(self, request)
     response, message, err = pipeline.run(call, request)
   end
-  kept = self.plans[self.watch.kind]
-  planned = kept and kept[url]
+  planned = self.watched and self.watched[url]
   if planned then watch.prepare(self, planned, request) end
   return response, message, err
 end
@@ -284,8 +283,9 @@ function Client:get(url, options)
   if self == nil or self.connections == nil then refuse_use(self, "get") end
   local planned = options == nil and self.direct.GET[url]
   if not planned then
-    if options == nil and self.watch then return get_watched(self, url) end
-    return send(self, "GET", url, options)
+    local watched = options == nil and self.watched
+    if not watched then return send(self, "GET", url, options) end
+    return get_watched(self, url, watched[url])
   end
   local response, message, err = planned.origin:send(planned.head, planned.options, planned.info)
   if message == nil then return response end

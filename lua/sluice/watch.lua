@@ -6,11 +6,12 @@
 --     open(watched)   of a step around a sending: its state for a plan, any value but nil
 --     ready(state, from)     whether nothing unusual lies ahead; if not, the request goes the
 --                     general way
---     done(state, response, err, time, status, size)     the outcome, and how long it took.
---                     Times are nanoseconds; status and size are nil without a whole response
+--     done(state, response, err, time, status, size, is_cached)     the outcome, and how long it
+--                     took. Times are nanoseconds; `is_cached`: it has fields for caches. These
+--                     three are nil without a whole response
 --
 -- `watched` is { url =, request = (what the general way would send), flight = { count = (how many
--- of this plan are on their way) } }.
+-- of this plan are on their way), is_stale = (set by a step: its state is to be made anew) } }.
 
 local core = require "sluice.core"
 
@@ -59,7 +60,7 @@ end
 
 --- Makes a plan one that can be sent the short way, once its request has gone the general way.
 function watch.prepare(client, planned, request)
-  if planned.flight then return end
+  if planned.flight and not planned.flight.is_stale then return end
   local flight = setmetatable({ count = 0 }, counted)
   planned.ready, planned.done =
     open(client, { url = planned.info.url, request = request, flight = flight })
@@ -67,17 +68,17 @@ function watch.prepare(client, planned, request)
 end
 
 local function finish(done, response, message, err, from)
-  local time, status, size = core.deadline(0) - from, nil, nil
-  if response and message == nil then status, size = response.status, #response end
-  for i = 1, #done, 2 do done[i](done[i + 1], response, err, time, status, size) end
+  local time, status, size, is_cached = core.now() - from, nil, nil, nil
+  if message == nil then status, size, is_cached = core.outcome(response) end
+  for i = 1, #done, 2 do done[i](done[i + 1], response, err, time, status, size, is_cached) end
 end
 
 --- Sends a plan. Returns false: it has to go the general way; else true, and what origin:send
 -- gives. Yields.
 function watch.send(planned)
   local flight = planned.flight
-  if not flight then return false end
-  local ready, from = planned.ready, core.deadline(0)
+  if not flight or flight.is_stale then return false end
+  local ready, from = planned.ready, core.now()
   for i = 1, #ready, 2 do
     if not ready[i](ready[i + 1], from) then return false end
   end

@@ -591,20 +591,36 @@ static int leads_on(lua_State *L)
     return 1;
 }
 
-/* has_caching_fields(response) -> whether a cache may have to do with it: it has
- * Cache-Control, Expires, ETag or Last-Modified */
-static int has_caching_fields(lua_State *L)
+/* Whether a cache may have to do with it. */
+static bool has_caching_fields(const struct sl_head *head)
 {
     static const char *const names[] = {"cache-control", "expires", "etag",
                                         "last-modified"};
-    const struct sl_head *head =
-        &slb_check_response(L, 1)->exchange->incoming.response.head;
     bool is_there = false;
 
     for (size_t i = 0; i < sizeof names / sizeof *names && !is_there; i++)
         is_there = sl_head_find(head, 0, sl_view(names[i], strlen(names[i]))) !=
                    SIZE_MAX;
-    lua_pushboolean(L, is_there);
+    return is_there;
+}
+
+/* outcome(response) -> status, bytes of the body, whether a field says how it may
+ * be cached (Cache-Control, Expires, ETag or Last-Modified) */
+static int push_outcome(lua_State *L)
+{
+    struct slb_response *response = slb_check_response(L, 1);
+    const struct sl_head *head = &response->exchange->incoming.response.head;
+
+    lua_pushinteger(L, head->status);
+    lua_pushinteger(L, (lua_Integer)body_of(response)->length);
+    lua_pushboolean(L, has_caching_fields(head));
+    return 3;
+}
+
+/* now() -> nanoseconds, by the clock of deadlines */
+static int push_now(lua_State *L)
+{
+    lua_pushinteger(L, sl_clock_now());
     return 1;
 }
 
@@ -650,7 +666,8 @@ static const luaL_Reg meta[] = {{"__gc", response_gc},
                                 {NULL, NULL}};
 
 static const luaL_Reg functions[] = {{"leads_on", leads_on},
-                                     {"has_caching_fields", has_caching_fields},
+                                     {"outcome", push_outcome},
+                                     {"now", push_now},
                                      {NULL, NULL}};
 
 /* A module that is opened again finds the methods of the first time, with those

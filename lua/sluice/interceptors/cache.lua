@@ -336,9 +336,9 @@ local function form_of(self)
           and not (request:get_header "Cache-Control" or request:get_header "Pragma") }
     end,
     ready = function(place) return self.store.lists[place.key] == nil and place.is_concerned end,
-    done = function(place, response, _, time, status)
+    done = function(place, response, _, time, _, _, is_cached)
       self.misses = self.misses + 1
-      if not status or not core.has_caching_fields(response) then return end
+      if not is_cached then return end
       store(self, place, place.request, response, self.clock() - time // 1000000000)
     end,
   }

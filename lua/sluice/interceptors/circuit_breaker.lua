@@ -28,7 +28,7 @@ local schema = {
 local counted = { timeout = true, resolve = true, connect = true, tls = true, proxy = true,
   closed = true, protocol = true }
 
-local function now() return core.deadline(0) / 1e9 end
+local function now() return core.now() / 1e9 end
 
 local Breaker = {}
 Breaker.__index = Breaker

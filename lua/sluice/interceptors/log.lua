@@ -63,11 +63,11 @@ return function(options)
   local known = secrets.new(options.secret_fields, options.secret_parameters)
   local sink, wanted = options.sink or write, options.fields or {}
   local function hop(request, forward)
-    local from = core.deadline(0)
+    local from = core.now()
     local response, message, err = forward(request)
     local line = ("%s %s %s %s"):format(values.shown(request.method, 32),
       secrets.shown_url(known, request.url), describe_outcome(response, err),
-      milliseconds[(core.deadline(0) - from) // 100000])
+      milliseconds[(core.now() - from) // 100000])
     local attempts = request.call.attempts
     if attempts > 1 then line = line .. " sending " .. attempts end
     if wanted[1] then

@@ -107,11 +107,11 @@ local function hop(self, request, forward)
       series.count = series.count + 1
     end
   end })
-  local from = core.deadline(0)
+  local from = core.now()
   local response, message, err = forward(request)
   local outcome = outcome_of(response, err)
   local series = find_series(self, origin, request.method, outcome)
-  observe(self, series, (core.deadline(0) - from) / 1e9)
+  observe(self, series, (core.now() - from) / 1e9)
   if math.type(outcome) == "integer" then series.bytes = series.bytes + #response end
   is_counted = true
   return response, message, err
@@ -119,22 +119,26 @@ end
 
 -- The series of a GET by its status is found once for each plan.
 local function form_of(self)
+  local bounds = self.buckets
+  local last = #bounds
   return {
     open = function(watched)
       local origin = find_origin(self, watched.url)
       origin.flights[watched.flight] = true
-      return { origin = origin, origins = self.origins, series = {} }
+      return { origin = origin }
     end,
-    ready = function(state) return state.origins == self.origins end,
     done = function(state, response, err, time, status, size)
       local outcome = status or outcome_of(response, err)
-      local series = state.series[outcome]
+      local series = state[outcome]
       if not series then
         series = find_series(self, state.origin, "GET", outcome)
-        state.series[outcome] = series
+        state[outcome] = series
       end
-      observe(self, series, time / 1e9)
+      local seconds, i = time / 1e9, 1
+      series.count, series.sum = series.count + 1, series.sum + seconds
       if size then series.bytes = series.bytes + size end
+      while i <= last and seconds > bounds[i] do i = i + 1 end
+      if i <= last then series.buckets[i] = series.buckets[i] + 1 end
     end,
   }
 end
@@ -151,8 +155,17 @@ local function new_origin()
     flights = setmetatable({}, { __mode = "k" }) }
 end
 
+-- Plans find the states of now when they are used next.
+local function set_stale(origin)
+  for flight in pairs(origin.flights) do flight.is_stale = true end
+end
+
 --- Forgets what was counted, but for requests in flight.
 function Metrics:reset()
+  if self.origins then
+    for _, origin in pairs(self.origins.states) do set_stale(origin) end
+    set_stale(self.others)
+  end
   self.origins = PerOrigin.new(self.most, new_origin)
   self.others = new_origin()
   self.others.origin = "other"

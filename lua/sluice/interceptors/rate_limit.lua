@@ -20,7 +20,7 @@ end
 local schema = { rate = positive, burst = at_least_one, max_wait = check.seconds,
   origins = check.positive }
 
-local function now() return core.deadline(0) / 1e9 end
+local function now() return core.now() / 1e9 end
 
 -- Takes a token, perhaps one that is still to come. Returns the seconds until it is there.
 local function take(bucket, rate, burst)
