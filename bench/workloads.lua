@@ -278,6 +278,14 @@ return {
     },
   },
   {
+    name = "G4", title = "GET through every built-in interceptor but the recorder",
+    measure = "interceptors",
+    figures = {
+      { field = "growth", must = 1.25, unit = "with over without them" },
+      { field = "most", unit = "us" },
+    },
+  },
+  {
     name = "RSS", title = "10,000 sequential GETs", measure = "steady",
     figures = {
       { field = "grown", must = 64, aim = 0, unit = "KiB from the 1,000th to the 10,000th" },

@@ -149,4 +149,19 @@ function counts.growth_elsewhere(bench) return growth(bench, "elsewhere", { 0, 3
 
 function counts.growth_origins(bench) return growth(bench, "origins", { 100, 10000 }) end
 
+--- What a GET costs with the built-in interceptors over one without, by the median of five runs of
+-- each in turn.
+function counts.interceptors(bench)
+  local with, without = {}, {}
+  for i = 1, 5 do
+    for flag, list in pairs { [0] = without, [1] = with } do
+      local arguments = ("steps %s %d"):format(bench.servers.fast, flag)
+      list[i] = run_script(bench, "growth", arguments, mode(bench)).us
+    end
+  end
+  table.sort(with)
+  table.sort(without)
+  return { growth = with[3] / without[3], most = with[3] }
+end
+
 return counts

@@ -2,6 +2,7 @@
 -- usage: growth.lua tasks <origin> <count>      so many tasks on 16 connections
 --        growth.lua elsewhere <origin> <count>  a GET while so many wait for another origin
 --        growth.lua origins <origin> <count>    the longest step, each task with its own origin
+--        growth.lua steps <origin> <0 or 1>     a GET, with 1 through the built-in interceptors
 -- Prints us=.
 
 local here = arg[0]:match("^(.*/)") or "./"
@@ -37,6 +38,19 @@ elseif what == "elsewhere" then
   end
   measure(100)
   us = measure(5000)
+elseif what == "steps" then
+  local steps = sluice.interceptors
+  if count == 1 then
+    client:use(steps.default_headers { ["X-Application"] = "bench" })
+    client:use(steps.log { sink = function() end }):use(steps.metrics()):use(steps.cache())
+    client:use(steps.rate_limit { rate = 1e9 }):use(steps.circuit_breaker())
+  end
+  sluice.run(function()
+    for _ = 1, 1000 do fetch(url .. "/1k") end
+    local from = os.clock()
+    for _ = 1, 20000 do fetch(url .. "/1k") end
+    us = (os.clock() - from) / 20000 * 1e6
+  end)
 else -- origins; Lua's collector works in steps of its own
   collectgarbage "stop"
   local left, longest = count, 0

@@ -231,24 +231,16 @@ local function follow(self, method, url, response, text)
   return pipeline.follow(call, request, response)
 end
 
--- A GET without options of a client whose interceptors are all built in.
-local function get_watched(self, url, planned)
-  if planned then
-    local is_sent, response, message, err = watch.send(planned)
-    if is_sent then
-      if message == nil then return response end
-      if not response then return nil, message, err end
-      return follow(self, "GET", url, response)
-    end
-  end
-  local request, message, err = Request.new(self, "GET", url, nil, 3)
+-- A GET that has to go the general way once, or now, though all interceptors are built in.
+local function get_watched(self, url)
+  local request, message, err = Request.new(self, "GET", url, nil, 2)
   if not request then return nil, message, err end
   local response
   do
     local call <close> = Call.new(self, request)
     response, message, err = pipeline.run(call, request)
   end
-  planned = self.watched and self.watched[url]
+  local planned = self.watched and self.watched[url]
   if planned then watch.prepare(self, planned, request) end
   return response, message, err
 end
@@ -285,7 +277,13 @@ function Client:get(url, options)
   if not planned then
     local watched = options == nil and self.watched
     if not watched then return send(self, "GET", url, options) end
-    return get_watched(self, url, watched[url])
+    planned = watched[url]
+    local is_sent, response, message, err = false, nil, nil, nil
+    if planned then is_sent, response, message, err = watch.send(planned) end
+    if not is_sent then return get_watched(self, url) end
+    if message == nil then return response end
+    if not response then return nil, message, err end
+    return follow(self, "GET", url, response)
   end
   local response, message, err = planned.origin:send(planned.head, planned.options, planned.info)
   if message == nil then return response end

@@ -3,7 +3,7 @@
 --
 --     variant         of a step around the call: what it adds to the plan's kind. The step only
 --                     adds fields that never change
---     open(watched)   of a step around a sending: its state for a plan, any value but nil
+--     open(watched)   of a step around a sending: its state for a plan; nil: not now
 --     ready(state, from)     whether nothing unusual lies ahead; if not, the request goes the
 --                     general way
 --     done(state, response, err, time, status, size, is_cached)     the outcome, and how long it
@@ -14,6 +14,8 @@
 -- of this plan are on their way), is_stale = (set by a step: its state is to be made anew) } }.
 
 local core = require "sluice.core"
+
+local now, outcome = core.now, core.outcome
 
 local watch = {}
 
@@ -52,6 +54,7 @@ local function open(client, watched)
   local ready, done = {}, {}
   for _, form in ipairs(client.watch.forms) do
     local state = form.open(watched)
+    if state == nil then return nil end
     if form.ready then table.move({ form.ready, state }, 1, 2, #ready + 1, ready) end
     if form.done then done = table.move(done, 1, #done, 3, { form.done, state }) end
   end
@@ -62,14 +65,13 @@ end
 function watch.prepare(client, planned, request)
   if planned.flight and not planned.flight.is_stale then return end
   local flight = setmetatable({ count = 0 }, counted)
-  planned.ready, planned.done =
-    open(client, { url = planned.info.url, request = request, flight = flight })
-  planned.flight = flight
+  local ready, done = open(client, { url = planned.info.url, request = request, flight = flight })
+  planned.ready, planned.done, planned.flight = ready, done, ready and flight
 end
 
 local function finish(done, response, message, err, from)
-  local time, status, size, is_cached = core.now() - from, nil, nil, nil
-  if message == nil then status, size, is_cached = core.outcome(response) end
+  local time, status, size, is_cached = now() - from, nil, nil, nil
+  if message == nil then status, size, is_cached = outcome(response) end
   for i = 1, #done, 2 do done[i](done[i + 1], response, err, time, status, size, is_cached) end
 end
 
@@ -78,7 +80,7 @@ end
 function watch.send(planned)
   local flight = planned.flight
   if not flight or flight.is_stale then return false end
-  local ready, from = planned.ready, core.now()
+  local ready, from = planned.ready, now()
   for i = 1, #ready, 2 do
     if not ready[i](ready[i + 1], from) then return false end
   end

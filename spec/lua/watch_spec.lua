@@ -164,6 +164,14 @@ describe("the short way", function()
     assert.equal(6, #lines)
   end)
 
+  it("reports misuse at the line of the caller", function()
+    local _, message = pcall(function()
+      local response = client:get(5)
+      return response
+    end)
+    assert.matches("watch_spec.lua:%d+: request: url: string expected, got number$", message)
+  end)
+
   it("forgets what metrics have forgotten", function()
     local p <close> = serve(answer(200, "", "four"))
     for _ = 1, 3 do get(p.url .. "/") end

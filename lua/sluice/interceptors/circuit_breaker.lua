@@ -36,6 +36,7 @@ Breaker.__index = Breaker
 local function change(self, origin, state)
   if origin.state == state then return end
   origin.state = state
+  PerOrigin.set_stale(origin) -- plans go the general way while it is not closed
   if self.on_change then self.on_change(origin.origin, state) end
 end
 
@@ -138,8 +139,12 @@ return function(options)
   }, Breaker)
   self.hop = function(request, forward) return hop(self, request, forward) end
   watch.declare(self.hop, {
-    open = function(watched) return self.origins:find(watched.url) end,
-    ready = function(origin) return origin.state == "closed" and not origin.is_forgotten end,
+    open = function(watched)
+      local origin = self.origins:find(watched.url)
+      if origin.state ~= "closed" then return nil end
+      PerOrigin.add_flight(origin, watched.flight)
+      return origin
+    end,
     done = function(origin, response, err, _, status)
       if status and not statuses[status] then
         origin.failures = 0

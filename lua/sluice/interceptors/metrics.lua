@@ -124,7 +124,7 @@ local function form_of(self)
   return {
     open = function(watched)
       local origin = find_origin(self, watched.url)
-      origin.flights[watched.flight] = true
+      PerOrigin.add_flight(origin, watched.flight)
       return { origin = origin }
     end,
     done = function(state, response, err, time, status, size)
@@ -146,25 +146,19 @@ end
 -- What is on its way: `flights` are those of plans that are sent the short way.
 local function count_in_flight(origin)
   local count = origin.in_flight
-  for flight in pairs(origin.flights) do count = count + flight.count end
+  for flight in pairs(origin.flights or {}) do count = count + flight.count end
   return count
 end
 
 local function new_origin()
-  return { series = {}, series_count = 0, in_flight = 0,
-    flights = setmetatable({}, { __mode = "k" }) }
-end
-
--- Plans find the states of now when they are used next.
-local function set_stale(origin)
-  for flight in pairs(origin.flights) do flight.is_stale = true end
+  return { series = {}, series_count = 0, in_flight = 0 }
 end
 
 --- Forgets what was counted, but for requests in flight.
 function Metrics:reset()
   if self.origins then
-    for _, origin in pairs(self.origins.states) do set_stale(origin) end
-    set_stale(self.others)
+    for _, origin in pairs(self.origins.states) do PerOrigin.set_stale(origin) end
+    PerOrigin.set_stale(self.others)
   end
   self.origins = PerOrigin.new(self.most, new_origin)
   self.others = new_origin()

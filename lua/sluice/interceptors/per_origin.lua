@@ -23,6 +23,17 @@ function PerOrigin.origin_of(url)
   return parsed.scheme .. "://" .. (parsed.unix_path or parsed.authority)
 end
 
+--- Notes a plan that uses a state, see watch.lua.
+function PerOrigin.add_flight(state, flight)
+  state.flights = state.flights or setmetatable({}, { __mode = "k" })
+  state.flights[flight] = true
+end
+
+--- Plans that use the state are to look for it anew.
+function PerOrigin.set_stale(state)
+  for flight in pairs(state.flights or {}) do flight.is_stale = true end
+end
+
 local function forget_oldest(self)
   local oldest
   for _, state in pairs(self.states) do
@@ -32,7 +43,7 @@ local function forget_oldest(self)
   end
   if not oldest then return end
   self.states[oldest.origin] = nil
-  oldest.is_forgotten = true
+  PerOrigin.set_stale(oldest)
   self.count = self.count - 1
   self.by_url, self.url_count = {}, 0
 end

@@ -78,11 +78,15 @@ return function(options)
     return forward(request)
   end
   watch.declare(hop, {
-    open = function(watched) return buckets:find(watched.url) end,
+    open = function(watched)
+      local bucket = buckets:find(watched.url)
+      PerOrigin.add_flight(bucket, watched.flight)
+      return bucket
+    end,
     ready = function(bucket, from)
       local time = from / 1e9
       local tokens = bucket.tokens + (time - bucket.time) * options.rate
-      if tokens < 1 or bucket.is_forgotten then return false end
+      if tokens < 1 then return false end
       bucket.tokens, bucket.time = (tokens < burst and tokens or burst) - 1, time
       return true
     end,
