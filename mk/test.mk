@@ -113,7 +113,8 @@ tsan-short:
 
 # The specs through which most memory passes.
 MEMORY_SPECS ?= spec/journeys/get_spec.lua spec/journeys/stream_spec.lua \
-	spec/journeys/ownership_spec.lua spec/binding/transport_spec.lua
+	spec/journeys/ownership_spec.lua spec/journeys/leases_spec.lua \
+	spec/binding/transport_spec.lua
 MEMORY_MODES ?= stream+epoll completion+io_uring
 
 # Without the libraries that a build may lack.
