@@ -1,6 +1,7 @@
 -- Bodies that own leases, in every way that a request can end (spec/support/endings.lua): a lease
 -- is disposed once, memory that was given back is never sent, and the pool is left as it was.
 
+local Run = require "spec.support.run"
 local endings = require "spec.support.endings"
 local sluice = require "sluice"
 local support = require "spec.support"
@@ -64,11 +65,11 @@ describe("a lease that is sent", function()
     local content = pattern(one.size or 3000) .. endings.last
     local lease = lease_of(content)
     local options, sent = make(lease)
-    local run = endings.run(one, options, sent, is_stream)
+    local run = Run.new(options, sent, is_stream, one.window)
     local status, message, err = one.run(run)
     if run.results then status, message, err = table.unpack(run.results, 1, run.results.n) end
     local code = run.code or one.code
-    if is_pushed and one.pushed then code = one.pushed end
+    if is_pushed and one.pushed ~= nil then code = one.pushed or nil end
     if code == "left" then
       assert.is_nil(status)
     else

@@ -4,9 +4,9 @@
 --
 -- `run` sends the body of a run and returns what Run:send does, or nothing if the call was left.
 -- `code` is that of the failure: nil for a response, "left" for a call that returned nothing.
--- `pushed` is the code of bodies that cannot be sent again, where it is another one. `size` is that
--- of the body (nil: a small one), `window` the peer's receive buffer; `is_unlike`: an interceptor
--- sends something else. A body ends in `endings.last`.
+-- `pushed` is the code of bodies that cannot be sent again, where it is another one (false: none).
+-- `size` is that of the body (nil: a small one), `window` the peer's receive buffer; `is_unlike`:
+-- an interceptor sends something else. A body ends in `endings.last`.
 
 local certificates = require "spec.support.certificates"
 local sluice = require "sluice"
@@ -30,67 +30,6 @@ local function step_until(done)
   while not done() do
     sluice.loop():step(0.005)
     if system.clock() > deadline then error("not within two minutes", 2) end
-  end
-end
-
--- ---- one request ----
-
-local Run = {}
-Run.__index = Run
-
---- A run with a body: `options` of the request, `sent` its bytes.
-function endings.run(one, options, sent, is_stream)
-  return setmetatable({ peers = {}, clients = {}, window = one.window, options = options,
-    sent = sent, is_stream = is_stream }, Run)
-end
-
---- A peer whose connections play one script each, the last one again and again.
-function Run:listen(...)
-  local p = peer.listen { script = { ... }, repeat_last = true, receive_buffer = self.window }
-  self.peers[#self.peers + 1] = p
-  return p
-end
-
-function Run:client(options)
-  local client = support.client(options)
-  self.clients[#self.clients + 1] = client
-  return client
-end
-
---- Sends the body there, and reads the response to its end. Returns what the request does, or
--- what reading the response does.
-function Run:send(client, url, more)
-  local options = { stream = self.is_stream or nil }
-  for key, value in pairs(self.options) do options[key] = value end
-  for key, value in pairs(more or {}) do options[key] = value end
-  local response <close>, message, err = client:post(url, options)
-  if not response then return nil, message, err end
-  local text
-  text, message, err = response:text()
-  if not text then return nil, message, err end
-  return response.status
-end
-
---- The same to a peer of such scripts, by a client of its own.
-function Run:send_to(scripts, more, client_options)
-  return self:send(self:client(client_options), self:listen(table.unpack(scripts)).url .. "/", more)
-end
-
-function Run:close()
-  for _, client in ipairs(self.clients) do client:close() end
-  for _, p in ipairs(self.peers) do p:stop() end
-end
-
---- Raises unless each body that came in is the beginning of the one that was sent.
-function Run:check_received()
-  for _, p in ipairs(self.peers) do
-    for _, received in ipairs(p:received()) do
-      for from in received:gmatch "POST [^\r]*\r\n.-\r\n\r\n()" do
-        local body = received:sub(from, from + #self.sent - 1)
-        body = body:match "^(.-)POST /" or body
-        assert(body == self.sent:sub(1, #body), "other bytes were sent")
-      end
-    end
   end
 end
 
@@ -362,8 +301,42 @@ for name, case in pairs(require "spec.support.missteps") do
   end
 end
 
--- A retry of the program's; those of the option are to be added as `served` ones.
-ending("a retry that succeeds", nil, function(run)
+-- retries
+local soon = { tries = 2, delay = 0.001, methods = { "POST" } }
+local busy = { whole, answer(503, "Connection: close\r\n"), { "close" } }
+
+served("a retry that succeeds", nil, { busy, busy, { whole, answer(200), { "stall" } } },
+  { request = { retry = soon } })
+served("the last retry", nil, { busy }, { request = { retry = soon } })
+served("a retry after a reset, which is refused", "closed", { { whole, { "reset" } } },
+  { request = { retry = soon } })
+served("a retry for which no time is left", nil, { { whole, answer(503, "Retry-After: 30\r\n"),
+  { "stall" } } }, { request = { retry = soon, timeout = 10 } })
+served("a retry that a function refuses", nil, { busy, { whole, answer(200), { "stall" } } },
+  { request = { retry = { tries = 2, when = function() return false end } } })
+ending("a retry whose function raises", "raised", function(run)
+  local results = table.pack(pcall(run.send_to, run, { busy },
+    { retry = { tries = 2, when = function() error "when" end } }))
+  if not results[1] then return nil, "raised", { code = "raised" } end
+  return table.unpack(results, 2, results.n)
+end, { pushed = false })
+ending("a task cancelled between two tries", "cancelled", function(run)
+  local p = run:listen(busy)
+  local results
+  local task = sluice.spawn(function()
+    results = table.pack(run:send(run:client(), p.url .. "/",
+      { retry = { tries = 2, delay = 60, methods = { "POST" } } }))
+  end)
+  step_until(function() return p:wait("idle", 1, 0) end)
+  for _ = 1, 20 do sluice.loop():step(0.001) end
+  task:cancel()
+  assert(pcall(task.await, task))
+  return table.unpack(results, 1, results.n)
+end, { pushed = false })
+served("a status that is a failure", "status", { { whole, answer(500), { "stall" } } },
+  { request = { fail_status = true } })
+
+ending("a retry of an interceptor", nil, function(run)
   local p = run:listen({ whole, answer(503, "Connection: close\r\n"), { "close" } },
     { whole, { "reset" } },
     { whole, answer(200), { "stall" } })
