@@ -23,10 +23,15 @@ local copied_size = 16 * 1024
 
 local escapes = { ["\r"] = "%0D", ["\n"] = "%0A", ['"'] = "%22" }
 
--- Returns a name as the HTML standard writes it into a head | nil, what is wrong
+-- Returns a name as the HTML standard writes it into a head | nil, what is wrong. Backslashes
+-- at its end are escaped, too: many parsers would take the last one and the quote behind it
+-- for a quote within the name.
 local function quote(name)
   if name:find("\0", 1, true) then return nil, "the name contains a zero byte" end
-  return '"' .. name:gsub('[\r\n"]', escapes) .. '"'
+  local escaped = name:gsub('[\r\n"]', escapes):gsub("\\+$", function(last)
+    return ("%5C"):rep(#last)
+  end)
+  return '"' .. escaped .. '"'
 end
 
 local function shown(name) return "'" .. values.shown(name, 64) .. "'" end

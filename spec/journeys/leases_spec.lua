@@ -7,18 +7,11 @@ local sluice = require "sluice"
 local support = require "spec.support"
 
 local peer, system, pattern = support.peer, support.system, support.pattern
+local lease_of, is_disposed = support.lease, support.is_disposed
 
 local head = { "expect_until", "\r\n\r\n" }
 local whole = { "expect_until", endings.last }
 local done = { "send", "HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\ngood" }
-
-local function lease_of(text)
-  local writer <close> = sluice.writer()
-  assert(writer:write(text))
-  return writer:detach()
-end
-
-local function is_disposed(lease) return tostring(lease) == "sluice.lease (disposed)" end
 
 local function step_until(is_over)
   local deadline = system.clock() + 20

@@ -9,17 +9,10 @@ local sluice = require "sluice"
 local support = require "spec.support"
 
 local peer, system, pattern = support.peer, support.system, support.pattern
+local lease_of, is_disposed = support.lease, support.is_disposed
 
 local request_head = { "expect_until", "\r\n\r\n" }
 local DONE = "HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\ndone"
-
-local function lease_of(text)
-  local writer <close> = sluice.writer { max_size = 1 << 30 }
-  assert(writer:write(text))
-  return writer:detach()
-end
-
-local function is_disposed(handle) return tostring(handle):find "disposed" ~= nil end
 
 --- Parts by name; those of one name in their order.
 local function by_name(found)
@@ -157,7 +150,8 @@ describe("a multipart body", function()
   end)
 
   local names = { "a b", "semi;colon", "comma,", "caf\u{e9} \u{1f600}", "per%cent", "new\r\nline",
-    'quo"te', "Content-Type: x", ("long "):rep(100), "back\\slash", "'", "=", "\t tab", "a=\"b" }
+    'quo"te', "Content-Type: x", ("long "):rep(100), "back\\slash", "'", "=", "\t tab", "a=\"b",
+    "end\\", "\\", "two\\\\", "\\; filename=other", "a\\\"b" }
 
   it("has names and file names that are read by others, and break out of nothing", function()
     local given = {}
@@ -166,15 +160,47 @@ describe("a multipart body", function()
     end
     local form = sluice.multipart(given)
     local stored = store(form)
-    for _, parser in ipairs { "busboy", "cgi" } do
+    for _, parser in ipairs { "busboy", "cgi" } do -- `email` is for ASCII
       local found = forms.parse(parser, form.content_type, stored)
       assert.equal(#names, #found)
       for i, name in ipairs(names) do
         local shown = name:gsub('[\r\n"]', { ["\r"] = "%0D", ["\n"] = "%0A", ['"'] = "%22" })
-        -- busboy, too, takes a backslash as the way to write a quote
+        -- They all take a backslash and a quote as a quote within the name.
+        shown = shown:gsub("\\+$", function(last) return ("%5C"):rep(#last) end)
         assert.equal(shown, found[i].name, parser)
         assert.equal(shown, found[i].filename, parser)
         assert.equal(name, found[i].data)
+      end
+    end
+  end)
+
+  it("of random names and contents is read by others", function()
+    local alphabet = { "a", "B", " ", ";", "=", "\\", '"', "\r", "\n", "%", "\u{e9}", "\u{1f600}",
+      "name", "filename", "\r\n--sluice-", "--", ",", "'", "\t", "*" }
+    local function random_text(count, letters)
+      local pieces = {}
+      for i = 1, count do pieces[i] = letters[math.random(#letters)] end
+      return table.concat(pieces)
+    end
+    local bytes = {}
+    for byte = 0, 255 do bytes[#bytes + 1] = string.char(byte) end
+    table.move({ "\r\n", "--", "\r\n--" }, 1, 3, #bytes + 1, bytes)
+    local given = {}
+    for i = 1, 500 do
+      given[i] = { i .. random_text(math.random(12), alphabet),
+        { bytes = random_text(math.random(0, 300), bytes),
+          filename = i .. random_text(math.random(12), alphabet) } }
+    end
+    local form = sluice.multipart(given)
+    local stored = store(form)
+    for _, parser in ipairs { "busboy", "cgi" } do
+      local found = forms.parse(parser, form.content_type, stored)
+      assert.equal(#given, #found)
+      for i, part in ipairs(found) do
+        assert.is_true(part.data == given[i][2].bytes, parser .. i)
+        -- They take two backslashes for one.
+        assert.equal(given[i][1]:match "^%d+", part.name:match "^%d+")
+        assert.equal(given[i][2].filename:match "^%d+", part.filename:match "^%d+")
       end
     end
   end)

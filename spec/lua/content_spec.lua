@@ -5,18 +5,11 @@ local sluice = require "sluice"
 local support = require "spec.support"
 
 local peer, pattern = support.peer, support.pattern
+local lease_of, is_disposed = support.lease, support.is_disposed
 
 local request_head = { "expect_until", "\r\n\r\n" }
 local DONE = "HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\ndone"
 local FORM = "application/x-www-form-urlencoded"
-
-local function lease_of(text)
-  local writer <close> = sluice.writer()
-  assert(writer:write(text))
-  return writer:detach()
-end
-
-local function is_disposed(handle) return tostring(handle):find "disposed" ~= nil end
 
 local function body_of(request) return request:match "\r\n\r\n(.*)$" end
 

@@ -5,14 +5,7 @@ local sluice = require "sluice"
 local support = require "spec.support"
 
 local pattern = support.pattern
-
-local function lease_of(text)
-  local writer <close> = sluice.writer()
-  assert(writer:write(text))
-  return writer:detach()
-end
-
-local function is_disposed(handle) return tostring(handle):find "disposed" ~= nil end
+local lease_of, is_disposed = support.lease, support.is_disposed
 
 describe("a multipart", function()
   local before, directory

@@ -6,12 +6,7 @@ local sluice = require "sluice"
 local support = require "spec.support"
 
 local pattern = support.pattern
-
-local function lease_of(text)
-  local writer <close> = sluice.writer()
-  assert(writer:write(text))
-  return writer:detach()
-end
+local lease_of = support.lease
 
 local function function_of(...)
   local pieces, index = { ... }, 0

@@ -103,6 +103,13 @@ ending("a response through a proxy", nil, function(run)
   local p = run:listen { whole, answer(200), { "stall" } }
   return run:send(run:client { proxy = p.url }, "http://a.test/")
 end)
+ending("a proxy that asks for digest credentials", nil, function(run)
+  local p = run:listen { whole, { "send", "HTTP/1.1 407 X\r\nContent-Length: 0\r\n"
+    .. 'Proxy-Authenticate: Digest realm="a", nonce="b", qop="auth"\r\n\r\n' },
+    whole, answer(200), { "stall" } }
+  local url = p.url:gsub("//", "//user:password@")
+  return run:send(run:client { proxy = { url = url, digest = true } }, "http://a.test/")
+end)
 ending("a SOCKS proxy that refuses", "proxy", function(run)
   local p = run:listen { { "read", 3 }, { "send", "\5\255" }, { "stall" } }
   return run:send(run:client { proxy = (p.url:gsub("^http", "socks5")) }, "http://a.test/")

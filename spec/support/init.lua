@@ -140,6 +140,16 @@ function support.serve(...)
   return peer.listen { script = { script }, repeat_last = true }
 end
 
+--- A lease over that text.
+function support.lease(text)
+  local writer <close> = require("sluice").writer { max_size = 1 << 30 }
+  assert(writer:write(text))
+  return writer:detach()
+end
+
+--- Whether a lease, sequence or other handle was disposed.
+function support.is_disposed(handle) return tostring(handle):find "disposed" ~= nil end
+
 -- ---- the three ways of calling ----
 
 --- A function that gives the pieces, then nil.

@@ -6,14 +6,9 @@
 -- the call does instead.
 
 local sluice = require "sluice"
+local support = require "spec.support"
 
 local last = "the end of the body"
-
-local function lease_of(text)
-  local writer <close> = sluice.writer()
-  assert(writer:write(text))
-  return writer:detach()
-end
 
 return {
   ["raises before it sends"] = { "raised", function() error "interceptor" end },
@@ -52,7 +47,7 @@ return {
     return forward(request)
   end, is_replaced = true },
   ["takes another lease"] = { nil, function(request, forward)
-    request.body = lease_of(last)
+    request.body = support.lease(last)
     return forward(request)
   end, is_replaced = true },
   ["takes the body away"] = { nil, function(request, forward)
