@@ -66,7 +66,8 @@ function makers.json(request, value, _, level)
 end
 
 function makers.form(request, value, own_type, level)
-  local text, wrong = entries.join(value, core.escape_form)
+  local text, wrong, err = entries.join(value, core.escape_form)
+  if err then return nil, wrong, err end
   if not text then error("request: form: " .. wrong, level + 1) end
   if not own_type then
     fields.set(request.fields, "Content-Type", "application/x-www-form-urlencoded")

@@ -76,14 +76,19 @@ function entries.text(value)
 end
 
 --- `name=value&name=value`, each escaped by `escape`.
--- Returns the text | nil, what is wrong
+-- Returns the text | nil, what is wrong | nil, message, err (memory)
 function entries.join(given, escape)
-  local pieces = {}
+  local pieces, message, err = {}, nil, nil
   local wrong = entries.visit(given, values.has_text, function(name, value)
     local text, reason = entries.text(value)
     if not text then return reason end
-    pieces[#pieces + 1] = escape(name) .. "=" .. escape(text)
+    local before, behind
+    before, message, err = escape(name)
+    if before then behind, message, err = escape(text) end
+    if not behind then return message end
+    pieces[#pieces + 1] = before .. "=" .. behind
   end)
+  if err then return nil, message, err end
   if wrong then return nil, wrong end
   return table.concat(pieces, "&")
 end

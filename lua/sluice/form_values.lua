@@ -14,7 +14,8 @@ function form_values.encode(value, writer)
   if type(value) ~= "table" then
     return failure.new("invalid", "encode form", "table expected, got " .. type(value))
   end
-  local text, wrong = entries.join(value, core.escape_form)
+  local text, wrong, err = entries.join(value, core.escape_form)
+  if err then return nil, wrong, err end
   if not text then return failure.new("invalid", "encode form", wrong) end
   return writer:write(text)
 end

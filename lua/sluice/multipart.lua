@@ -322,8 +322,9 @@ end
 function Multipart:take_body(where, level)
   if self.is_disposed then error(where .. ": use of disposed multipart", level + 1) end
   check_entries(self, where, level + 1)
+  local made, message, err = bodies.of_list(list_values(self))
   mark_gone(self)
-  return bodies.of_list(list_values(self))
+  return made, message, err
 end
 
 -- Writes what a reader of parts gives. Returns the writer | nil, message, err

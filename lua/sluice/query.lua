@@ -5,7 +5,7 @@ local entries = require "sluice.entries"
 
 local query = {}
 
--- Returns the text without "?" | nil, what is wrong
+-- Returns the text without "?" | nil, what is wrong | nil, message, err (memory)
 local function encode(value)
   if type(value) ~= "string" then return entries.join(value, core.url.escape) end
   if value:find("#", 1, true) then
@@ -15,10 +15,10 @@ local function encode(value)
 end
 
 --- Adds a query to a URL, behind one that it has.
--- Returns the URL | nil, what is wrong with the query
+-- Returns the URL | nil, what is wrong with the query | nil, message, err (memory)
 function query.add(url, value)
-  local added, wrong = encode(value)
-  if not added then return nil, wrong end
+  local added, wrong, err = encode(value)
+  if not added then return nil, wrong, err end
   if added == "" then return url end
   local before, fragment = url:match "^([^#]*)(.*)$"
   local separator = ""

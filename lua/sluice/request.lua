@@ -162,7 +162,11 @@ function Request.new(client, method, url, options, level)
   end
   if options.query then
     local wrong
-    self.current_url, wrong = query.add(self.url, options.query)
+    self.current_url, wrong, err = query.add(self.url, options.query)
+    if err then
+      content.refuse(options)
+      return nil, wrong, err
+    end
     if wrong then error("request: query: " .. wrong, level) end
     self.key = self.key and self.url
   end

@@ -179,6 +179,19 @@ local programs = {
     assert(#good(response:text()) == 16)
   ]],
 
+  ["a form and a multipart"] = [[
+    local client <close> = new_client()
+    local writer <close> = sluice.writer()
+    good(writer:write "leased")
+    local lease <close> = writer:detach()
+    local form <close> = good(sluice.multipart { text = "x", large = { bytes = ("y"):rep(20000) } })
+    form:file("file", { path = arg[0] }):file("lease", { lease = lease })
+    local built <close> = good(form:build())
+    local response <close> = good(client:post(url, { multipart = form }))
+    assert(#good(response:text()) == 16)
+    local other <close> = good(client:post(url, { form = { a = { "b c", ("&"):rep(500) } } }))
+  ]],
+
   ["a pushed body"] = [[
     local client <close> = new_client()
     local count = 0

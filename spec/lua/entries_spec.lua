@@ -43,4 +43,14 @@ describe("names with values", function()
     assert.same({ nil, "'a'[1]: text, number or boolean expected, got a table" },
       { entries.join({ a = { {} } }, tostring) })
   end)
+
+  it("fail as the escape does", function()
+    local err = { code = "memory" }
+    local function escape(text)
+      if text == "b" then return nil, "out of memory", err end
+      return text
+    end
+    assert.same({ nil, "out of memory", err }, { entries.join({ { "b", 1 } }, escape) })
+    assert.same({ nil, "out of memory", err }, { entries.join({ { "a", "b" } }, escape) })
+  end)
 end)
