@@ -31,10 +31,8 @@ local counted = {
 
 --- What a client's steps are, if each of them has a form; else nil.
 function watch.of(client)
-  if client.retry or client.settings.fail_status or not (client.hops[1] or client.interceptors[1])
-  then
-    return nil
-  end
+  local is_bare = not client.hops[1] and not client.interceptors[1]
+  if is_bare or client.retry or client.late_auth or client.settings.fail_status then return nil end
   local kind, list = "GET", {}
   for _, step in ipairs(client.interceptors) do
     local form = forms[step]

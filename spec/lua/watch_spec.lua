@@ -151,6 +151,24 @@ describe("the short way", function()
     assert(own:get(p.url .. "/")):dispose()
   end)
 
+  it("is not taken by a client with other steps of its own", function()
+    local p <close> = serve(answer(404, "", "none"))
+    local own <close> = support.client { fail_status = true }
+    own:use(sluice.interceptors.log { sink = function(line) lines[#lines + 1] = line end })
+    for _ = 1, 3 do
+      local none, _, err = own:get(p.url .. "/")
+      assert.is_nil(none)
+      assert.equal("status", err.code)
+      err:dispose()
+    end
+    assert.equal(3, #lines)
+    for _, options in ipairs { { retry = 1 }, { auth = { digest = { "a", "b" } } } } do
+      local other <close> = support.client(options)
+      other:use(sluice.interceptors.log { sink = function() end })
+      assert.is_nil(other.watched)
+    end
+  end)
+
   it("is not taken beside an interceptor of the program's own", function()
     local p <close> = serve(answer(200, "", "four"))
     for _ = 1, 3 do get(p.url .. "/") end
