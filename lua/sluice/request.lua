@@ -296,14 +296,6 @@ function Request:add_header(name, value)
   return self
 end
 
---- Adds fields that are always the same: name, value, name, value... `variant` stands for them in
--- the kind of the plan, which is kept as it was before.
-function Request:add_constant(list, variant)
-  local key = self.key
-  table.move(list, 1, #list, #self.fields + 1, self.fields)
-  if key then self.variant = (self.variant or "") .. variant end
-end
-
 --- Answers the request without sending it, for an interceptor that returns the result:
 -- { status = (200 to 999), reason =, headers =, body = (string, sequence or lease) }. A lease
 -- is disposed. HEAD, 204 and 304 have no body. Misuse raises.

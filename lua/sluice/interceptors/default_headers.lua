@@ -41,6 +41,13 @@ local function missing(request, list)
   return left
 end
 
+-- Adds fields that are always the same: the plan is kept as it was before, and `variant` stands for
+-- them in its kind.
+local function add_constant(request, list, variant)
+  table.move(list, 1, #list, #request.fields + 1, request.fields)
+  if request.key then request.variant = (request.variant or "") .. variant end
+end
+
 local made = 0 -- a number for each, in plans
 
 --- Adds these fields to each call, where the request has none of that name: a map, or an array of
@@ -56,7 +63,7 @@ return function(headers)
   made = made + 1
   local variant = " default " .. made
   local function step(request, forward)
-    request:add_constant(missing(request, list), variant)
+    add_constant(request, missing(request, list), variant)
     for _, pair in ipairs(asked) do
       if request:get_header(pair[1]) == nil then
         local value = pair[2](request)
