@@ -4,9 +4,10 @@
  *
  *     luaL_requiref(L, "sluice.core", luaopen_sluice_core, 0);
  *
- * and drives its loop among its own events: poll sluice_pollfd for reading, for at
- * most sluice_timeout seconds, then call sluice_step(L, 0). All functions belong to
- * the thread of their Lua state; those that raise do so as Lua errors.
+ * and drives its loop among its own events: poll sluice_pollfd for reading, for
+ * at most sluice_timeout seconds, then call sluice_step(L, 0). All functions
+ * belong to the thread of their Lua state; those that raise do so as Lua
+ * errors.
  */
 #ifndef SLUICE_H
 #define SLUICE_H
@@ -39,8 +40,8 @@ SLUICE_API int sluice_step(lua_State *L, double max_seconds);
 /* Bytes of the sequence at `index`; raises for anything else, or a disposed
  * one. */
 SLUICE_API size_t sluice_sequence_size(lua_State *L, int index);
-/* The bytes from `offset` to the end of their segment, `*size` of them (0 at the
- * end); good as long as the sequence is neither disposed nor collected. */
+/* The bytes from `offset` to the end of their segment, `*size` of them (0 at
+ * the end); good as long as the sequence is neither disposed nor collected. */
 SLUICE_API const char *sluice_sequence_at(lua_State *L, int index,
                                           size_t offset, size_t *size);
 

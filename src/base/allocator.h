@@ -30,8 +30,8 @@ void *sl_reallocate(struct sl_allocator *allocator, void *pointer,
                     size_t old_size, size_t new_size);
 void sl_free(struct sl_allocator *allocator, void *pointer, size_t size);
 
-/* After much was freed: the pages of it that nothing else lies in go back to the
- * system. Takes time in proportion to what is free. */
+/* After much was freed: the pages of it that nothing else lies in go back to
+ * the system. Takes time in proportion to what is free. */
 void sl_allocator_trim(struct sl_allocator *allocator);
 
 #endif

@@ -7,12 +7,12 @@
 
 #include <lua.h>
 
-/* nil | string | sequence | lease (moved) | number (pushed, of that length) | true
- * (pushed, chunked) | array of parts, each a string, sequence, lease or file, which
- * is { file, offset, size, name }, whose position does not matter.
- * The caller keeps the value at `index` alive until the body is disposed: strings
- * and names are not copied. On failure `upload` may hold some parts, and
- * `*refused` is the name of the file that has failed, or NULL. */
+/* nil | string | sequence | lease (moved) | number (pushed, of that length) |
+ * true (pushed, chunked) | array of parts, each a string, sequence, lease or
+ * file, which is { file, offset, size, name }, whose position does not matter.
+ * The caller keeps the value at `index` alive until the body is disposed:
+ * strings and names are not copied. On failure `upload` may hold some parts,
+ * and `*refused` is the name of the file that has failed, or NULL. */
 enum sl_status slb_set_body(lua_State *L, int index, struct sl_upload *upload,
                             const char **refused);
 

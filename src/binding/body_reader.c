@@ -463,8 +463,8 @@ static int new_reader(lua_State *L)
     return 1;
 }
 
-/* body_lines(response, sequence) -> the four values of a loop over lines without
- * their ends, LF or CRLF */
+/* body_lines(response, sequence) -> the four values of a loop over lines
+ * without their ends, LF or CRLF */
 static int new_lines(lua_State *L)
 {
     push_reader(L)->is_loop = true; /* stack: ..., reader */

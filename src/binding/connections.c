@@ -107,8 +107,8 @@ static int new_connections(lua_State *L)
     return 1;
 }
 
-/* connections:close() - idle ones close, waiting requests fail. Idempotent, also
- * once they are collected. */
+/* connections:close() - idle ones close, waiting requests fail. Idempotent,
+ * also once they are collected. */
 static int connections_close(lua_State *L)
 {
     struct slb_connections *handle = luaL_checkudata(L, 1, CONNECTIONS);
@@ -118,8 +118,8 @@ static int connections_close(lua_State *L)
     return 0;
 }
 
-/* connections:stats() -> counters: connections by state (`dialing` is the part of
- * `active` that is being made), requests, and the client's pool */
+/* connections:stats() -> counters: connections by state (`dialing` is the part
+ * of `active` that is being made), requests, and the client's pool */
 static int connections_stats(lua_State *L)
 {
     const struct slb_connections *handle = check_connections(L, 1);
@@ -214,9 +214,9 @@ static struct slb_tls_context *read_context(lua_State *L, const char *name,
  * tls, proxy_host, proxy_port, tunnel, proxy_user, proxy_password, proxy_tls,
  * proxy_identity } -> origin | nil, message, err
  * The origin known by that identity, which also keys its TLS sessions, or a new
- * one; `tls` and `proxy_tls` are contexts. With a proxy its connections go there,
- * by TLS of its own with `proxy_tls`, whose sessions `proxy_identity` keys;
- * `tunnel` is "http" or "socks5", nil where the proxy itself answers. */
+ * one; `tls` and `proxy_tls` are contexts. With a proxy its connections go
+ * there, by TLS of its own with `proxy_tls`, whose sessions `proxy_identity`
+ * keys; `tunnel` is "http" or "socks5", nil where the proxy itself answers. */
 static int connections_origin(lua_State *L)
 {
     struct slb_connections *connections;
@@ -287,8 +287,8 @@ static enum sl_status show_bytes(lua_State *L, int index,
 
 /* connections:answer(options, info, head, body, is_stream)
  *   -> response | nil, message, err
- * A response that was not sent for. `head` is a status line and field lines, as a
- * server would send them; `body` is a string (copied), a sequence (shown), a
+ * A response that was not sent for. `head` is a status line and field lines, as
+ * a server would send them; `body` is a string (copied), a sequence (shown), a
  * lease (shown and disposed) or nil. */
 static int connections_answer(lua_State *L)
 {

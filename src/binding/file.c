@@ -20,7 +20,8 @@ static int push_reason(lua_State *L, const char *reason)
     return 2;
 }
 
-/* Pushes nil, the reason, and a code and the errno where no descriptor was free. */
+/* Pushes nil, the reason, and a code and the errno where no descriptor was
+ * free. */
 static int push_error(lua_State *L, int error)
 {
     struct sl_failure failure;

@@ -11,8 +11,8 @@
 
 static const char head_type[] = "sluice.head";
 
-/* What was tried, with a name of the caller's: what is not printable is escaped,
- * what is long is cut off. */
+/* What was tried, with a name of the caller's: what is not printable is
+ * escaped, what is long is cut off. */
 static const char *push_attempt(lua_State *L, const char *kind,
                                 struct sl_view name)
 {
@@ -74,8 +74,8 @@ static int push_head(lua_State *L, struct sl_writer *writer, size_t offset,
 /* head(method, target, host, fields, defaults, has_length)
  *   -> head | nil, message, err
  * Lines of a single sending are written between `fields` and `defaults`, which
- * are arrays of names and values by turns; with `has_length` a Content-Length is
- * one of them. `host` is the value of Host. */
+ * are arrays of names and values by turns; with `has_length` a Content-Length
+ * is one of them. `host` is the value of Host. */
 static int new_head(lua_State *L)
 {
     struct sl_view method = slb_check_view(L, 1);

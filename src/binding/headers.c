@@ -55,8 +55,8 @@ static struct sl_view check_name(lua_State *L, int index)
     return name;
 }
 
-/* Making a string may run finalisers: the head at index 1 is looked up again for
- * each. */
+/* Making a string may run finalisers: the head at index 1 is looked up again
+ * for each. */
 
 /* Lines of one name count as one list, but for Set-Cookie, whose values hold
  * commas of their own (RFC 9110 5.3): there it is the first. */
@@ -91,8 +91,8 @@ static int push_joined(lua_State *L, struct sl_view name)
     return 1;
 }
 
-/* headers:get(name) -> value | nil; the same as headers[name]: lines of that name
- * joined by ", ", but the first Set-Cookie */
+/* headers:get(name) -> value | nil; the same as headers[name]: lines of that
+ * name joined by ", ", but the first Set-Cookie */
 static int headers_get(lua_State *L)
 {
     return push_joined(L, check_name(L, 2));
@@ -119,8 +119,8 @@ static int headers_all(lua_State *L)
 
 /* ---- cookies ---- */
 
-/* The line of the response's final head, complete, at or after `from`; SIZE_MAX:
- * no such line. */
+/* The line of the response's final head, complete, at or after `from`;
+ * SIZE_MAX: no such line. */
 static size_t find_set_cookie(const struct slb_response *response, size_t from)
 {
     const struct sl_response *received;

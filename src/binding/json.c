@@ -14,8 +14,8 @@ const char slb_json_empty_array;
 #define WAITING_ITEMS 64
 #define WAITING_PAIRS (WAITING_ITEMS / 2)
 
-/* At `place`: its table, else nothing, and behind it the values (keys and values)
- * that wait. */
+/* At `place`: its table, else nothing, and behind it the values (keys and
+ * values) that wait. */
 struct building {
     int place;
     bool is_object;
@@ -193,7 +193,7 @@ static int push_bad_text(struct decoding *decoding, struct sl_view text)
 }
 
 /* json.decode(string | sequence | lease) -> value
- *                                         | nil, message, err (decode, memory) */
+ *                                       | nil, message, err (decode, memory) */
 static int json_decode(lua_State *L)
 {
     struct decoding decoding;

@@ -97,7 +97,8 @@ static int loop_events(lua_State *L)
     return 1;
 }
 
-/* loop:timeout() -> seconds after which to step without an event | nil: never */
+/* loop:timeout() -> seconds after which to step without an event | nil:
+ * never */
 static int loop_timeout(lua_State *L)
 {
     struct slb_runtime *runtime = check_loop(L);

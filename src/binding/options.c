@@ -6,7 +6,8 @@ const char slb_options_type[] = "sluice.options";
 
 /* ---- fields ---- */
 
-/* Raises for the value on top of the stack, naming the option and the function. */
+/* Raises for the value on top of the stack, naming the option and the
+ * function. */
 static void refuse(lua_State *L, const char *name, const char *expected)
 {
     const char *text = lua_pushfstring(L, "%s: %s expected, got %s", name,

@@ -96,8 +96,8 @@ static struct slb_response *create(lua_State *L, enum sl_status *status,
  *   -> response | response, "redirect" (to be followed)
  *    | nil, message, err, values of Set-Cookie in a head that came before (nil:
  *      none)
- * Sends and waits for the whole response, or its head; yields. `size` is that of
- * any body but a text; `lines` are further field lines of this sending;
+ * Sends and waits for the whole response, or its head; yields. `size` is that
+ * of any body but a text; `lines` are further field lines of this sending;
  * `authorization` is for the proxy of a tunnel that is made for it. */
 static int origin_send(lua_State *L)
 {
@@ -137,7 +137,8 @@ static int origin_begin(lua_State *L)
     return 1;
 }
 
-/* origin:wait(response) -> as origin:send, for what origin:begin gave; yields */
+/* origin:wait(response) -> as origin:send, for what origin:begin gave;
+ * yields */
 static int origin_wait(lua_State *L)
 {
     slb_check(L, 1, slb_origin_type);

@@ -5,8 +5,8 @@
 #include "conn/exchange.h"
 #include "task/runtime.h"
 
-/* values: the TLS contexts for the host and for the proxy, whose verify callbacks
- * live as long as this */
+/* values: the TLS contexts for the host and for the proxy, whose verify
+ * callbacks live as long as this */
 struct slb_origin {
     struct slb_runtime *runtime;
     struct sl_origin *origin;

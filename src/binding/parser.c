@@ -47,7 +47,8 @@ static bool is_method(lua_State *L, const char *name)
     return method != NULL && strcmp(method, name) == 0;
 }
 
-/* http_parser{ method = "GET", upgrade = false, close = false, decompress = true,
+/* http_parser{ method = "GET", upgrade = false, close = false,
+ *              decompress = true,
  *              head, line, lines, interim, body, lenient_lf } -> parser
  * Parses responses to requests of that method, which asked for an upgrade (so
  * that 101 is an answer) or for the connection's end; limits as for clients. */
@@ -275,8 +276,8 @@ static int next_event(lua_State *L)
     return 1;
 }
 
-/* parser:events() -> iterator over what parser:next() gives, until more bytes are
- * needed or the response is over. A failure is raised. */
+/* parser:events() -> iterator over what parser:next() gives, until more bytes
+ * are needed or the response is over. A failure is raised. */
 static int parser_events(lua_State *L)
 {
     check_parser(L);

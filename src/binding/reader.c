@@ -59,7 +59,8 @@ static int read_formats(lua_State *L, int count)
     return count;
 }
 
-/* reader:read(...) -> as file:read: counts, "l", "L", "n", "a"; nil at the end */
+/* reader:read(...) -> as file:read: counts, "l", "L", "n", "a"; nil at the
+ * end */
 static int reader_read(lua_State *L)
 {
     check_reader(L);

@@ -1,4 +1,5 @@
-/* A proxy's refusing answer as Lua values: the field `response` of a failure. */
+/* A proxy's refusing answer as Lua values: the field `response` of a
+ * failure. */
 #include "binding/refusal.h"
 
 #include "binding/types.h"

@@ -32,8 +32,8 @@ struct slb_response {
 /* The live response at `index`; raises when disposed. */
 struct slb_response *slb_check_response(lua_State *L, int index);
 
-/* Both raise for a response that is disposed, or not to be used here; the second
- * also for a detached body. */
+/* Both raise for a response that is disposed, or not to be used here; the
+ * second also for a detached body. */
 void slb_check_live(lua_State *L, struct slb_response *response);
 void slb_check_unread(lua_State *L, struct slb_response *response);
 
@@ -73,8 +73,8 @@ void slb_end_response(struct slb_response *response);
 /* The abandon function of waits on a response: its exchange ends now. */
 void slb_abandon_response(void *response);
 
-/* The whole body of the response at index 1 as a string, made once | nil, message,
- * err. A wait is reserved, or the body is complete; yields. */
+/* The whole body of the response at index 1 as a string, made once | nil,
+ * message, err. A wait is reserved, or the body is complete; yields. */
 int slb_push_text(lua_State *L, struct slb_response *response);
 
 /* Waits for the response at index 1: its head, or all of it when it is not

@@ -62,8 +62,8 @@ static int push_made(lua_State *L)
     return 1;
 }
 
-/* How often the request was sent, all redirects and retries of its call included:
- * the pool may have sent it once more than the Lua layer knows. */
+/* How often the request was sent, all redirects and retries of its call
+ * included: the pool may have sent it once more than the Lua layer knows. */
 static int push_attempts(lua_State *L, const struct sl_exchange *exchange)
 {
     bool is_resent = exchange->use == SL_EXCHANGE_RESENT;

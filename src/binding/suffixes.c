@@ -1,5 +1,5 @@
-/* Public suffixes by libpsl: its file where the system has one that is newer, or
- * what it was built with. */
+/* Public suffixes by libpsl: its file where the system has one that is newer,
+ * or what it was built with. */
 #include "binding/types.h"
 
 #include <libpsl.h>
@@ -21,8 +21,8 @@ static int public_suffixes(lua_State *L)
     return 1;
 }
 
-/* suffixes:is_public(domain) -> whether a domain in lower case is one. Without a
- * rule the last label of a name is one. */
+/* suffixes:is_public(domain) -> whether a domain in lower case is one. Without
+ * a rule the last label of a name is one. */
 static int is_public(lua_State *L)
 {
     const struct suffixes *suffixes = slb_check(L, 1, suffixes_type);

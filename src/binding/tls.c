@@ -196,8 +196,8 @@ static void read_pins(lua_State *L, struct sl_tls_options *options)
  *              key_password, pkcs12_file, min_version, max_version, ciphers,
  *              alpn, pins, resume, own_records, key_log, provider, verifier }
  *   -> context | nil, message, err
- * Loads what the files hold once; `alpn` is the wire's list. `verifier` is called
- * with the peer's certificate and may refuse: false, reason. */
+ * Loads what the files hold once; `alpn` is the wire's list. `verifier` is
+ * called with the peer's certificate and may refuse: false, reason. */
 static int new_context(lua_State *L)
 {
     struct slb_runtime *runtime = slb_runtime(L);

@@ -23,7 +23,8 @@ static int push_url_error(lua_State *L, const char *error)
 
 /* url.parse(text) -> { scheme, userinfo, host, port, path, query, fragment }
  *                  | nil, message, err
- * Any reference; absent parts are nil, `port` is the scheme's when not given. */
+ * Any reference; absent parts are nil, `port` is the scheme's when not
+ * given. */
 static int url_parse(lua_State *L)
 {
     struct sl_url url;

@@ -181,10 +181,10 @@ static unsigned __int128 power_of(int k)
     return power;
 }
 
-/* A value of that mantissa, which times 10 ^ k is digits + rest / 2 ^ shift, whose
- * next neighbour is step / 2 ^ shift away: without its last digits, rounded, where
- * a reader still takes that for it. It does within half of the way to a neighbour;
- * the one below a power of two is half as far. */
+/* A value of that mantissa, which times 10 ^ k is digits + rest / 2 ^ shift,
+ * whose next neighbour is step / 2 ^ shift away: without its last digits,
+ * rounded, where a reader still takes that for it. It does within half of the
+ * way to a neighbour; the one below a power of two is half as far. */
 static bool shorten_exactly(uint64_t *digits, uint64_t unit, uint64_t mantissa,
                             unsigned __int128 rest, int shift,
                             unsigned __int128 step)

@@ -86,7 +86,8 @@ void sl_json_init_view(struct sl_json *json, struct sl_view text);
  * `error` at `offset`. */
 enum sl_status sl_json_next(struct sl_json *json, struct sl_json_event *event);
 
-/* Decodes the string or key that was the last event and whose `data` is NULL. */
+/* Decodes the string or key that was the last event and whose `data` is
+ * NULL. */
 void sl_json_read_text(const struct sl_json *json, char *to);
 
 #endif

@@ -1,4 +1,4 @@
-/* conn/channel.h - a connected byte stream for a caller with a protocol of its own
+/* conn/channel.h - a byte stream for a caller with a protocol of its own
  *
  *   OPENING -> OPEN -> CLOSED
  *
@@ -6,7 +6,8 @@
  *
  * One send and one receive may be under way at once, each with a completion of
  * its own that is reused for every operation of its direction; a second one in
- * the same direction is misuse. What finishes at once is DONE when begin returns.
+ * the same direction is misuse. What finishes at once is DONE when begin
+ * returns.
  *
  *   socket -> incoming -> taken by the caller
  *                `----> not taken: the beginning of the next receive
@@ -87,8 +88,8 @@ enum sl_status sl_channel_begin_receive(struct sl_channel *channel,
 
 /* ---- the result of an operation that is DONE ---- */
 
-/* The caller has given the result out: nothing is under way in that direction any
- * more. */
+/* The caller has given the result out: nothing is under way in that direction
+ * any more. */
 void sl_channel_settle(struct sl_channel_operation *operation);
 
 /* Whether received bytes were not collected by the caller. */

@@ -3,11 +3,11 @@
  *   OPENING --> LENT <--> IDLE
  *      \_________\_________\____> gone (discarded, or taken out of its link)
  *
- * While it opens it may have a place that it is opened for. While it is lent one
- * user alone moves bytes over its link, and is notified when they can move. While
- * it is idle it is watched for news of its peer. Reuse is proven, not assumed:
- * only sl_connection_put, called by a user whose message ended cleanly, makes a
- * connection idle or lends it on.
+ * While it opens it may have a place that it is opened for. While it is lent
+ * one user alone moves bytes over its link, and is notified when they can move.
+ * While it is idle it is watched for news of its peer. Reuse is proven, not
+ * assumed: only sl_connection_put, called by a user whose message ended
+ * cleanly, makes a connection idle or lends it on.
  */
 #ifndef SL_CONN_CONNECTION_H
 #define SL_CONN_CONNECTION_H
@@ -72,7 +72,8 @@ void sl_connection_take(struct sl_connection *connection, struct sl_link *link,
 
 /* ---- called by conn/origin.c and conn/pool.c ---- */
 
-/* Whether an idle connection may be lent: young enough, and its peer is quiet. */
+/* Whether an idle connection may be lent: young enough, and its peer is
+ * quiet. */
 bool sl_connection_is_fit(struct sl_connection *connection);
 /* Starts the idle time of a connection; false: there is none, since its server
  * keeps it for a second at most. */

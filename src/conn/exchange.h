@@ -1,18 +1,19 @@
 /* conn/exchange.h - one request and its response
  *
- * in:  binding/response.c    below: conn/origin.c, conn/outgoing.c, conn/incoming.c
+ * in:     binding/response.c
+ * below:  conn/origin.c, conn/outgoing.c, conn/incoming.c
  *
  *   NEW --> WAITING --> ACTIVE --> DONE
  *      \________\__________\_____> FAILED
  *
  * WAITING is the place's: in the queue of its origin, or while a connection is
  * opened for it. ACTIVE is the work of two parts, each with phases of its own:
- * the outgoing request and the incoming response. They answer a status; only this
- * unit finishes, loses or fails.
+ * the outgoing request and the incoming response. They answer a status; only
+ * this unit finishes, loses or fails.
  *
- *   use of connections   FIRST (a new one) or REUSED --lost--> RESENT (a new one)
- *                        a new one whose server speaks first: UNASKED
- *   total time           IN_TIME --its end, without a waiter--> OVERDUE
+ *   connections   FIRST (a new one) or REUSED --lost--> RESENT (a new one)
+ *                 a new one whose server speaks first: UNASKED
+ *   total time    IN_TIME --its end, without a waiter--> OVERDUE
  *
  * Driven by what its user wants: sl_exchange_want says what, and answers at
  * once or has `completion` signalled when it is there. The pusher of a body
@@ -41,8 +42,9 @@ enum sl_exchange_use {
     SL_EXCHANGE_FIRST,
     SL_EXCHANGE_REUSED,
     SL_EXCHANGE_RESENT,
-    /* The answer began before the request was sent (a 408 or 503 of a server that
-     * has no room): it is delivered, and the connection is not used again. */
+    /* The answer began before the request was sent (a 408 or 503 of a server
+     * that has no room): it is delivered, and the connection is not used
+     * again. */
     SL_EXCHANGE_UNASKED
 };
 
@@ -139,8 +141,8 @@ void sl_exchange_release(struct sl_exchange *exchange);
  * it before the start. */
 void sl_exchange_set_deadline(struct sl_exchange *exchange, int64_t deadline);
 
-/* Sets the value of Proxy-Authorization for a tunnel that is made for it, which is
- * copied. Call it before the start. SL_MEMORY. */
+/* Sets the value of Proxy-Authorization for a tunnel that is made for it, which
+ * is copied. Call it before the start. SL_MEMORY. */
 enum sl_status sl_exchange_set_authorization(struct sl_exchange *exchange,
                                              const char *authorization);
 

@@ -40,8 +40,8 @@ struct sl_link {
 void sl_link_init(struct sl_link *link, struct sl_allocator *allocator,
                   struct sl_transport *transport);
 
-/* Goes over to TLS, over the TLS that there is: the handshake comes next. Adopts
- * `engine`; its failures will name `stage`. SL_MEMORY. */
+/* Goes over to TLS, over the TLS that there is: the handshake comes next.
+ * Adopts `engine`; its failures will name `stage`. SL_MEMORY. */
 enum sl_status sl_link_secure(struct sl_link *link, struct sl_pool *pool,
                               const struct sl_tls_provider *provider,
                               struct sl_tls_engine *engine,
@@ -52,8 +52,8 @@ enum sl_status sl_link_handshake(struct sl_link *link,
                                  struct sl_failure *failure);
 
 /* Accepts from the front of `views`; `*sent` may be 0 with SL_AGAIN: call again
- * at can_send, can_receive, and when it is no longer stuck. What TLS accepted may
- * still have to be flushed. */
+ * at can_send, can_receive, and when it is no longer stuck. What TLS accepted
+ * may still have to be flushed. */
 enum sl_status sl_link_send(struct sl_link *link, const struct sl_view *views,
                             size_t count, size_t *sent,
                             struct sl_failure *failure);

@@ -1,4 +1,4 @@
-/* conn/opening.h - from a name or a path to a link that is ready for its protocol
+/* conn/opening.h - from a name or a path to a link ready for its protocol
  *
  *   CONNECTING -> GREETING -> TUNNELING -> SECURING -> OPEN
  *       \____________\____________\____________\______-> FAILED
@@ -7,10 +7,10 @@
  * below: io/connect.c, conn/tunnel.c, conn/link.c
  *
  * Resolves, connects, greets a proxy that speaks TLS itself, tunnels where a
- * tunnel is given, and secures where a TLS provider is given. Each stage has its
- * deadline and its timing; greeting and tunneling are one stage, that of the
- * proxy. An opening belongs to its owner, which takes the link out of it and
- * destroys it.
+ * tunnel is given, and secures where a TLS provider is given. Each stage has
+ * its deadline and its timing; greeting and tunneling are one stage, that of
+ * the proxy. An opening belongs to its owner, which takes the link out of it
+ * and destroys it.
  */
 #ifndef SL_CONN_OPENING_H
 #define SL_CONN_OPENING_H
@@ -67,9 +67,9 @@ enum sl_status sl_opening_begin(struct sl_loop *loop, struct sl_pool *pool,
                                 struct sl_opening **opening,
                                 struct sl_failure *failure);
 
-/* After `done`. SL_OK moves the link and the peer (of `tls`, or NULL) to the caller,
- * which binds the link's transport; else `failure` (codes resolve, connect,
- * proxy, tls, closed, timeout, memory). */
+/* After `done`. SL_OK moves the link and the peer (of `tls`, or NULL) to the
+ * caller, which binds the link's transport; else `failure` (codes resolve,
+ * connect, proxy, tls, closed, timeout, memory). */
 enum sl_status sl_opening_result(struct sl_opening *opening,
                                  struct sl_link *link, struct sl_peer **peer,
                                  struct sl_failure *failure);

@@ -210,7 +210,8 @@ static void turn_came(struct sl_timer *turn)
 
 /* ---- asking and leaving ---- */
 
-/* An origin at its limit closes an idle connection where a new one is needed. */
+/* An origin at its limit closes an idle connection where a new one is
+ * needed. */
 static void make_own_room(struct sl_origin *origin)
 {
     if (origin->count >= origin->connections->options.per_origin &&

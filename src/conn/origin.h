@@ -4,8 +4,8 @@
  *   opening   [place] -> [place]                a connection is opened for each
  *   waiting   [place] -> [place] -> [place]     for which there is no room
  *
- * Both queues are in the order of asking. A connection that becomes free goes to
- * the oldest place of either, as does a new one whose own place was served
+ * Both queues are in the order of asking. A connection that becomes free goes
+ * to the oldest place of either, as does a new one whose own place was served
  * before it was open: lending is late. A connection without a waiter becomes
  * idle.
  *
@@ -118,8 +118,8 @@ static inline int sl_origin_next_port(const struct sl_origin *origin)
     return origin->proxy_host != NULL ? origin->proxy_port : origin->port;
 }
 
-/* SL_OK: `*connection` was idle and is lent now. SL_AGAIN: `place` waits, and is
- * granted or refused later unless it leaves. Failures: `failure`. */
+/* SL_OK: `*connection` was idle and is lent now. SL_AGAIN: `place` waits, and
+ * is granted or refused later unless it leaves. Failures: `failure`. */
 enum sl_status sl_origin_ask(struct sl_origin *origin, struct sl_place *place,
                              struct sl_connection **connection,
                              struct sl_failure *failure);

@@ -5,14 +5,14 @@
  *     |--> EXPECTING -------------+  +----> CUT
  *     +---------------------------+
  *
- *   HELD       the body is pushed and nothing of it is there yet: the head waits
- *              for the first piece, to leave with it
+ *   HELD       the body is pushed and nothing of it is there yet: the head
+ *              waits for the first piece, to leave with it
  *   ASKED      the pusher has had time to give some: the next turn sends
  *   EXPECTING  the head goes, the body waits for 100 (Continue) or its time
  *   CUT        ended early: the peer has answered, or takes no more
  *
- * Written by outgoing.c alone. It answers a status; what becomes of the exchange
- * is for exchange.c to decide.
+ * Written by outgoing.c alone. It answers a status; what becomes of the
+ * exchange is for exchange.c to decide.
  */
 #ifndef SL_CONN_OUTGOING_H
 #define SL_CONN_OUTGOING_H
@@ -53,11 +53,11 @@ void sl_outgoing_begin(struct sl_outgoing *outgoing, bool expects_continue);
 /* Begins again from the start; the body must be replayable. */
 void sl_outgoing_rewind(struct sl_outgoing *outgoing);
 
-/* Sends what the link takes. SL_OK: `*count` bytes moved, or a phase ended; call
- * again. SL_AGAIN: nothing more for now, or at all. SL_TLS: the connection is
- * lost. Other failures: the request cannot be sent. `*budget` is less by what
- * moved. A peer that closes does not fail this: it may have answered before. Then
- * the phase is CUT and `failure` says what happened. */
+/* Sends what the link takes. SL_OK: `*count` bytes moved, or a phase ended;
+ * call again. SL_AGAIN: nothing more for now, or at all. SL_TLS: the connection
+ * is lost. Other failures: the request cannot be sent. `*budget` is less by
+ * what moved. A peer that closes does not fail this: it may have answered
+ * before. Then the phase is CUT and `failure` says what happened. */
 enum sl_status sl_outgoing_advance(struct sl_outgoing *outgoing,
                                    struct sl_link *link, int64_t now,
                                    size_t *budget, size_t *count,

@@ -304,8 +304,8 @@ void sl_connections_close(struct sl_connections *connections)
     connections->is_closed = true;
     sl_timer_disarm(&connections->loop->timers, &connections->expiry);
     sl_timer_disarm(&connections->loop->timers, &connections->rest);
-    /* Closing a connection releases its origin's reference to the pool, and that
-     * may be the last one. */
+    /* Closing a connection releases its origin's reference to the pool, and
+     * that may be the last one. */
     sl_connections_retain(connections);
     while (connections->waiting != NULL)
         sl_origin_refuse_first(connections->waiting);

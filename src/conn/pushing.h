@@ -12,9 +12,9 @@
 
 #include "conn/exchange.h"
 
-/* SL_OK: pushed bytes can be taken, or will not be any more (the outgoing part is
- * over). SL_AGAIN, also while there is no connection yet and while 100 is waited
- * for: `room` will be signalled; call again then. */
+/* SL_OK: pushed bytes can be taken, or will not be any more (the outgoing part
+ * is over). SL_AGAIN, also while there is no connection yet and while 100 is
+ * waited for: `room` will be signalled; call again then. */
 enum sl_status sl_exchange_want_room(struct sl_exchange *exchange);
 /* Whether pushed bytes are wanted, if only to report that they are too many. */
 bool sl_exchange_is_taking(const struct sl_exchange *exchange);

@@ -1,10 +1,11 @@
 /* conn/refusal.h - what a proxy answered to CONNECT, kept where it refused
  *
- * in:  conn/tunnel_http.c    out: binding/refusal.c, through the place that waits
+ * in:  conn/tunnel_http.c
+ * out: binding/refusal.c, through the place that waits
  *
- * Head and body, the body up to a bound. It goes from the tunnel to the opening,
- * to the place and to the failure of the request: each takes it out of the one
- * before. It is never the answer of the host behind the proxy.
+ * Head and body, the body up to a bound. It goes from the tunnel to the
+ * opening, to the place and to the failure of the request: each takes it out of
+ * the one before. It is never the answer of the host behind the proxy.
  */
 #ifndef SL_CONN_REFUSAL_H
 #define SL_CONN_REFUSAL_H
@@ -28,8 +29,8 @@ enum sl_status sl_refusal_create(struct sl_allocator *allocator,
 /* Takes NULL. */
 void sl_refusal_destroy(struct sl_refusal *refusal);
 
-/* A refusing head is there. Reads on in its body. SL_AGAIN: more is needed. SL_OK:
- * nothing more will be read. */
+/* A refusing head is there. Reads on in its body. SL_AGAIN: more is needed.
+ * SL_OK: nothing more will be read. */
 enum sl_status sl_refusal_step(struct sl_refusal *refusal,
                                struct sl_buffer *input);
 /* The input has ended: a body that ends with it is whole if that `is_clean`. */

@@ -9,9 +9,9 @@
  *             sent            shown            not yet read
  *   [ ~~~~~~~~~~~~~~~~~~~~ [ ########## ][ ................ ]
  *
- * A text or a sequence shows everything that was not sent. A file shows what was
- * read ahead or is mapped: sl_source_fill sees to that. Every source can be sent
- * again from its start.
+ * A text or a sequence shows everything that was not sent. A file shows what
+ * was read ahead or is mapped: sl_source_fill sees to that. Every source can be
+ * sent again from its start.
  */
 #ifndef SL_CONN_SOURCE_H
 #define SL_CONN_SOURCE_H

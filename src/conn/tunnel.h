@@ -46,8 +46,9 @@ struct sl_tunnel_class {
     enum sl_status (*begin)(struct sl_tunnel *tunnel,
                             struct sl_failure *failure);
     /* Reads the input. SL_OK: the proxy leads there. SL_AGAIN: more is needed,
-     * perhaps after more output. SL_PROXY, SL_MEMORY: `failure`. A kind that has
-     * set is_refused may ask for more; whatever ends that is the refusal. */
+     * perhaps after more output. SL_PROXY, SL_MEMORY: `failure`. A kind that
+     * has set is_refused may ask for more; whatever ends that is the
+     * refusal. */
     enum sl_status (*advance)(struct sl_tunnel *tunnel,
                               struct sl_failure *failure);
 };
@@ -65,16 +66,17 @@ enum sl_status sl_tunnel_create(const struct sl_tunnel_class *class,
 enum sl_status sl_tunnel_advance(struct sl_tunnel *tunnel, struct sl_link *link,
                                  struct sl_failure *failure);
 
-/* The proxy has ended its side, before the tunnel was open. SL_CLOSED; SL_PROXY:
- * it has refused, and its answer is whole where it ends like that. */
+/* The proxy has ended its side, before the tunnel was open. SL_CLOSED;
+ * SL_PROXY: it has refused, and its answer is whole where it ends like that. */
 enum sl_status sl_tunnel_end_input(struct sl_tunnel *tunnel, bool is_clean,
                                    struct sl_failure *failure);
 
-/* Nothing more is waited for. Whether the proxy has refused: then `failure` says
- * so, and the answer is there as far as it was received. */
+/* Nothing more is waited for. Whether the proxy has refused: then `failure`
+ * says so, and the answer is there as far as it was received. */
 bool sl_tunnel_give_up(struct sl_tunnel *tunnel, struct sl_failure *failure);
 
-/* The answer of a proxy that refused, with its ownership; NULL: there is none. */
+/* The answer of a proxy that refused, with its ownership; NULL: there is
+ * none. */
 struct sl_refusal *sl_tunnel_take_refusal(struct sl_tunnel *tunnel);
 
 void sl_tunnel_destroy(struct sl_tunnel *tunnel);

@@ -3,8 +3,8 @@
  *   METHOD --> REPLY -> open
  *      \-> LOGIN -/
  *
- * A name is resolved by the proxy; a literal travels as an address. Not one byte
- * behind the last reply is received: what follows is the other host's.
+ * A name is resolved by the proxy; a literal travels as an address. Not one
+ * byte behind the last reply is received: what follows is the other host's.
  */
 #ifndef SL_CONN_TUNNEL_SOCKS5_H
 #define SL_CONN_TUNNEL_SOCKS5_H

@@ -1,7 +1,7 @@
 /* conn/upload.h - a request body on its way out: sources in order, or pushed
  *
  *             sent       current
- *   sources   [ text ~~~ ][ file ~~~#### ][ text ][ lease ]    each of known size
+ *   sources   [ text ~~~ ][ file ~~~#### ][ text ][ lease ]  each of known size
  *   pushed    pieces as they come, chunked or of declared length; always alone
  *
  * An upload gives views to send and is given the count of bytes sent. The

@@ -26,7 +26,9 @@
  *                   |     ^  \
  *                   |     |   `-> END after a size of 0
  *                   v     |
- *   AFTER_SIZE -> NAME -> IN_NAME -> VALUE -> IN_VALUE | QUOTED (RFC 9112 7.1.1)
+ *   AFTER_SIZE -> NAME -> IN_NAME -> VALUE -> IN_VALUE | QUOTED
+ *
+ * RFC 9112 7.1.1
  */
 enum state {
     SIZE,         /* the first hexadecimal digit */
@@ -277,9 +279,10 @@ static inline void move_down(char **tail, const char *from, size_t size,
         memcpy(to + done, from + done, STEP);
 }
 
-/* Chunks as the last one, whose size line of `line_size` bytes `line` begins with:
- * while that stays the same nothing has to be known of a chunk to find the next, and
- * the processor is busy with several at once. Where another one starts. */
+/* Chunks as the last one, whose size line of `line_size` bytes `line` begins
+ * with: while that stays the same nothing has to be known of a chunk to find
+ * the next, and the processor is busy with several at once. Where another one
+ * starts. */
 static char *take_alike(char **tail, uint64_t line, size_t line_size,
                         size_t size, char *at, const char *end)
 {
@@ -303,9 +306,9 @@ static char *take_alike(char **tail, uint64_t line, size_t line_size,
     return at;
 }
 
-/* Chunks without extension from `at`, whole small ones joined to the run. Returns
- * where the payload of a large or unfinished one starts, in state DATA, or where
- * something else does. */
+/* Chunks without extension from `at`, whole small ones joined to the run.
+ * Returns where the payload of a large or unfinished one starts, in state DATA,
+ * or where something else does. */
 static char *take_plain_chunks(struct sl_chunked *chunked, struct run *run,
                                char *at, const char *end)
 {

@@ -4,7 +4,8 @@
  *
  * Works on bytes where they were received. A run of small chunks is joined by
  * moving payload down over framing already read, so that one piece handed on
- * spans many chunks; large chunks are shown where they are. RFC 9112 section 7.1.
+ * spans many chunks; large chunks are shown where they are. RFC 9112 section
+ * 7.1.
  */
 #ifndef SL_HTTP_CHUNKED_H
 #define SL_HTTP_CHUNKED_H

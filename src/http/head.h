@@ -1,6 +1,7 @@
 /* http/head.h - a response head (or a trailer section), parsed once, kept whole
  *
- * in:  memory/buffer.h, bytes as received    out: http/framing.h, headers in Lua
+ * in:  memory/buffer.h, bytes as received
+ * out: http/framing.h, headers in Lua
  *
  * The parser looks at each line once, as soon as it is complete, wherever the
  * input was cut. When the last line has arrived, head and table move into one

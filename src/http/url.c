@@ -169,7 +169,8 @@ static bool has_control(struct sl_view text)
     return false;
 }
 
-/* RFC 3986 appendix B, with the errors that its regular expression lets pass. */
+/* RFC 3986 appendix B, with the errors that its regular expression lets
+ * pass. */
 enum sl_status sl_url_parse(struct sl_url *url, struct sl_view text,
                             const char **error)
 {

@@ -21,8 +21,8 @@ enum sl_status sl_url_follow(const struct sl_url *base,
                              struct sl_writer *writer);
 
 /* The host in lower case, for keys and resolvers. The trailing dot of a rooted
- * name stays: "a.test." is another origin than "a.test". That of an IPv4 address
- * goes. */
+ * name stays: "a.test." is another origin than "a.test". That of an IPv4
+ * address goes. */
 enum sl_status sl_url_write_host(const struct sl_url *url,
                                  struct sl_writer *writer);
 /* Percent-encodes everything but unreserved characters: what is part of a

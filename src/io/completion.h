@@ -45,8 +45,8 @@ struct sl_completion {
      * connection does not keep a program running. */
     bool is_background;
     bool is_internal; /* `deliver` only frees memory: also when closing */
-    /* `deliver` begins work of its own, as a new coroutine does: a step delivers
-     * a bounded number of these. */
+    /* `deliver` begins work of its own, as a new coroutine does: a step
+     * delivers a bounded number of these. */
     bool is_start;
 };
 

@@ -5,9 +5,9 @@
  *
  * Connectors to one host and port that begin while its look-up is in progress
  * share it; each has its own deadline.
- * Addresses of both families are interleaved, IPv6 first; the next attempt starts
- * 250 ms after the one before or when that failed; the first to connect wins, the
- * others are closed. Each stage has its deadline.
+ * Addresses of both families are interleaved, IPv6 first; the next attempt
+ * starts 250 ms after the one before or when that failed; the first to connect
+ * wins, the others are closed. Each stage has its deadline.
  */
 #ifndef SL_IO_CONNECT_H
 #define SL_IO_CONNECT_H
@@ -35,7 +35,8 @@ struct sl_connect_options {
 struct sl_connector;
 
 /* Begins. Strings in `options` are copied. `done` is called once from the loop,
- * never from inside this call, unless cancelled before. SL_MEMORY, SL_INVALID. */
+ * never from inside this call, unless cancelled before. SL_MEMORY,
+ * SL_INVALID. */
 enum sl_status sl_connect_begin(struct sl_loop *loop,
                                 struct sl_resolver *resolver,
                                 const struct sl_connect_options *options,

@@ -34,8 +34,8 @@ enum sl_status sl_file_share(struct sl_file *file, int fd);
 /* Unmaps and closes. Idempotent. */
 void sl_file_fini(struct sl_file *file);
 
-/* Reads at most `want` bytes from `offset` to the tail of `buffer`: at least one
- * with SL_OK. SL_END: the file ends before. SL_INVALID: it cannot be read.
+/* Reads at most `want` bytes from `offset` to the tail of `buffer`: at least
+ * one with SL_OK. SL_END: the file ends before. SL_INVALID: it cannot be read.
  * SL_MEMORY, SL_LIMIT. */
 enum sl_status sl_file_read(int fd, int64_t offset, size_t want,
                             struct sl_buffer *buffer);

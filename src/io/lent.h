@@ -37,7 +37,8 @@ void sl_lent_init(struct sl_lent *lent, struct sl_segment *block,
  * any the block will do. */
 void sl_lent_begin(struct sl_lent *lent, struct sl_operation *receive,
                    struct sl_pool *pool, size_t want, bool is_provided);
-/* `receive` is over. Memory that the backend chose counts as lent from here on. */
+/* `receive` is over. Memory that the backend chose counts as lent from here
+ * on. */
 void sl_lent_end(struct sl_lent *lent, struct sl_operation *receive);
 /* In a child of fork an operation never ends: it is forgotten. */
 void sl_lent_forget(struct sl_lent *lent);

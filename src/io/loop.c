@@ -236,7 +236,8 @@ static enum sl_status add_backend(struct sl_loop *loop,
         status = outer_descriptor(loop, backend, &fd);
     if (status != SL_OK)
         return status;
-    /* The gatherer forgets what is closed; a watch is for life and comes last. */
+    /* The gatherer forgets what is closed; a watch is for life and comes
+     * last. */
     if (fd >= 0 && is_gathered && sl_gatherer->add(loop->poll_fd, fd) != 0)
         return SL_LIMIT;
     if (is_host)

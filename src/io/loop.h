@@ -5,9 +5,9 @@
  *   step: wait (backends) -> posts -> deliver what is READY -> timers due
  *         -> deliver what that has made READY
  *
- * One loop per runtime, used by one thread and one process: both are stamped and
- * checked. No callback runs outside step. Several backends may be open at once;
- * with one, step blocks inside it.
+ * One loop per runtime, used by one thread and one process: both are stamped
+ * and checked. No callback runs outside step. Several backends may be open at
+ * once; with one, step blocks inside it.
  */
 #ifndef SL_IO_LOOP_H
 #define SL_IO_LOOP_H

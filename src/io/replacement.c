@@ -211,8 +211,8 @@ enum sl_status sl_replacement_write(struct sl_replacement *replacement,
 
 /* ---- ends ---- */
 
-/* Owner first: giving a file away takes those bits from its mode that make it run
- * as its owner, and so does this where it stays ours. */
+/* Owner first: giving a file away takes those bits from its mode that make it
+ * run as its owner, and so does this where it stays ours. */
 static int restore_mode(const struct sl_replacement *replacement)
 {
     mode_t mode = replacement->mode;

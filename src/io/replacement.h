@@ -2,8 +2,8 @@
  *
  * in: sequences, piece by piece      out: the file of that name
  *
- *   open -> write ... -> commit        the old content until then, the new after
- *                     \-> close        as if nothing had been
+ *   open -> write ... -> commit      the old content until then, the new after
+ *                     \-> close       as if nothing had been
  *
  * A regular file, or a new one, is written under a temporary name beside it,
  * then renamed. It keeps the mode of the file it replaces, and owner and group

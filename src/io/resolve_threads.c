@@ -197,7 +197,8 @@ static void *work(void *argument)
         if (muster(threads, sl_clock_now()).fit > SL_RESOLVE_THREADS)
             break;
     }
-    /* From this state on the thread may be joined: it needs the lock no more. */
+    /* From this state on the thread may be joined: it needs the lock no
+     * more. */
     worker->state = WORKER_OVER;
     is_last = --threads->refs == 0;
     pthread_mutex_unlock(&threads->lock);

@@ -1,13 +1,13 @@
 /* The completion transport: operations submitted with lent memory.
  *
- *   send      views -> 8 KiB block -> kernel        what did not fit: next piece
+ *   send      views -> 8 KiB block -> kernel       what did not fit: next piece
  *   receive   kernel -> 8 KiB block -> buffer       small ones, copied
  *             kernel -> segments => buffer          large ones, linked
  *
- * The segments are lent with the operation, or the backend's until it has bytes.
- * Both blocks are rented with the transport and live as long. Whatever is lent
- * stays pinned until its operation's own completion; closed while something is
- * in flight, the transport lives on until the last of them. */
+ * The segments are lent with the operation, or the backend's until it has
+ * bytes. Both blocks are rented with the transport and live as long. Whatever
+ * is lent stays pinned until its operation's own completion; closed while
+ * something is in flight, the transport lives on until the last of them. */
 #include "base/debug.h"
 #include "io/lent.h"
 #include "io/low_water.h"

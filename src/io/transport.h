@@ -8,8 +8,9 @@
  *
  *   stream       readiness: try first, wait only when it would block; scatters
  *                and gathers where the bytes lie; no buffers of its own
- *   completion   operations submitted with lent memory: 8 KiB per direction that
- *                live as long as the transport, or segments for large receives
+ *   completion   operations submitted with lent memory: 8 KiB per direction
+ *                that live as long as the transport, or segments for large
+ *                receives
  */
 #ifndef SL_IO_TRANSPORT_H
 #define SL_IO_TRANSPORT_H

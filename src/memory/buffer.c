@@ -138,7 +138,8 @@ enum sl_status sl_buffer_reserve(struct sl_buffer *buffer, size_t at_least,
 }
 
 /* Rents segments for `size` bytes, up to `most`, or a part of them. Where they
- * lie side by side a gather is no copy, and the kernel has one piece to fill. */
+ * lie side by side a gather is no copy, and the kernel has one piece to
+ * fill. */
 static enum sl_status rent_run(struct sl_pool *pool, size_t size, size_t most,
                                struct sl_segment **run)
 {

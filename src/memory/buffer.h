@@ -1,6 +1,7 @@
 /* memory/buffer.h - a run of bytes held in pooled segments, first in, first out
  *
- * in:  io/transport.c fills the tail    out: http/, codec/ and ws/ drain the head
+ * in:  io/transport.c fills the tail
+ * out: http/, codec/ and ws/ drain the head
  *
  *      slices[first]                    slices[first + count - 1]
  *   [ ~~~~#### ]    [ ######## ]    [ ####____ ]
@@ -128,7 +129,8 @@ size_t sl_buffer_views(const struct sl_buffer *buffer, struct sl_view *views,
  * the nearer end of the buffer. */
 struct sl_view sl_buffer_at(const struct sl_buffer *buffer, size_t offset);
 
-/* The bytes of sl_buffer_peek, writable, with their segment: for decoding in place. */
+/* The bytes of sl_buffer_peek, writable, with their segment: for decoding in
+ * place. */
 static inline struct sl_slice sl_buffer_front(const struct sl_buffer *buffer)
 {
     const struct sl_slice none = {NULL, NULL, 0};

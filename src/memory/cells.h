@@ -3,8 +3,8 @@
  *   chunk   [ header | cell | cell | cell | ... ]     of one size
  *
  * What stays for as long as a connection would otherwise lie between what came
- * and went with its requests, and keep the pages of those in use. Full chunks are
- * in no list; an empty one is freed at once.
+ * and went with its requests, and keep the pages of those in use. Full chunks
+ * are in no list; an empty one is freed at once.
  */
 #ifndef SL_MEMORY_CELLS_H
 #define SL_MEMORY_CELLS_H

@@ -9,8 +9,8 @@
  * place).
  *
  * refs counts owners. pins counts what may touch the bytes without owning them:
- * the kernel, another thread, a library. A segment returns to its pool when both
- * are zero. A pinned segment's room belongs to the code that pinned it.
+ * the kernel, another thread, a library. A segment returns to its pool when
+ * both are zero. A pinned segment's room belongs to the code that pinned it.
  */
 #ifndef SL_MEMORY_SEGMENT_H
 #define SL_MEMORY_SEGMENT_H

@@ -2,8 +2,8 @@
  *
  * in, out: memory/pool.c, which alone includes this
  *
- *   headers   [ 0 | 1 | 2 | 3 | ... ]      free ones linked, last returned first
- *   data      [ 0 | 1 | 2 | 3 | ... ]      page-aligned; neighbours adjoin
+ *   headers   [ 0 | 1 | 2 | 3 | ... ]     free ones linked, last returned first
+ *   data      [ 0 | 1 | 2 | 3 | ... ]     page-aligned; neighbours adjoin
  *
  * A pool keeps slabs with free segments in one list and full ones in another.
  */

@@ -44,8 +44,8 @@ struct sl_view sl_writer_view(const struct sl_writer *writer);
 /* Moves exactly the written bytes into `lease` (initialised, empty). */
 enum sl_status sl_writer_detach(struct sl_writer *writer,
                                 struct sl_lease *lease);
-/* Empty and live again. SL_MISUSE when disposed. A block beyond the initial size
- * is given back. */
+/* Empty and live again. SL_MISUSE when disposed. A block beyond the initial
+ * size is given back. */
 enum sl_status sl_writer_reset(struct sl_writer *writer);
 /* Idempotent. */
 void sl_writer_dispose(struct sl_writer *writer);

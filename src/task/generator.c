@@ -2,8 +2,8 @@
 
 static const char guard_type[] = "sluice.generator";
 
-/* In the caller's frame while the coroutine waits: closes it with that frame. No
- * other caller may resume it meanwhile. */
+/* In the caller's frame while the coroutine waits: closes it with that frame.
+ * No other caller may resume it meanwhile. */
 struct guard {
     bool is_waiting;
 };

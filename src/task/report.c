@@ -20,8 +20,8 @@ static int print(lua_State *L)
     return 0;
 }
 
-/* Calls the function on top of the stack with the three values at `first`. False:
- * its error is left on top. */
+/* Calls the function on top of the stack with the three values at `first`.
+ * False: its error is left on top. */
 static bool call_with(lua_State *L, int first)
 {
     for (int i = 0; i < 3; i++)

@@ -46,9 +46,9 @@ static int raise(lua_State *L, struct slb_runtime *runtime)
 }
 
 /* run(f, ...) -> results of f; raises its error
- * Drives the loop until f and every task that was spawned have ended. Where f raises
- * the others are cancelled, and stopped if they have not ended a second later.
- * Raises inside a task, and when every task waits for another. */
+ * Drives the loop until f and every task that was spawned have ended. Where f
+ * raises the others are cancelled, and stopped if they have not ended a second
+ * later. Raises inside a task, and when every task waits for another. */
 static int run(lua_State *L)
 {
     struct slb_runtime *runtime = slb_runtime(L);

@@ -93,17 +93,17 @@ void slb_runtime_release(struct slb_runtime *runtime);
 /* Creates this state's runtime, at luaopen. */
 void slb_runtime_open(lua_State *L);
 
-/* The pool whose segments have that size, with one user more: the runtime's own,
- * or one that is made for it. NULL out of memory. */
+/* The pool whose segments have that size, with one user more: the runtime's
+ * own, or one that is made for it. NULL out of memory. */
 struct sl_pool *slb_pool_of_size(struct slb_runtime *runtime,
                                  size_t segment_size);
 /* Adds and removes a user of any pool of the runtime's. */
 void slb_pool_retain(struct slb_runtime *runtime, struct sl_pool *pool);
 void slb_pool_release(struct slb_runtime *runtime, struct sl_pool *pool);
 
-/* Steps the collector in proportion to the bytes which handles hold and it cannot
- * see, where they are many since the last time. Where steps do not help, it
- * collects everything. May run finalisers. */
+/* Steps the collector in proportion to the bytes which handles hold and it
+ * cannot see, where they are many since the last time. Where steps do not help,
+ * it collects everything. May run finalisers. */
 void slb_collect(lua_State *L, struct slb_runtime *runtime);
 
 /* A handle now holds such bytes. */

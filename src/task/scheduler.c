@@ -50,8 +50,8 @@ static lua_State *resumed_by(lua_State *L)
     return resumed;
 }
 
-/* The coroutine that has resumed L, found from the one that the loop runs, or from
- * the main thread. NULL: L was resumed by C code. */
+/* The coroutine that has resumed L, found from the one that the loop runs, or
+ * from the main thread. NULL: L was resumed by C code. */
 static lua_State *resumer_of(lua_State *L, const struct slb_runtime *runtime)
 {
     lua_State *from = runtime->running;

@@ -16,8 +16,8 @@
 const char *slb_scheduler_refusal(lua_State *L,
                                   const struct slb_runtime *runtime);
 
-/* The error for that, which names the adapter that is missing, at the line of the
- * program's own that called. */
+/* The error for that, which names the adapter that is missing, at the line of
+ * the program's own that called. */
 void slb_push_refusal(lua_State *L, const char *refusal);
 
 void slb_scheduler_open(lua_State *L);

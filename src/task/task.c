@@ -459,8 +459,8 @@ bool slb_task_is_over(lua_State *L)
     return is_over(check_task(L));
 }
 
-/* The task on top of the stack goes on no more: its variables that are to be closed
- * are closed. Pops it. */
+/* The task on top of the stack goes on no more: its variables that are to be
+ * closed are closed. Pops it. */
 static void stop(lua_State *L, struct task *task)
 {
     struct slb_runtime *runtime = task->runtime;

@@ -113,8 +113,8 @@ static void make_ticket(lua_State *L, struct slb_runtime *runtime)
     runtime->tickets++;
 }
 
-/* Finds an unused ticket, or makes one: many at once where there are many, since
- * tickets stay and shall lie side by side. */
+/* Finds an unused ticket, or makes one: many at once where there are many,
+ * since tickets stay and shall lie side by side. */
 static struct slb_ticket *find_ticket(lua_State *L, struct slb_runtime *runtime)
 {
     struct slb_ticket *ticket = runtime->free_tickets;
@@ -138,8 +138,8 @@ static int nothing(lua_State *L)
     return 0;
 }
 
-/* What the frame of the yield takes is there afterwards: want of memory at a call
- * from a function that waits already cannot be undone. */
+/* What the frame of the yield takes is there afterwards: want of memory at a
+ * call from a function that waits already cannot be undone. */
 static void reserve_frame(lua_State *L)
 {
     luaL_checkstack(L, 6 + 2 * LUA_MINSTACK, "too many values to wait");
@@ -276,8 +276,8 @@ static const char *drive_once(lua_State *L, struct slb_runtime *runtime)
     }
 }
 
-/* Drives the loop until what the ticket waits for is DONE. False: the error is on
- * top. */
+/* Drives the loop until what the ticket waits for is DONE. False: the error is
+ * on top. */
 static bool drive(lua_State *L, const struct slb_ticket *ticket)
 {
     const struct sl_completion *target = ticket->target;
@@ -312,9 +312,9 @@ static int raise_unfinished(lua_State *L, int index, const char *message)
     return raise_on_top(L, index);
 }
 
-/* The frame that yields is above that of the function that waits: a scheduler that
- * does not know what was yielded may take every value it finds there, as cqueues
- * does. A coroutine that somebody resumes too early yields again. */
+/* The frame that yields is above that of the function that waits: a scheduler
+ * that does not know what was yielded may take every value it finds there, as
+ * cqueues does. A coroutine that somebody resumes too early yields again. */
 static int stay(lua_State *L, int status, lua_KContext context)
 {
     struct slb_ticket *ticket = (struct slb_ticket *)context;

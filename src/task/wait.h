@@ -53,11 +53,11 @@ struct slb_ticket {
  * finaliser: to be called before what is waited for is looked at. May raise. */
 void slb_reserve_wait(lua_State *L, struct slb_runtime *runtime);
 
-/* Waits until `target` is DONE, then goes on in `k`, whose context is to be given
- * to slb_waited; to be returned from the C function: `return slb_wait(...)`. If
- * the wait is abandoned `abandon(subject)` is called; `subject` must be kept
- * alive by the function's own stack. Raises when this thread may neither yield
- * nor drive the loop; the wait is abandoned then. */
+/* Waits until `target` is DONE, then goes on in `k`, whose context is to be
+ * given to slb_waited; to be returned from the C function: `return
+ * slb_wait(...)`. If the wait is abandoned `abandon(subject)` is called;
+ * `subject` must be kept alive by the function's own stack. Raises when this
+ * thread may neither yield nor drive the loop; the wait is abandoned then. */
 int slb_wait(lua_State *L, struct slb_runtime *runtime,
              struct sl_completion *target, void (*abandon)(void *subject),
              void *subject, lua_KFunction k);
@@ -88,7 +88,8 @@ enum sl_status slb_waited(lua_State *L, lua_KContext context);
 /* Ends the own waits in a list. */
 void slb_signal_all(struct slb_ticket **list, enum sl_status status);
 
-/* Whether a coroutine waits for it: its mark is the number of that one's ticket. */
+/* Whether a coroutine waits for it: its mark is the number of that one's
+ * ticket. */
 static inline bool slb_is_awaited(const struct sl_completion *completion)
 {
     return completion->mark != 0;
@@ -102,8 +103,8 @@ void slb_cancel(struct slb_ticket *ticket);
 enum sl_status slb_step(lua_State *L, struct slb_runtime *runtime,
                         int64_t max_wait);
 
-/* Lets a hook run that was set meanwhile, by a signal handler for example. False
- * when it raised; the error is on top of the stack. */
+/* Lets a hook run that was set meanwhile, by a signal handler for example.
+ * False when it raised; the error is on top of the stack. */
 bool slb_run_hook(lua_State *L);
 
 /* The task of the coroutine L; NULL for a foreign one. */
@@ -114,13 +115,13 @@ struct slb_task *slb_task_of(lua_State *L, struct slb_runtime *runtime);
 void slb_resume(struct slb_runtime *runtime, lua_State *coroutine,
                 struct slb_task *task, int argument_count);
 
-/* lua_resume from L, for L's task if it has one. Sets runtime->yielded: NULL, or
- * the ticket for which a coroutine yielded meanwhile. */
+/* lua_resume from L, for L's task if it has one. Sets runtime->yielded: NULL,
+ * or the ticket for which a coroutine yielded meanwhile. */
 int slb_resume_within(lua_State *L, struct slb_runtime *runtime,
                       lua_State *coroutine, int argument_count, int *count);
 
-/* L waits for what another coroutine's ticket waits for, which L will resume: then
- * goes on in `k`, whose context is the top of the stack now. */
+/* L waits for what another coroutine's ticket waits for, which L will resume:
+ * then goes on in `k`, whose context is the top of the stack now. */
 int slb_wait_along(lua_State *L, struct slb_ticket *ticket, lua_KFunction k);
 
 /* A coroutine that ended with an error: its variables that are to be closed are

@@ -1,6 +1,6 @@
 /* tls/engine.h - the state and checks of every engine, whatever its library
  *
- *   handshake --accept--> content both ways --begin_close--> content of the peer
+ *   handshake --accept--> content both ways --begin_close--> the peer's content
  *        \__________________________\_________ failure: kept for good
  *
  * Embedded in the engines of the providers. The first failure is repeated by

@@ -36,7 +36,8 @@ enum sl_status sl_tls_policy_open_log(struct sl_tls_policy *policy,
 /* `line` ends with its newline. */
 void sl_tls_policy_log(const struct sl_tls_policy *policy, struct sl_view line);
 
-/* The offered name that is `chosen`; NULL: it was not offered (RFC 7301 3.2). */
+/* The offered name that is `chosen`; NULL: it was not offered (RFC 7301
+ * 3.2). */
 const char *sl_tls_policy_protocol(const struct sl_tls_policy *policy,
                                    struct sl_view chosen);
 

@@ -57,10 +57,10 @@ struct sl_tls_digests {
     unsigned char key[SL_TLS_PIN_SIZE];
 };
 
-/* Creates the texts with one reference, those of the digests among them. `write`
- * puts the other five, in the order of struct sl_tls_certificate, each with its
- * end; it is called twice and must write the same. SL_MEMORY, also when `write`
- * answers false or writes otherwise. */
+/* Creates the texts with one reference, those of the digests among them.
+ * `write` puts the other five, in the order of struct sl_tls_certificate, each
+ * with its end; it is called twice and must write the same. SL_MEMORY, also
+ * when `write` answers false or writes otherwise. */
 enum sl_status sl_tls_texts_create(struct sl_allocator *allocator,
                                    const struct sl_tls_digests *digests,
                                    bool (*write)(struct sl_tls_text *text,

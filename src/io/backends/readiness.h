@@ -1,6 +1,6 @@
 /* io/backends/readiness.h - completions imitated over readiness
  *
- *   submit: try the call  --would block-->  wait for a flag  --notify--> try again
+ *   submit: try the call --would block--> wait for a flag --notify--> try again
  *
  * Backends that only know readiness (epoll, poll) use these functions as their
  * submit and cancel. The call is made on the loop's thread, so nothing is

@@ -1,6 +1,6 @@
 /* Operations done by worker threads, their results posted to the loop: for
- * systems that have neither a completion queue nor edges, and proof that nothing
- * depends on where a completion comes from.
+ * systems that have neither a completion queue nor edges, and proof that
+ * nothing depends on where a completion comes from.
  *
  *   loop: submit -> inbox    worker: try; would block -> poll(2) -> try again
  *                            worker: over -> post -> loop: arrive -> signal

@@ -341,8 +341,8 @@ static void retire(struct uring_backend *self, struct sl_operation *operation,
         if (result == 0)
             return;
     }
-    /* Its call was made in the wait that brought it here; with another set-up it
-     * may have been made long ago. */
+    /* Its call was made in the wait that brought it here; with another set-up
+     * it may have been made long ago. */
     operation->tried_at =
         (entry->flags & IORING_CQE_F_SOCK_NONEMPTY) == 0 &&
                 (self->ring.flags & IORING_SETUP_DEFER_TASKRUN) != 0

@@ -32,10 +32,12 @@ struct sl_openssl_bio {
     bool is_starved;        /* it had nothing to read */
 };
 
-/* For sl_openssl_bio_create; free it with BIO_meth_free. NULL without memory. */
+/* For sl_openssl_bio_create; free it with BIO_meth_free. NULL without
+ * memory. */
 BIO_METHOD *sl_openssl_bio_method(void);
 
-/* Reads and writes through `bio`, which must outlive it. NULL without memory. */
+/* Reads and writes through `bio`, which must outlive it. NULL without
+ * memory. */
 BIO *sl_openssl_bio_create(BIO_METHOD *method, struct sl_openssl_bio *bio);
 /* The bio that was given to create. */
 struct sl_openssl_bio *sl_openssl_bio_of(BIO *made);

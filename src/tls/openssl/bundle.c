@@ -28,7 +28,8 @@ static bool step(const unsigned char **at, const unsigned char *end,
     return true;
 }
 
-/* RFC 5280 4.1: version (tagged), serial, algorithm, issuer, validity, subject */
+/* RFC 5280 4.1: version (tagged), serial, algorithm, issuer, validity,
+ * subject */
 static X509_NAME *read_subject(const unsigned char *at, size_t size)
 {
     const unsigned char *end = at + size;

@@ -69,7 +69,8 @@ enum sl_status sl_openssl_error_take(struct sl_failure *failure,
                                      enum sl_status otherwise, const char *what)
 {
     /* The earliest entry is the place of the error, the others are its callers.
-     * A caller's entry is chosen if it has plain words and the first has none. */
+     * A caller's entry is chosen if it has plain words and the first has
+     * none. */
     unsigned long chosen = ERR_get_error();
     unsigned long code;
     bool is_memory = false;

@@ -4,9 +4,9 @@
  *
  * Once a connection is established, two keys and two counters are all it needs,
  * 3 KB instead of 18. Records are decrypted where they lie and linked into the
- * reader's buffer; they are encrypted from the caller's bytes into the room they
- * are sent from. Nothing is copied, and nothing is given out before its tag was
- * checked.
+ * reader's buffer; they are encrypted from the caller's bytes into the room
+ * they are sent from. Nothing is copied, and nothing is given out before its
+ * tag was checked.
  *
  * Records without content: close_notify and alerts; key updates, which are
  * answered; tickets, which are passed over. Anything else is refused.
