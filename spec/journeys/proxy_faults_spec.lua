@@ -222,8 +222,8 @@ describe("a scripted proxy", function()
     local silent <close> = peer.listen { script = { { { "stall" } } }, repeat_last = true }
     local front <close> = stunnel.start { to = silent.port, name = "good" }
     for url, reason in pairs {
-      ["https://localhost:" .. silent.port] = "handshake not complete within 0.2 s",
-      ["https://localhost:" .. front.port] = "tunnel not open within 0.2 s",
+      ["https://localhost:" .. silent.port] = "handshake not complete within 0.2 s (timeout.proxy)",
+      ["https://localhost:" .. front.port] = "tunnel not open within 0.2 s (timeout.proxy)",
     } do
       local client <close> = assert(support.client {
         proxy = { url = url, tls = root() }, timeout = { proxy = 0.2 },
