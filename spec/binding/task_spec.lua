@@ -560,13 +560,19 @@ describe("a task", function()
   end)
 
   describe("whose coroutine somebody else touches", function()
+    local awaited
     local waits = {
       sleep = function() return sluice.sleep(60) end,
       await = function()
-        local other <const> = sluice.spawn(function() sluice.sleep(0.01) end)
-        return other:await(60)
+        awaited = sluice.spawn(function() sluice.sleep(60) end)
+        return awaited:await(60)
       end,
     }
+
+    local function cancel_awaited()
+      if awaited then awaited:cancel() end
+      awaited = nil
+    end
 
     for name, wait in pairs(waits) do
       it("waits on when it is resumed too early, in " .. name, function()
@@ -579,6 +585,7 @@ describe("a task", function()
         assert.equal("suspended", coroutine.status(co))
         assert.equal(name == "await" and 2 or 1, sluice.stats().waiting)
         assert.is_true(coroutine.close(co))
+        cancel_awaited()
         sluice.loop():run()
       end)
 
@@ -586,6 +593,7 @@ describe("a task", function()
         local co = coroutine.create(wait)
         assert.is_true(coroutine.resume(co))
         assert.is_true(coroutine.close(co))
+        cancel_awaited()
         sluice.loop():run()
         assert.equal(0, sluice.stats().waiting)
       end)
@@ -597,6 +605,7 @@ describe("a task", function()
           other = sluice.spawn(function() coroutine.resume(co) end)
           other:await()
           assert.is_true(coroutine.close(co))
+          cancel_awaited()
         end)
         sluice.loop():run()
       end)
