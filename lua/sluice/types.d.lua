@@ -725,12 +725,6 @@ function request:answer(answer) end
 ---@return sluice.request
 function request:add_header(name, value) end
 
---- Adds fields that are always the same, names and values by turns; `variant` stands for them in the
---- kind of the plan.
----@param list string[]
----@param variant string
-function request:add_constant(list, variant) end
-
 ---@class sluice.answer
 ---@field status integer from 200 to 999
 ---@field reason? string
