@@ -15,22 +15,12 @@ static char *put(char *to, uint32_t bytes)
     return to;
 }
 
-enum sl_status sl_base64_write(struct sl_writer *writer, struct sl_view bytes)
+void sl_base64_encode(char *to, struct sl_view bytes)
 {
     const unsigned char *from = (const unsigned char *)bytes.data;
     size_t left = bytes.size;
-    struct sl_room room;
-    enum sl_status status;
-    char *to;
 
-    if (left == 0)
-        return SL_OK;
-    if (left > SIZE_MAX / 2)
-        return SL_LIMIT;
-    status = sl_writer_reserve(writer, (left + 2) / 3 * 4, &room);
-    if (status != SL_OK)
-        return status;
-    for (to = room.data; left >= 3; from += 3, left -= 3)
+    for (; left >= 3; from += 3, left -= 3)
         to = put(to, (uint32_t)from[0] << 16 | (uint32_t)from[1] << 8 |
                          (uint32_t)from[2]);
     if (left > 0) {
@@ -41,5 +31,21 @@ enum sl_status sl_base64_write(struct sl_writer *writer, struct sl_view bytes)
         if (left == 1)
             to[-2] = '=';
     }
-    return sl_writer_commit(writer, (size_t)(to - room.data));
+}
+
+enum sl_status sl_base64_write(struct sl_writer *writer, struct sl_view bytes)
+{
+    size_t size = sl_base64_size(bytes.size);
+    struct sl_room room;
+    enum sl_status status;
+
+    if (bytes.size == 0)
+        return SL_OK;
+    if (bytes.size > SIZE_MAX / 2)
+        return SL_LIMIT;
+    status = sl_writer_reserve(writer, size, &room);
+    if (status != SL_OK)
+        return status;
+    sl_base64_encode(room.data, bytes);
+    return sl_writer_commit(writer, size);
 }

@@ -20,7 +20,7 @@ enum sl_tls_version { SL_TLS_DEFAULT, SL_TLS_1_2, SL_TLS_1_3 };
 #define SL_TLS_PINS     16
 #define SL_TLS_PIN_SIZE 32
 
-enum sl_tls_hash { SL_TLS_MD5, SL_TLS_SHA256 };
+enum sl_tls_hash { SL_TLS_MD5, SL_TLS_SHA1, SL_TLS_SHA256 };
 
 /* The longest of them, in bytes. */
 #define SL_TLS_HASH_MAX 32

@@ -5,7 +5,14 @@
 
 static gnutls_digest_algorithm_t algorithm_of(enum sl_tls_hash kind)
 {
-    return kind == SL_TLS_MD5 ? GNUTLS_DIG_MD5 : GNUTLS_DIG_SHA256;
+    switch (kind) {
+    case SL_TLS_MD5:
+        return GNUTLS_DIG_MD5;
+    case SL_TLS_SHA1:
+        return GNUTLS_DIG_SHA1;
+    default:
+        return GNUTLS_DIG_SHA256;
+    }
 }
 
 enum sl_status sl_gnutls_hash(enum sl_tls_hash kind, struct sl_view bytes,

@@ -6,7 +6,14 @@
 
 static const EVP_MD *algorithm_of(enum sl_tls_hash kind)
 {
-    return kind == SL_TLS_MD5 ? EVP_md5() : EVP_sha256();
+    switch (kind) {
+    case SL_TLS_MD5:
+        return EVP_md5();
+    case SL_TLS_SHA1:
+        return EVP_sha1();
+    default:
+        return EVP_sha256();
+    }
 }
 
 /* Empties the queue. An allocation that fails leaves no word of it there, and
