@@ -283,6 +283,8 @@ describe("an interceptor", function()
       return { body = { read = pull(LONG), length = #LONG } }, nil, false
     end,
     json = function() return { json = { text = LONG } }, nil, true end,
+    form = function() return { form = { text = LONG } }, nil, true end,
+    multipart = function() return { multipart = { text = LONG } }, nil, true end,
   }
 
   --- A server that reads a body of known or unknown length, and answers its head.

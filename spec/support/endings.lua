@@ -110,6 +110,11 @@ ending("a proxy that asks for digest credentials", nil, function(run)
   local url = p.url:gsub("//", "//user:password@")
   return run:send(run:client { proxy = { url = url, digest = true } }, "http://a.test/")
 end)
+served("a server that asks for digest credentials", nil, { { whole, { "send",
+  "HTTP/1.1 401 X\r\nContent-Length: 0\r\n"
+    .. 'WWW-Authenticate: Digest realm="a", nonce="b", qop="auth"\r\n\r\n' },
+  whole, answer(200), { "stall" } } },
+  { client = { auth = { digest = { "user", "password" } } } })
 ending("a SOCKS proxy that refuses", "proxy", function(run)
   local p = run:listen { { "read", 3 }, { "send", "\5\255" }, { "stall" } }
   return run:send(run:client { proxy = (p.url:gsub("^http", "socks5")) }, "http://a.test/")
