@@ -9,7 +9,7 @@ local response = "spec/c/http/response_test.c"
 local framing = "spec/c/http/framing_test.c"
 local chunked = "spec/c/http/chunked_test.c"
 local head = "spec/c/http/head_test.c"
-local token = "spec/c/http/token_test.c"
+local token = "spec/c/base/token_test.c"
 local url = "spec/c/http/url_test.c"
 local url_write = "spec/c/http/url_write_test.c"
 
