@@ -118,12 +118,13 @@ MEMORY_SPECS ?= spec/journeys/get_spec.lua spec/journeys/stream_spec.lua \
 MEMORY_MODES ?= stream+epoll completion+io_uring
 
 # Without the libraries that a build may lack.
+PLAIN_SPECS ?= spec/journeys/get_spec.lua spec/journeys/decode_spec.lua \
+	spec/lua/cookie_jar_spec.lua spec/lua/suffixes_spec.lua
+
 .PHONY: plain
 plain:
-	@SPECS='spec/journeys/get_spec.lua spec/journeys/decode_spec.lua \
-		spec/lua/cookie_jar_spec.lua spec/lua/suffixes_spec.lua' $(MAKE) \
-		--no-print-directory CODECS= PSL= BUILD='$(BUILD)/plain' \
-		SPEC_MODES=stream+epoll spec
+	@SPECS='$(PLAIN_SPECS)' $(MAKE) --no-print-directory CODECS= PSL= \
+		BUILD='$(BUILD)/plain' SPEC_MODES=stream+epoll spec
 
 # With the other TLS library.
 GNUTLS_SPECS ?= spec/journeys/tls_spec.lua spec/journeys/certificates_spec.lua \
