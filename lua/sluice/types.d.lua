@@ -759,7 +759,7 @@ function interceptors.log(options) end
 
 ---@class sluice.metrics_options
 ---@field buckets? number[] upper bounds in seconds
----@field origins? integer told apart, 100
+---@field origins? integer with figures of their own, 100
 ---@field prefix? string
 
 ---@class sluice.metrics: sluice.interceptor_object

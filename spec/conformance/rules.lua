@@ -301,7 +301,7 @@ return {
     { store,
       "removes what has expired, when it is received and later" },
     { store,
-      "lets go of expired ones first, then of those that are not secure" },
+      "removes expired ones first, then those that are not secure" },
     { store,
       "has 3000 cookies in all: without room the least used one goes" } },
   { "6265bis 5.8.1", "one Cookie field",

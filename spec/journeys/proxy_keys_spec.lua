@@ -151,7 +151,7 @@ describe("through a proxy nothing is shared when one differs:", function()
     end
   end)
 
-  it("a proxy is told its own name, and the protocol of requests", function()
+  it("TLS with a proxy names the proxy, and offers the protocol of requests", function()
     local web_of_names <close> = nginx.start {
       tls = { certificate = certificates.chain "good", key = certificates.key "good" },
     }

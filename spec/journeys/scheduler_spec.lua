@@ -177,7 +177,7 @@ describe("a coroutine of copas", function()
     sluice.loop():run()
   end)
 
-  it("is refused whoever calls copas, and whatever calls the coroutine", function()
+  it("is refused in threads that scripts, tasks, generators and others add", function()
     local messages = {}
     local function try() messages[#messages + 1] = select(2, pcall(sluice.sleep, 0.001)) end
     local function add() copas.addthread(try) end

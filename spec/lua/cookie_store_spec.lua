@@ -161,7 +161,7 @@ describe("a store of cookies", function()
     assert.is_truthy(names():find "^n1 n3 n5 ")
   end)
 
-  it("lets go of expired ones first, then of those that are not secure", function()
+  it("removes expired ones first, then those that are not secure", function()
     for i = 1, 25 do put("s" .. i, { secure = true }) end
     for i = 1, 23 do put("n" .. i) end
     put("x", { expires = NOW + 5, secure = true })

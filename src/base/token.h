@@ -1,5 +1,4 @@
-/* base/token.h - tokens and lists, as the fields of HTTP and WebSocket have them
- */
+/* base/token.h - tokens and lists in field values (RFC 9110 5.6) */
 #ifndef SL_BASE_TOKEN_H
 #define SL_BASE_TOKEN_H
 

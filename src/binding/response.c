@@ -337,8 +337,8 @@ struct taking {
 
 static int go_on(lua_State *L, int status, lua_KContext context);
 
-/* Waits for the body of the response at index 1 as `taking` says, then gives it;
- * or its end, or its failure. stack: response, wanted, taking */
+/* Waits for the body of the response at index 1 as `taking` says, then gives
+ * it, or its end, or its failure. stack: response, wanted, taking */
 static int await_body(lua_State *L, struct slb_response *response)
 {
     const struct taking *taking = lua_touserdata(L, 3);
@@ -604,8 +604,8 @@ static bool has_caching_fields(const struct sl_head *head)
     return is_there;
 }
 
-/* outcome(response) -> status, bytes of the body, whether a field says how it may
- * be cached (Cache-Control, Expires, ETag or Last-Modified) */
+/* outcome(response) -> status, bytes of the body, whether a field says how it
+ * may be cached (Cache-Control, Expires, ETag or Last-Modified) */
 static int push_outcome(lua_State *L)
 {
     struct slb_response *response = slb_check_response(L, 1);

@@ -1,5 +1,5 @@
-/* http/token.h - what field values may hold, and bytes from the wire in messages;
- * tokens and lists are in base/token.h */
+/* http/token.h - what field values may hold, and bytes from the wire in
+ * messages; tokens and lists are in base/token.h */
 #ifndef SL_HTTP_TOKEN_H
 #define SL_HTTP_TOKEN_H
 

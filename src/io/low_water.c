@@ -3,8 +3,9 @@
 #include <string.h>
 #include <sys/socket.h>
 
-/* A receive of this size still fits the cache. With twice as much, the receiver and a
- * sender that fills its buffer take turns, which takes four times as long. */
+/* A receive of this size still fits the cache. With twice as much, the receiver
+ * and a sender that fills its buffer take turns, which takes four times as
+ * long. */
 #define RAISED   (128 * 1024)
 #define PATIENCE (10 * SL_MILLISECOND)
 

@@ -120,8 +120,8 @@ end
 -- `open_for` seconds (30): requests fail at once with the code `limit` in the stage `queue`, with
 -- `err.retry_after` in seconds. Then one request at a time is let through; `trials` (1) that
 -- succeed close the breaker. A failure is one of timeout, resolve, connect, tls, proxy, closed and
--- protocol, or a status of `statuses` (502, 503, 504). `on_change(origin, state)` is told of
--- changes. `origins` are remembered at most (1000). Misuse raises.
+-- protocol, or a status of `statuses` (502, 503, 504). `on_change(origin, state)` is called
+-- for changes. `origins` are remembered at most (1000). Misuse raises.
 return function(options)
   options = options or {}
   check.options("circuit_breaker", options, schema, 2)

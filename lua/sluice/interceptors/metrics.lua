@@ -281,7 +281,7 @@ function Metrics:text()
 end
 
 --- An interceptor of each sending that counts. `buckets` are the upper bounds of the histogram, in
--- seconds; `origins` (100) are told apart, all others count as "other"; `prefix`
+-- seconds; up to `origins` (100) have figures of their own, all others count as "other"; `prefix`
 -- ("sluice_client") begins the names. Misuse raises.
 return function(options)
   options = options or {}
