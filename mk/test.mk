@@ -119,7 +119,7 @@ MEMORY_MODES ?= stream+epoll completion+io_uring
 
 # Without the libraries that a build may lack.
 PLAIN_SPECS ?= spec/journeys/get_spec.lua spec/journeys/decode_spec.lua \
-	spec/lua/cookie_jar_spec.lua spec/lua/suffixes_spec.lua
+	spec/lua/cookies/jar_spec.lua spec/lua/cookies/suffixes_spec.lua
 
 .PHONY: plain
 plain:

@@ -3,11 +3,11 @@
 -- nothing.
 
 local Call = require "sluice.call"
-local auth = require "sluice.auth"
+local auth = require "sluice.auth.option"
 local check = require "sluice.check"
-local cookie_option = require "sluice.cookie_option"
+local cookie_option = require "sluice.cookies.option"
 local core = require "sluice.core"
-local credentials = require "sluice.credentials"
+local credentials = require "sluice.auth.credentials"
 local fields = require "sluice.fields"
 local json = require "sluice.json"
 local Origins = require "sluice.origins"

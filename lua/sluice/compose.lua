@@ -4,8 +4,8 @@
 -- body's length, and lines that a single sending adds, are written into the head by the core.
 
 local core = require "sluice.core"
-local auth = require "sluice.auth"
-local credentials = require "sluice.credentials"
+local auth = require "sluice.auth.option"
+local credentials = require "sluice.auth.credentials"
 local failure = require "sluice.failure"
 local fields = require "sluice.fields"
 local methods = require "sluice.methods"

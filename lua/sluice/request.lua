@@ -5,11 +5,11 @@
 -- origin takes no secrets there: those that are meant for it are set afterwards.
 
 local answer = require "sluice.answer"
-local auth = require "sluice.auth"
+local auth = require "sluice.auth.option"
 local bodies = require "sluice.body"
 local check = require "sluice.check"
 local content = require "sluice.content"
-local cookie_option = require "sluice.cookie_option"
+local cookie_option = require "sluice.cookies.option"
 local failure = require "sluice.failure"
 local fields = require "sluice.fields"
 local methods = require "sluice.methods"

@@ -29,15 +29,15 @@ local proxies = "spec/lua/proxy_spec.lua"
 local tunnel = "spec/c/conn/tunnel_http_test.c"
 local expectation = "spec/lua/expectation_spec.lua"
 local dates = "spec/lua/date_spec.lua"
-local challenges = "spec/lua/challenges_spec.lua"
+local challenges = "spec/lua/auth/challenges_spec.lua"
 local logins = "spec/lua/login_spec.lua"
 
-local cookie_date = "spec/lua/cookie_date_spec.lua"
-local set_cookie = "spec/lua/cookies_spec.lua"
-local cookie_file = "spec/lua/cookie_file_spec.lua"
-local jar = "spec/lua/cookie_jar_spec.lua"
-local store = "spec/lua/cookie_store_spec.lua"
-local origin = "spec/lua/cookie_origin_spec.lua"
+local cookie_date = "spec/lua/cookies/date_spec.lua"
+local set_cookie = "spec/lua/cookies/cookie_spec.lua"
+local cookie_file = "spec/lua/cookies/file_spec.lua"
+local jar = "spec/lua/cookies/jar_spec.lua"
+local store = "spec/lua/cookies/store_spec.lua"
+local origin = "spec/lua/cookies/origin_spec.lua"
 local journey = "spec/journeys/cookies_spec.lua"
 
 local line = "refuses every byte that could split a request line"
@@ -210,7 +210,7 @@ return {
     { proxy_login, "answer the refusal, on a new connection" },
     { proxy_login, "never reach the host, nor does its 407 ask for them" },
     { requests, "that a 401 or 407 answers is not sent again" },
-    { "spec/lua/digest_spec.lua", "quotes what needs it, and hashes it as it is" } },
+    { "spec/lua/auth/digest_spec.lua", "quotes what needs it, and hashes it as it is" } },
   { "9110 11.3", "several challenges may be in one field or in several",
     { challenges, "are read with their parameters, one or several in a field" } },
   { "9110 12.4.2", "quality values have at most three decimals",

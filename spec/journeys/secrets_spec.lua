@@ -85,7 +85,7 @@ describe("secrets", function()
   local function under_digest(path) return "/digest" .. path end
 
   local function basic(password)
-    return (require "sluice.auth".basic("me", password))
+    return (require "sluice.auth.option".basic("me", password))
   end
 
   -- The kinds of secrets: the options of the client and of the request, the field they travel in,
@@ -237,7 +237,7 @@ describe("secrets", function()
       if url:find "b.test" then return proxy(other_port, "two:hidden") end
       return nil
     end }
-    local auth = require "sluice.auth"
+    local auth = require "sluice.auth.option"
     local C = ("http://c.test:%d/end"):format(port)
     local url = lead(A, lead(B, C))
     local response <close>, message = client:get(url, { auth = { "me", "x" } })

@@ -1,6 +1,6 @@
 -- Digest credentials of clients and requests: when they are sent, and how often.
 
-local challenges = require "sluice.challenges"
+local challenges = require "sluice.auth.challenges"
 local core = require "sluice.core"
 local sluice = require "sluice"
 local support = require "spec.support"
@@ -234,7 +234,7 @@ describe("digest credentials", function()
   end)
 
   it("forget the oldest beyond a thousand servers' users", function()
-    local credentials = require "sluice.credentials"
+    local credentials = require "sluice.auth.credentials"
     local response = { headers = { all = function() return { 'Digest realm="r", nonce="n"' } end } }
     for i = 1, 2500 do credentials.learn(client, { key = tostring(i) }, response, false) end
     local count = 0

@@ -1,7 +1,7 @@
 -- Digest credentials for proxies: when they are sent, to whom, and when a request is sent again.
 
 local certificates = require "spec.support.certificates"
-local digest = require "sluice.digest"
+local digest = require "sluice.auth.digest"
 local nginx = require "spec.support.nginx"
 local sluice = require "sluice"
 local support = require "spec.support"

@@ -1,7 +1,7 @@
 -- types.d.lua names what there is, all of it and nothing else.
 
 local Client = require "sluice.client"
-local CookieJar = require "sluice.cookie_jar"
+local CookieJar = require "sluice.cookies.jar"
 local Request = require "sluice.request"
 local core = require "sluice.core"
 local server = require "spec.support.server"

@@ -1,7 +1,7 @@
 --- Answers a server that asks for digest credentials (401, RFC 7616), and sends the request
 -- again if its body can be sent again.
 
-local credentials = require "sluice.credentials"
+local credentials = require "sluice.auth.credentials"
 
 -- One sending. Returns what it gives, and behind it, for a 401, who may be asked for credentials.
 local function send(call, request, forward)

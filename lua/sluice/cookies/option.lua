@@ -18,7 +18,7 @@ cookie_option.of_request = check.either("false or jar of sluice.cookie_jar", che
 
 --- A new jar, by the rules of cookie_jar.lua. Misuse raises.
 -- Returns a jar | nil, message, err (invalid)
-function cookie_option.new_jar(options) return require("sluice.cookie_jar").new(options) end
+function cookie_option.new_jar(options) return require("sluice.cookies.jar").new(options) end
 
 --- The jar that a client's option means, or nil for none.
 function cookie_option.jar(option)

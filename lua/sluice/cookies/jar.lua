@@ -1,14 +1,14 @@
 --- A jar of cookies: takes them from responses and gives them to requests, by the rules of
 -- RFC 6265bis. Several clients may share one. Values are in no message and no `tostring`.
 
-local CookieOrigin = require "sluice.cookie_origin"
-local Store = require "sluice.cookie_store"
+local CookieOrigin = require "sluice.cookies.origin"
+local Store = require "sluice.cookies.store"
 local check = require "sluice.check"
-local cookie_file = require "sluice.cookie_file"
-local cookies = require "sluice.cookies"
+local cookie_file = require "sluice.cookies.file"
+local cookies = require "sluice.cookies.cookie"
 local failure = require "sluice.failure"
 local plan = require "sluice.plan"
-local suffixes = require "sluice.suffixes"
+local suffixes = require "sluice.cookies.suffixes"
 local values = require "sluice.values"
 
 local Jar = {}

@@ -5,10 +5,10 @@
 --
 -- with #HttpOnly_ before the domain where scripts of pages may not see the cookie.
 
-local cookies = require "sluice.cookies"
+local cookies = require "sluice.cookies.cookie"
 local core = require "sluice.core"
 local failure = require "sluice.failure"
-local text_file = require "sluice.text_file"
+local text_file = require "sluice.cookies.text_file"
 
 local cookie_file = {}
 

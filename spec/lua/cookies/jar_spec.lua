@@ -1,7 +1,7 @@
 -- A jar of cookies: what it takes from a response (RFC 6265bis 5.7), what it gives to a request
 -- (5.8.3), and what a program does with it. None of it needs a server.
 
-local cookies = require "sluice.cookies"
+local cookies = require "sluice.cookies.cookie"
 local plan = require "sluice.plan"
 local sluice = require "sluice"
 
@@ -416,7 +416,7 @@ describe("a jar", function()
       local ok, message = pcall(f, ...)
       assert.is_false(ok)
       assert.matches(expected, message, 1, true)
-      assert.matches("^spec/lua/cookie_jar_spec.lua:%d+: ", message)
+      assert.matches("^spec/lua/cookies/jar_spec.lua:%d+: ", message)
     end
     raises("cookie_jar: unknown option 'suffix': did you mean 'suffixes'?",
       function() sluice.cookie_jar { suffix = "x" } end)

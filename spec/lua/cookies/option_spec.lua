@@ -1,6 +1,6 @@
 -- The option `cookies`, and what a program without cookies does not load.
 
-local cookie_option = require "sluice.cookie_option"
+local cookie_option = require "sluice.cookies.option"
 local script = require "spec.support.script"
 local sluice = require "sluice"
 
@@ -34,7 +34,7 @@ describe("the option cookies", function()
       local sluice = require "sluice"
       local client <close> = assert(sluice.client {})
       client:get "http://127.0.0.1:1/"
-      print(package.loaded["sluice.cookie_jar"], package.loaded["sluice.cookies"])
+      print(package.loaded["sluice.cookies.jar"], package.loaded["sluice.cookies.cookie"])
       print(sluice.cookie_jar())
     ]]
     assert.equal(0, status, output)

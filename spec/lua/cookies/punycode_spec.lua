@@ -1,6 +1,6 @@
 -- Names beyond ASCII as they are asked for.
 
-local punycode = require "sluice.punycode"
+local punycode = require "sluice.cookies.punycode"
 
 describe("a name beyond ASCII", function()
   -- RFC 3492 7.1 without capitals, names of the public suffix list, and others.

@@ -3,7 +3,7 @@
 -- `expires` in seconds since 1970 (nil: at the end of the session). Nothing is kept here; the
 -- rules that compare it with other cookies are those of cookie_jar.lua.
 
-local cookie_date = require "sluice.cookie_date"
+local cookie_date = require "sluice.cookies.date"
 
 local cookies = {}
 

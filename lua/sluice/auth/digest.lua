@@ -7,7 +7,7 @@
 --
 -- A state belongs to one user of one server; it holds what the next answer needs to know.
 
-local challenges = require "sluice.challenges"
+local challenges = require "sluice.auth.challenges"
 local core = require "sluice.core"
 local failure = require "sluice.failure"
 

@@ -1,6 +1,6 @@
 -- Where cookies lie: what is replaced, what is evicted, and what that costs.
 
-local Store = require "sluice.cookie_store"
+local Store = require "sluice.cookies.store"
 
 local NOW = 1700000000
 

@@ -1,7 +1,7 @@
 -- An origin with a jar: which line each sending gets, and what fills the jar. The core's origin is
 -- played by a table here; journeys/cookies_spec.lua has the real one.
 
-local CookieOrigin = require "sluice.cookie_origin"
+local CookieOrigin = require "sluice.cookies.origin"
 local plan = require "sluice.plan"
 local sluice = require "sluice"
 

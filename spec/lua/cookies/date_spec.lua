@@ -1,6 +1,6 @@
 -- Dates of cookies: what counts as one, and which second it is.
 
-local cookie_date = require "sluice.cookie_date"
+local cookie_date = require "sluice.cookies.date"
 
 -- Seconds as python's calendar.timegm gives them.
 local dates = {

@@ -1,11 +1,11 @@
 --- Credentials that are made for each sending: those of a request's own, and of a client whose
 -- option `auth` asks a function or a file, or answers digest challenges.
 
-local auth = require "sluice.auth"
-local challenges = require "sluice.challenges"
-local digest = require "sluice.digest"
+local auth = require "sluice.auth.option"
+local challenges = require "sluice.auth.challenges"
+local digest = require "sluice.auth.digest"
 local failure = require "sluice.failure"
-local netrc = require "sluice.netrc"
+local netrc = require "sluice.auth.netrc"
 local plan = require "sluice.plan"
 
 local credentials = {}

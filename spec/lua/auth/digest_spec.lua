@@ -1,8 +1,8 @@
 -- Digest credentials: which challenge is answered, and how.
 
-local challenges = require "sluice.challenges"
+local challenges = require "sluice.auth.challenges"
 local core = require "sluice.core"
-local digest = require "sluice.digest"
+local digest = require "sluice.auth.digest"
 
 --- The parameters of an answer.
 local function read(value)

@@ -1,6 +1,6 @@
 -- The file .netrc.
 
-local netrc = require "sluice.netrc"
+local netrc = require "sluice.auth.netrc"
 local server = require "spec.support.server"
 
 describe("a netrc file", function()

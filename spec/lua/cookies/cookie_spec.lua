@@ -1,6 +1,6 @@
 -- What a Set-Cookie line says (RFC 6265bis 5.6), and which hosts and paths match (5.1).
 
-local cookies = require "sluice.cookies"
+local cookies = require "sluice.cookies.cookie"
 local plan = require "sluice.plan"
 
 local NOW = 1700000000

@@ -1,6 +1,6 @@
 -- Files of cookies in Netscape's format: what is read, what is refused, what is written.
 
-local cookie_file = require "sluice.cookie_file"
+local cookie_file = require "sluice.cookies.file"
 
 local NOW = 1700000000
 

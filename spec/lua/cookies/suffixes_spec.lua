@@ -1,7 +1,7 @@
 -- Public suffixes: of a file, and of libpsl, which must agree on Debian's list.
 
 local core = require "sluice.core"
-local suffixes = require "sluice.suffixes"
+local suffixes = require "sluice.cookies.suffixes"
 
 local DEBIANS = "/usr/share/publicsuffix/public_suffix_list.dat"
 

@@ -1,6 +1,6 @@
 -- What a server asks credentials for, read from its fields.
 
-local challenges = require "sluice.challenges"
+local challenges = require "sluice.auth.challenges"
 
 describe("challenges", function()
   --- Shows what was read in short: "basic realm=a; negotiate abc==".

@@ -2,7 +2,7 @@
 -- the jar. It stands in a plan in the place of the core's origin, so that a client without cookies
 -- has nothing of this on its way.
 
-local cookies = require "sluice.cookies"
+local cookies = require "sluice.cookies.cookie"
 local core = require "sluice.core"
 local fields = require "sluice.fields"
 

@@ -1,6 +1,6 @@
 -- Credentials: how they are written into fields, to which origins they are sent, and who sees them.
 
-local auth = require "sluice.auth"
+local auth = require "sluice.auth.option"
 local sluice = require "sluice"
 local support = require "spec.support"
 
