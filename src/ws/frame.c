@@ -1,5 +1,7 @@
 #include "ws/frame.h"
 
+#include "base/debug.h"
+
 #include <string.h>
 
 /* Bits of the first two bytes. */
@@ -213,45 +215,4 @@ size_t sl_ws_frame_write(const struct sl_ws_frame *frame,
         used += SL_MASK_SIZE;
     }
     return used;
-}
-
-static enum sl_status append(const struct sl_ws_frame *frame,
-                             struct sl_view head, uint64_t offset,
-                             struct sl_view payload, struct sl_buffer *output)
-{
-    struct sl_room room;
-    enum sl_status status;
-
-    sl_assert(offset <= frame->size && payload.size <= frame->size - offset);
-    if (payload.size > SIZE_MAX - SL_WS_HEAD_MAX)
-        return SL_LIMIT;
-    status = sl_buffer_reserve(output, head.size + payload.size, &room);
-    if (status != SL_OK)
-        return status;
-    if (head.size > 0)
-        memcpy(room.data, head.data, head.size);
-    if (frame->is_masked)
-        sl_mask_copy(room.data + head.size, payload.data, payload.size,
-                     frame->key, offset);
-    else if (payload.size > 0)
-        memcpy(room.data + head.size, payload.data, payload.size);
-    sl_buffer_commit(output, head.size + payload.size);
-    return SL_OK;
-}
-
-enum sl_status sl_ws_frame_append(const struct sl_ws_frame *frame,
-                                  struct sl_view payload,
-                                  struct sl_buffer *output)
-{
-    char head[SL_WS_HEAD_MAX];
-    size_t size = sl_ws_frame_write(frame, head);
-
-    return append(frame, sl_view(head, size), 0, payload, output);
-}
-
-enum sl_status sl_ws_frame_append_more(const struct sl_ws_frame *frame,
-                                       uint64_t offset, struct sl_view payload,
-                                       struct sl_buffer *output)
-{
-    return append(frame, sl_view(NULL, 0), offset, payload, output);
 }

@@ -1,6 +1,6 @@
 /* ws/frame.h - frames of WebSocket: their heads, read and written
  *
- * in:  received bytes, cut anywhere    out: ws/message.c, and what sends
+ * in:  received bytes, cut anywhere    out: ws/message.c, ws/outgoing.c
  *
  *   +-+---+------+ +-+---------+ +-----------------+ +-----------+
  *   |F|RSV|opcode| |M| size 7  | | size 16 or 64   | | key, if M |  payload
@@ -16,7 +16,6 @@
 #include "base/status.h"
 #include "base/view.h"
 #include "codec/mask.h"
-#include "memory/buffer.h"
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -75,17 +74,5 @@ enum sl_status sl_ws_reader_next(struct sl_ws_reader *reader,
 /* Writes the head in its shortest form; returns its size. */
 size_t sl_ws_frame_write(const struct sl_ws_frame *frame,
                          char head[SL_WS_HEAD_MAX]);
-
-/* Appends the head and the first bytes of its payload, masked if the frame is, in
- * one piece of memory, so that a small frame is sent at once. SL_LIMIT, SL_MEMORY:
- * nothing of it was appended. */
-enum sl_status sl_ws_frame_append(const struct sl_ws_frame *frame,
-                                  struct sl_view payload,
-                                  struct sl_buffer *output);
-
-/* Appends more of the payload, from `offset` in it. Statuses as above. */
-enum sl_status sl_ws_frame_append_more(const struct sl_ws_frame *frame,
-                                       uint64_t offset, struct sl_view payload,
-                                       struct sl_buffer *output);
 
 #endif

@@ -11,11 +11,12 @@ enum phase {
 };
 
 void sl_ws_incoming_init(struct sl_ws_incoming *incoming, struct sl_pool *pool,
-                         bool is_server, bool may_compress, size_t max_size)
+                         const struct sl_ws_options *options)
 {
     memset(incoming, 0, sizeof(*incoming));
-    sl_ws_reader_init(&incoming->reader, is_server, may_compress);
-    sl_ws_message_init(&incoming->message, pool, max_size);
+    sl_ws_reader_init(&incoming->reader, options->is_server,
+                      options->compression.is_agreed);
+    sl_ws_message_init(&incoming->message, pool, options->max_size);
     incoming->phase = HEAD;
 }
 

@@ -14,6 +14,7 @@
 #include "ws/close.h"
 #include "ws/frame.h"
 #include "ws/message.h"
+#include "ws/options.h"
 
 enum sl_ws_event_type {
     SL_WS_GOT_MESSAGE, /* to be detached before the next call */
@@ -39,9 +40,9 @@ struct sl_ws_incoming {
     enum sl_status failed;
 };
 
-/* `is_server`: the peer is a client. `max_size` is that of a message. */
+/* `pool` must outlive it. Acquires nothing. */
 void sl_ws_incoming_init(struct sl_ws_incoming *incoming, struct sl_pool *pool,
-                         bool is_server, bool may_compress, size_t max_size);
+                         const struct sl_ws_options *options);
 /* Idempotent. */
 void sl_ws_incoming_fini(struct sl_ws_incoming *incoming);
 

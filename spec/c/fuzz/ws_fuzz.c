@@ -87,6 +87,8 @@ static void receive(struct outcome *outcome, struct sl_view wire, size_t first,
     struct sl_allocator allocator;
     struct sl_pool pool;
     struct sl_buffer input;
+    struct sl_ws_options ws = {.is_server = (options[0] & 1) != 0,
+                               .max_size = options[2]};
     struct sl_ws_incoming incoming;
     size_t next = first;
 
@@ -95,11 +97,11 @@ static void receive(struct outcome *outcome, struct sl_view wire, size_t first,
     outcome->events = malloc(outcome->room);
     demand(outcome->events != NULL, "memory");
     outcome->status = SL_AGAIN;
+    ws.compression.is_agreed = (options[0] & 2) != 0;
     sl_allocator_init_system(&allocator);
     sl_pool_init(&pool, &allocator, &small);
     sl_buffer_init(&input, &pool, SIZE_MAX);
-    sl_ws_incoming_init(&incoming, &pool, (options[0] & 1) != 0,
-                        (options[0] & 2) != 0, options[2]);
+    sl_ws_incoming_init(&incoming, &pool, &ws);
     while (wire.size > 0 && outcome->status == SL_AGAIN) {
         size_t size = next < wire.size ? next : wire.size;
 

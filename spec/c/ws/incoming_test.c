@@ -80,6 +80,7 @@ static void read_pieces(const struct sl_view *pieces, size_t count,
     struct sl_allocator allocator;
     struct sl_pool pool;
     struct sl_buffer input;
+    struct sl_ws_options ws = {.max_size = 100};
     struct sl_ws_incoming incoming;
     struct log log = {"", 0};
     enum sl_status status = SL_AGAIN;
@@ -88,7 +89,8 @@ static void read_pieces(const struct sl_view *pieces, size_t count,
     sl_allocator_init_system(&allocator);
     sl_pool_init(&pool, &allocator, &options);
     sl_buffer_init(&input, &pool, SIZE_MAX);
-    sl_ws_incoming_init(&incoming, &pool, expected->is_server, false, 100);
+    ws.is_server = expected->is_server;
+    sl_ws_incoming_init(&incoming, &pool, &ws);
     for (i = 0; i < count && status == SL_AGAIN; i++) {
         CHECK_INT(sl_buffer_append(&input, pieces[i]), SL_OK);
         status = take_events(&incoming, &input, &log);
@@ -189,6 +191,7 @@ static void run(struct sl_allocator *allocator, void *argument)
                                       .spare_limit = SIZE_MAX};
     struct sl_pool pool;
     struct sl_buffer input;
+    struct sl_ws_options ws = {.max_size = 100};
     struct sl_ws_incoming incoming;
     struct log log = {"", 0};
     enum sl_status status = SL_AGAIN;
@@ -197,7 +200,7 @@ static void run(struct sl_allocator *allocator, void *argument)
     (void)argument;
     sl_pool_init(&pool, allocator, &options);
     sl_buffer_init(&input, &pool, SIZE_MAX);
-    sl_ws_incoming_init(&incoming, &pool, false, false, 100);
+    sl_ws_incoming_init(&incoming, &pool, &ws);
     for (i = 0; i < wire.size && status == SL_AGAIN; i += 7) {
         size_t size = wire.size - i < 7 ? wire.size - i : 7;
 
