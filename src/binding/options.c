@@ -141,6 +141,8 @@ static int new_options(lua_State *L)
     slb_read_limits(L, &options->limits);
     options->traits.is_head = slb_field_boolean(L, "is_head", false);
     options->traits.wants_close = slb_field_boolean(L, "wants_close", false);
+    options->traits.wants_upgrade =
+        slb_field_boolean(L, "wants_upgrade", false);
     options->traits.follows_redirects =
         slb_field_boolean(L, "follows_redirects", false);
     options->is_idempotent = slb_field_boolean(L, "is_idempotent", false);

@@ -524,6 +524,13 @@ static int response_detach(lua_State *L)
 
 /* ---- ends ---- */
 
+bool slb_response_take_link(struct slb_response *response, struct sl_link *link,
+                            struct sl_buffer *input)
+{
+    return response->exchange != NULL &&
+           sl_exchange_take_link(response->exchange, link, input);
+}
+
 void slb_dispose_response(struct slb_response *response)
 {
     if (response->exchange != NULL)
@@ -543,7 +550,8 @@ static int response_gc(lua_State *L)
     struct slb_response *response = slb_check(L, 1, slb_response_type);
 
     if (response->exchange != NULL) {
-        if (body_of(response)->length > 0 || !is_complete(response))
+        if (body_of(response)->length > 0 || !is_complete(response) ||
+            sl_exchange_is_upgraded(response->exchange))
             response->runtime->leaked++;
         let_go(response);
     }
@@ -588,6 +596,15 @@ static int leads_on(lua_State *L)
 
     lua_pushboolean(L, response != NULL && response->exchange != NULL &&
                            slb_leads_on(response));
+    return 1;
+}
+
+/* is_upgraded(response) -> whether the server has gone over to the protocol
+ * that was offered, and nobody has taken the connection yet */
+static int is_upgraded(lua_State *L)
+{
+    lua_pushboolean(
+        L, sl_exchange_is_upgraded(slb_check_response(L, 1)->exchange));
     return 1;
 }
 
@@ -666,6 +683,7 @@ static const luaL_Reg meta[] = {{"__gc", response_gc},
                                 {NULL, NULL}};
 
 static const luaL_Reg functions[] = {{"leads_on", leads_on},
+                                     {"is_upgraded", is_upgraded},
                                      {"outcome", push_outcome},
                                      {"now", push_now},
                                      {NULL, NULL}};

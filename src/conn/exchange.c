@@ -208,7 +208,9 @@ static void ask_for_connection(struct sl_exchange *exchange)
 
     exchange->phase = SL_EXCHANGE_WAITING;
     exchange->stage_began = sl_exchange_loop(exchange)->now;
-    exchange->place.needs_new = exchange->use == SL_EXCHANGE_RESENT;
+    /* An offer is made once: what it holds is for one connection. */
+    exchange->place.needs_new = exchange->use == SL_EXCHANGE_RESENT ||
+                                exchange->options.traits.wants_upgrade;
     switch (sl_origin_ask(exchange->origin, &exchange->place, &connection,
                           &exchange->failure)) {
     case SL_OK:
@@ -271,6 +273,16 @@ static bool may_be_unread(const struct sl_exchange *exchange)
            sl_upload_delivered(&exchange->outgoing.upload) > 0;
 }
 
+/* Whether the server goes over to the protocol that was offered. An answer that
+ * began before the offer was sent accepts nothing. */
+static bool is_upgrade(const struct sl_exchange *exchange)
+{
+    return exchange->incoming.response.framing.is_upgrade &&
+           exchange->use != SL_EXCHANGE_UNASKED &&
+           sl_outgoing_is_sent(&exchange->outgoing,
+                               &exchange->connection->link);
+}
+
 static void finish(struct sl_exchange *exchange)
 {
     struct sl_connection *connection = exchange->connection;
@@ -281,6 +293,10 @@ static void finish(struct sl_exchange *exchange)
         exchange->use != SL_EXCHANGE_UNASKED && !may_be_unread(exchange) &&
         sl_outgoing_is_sent(&exchange->outgoing, &connection->link);
 
+    if (is_upgrade(exchange)) {
+        end(exchange, SL_EXCHANGE_DONE);
+        return;
+    }
     part(exchange);
     if (can_reuse)
         sl_connection_put(connection, exchange->incoming.response.framing.idle);
@@ -571,6 +587,13 @@ void sl_exchange_retain(struct sl_exchange *exchange)
     exchange->refs++;
 }
 
+/* Closes the connection of an upgrade that nobody has taken. */
+static void leave_link(struct sl_exchange *exchange)
+{
+    if (sl_exchange_is_upgraded(exchange))
+        sl_connection_discard(part(exchange), false);
+}
+
 static void free_authorization(struct sl_exchange *exchange)
 {
     const char *text = exchange->place.authorization;
@@ -603,6 +626,7 @@ void sl_exchange_release(struct sl_exchange *exchange)
     exchange->refs = 1; /* while it ends */
     if (!sl_exchange_is_over(exchange))
         sl_exchange_abort(exchange, SL_CANCELLED, "cancelled");
+    leave_link(exchange);
     sl_completion_fini(&exchange->completion);
     sl_completion_fini(&exchange->room);
     sl_completion_fini(&exchange->turn);
@@ -734,6 +758,7 @@ void sl_exchange_drop(struct sl_exchange *exchange)
     if (!is_worth_draining(exchange)) {
         sl_exchange_abort(exchange, SL_CANCELLED,
                           "response was disposed before its end");
+        leave_link(exchange);
         sl_buffer_reset(body);
         return;
     }
@@ -744,4 +769,14 @@ void sl_exchange_drop(struct sl_exchange *exchange)
     sl_incoming_drain(&exchange->incoming, now + DRAIN_TIMEOUT,
                       exchange->connection->input.length);
     sl_exchange_advance(exchange);
+}
+
+bool sl_exchange_take_link(struct sl_exchange *exchange, struct sl_link *link,
+                           struct sl_buffer *input)
+{
+    if (!sl_exchange_is_upgraded(exchange))
+        return false;
+    sl_connection_take(part(exchange), link, input);
+    sl_transport_bind(link->transport, NULL, NULL);
+    return true;
 }

@@ -14,6 +14,8 @@
  *   connections   FIRST (a new one) or REUSED --lost--> RESENT (a new one)
  *                 a new one whose server speaks first: UNASKED
  *   total time    IN_TIME --its end, without a waiter--> OVERDUE
+ *   upgrade       DONE at 101 (Switching Protocols), with its connection, whose
+ *                 link somebody may take; nothing but that ends it
  *
  * Driven by what its user wants: sl_exchange_want says what, and answers at
  * once or has `completion` signalled when it is there. The pusher of a body
@@ -93,7 +95,7 @@ struct sl_exchange {
     enum sl_exchange_use use;
     struct sl_exchanges *exchanges;
     struct sl_origin *origin;         /* NULL: of sl_exchange_answer */
-    struct sl_connection *connection; /* ACTIVE */
+    struct sl_connection *connection; /* ACTIVE; DONE: upgraded, not taken */
     struct sl_place place;            /* WAITING */
     struct sl_exchange *next; /* in the active, draining or spare list */
     struct sl_exchange *previous;
@@ -172,6 +174,14 @@ void sl_exchange_abort(struct sl_exchange *exchange, enum sl_status status,
  * else the connection closes. Body bytes held are given back. */
 void sl_exchange_drop(struct sl_exchange *exchange);
 
+/* The server has gone over to the protocol that the request offered: moves the
+ * link out of the exchange, for good, and to the end of `input` what arrived
+ * behind the head, which belongs to that protocol. The pool forgets the
+ * connection. The caller binds the transport. False: nothing was moved, since
+ * there was no upgrade, or its link was taken already. */
+bool sl_exchange_take_link(struct sl_exchange *exchange, struct sl_link *link,
+                           struct sl_buffer *input);
+
 /* ---- what others know of it ---- */
 
 /* Whether there is a waiter: for the wanted part, or for room. */
@@ -190,6 +200,12 @@ sl_exchange_loop(const struct sl_exchange *exchange)
 static inline bool sl_exchange_is_over(const struct sl_exchange *exchange)
 {
     return exchange->phase >= SL_EXCHANGE_DONE;
+}
+
+/* Whether there is a link to take. */
+static inline bool sl_exchange_is_upgraded(const struct sl_exchange *exchange)
+{
+    return exchange->phase == SL_EXCHANGE_DONE && exchange->connection != NULL;
 }
 
 /* ---- called by conn/pushing.c ---- */
