@@ -74,7 +74,11 @@ spec: $(MODULE) $(SPEC_MODULES)
 # The helpers of specs are not part of the module: no sanitizer, no hidden symbols.
 $(BUILD)/support/%.so: spec/support/%.c $(BUILD)/module.flags
 	@mkdir -p $(@D)
-	$(call run,cc)$(CC) $(COMMON) $(LUA_CFLAGS) $(CFLAGS) $(SHARED) -o $@ $<
+	$(call run,cc)$(CC) $(COMMON) -I. $(LUA_CFLAGS) $(CFLAGS) $(SHARED) -o $@ $< \
+		$(SUPPORT_LIBS)
+
+# The handshake of WebSocket has a hash in it.
+$(BUILD)/support/peer.so: SUPPORT_LIBS := -lcrypto
 
 $(BUILD)/support/llhttp.so: spec/support/llhttp.c $(BUILD)/module.flags
 	@mkdir -p $(@D)

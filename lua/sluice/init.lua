@@ -29,6 +29,7 @@ local sluice = {
   buffer = core.buffer,
   writer = core.writer,
   http_parser = core.http_parser,
+  ws_parser = core.ws_parser,
   connect = require "sluice.connect",
   url = core.url,
   cookie_jar = require("sluice.cookies.option").new_jar,

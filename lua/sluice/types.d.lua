@@ -15,6 +15,7 @@
 ---@field attempts? integer how often the request was sent, if more than once
 ---@field retry_after? number seconds until a circuit breaker tries again
 ---@field errno? integer of the system
+---@field close_code? integer to close a WebSocket with; 1006: it ended without a Close frame
 ---@field position? integer of the first byte that cannot be decoded, from 1
 ---@field response? sluice.refusal | sluice.response a proxy's that refused a tunnel; by fail_status
 ---@field status? integer of that response, by fail_status
@@ -625,6 +626,53 @@ function http_parser:dispose() end
 ---@return fun(): sluice.parser_event?
 function http_parser:events() end
 
+--- A message that a WebSocket received: bytes outside the Lua heap, until they are asked for.
+---@class sluice.message
+---@field type "text" | "binary"
+local message = {}
+--- The payload, flattened once and kept; its segments are released.
+---@return string
+function message:text() end
+--- Shares the payload's segments, and stays good after the message is gone.
+---@return sluice.sequence
+function message:sequence() end
+--- Hands the payload over; the message refuses its use afterwards.
+---@return sluice.lease
+function message:detach() end
+--- Releases its segments; idempotent.
+function message:dispose() end
+
+---@class sluice.ws_parser_options
+---@field role "client" | "server" ours
+---@field max_message_size? integer in bytes, 16777216
+
+---@class sluice.ws_control_event
+---@field type "ping" | "pong" | "close"
+---@field payload? string of a ping or pong
+---@field code? integer of a close; 1005: it had none
+---@field reason? string of a close
+
+---@alias sluice.ws_event sluice.message | sluice.ws_control_event
+
+--- Frames of WebSocket for hosts that have the connection: bytes in, events out.
+---@class sluice.ws_parser
+local ws_parser = {}
+--- Feeds received bytes: a string is copied, others are linked. Fails with memory.
+---@param bytes sluice.bytes
+---@return sluice.ws_parser?, string?, sluice.error?
+function ws_parser:feed(bytes) end
+--- Ends the input: without a Close frame before it, the connection is lost.
+---@return sluice.ws_parser
+function ws_parser:finish() end
+--- The next event; false: more bytes are needed; nil: the peer has closed. Fails with protocol,
+--- decode, limit, closed; `err.close_code` is the code to close with, or 1006.
+---@return sluice.ws_event | false | nil, string?, sluice.error?
+function ws_parser:next() end
+--- Iterates over events until more bytes are needed or the peer has closed. A failure is raised.
+---@return fun(): sluice.ws_event?
+function ws_parser:events() end
+function ws_parser:dispose() end
+
 ---@class sluice.url_parts
 ---@field scheme? string
 ---@field userinfo? string
@@ -1129,6 +1177,9 @@ function sluice.connect(options) end
 ---@param options? sluice.parser_options
 ---@return sluice.http_parser
 function sluice.http_parser(options) end
+---@param options sluice.ws_parser_options
+---@return sluice.ws_parser
+function sluice.ws_parser(options) end
 ---@param options? { segment_size?: integer, max_size?: integer }
 ---@return sluice.buffer
 function sluice.buffer(options) end

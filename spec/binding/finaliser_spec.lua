@@ -124,6 +124,34 @@ cases["parser next"] = function()
   end
 end
 
+cases["ws parser next"] = function()
+  local parser = sluice.ws_parser { role = "client" }
+  local bytes = "\x82\x7e\x10\0" .. ("x"):rep(4096) .. "\x89\x04ping"
+  return parser, function()
+    for _ = 1, 100 do
+      parser:feed(bytes)
+      parser:next():dispose()
+      assert(parser:next().payload == "ping")
+    end
+  end
+end
+
+local function of_message(name, call)
+  cases["message " .. name] = function()
+    local parser = sluice.ws_parser { role = "client" }
+    local made = parser:feed("\x82\x7e" .. (">I2"):pack(#text) .. text):next()
+    parser:dispose()
+    return made, function() return call(made) end
+  end
+end
+
+of_message("text", function(made) assert(made:text() == text) end)
+of_message("sequence", function(made) for _ = 1, 50 do made:sequence():dispose() end end)
+of_message("detach", function(made)
+  made:sequence():dispose()
+  made:detach():dispose()
+end)
+
 cases["transport receive"] = function()
   local made = assert(sluice.connect { host = "127.0.0.1", port = port, transport = transport })
   made:send "GET / HTTP/1.1\r\n\r\n"
@@ -173,7 +201,8 @@ describe("a finaliser that disposes", function()
     "response timings", "response read", "response chunks", "response headers", "response all",
     "response watch", "response get", "response lines", "response reader", "response whole reader",
     "sequence tostring", "sequence sub", "sequence segments", "sequence reader",
-    "lease tostring", "buffer detach", "writer write", "parser next", "transport receive" } do
+    "lease tostring", "buffer detach", "writer write", "parser next", "ws parser next",
+    "message text", "message sequence", "message detach", "transport receive" } do
     it(what .. " does no harm", function()
       local p <close> = support.peer.listen { records = false, repeat_last = true, script = {
         { { "expect_until", "\r\n\r\n" }, { "send", answer }, { "loop" } } } }

@@ -54,6 +54,10 @@ local makers = {
   http_parser = function()
     return sluice.http_parser():feed "HTTP/1.1 200 OK\r\nContent-Length: 4\r\nA: b\r\n\r\ngo"
   end,
+  ws_parser = function() return sluice.ws_parser { role = "client" }:feed "\x82\x04good\x81" end,
+  message = function()
+    return sluice.ws_parser { role = "client" }:feed "\x82\x04good":next()
+  end,
   ["task ready"] = function() return sluice.spawn(function() return 1 end) end,
   ["task waiting"] = function()
     local task = sluice.spawn(function() return sluice.sleep(seed > 0 and 60 or 0.02) end)
@@ -197,6 +201,7 @@ end
 local RESPONSE = "await_room dispose fail finish is_live push"
 local QUIET = {
   buffer = "dispose", ["http_parser"] = "dispose", sequence = "dispose", writer = "dispose",
+  ws_parser = "dispose", message = "dispose",
   connections = "close", transport = "close", ["transport awaited"] = "close",
   response = RESPONSE, ["response streamed"] = RESPONSE, ["response awaited"] = RESPONSE,
 }

@@ -135,6 +135,19 @@ local programs = {
     until not event or event.type == "end"
   ]],
 
+  ["a parser of WebSocket"] = [[
+    local parser <close> = sluice.ws_parser { role = "client" }
+    good(parser:feed("\x01\x03hel\x89\x04ping\x80\x7e\x40\0" .. ("x"):rep(16384)))
+    assert(good(parser:next()).payload == "ping")
+    local message <close> = good(parser:next())
+    local sequence <close> = message:sequence()
+    assert(#sequence == 16387)
+    local lease <close> = message:detach()
+    assert(lease:tostring():sub(1, 5) == "helxx")
+    good(parser:feed "\x88\x02\x03\xe8")
+    assert(good(parser:next()).code == 1000)
+  ]],
+
   ["a request"] = [[
     local client <close> = new_client()
     local response <close> = good(client:get(url))

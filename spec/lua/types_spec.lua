@@ -94,11 +94,12 @@ describe("types.d.lua", function()
   it("names the methods of the core's objects", function()
     for _, class in ipairs { "sluice.sequence", "sluice.reader", "sluice.body_reader",
       "sluice.lease", "sluice.writer", "sluice.buffer", "sluice.task", "sluice.loop",
-      "sluice.transport", "sluice.http_parser" } do
+      "sluice.transport", "sluice.http_parser", "sluice.ws_parser" } do
       check_methods(class, methods_of(class))
     end
     local completion = upvalue(debug.getregistry()["sluice.completion"].__index, "")
     check_methods("sluice.completion", set_of(completion))
+    check_methods("sluice.message", debug.getregistry()["sluice.message"].methods)
     assert.same({ get = true, all = true }, types["sluice.headers"].methods)
   end)
 
@@ -153,6 +154,10 @@ describe("types.d.lua", function()
     is_taken("sluice.transport_choice", "transport")
     for name in pairs(types["sluice.parser_options"].fields) do
       local _, message = pcall(sluice.http_parser, { [name] = {} })
+      assert.matches(name .. ": ", message, 1, true)
+    end
+    for name in pairs(types["sluice.ws_parser_options"].fields) do
+      local _, message = pcall(sluice.ws_parser, { role = "client", [name] = {} })
       assert.matches(name .. ": ", message, 1, true)
     end
   end)

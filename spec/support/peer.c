@@ -39,6 +39,8 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "spec/support/peer_websocket.h"
+
 #define PEER_NAME       "support.peer"
 #define NANOSECONDS     1000000000.0
 #define DRIBBLE_SECONDS 0.0002
@@ -63,6 +65,8 @@ enum step_kind {
     STEP_CUT,          /* bytes, at [, seconds]: two pieces, first of `at` */
     STEP_ECHO,         /* [count]: sends back what comes */
     STEP_RELAY,        /* port [, count [, piece size]]: to and from a server */
+    STEP_ACCEPT,       /* [field lines]: answers a WebSocket's handshake */
+    STEP_EXPECT_FRAME, /* first byte, payload: of a client, masked */
     STEP_PAUSE,        /* seconds */
     STEP_STALL,        /* silence until the client closes */
     STEP_HOLD,         /* until signal(), or until the client closes */
@@ -72,8 +76,8 @@ enum step_kind {
     STEP_RESET,        /* the client sees a reset */
 };
 
-/* b bytes, n count, s seconds, p port, z piece size; upper case may be left out
- */
+/* b bytes, n count, s seconds, p port, z piece size; upper case may be left
+ * out */
 static const struct {
     const char *name;
     const char *arguments;
@@ -90,6 +94,8 @@ static const struct {
     [STEP_CUT] = {"cut", "bnS"},
     [STEP_ECHO] = {"echo", "N"},
     [STEP_RELAY] = {"relay", "pNZ"},
+    [STEP_ACCEPT] = {"accept", "B"},
+    [STEP_EXPECT_FRAME] = {"expect_frame", "nb"},
     [STEP_PAUSE] = {"pause", "s"},
     [STEP_STALL] = {"stall", ""},
     [STEP_HOLD] = {"hold", ""},
@@ -140,8 +146,9 @@ struct connection {
     size_t step;
     uint64_t progress; /* bytes of this step done */
     uint64_t loops;
-    uint64_t deadline; /* nanoseconds; 0 when the step waits for no time */
-    bool has_ended;    /* the client's end or a reset was seen */
+    uint64_t deadline;     /* nanoseconds; 0 when the step waits for no time */
+    unsigned char mask[4]; /* key of the last frame that was expected */
+    bool has_ended;        /* the client's end or a reset was seen */
     bool has_upstream_ended;
     uint32_t interest; /* as set in epoll */
     uint32_t upstream_interest;
@@ -694,6 +701,122 @@ static enum outcome relay(struct peer *peer, struct connection *connection,
     }
 }
 
+/* ---- WebSocket ---- */
+
+/* The head of the handshake has come: what answers it waits to be sent. */
+static bool answer_handshake(struct peer *peer, struct connection *connection,
+                             const struct step *step, const char *end)
+{
+    struct record *in = &connection->in;
+    const char *head = in->data + in->consumed;
+    const char *key = find_key(head, (size_t)(end - head));
+    struct pipe *pipe = &connection->down;
+
+    if (key == NULL) {
+        fail(peer, connection, "the request has no Sec-WebSocket-Key");
+        return false;
+    }
+    pipe->size = write_switch(room_of(pipe), BLOCK_SIZE, key,
+                              step->bytes == NULL ? "" : step->bytes);
+    pipe->sent = 0;
+    in->consumed = (size_t)(end - in->data);
+    connection->progress = 1;
+    return true;
+}
+
+static enum outcome accept_websocket(struct peer *peer,
+                                     struct connection *connection,
+                                     const struct step *step)
+{
+    struct record *in = &connection->in;
+    struct pipe *pipe = &connection->down;
+    size_t count;
+
+    while (connection->progress == 0) {
+        size_t have = in->size - in->consumed;
+        const char *found =
+            have == 0 ? NULL
+                      : memmem(in->data + in->consumed, have, "\r\n\r\n", 4);
+
+        if (found != NULL) {
+            if (!answer_handshake(peer, connection, step, found + 4))
+                return OVER;
+        } else if (!receive_more(peer, connection, 4096)) {
+            return connection->has_ended ? left_early(peer, connection)
+                                         : WAIT_INPUT;
+        }
+    }
+    for (; pending(pipe) > 0; pipe->sent += count)
+        if (!transmit(connection, pipe->bytes + pipe->sent, pending(pipe),
+                      &count))
+            return connection->has_ended ? OVER : WAIT_OUTPUT;
+    return NEXT_STEP;
+}
+
+static enum outcome refuse_frame(struct peer *peer,
+                                 struct connection *connection,
+                                 const struct client_frame *frame,
+                                 const char *payload)
+{
+    char got[160];
+
+    escape(got, sizeof got, payload,
+           frame->size < SHOWN_BYTES ? frame->size : SHOWN_BYTES);
+    fail(peer, connection, "got a frame 0x%02x of %zu bytes: \"%s\"",
+         (unsigned)frame->first, frame->size, got);
+    return OVER;
+}
+
+/* The whole frame has come. Its mask is taken off in place. */
+static enum outcome compare_frame(struct peer *peer,
+                                  struct connection *connection,
+                                  const struct step *step,
+                                  const struct client_frame *frame)
+{
+    struct record *in = &connection->in;
+    char *payload = in->data + in->consumed + frame->head;
+
+    for (size_t i = 0; i < frame->size; i++)
+        payload[i] = (char)(payload[i] ^ (char)frame->key[i % 4]);
+    if (frame->first != step->count || frame->size != step->size ||
+        memcmp(payload, step->bytes, step->size) != 0)
+        return refuse_frame(peer, connection, frame, payload);
+    if (memcmp(frame->key, connection->mask, 4) == 0) {
+        fail(peer, connection, "the key of the last frame is used again");
+        return OVER;
+    }
+    memcpy(connection->mask, frame->key, 4);
+    in->consumed += frame->head + frame->size;
+    return NEXT_STEP;
+}
+
+static enum outcome expect_frame(struct peer *peer,
+                                 struct connection *connection,
+                                 const struct step *step)
+{
+    struct record *in = &connection->in;
+
+    for (;;) {
+        struct client_frame frame = {.head = 2};
+        size_t have = in->size - in->consumed;
+        const char *error;
+        int found = read_client_frame(have == 0 ? "" : in->data + in->consumed,
+                                      have, &frame, &error);
+
+        if (found < 0) {
+            fail(peer, connection, "%s", error);
+            return OVER;
+        }
+        if (found > 0 && have >= frame.head + frame.size)
+            return compare_frame(peer, connection, step, &frame);
+        if (!receive_more(peer, connection, frame.head + frame.size))
+            break;
+    }
+    return connection->has_ended ? left_early(peer, connection) : WAIT_INPUT;
+}
+
+/* ---- waiting, and ends ---- */
+
 static enum outcome wait_for_time(struct connection *connection,
                                   const struct step *step)
 {
@@ -782,6 +905,10 @@ static enum outcome perform(struct peer *peer, struct connection *connection,
         return echo(connection, step);
     case STEP_RELAY:
         return relay(peer, connection, step);
+    case STEP_ACCEPT:
+        return accept_websocket(peer, connection, step);
+    case STEP_EXPECT_FRAME:
+        return expect_frame(peer, connection, step);
     case STEP_PAUSE:
         return wait_for_time(connection, step);
     case STEP_STALL:
@@ -1061,6 +1188,7 @@ static void take_bytes(lua_State *L, int index, struct step *step)
     step->bytes = must_have(malloc(step->size * step->repeats + 1));
     for (size_t i = 0; i < step->repeats; i++)
         memcpy(step->bytes + i * step->size, bytes, step->size);
+    step->bytes[step->size * step->repeats] = '\0';
 }
 
 /* Stack top: the number. */
@@ -1091,14 +1219,14 @@ static void check_step(lua_State *L, struct step *step)
         luaL_error(L, "peer: too many values in step '%s'",
                    grammar[step->kind].name);
     for (int i = 0; arguments[i] != '\0'; i++) {
-        bool is_optional = strchr("NSZ", arguments[i]) != NULL;
+        bool is_optional = strchr("BNSZ", arguments[i]) != NULL;
 
         lua_rawgeti(L, table, i + 2);
         if (lua_isnil(L, -1)) {
             if (!is_optional)
                 luaL_error(L, "peer: step '%s' lacks value %d",
                            grammar[step->kind].name, i + 1);
-        } else if (arguments[i] == 'b') {
+        } else if (arguments[i] == 'b' || arguments[i] == 'B') {
             take_bytes(L, -1, step);
         } else if (arguments[i] == 'n' || arguments[i] == 'N') {
             step->count = check_count(L, step, 0, INT64_MAX);

@@ -1,5 +1,6 @@
 local certificates = require "spec.support.certificates"
 local fixtures = require "spec.support.fixtures"
+local frames = require "spec.support.frames"
 local nginx = require "spec.support.nginx"
 local pattern = require "spec.support.pattern"
 local peer = require "support.peer"
@@ -367,6 +368,79 @@ describe("nginx", function()
     assert.is_nil(other:stop())
     assert.is_nil(io.open(directory .. "/nginx.conf"))
     assert.is_nil((peer.request(port, "")))
+  end)
+end)
+
+describe("a scripted peer of WebSocket", function()
+  -- RFC 6455 1.3
+  local HANDSHAKE = "GET / HTTP/1.1\r\nHost: x\r\n"
+    .. "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n"
+  local SWITCH = "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\n"
+    .. "Connection: Upgrade\r\n"
+    .. "Sec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\n"
+
+  --- What a client that sends these frames gets, and the failures of the peer.
+  local function exchange(script, ...)
+    local p <close> = listen { script }
+    local bytes = peer.request(p.port, HANDSHAKE .. table.concat { ... })
+    return bytes, p:failures()[1]
+  end
+
+  it("answers a handshake, and sends frames", function()
+    local bytes, failure = exchange { { "accept" }, { "send", frames.text "hello" } }
+    assert.equal(SWITCH .. "\r\n\x81\5hello", bytes)
+    assert.is_nil(failure)
+    bytes = exchange { { "accept", "Sec-WebSocket-Protocol: chat\r\n" } }
+    assert.equal(SWITCH .. "Sec-WebSocket-Protocol: chat\r\n\r\n", bytes)
+  end)
+
+  it("reads the frames that its script says", function()
+    local large = ("x"):rep(70000)
+    local _, failure = exchange({ { "accept" }, { "expect_frame", 0x81, "hello" },
+      { "expect_frame", 0x82, large }, { "expect_frame", 0x88, "" } },
+      frames.text("hello", { key = "abcd" }), frames.binary(large, { key = "\0\0\0\0" }),
+      frames.close("", { key = "efgh" }))
+    assert.is_nil(failure)
+  end)
+
+  it("reports frames that are not those of its script, or no client's", function()
+    local expected_ping = { "expect_frame", 0x89, "ping" }
+    local script = { { "accept" }, expected_ping, expected_ping }
+    local good = frames.ping("ping", { key = "abcd" })
+    for expected, wire in pairs {
+      ['got a frame 0x89 of 4 bytes: "pong"'] = frames.ping("pong", { key = "efgh" }),
+      ['got a frame 0x8A of 4 bytes: "ping"'] = frames.pong("ping", { key = "efgh" }),
+      ["the frame is not masked"] = frames.ping "ping",
+      ["the key of the last frame is used again"] = good,
+      ["the size is not in its shortest form"] = frames.ping("ping", { key = "efgh", form = 16 }),
+    } do
+      local _, failure = exchange(script, good, wire)
+      assert.matches(expected:lower(), failure:lower(), 1, true)
+    end
+  end)
+end)
+
+describe("frames", function()
+  it("are read as they were written", function()
+    for _, size in ipairs { 0, 1, 7, 125, 126, 65535, 65536 } do
+      local payload = pattern(size)
+      for _, key in ipairs { false, "\0\0\0\0", "\1\x82\3\xff" } do
+        local wire = frames.binary(payload, { key = key or nil, more = true, rsv = 5 })
+        assert.equal(size + #frames.head(0, size) + (key and 4 or 0), #wire)
+        local found, rest = frames.read_all(wire .. frames.ping "x" .. "\x81")
+        assert.equal("\x81", rest)
+        assert.equal(2, #found)
+        assert.is_true(found[1].payload == payload)
+        assert.same({ "binary", false, 5, key or nil },
+          { found[1].opcode, found[1].fin, found[1].rsv, found[1].key })
+        assert.equal("ping", found[2].opcode)
+      end
+    end
+    assert.equal("\x88\5\3\xe8bye", frames.closing(1000, "bye"))
+    assert.equal("\x81\x7f\0\0\0\0\0\0\0\1x", frames.text("x", { form = 64 }))
+    -- RFC 6455 5.7
+    assert.equal("\x81\x85\x37\xfa\x21\x3d\x7f\x9f\x4d\x51\x58",
+      frames.text("Hello", { key = "\x37\xfa\x21\x3d" }))
   end)
 end)
 

@@ -55,6 +55,8 @@ int luaopen_sluice_core(lua_State *L)
     slb_transport_open(L);
     slb_transport_completion_open(L);
     slb_parser_open(L);
+    slb_message_open(L);
+    slb_ws_parser_open(L);
     slb_file_open(L);
     slb_folder_open(L);
     slb_progress_open(L);

@@ -1,0 +1,276 @@
+/* WebSocket for hosts with sockets of their own: bytes in, events out. */
+#include "binding/message.h"
+#include "binding/options.h"
+#include "binding/types.h"
+#include "ws/incoming.h"
+
+#include <string.h>
+
+static const char parser_type[] = "sluice.ws_parser";
+
+#define MAX_SIZE ((uint64_t)16 * 1024 * 1024)
+
+struct slb_ws_parser {
+    struct slb_runtime *runtime; /* NULL: disposed */
+    struct sl_buffer input;
+    struct sl_ws_incoming incoming;
+    struct sl_ws_event event; /* the one that next gives, until it is pushed */
+    bool has_event;
+    bool has_ended; /* the input */
+};
+
+static struct slb_ws_parser *check_parser(lua_State *L)
+{
+    struct slb_ws_parser *parser = slb_check(L, 1, parser_type);
+
+    if (parser->runtime == NULL)
+        slb_raise_disposed(L, "ws_parser");
+    slb_check_usable(L, parser->runtime);
+    return parser;
+}
+
+/* The role is required: the wrong one breaks every frame. */
+static bool read_role(lua_State *L)
+{
+    const char *role = slb_field_string(L, "role");
+    bool is_server = role != NULL && strcmp(role, "server") == 0;
+
+    if (!is_server && (role == NULL || strcmp(role, "client") != 0))
+        luaL_error(L, "ws_parser: role: \"client\" or \"server\" expected");
+    return is_server;
+}
+
+/* ws_parser{ role = "client" | "server", max_message_size = 16777216 }
+ *   -> parser
+ * The role is ours: a server's peer masks its frames. Sizes are in bytes. */
+static int new_parser(lua_State *L)
+{
+    static const char *const names[] = {"role", "max_message_size", NULL};
+    struct slb_runtime *runtime = slb_runtime(L);
+    struct slb_ws_parser *parser;
+    uint64_t max_size;
+    bool is_server;
+
+    luaL_checktype(L, 1, LUA_TTABLE);
+    lua_settop(L, 1);
+    slb_check_fields(L, "ws_parser", names);
+    is_server = read_role(L);
+    max_size = slb_field_size(L, "max_message_size", MAX_SIZE);
+    parser = slb_new(L, parser_type, sizeof *parser, 0);
+    sl_buffer_init(&parser->input, &runtime->pool, SIZE_MAX);
+    sl_ws_incoming_init(&parser->incoming, &runtime->pool, is_server, false,
+                        (size_t)max_size);
+    parser->runtime = runtime;
+    slb_runtime_retain(runtime);
+    return 1;
+}
+
+/* parser:feed(bytes) -> parser | nil, message, err (memory)
+ * A string is copied, a sequence or lease linked. */
+static int parser_feed(lua_State *L)
+{
+    struct slb_ws_parser *parser = check_parser(L);
+    struct slb_bytes bytes;
+    enum sl_status status;
+
+    slb_check_bytes(L, 2, &bytes);
+    if (parser->has_ended)
+        return luaL_error(L, "feed: the input has ended");
+    status = bytes.sequence != NULL
+                 ? sl_sequence_link(bytes.sequence, &parser->input)
+                 : sl_buffer_append(&parser->input, bytes.text);
+    if (status != SL_OK)
+        return slb_push_outcome(L, status, "feed");
+    slb_note_bytes(L, parser->runtime, bytes.size);
+    lua_settop(L, 1);
+    return 1;
+}
+
+/* parser:finish() -> parser
+ * The input has ended: without a Close frame the connection is lost. */
+static int parser_finish(lua_State *L)
+{
+    check_parser(L)->has_ended = true;
+    lua_settop(L, 1);
+    return 1;
+}
+
+/* ---- events ---- */
+
+/* nil, message, err with the code that the connection is to be closed with, or
+ * that is reported. */
+static int push_failure(lua_State *L, enum sl_status status, const char *reason,
+                        unsigned code)
+{
+    struct sl_failure failure;
+
+    sl_fail(&failure, status, SL_STAGE_WEBSOCKET, "%s", reason);
+    slb_push_failure(L, &failure, "websocket");
+    lua_pushinteger(L, (lua_Integer)code);
+    lua_setfield(L, -2, "close_code");
+    return 3;
+}
+
+static int push_error(lua_State *L, const struct sl_ws_incoming *incoming,
+                      enum sl_status status)
+{
+    unsigned code = sl_ws_code_of(status);
+
+    if (status != SL_LIMIT)
+        return push_failure(L, status, incoming->error, code);
+    lua_pushfstring(L, "a message exceeds %I bytes (max_message_size)",
+                    (LUAI_UACINT)incoming->message.max_size);
+    return push_failure(L, status, lua_tostring(L, -1), code);
+}
+
+/* Its segments change hands; that cannot fail where the other hand is empty. */
+static int push_message(lua_State *L, bool is_text)
+{
+    struct sl_buffer *payload = slb_new_message(L, is_text);
+    struct slb_ws_parser *parser = check_parser(L);
+
+    if (!parser->has_event || parser->event.type != SL_WS_GOT_MESSAGE)
+        return luaL_error(L, "next: a finaliser has taken the message");
+    if (sl_ws_message_detach(&parser->incoming.message, payload) != SL_OK)
+        return luaL_error(L, "out of memory");
+    slb_forget_bytes(parser->runtime, payload->length); /* noted when fed */
+    slb_hold_message(payload);
+    return 1;
+}
+
+static void set_view(lua_State *L, const char *name, struct sl_view view)
+{
+    lua_pushlstring(L, view.data, view.size);
+    lua_setfield(L, -2, name);
+}
+
+static int push_control(lua_State *L, const char *type)
+{
+    lua_createtable(L, 0, 2);
+    lua_pushstring(L, type);
+    lua_setfield(L, -2, "type");
+    set_view(L, "payload", check_parser(L)->event.payload);
+    return 1;
+}
+
+static int push_close(lua_State *L)
+{
+    lua_createtable(L, 0, 3);
+    lua_pushliteral(L, "close");
+    lua_setfield(L, -2, "type");
+    lua_pushinteger(L, (lua_Integer)check_parser(L)->event.closing.code);
+    lua_setfield(L, -2, "code");
+    set_view(L, "reason", check_parser(L)->event.closing.reason);
+    return 1;
+}
+
+static int push_event(lua_State *L, const struct slb_ws_parser *parser)
+{
+    switch (parser->event.type) {
+    case SL_WS_GOT_MESSAGE:
+        return push_message(L, parser->incoming.message.is_text);
+    case SL_WS_GOT_PING:
+        return push_control(L, "ping");
+    case SL_WS_GOT_PONG:
+        return push_control(L, "pong");
+    case SL_WS_GOT_CLOSE:
+        return push_close(L);
+    }
+    return 0;
+}
+
+/* parser:next() -> event | false (more bytes are needed) | nil (the peer has
+ *                  closed) | nil, message, err
+ * An event is a message, or a table by `type`: "ping" and "pong" (payload),
+ * "close" (code, reason). A failure repeats; err.close_code is the code to
+ * close with, or 1006 where the input has ended. */
+static int parser_next(lua_State *L)
+{
+    struct slb_ws_parser *parser = check_parser(L);
+    enum sl_status status = SL_OK;
+    int count;
+
+    if (!parser->has_event)
+        status = sl_ws_incoming_next(&parser->incoming, &parser->input,
+                                     &parser->event);
+    if (status == SL_AGAIN && parser->has_ended)
+        return push_failure(L, SL_CLOSED,
+                            "the connection ended without a Close frame",
+                            SL_WS_ABNORMAL);
+    if (sl_is_failure(status))
+        return push_error(L, &parser->incoming, status);
+    if (status != SL_OK)
+        return slb_push_outcome(L, status, "websocket");
+    parser->has_event = true; /* also if what follows raises */
+    count = push_event(L, parser);
+    check_parser(L)->has_event = false;
+    return count;
+}
+
+static int next_event(lua_State *L)
+{
+    int count;
+
+    lua_settop(L, 0);
+    lua_pushvalue(L, lua_upvalueindex(1)); /* stack: parser */
+    count = parser_next(L);
+    if (count == 3) /* nil, message, err */
+        return lua_error(L);
+    if (!lua_toboolean(L, -1))
+        lua_pushnil(L);
+    return 1;
+}
+
+/* parser:events() -> iterator over what parser:next() gives, until more bytes
+ * are needed or the peer has closed. A failure is raised. */
+static int parser_events(lua_State *L)
+{
+    check_parser(L);
+    lua_settop(L, 1);
+    lua_pushcclosure(L, next_event, 1);
+    return 1;
+}
+
+/* ---- its end ---- */
+
+/* parser:dispose() - gives everything back; idempotent */
+static int parser_dispose(lua_State *L)
+{
+    struct slb_ws_parser *parser = slb_check(L, 1, parser_type);
+    struct slb_runtime *runtime = parser->runtime;
+
+    if (runtime == NULL)
+        return 0;
+    sl_ws_incoming_fini(&parser->incoming);
+    sl_buffer_fini(&parser->input);
+    parser->runtime = NULL;
+    slb_runtime_release(runtime);
+    return 0;
+}
+
+static int parser_gc(lua_State *L)
+{
+    struct slb_ws_parser *parser = slb_check(L, 1, parser_type);
+
+    if (parser->runtime != NULL &&
+        (parser->input.length > 0 ||
+         parser->incoming.message.payload.length > 0))
+        parser->runtime->leaked++;
+    return parser_dispose(L);
+}
+
+static const luaL_Reg functions[] = {{"ws_parser", new_parser}, {NULL, NULL}};
+
+static const luaL_Reg methods[] = {
+    {"feed", parser_feed},       {"finish", parser_finish},
+    {"next", parser_next},       {"events", parser_events},
+    {"dispose", parser_dispose}, {NULL, NULL}};
+
+static const luaL_Reg meta[] = {
+    {"__gc", parser_gc}, {"__close", parser_dispose}, {NULL, NULL}};
+
+void slb_ws_parser_open(lua_State *L)
+{
+    slb_type(L, parser_type, methods, meta);
+    luaL_setfuncs(L, functions, 0);
+}
