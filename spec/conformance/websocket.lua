@@ -1,9 +1,10 @@
 --- Cases of WebSocket in the manner of the Autobahn suite: what a peer sends, and what comes of it.
 --
--- A case: { id, title, send = variants, events = { { type, payload } ... }, close = { code, reason },
--- fails = code }. Each variant is a list of frames { opcode, payload, options of support/frames };
--- all of them must have the same outcome. Without `close` and `fails` the connection stays open.
--- Payloads are the same for both roles; a client's frames are masked when they are written.
+-- A case: { id, title, send = variants, events = { { type, payload } ... },
+-- close = { code, reason }, fails = code }. Each variant is a list of frames { opcode, payload,
+-- options of support/frames }; all of them must have the same outcome. Without `close` and `fails`
+-- the connection stays open. Payloads are the same for both roles; a client's frames are masked
+-- when they are written.
 
 local frames = require "spec.support.frames"
 
@@ -152,7 +153,8 @@ for _, kind in ipairs { "text", "binary" } do
   case(kind .. " behind a first fragment, its own first one",
     { { kind, "x", MORE }, { kind, "y", MORE } }, {}, PROTOCOL)
   case("two messages of " .. kind .. " in fragments, one behind the other",
-    { { kind, "o", MORE }, { "continuation", "ne" }, { kind, "t", MORE }, { "continuation", "wo" } },
+    { { kind, "o", MORE }, { "continuation", "ne" },
+      { kind, "t", MORE }, { "continuation", "wo" } },
     { { kind, "one" }, { kind, "two" } })
 end
 for _, way in ipairs { { "the last one" }, { "with more to come", MORE } } do
@@ -186,7 +188,9 @@ local function utf8_case(title, text, is_valid)
     { variants = true, fails = not is_valid and 1007 or nil })
 end
 
-local function hex(text) return (text:gsub(".", function(c) return ("%02x "):format(c:byte()) end)) end
+local function hex(text)
+  return (text:gsub(".", function(c) return ("%02x "):format(c:byte()) end))
+end
 
 for _, text in ipairs {
   "", "Hello-\u{b5}@\u{df}\u{f6}\u{e4}\u{fc}\u{e0}\u{e1}-UTF-8!!",
@@ -200,14 +204,15 @@ end
 local GREEK = "\u{3ba}\u{1f79}\u{3c3}\u{3bc}\u{3b5}"
 for _, text in ipairs {
   -- no character begins so
-  "\x80", "\xbf", "\x80\xbf", "\x80\xbf\x80", "\xc0", "\xc1", "\xf5", "\xf8", "\xfc", "\xfe", "\xff",
-  "\xfe\xfe\xff\xff",
+  "\x80", "\xbf", "\x80\xbf", "\x80\xbf\x80", "\xc0", "\xc1", "\xf5", "\xf8", "\xfc", "\xfe",
+  "\xff", "\xfe\xfe\xff\xff",
   -- the character is not over
   "\xc3", "\xe0\xa0", "\xe0", "\xef\xbf", "\xf0", "\xf0\x90", "\xf0\x90\x80", "\xf4\x8f\xbf",
   "\xc3 ", "\xe2\x82 ", "\xf0\x9f\x98 ", "\xc3\xc3\xa9", "\xe2\x82\xe2\x82\xac", "\xf0\x9f\x98\xf0",
   -- longer than the shortest form
   "\xc0\xaf", "\xe0\x80\xaf", "\xf0\x80\x80\xaf", "\xc1\xbf", "\xe0\x9f\xbf", "\xf0\x8f\xbf\xbf",
-  "\xc0\x80", "\xe0\x80\x80", "\xf0\x80\x80\x80", "\xf8\x80\x80\x80\x80", "\xfc\x80\x80\x80\x80\x80",
+  "\xc0\x80", "\xe0\x80\x80", "\xf0\x80\x80\x80", "\xf8\x80\x80\x80\x80",
+  "\xfc\x80\x80\x80\x80\x80",
   -- above U+10FFFF, surrogates
   "\xf4\x90\x80\x80", "\xf5\x80\x80\x80", "\xf7\xbf\xbf\xbf", "\xf8\x88\x80\x80\x80",
   "\xfb\xbf\xbf\xbf\xbf", "\xfd\xbf\xbf\xbf\xbf\xbf",
@@ -248,8 +253,8 @@ for _, reason in ipairs { "\xff", GREEK .. "\xed\xa0\x80", "\xe2\x82", "\xc0\xaf
   case("a reason that is not UTF-8: " .. hex(reason), { { "close", "\3\xe8" .. reason } }, {},
     BAD_TEXT)
 end
-for _, code in ipairs { 1000, 1001, 1002, 1003, 1007, 1008, 1009, 1010, 1011, 1012, 1013, 1014, 3000,
-  3999, 4000, 4999 } do
+for _, code in ipairs { 1000, 1001, 1002, 1003, 1007, 1008, 1009, 1010, 1011, 1012, 1013, 1014,
+  3000, 3999, 4000, 4999 } do
   case(("code %d"):format(code), { { "close", (">I2"):pack(code) } }, {}, closes(code))
   case(("code %d with a reason"):format(code), { { "close", (">I2"):pack(code) .. "why" } }, {},
     closes(code, "why"))
@@ -309,7 +314,9 @@ function websocket.wire(variant, key)
   local parts = {}
   for i, frame in ipairs(variant) do
     local times, opcode, payload, given = 1, frame[1], frame[2], frame[3]
-    if opcode == "repeat" then times, opcode, payload, given = frame.times, table.unpack(frame, 2) end
+    if opcode == "repeat" then
+      times, opcode, payload, given = frame.times, table.unpack(frame, 2)
+    end
     local options = { key = key }
     for name, value in pairs(given or {}) do options[name] = value end
     parts[i] = frames.frame(opcode, payload, options):rep(times)

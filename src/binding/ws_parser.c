@@ -48,18 +48,17 @@ static int new_parser(lua_State *L)
     static const char *const names[] = {"role", "max_message_size", NULL};
     struct slb_runtime *runtime = slb_runtime(L);
     struct slb_ws_parser *parser;
-    uint64_t max_size;
-    bool is_server;
+    struct sl_ws_options ways;
 
     luaL_checktype(L, 1, LUA_TTABLE);
     lua_settop(L, 1);
     slb_check_fields(L, "ws_parser", names);
-    is_server = read_role(L);
-    max_size = slb_field_size(L, "max_message_size", MAX_SIZE);
+    ways = (struct sl_ws_options){
+        .is_server = read_role(L),
+        .max_size = (size_t)slb_field_size(L, "max_message_size", MAX_SIZE)};
     parser = slb_new(L, parser_type, sizeof *parser, 0);
     sl_buffer_init(&parser->input, &runtime->pool, SIZE_MAX);
-    sl_ws_incoming_init(&parser->incoming, &runtime->pool, is_server, false,
-                        (size_t)max_size);
+    sl_ws_incoming_init(&parser->incoming, &runtime->pool, &ways);
     parser->runtime = runtime;
     slb_runtime_retain(runtime);
     return 1;
