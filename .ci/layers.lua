@@ -46,7 +46,8 @@ local conn_groups = {
   set "source upload",
   set "outgoing incoming",
   set "exchange exchanges deadline channel pushing",
-  set "websocket",
+  set "ws_queue ws_sending",
+  set "websocket ws_deadline",
 }
 
 local no_sockets = set "base memory codec http ws events tls"

@@ -51,6 +51,8 @@ int luaopen_sluice_core(lua_State *L)
     slb_response_properties_open(L);
     slb_push_open(L);
     slb_body_reader_open(L);
+    slb_websocket_open(L);
+    slb_websocket_send_open(L);
     slb_save_open(L);
     slb_transport_open(L);
     slb_transport_completion_open(L);

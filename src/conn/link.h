@@ -86,6 +86,16 @@ static inline bool sl_link_is_flushed(const struct sl_link *link)
             return false;
     return true;
 }
+/* Bytes that were accepted and that the transport does not have. */
+static inline size_t sl_link_unsent(const struct sl_link *link)
+{
+    size_t size = 0;
+
+    for (const struct sl_link_tls *tls = link->tls; tls != NULL;
+         tls = tls->below)
+        size += tls->out.length;
+    return size;
+}
 /* SL_OK: the transport has everything that was accepted. */
 enum sl_status sl_link_flush(struct sl_link *link, struct sl_failure *failure);
 /* SL_OK: the kernel has it, so that no close takes it back. */

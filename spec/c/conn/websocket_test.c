@@ -1,0 +1,80 @@
+#include "spec/c/conn/sockets.h"
+
+/* ---- messages ---- */
+
+static void both_ways(const struct manner *manner)
+{
+    struct talk talk;
+    struct sl_ws_piece hello = piece_of("hello");
+
+    talk_defaults(&talk);
+    talk_init(&talk, manner);
+    for (int i = 0; i < 3; i++) {
+        CHECK_INT(sl_websocket_send(talk.socket, SL_WS_TEXT, &hello), SL_OK);
+        READS(&talk, "\x81\x85" KEY "hello");
+        SAYS(&talk, "\x81\x0chello, world");
+        RECEIVES(&talk, "hello, world");
+        SAYS(&talk, "\x02\x01x\x80\x01y");
+        talk_receives(&talk, SL_VIEW("xy"), false);
+    }
+    talk_fini(&talk);
+}
+
+TEST("sends and receives messages")
+{
+    each_manner(both_ways);
+}
+
+static void waiting(const struct manner *manner)
+{
+    struct talk talk;
+
+    talk_defaults(&talk);
+    talk_init(&talk, manner);
+    CHECK_INT(sl_websocket_want(talk.socket, SL_NEVER), SL_AGAIN);
+    CHECK_INT(sl_websocket_want(talk.socket, SL_NEVER), SL_MISUSE);
+    sl_websocket_unwant(talk.socket);
+    CHECK_INT(talk.world.loop.operations, 0);
+    CHECK_INT(sl_websocket_want(talk.socket, 0), SL_TIMEOUT);
+    SAYS(&talk, "\x81\x02hi");
+    RECEIVES(&talk, "hi");
+    CHECK_INT(sl_websocket_want(talk.socket, sl_clock_now() + SL_MILLISECOND),
+              SL_AGAIN);
+    while (talk.socket->completion.state != SL_COMPLETION_DONE)
+        talk_step(&talk);
+    CHECK_INT(talk.socket->completion.status, SL_TIMEOUT);
+    CHECK_INT(talk.world.loop.operations, 0);
+    SAYS(&talk, "\x81\x02ho");
+    RECEIVES(&talk, "ho");
+    talk_fini(&talk);
+}
+
+TEST("lets one receiver wait, for as long as it likes")
+{
+    each_manner(waiting);
+}
+
+static void behind_the_head(const struct manner *manner)
+{
+    struct talk talk;
+
+    talk_defaults(&talk);
+    test_allocator_init(&talk.world.own);
+    REQUIRE(talk_open(&talk, &talk.world.own.base, manner,
+                      SL_VIEW("\x89\x01p\x01\x01"
+                              "a\x80\x02"
+                              "bc")) == SL_OK);
+    READS(&talk, "\x8a\x81" KEY "p"); /* without anybody's receive */
+    RECEIVES(&talk, "abc");
+    talk_fini(&talk);
+}
+
+TEST("looks at what arrived with the handshake")
+{
+    each_manner(behind_the_head);
+}
+
+int main(void)
+{
+    return test_main();
+}

@@ -1,0 +1,45 @@
+/* binding/websocket.h - a WebSocket as userdata
+ *
+ *   websocket.c        the handle: opening, receiving, ends
+ *   websocket_send.c   sending, closing
+ */
+#ifndef SLB_WEBSOCKET_H
+#define SLB_WEBSOCKET_H
+
+#include "conn/websocket.h"
+#include "task/runtime.h"
+
+extern const char slb_websocket_type[];
+
+/* values: a table about the handshake */
+enum { WEBSOCKET_INFO = 1, WEBSOCKET_VALUES = 1 };
+
+struct slb_websocket {
+    struct slb_runtime *runtime;
+    struct sl_websocket *socket; /* NULL: never opened, or finalised */
+    struct sl_websocket *ending; /* finalised, but a coroutine waits for it */
+    struct sl_pool *pool;        /* held */
+    size_t noted;                /* bytes reported to the collector */
+    uint32_t given; /* bytes both ways since it last had to wait, about */
+    bool is_disposed;
+};
+
+/* The live WebSocket at `index`; raises when it was disposed. */
+struct slb_websocket *slb_check_websocket(lua_State *L, int index);
+/* The same at index 1, with a wait reserved. */
+struct slb_websocket *slb_check_waiting_websocket(lua_State *L);
+/* The one at `index` after a wait, in which it may have been disposed. */
+struct slb_websocket *slb_waited_websocket(lua_State *L, int index);
+
+/* Counts a message of `size` bytes; whether others must get their turn now. */
+bool slb_is_websocket_turn_over(lua_State *L, struct slb_websocket *handle,
+                                size_t size);
+
+/* Pushes nil, message, err for `status`: of how the WebSocket at `index` ended,
+ * if it has, else for what was tried. Where it was closed the message is
+ * "closed". */
+int slb_push_websocket_failure(lua_State *L, int index,
+                               const struct slb_websocket *handle,
+                               enum sl_status status, const char *verb);
+
+#endif

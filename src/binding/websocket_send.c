@@ -1,0 +1,434 @@
+/* What a WebSocket sends: whole messages, fragments, pings, and its closing. */
+#include "binding/websocket.h"
+
+#include "binding/types.h"
+#include "codec/utf8.h"
+#include "memory/lease.h"
+#include "task/wait.h"
+
+#include <string.h>
+
+static const char sender_type[] = "sluice.websocket_sender";
+
+/* A place among those who send, for one call or for a message in fragments;
+ * value 1 is its WebSocket. */
+struct slb_sender {
+    struct slb_runtime *runtime; /* NULL: finalised */
+    struct sl_ws_place place;
+    struct sl_utf8 utf8; /* of the fragments so far */
+    enum sl_ws_opcode type;
+    bool is_over; /* the message is complete, or was given up */
+};
+
+/* ---- places ---- */
+
+/* A place in no queue, on top of the stack, for the WebSocket at index 1. */
+static struct slb_sender *new_sender(lua_State *L)
+{
+    struct slb_sender *sender = slb_new(L, sender_type, sizeof *sender, 1);
+    struct slb_websocket *handle = slb_check_websocket(L, 1);
+
+    sl_websocket_init_place(handle->socket, &sender->place);
+    sender->runtime = handle->runtime;
+    slb_runtime_retain(sender->runtime);
+    sl_utf8_init(&sender->utf8);
+    lua_pushvalue(L, 1);
+    lua_setiuservalue(L, -2, 1);
+    return sender;
+}
+
+static void abandon(void *subject)
+{
+    struct slb_sender *sender = subject;
+
+    sl_websocket_leave(&sender->place);
+}
+
+/* sender:close() - gives up a message that is not complete; idempotent */
+static int sender_close(lua_State *L)
+{
+    struct slb_sender *sender = slb_check(L, 1, sender_type);
+
+    sender->is_over = true;
+    sl_websocket_leave(&sender->place);
+    return 0;
+}
+
+static int sender_gc(lua_State *L)
+{
+    struct slb_sender *sender = slb_check(L, 1, sender_type);
+    struct slb_runtime *runtime = sender->runtime;
+
+    if (runtime == NULL)
+        return 0;
+    sender->is_over = true;
+    sl_websocket_leave(&sender->place);
+    sl_ws_place_fini(&sender->place);
+    sender->runtime = NULL;
+    slb_runtime_release(runtime);
+    return 0;
+}
+
+/* ---- outcomes ---- */
+
+/* What has become of a piece; the WebSocket is at index 1. */
+static int push_outcome(lua_State *L, struct slb_websocket *handle,
+                        enum sl_status status)
+{
+    if (status != SL_OK)
+        return slb_push_websocket_failure(L, 1, handle, status, "send to");
+    lua_pushboolean(L, true);
+    return 1;
+}
+
+static int turn_came(lua_State *L, int status, lua_KContext context)
+{
+    (void)status;
+    slb_waited(L, context); /* what was sent is sent, also when cancelled */
+    slb_waited_websocket(L, 1)->given = 0;
+    lua_pushboolean(L, true);
+    return 1;
+}
+
+/* The piece has been sent at once: others may have to get their turn. */
+static int push_sent(lua_State *L, struct slb_websocket *handle, size_t size)
+{
+    if (slb_is_websocket_turn_over(L, handle, size))
+        return slb_wait_turn(L, handle->runtime, NULL, handle, turn_came);
+    lua_pushboolean(L, true);
+    return 1;
+}
+
+/* stack: socket, ..., sender */
+static int sent(lua_State *L, int status, lua_KContext context)
+{
+    struct slb_websocket *handle;
+    struct slb_sender *sender;
+
+    (void)status;
+    slb_waited(L, context);
+    sender = lua_touserdata(L, -1);
+    handle = slb_waited_websocket(L, 1);
+    handle->given = 0;
+    return push_outcome(L, handle, sl_ws_place_want(&sender->place));
+}
+
+/* The sender is on top of the stack; a wait is reserved. */
+static int await_place(lua_State *L, struct slb_websocket *handle,
+                       struct slb_sender *sender, enum sl_status status)
+{
+    if (status != SL_AGAIN)
+        return push_outcome(L, handle, status);
+    return slb_wait(L, handle->runtime, &sender->place.completion, abandon,
+                    sender, sent);
+}
+
+/* ---- what is sent ---- */
+
+static enum sl_ws_opcode check_type(lua_State *L, int index)
+{
+    static const char *const names[] = {"text", "binary", NULL};
+
+    return luaL_checkoption(L, index, "text", names) == 0 ? SL_WS_TEXT
+                                                          : SL_WS_BINARY;
+}
+
+static struct sl_view view_at(const struct slb_bytes *bytes, size_t offset)
+{
+    if (bytes->sequence != NULL)
+        return sl_sequence_at(bytes->sequence, offset);
+    return sl_view(bytes->text.data + offset, bytes->text.size - offset);
+}
+
+static bool may_follow(struct sl_utf8 *utf8, const struct slb_bytes *bytes)
+{
+    size_t offset = 0;
+
+    while (offset < bytes->size) {
+        struct sl_view view = view_at(bytes, offset);
+
+        if (sl_utf8_check(utf8, view) != SL_OK)
+            return false;
+        offset += view.size;
+    }
+    return true;
+}
+
+static int raise_not_text(lua_State *L)
+{
+    return luaL_error(L, "send: text is not UTF-8; other bytes are sent as "
+                         "\"binary\"");
+}
+
+static void check_text(lua_State *L, const struct slb_bytes *bytes)
+{
+    struct sl_utf8 utf8;
+
+    sl_utf8_init(&utf8);
+    if (!may_follow(&utf8, bytes) || sl_utf8_end(&utf8) != SL_OK)
+        raise_not_text(L);
+}
+
+/* The bytes are in the WebSocket's hands, or not wanted any more. */
+static void consume(lua_State *L, int index)
+{
+    struct sl_lease *lease = slb_test_lease(L, index);
+
+    if (lease != NULL)
+        sl_lease_dispose(lease);
+}
+
+static struct sl_ws_piece piece_of(const struct slb_bytes *bytes)
+{
+    struct sl_ws_piece piece = {bytes->text, bytes->sequence};
+
+    return piece;
+}
+
+/* ---- whole messages ---- */
+
+/* Others are in front of it, or it is large. stack: socket, bytes, type */
+static int send_in_turn(lua_State *L)
+{
+    struct slb_sender *sender = new_sender(L);
+    struct slb_websocket *handle = slb_check_websocket(L, 1);
+    struct slb_bytes bytes;
+    struct sl_ws_piece piece;
+    enum sl_status status;
+
+    slb_check_bytes(L, 2, &bytes);
+    piece = piece_of(&bytes);
+    status = sl_websocket_put(handle->socket, &sender->place, check_type(L, 3),
+                              &piece, true);
+    consume(L, 2);
+    return await_place(L, handle, sender, status);
+}
+
+/* It was taken, and the peer has not. stack: socket, bytes, type */
+static int send_behind(lua_State *L)
+{
+    struct slb_sender *sender = new_sender(L);
+    struct slb_websocket *handle = slb_check_websocket(L, 1);
+
+    return await_place(L, handle, sender,
+                       sl_websocket_follow(handle->socket, &sender->place));
+}
+
+/* socket:send(bytes, type = "text") -> true | nil, "closed", err
+ *                                    | nil, message, err
+ * A string, sequence or lease, which is consumed, as one message, "text" or
+ * "binary". Waits until the peer's side of the connection has taken it; yields.
+ * Raises for text that is not UTF-8. */
+static int socket_send(lua_State *L)
+{
+    enum sl_ws_opcode type = check_type(L, 3);
+    struct slb_websocket *handle = slb_check_waiting_websocket(L);
+    struct slb_bytes bytes;
+    struct sl_ws_piece piece;
+    enum sl_status status;
+
+    lua_settop(L, 3);
+    slb_check_bytes(L, 2, &bytes);
+    if (type == SL_WS_TEXT)
+        check_text(L, &bytes);
+    piece = piece_of(&bytes);
+    status = sl_websocket_send(handle->socket, type, &piece);
+    if (status == SL_END)
+        return send_in_turn(L);
+    consume(L, 2);
+    if (status == SL_AGAIN)
+        return send_behind(L);
+    if (status == SL_OK)
+        return push_sent(L, handle, bytes.size);
+    return push_outcome(L, handle, status);
+}
+
+/* socket:ping(payload = "") -> true | nil, "closed", err | nil, message, err
+ * Sends a ping of at most 125 bytes when it can, and does not wait for that. It
+ * takes the place of one that has not left yet. */
+static int socket_ping(lua_State *L)
+{
+    struct slb_websocket *handle = slb_check_websocket(L, 1);
+    struct sl_view payload;
+
+    payload.data = luaL_optlstring(L, 2, "", &payload.size);
+    luaL_argcheck(L, payload.size <= SL_WS_CONTROL_MAX, 2,
+                  "at most 125 bytes expected");
+    return push_outcome(L, handle, sl_websocket_ping(handle->socket, payload));
+}
+
+/* ---- messages in fragments ---- */
+
+/* socket:fragments(type = "text") -> sender, for one message */
+static int socket_fragments(lua_State *L)
+{
+    enum sl_ws_opcode type = check_type(L, 2);
+
+    slb_check_websocket(L, 1);
+    new_sender(L)->type = type;
+    return 1;
+}
+
+/* The sender at index 1, below its WebSocket: stack: socket, sender, ... A wait
+ * is reserved. */
+static struct slb_sender *check_sender(lua_State *L,
+                                       struct slb_websocket **handle)
+{
+    struct slb_sender *sender = slb_check(L, 1, sender_type);
+
+    if (sender->is_over)
+        slb_raise_disposed(L, "websocket_sender");
+    lua_getiuservalue(L, 1, 1);
+    lua_insert(L, 1);
+    slb_check_waiting_websocket(L);
+    sender = lua_touserdata(L, 2);
+    if (sender->is_over)
+        slb_raise_disposed(L, "websocket_sender");
+    if (sender->place.phase != SL_WS_PLACE_IDLE &&
+        sender->place.phase != SL_WS_PLACE_HOLDING &&
+        sender->place.phase != SL_WS_PLACE_ENDED)
+        luaL_error(L, "send: another coroutine sends this message");
+    *handle = slb_check_websocket(L, 1);
+    return sender;
+}
+
+static int put_fragment(lua_State *L, struct slb_websocket *handle,
+                        struct slb_sender *sender,
+                        const struct sl_ws_piece *piece, bool is_last)
+{
+    enum sl_status status = sl_websocket_put(handle->socket, &sender->place,
+                                             sender->type, piece, is_last);
+
+    sender->is_over = is_last;
+    consume(L, 3);
+    if (status == SL_OK)
+        return push_sent(L, handle, sender->place.size);
+    lua_pushvalue(L, 2); /* the text stays below it */
+    return await_place(L, handle, sender, status);
+}
+
+/* sender:push(bytes) -> true | nil, "closed", err | nil, message, err
+ * Sends the next piece, in fragments of at most 64 KiB. Others send no message
+ * until this one is finished. Yields. */
+static int sender_push(lua_State *L)
+{
+    struct slb_websocket *handle;
+    struct slb_sender *sender = check_sender(L, &handle);
+    struct slb_bytes bytes;
+    struct sl_ws_piece piece;
+
+    lua_settop(L, 3);
+    slb_check_bytes(L, 3, &bytes);
+    if (sender->type == SL_WS_TEXT && !may_follow(&sender->utf8, &bytes))
+        raise_not_text(L);
+    if (bytes.size == 0) {
+        lua_pushboolean(L, true);
+        return 1;
+    }
+    piece = piece_of(&bytes);
+    return put_fragment(L, handle, sender, &piece, false);
+}
+
+/* sender:finish() -> true | nil, "closed", err | nil, message, err
+ * The message is complete; yields. */
+static int sender_finish(lua_State *L)
+{
+    const struct sl_ws_piece nothing = {{"", 0}, NULL};
+    struct slb_websocket *handle;
+    struct slb_sender *sender = check_sender(L, &handle);
+
+    lua_settop(L, 2);
+    lua_pushnil(L);
+    if (sender->type == SL_WS_TEXT && sl_utf8_end(&sender->utf8) != SL_OK)
+        raise_not_text(L);
+    return put_fragment(L, handle, sender, &nothing, true);
+}
+
+/* ---- closing ---- */
+
+static void check_closing(lua_State *L, struct sl_ws_closing *closing)
+{
+    char payload[SL_WS_CONTROL_MAX];
+    lua_Integer code = luaL_optinteger(L, 2, SL_WS_NORMAL);
+    size_t size;
+
+    luaL_argcheck(
+        L, code >= 0 && code <= 4999 && sl_ws_may_send_code((unsigned)code), 2,
+        "code that may be sent expected: 1000 to 1014 but 1004 "
+        "to 1006, or 3000 to 4999");
+    closing->code = (unsigned)code;
+    closing->reason.data = luaL_optlstring(L, 3, "", &closing->reason.size);
+    luaL_argcheck(L, sl_ws_closing_write(closing, payload, &size) == SL_OK, 3,
+                  "UTF-8 of at most 123 bytes expected");
+}
+
+/* How the closing went: what had ended it before is no failure of it.
+ * stack: socket, whether it had ended, ... */
+static int push_closed(lua_State *L, struct slb_websocket *handle)
+{
+    const struct sl_ws_end *end = handle->socket->end;
+
+    if (!lua_toboolean(L, 2) && (end == NULL || !end->is_clean))
+        return slb_push_websocket_failure(L, 1, handle, SL_CANCELLED, "close");
+    lua_pushboolean(L, true);
+    return 1;
+}
+
+static int closed(lua_State *L, int status, lua_KContext context)
+{
+    (void)status;
+    slb_waited(L, context);
+    return push_closed(L, slb_waited_websocket(L, 1));
+}
+
+/* socket:close(code = 1000, reason = "") -> true | nil, "closed", err
+ *                                         | nil, message, err
+ * Sends a Close frame behind what is being sent and waits for the peer's, and
+ * for the end of the connection, within close_timeout. A WebSocket that has
+ * ended before is closed: true. Yields. */
+static int socket_close(lua_State *L)
+{
+    struct sl_ws_closing closing;
+    struct slb_websocket *handle;
+    struct slb_sender *sender;
+    enum sl_status status;
+
+    check_closing(L, &closing);
+    slb_check_waiting_websocket(L);
+    lua_settop(L, 3);
+    sender = new_sender(L);
+    handle = slb_check_websocket(L, 1);
+    lua_pushboolean(L, handle->socket->end != NULL);
+    lua_replace(L, 2); /* the code; the reason stays */
+    status = sl_websocket_close(handle->socket, &closing);
+    if (status != SL_OK)
+        return push_outcome(L, handle, status);
+    status = sl_websocket_want_over(handle->socket, &sender->place);
+    if (status == SL_OK)
+        return push_closed(L, handle);
+    return slb_wait(L, handle->runtime, &sender->place.completion, abandon,
+                    sender, closed);
+}
+
+static const luaL_Reg socket_methods[] = {{"send", socket_send},
+                                          {"ping", socket_ping},
+                                          {"fragments", socket_fragments},
+                                          {"close", socket_close},
+                                          {NULL, NULL}};
+
+static const luaL_Reg sender_methods[] = {{"push", sender_push},
+                                          {"finish", sender_finish},
+                                          {"close", sender_close},
+                                          {NULL, NULL}};
+
+static const luaL_Reg sender_meta[] = {
+    {"__close", sender_close}, {"__gc", sender_gc}, {NULL, NULL}};
+
+/* After the type of WebSockets is open. */
+void slb_websocket_send_open(lua_State *L)
+{
+    slb_type(L, sender_type, sender_methods, sender_meta);
+    lua_getfield(L, -1, "websocket_methods");
+    luaL_setfuncs(L, socket_methods, 0);
+    lua_pop(L, 1);
+}

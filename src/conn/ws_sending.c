@@ -1,0 +1,524 @@
+#include "conn/ws_sending.h"
+
+#include "base/debug.h"
+
+#include <string.h>
+
+/* Pieces of the output that one send takes. */
+#define SEND_VIEWS 8
+
+void sl_ws_sending_init(struct sl_ws_sending *sending,
+                        struct sl_allocator *allocator, struct sl_pool *pool,
+                        const struct sl_ws_options *options)
+{
+    memset(sending, 0, sizeof *sending);
+    sending->allocator = allocator;
+    sl_ws_outgoing_init(&sending->outgoing, pool, options);
+    sl_buffer_init(&sending->output, pool, SIZE_MAX);
+}
+
+static void drop_control(struct sl_ws_sending *sending,
+                         struct sl_ws_control **control)
+{
+    if (*control != NULL)
+        sl_free(sending->allocator, *control, sizeof **control);
+    *control = NULL;
+}
+
+void sl_ws_sending_fini(struct sl_ws_sending *sending)
+{
+    sl_assert(sending->places.first == NULL && sending->waiting.first == NULL);
+    drop_control(sending, &sending->pong);
+    drop_control(sending, &sending->ping);
+    drop_control(sending, &sending->close);
+    sl_ws_outgoing_fini(&sending->outgoing);
+    sl_buffer_fini(&sending->output);
+}
+
+/* ---- places ---- */
+
+void sl_ws_place_init(struct sl_ws_place *place, struct sl_loop *loop)
+{
+    memset(place, 0, sizeof *place);
+    sl_completion_init(&place->completion, loop, NULL);
+    sl_sequence_init(&place->content, loop->allocator);
+}
+
+static struct sl_ws_places *list_of(const struct sl_ws_place *place)
+{
+    return place->phase == SL_WS_PLACE_WAITING ? &place->sending->waiting
+                                               : &place->sending->places;
+}
+
+/* `next` NULL: at the end. */
+static void link_before(struct sl_ws_sending *sending, struct sl_ws_place *next,
+                        struct sl_ws_place *place)
+{
+    struct sl_ws_places *list;
+
+    place->sending = sending;
+    list = list_of(place);
+    place->next = next;
+    place->previous = next != NULL ? next->previous : list->last;
+    *(place->previous != NULL ? &place->previous->next : &list->first) = place;
+    *(next != NULL ? &next->previous : &list->last) = place;
+}
+
+static void unlink_place(struct sl_ws_place *place)
+{
+    struct sl_ws_places *list = list_of(place);
+
+    if (place->sending->current == place)
+        place->sending->current = place->next;
+    *(place->previous != NULL ? &place->previous->next : &list->first) =
+        place->next;
+    *(place->next != NULL ? &place->next->previous : &list->last) =
+        place->previous;
+    place->sending = NULL;
+    place->next = place->previous = NULL;
+}
+
+/* Its piece is over. */
+static void settle(struct sl_ws_place *place, enum sl_ws_place_phase phase,
+                   enum sl_status status)
+{
+    place->phase = phase;
+    place->status = status;
+    place->text = sl_view(NULL, 0);
+    sl_sequence_fini(&place->content);
+    if (place->completion.state == SL_COMPLETION_PENDING)
+        sl_completion_signal(&place->completion, status, 0);
+}
+
+static void end_place(struct sl_ws_place *place, enum sl_status status)
+{
+    unlink_place(place);
+    settle(place, SL_WS_PLACE_ENDED, status);
+}
+
+void sl_ws_place_fini(struct sl_ws_place *place)
+{
+    if (place->sending != NULL)
+        unlink_place(place);
+    sl_sequence_fini(&place->content);
+    sl_completion_fini(&place->completion);
+}
+
+static bool is_closing(const struct sl_ws_sending *sending)
+{
+    return sending->close != NULL || sending->is_cut ||
+           sending->outgoing.is_closed;
+}
+
+static size_t size_of(const struct sl_ws_piece *piece)
+{
+    return piece->sequence != NULL ? piece->sequence->size : piece->text.size;
+}
+
+enum sl_status sl_ws_place_put(struct sl_ws_place *place,
+                               struct sl_ws_sending *sending,
+                               enum sl_ws_opcode type,
+                               const struct sl_ws_piece *piece, bool is_last)
+{
+    bool is_held = place->phase == SL_WS_PLACE_HOLDING;
+    enum sl_status status = SL_OK;
+
+    sl_assert(is_held || place->sending == NULL);
+    if (place->phase == SL_WS_PLACE_ENDED)
+        return place->status;
+    if (!is_held && is_closing(sending))
+        return SL_CLOSED;
+    if (piece->sequence != NULL)
+        status = sl_sequence_sub(&place->content, piece->sequence, 0,
+                                 piece->sequence->size);
+    if (status != SL_OK)
+        return status;
+    place->text = piece->text;
+    place->size = size_of(piece);
+    place->taken = 0;
+    place->type = type;
+    place->is_last = is_last;
+    place->phase = SL_WS_PLACE_QUEUED;
+    if (is_held)
+        return SL_OK;
+    place->is_begun = false;
+    link_before(sending, NULL, place);
+    if (sending->current == NULL)
+        sending->current = place;
+    return SL_OK;
+}
+
+static void settle_framed(struct sl_ws_sending *sending);
+
+void sl_ws_place_follow(struct sl_ws_place *place,
+                        struct sl_ws_sending *sending)
+{
+    sl_assert(place->sending == NULL);
+    place->phase = SL_WS_PLACE_FRAMED;
+    place->is_last = true;
+    place->is_begun = false;
+    link_before(sending, sending->current, place);
+    settle_framed(sending);
+}
+
+void sl_ws_place_wait(struct sl_ws_place *place, struct sl_ws_sending *sending)
+{
+    sl_assert(place->sending == NULL);
+    place->phase = SL_WS_PLACE_WAITING;
+    place->is_begun = false;
+    link_before(sending, NULL, place);
+}
+
+enum sl_status sl_ws_place_leave(struct sl_ws_place *place)
+{
+    bool breaks = place->sending != NULL && place->is_begun;
+
+    if (place->sending != NULL)
+        end_place(place, SL_CANCELLED);
+    return breaks ? SL_CANCELLED : SL_OK;
+}
+
+enum sl_status sl_ws_place_want(struct sl_ws_place *place)
+{
+    switch (place->phase) {
+    case SL_WS_PLACE_IDLE:
+    case SL_WS_PLACE_HOLDING:
+    case SL_WS_PLACE_ENDED:
+        return place->status;
+    default:
+        if (place->completion.state != SL_COMPLETION_PENDING)
+            sl_completion_begin(&place->completion);
+        return SL_AGAIN;
+    }
+}
+
+/* ---- control frames ---- */
+
+static enum sl_status keep_control(struct sl_ws_sending *sending,
+                                   struct sl_ws_control **control,
+                                   struct sl_view payload)
+{
+    sl_assert(payload.size <= SL_WS_CONTROL_MAX);
+    if (*control == NULL)
+        *control = sl_allocate(sending->allocator, sizeof **control);
+    if (*control == NULL)
+        return SL_MEMORY;
+    if (payload.size > 0)
+        memcpy((*control)->payload, payload.data, payload.size);
+    (*control)->size = payload.size;
+    return SL_OK;
+}
+
+enum sl_status sl_ws_sending_pong(struct sl_ws_sending *sending,
+                                  struct sl_view payload)
+{
+    return keep_control(sending, &sending->pong, payload);
+}
+
+enum sl_status sl_ws_sending_ping(struct sl_ws_sending *sending,
+                                  struct sl_view payload)
+{
+    return keep_control(sending, &sending->ping, payload);
+}
+
+enum sl_status sl_ws_sending_close(struct sl_ws_sending *sending,
+                                   const struct sl_ws_closing *closing)
+{
+    char payload[SL_WS_CONTROL_MAX];
+    size_t size;
+    enum sl_status status = sl_ws_closing_write(closing, payload, &size);
+
+    return status == SL_OK
+               ? keep_control(sending, &sending->close, sl_view(payload, size))
+               : status;
+}
+
+/* Appends a control frame that waits. SL_END: none does. */
+static enum sl_status frame_control(struct sl_ws_sending *sending)
+{
+    struct sl_ws_control **control =
+        sending->pong != NULL ? &sending->pong : &sending->ping;
+    enum sl_status status;
+
+    if (*control == NULL)
+        return SL_END;
+    status = sl_ws_outgoing_control(
+        &sending->outgoing, control == &sending->pong ? SL_WS_PONG : SL_WS_PING,
+        sl_view((*control)->payload, (*control)->size), &sending->output);
+    if (status == SL_OK)
+        drop_control(sending, control);
+    return status;
+}
+
+static enum sl_status frame_close(struct sl_ws_sending *sending)
+{
+    const struct sl_ws_control *close = sending->close;
+    struct sl_ws_closing closing;
+    enum sl_status status =
+        sl_ws_closing_read(sl_view(close->payload, close->size), &closing);
+
+    if (status == SL_OK)
+        status = sl_ws_outgoing_close(&sending->outgoing, &closing,
+                                      &sending->output);
+    if (status == SL_OK)
+        drop_control(sending, &sending->close);
+    return status;
+}
+
+/* ---- framing ---- */
+
+/* Begins a frame for the piece: all of a message that is whole, or a fragment
+ * of at most SL_WS_STEP. */
+static enum sl_status begin_frame(struct sl_ws_sending *sending,
+                                  struct sl_ws_place *place)
+{
+    size_t size = place->size - place->taken;
+    bool is_last = place->is_last;
+    enum sl_status status;
+
+    if (size > SL_WS_STEP && (place->is_begun || !is_last)) {
+        size = SL_WS_STEP;
+        is_last = false;
+    }
+    status = sl_ws_outgoing_begin(
+        &sending->outgoing, place->is_begun ? SL_WS_CONTINUATION : place->type,
+        size, is_last);
+    if (status == SL_OK) {
+        place->phase = SL_WS_PLACE_FRAMING;
+        place->frame_end = place->taken + size;
+        place->is_begun = true;
+    }
+    return status;
+}
+
+/* The bytes that come next, of those that were begun. */
+static struct sl_view next_bytes(const struct sl_ws_place *place)
+{
+    size_t most = place->frame_end - place->taken;
+    struct sl_view bytes;
+
+    if (place->text.data == NULL)
+        bytes = sl_sequence_at(&place->content, place->taken);
+    else
+        bytes = sl_view(place->text.data + place->taken,
+                        place->size - place->taken);
+    if (bytes.size > most)
+        bytes.size = most;
+    return bytes;
+}
+
+static enum sl_status frame_piece(struct sl_ws_sending *sending,
+                                  struct sl_ws_place *place)
+{
+    struct sl_ws_outgoing *outgoing = &sending->outgoing;
+    enum sl_status status = SL_OK;
+    size_t consumed;
+
+    if (!outgoing->is_writing)
+        status = begin_frame(sending, place);
+    if (status == SL_OK)
+        status = sl_ws_outgoing_write(outgoing, next_bytes(place),
+                                      &sending->output, &consumed);
+    if (status != SL_OK)
+        return status;
+    place->taken += consumed;
+    if (outgoing->is_writing || place->taken < place->size)
+        return SL_OK;
+    place->phase = SL_WS_PLACE_FRAMED;
+    if (place->is_last) {
+        place->is_begun = false;
+        sending->current = place->next;
+    }
+    return SL_OK;
+}
+
+/* What may stand between two frames. SL_END: nothing has to. */
+static enum sl_status frame_between(struct sl_ws_sending *sending)
+{
+    enum sl_status status;
+
+    if (sending->outgoing.is_closed)
+        return SL_END;
+    status = frame_control(sending);
+    if (status != SL_END)
+        return status;
+    if (sending->is_cut && sending->current != NULL)
+        end_place(sending->current, sending->cut_status);
+    if (sending->close != NULL && sending->current == NULL)
+        return frame_close(sending);
+    return SL_END;
+}
+
+/* Appends a part of what is to be sent next. SL_END: there is nothing. */
+static enum sl_status frame_next(struct sl_ws_sending *sending)
+{
+    struct sl_ws_place *place;
+
+    if (sl_ws_outgoing_is_between(&sending->outgoing)) {
+        enum sl_status status = frame_between(sending);
+
+        if (status != SL_END)
+            return status;
+    }
+    place = sending->current;
+    if (place == NULL || (place->phase != SL_WS_PLACE_QUEUED &&
+                          place->phase != SL_WS_PLACE_FRAMING))
+        return SL_END;
+    return frame_piece(sending, place);
+}
+
+static enum sl_status fill(struct sl_ws_sending *sending)
+{
+    enum sl_status status = SL_OK;
+
+    while (status == SL_OK && sending->output.length < SL_WS_STEP)
+        status = frame_next(sending);
+    return status == SL_END ? SL_OK : status;
+}
+
+enum sl_status sl_ws_sending_frame(struct sl_ws_sending *sending,
+                                   enum sl_ws_opcode type,
+                                   const struct sl_ws_piece *piece)
+{
+    struct sl_ws_outgoing *outgoing = &sending->outgoing;
+    size_t size = size_of(piece);
+    struct sl_view bytes = piece->text;
+    enum sl_status status;
+
+    if (is_closing(sending))
+        return SL_CLOSED;
+    if (piece->sequence != NULL)
+        bytes = sl_sequence_at(piece->sequence, 0);
+    if (sending->places.first != NULL || sending->output.length > 0 ||
+        size > SL_WS_STEP || bytes.size < size || outgoing->is_in_message)
+        return SL_AGAIN;
+    status = sl_ws_outgoing_begin(outgoing, type, size, true);
+    while (status == SL_OK && outgoing->is_writing) {
+        size_t consumed;
+
+        status =
+            sl_ws_outgoing_write(outgoing, bytes, &sending->output, &consumed);
+        if (status == SL_OK)
+            bytes = sl_view(bytes.data + consumed, bytes.size - consumed);
+    }
+    return status;
+}
+
+/* ---- moving ---- */
+
+/* The link has taken all of the output: the pieces in it have been sent. */
+static void settle_framed(struct sl_ws_sending *sending)
+{
+    struct sl_ws_place *place;
+
+    if (sending->output.length > 0)
+        return;
+    while ((place = sending->places.first) != NULL &&
+           place->phase == SL_WS_PLACE_FRAMED) {
+        if (!place->is_last) {
+            settle(place, SL_WS_PLACE_HOLDING, SL_OK);
+            return;
+        }
+        unlink_place(place);
+        settle(place, SL_WS_PLACE_IDLE, SL_OK);
+    }
+}
+
+static enum sl_status send_output(struct sl_ws_sending *sending,
+                                  struct sl_link *link, size_t *budget,
+                                  struct sl_failure *failure)
+{
+    struct sl_buffer *output = &sending->output;
+    struct sl_view views[SEND_VIEWS];
+    size_t count = sl_buffer_views(output, views, SEND_VIEWS);
+    size_t sent;
+    enum sl_status status = sl_link_send(link, views, count, &sent, failure);
+
+    sl_buffer_consume(output, sent);
+    *budget -= sent < *budget ? sent : *budget;
+    settle_framed(sending);
+    return status;
+}
+
+static enum sl_status frame_and_send(struct sl_ws_sending *sending,
+                                     struct sl_link *link, size_t *budget,
+                                     struct sl_failure *failure)
+{
+    enum sl_status status = SL_OK;
+
+    while (status == SL_OK) {
+        if (sending->output.length == 0) {
+            status = fill(sending);
+            if (status != SL_OK)
+                return sl_fail(failure, status, SL_STAGE_WEBSOCKET, "%s",
+                               status == SL_TLS ? "no random bytes"
+                                                : "out of memory");
+        }
+        if (sending->output.length == 0)
+            return sl_link_flush(link, failure);
+        if (*budget == 0)
+            return SL_AGAIN;
+        status = send_output(sending, link, budget, failure);
+    }
+    return status;
+}
+
+enum sl_status sl_ws_sending_advance(struct sl_ws_sending *sending,
+                                     struct sl_link *link, int64_t now,
+                                     size_t *budget, struct sl_failure *failure)
+{
+    size_t before = *budget;
+    size_t unsent = sl_link_unsent(link);
+    bool was_due = sl_ws_sending_is_due(sending, link);
+    enum sl_status status = frame_and_send(sending, link, budget, failure);
+
+    if (!was_due || *budget < before || sl_link_unsent(link) < unsent)
+        sending->moved_at = now;
+    return status;
+}
+
+bool sl_ws_sending_is_due(const struct sl_ws_sending *sending,
+                          const struct sl_link *link)
+{
+    return sending->output.length > 0 || !sl_link_is_flushed(link);
+}
+
+bool sl_ws_sending_is_closed(const struct sl_ws_sending *sending,
+                             const struct sl_link *link)
+{
+    return sending->outgoing.is_closed && !sl_ws_sending_is_due(sending, link);
+}
+
+void sl_ws_sending_cut(struct sl_ws_sending *sending, enum sl_status status)
+{
+    struct sl_ws_place *place = sending->current;
+
+    sending->is_cut = true;
+    sending->cut_status = status;
+    if (place != NULL && !sl_ws_outgoing_is_between(&sending->outgoing))
+        place = place->next;
+    while (place != NULL) {
+        struct sl_ws_place *next = place->next;
+
+        end_place(place, status);
+        place = next;
+    }
+}
+
+void sl_ws_sending_end(struct sl_ws_sending *sending, enum sl_status status)
+{
+    sending->is_cut = true;
+    while (sending->places.first != NULL)
+        end_place(sending->places.first, status);
+    sl_buffer_reset(&sending->output);
+}
+
+void sl_ws_sending_over(struct sl_ws_sending *sending)
+{
+    while (sending->waiting.first != NULL) {
+        struct sl_ws_place *place = sending->waiting.first;
+
+        unlink_place(place);
+        settle(place, SL_WS_PLACE_IDLE, SL_OK);
+    }
+}
