@@ -30,6 +30,7 @@ local sluice = {
   writer = core.writer,
   http_parser = core.http_parser,
   ws_parser = core.ws_parser,
+  ws_accept = core.ws_accept,
   connect = require "sluice.connect",
   url = core.url,
   cookie_jar = require("sluice.cookies.option").new_jar,

@@ -671,6 +671,38 @@ function ws_parser:next() end
 --- Iterates over events until more bytes are needed or the peer has closed. A failure is raised.
 ---@return fun(): sluice.ws_event?
 function ws_parser:events() end
+--- Writes a message of text, or its first fragment. Fails with invalid (not UTF-8), closed, memory.
+---@param bytes sluice.bytes
+---@param is_last? boolean true; false: go on with continue
+---@return sluice.ws_parser?, string?, sluice.error?
+function ws_parser:text(bytes, is_last) end
+---@param bytes sluice.bytes
+---@param is_last? boolean true; false: go on with continue
+---@return sluice.ws_parser?, string?, sluice.error?
+function ws_parser:binary(bytes, is_last) end
+--- Writes the next fragment of a message. Fails as text.
+---@param bytes sluice.bytes
+---@param is_last? boolean true
+---@return sluice.ws_parser?, string?, sluice.error?
+function ws_parser:continue(bytes, is_last) end
+--- Writes a ping, also between fragments. Fails with closed, memory.
+---@param payload? string at most 125 bytes
+---@return sluice.ws_parser?, string?, sluice.error?
+function ws_parser:ping(payload) end
+---@param payload? string at most 125 bytes
+---@return sluice.ws_parser?, string?, sluice.error?
+function ws_parser:pong(payload) end
+--- Writes the last frame, and gives a message under way up. Fails with closed, memory.
+---@param code? integer 1000; 1005: without a code
+---@param reason? string at most 123 bytes
+---@return sluice.ws_parser?, string?, sluice.error?
+function ws_parser:close(code, reason) end
+--- The frames that were written since the last call.
+---@return string
+function ws_parser:output() end
+--- The same as a lease.
+---@return sluice.lease
+function ws_parser:detach() end
 function ws_parser:dispose() end
 
 ---@class sluice.url_parts
@@ -1180,6 +1212,10 @@ function sluice.http_parser(options) end
 ---@param options sluice.ws_parser_options
 ---@return sluice.ws_parser
 function sluice.ws_parser(options) end
+--- The value of Sec-WebSocket-Accept for a client's Sec-WebSocket-Key. Fails with protocol.
+---@param key string
+---@return string?, string?, sluice.error?
+function sluice.ws_accept(key) end
 ---@param options? { segment_size?: integer, max_size?: integer }
 ---@return sluice.buffer
 function sluice.buffer(options) end

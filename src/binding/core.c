@@ -59,6 +59,7 @@ int luaopen_sluice_core(lua_State *L)
     slb_parser_open(L);
     slb_message_open(L);
     slb_ws_parser_open(L);
+    slb_ws_accept_open(L);
     slb_file_open(L);
     slb_folder_open(L);
     slb_progress_open(L);

@@ -45,6 +45,7 @@ void slb_body_reader_open(lua_State *L);
 void slb_save_open(lua_State *L);
 void slb_message_open(lua_State *L);
 void slb_ws_parser_open(lua_State *L);
+void slb_ws_accept_open(lua_State *L);
 
 /* A string, sequence or lease as views: the bytes given one by one. */
 struct slb_bytes {

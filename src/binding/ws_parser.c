@@ -1,8 +1,9 @@
-/* WebSocket for hosts with sockets of their own: bytes in, events out. */
+#include "binding/ws_parser.h"
+
 #include "binding/message.h"
 #include "binding/options.h"
 #include "binding/types.h"
-#include "ws/incoming.h"
+#include "tls/provider.h"
 
 #include <string.h>
 
@@ -10,16 +11,7 @@ static const char parser_type[] = "sluice.ws_parser";
 
 #define MAX_SIZE ((uint64_t)16 * 1024 * 1024)
 
-struct slb_ws_parser {
-    struct slb_runtime *runtime; /* NULL: disposed */
-    struct sl_buffer input;
-    struct sl_ws_incoming incoming;
-    struct sl_ws_event event; /* the one that next gives, until it is pushed */
-    bool has_event;
-    bool has_ended; /* the input */
-};
-
-static struct slb_ws_parser *check_parser(lua_State *L)
+struct slb_ws_parser *slb_check_ws_parser(lua_State *L)
 {
     struct slb_ws_parser *parser = slb_check(L, 1, parser_type);
 
@@ -55,10 +47,13 @@ static int new_parser(lua_State *L)
     slb_check_fields(L, "ws_parser", names);
     ways = (struct sl_ws_options){
         .is_server = read_role(L),
-        .max_size = (size_t)slb_field_size(L, "max_message_size", MAX_SIZE)};
+        .max_size = (size_t)slb_field_size(L, "max_message_size", MAX_SIZE),
+        .random = sl_tls_random};
     parser = slb_new(L, parser_type, sizeof *parser, 0);
     sl_buffer_init(&parser->input, &runtime->pool, SIZE_MAX);
     sl_ws_incoming_init(&parser->incoming, &runtime->pool, &ways);
+    sl_ws_outgoing_init(&parser->outgoing, &runtime->pool, &ways);
+    sl_buffer_init(&parser->output, &runtime->pool, SIZE_MAX);
     parser->runtime = runtime;
     slb_runtime_retain(runtime);
     return 1;
@@ -68,7 +63,7 @@ static int new_parser(lua_State *L)
  * A string is copied, a sequence or lease linked. */
 static int parser_feed(lua_State *L)
 {
-    struct slb_ws_parser *parser = check_parser(L);
+    struct slb_ws_parser *parser = slb_check_ws_parser(L);
     struct slb_bytes bytes;
     enum sl_status status;
 
@@ -89,7 +84,7 @@ static int parser_feed(lua_State *L)
  * The input has ended: without a Close frame the connection is lost. */
 static int parser_finish(lua_State *L)
 {
-    check_parser(L)->has_ended = true;
+    slb_check_ws_parser(L)->has_ended = true;
     lua_settop(L, 1);
     return 1;
 }
@@ -126,7 +121,7 @@ static int push_error(lua_State *L, const struct sl_ws_incoming *incoming,
 static int push_message(lua_State *L, bool is_text)
 {
     struct sl_buffer *payload = slb_new_message(L, is_text);
-    struct slb_ws_parser *parser = check_parser(L);
+    struct slb_ws_parser *parser = slb_check_ws_parser(L);
 
     if (!parser->has_event || parser->event.type != SL_WS_GOT_MESSAGE)
         return luaL_error(L, "next: a finaliser has taken the message");
@@ -148,7 +143,7 @@ static int push_control(lua_State *L, const char *type)
     lua_createtable(L, 0, 2);
     lua_pushstring(L, type);
     lua_setfield(L, -2, "type");
-    set_view(L, "payload", check_parser(L)->event.payload);
+    set_view(L, "payload", slb_check_ws_parser(L)->event.payload);
     return 1;
 }
 
@@ -157,9 +152,9 @@ static int push_close(lua_State *L)
     lua_createtable(L, 0, 3);
     lua_pushliteral(L, "close");
     lua_setfield(L, -2, "type");
-    lua_pushinteger(L, (lua_Integer)check_parser(L)->event.closing.code);
+    lua_pushinteger(L, (lua_Integer)slb_check_ws_parser(L)->event.closing.code);
     lua_setfield(L, -2, "code");
-    set_view(L, "reason", check_parser(L)->event.closing.reason);
+    set_view(L, "reason", slb_check_ws_parser(L)->event.closing.reason);
     return 1;
 }
 
@@ -185,7 +180,7 @@ static int push_event(lua_State *L, const struct slb_ws_parser *parser)
  * close with, or 1006 where the input has ended. */
 static int parser_next(lua_State *L)
 {
-    struct slb_ws_parser *parser = check_parser(L);
+    struct slb_ws_parser *parser = slb_check_ws_parser(L);
     enum sl_status status = SL_OK;
     int count;
 
@@ -202,7 +197,7 @@ static int parser_next(lua_State *L)
         return slb_push_outcome(L, status, "websocket");
     parser->has_event = true; /* also if what follows raises */
     count = push_event(L, parser);
-    check_parser(L)->has_event = false;
+    slb_check_ws_parser(L)->has_event = false;
     return count;
 }
 
@@ -224,7 +219,7 @@ static int next_event(lua_State *L)
  * are needed or the peer has closed. A failure is raised. */
 static int parser_events(lua_State *L)
 {
-    check_parser(L);
+    slb_check_ws_parser(L);
     lua_settop(L, 1);
     lua_pushcclosure(L, next_event, 1);
     return 1;
@@ -241,7 +236,9 @@ static int parser_dispose(lua_State *L)
     if (runtime == NULL)
         return 0;
     sl_ws_incoming_fini(&parser->incoming);
+    sl_ws_outgoing_fini(&parser->outgoing);
     sl_buffer_fini(&parser->input);
+    sl_buffer_fini(&parser->output);
     parser->runtime = NULL;
     slb_runtime_release(runtime);
     return 0;
@@ -252,7 +249,7 @@ static int parser_gc(lua_State *L)
     struct slb_ws_parser *parser = slb_check(L, 1, parser_type);
 
     if (parser->runtime != NULL &&
-        (parser->input.length > 0 ||
+        (parser->input.length > 0 || parser->output.length > 0 ||
          parser->incoming.message.payload.length > 0))
         parser->runtime->leaked++;
     return parser_dispose(L);
@@ -271,5 +268,9 @@ static const luaL_Reg meta[] = {
 void slb_ws_parser_open(lua_State *L)
 {
     slb_type(L, parser_type, methods, meta);
+    luaL_getmetatable(L, parser_type);
+    lua_getfield(L, -1, "__index");
+    slb_add_ws_writer(L);
+    lua_pop(L, 2);
     luaL_setfuncs(L, functions, 0);
 }
