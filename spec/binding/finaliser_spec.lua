@@ -136,6 +136,17 @@ cases["ws parser next"] = function()
   end
 end
 
+cases["ws parser output"] = function()
+  local parser = sluice.ws_parser { role = "client" }
+  return parser, function()
+    for _ = 1, 100 do
+      parser:text(text):ping()
+      assert(#parser:output() > #text)
+      parser:binary(text, false):continue(text):detach():dispose()
+    end
+  end
+end
+
 local function of_message(name, call)
   cases["message " .. name] = function()
     local parser = sluice.ws_parser { role = "client" }
@@ -202,6 +213,7 @@ describe("a finaliser that disposes", function()
     "response watch", "response get", "response lines", "response reader", "response whole reader",
     "sequence tostring", "sequence sub", "sequence segments", "sequence reader",
     "lease tostring", "buffer detach", "writer write", "parser next", "ws parser next",
+    "ws parser output",
     "message text", "message sequence", "message detach", "transport receive" } do
     it(what .. " does no harm", function()
       local p <close> = support.peer.listen { records = false, repeat_last = true, script = {

@@ -54,7 +54,9 @@ local makers = {
   http_parser = function()
     return sluice.http_parser():feed "HTTP/1.1 200 OK\r\nContent-Length: 4\r\nA: b\r\n\r\ngo"
   end,
-  ws_parser = function() return sluice.ws_parser { role = "client" }:feed "\x82\x04good\x81" end,
+  ws_parser = function()
+    return sluice.ws_parser { role = "client" }:feed "\x82\x04good\x81":text "sent"
+  end,
   message = function()
     return sluice.ws_parser { role = "client" }:feed "\x82\x04good":next()
   end,

@@ -144,6 +144,8 @@ local programs = {
     assert(#sequence == 16387)
     local lease <close> = message:detach()
     assert(lease:tostring():sub(1, 5) == "helxx")
+    good(good(good(parser:text(("y"):rep(70000), false)):ping()):continue(sequence))
+    assert(#parser:output() == 86387 + 3 * 4 + 10 + 2 + 4)
     good(parser:feed "\x88\x02\x03\xe8")
     assert(good(parser:next()).code == 1000)
   ]],
