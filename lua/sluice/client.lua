@@ -4,6 +4,7 @@
 
 local Call = require "sluice.call"
 local auth = require "sluice.auth.option"
+local callback = require "sluice.callback"
 local check = require "sluice.check"
 local cookie_option = require "sluice.cookies.option"
 local core = require "sluice.core"
@@ -57,6 +58,8 @@ local schema = {
   serializer = check_serializer,
   resolver = check.callable,
   logger = check.callable,
+  suspend = check.callable,
+  resume = check.callable,
   cookies = cookie_option.of_client,
 }
 for name, checker in pairs(Request.shared_schema) do schema[name] = checker end
@@ -100,6 +103,15 @@ local function connections_of(options, mode, backend)
   }
 end
 
+-- What resumes the coroutines of a host in its own way; nil: the loop does. Misuse raises.
+local function host_of(where, options, level)
+  local suspend, resume = options.suspend, options.resume
+  if suspend and resume then return core.host(suspend, resume) end
+  if not suspend and not resume then return nil end
+  error(("%s: option '%s': needs '%s' beside it"):format(where, suspend and "suspend" or "resume",
+    suspend and "resume" or "suspend"), level + 1)
+end
+
 --- A new client. Misuse raises at `level` (2).
 -- Returns a client | nil, message, err (memory, unsupported; invalid: what the
 -- environment says of proxies)
@@ -107,6 +119,7 @@ function Client.new(options, level)
   local where = "client"
   options, level = options or {}, level or 2
   check.options(where, options, schema, level)
+  local host = host_of(where, options, level)
   local serializer = options.serializer or json
   if type(serializer) == "string" then serializer = serializers[serializer] end
   options = copy(options)
@@ -126,6 +139,7 @@ function Client.new(options, level)
     mode = mode,
     backend = backend,
     connections = connections,
+    host = host,
     serializer = serializer,
     base = options.base_url and directory_of(options.base_url),
     home = options.base_url and plan.parse(options.base_url),
@@ -154,7 +168,7 @@ function Client:forget_plans()
   self.plans, self.plan_count = { GET = {} }, 0
   local settings = self.settings
   local has_steps = self.interceptors[1] or self.hops[1] or self.retry or settings.fail_status
-    or self.late_auth
+    or self.late_auth or self.host
   self.direct = has_steps and nothing_direct or self.plans
   self.watch = has_steps and watch.of(self)
   self.watched = self.watch and {}
@@ -210,7 +224,10 @@ end
 
 -- The general way: a request object, interceptors, any kind of body.
 local function send(self, method, url, options)
+  if self.host then core.enter_host(self.host) end
   local request, message, err = Request.new(self, method, url, options, 2)
+  local on_done = options and options.on_done
+  if on_done then return callback(self, on_done, request, message, err) end
   if not request then return nil, message, err end
   local call <close> = Call.new(self, request)
   return pipeline.run(call, request)
@@ -329,6 +346,7 @@ end
 -- credentials, as with redirects. Yields.
 function Client:pages(url, options)
   if self == nil or self.connections == nil then refuse_use(self, "pages") end
+  if self.host then core.enter_host(self.host) end
   return pages(self, url, options)
 end
 

@@ -80,6 +80,11 @@ function sluice.configure(options)
   local client, message, err = Client.new(options, 3)
   if not client then return nil, message, err end
   local caller = debug.getinfo(2, "Sl")
+  if client.host then
+    core.add_host(client.host) -- of whatever waits, not of this client's requests alone
+    client.host = nil
+    client:forget_plans()
+  end
   configured_at = caller and ("%s:%d"):format(caller.short_src, caller.currentline) or "?"
   default = client
   return client

@@ -26,6 +26,9 @@ local function check_options(options)
       error(("pages: option '%s': pages are fetched with GET, without a body"):format(name), level)
     end
   end
+  if options.on_done ~= nil then
+    error("pages: option 'on_done': the loop over the pages gets them", level)
+  end
   local own = {}
   for name, value in pairs(options) do own[name] = value end
   own.max = nil

@@ -84,6 +84,7 @@ local schema = {
   expect_continue = check.boolean,
   trailers = check.table,
   on_progress = check.callable,
+  on_done = check.callable,
   cookies = cookie_option.of_request,
 }
 for name, checker in pairs(Request.shared_schema) do schema[name] = checker end
@@ -92,7 +93,7 @@ for name, checker in pairs(Request.shared_schema) do schema[name] = checker end
 -- is the same each time, and kept (see compose.lua).
 local beside_head = { query = true, body = true, json = true, form = true, auth = true,
   timeout = true, stream = true, redirects = true, limits = true, on_progress = true,
-  retry = true, fail_status = true }
+  on_done = true, retry = true, fail_status = true }
 
 local function is_plain(options)
   for name in pairs(options) do
@@ -355,7 +356,7 @@ end
 
 for _, name in ipairs { "query", "body", "json", "form", "auth", "timeout", "stream", "limits",
   "decompress", "redirects", "retry", "fail_status", "proxy", "cookies", "expect_continue",
-  "trailers", "on_progress" } do
+  "trailers", "on_progress", "on_done" } do
   Builder[name] = function(self, value)
     self.options[name] = value
     return self

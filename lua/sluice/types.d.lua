@@ -155,6 +155,8 @@ function failure:dispose() end
 ---@field expect_continue? boolean
 ---@field trailers? sluice.header_fields behind a body of unknown length
 ---@field on_progress? fun(sent: integer, received: integer, to_send?: integer, to_get?: integer)
+--- called inside a step with what the call returns, which then returns its task at once; may yield
+---@field on_done? fun(response?: sluice.response, message?: string, err?: sluice.error)
 
 --- Those of requests, but for what sends a body.
 ---@class sluice.pages_options: sluice.request_options
@@ -235,6 +237,9 @@ function failure:dispose() end
 --- asked for each new connection; an address or another name, or addresses; may yield
 ---@field resolver? fun(host: string, port: integer): (string | string[])?, string?
 ---@field logger? fun(level: string, text: string)
+--- waits in a coroutine of a host until `resume` was called for it; false: not the host's
+---@field suspend? fun(coroutine: thread): false?
+---@field resume? fun(coroutine: thread) what it waits for is over; called inside a step
 
 ---@class sluice.connect_options
 ---@field host? string
@@ -979,6 +984,9 @@ function request_builder:trailers(value) end
 ---@param value fun(sent: integer, received: integer, to_send?: integer, to_get?: integer)
 ---@return sluice.request_builder
 function request_builder:on_progress(value) end
+---@param value fun(response?: sluice.response, message?: string, err?: sluice.error)
+---@return sluice.request_builder
+function request_builder:on_done(value) end
 --- Sends the request, each time anew. Yields.
 ---@return sluice.response?, string?, sluice.error?
 function request_builder:send() end

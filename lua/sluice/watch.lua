@@ -32,7 +32,9 @@ local counted = {
 --- What a client's steps are, if each of them has a form; else nil.
 function watch.of(client)
   local is_bare = not client.hops[1] and not client.interceptors[1]
-  if is_bare or client.retry or client.late_auth or client.settings.fail_status then return nil end
+  if is_bare or client.retry or client.late_auth or client.settings.fail_status or client.host then
+    return nil
+  end
   local kind, list = "GET", {}
   for _, step in ipairs(client.interceptors) do
     local form = forms[step]

@@ -85,6 +85,7 @@ describe("options", function()
     serializer = { 5, true, "x", print, {}, { encode = print } },
     resolver = not_functions,
     logger = not_functions,
+    suspend = not_functions, resume = not_functions,
   }
 
   local of_request = {
@@ -98,6 +99,7 @@ describe("options", function()
     expect_continue = not_booleans,
     trailers = not_tables,
     on_progress = not_functions,
+    on_done = not_functions,
   }
 
   --- { outer = { inner = value } } for "outer.inner".

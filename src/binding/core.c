@@ -3,6 +3,7 @@
 #include "binding/scratch.h"
 #include "binding/types.h"
 #include "task/generator.h"
+#include "task/host.h"
 #include "task/report.h"
 #include "task/run.h"
 #include "task/scheduler.h"
@@ -22,6 +23,7 @@ int luaopen_sluice_core(lua_State *L)
     slb_runtime_open(L);
     lua_newtable(L);
     slb_wait_open(L);
+    slb_host_open(L);
     slb_scheduler_open(L);
     slb_generator_open(L);
     slb_report_open(L);

@@ -50,6 +50,7 @@ struct slb_runtime {
     struct slb_ticket *free_tickets;
     size_t tickets; /* made so far */
     int tasks;      /* registry reference of task by coroutine */
+    int hosts; /* registry reference of the hosts to ask; 0: there are none */
     /* The coroutine that runs and its task (NULL: none), so that a wait need
      * not look it up. */
     lua_State *running;

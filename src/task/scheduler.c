@@ -87,33 +87,55 @@ static bool is_of_copas(lua_State *L, const struct slb_runtime *runtime)
            strcmp(call.source, own.source) == 0;
 }
 
-static const struct {
+#define WITHOUT_ADAPTER(name)                                           \
+    "cannot wait in a coroutine of " name " without its adapter: call " \
+    "require(\"sluice.hosts." name                                      \
+    "\").install() first, or do this in a task "                        \
+    "(sluice.spawn)"
+
+static const struct scheduler {
+    const char *name;
     bool (*runs)(lua_State *L, const struct slb_runtime *runtime);
     const char *refusal;
 } schedulers[] = {
-    {is_of_cqueues,
-     "cannot wait in a coroutine of cqueues without its adapter: call this in "
-     "a task (sluice.spawn), and step sluice.loop() in a coroutine of cqueues"},
-    {is_of_copas,
-     "cannot wait in a coroutine of copas without its adapter: call this in a "
-     "task (sluice.spawn), and step sluice.loop() in turn with copas.step()"},
+    {"cqueues", is_of_cqueues, WITHOUT_ADAPTER("cqueues")},
+    {"copas", is_of_copas, WITHOUT_ADAPTER("copas")},
 };
 
-const char *slb_scheduler_refusal(lua_State *L,
-                                  const struct slb_runtime *runtime)
+/* NULL: there is none that is known. */
+static const struct scheduler *find_scheduler(lua_State *L,
+                                              const struct slb_runtime *runtime)
 {
-    const char *refusal = NULL;
+    const struct scheduler *found = NULL;
     int top = lua_gettop(L);
 
     if (!lua_checkstack(L, LUA_MINSTACK))
         return NULL;
     for (size_t i = 0;
-         i < sizeof schedulers / sizeof schedulers[0] && refusal == NULL; i++) {
+         i < sizeof schedulers / sizeof schedulers[0] && found == NULL; i++) {
         if (schedulers[i].runs(L, runtime))
-            refusal = schedulers[i].refusal;
+            found = &schedulers[i];
         lua_settop(L, top);
     }
-    return refusal;
+    return found;
+}
+
+const char *slb_scheduler_refusal(lua_State *L,
+                                  const struct slb_runtime *runtime)
+{
+    const struct scheduler *found = find_scheduler(L, runtime);
+
+    return found != NULL ? found->refusal : NULL;
+}
+
+/* scheduler() -> the name of the scheduler that has resumed this very
+ * coroutine: "cqueues" | "copas" | nil: none that is known */
+static int running_scheduler(lua_State *L)
+{
+    const struct scheduler *found = find_scheduler(L, slb_runtime(L));
+
+    lua_pushstring(L, found != NULL ? found->name : NULL);
+    return 1;
 }
 
 /* Whether a function is one of this library's. */
@@ -162,8 +184,10 @@ static int own_files(lua_State *L)
     return 0;
 }
 
+static const luaL_Reg functions[] = {
+    {"own_files", own_files}, {"scheduler", running_scheduler}, {NULL, NULL}};
+
 void slb_scheduler_open(lua_State *L)
 {
-    lua_pushcfunction(L, own_files);
-    lua_setfield(L, -2, "own_files");
+    luaL_setfuncs(L, functions, 0);
 }

@@ -1,3 +1,4 @@
+#include "task/host.h"
 #include "task/report.h"
 #include "task/scheduler.h"
 
@@ -68,7 +69,26 @@ void slb_signal_all(struct slb_ticket **list, enum sl_status status)
         signal_own(*list, status);
 }
 
-static void end_wait(struct slb_ticket *ticket);
+/* The loop goes on without the coroutine. */
+static void count_down(const struct slb_ticket *ticket)
+{
+    ticket->runtime->waiting--;
+    if (ticket->is_endless)
+        ticket->runtime->endless--;
+}
+
+/* The host resumes the coroutine when it likes, or drops it: the ticket no
+ * longer holds it. stack: ticket, coroutine -> nothing */
+static void hand_over(lua_State *L, struct slb_ticket *ticket)
+{
+    count_down(ticket);
+    ticket->is_handed = true;
+    ticket->coroutine = NULL;
+    lua_pop(L, 1);
+    lua_pushnil(L);
+    lua_setiuservalue(L, -2, SLB_TICKET_COROUTINE);
+    lua_pop(L, 1);
+}
 
 /* The coroutine of the completion's waiter goes on. */
 static void deliver(struct sl_completion *completion)
@@ -91,16 +111,25 @@ static void deliver(struct sl_completion *completion)
     lua_pushthread(coroutine);
     lua_xmove(coroutine, L, 1); /* anchored here while it runs */
     waits = ticket->waits;
-    slb_resume(runtime, coroutine, ticket->task, 0);
-    /* It could not go on: calling __close takes memory. */
-    if (ticket->target != NULL && ticket->waits == waits)
-        end_wait(ticket);
-    lua_pop(L, 2);
+    if (ticket->has_host)
+        slb_resume_by_host(L);
+    else
+        slb_resume(runtime, coroutine, ticket->task, 0);
+    if (ticket->target == NULL || ticket->waits != waits)
+        lua_pop(L, 2); /* it went on */
+    else if (ticket->has_host)
+        hand_over(L, ticket);
+    else {
+        /* It could not go on: calling __close takes memory. */
+        slb_end_wait(ticket);
+        lua_pop(L, 2);
+    }
 }
 
 static void make_ticket(lua_State *L, struct slb_runtime *runtime)
 {
-    struct slb_ticket *ticket = slb_new(L, ticket_type, sizeof *ticket, 1);
+    struct slb_ticket *ticket =
+        slb_new(L, ticket_type, sizeof *ticket, SLB_TICKET_VALUES);
 
     ticket->runtime = runtime;
     slb_runtime_retain(runtime);
@@ -170,9 +199,8 @@ static struct slb_ticket *push_ticket(lua_State *L, struct slb_runtime *runtime)
     return ticket;
 }
 
-/* Out of use; tells the operation when nobody went on with its result. The slot
- * it was in is closed already or will be by the same function. */
-static void end_wait(struct slb_ticket *ticket)
+/* The slot it was in is closed already or will be by the same function. */
+void slb_end_wait(struct slb_ticket *ticket)
 {
     struct slb_runtime *runtime = ticket->runtime;
     struct sl_completion *target = ticket->target;
@@ -185,10 +213,9 @@ static void end_wait(struct slb_ticket *ticket)
         ticket->task->ticket = NULL;
         ticket->task = NULL;
     }
-    runtime->waiting--;
+    if (!ticket->is_handed)
+        count_down(ticket);
     if (target == &ticket->own) {
-        if (ticket->is_endless)
-            runtime->endless--;
         leave_list(ticket);
         sl_timer_disarm(&runtime->loop.timers, &ticket->timer);
         sl_completion_fini(&ticket->own);
@@ -206,9 +233,11 @@ static void end_wait(struct slb_ticket *ticket)
 
 static int ticket_close(lua_State *L)
 {
-    end_wait(slb_check(L, 1, ticket_type));
-    lua_pushnil(L);
-    lua_setiuservalue(L, 1, 1);
+    slb_end_wait(slb_check(L, 1, ticket_type));
+    for (int i = 1; i <= SLB_TICKET_VALUES; i++) {
+        lua_pushnil(L);
+        lua_setiuservalue(L, 1, i);
+    }
     return 0;
 }
 
@@ -221,7 +250,7 @@ static int ticket_gc(lua_State *L)
 
     if (runtime == NULL)
         return 0;
-    end_wait(ticket);
+    slb_end_wait(ticket);
     ticket->runtime = NULL;
     slb_runtime_release(runtime);
     return 0;
@@ -299,7 +328,7 @@ static bool drive(lua_State *L, const struct slb_ticket *ticket)
  * it, which may be never: the wait ends before. */
 static int raise_on_top(lua_State *L, int index)
 {
-    end_wait(lua_touserdata(L, index));
+    slb_end_wait(lua_touserdata(L, index));
     lua_closeslot(L, index);
     return lua_error(L);
 }
@@ -312,6 +341,14 @@ static int raise_unfinished(lua_State *L, int index, const char *message)
     return raise_on_top(L, index);
 }
 
+bool slb_is_over(const struct slb_ticket *ticket)
+{
+    const struct sl_completion *target = ticket->target;
+
+    return target == NULL || target->version != ticket->version ||
+           target->state == SL_COMPLETION_DONE;
+}
+
 /* The frame that yields is above that of the function that waits: a scheduler
  * that does not know what was yielded may take every value it finds there, as
  * cqueues does. A coroutine that somebody resumes too early yields again. */
@@ -321,16 +358,21 @@ static int stay(lua_State *L, int status, lua_KContext context)
 
     (void)status;
     lua_settop(L, 0);
-    if (ticket->target == NULL || ticket->target->state == SL_COMPLETION_DONE)
+    if (slb_is_over(ticket))
         return 0;
     ticket->runtime->yielded = ticket;
     slb_push_waiting(L);
     return lua_yieldk(L, 1, context, stay);
 }
 
+int slb_stay(lua_State *L, struct slb_ticket *ticket)
+{
+    return stay(L, LUA_OK, (lua_KContext)ticket);
+}
+
 static int begin_stay(lua_State *L)
 {
-    return stay(L, LUA_OK, (lua_KContext)lua_touserdata(L, 1));
+    return slb_stay(L, lua_touserdata(L, 1));
 }
 
 /* The wait itself, for a ticket that is on top of the stack. */
@@ -344,6 +386,8 @@ static int wait_for(lua_State *L, struct slb_ticket *ticket,
     ticket->is_endless = target == &ticket->own && !ticket->timer.is_armed;
     if (ticket->is_endless)
         runtime->endless++;
+    ticket->has_host = false;
+    ticket->is_handed = false;
     ticket->waits++;
     ticket->version = target->version;
     target->mark = (uint32_t)ticket->number;
@@ -355,7 +399,7 @@ static int wait_for(lua_State *L, struct slb_ticket *ticket,
                                     "attempt to wait where a "
                                     "coroutine cannot yield");
         if (!drive(L, ticket)) {
-            end_wait(ticket);
+            slb_end_wait(ticket);
             return lua_error(L);
         }
         return k(L, LUA_OK, index);
@@ -371,10 +415,13 @@ static int wait_for(lua_State *L, struct slb_ticket *ticket,
             slb_cancel(ticket);
         }
     } else {
-        const char *refusal = slb_scheduler_refusal(L, runtime);
+        const char *refusal;
 
         lua_pushthread(L);
-        lua_setiuservalue(L, index, 1);
+        lua_setiuservalue(L, index, SLB_TICKET_COROUTINE);
+        if (slb_asks_hosts(L, runtime))
+            return slb_wait_by_host(L, ticket, index, k);
+        refusal = slb_scheduler_refusal(L, runtime);
         if (refusal != NULL) {
             slb_push_refusal(L, refusal);
             return raise_on_top(L, index);
@@ -401,12 +448,15 @@ int slb_wait_along(lua_State *L, struct slb_ticket *ticket, lua_KFunction k)
     }
     ticket->coroutine = L;
     if (ticket->task == NULL) {
-        const char *refusal = slb_scheduler_refusal(L, ticket->runtime);
+        const char *refusal;
 
         lua_rawgeti(L, LUA_REGISTRYINDEX, ticket->number);
         lua_pushthread(L);
-        lua_setiuservalue(L, -2, 1);
+        lua_setiuservalue(L, -2, SLB_TICKET_COROUTINE);
         lua_pop(L, 1);
+        if (slb_asks_hosts(L, ticket->runtime))
+            return slb_wait_by_host(L, ticket, index, k);
+        refusal = slb_scheduler_refusal(L, ticket->runtime);
         if (refusal != NULL) {
             slb_push_refusal(L, refusal);
             return lua_error(L);
@@ -478,7 +528,7 @@ enum sl_status slb_waited(lua_State *L, lua_KContext context)
         raise_unfinished(L, index, "the wait was ended by somebody else");
     status = ticket->target->status;
     ticket->abandon = NULL;
-    end_wait(ticket); /* whatever comes of closing the slot */
+    slb_end_wait(ticket); /* whatever comes of closing the slot */
     lua_closeslot(L, index);
     lua_settop(L, index - 1);
     return status;
@@ -556,7 +606,7 @@ void slb_resume(struct slb_runtime *runtime, lua_State *coroutine,
     if (task != NULL) {
         /* Want of memory at the yield itself, and then at calling __close. */
         if (status != LUA_YIELD && task->ticket != NULL)
-            end_wait(task->ticket);
+            slb_end_wait(task->ticket);
         if (status != LUA_YIELD || task->ticket == NULL)
             runtime->task_stopped(L, runtime, task, coroutine, status, count);
         return;

@@ -8,7 +8,8 @@
  * Closing the coroutine closes the ticket, which abandons the wait: the
  * operation is notified and nothing is resumed. The continuation reads results
  * from the operation and never from what it was resumed with. Outside
- * coroutines the loop is driven here until the result is there.
+ * coroutines the loop is driven here until the result is there. A coroutine
+ * without a task may be resumed by its host instead: task/host.h.
  */
 #ifndef SLB_WAIT_H
 #define SLB_WAIT_H
@@ -41,9 +42,16 @@ struct slb_ticket {
     void (*abandon)(void *subject);
     void *subject;
     bool is_endless;          /* waits for a task, however long it takes */
+    bool has_host;            /* which resumes the coroutine */
+    bool is_handed;           /* over, which the host knows: not counted */
+    lua_KFunction k;          /* by its host: where the coroutine goes on, */
+    int context;              /* and with what */
     struct sl_completion own; /* for waits on timers and tasks */
     struct sl_timer timer;
 };
+
+/* values of a ticket: its coroutine, unless a task holds that; its host */
+enum { SLB_TICKET_COROUTINE = 1, SLB_TICKET_HOST = 2, SLB_TICKET_VALUES = 2 };
 
 /* How long a driven loop sleeps at most before it looks whether a debug hook,
  * which is how a host interrupts a script, wants to run. */
@@ -84,6 +92,17 @@ void slb_push_waiting(lua_State *L);
  * lies above it, from the stack. Raises when the wait was ended meanwhile. The
  * status it ended with. */
 enum sl_status slb_waited(lua_State *L, lua_KContext context);
+
+/* Whether what the ticket waits for is over, also for somebody else. */
+bool slb_is_over(const struct slb_ticket *ticket);
+
+/* Yields from the frame of L until the ticket's wait is over; to be
+ * returned. */
+int slb_stay(lua_State *L, struct slb_ticket *ticket);
+
+/* The ticket is out of use. If the coroutine did not go on with the result, the
+ * operation is notified. */
+void slb_end_wait(struct slb_ticket *ticket);
 
 /* Ends the own waits in a list. */
 void slb_signal_all(struct slb_ticket **list, enum sl_status status);
