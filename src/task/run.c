@@ -72,8 +72,17 @@ static int run(lua_State *L)
     return lua_gettop(L) - 1;
 }
 
+/* is_stepping() -> whether the loop runs: what waits now is resumed by it */
+static int is_stepping(lua_State *L)
+{
+    lua_pushboolean(L, slb_runtime(L)->loop.is_stepping);
+    return 1;
+}
+
 void slb_run_open(lua_State *L)
 {
+    lua_pushcfunction(L, is_stepping);
+    lua_setfield(L, -2, "is_stepping");
     lua_pushcfunction(L, run);
     lua_setfield(L, -2, "run");
 }
