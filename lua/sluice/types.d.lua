@@ -330,6 +330,11 @@ function response:read(n) end
 ---@param options? sluice.save_options
 ---@return integer?, string?, sluice.error?
 function response:save(path, options) end
+--- Whether read(n) would return at once: with n bytes, or fewer before the end, or a failure. While
+--- it is asked, they are received in steps of the loop. Never yields.
+---@param n? integer 65536
+---@return boolean
+function response:is_ready(n) end
 --- Whether the whole body has arrived.
 ---@return boolean
 function response:is_complete() end
@@ -537,12 +542,16 @@ function task:traceback() end
 
 ---@class sluice.loop
 local loop = {}
---- Delivers what is ready, waiting at most that long. Never yields.
+--- Delivers what is ready, waiting at most that long. With a budget it works for as long as there
+--- is work, and ends after the piece of work in which that many seconds were used up. Never yields.
 ---@param max_seconds? number 0
----@return boolean whether a coroutine still waits
-function loop:step(max_seconds) end
---- Steps until no coroutine waits.
-function loop:run() end
+---@param budget? number seconds; none: each connection and coroutine has one turn
+---@return boolean is_waiting whether a coroutine still waits
+---@return boolean has_work whether another step has work at once
+function loop:step(max_seconds, budget) end
+--- Steps until no coroutine waits. The budget is of each step.
+---@param options? { budget?: number }
+function loop:run(options) end
 --- Sets how long a step polls before it sleeps, for answers that arrive sooner than a wake-up.
 ---@param seconds number 0 to 0.001
 function loop:spin(seconds) end

@@ -194,6 +194,16 @@ static int push_failed(lua_State *L, struct slb_response *response,
     return is_loop ? lua_error(L) : 3;
 }
 
+/* A whole body never has to wait, and takes turns under a budget alone. */
+static bool must_take_turn(lua_State *L, const struct slb_body_reader *reader)
+{
+    struct slb_response *response = reader->response;
+
+    return (!reader->is_whole ||
+            sl_loop_has_budget(&response->runtime->loop)) &&
+           slb_is_turn_over(L, response);
+}
+
 /* Reads the formats for which there is no value yet. */
 static int read_on(lua_State *L, bool is_loop, lua_KFunction k)
 {
@@ -209,7 +219,7 @@ static int read_on(lua_State *L, bool is_loop, lua_KFunction k)
             return count;
         reader = check_reader(L);
         response = reader->response;
-        if (!reader->is_whole && slb_is_turn_over(L, response))
+        if (must_take_turn(L, reader))
             return slb_wait_turn(L, response->runtime, slb_abandon_response,
                                  response, k);
         status = read_item(L, reader, lua_tointeger(L, STACK_FORMATS + given));
@@ -262,6 +272,8 @@ static bool push_at_once(lua_State *L, struct slb_body_reader *reader,
     struct sl_view view;
     bool is_value;
 
+    if (sl_loop_is_turn_over(&response->runtime->loop))
+        return false;
     if (reader->is_whole)
         view = sl_reader_peek(&reader->reader);
     else if (exchange != NULL && !response->is_detached &&
@@ -287,7 +299,8 @@ static void prepare(lua_State *L, const struct slb_body_reader *reader,
                     int count)
 {
     luaL_checkstack(L, count + LUA_MINSTACK, "too many formats");
-    if (!reader->is_whole)
+    if (!reader->is_whole ||
+        sl_loop_has_budget(&reader->response->runtime->loop))
         slb_reserve_wait(L, reader->response->runtime);
 }
 

@@ -20,7 +20,7 @@ int sluice_step(lua_State *L, double max_seconds)
 {
     struct slb_runtime *runtime = slb_runtime(L);
     enum sl_status status =
-        slb_step(L, runtime, sl_clock_from_seconds(max_seconds));
+        slb_step(L, runtime, sl_clock_from_seconds(max_seconds), SL_NEVER);
 
     if (status == SL_MISUSE)
         luaL_error(L, "step: already inside a step of this loop");

@@ -3,6 +3,7 @@
 #include "task/wait.h"
 
 #include <errno.h>
+#include <string.h>
 
 #define LOOP "sluice.loop"
 
@@ -16,9 +17,9 @@ static struct slb_runtime *check_loop(lua_State *L)
 }
 
 static void step(lua_State *L, struct slb_runtime *runtime, int64_t max_wait,
-                 const char *name)
+                 int64_t budget, const char *name)
 {
-    enum sl_status status = slb_step(L, runtime, max_wait);
+    enum sl_status status = slb_step(L, runtime, max_wait, budget);
 
     if (status == SL_MISUSE)
         luaL_error(L, "%s: already inside a step of this loop", name);
@@ -26,26 +27,63 @@ static void step(lua_State *L, struct slb_runtime *runtime, int64_t max_wait,
         luaL_error(L, "out of memory");
 }
 
-/* loop:step(max_seconds = 0) -> true while there is a waiter, else false
- * Delivers what is ready, waiting at most that long for it; raises inside a
- * step. Never yields. */
+/* loop:step(max_seconds = 0, budget = none)
+ *     -> true while there is a waiter, else false
+ *      , true while there is work for a step at once, else false
+ * Delivers what is ready, waiting at most that long for it; ends after the unit
+ * of work in which `budget` seconds were used up. Raises inside a step. Never
+ * yields. */
 static int loop_step(lua_State *L)
 {
     struct slb_runtime *runtime = check_loop(L);
+    const struct sl_loop *loop = &runtime->loop;
     int64_t max_wait = lua_isnoneornil(L, 2) ? 0 : slb_check_seconds(L, 2);
+    int64_t budget = lua_isnoneornil(L, 3) ? SL_NEVER : slb_check_seconds(L, 3);
 
-    step(L, runtime, max_wait, "step");
-    lua_pushboolean(L, runtime->waiting > 0 || runtime->loop.operations > 0);
-    return 1;
+    step(L, runtime, max_wait, budget, "step");
+    lua_pushboolean(L, runtime->waiting > 0 || loop->operations > 0 ||
+                           sl_loop_has_work(loop));
+    lua_pushboolean(L, sl_loop_has_work(loop));
+    return 2;
 }
 
-/* loop:run() -> steps until there is no waiter left */
+/* The option `budget` of run's table at index 2, if there is one. */
+static int64_t check_budget(lua_State *L)
+{
+    int64_t budget = SL_NEVER;
+
+    if (lua_isnoneornil(L, 2))
+        return SL_NEVER;
+    luaL_checktype(L, 2, LUA_TTABLE);
+    lua_pushnil(L);
+    while (lua_next(L, 2) != 0) {
+        int is_number;
+        lua_Number seconds = lua_tonumberx(L, -1, &is_number);
+
+        lua_pushvalue(L, -2);
+        if (strcmp(luaL_tolstring(L, -1, NULL), "budget") != 0)
+            luaL_error(L, "run: unknown option '%s' (there is budget)",
+                       lua_tostring(L, -1));
+        if (!is_number || !(seconds >= 0))
+            luaL_error(L,
+                       "run: option 'budget': number of seconds, not negative, "
+                       "expected, got %s",
+                       luaL_tolstring(L, -3, NULL));
+        budget = sl_clock_from_seconds(seconds);
+        lua_pop(L, 3);
+    }
+    return budget;
+}
+
+/* loop:run { budget = none } -> steps until there is no waiter left, each of
+ * them with that budget in seconds */
 static int loop_run(lua_State *L)
 {
     struct slb_runtime *runtime = check_loop(L);
+    int64_t budget = check_budget(L);
 
-    while (runtime->waiting > 0 || sl_loop_has_ready(&runtime->loop)) {
-        step(L, runtime, SLB_DRIVE_SLICE, "run");
+    while (runtime->waiting > 0 || sl_loop_has_work(&runtime->loop)) {
+        step(L, runtime, SLB_DRIVE_SLICE, budget, "run");
         if (!slb_run_hook(L))
             return lua_error(L);
     }

@@ -293,7 +293,7 @@ static int push_stream_end(lua_State *L, struct slb_response *response,
 
 bool slb_is_turn_over(lua_State *L, struct slb_response *response)
 {
-    if (response->given < SLB_TURN_BYTES)
+    if (slb_is_within_turn(response))
         return false;
     response->given = 0;
     return slb_can_take_turn(L, response->runtime);
@@ -324,6 +324,9 @@ bool slb_may_read_on(lua_State *L, lua_KContext context,
     if (status != SL_CANCELLED)
         return true;
     sl_exchange_abort(response->exchange, SL_CANCELLED, "cancelled");
+    if (is_complete(response)) /* a turn, while its whole body is read */
+        sl_fail(&response->exchange->failure, SL_CANCELLED, SL_STAGE_BODY,
+                "cancelled");
     return false;
 }
 
@@ -398,6 +401,20 @@ static int response_read(lua_State *L)
 
     luaL_argcheck(L, wanted > 0, 2, "positive count expected");
     return take_body(L, response, &reading, wanted);
+}
+
+/* response:is_ready(n = 65536) -> whether read(n) would return at once: with
+ * that many bytes, or what is left before the end, or a failure. Until then
+ * they are received while the loop is stepped. Never yields. */
+static int response_is_ready(lua_State *L)
+{
+    struct slb_response *response = check_body(L);
+    lua_Integer wanted = luaL_optinteger(L, 2, (lua_Integer)CHUNK);
+
+    luaL_argcheck(L, wanted > 0, 2, "positive count expected");
+    lua_pushboolean(L,
+                    sl_exchange_is_ready(response->exchange, (size_t)wanted));
+    return 1;
 }
 
 static int give_chunk(lua_State *L, struct slb_response *response)
@@ -669,12 +686,17 @@ static int response_is_live(lua_State *L)
     return 1;
 }
 
-static const luaL_Reg methods[] = {
-    {"is_live", response_is_live},         {"read", response_read},
-    {"next_chunk", response_next_chunk},   {"text", response_text},
-    {"sequence", response_sequence},       {"detach", response_detach},
-    {"dispose", response_dispose},         {"deadline", response_deadline},
-    {"is_complete", response_is_complete}, {NULL, NULL}};
+static const luaL_Reg methods[] = {{"is_live", response_is_live},
+                                   {"read", response_read},
+                                   {"next_chunk", response_next_chunk},
+                                   {"text", response_text},
+                                   {"sequence", response_sequence},
+                                   {"detach", response_detach},
+                                   {"dispose", response_dispose},
+                                   {"deadline", response_deadline},
+                                   {"is_complete", response_is_complete},
+                                   {"is_ready", response_is_ready},
+                                   {NULL, NULL}};
 
 static const luaL_Reg meta[] = {{"__gc", response_gc},
                                 {"__close", response_dispose},

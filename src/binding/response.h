@@ -57,6 +57,16 @@ void slb_dispose_response(struct slb_response *response);
 /* The most bytes given out before others get their turn. */
 #define SLB_TURN_BYTES ((uint32_t)256 * 1024)
 
+/* Whether the turn goes on: under a budget as long as its time, else for so
+ * many bytes. */
+static inline bool slb_is_within_turn(const struct slb_response *response)
+{
+    const struct sl_loop *loop = &response->runtime->loop;
+
+    return sl_loop_has_budget(loop) ? !sl_loop_is_turn_over(loop)
+                                    : response->given < SLB_TURN_BYTES;
+}
+
 /* Whether to wait for a turn now. A body whose bytes are always there before
  * they are read must not keep tasks and timers from running. */
 bool slb_is_turn_over(lua_State *L, struct slb_response *response);

@@ -173,6 +173,15 @@ static void take_turn(struct sl_channel *channel)
     sl_completion_signal(&channel->turn, SL_OK, 0);
 }
 
+static bool is_turn_over(const struct sl_channel *channel, size_t moved)
+{
+    const struct sl_loop *loop = channel->turn.loop;
+
+    if (sl_loop_has_budget(loop))
+        return moved > 0 && sl_loop_is_turn_over(loop);
+    return moved >= SL_TURN_BUDGET;
+}
+
 static void advance_send(struct sl_channel *channel, bool is_inside)
 {
     struct sl_channel_operation *operation = &channel->sending;
@@ -186,7 +195,7 @@ static void advance_send(struct sl_channel *channel, bool is_inside)
     while (status == SL_OK && (count = gather(channel, views)) > 0) {
         size_t sent;
 
-        if (operation->moved - begun >= SL_TURN_BUDGET) {
+        if (is_turn_over(channel, operation->moved - begun)) {
             take_turn(channel);
             return;
         }

@@ -407,9 +407,24 @@ static bool receive_some(struct sl_exchange *exchange, size_t *budget)
     return conclude(exchange, status);
 }
 
+/* The bytes of the next piece of a turn. Under a budget a turn has as many
+ * pieces as its time allows. */
+static size_t begin_piece(const struct sl_exchange *exchange)
+{
+    return sl_loop_has_budget(sl_exchange_loop(exchange)) ? SL_TURN_PIECE
+                                                          : SL_TURN_BUDGET;
+}
+
+static bool is_turn_over(const struct sl_exchange *exchange, size_t budget)
+{
+    const struct sl_loop *loop = sl_exchange_loop(exchange);
+
+    return sl_loop_has_budget(loop) ? sl_loop_is_turn_over(loop) : budget == 0;
+}
+
 static void advance_message(struct sl_exchange *exchange)
 {
-    size_t budget = SL_TURN_BUDGET;
+    size_t budget = begin_piece(exchange);
     bool has_moved = true;
 
     while (has_moved && exchange->phase == SL_EXCHANGE_ACTIVE) {
@@ -425,9 +440,15 @@ static void advance_message(struct sl_exchange *exchange)
             has_moved |= receive_some(exchange, &budget);
         if (was_stuck && exchange->phase == SL_EXCHANGE_ACTIVE)
             has_moved |= !sl_link_is_stuck(&exchange->connection->link);
-        if (budget == 0) {
+        if ((!has_moved && budget > 0) || exchange->phase != SL_EXCHANGE_ACTIVE)
+            break;
+        if (is_turn_over(exchange, budget)) {
             sl_exchange_take_turn(exchange);
             break;
+        }
+        if (budget == 0) {
+            budget = begin_piece(exchange);
+            has_moved = true;
         }
     }
 }
@@ -674,16 +695,23 @@ static bool may_gather(const struct sl_exchange *exchange)
            sl_loop_has_more(sl_exchange_loop(exchange));
 }
 
+/* Whether another user waits for a part, or nothing can be wanted any more. */
+static bool is_taken(const struct sl_exchange *exchange)
+{
+    return exchange->completion.state == SL_COMPLETION_PENDING ||
+           exchange->completion.state == SL_COMPLETION_READY ||
+           sl_incoming_is_draining(&exchange->incoming);
+}
+
 enum sl_status sl_exchange_want(struct sl_exchange *exchange,
                                 enum sl_interest interest, size_t wanted)
 {
     struct sl_completion *completion = &exchange->completion;
     struct sl_response *response = &exchange->incoming.response;
 
-    if (completion->state == SL_COMPLETION_PENDING ||
-        completion->state == SL_COMPLETION_READY ||
-        sl_incoming_is_draining(&exchange->incoming))
+    if (is_taken(exchange))
         return SL_MISUSE;
+    exchange->is_polled = false;
     sl_incoming_want(&exchange->incoming, interest, wanted);
     if (!is_satisfied(exchange)) {
         exchange->last_activity = sl_loop_refresh(sl_exchange_loop(exchange));
@@ -711,6 +739,25 @@ enum sl_status sl_exchange_want(struct sl_exchange *exchange,
     if (interest == SL_WANT_WHOLE)
         sl_buffer_compact(&response->body);
     return interest == SL_WANT_BODY ? SL_END : SL_OK;
+}
+
+bool sl_exchange_is_ready(struct sl_exchange *exchange, size_t wanted)
+{
+    if (is_taken(exchange))
+        return false;
+    sl_incoming_want(&exchange->incoming, SL_WANT_BODY, wanted);
+    if (!is_satisfied(exchange)) {
+        if (!exchange->is_polled)
+            exchange->last_activity =
+                sl_loop_refresh(sl_exchange_loop(exchange));
+        exchange->is_polled = true;
+        sl_exchange_advance(exchange);
+    }
+    if (!is_satisfied(exchange))
+        return false;
+    exchange->is_polled = false;
+    sl_incoming_want(&exchange->incoming, SL_WANT_NOTHING, wanted);
+    return true;
 }
 
 uint64_t sl_exchange_uploaded(const struct sl_exchange *exchange)
@@ -755,6 +802,7 @@ void sl_exchange_drop(struct sl_exchange *exchange)
     struct sl_buffer *body = &exchange->incoming.response.body;
     int64_t now;
 
+    exchange->is_polled = false;
     if (!is_worth_draining(exchange)) {
         sl_exchange_abort(exchange, SL_CANCELLED,
                           "response was disposed before its end");

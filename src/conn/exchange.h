@@ -112,6 +112,7 @@ struct sl_exchange {
     int64_t stage_began;   /* the wait for a connection */
     int64_t last_activity; /* a byte moved */
     enum sl_exchange_time total_time;
+    bool is_polled; /* its user asks now and then whether bytes are there */
     struct sl_exchange_times times;
     struct sl_failure failure;
     struct sl_peer *peer; /* of the connection; NULL: plain */
@@ -158,6 +159,11 @@ void sl_exchange_start(struct sl_exchange *exchange);
 enum sl_status sl_exchange_want(struct sl_exchange *exchange,
                                 enum sl_interest interest, size_t wanted);
 
+/* Whether body bytes can be taken without waiting: as many as are wanted, or
+ * the last ones before the end or a failure. Until then they are received as
+ * for a waiter, with its deadlines. False also while another user waits. */
+bool sl_exchange_is_ready(struct sl_exchange *exchange, size_t wanted);
+
 /* Bytes of the request's body that were sent so far, without framing. */
 uint64_t sl_exchange_uploaded(const struct sl_exchange *exchange);
 
@@ -188,7 +194,7 @@ bool sl_exchange_take_link(struct sl_exchange *exchange, struct sl_link *link,
 static inline bool sl_exchange_is_awaited(const struct sl_exchange *exchange)
 {
     return exchange->completion.state == SL_COMPLETION_PENDING ||
-           exchange->room.state == SL_COMPLETION_PENDING;
+           exchange->room.state == SL_COMPLETION_PENDING || exchange->is_polled;
 }
 
 static inline struct sl_loop *

@@ -109,7 +109,8 @@ static enum sl_status parse(struct sl_incoming *incoming,
         incoming->wanted > WANT_LARGE ? incoming->wanted : WANT_LARGE;
 
     /* A few bytes may decode to a thousand times as many. */
-    if (incoming->interest == SL_WANT_WHOLE)
+    if (incoming->interest == SL_WANT_WHOLE ||
+        window > response->body.length + *budget)
         window = response->body.length + *budget;
     status = parse_within(incoming, input, window, news, failure);
     charge(budget, response->delivered - before);

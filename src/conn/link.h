@@ -16,8 +16,10 @@
 #include "io/transport.h"
 #include "tls/provider.h"
 
-/* Bytes that one connection moves before others get their turn. */
+/* Bytes that one connection moves before others get their turn. In a step with
+ * a budget the time decides, which is read after each piece of that many. */
 #define SL_TURN_BUDGET ((size_t)1024 * 1024)
+#define SL_TURN_PIECE  ((size_t)64 * 1024)
 
 struct sl_link_tls {
     struct sl_link_tls *below; /* NULL: the transport */

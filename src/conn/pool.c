@@ -110,7 +110,8 @@ void sl_connections_remove_idle(struct sl_connections *connections,
     connections->short_count -= connection->patience != 0;
 }
 
-/* Closes expired connections; answers when the next one expires. Connections
+/* Closes expired connections; answers when the next one expires, or that there
+ * are more of them for the next turn. Connections
  * expire in the order in which they became idle, but for those whose servers
  * wait for less: while there are any, all are looked at, once a second at
  * most. */
@@ -121,8 +122,11 @@ static int64_t close_expired(struct sl_connections *all)
     int64_t next = SL_NEVER;
 
     while (all->idle.oldest != NULL &&
-           sl_connection_expires(all->idle.oldest) <= now)
+           sl_connection_expires(all->idle.oldest) <= now) {
         sl_origin_close_idle(all->idle.oldest);
+        if (sl_loop_is_turn_over(all->loop))
+            return now;
+    }
     connection = all->idle.oldest;
     if (connection == NULL || all->short_count == 0)
         return connection == NULL ? SL_NEVER
@@ -135,6 +139,8 @@ static int64_t close_expired(struct sl_connections *all)
             sl_origin_close_idle(connection);
         else if (expires < next)
             next = expires;
+        if (expires <= now && sl_loop_is_turn_over(all->loop))
+            return now;
         connection = newer;
     }
     return next < now + SL_SECOND ? now + SL_SECOND : next;
@@ -178,6 +184,8 @@ static void let_rest(struct sl_timer *timer)
 
         all->oldest_awake = connection->newer;
         sl_connection_rest(connection);
+        if (sl_loop_is_turn_over(all->loop))
+            break;
     }
     end_burst(all);
     arm_rest(all);
@@ -250,6 +258,7 @@ sl_connections_create(struct sl_allocator *allocator, struct sl_pool *pool,
     sl_timers_init(&all->turns);
     sl_timer_init(&all->expiry, expire);
     sl_timer_init(&all->rest, let_rest);
+    all->expiry.is_pause = all->rest.is_pause = true;
     all->refs = 1;
     if (options->list != NULL)
         enter_list(all, options->list);

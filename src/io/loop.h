@@ -2,8 +2,13 @@
  *
  * in:  backends, timers, posts from other threads    out: deliver functions
  *
- *   step: wait (backends) -> posts -> deliver what is READY -> timers due
- *         -> deliver what that has made READY
+ *   round  WAITING -> LOOKING -> DELIVERING -> FIRING -> STARTING -> FINISHING
+ *             ^       backends    what is      timers    coroutines     |
+ *             |       and posts     READY       due      that begin     |
+ *             +---------------- what all that has made READY <----------+
+ *
+ * A step is one round. With a budget it is as many as fit, while there is work,
+ * and may end between any two units of it: the next step goes on there.
  *
  * One loop per runtime, used by one thread and one process: both are stamped
  * and checked. No callback runs outside step. Several backends may be open at
@@ -32,6 +37,16 @@ struct sl_ready_queue {
     struct sl_completion *last;
 };
 
+/* Where the round stands. */
+enum sl_loop_phase {
+    SL_LOOP_WAITING,    /* none is under way: the next step waits for events */
+    SL_LOOP_LOOKING,    /* not all that was ready is reported yet */
+    SL_LOOP_DELIVERING, /* what was reported */
+    SL_LOOP_FIRING,     /* timers that were due before the look */
+    SL_LOOP_STARTING,   /* coroutines that begin */
+    SL_LOOP_FINISHING   /* what the phases before have made ready */
+};
+
 struct sl_loop {
     struct sl_allocator *allocator;
     struct sl_pool *pool;
@@ -40,6 +55,16 @@ struct sl_loop {
     /* Events until then have been delivered when timers fire, and only timers
      * fire that were due by then. */
     int64_t looked_at;
+    enum sl_loop_phase phase;
+    int64_t until; /* the end of the step's budget; SL_NEVER: it has none */
+    int64_t turn;  /* the longest time of one delivery under the budget */
+    int64_t turn_until;        /* the end of that of the delivery under way */
+    struct sl_completion mark; /* the end of a batch, in the ready queue */
+    int delivered;             /* completions and timers in this round */
+    int late_rounds;           /* batches delivered for a timer that is late */
+    bool is_in_time;           /* such batches have been delivered */
+    bool has_looked;           /* this step has looked at the backends */
+    bool has_started;          /* under a budget: at the starts, too */
     struct sl_timers timers;
     struct sl_ready_queue ready;
     struct sl_ready_queue starts; /* those with is_start */
@@ -92,6 +117,13 @@ bool sl_loop_close(struct sl_loop *loop, int64_t patience);
  * early, with nothing done, after a signal, so that its handler's owner can
  * look. SL_MISUSE: inside a step, or another thread or process. */
 enum sl_status sl_loop_step(struct sl_loop *loop, int64_t max_wait);
+/* The same within `budget` nanoseconds behind the wait, or from the beginning
+ * where there is no wait. It goes on while there is work, and ends after the
+ * unit of work in which the budget was used up: the next step goes on there. No
+ * timer fires whose operation may have events that no step has looked at yet.
+ * SL_NEVER: no budget. */
+enum sl_status sl_loop_step_within(struct sl_loop *loop, int64_t max_wait,
+                                   int64_t budget);
 
 /* The nanoseconds until step has work without an event; SL_NEVER. */
 int64_t sl_loop_timeout(const struct sl_loop *loop);
@@ -124,6 +156,26 @@ static inline void sl_loop_tell_host(struct sl_loop *loop)
 static inline bool sl_loop_has_ready(const struct sl_loop *loop)
 {
     return loop->ready.first != NULL || loop->starts.first != NULL;
+}
+
+/* Whether the next step has work without waiting for an event or a timer. */
+static inline bool sl_loop_has_work(const struct sl_loop *loop)
+{
+    return loop->phase != SL_LOOP_WAITING || sl_loop_has_ready(loop);
+}
+
+/* Whether a step with a budget is under way. */
+static inline bool sl_loop_has_budget(const struct sl_loop *loop)
+{
+    return loop->until != SL_NEVER;
+}
+
+/* To be asked between two units of work by each delivery, timer or coroutine
+ * that has several: whether it should leave the rest for its next turn. False
+ * without a budget, when turns are counted in bytes; else the clock is read. */
+static inline bool sl_loop_is_turn_over(const struct sl_loop *loop)
+{
+    return loop->until != SL_NEVER && sl_clock_now() >= loop->turn_until;
 }
 
 /* Whether, while delivering, more is ready for this step or the next. */

@@ -42,6 +42,7 @@ void sl_low_water_init(struct sl_low_water *low_water, struct sl_loop *loop,
 {
     memset(low_water, 0, sizeof *low_water);
     sl_timer_init(&low_water->timer, check_flow);
+    low_water->timer.is_pause = true;
     low_water->loop = loop;
     low_water->on_lowered = on_lowered;
     low_water->fd = fd;

@@ -73,7 +73,7 @@ void sl_timer_init(struct sl_timer *timer, void (*fire)(struct sl_timer *))
     timer->child = NULL;
     timer->next = NULL;
     timer->previous = NULL;
-    timer->is_armed = false;
+    timer->is_armed = timer->is_pause = false;
 }
 
 void sl_timer_arm(struct sl_timers *timers, struct sl_timer *timer, int64_t due)

@@ -264,6 +264,18 @@ static bool has_piled_up(lua_State *L, struct slb_runtime *runtime)
     return bytes > 2 * runtime->collected + (heap > PILE ? heap : PILE);
 }
 
+/* Under a budget the collector works in small steps as long as the turn lasts.
+ * The rest of the debt stays for the next one, and nothing is collected as a
+ * whole: that takes as long as the program's heap is large. */
+static void collect_within(lua_State *L, struct slb_runtime *runtime)
+{
+    do {
+        lua_gc(L, LUA_GCSTEP, (int)(COLLECT_STEP / 1024));
+        runtime->debt -= COLLECT_STEP;
+    } while (runtime->debt >= COLLECT_STEP &&
+             !sl_loop_is_turn_over(&runtime->loop));
+}
+
 void slb_collect(lua_State *L, struct slb_runtime *runtime)
 {
     size_t bytes = runtime->debt;
@@ -273,6 +285,10 @@ void slb_collect(lua_State *L, struct slb_runtime *runtime)
     /* Stopped by the program: the debt stays until it is restarted. */
     if (!lua_gc(L, LUA_GCISRUNNING))
         return;
+    if (sl_loop_has_budget(&runtime->loop)) {
+        collect_within(L, runtime);
+        return;
+    }
     runtime->debt = 0;
     lua_gc(L, LUA_GCSTEP,
            (int)(bytes / 1024 > 1 << 20 ? 1 << 20 : bytes / 1024));

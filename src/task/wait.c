@@ -259,7 +259,7 @@ static int ticket_gc(lua_State *L)
 /* ---- waiting ---- */
 
 enum sl_status slb_step(lua_State *L, struct slb_runtime *runtime,
-                        int64_t max_wait)
+                        int64_t max_wait, int64_t budget)
 {
     lua_State *outer = runtime->stepping;
     enum sl_status status;
@@ -270,7 +270,7 @@ enum sl_status slb_step(lua_State *L, struct slb_runtime *runtime,
     if (!lua_checkstack(L, DELIVERY_SLOTS))
         return SL_MEMORY;
     runtime->stepping = L;
-    status = sl_loop_step(&runtime->loop, max_wait);
+    status = sl_loop_step_within(&runtime->loop, max_wait, budget);
     runtime->stepping = outer;
     return status;
 }
@@ -295,7 +295,7 @@ static const char *drive_once(lua_State *L, struct slb_runtime *runtime)
 {
     if (is_deadlock(runtime))
         return "deadlock: every task waits for another";
-    switch (slb_step(L, runtime, SLB_DRIVE_SLICE)) {
+    switch (slb_step(L, runtime, SLB_DRIVE_SLICE, SL_NEVER)) {
     case SL_OK:
         return NULL;
     case SL_MEMORY:
@@ -488,6 +488,7 @@ int slb_wait_own(lua_State *L, struct slb_runtime *runtime,
     sl_completion_begin(&ticket->own);
     if (list != NULL)
         enter_list(ticket, list);
+    ticket->timer.is_pause = list == NULL;
     if (due != SL_NEVER)
         sl_timer_arm(&runtime->loop.timers, &ticket->timer, due);
     return wait_for(L, ticket, &ticket->own, k);
@@ -507,7 +508,11 @@ int slb_wait_turn(lua_State *L, struct slb_runtime *runtime,
     ticket->abandon = abandon;
     ticket->subject = subject;
     sl_completion_begin(&ticket->own);
-    sl_timer_arm(&runtime->loop.timers, &ticket->timer, runtime->loop.now);
+    ticket->timer.is_pause = true;
+    /* Under a budget the next round may belong to the same step. */
+    sl_timer_arm(&runtime->loop.timers, &ticket->timer,
+                 sl_loop_has_budget(&runtime->loop) ? runtime->loop.looked_at
+                                                    : runtime->loop.now);
     return wait_for(L, ticket, &ticket->own, k);
 }
 

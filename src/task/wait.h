@@ -76,7 +76,7 @@ int slb_wait(lua_State *L, struct slb_runtime *runtime,
 int slb_wait_own(lua_State *L, struct slb_runtime *runtime,
                  struct slb_ticket **list, int64_t due, lua_KFunction k);
 
-/* The same until the loop's next step, so that a coroutine that never has to
+/* The same until the loop's next round (io/loop.h), so that a coroutine that never has to
  * wait does not keep others from running. SL_TIMEOUT: the step came;
  * SL_CANCELLED. */
 int slb_wait_turn(lua_State *L, struct slb_runtime *runtime,
@@ -117,10 +117,10 @@ static inline bool slb_is_awaited(const struct sl_completion *completion)
 /* Asks the operation that a coroutine waits for to end with SL_CANCELLED. */
 void slb_cancel(struct slb_ticket *ticket);
 
-/* Makes one step, with resumes from L. SL_MISUSE: inside a step; SL_MEMORY:
- * nothing was done. */
+/* Makes one step, as sl_loop_step_within does, with resumes from L. SL_MISUSE:
+ * inside a step; SL_MEMORY: nothing was done. */
 enum sl_status slb_step(lua_State *L, struct slb_runtime *runtime,
-                        int64_t max_wait);
+                        int64_t max_wait, int64_t budget);
 
 /* Lets a hook run that was set meanwhile, by a signal handler for example.
  * False when it raised; the error is on top of the stack. */

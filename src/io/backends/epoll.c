@@ -9,6 +9,8 @@
 #include <unistd.h>
 
 #define EVENTS_PER_WAIT 128
+/* Under a budget: each event may cost a receive. */
+#define EVENTS_PER_PIECE 8
 
 /* A watched descriptor's event: no slot has this number. */
 #define WATCHED ((uint64_t)UINT32_MAX << 32)
@@ -117,17 +119,17 @@ static void epoll_move(struct sl_backend *backend, struct sl_socket *socket,
 /* The kernel reports events in the order in which they became ready, and later
  * ones come last: after as many events as there are descriptors, all events
  * that were ready at first have been reported. */
-static void note_reported(struct epoll_backend *self, int count)
+static void note_reported(struct epoll_backend *self, int count, int most)
 {
     struct sl_backend *backend = &self->base;
 
-    self->is_full = count == EVENTS_PER_WAIT;
+    self->is_full = count == most;
     if (backend->unreported == 0)
         backend->unreported = self->slots.count + self->watched_count;
-    if (!self->is_full || backend->unreported <= EVENTS_PER_WAIT)
+    if (!self->is_full || backend->unreported <= (size_t)most)
         backend->unreported = 0;
     else
-        backend->unreported -= EVENTS_PER_WAIT;
+        backend->unreported -= (size_t)most;
 }
 
 static void epoll_backend_wait(struct sl_backend *backend, int64_t timeout)
@@ -135,10 +137,11 @@ static void epoll_backend_wait(struct sl_backend *backend, int64_t timeout)
     struct epoll_backend *self = self_of(backend);
     struct sl_loop *loop = backend->loop;
     struct epoll_event events[EVENTS_PER_WAIT];
-    int count = epoll_wait(self->fd, events, EVENTS_PER_WAIT,
-                           sl_wait_milliseconds(timeout));
+    int most = sl_loop_has_budget(loop) ? EVENTS_PER_PIECE : EVENTS_PER_WAIT;
+    int count =
+        epoll_wait(self->fd, events, most, sl_wait_milliseconds(timeout));
 
-    note_reported(self, count);
+    note_reported(self, count, most);
     for (int i = 0; i < count; i++) {
         uint64_t handle = events[i].data.u64;
         uint32_t seen = events[i].events;

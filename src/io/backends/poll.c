@@ -159,6 +159,7 @@ static void poll_backend_wait(struct sl_backend *backend, int64_t timeout)
     struct poll_backend *self = self_of(backend);
     size_t count = collect(self);
 
+    backend->unreported = 0;
     if (poll(self->entries, (nfds_t)count, sl_wait_milliseconds(timeout)) <= 0)
         return;
     for (size_t i = 0; i < count; i++) {
@@ -181,6 +182,11 @@ static void poll_backend_wait(struct sl_backend *backend, int64_t timeout)
             (seen & (POLLIN | POLLRDHUP | POLLHUP | POLLERR | POLLNVAL)) != 0,
             (seen & (POLLOUT | POLLHUP | POLLERR | POLLNVAL)) != 0,
             (seen & (POLLRDHUP | POLLHUP | POLLERR | POLLNVAL)) != 0);
+        /* What is reported is not asked for again. */
+        if (sl_loop_is_turn_over(backend->loop)) {
+            backend->unreported = count - i - 1;
+            return;
+        }
     }
 }
 
@@ -212,8 +218,7 @@ static void poll_cancel_all(struct sl_backend *backend)
 
 static bool poll_has_pending(const struct sl_backend *backend)
 {
-    (void)backend;
-    return false;
+    return backend->unreported > 0;
 }
 
 const struct sl_backend_class sl_backend_poll = {

@@ -420,6 +420,8 @@ static void take_entries(struct uring_backend *self)
     {
         take_entry(self, entry);
         count++;
+        if (sl_loop_is_turn_over(self->base.loop))
+            break;
     }
     io_uring_cq_advance(&self->ring, count);
 }

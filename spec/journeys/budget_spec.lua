@@ -1,0 +1,384 @@
+-- Steps with a budget, as a game makes them in each frame. What costs time here is measured by the
+-- clock, so that a busy machine makes steps do less, and never more.
+
+local sluice = require "sluice"
+local support = require "spec.support"
+
+local clock = support.system.clock
+local UNIT = 0.0005
+
+local function be_busy(seconds)
+  local until_then = clock() + seconds
+  repeat until clock() >= until_then
+end
+
+local function answer(body, more)
+  return ("HTTP/1.1 200 OK\r\nContent-Length: %d\r\n%s\r\n"):format(#body, more or "") .. body
+end
+
+describe("a step with a budget", function()
+  local before, loop, client
+
+  before_each(function()
+    before = support.snapshot(sluice)
+    loop, client = sluice.loop(), support.client()
+  end)
+  after_each(function()
+    client:close()
+    support.verify(sluice, before)
+  end)
+
+  --- Steps until f() is true. Returns how many steps that took.
+  local function step_until(f, budget)
+    local deadline, steps = clock() + 60, 0
+    while not f() do
+      assert(clock() < deadline, "no end within a minute")
+      loop:step(0.01, budget)
+      steps = steps + 1
+    end
+    return steps
+  end
+
+  local function is_done(task)
+    return function() return task:status() == "done" or task:status() == "failed" end
+  end
+
+  it("ends within it and one unit of work, and the next step goes on", function()
+    local count, most, done = 60, 0, {}
+    for i = 1, count do
+      sluice.spawn(function()
+        be_busy(UNIT)
+        done[#done + 1] = i
+      end)
+    end
+    while #done < count do
+      local already = #done
+      local is_waiting, has_work = loop:step(0, 2 * UNIT)
+      most = math.max(most, #done - already)
+      assert.equal(#done < count, is_waiting)
+      assert.equal(#done < count, has_work)
+    end
+    assert.is_true(most <= 3, most)
+    for i = 1, count do assert.equal(i, done[i]) end
+    assert.same({ false, false }, { loop:step(0, 1) })
+  end)
+
+  it("does one unit of work where the budget is 0", function()
+    local done = 0
+    for _ = 1, 30 do sluice.spawn(function() done = done + 1 end) end
+    while done < 30 do
+      local already = done
+      loop:step(0, 0)
+      assert.is_true(done - already <= 1)
+    end
+    loop:run { budget = 0 }
+  end)
+
+  it("refuses what is no budget", function()
+    for _, budget in ipairs { -1, 0 / 0, "soon", {} } do
+      assert.error(function() loop:step(0, budget) end)
+      assert.error_matches(function() loop:run { budget = budget } end,
+        "run: option 'budget': number of seconds")
+    end
+    assert.error_matches(function() loop:run { bugdet = 1 } end, "unknown option 'bugdet'")
+    assert.error(function() loop:run(0.001) end)
+    sluice.spawn(function() sluice.sleep(0.001) end)
+    loop:run {}
+    sluice.spawn(function() sluice.sleep(0.001) end)
+    loop:run { budget = 0.001 }
+    assert.is_false(loop:step(0))
+  end)
+
+  it("divides the lines of a body, streamed or whole", function()
+    local text = ("sixteen bytes..\n"):rep(200)
+    local p <close> = support.serve(answer(text))
+    for _, is_stream in ipairs { true, false } do
+      local lines, most, already = 0, 0, 0
+      local task = sluice.spawn(function()
+        local response <close> = assert(client:get(p.url .. "/", { stream = is_stream }))
+        for line in response:lines() do
+          assert.equal("sixteen bytes..", line)
+          lines = lines + 1
+          be_busy(UNIT)
+        end
+      end)
+      while not is_done(task)() do
+        loop:step(0.01, 4 * UNIT)
+        most, already = math.max(most, lines - already), lines
+      end
+      task:await()
+      assert.equal(200, lines)
+      assert.is_true(most <= 5, most)
+    end
+  end)
+
+  it("ends a turn early for a task that is cancelled", function()
+    local p <close> = support.serve(answer(("line\n"):rep(1000)))
+    for _, is_stream in ipairs { true, false } do
+      local lines, err, is_failed = 0, nil, false
+      local task = sluice.spawn(function()
+        local response <close> = assert(client:get(p.url .. "/", { stream = is_stream }))
+        is_failed, err = pcall(function()
+          for _ in response:lines() do
+            lines = lines + 1
+            be_busy(UNIT)
+          end
+        end)
+      end)
+      step_until(function() return lines > 20 end, UNIT)
+      task:cancel()
+      step_until(is_done(task), UNIT)
+      assert.is_true(lines < 100, lines)
+      assert.is_false(is_failed)
+      assert.equal("cancelled", err.code)
+    end
+  end)
+
+  it("brings bodies whole, however they are taken", function()
+    local body = support.pattern(3 << 20)
+    local chunks = {}
+    for i = 1, #body, 50000 do
+      local piece = body:sub(i, i + 49999)
+      chunks[#chunks + 1] = ("%x\r\n%s\r\n"):format(#piece, piece)
+    end
+    local chunked = "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
+      .. table.concat(chunks) .. "0\r\n\r\n"
+    for _, bytes in ipairs { answer(body), chunked } do
+      local p <close> = support.serve(bytes)
+      local takes = {
+        function(response) return response:text() end,
+        function(response)
+          local pieces = {}
+          for piece in response:chunks() do
+            pieces[#pieces + 1] = piece:tostring()
+            piece:dispose()
+          end
+          return table.concat(pieces)
+        end,
+        function(response)
+          local pieces = {}
+          for piece in function() return response:read(100000) end do
+            pieces[#pieces + 1] = piece
+          end
+          return table.concat(pieces)
+        end,
+      }
+      for i, take in ipairs(takes) do
+        local task = sluice.spawn(function()
+          local response <close> = assert(client:get(p.url .. "/", { stream = i > 1 }))
+          return take(response)
+        end)
+        step_until(is_done(task), 0.0005)
+        assert.is_true(task:await() == body, i)
+      end
+    end
+  end)
+
+  it("lets a request through beside a download that never waits", function()
+    local head = "HTTP/1.1 200 OK\r\nContent-Length: 1000000000000\r\n\r\n"
+    local large <close> = support.peer.listen { script = { {
+      { "expect_until", "\r\n\r\n" }, { "send", head },
+      { "send_repeat", ("x"):rep(65536), 1 << 20 },
+    } } }
+    local small <close> = support.serve(answer "good")
+    local bytes, is_over = 0, false
+    local task = sluice.spawn(function()
+      local response <close> = assert(client:get(large.url .. "/", { stream = true }))
+      for piece in response:chunks() do
+        bytes = bytes + #piece
+        piece:dispose()
+        if is_over then break end
+      end
+    end)
+    step_until(function() return bytes > 0 end, 0.001)
+    local already = bytes
+    local other = sluice.spawn(function()
+      for _ = 1, 20 do
+        local response <close> = assert(client:get(small.url .. "/"))
+        assert.equal("good", response:text())
+        sluice.sleep(0.001)
+      end
+    end)
+    step_until(is_done(other), 0.001)
+    other:await()
+    assert.is_true(bytes > already)
+    is_over = true
+    step_until(is_done(task), 0.001)
+    task:await()
+  end)
+
+  it("wakes a coroutine that sleeps for no time once a step", function()
+    local wakes, is_over = 0, false
+    sluice.spawn(function()
+      repeat
+        sluice.sleep(0)
+        wakes = wakes + 1
+      until is_over
+    end)
+    for i = 1, 30 do
+      loop:step(0, 0.005)
+      assert.is_true(wakes <= i, wakes)
+    end
+    assert.is_true(wakes > 0)
+    is_over = true
+    loop:run()
+  end)
+
+  it("lets no deadline pass for what arrived in time", function()
+    local body = ("x"):rep(20000)
+    local p <close> = support.peer.listen { script = { {
+      { "expect_until", "\r\n\r\n" }, { "hold" }, { "send", answer(body) }, { "read_all" },
+    } }, repeat_last = true }
+    local count, seconds = 50, 2
+    local many = support.client { pool = { per_origin = count, total = count } }
+    local tasks, from = {}, clock()
+    for i = 1, count do
+      tasks[i] = sluice.spawn(function()
+        local response <close>, message = many:get(p.url .. "/", { timeout = seconds })
+        return response and response:text() or message
+      end)
+    end
+    repeat loop:step(0.01, 0.001) until p:wait("holding", count, 0)
+    p:signal(count)
+    repeat until clock() - from > seconds + 0.1
+    for i = 1, count do
+      step_until(is_done(tasks[i]), 0)
+      assert.equal(body, tasks[i]:await(), i)
+    end
+    many:close()
+  end)
+
+  it("still ends what has no answer", function()
+    local p <close> = support.peer.listen { script = { { { "read_all" } } } }
+    local task = sluice.spawn(function()
+      return select(3, client:get(p.url .. "/", { timeout = 0.05 }))
+    end)
+    step_until(is_done(task), 0)
+    assert.equal("timeout", task:await().code)
+  end)
+
+  it("begins many requests at once over many steps", function()
+    local p <close> = support.serve(answer "good")
+    local many = support.client { pool = { per_origin = 200, total = 200 } }
+    local begun, done = 0, 0
+    for _ = 1, 200 do
+      sluice.spawn(function()
+        begun = begun + 1
+        local response <close> = assert(many:get(p.url .. "/"))
+        assert.equal("good", response:text())
+        done = done + 1
+      end)
+    end
+    loop:step(0, 0)
+    assert.is_true(begun <= 1)
+    step_until(function() return done == 200 end, 0.0005)
+    many:close()
+  end)
+end)
+
+describe("response:is_ready", function()
+  local before, loop, client
+
+  before_each(function()
+    before = support.snapshot(sluice)
+    loop, client = sluice.loop(), support.client()
+  end)
+  after_each(function()
+    client:close()
+    support.verify(sluice, before)
+  end)
+
+  --- Steps and asks until it is ready. False: it is not within `seconds`.
+  local function poll(response, n, seconds)
+    local deadline = clock() + seconds
+    while not response:is_ready(n) do
+      if clock() > deadline then return false end
+      loop:step(0.001)
+    end
+    return true
+  end
+
+  it("says whether the next read would return at once", function()
+    local p <close> = support.peer.listen { script = { {
+      { "expect_until", "\r\n\r\n" }, { "send", "HTTP/1.1 200 OK\r\nContent-Length: 12\r\n\r\n" },
+      { "send", "hello" }, { "hold" }, { "send", " world!" }, { "read_all" },
+    } } }
+    local response <close> = assert(client:get(p.url .. "/", { stream = true }))
+    assert.is_true(poll(response, 5, 20))
+    assert.is_true(response:is_ready(1))
+    assert.is_false(response:is_ready())
+    assert.is_false(response:is_ready(6))
+    assert.equal("hello", response:read(5))
+    assert.is_false(poll(response, 1, 0.02))
+    p:signal(1)
+    assert.is_true(poll(response, nil, 20))
+    assert.equal(" world!", response:read())
+    assert.is_true(response:is_ready())
+    assert.is_nil(response:read())
+    assert.error(function() response:is_ready(0) end)
+    assert.error(function() response:is_ready "many" end)
+    response:dispose()
+    assert.error_matches(function() response:is_ready() end, "use of disposed response")
+  end)
+
+  it("never waits in the coroutine of a game, which reads as bytes come", function()
+    local p <close> = support.peer.listen { script = { {
+      { "expect_until", "\r\n\r\n" }, { "send", "HTTP/1.1 200 OK\r\nContent-Length: 300\r\n\r\n" },
+      { "dribble", ("x"):rep(300), 7, 0.0002 }, { "read_all" },
+    } } }
+    local pieces, frames = {}, 0
+    local script = coroutine.create(function()
+      local response <close> = assert(client:get(p.url .. "/", { stream = true }))
+      repeat
+        while not response:is_ready(10) do coroutine.yield "a frame" end
+        local piece = response:read(10)
+        pieces[#pieces + 1] = piece
+      until not piece
+    end)
+    repeat
+      local is_fine, value = coroutine.resume(script)
+      assert.is_true(is_fine, value)
+      assert.is_true(value == nil or value == "a frame" or sluice.is_waiting(value))
+      loop:step(0.001, 0.001)
+      frames = frames + 1
+    until coroutine.status(script) == "dead"
+    assert.equal(("x"):rep(300), table.concat(pieces))
+    assert.is_true(frames > 1)
+  end)
+
+  it("is true once the deadline is over, and the read fails", function()
+    local p <close> = support.peer.listen { script = { {
+      { "expect_until", "\r\n\r\n" },
+      { "send", "HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nsome" }, { "read_all" },
+    } } }
+    local options = { stream = true, timeout = { idle = 0.05 } }
+    local response <close> = assert(client:get(p.url .. "/", options))
+    assert.is_true(poll(response, 9, 20))
+    assert.equal("some", response:read(9))
+    assert.is_true(response:is_ready(9))
+    local piece, message, err = response:read(9)
+    assert.is_nil(piece)
+    assert.matches("timeout.idle", message)
+    assert.equal("timeout", err.code)
+  end)
+
+  it("is true for a body that is held whole, and false while a coroutine waits for it", function()
+    local p <close> = support.serve(answer "good")
+    do
+      local response <close> = assert(client:get(p.url .. "/"))
+      assert.is_true(response:is_ready())
+      assert.equal("good", response:read())
+      assert.is_true(response:is_ready())
+    end
+    local held <close> = support.peer.listen { script = { {
+      { "expect_until", "\r\n\r\n" }, { "send", "HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\n" },
+      { "hold" }, { "send", "late" }, { "read_all" },
+    } } }
+    local response <close> = assert(client:get(held.url .. "/", { stream = true }))
+    local task = sluice.spawn(function() return response:read() end)
+    loop:step(0)
+    assert.is_false(response:is_ready())
+    held:signal(1)
+    assert.equal("late", task:await())
+  end)
+end)
