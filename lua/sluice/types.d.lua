@@ -140,6 +140,7 @@ function failure:dispose() end
 ---@field query? sluice.query
 ---@field body? sluice.body
 ---@field json? any encoded by the client's serializer; instead of body
+---@field json_lines? any[] | fun(): any values, one in each line; instead of body
 ---@field form? sluice.form urlencoded; instead of body
 ---@field multipart? sluice.multipart | sluice.multipart_table instead of body
 ---@field auth? sluice.auth
@@ -161,6 +162,24 @@ function failure:dispose() end
 --- Those of requests, but for what sends a body.
 ---@class sluice.pages_options: sluice.request_options
 ---@field max? integer pages to fetch
+
+---@class sluice.stream_limits
+---@field max_line_size? integer bytes; 16 MiB
+---@field max_event_size? integer bytes between two events, comments included; 64 MiB
+
+---@class sluice.reconnect_options
+---@field tries? integer 10, connections in sequence that do not open
+---@field delay? number 1, seconds, unless the stream sets others
+---@field max_delay? number 30, seconds; doubled up to it while no event comes
+---@field max_retry? number 3600, seconds that a stream may ask for
+---@field jitter? number 0.5, the share that is left to chance, 0 to 1
+
+--- Those of requests, but for what sends a body.
+---@class sluice.events_options: sluice.request_options
+---@field max_line_size? integer bytes; 16 MiB
+---@field max_event_size? integer bytes between two events, comments included; 64 MiB
+---@field last_id? string of an event of before
+---@field reconnect? false | integer | sluice.reconnect_options a number sets tries
 
 ---@class sluice.tls_options
 ---@field verify? boolean | fun(certificate: sluice.certificate): boolean, string?
@@ -320,6 +339,16 @@ function response:next_chunk() end
 --- Iterates over the body's lines without their ends; raises failures. Yields.
 ---@return fun(): string?
 function response:lines() end
+--- Iterates over server-sent events; raises failures, and for a body of another type. Leaving the
+--- loop disposes the response. Yields when streamed.
+---@param options? sluice.stream_limits
+---@return sluice.events
+function response:events(options) end
+--- Iterates over the values of JSON lines, or of a JSON text sequence; raises failures, that of a
+--- value with err.line. Leaving the loop disposes the response. Yields when streamed.
+---@param options? { max_line_size?: integer }
+---@return fun(): any
+function response:json_lines(options) end
 --- Reads n bytes, fewer before the end; nil at the end. Yields.
 ---@param n? integer 65536
 ---@return string?, string?, sluice.error?
@@ -614,6 +643,55 @@ function completion:cancel() end
 ---@field trailers? { [1]: string, [2]: string }[] of the end
 ---@field keep_alive? boolean
 ---@field upgrade? true behind 101: the surplus is of the other protocol
+
+--- A server-sent event.
+---@class sluice.event
+---@field type string "message" unless the stream says another
+---@field data string
+---@field id? string the last one so far
+---@field retry? integer milliseconds, if set since the event before
+local stream_event = {}
+--- The data, decoded as JSON. Fails with decode.
+---@return any value
+---@return string? message
+---@return sluice.error? err
+function stream_event:json() end
+
+--- A loop over events: called, it gives the next one, or nil at the end, and raises failures.
+---@class sluice.events
+---@field last_id? string
+---@field retry? integer milliseconds
+---@field unfinished integer bytes of an event that has begun: dropped at the end
+---@overload fun(): sluice.event?
+local events = {}
+--- The next event; nil at the end. Yields when streamed.
+---@return sluice.event?, string?, sluice.error?
+function events:next() end
+--- Leaves the loop: the response is disposed, unless its end was reached. Idempotent.
+function events:close() end
+
+---@class sluice.event_parser
+---@field last_id? string
+---@field retry? integer milliseconds
+---@field unfinished integer bytes of an event that has begun
+local event_parser = {}
+--- Feeds received bytes: a string is copied, others are linked. Fails with memory.
+---@param bytes sluice.bytes
+---@return sluice.event_parser?, string?, sluice.error?
+function event_parser:feed(bytes) end
+--- Ends the input.
+---@return sluice.event_parser
+function event_parser:finish() end
+--- The next event; false: more bytes are needed; nil: it is over. Fails with limit.
+---@return sluice.event | false | nil, string?, sluice.error?
+function event_parser:next() end
+--- Iterates over events until more bytes are needed or the stream is over. A failure is raised.
+---@return fun(): sluice.event?
+function event_parser:events() end
+--- Prepares for another stream; last_id and retry stay.
+---@return sluice.event_parser
+function event_parser:reset() end
+function event_parser:dispose() end
 
 ---@class sluice.http_parser
 local http_parser = {}
@@ -947,6 +1025,9 @@ function request_builder:body(value) end
 ---@param value any
 ---@return sluice.request_builder
 function request_builder:json(value) end
+---@param value any[] | fun(): any
+---@return sluice.request_builder
+function request_builder:json_lines(value) end
 ---@param value sluice.form
 ---@return sluice.request_builder
 function request_builder:form(value) end
@@ -1115,6 +1196,12 @@ function client:options(to, options) end
 ---@param options? sluice.pages_options
 ---@return fun(): sluice.response?
 function client:pages(to, options) end
+--- Iterates over server-sent events, and reconnects with Last-Event-ID; ends at 204, raises
+--- failures. Leaving the loop closes the stream. Yields.
+---@param to string
+---@param options? sluice.events_options
+---@return fun(): sluice.event?
+function client:events(to, options) end
 ---@param method string
 ---@param to string
 ---@return sluice.request_builder
@@ -1233,6 +1320,10 @@ function sluice.ws_parser(options) end
 ---@param key string
 ---@return string?, string?, sluice.error?
 function sluice.ws_accept(key) end
+--- Splits server-sent events out of bytes.
+---@param options? { max_line_size?: integer, max_event_size?: integer, last_id?: string }
+---@return sluice.event_parser
+function sluice.event_parser(options) end
 ---@param options? { segment_size?: integer, max_size?: integer }
 ---@return sluice.buffer
 function sluice.buffer(options) end
