@@ -136,6 +136,11 @@ local elsewhere = {
   user_agent = "headers", bearer = "auth", token = "auth", gzip = "decompress",
   connect_timeout = "timeout.connect", read_timeout = "timeout.idle",
   pool_size = "pool.per_origin",
+  subprotocols = "protocols", protocol = "protocols", maxpayload = "max_message_size",
+  max_payload = "max_message_size", max_size = "max_message_size",
+  heartbeat = "ping_interval", ping_timeout = "pong_timeout",
+  open_timeout = "timeout", handshake_timeout = "timeout", handshaketimeout = "timeout",
+  origin = "headers",
 }
 
 -- The count of changed, inserted and removed letters that make one word the other.

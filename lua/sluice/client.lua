@@ -9,7 +9,6 @@ local check = require "sluice.check"
 local cookie_option = require "sluice.cookies.option"
 local core = require "sluice.core"
 local credentials = require "sluice.auth.credentials"
-local events = require "sluice.events"
 local fields = require "sluice.fields"
 local json = require "sluice.json"
 local Origins = require "sluice.origins"
@@ -25,6 +24,7 @@ local retry = require "sluice.retry"
 local serializers = require "sluice.serializers"
 local transports = require "sluice.transports"
 local watch = require "sluice.watch"
+local open_websocket = require "sluice.websocket.open"
 
 local Client = {}
 Client.__index = Client
@@ -157,6 +157,7 @@ function Client.new(options, level)
     late_auth = options.auth and auth.is_late(options.auth) and options.auth or nil,
     known = credentials.new(),
     pauses = {},
+    turns = {}, -- of handshakes, see turns.lua
   }, Client)
   self:forget_plans()
   self.defaults = { "User-Agent", "sluice/" .. version, "Accept", "*/*" }
@@ -351,21 +352,14 @@ function Client:pages(url, options)
   return pages(self, url, options)
 end
 
---- Iterates over server-sent events (HTML 9.2):
---
---     for event in client:events(url) do print(event.type, event.data, event.id) end
---
--- A stream that ends or fails is asked for again, with Last-Event-ID, after the time that its
--- `retry` set. The loop ends where the server answers 204. A failure is raised: an answer that is
--- no event stream, or too many connections in sequence that failed. Options are those of a request
--- without a body, those of response:events(), and `last_id` (to go on from an event of before),
--- `reconnect` (false; a number of tries; or { tries = 10, delay = 1, max_delay = 30,
--- max_retry = 3600, jitter = 0.5 }, in seconds). `timeout.total` is that of the whole loop. Leaving
--- the loop closes the stream. The first value that a loop is given has `last_id`. Yields.
-function Client:events(url, options)
-  if self == nil or self.connections == nil then refuse_use(self, "events") end
-  local made = events(self, url, options, 2)
-  return made, nil, nil, made
+--- Opens a WebSocket (RFC 6455) at a URL of ws, wss, http or https. The handshake is a request of
+-- this client: proxies, cookies, credentials and interceptors take part in it. doc/websocket.md has
+-- the options.
+-- Returns a socket | nil, message, err: a server that refuses gives the code `status` with
+-- err.response; misuse raises. Yields.
+function Client:websocket(url, options)
+  if self == nil or self.connections == nil then refuse_use(self, "websocket") end
+  return open_websocket(self, url, options, 1)
 end
 
 --- A request to be completed by chained calls.

@@ -65,6 +65,7 @@ local function compile(client, method, own, expects)
   flat.is_head = method == "HEAD"
   flat.follows_redirects = compose.redirect_limit(client, own) > 0
   flat.wants_close = settings.pool == false
+  flat.wants_upgrade = own.upgrade ~= nil
   flat.is_idempotent = methods.idempotent[method] or false
   flat.expects_continue = expects
   return core.options(flat)
@@ -194,7 +195,9 @@ local function list_fields(client, request, url, via)
   if ok then ok, message, err = add_framing(behind, request) end
   if not ok then return nil, message, err end
   if request:expects_continue() then add(behind, "Expect", "100-continue") end
-  if client.settings.pool == false then add(behind, "Connection", "close") end
+  if client.settings.pool == false and not request.upgrade then
+    add(behind, "Connection", "close")
+  end
   add_defaults(behind, list, client.defaults)
   -- Part of a coded body could not be decoded.
   if decodes(client, request.options) and not fields.find(list, "Range") then
@@ -218,6 +221,8 @@ local function refuse_url(request, err)
   local reason = err.message:gsub("^url: ", "")
   if not request.url:find "^%a[%w+.-]*://" then
     reason = reason .. ": a URL begins with http:// or https://"
+  elseif request.url:find "^[wW][sS][sS]?:" then
+    reason = reason .. ": client:websocket(url) opens a WebSocket"
   end
   return request:failure("invalid", reason)
 end
@@ -236,6 +241,8 @@ end
 local function make_plan(client, request)
   local url, _, err = plan.parse(request.url)
   if not url then return refuse_url(request, err) end
+  local upgrade = request.upgrade
+  if upgrade then upgrade:read_url(url) end
   local via, origin, message
   via, message, err = find_proxy(client, request, url)
   if err then return nil, message, err end
@@ -254,6 +261,10 @@ local function make_plan(client, request)
   -- RFC 9110 9.3.8: what TRACE sends comes back, and must hold no secrets.
   if jar and request.method ~= "TRACE" then
     origin = jar:attach(origin, url, list, via ~= nil)
+  end
+  if upgrade then
+    origin, message, err = upgrade:attach(origin, request, url, list, behind)
+    if not origin then return nil, message, err end
   end
   local has_length = content and content.length or not content and wants_length[request.method]
   local head

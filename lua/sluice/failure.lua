@@ -30,13 +30,14 @@ function failure.new(code, attempt, reason, stage, errno)
 end
 
 --- The failure of a response whose status is one: code `status`. It owns the response, which is
--- `err.response`, and is disposed with it.
+-- `err.response`, and is disposed with it. `why` follows the status in the message; `stage` is
+-- "head" unless given.
 -- Returns nil, message, err
-function failure.of_status(response, is_retryable)
+function failure.of_status(response, is_retryable, why, stage)
   local reason = response.reason
   local _, message, err = failure.new("status", ("%s %s"):format(response.method, response.url),
-    ("status %d%s"):format(response.status,
-      reason ~= "" and " " .. values.shown(reason, 64) or ""), "head")
+    ("status %d%s%s"):format(response.status,
+      reason ~= "" and " " .. values.shown(reason, 64) or "", why or ""), stage or "head")
   err.status, err.response, err.retryable = response.status, response, is_retryable
   if response.attempts > 1 then err.attempts = response.attempts end
   return nil, message, setmetatable(err, Owner)

@@ -31,7 +31,6 @@ local sluice = {
   http_parser = core.http_parser,
   ws_parser = core.ws_parser,
   ws_accept = core.ws_accept,
-  event_parser = core.event_parser,
   connect = require "sluice.connect",
   url = core.url,
   cookie_jar = require("sluice.cookies.option").new_jar,
@@ -44,6 +43,10 @@ local sluice = {
 local response = require "sluice.response"
 for name, method in pairs(response.methods) do core.response_methods[name] = method end
 for name, property in pairs(response.properties) do core.response_properties[name] = property end
+
+local socket = require "sluice.websocket.socket"
+for name, method in pairs(socket.methods) do core.websocket_methods[name] = method end
+for name, property in pairs(socket.properties) do core.websocket_properties[name] = property end
 
 --- A client of your own. Returns client | nil, message, err; misuse raises.
 function sluice.client(options) return Client.new(options) end
@@ -105,6 +108,13 @@ for _, verb in ipairs { "get", "head", "post", "put", "patch", "delete", "option
     local client = default_client()
     return client[verb](client, url, options)
   end
+end
+
+--- Opens a WebSocket with the default client, as client:websocket.
+-- Returns socket | nil, message, err. Yields.
+function sluice.websocket(url, options)
+  if url == sluice then error("websocket: write sluice.websocket(url), with a dot", 2) end
+  return default_client():websocket(url, options)
 end
 
 return sluice

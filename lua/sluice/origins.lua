@@ -52,7 +52,9 @@ end
 local function key_of(url, via, number)
   local key = url.scheme .. "://" .. (url.unix_path or url.host) .. ":" .. url.port
   if not via then return key end
-  return ("%s through %s%s"):format(key, number and "tls " .. number .. " " or "", via.key)
+  local is_tunnel = url.scheme == "http" and not proxy.is_asked(via, url)
+  return ("%s %s %s%s"):format(key, is_tunnel and "tunneled through" or "through",
+    number and "tls " .. number .. " " or "", via.key)
 end
 
 -- Adds the core's options about a proxy.

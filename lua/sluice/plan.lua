@@ -59,6 +59,10 @@ function plan.parse(text)
   }
 end
 
+--- The URL of the request that opens a WebSocket at `url`: ws is http, wss is https. Any other URL
+-- stays as it is.
+function plan.of_socket(url) return (url:gsub("^[wW][sS]([sS]?[:+])", "http%1")) end
+
 --- Whether two parsed URLs lead to the same origin.
 function plan.same_origin(a, b)
   return a.scheme == b.scheme and a.host == b.host and a.port == b.port

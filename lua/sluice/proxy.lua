@@ -210,6 +210,8 @@ function proxy.is_unverified(option)
 end
 
 --- Whether a request for that URL goes to the proxy itself, in absolute form (RFC 9112 3.2.2).
-function proxy.is_asked(made, url) return made.kind == "http" and url.scheme == "http" end
+function proxy.is_asked(made, url)
+  return made.kind == "http" and url.scheme == "http" and not url.needs_tunnel
+end
 
 return proxy

@@ -78,7 +78,6 @@ local schema = {
   query = check.either("string or table", check.string, check.table),
   body = check.any,
   json = check.any,
-  json_lines = check.either("function or array", check.callable, check.table),
   form = check.table,
   multipart = check.table,
   stream = check.boolean,
@@ -89,6 +88,9 @@ local schema = {
   cookies = cookie_option.of_request,
 }
 for name, checker in pairs(Request.shared_schema) do schema[name] = checker end
+
+--- Checkers of the options of a request.
+Request.schema = schema
 
 -- Options that say nothing about the head beside the URL and the body: with these alone it
 -- is the same each time, and kept (see compose.lua).
@@ -195,6 +197,7 @@ local function replace_url(self, url, level)
   if type(url) ~= "string" then
     error(("request: url: string expected, got %s"):format(type(url)), level + 1)
   end
+  if self.upgrade then url = plan.of_socket(url) end
   local from, to = plan.parse(self.url), plan.parse(url)
   self.current_url, self.key = url, false
   if from and to and plan.same_origin(from, to) then return end
@@ -230,6 +233,13 @@ end
 
 -- Fields that described a body which is no longer sent.
 local of_content = { "Content-Type", "Content-Encoding", "Content-Language", "Content-Location" }
+
+--- Makes it the request for an upgrade, which is no option of a program's: a handshake (see
+-- handshake.lua), which interceptors see as `upgrade`.
+function Request:set_upgrade(handshake)
+  self.upgrade, self.options.upgrade = handshake, handshake
+  self.key = false -- each sending has a head of its own
+end
 
 --- The same request for another sending, but for what `changes` names: `url`, `method`
 -- (another one has no body), `is_foreign` (a redirect left the origin: secrets and
@@ -328,6 +338,7 @@ end
 --- A failure that names this request: nil, message, err.
 function Request:failure(code, reason, stage)
   local url = plan.parse(self.url)
+  if url and self.upgrade then self.upgrade:read_url(url) end
   local shown = url and url.text or plan.shown(self.url)
   return failure.new(code, self.method .. " " .. shown, reason, stage)
 end
@@ -355,9 +366,9 @@ function Builder:header(name, value)
   return self
 end
 
-for _, name in ipairs { "query", "body", "json", "json_lines", "form", "auth", "timeout", "stream",
-  "limits", "decompress", "redirects", "retry", "fail_status", "proxy", "cookies",
-  "expect_continue", "trailers", "on_progress", "on_done" } do
+for _, name in ipairs { "query", "body", "json", "form", "auth", "timeout", "stream", "limits",
+  "decompress", "redirects", "retry", "fail_status", "proxy", "cookies", "expect_continue",
+  "trailers", "on_progress", "on_done" } do
   Builder[name] = function(self, value)
     self.options[name] = value
     return self

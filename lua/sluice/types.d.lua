@@ -10,7 +10,8 @@
 ---@class sluice.error
 ---@field message string what was tried, on what, and why it failed
 ---@field code sluice.code
----@field stage? "queue" | "resolve" | "connect" | "proxy" | "tls" | "send" | "head" | "body"
+---@field stage? "queue" | "resolve" | "connect" | "proxy" | "tls" | "send" | "head" | "body" |
+---"websocket"
 ---@field retryable boolean sending again cannot do the work twice
 ---@field attempts? integer how often the request was sent, if more than once
 ---@field retry_after? number seconds until a circuit breaker tries again
@@ -19,6 +20,7 @@
 ---@field position? integer of the first byte that cannot be decoded, from 1
 ---@field response? sluice.refusal | sluice.response a proxy's that refused a tunnel; by fail_status
 ---@field status? integer of that response, by fail_status
+---@field cause? sluice.error of the last try to open a WebSocket again
 local failure = {}
 --- Disposes the response that it holds, if there is one; idempotent.
 function failure:dispose() end
@@ -140,7 +142,6 @@ function failure:dispose() end
 ---@field query? sluice.query
 ---@field body? sluice.body
 ---@field json? any encoded by the client's serializer; instead of body
----@field json_lines? any[] | fun(): any values, one in each line; instead of body
 ---@field form? sluice.form urlencoded; instead of body
 ---@field multipart? sluice.multipart | sluice.multipart_table instead of body
 ---@field auth? sluice.auth
@@ -163,23 +164,35 @@ function failure:dispose() end
 ---@class sluice.pages_options: sluice.request_options
 ---@field max? integer pages to fetch
 
----@class sluice.stream_limits
----@field max_line_size? integer bytes; 16 MiB
----@field max_event_size? integer bytes between two events, comments included; 64 MiB
-
 ---@class sluice.reconnect_options
----@field tries? integer 10, connections in sequence that do not open
----@field delay? number 1, seconds, unless the stream sets others
----@field max_delay? number 30, seconds; doubled up to it while no event comes
----@field max_retry? number 3600, seconds that a stream may ask for
----@field jitter? number 0.5, the share that is left to chance, 0 to 1
+---@field tries? integer in a row, 5
+---@field delay? number before the first, 1; doubles with each
+---@field max_delay? number 30
+---@field codes? integer[] close codes after which it is opened again: 1001, 1006, 1011
+---@field queue? boolean | { messages?: integer, bytes?: integer } keeps what is sent meanwhile
+---@field on_open? fun(connection: sluice.websocket) with each connection, to subscribe
+---@field on_state? fun(state: "open" | "waiting" | "connecting" | "closed", err?: sluice.error)
 
---- Those of requests, but for what sends a body.
----@class sluice.events_options: sluice.request_options
----@field max_line_size? integer bytes; 16 MiB
----@field max_event_size? integer bytes between two events, comments included; 64 MiB
----@field last_id? string of an event of before
----@field reconnect? false | integer | sluice.reconnect_options a number sets tries
+---@class sluice.websocket_options
+---@field protocols? string[] the best first
+---@field headers? sluice.header_fields
+---@field query? sluice.query
+---@field auth? sluice.auth
+---@field timeout? number | sluice.timeouts of the handshake, 10 in all
+---@field redirects? false | integer 0
+---@field retry? sluice.retry false
+---@field proxy? sluice.proxy
+---@field cookies? false | sluice.cookie_jar
+---@field limits? sluice.limits
+---@field decompress? boolean of a refusal's body, true
+---@field max_message_size? integer of a received message, 16777216
+---@field queue? { messages?: integer, bytes?: integer } received and not taken, 100 and 16777216
+---@field ping_interval? number of silence, 25; 0: no pings
+---@field pong_timeout? number behind a ping, 10
+---@field idle_timeout? number without a message; 0: none
+---@field send_timeout? number in which the peer takes no byte
+---@field close_timeout? number 5
+---@field reconnect? boolean | sluice.reconnect_options false
 
 ---@class sluice.tls_options
 ---@field verify? boolean | fun(certificate: sluice.certificate): boolean, string?
@@ -339,16 +352,6 @@ function response:next_chunk() end
 --- Iterates over the body's lines without their ends; raises failures. Yields.
 ---@return fun(): string?
 function response:lines() end
---- Iterates over server-sent events; raises failures, and for a body of another type. Leaving the
---- loop disposes the response. Yields when streamed.
----@param options? sluice.stream_limits
----@return sluice.events
-function response:events(options) end
---- Iterates over the values of JSON lines, or of a JSON text sequence; raises failures, that of a
---- value with err.line. Leaving the loop disposes the response. Yields when streamed.
----@param options? { max_line_size?: integer }
----@return fun(): any
-function response:json_lines(options) end
 --- Reads n bytes, fewer before the end; nil at the end. Yields.
 ---@param n? integer 65536
 ---@return string?, string?, sluice.error?
@@ -644,55 +647,6 @@ function completion:cancel() end
 ---@field keep_alive? boolean
 ---@field upgrade? true behind 101: the surplus is of the other protocol
 
---- A server-sent event.
----@class sluice.event
----@field type string "message" unless the stream says another
----@field data string
----@field id? string the last one so far
----@field retry? integer milliseconds, if set since the event before
-local stream_event = {}
---- The data, decoded as JSON. Fails with decode.
----@return any value
----@return string? message
----@return sluice.error? err
-function stream_event:json() end
-
---- A loop over events: called, it gives the next one, or nil at the end, and raises failures.
----@class sluice.events
----@field last_id? string
----@field retry? integer milliseconds
----@field unfinished integer bytes of an event that has begun: dropped at the end
----@overload fun(): sluice.event?
-local events = {}
---- The next event; nil at the end. Yields when streamed.
----@return sluice.event?, string?, sluice.error?
-function events:next() end
---- Leaves the loop: the response is disposed, unless its end was reached. Idempotent.
-function events:close() end
-
----@class sluice.event_parser
----@field last_id? string
----@field retry? integer milliseconds
----@field unfinished integer bytes of an event that has begun
-local event_parser = {}
---- Feeds received bytes: a string is copied, others are linked. Fails with memory.
----@param bytes sluice.bytes
----@return sluice.event_parser?, string?, sluice.error?
-function event_parser:feed(bytes) end
---- Ends the input.
----@return sluice.event_parser
-function event_parser:finish() end
---- The next event; false: more bytes are needed; nil: it is over. Fails with limit.
----@return sluice.event | false | nil, string?, sluice.error?
-function event_parser:next() end
---- Iterates over events until more bytes are needed or the stream is over. A failure is raised.
----@return fun(): sluice.event?
-function event_parser:events() end
---- Prepares for another stream; last_id and retry stay.
----@return sluice.event_parser
-function event_parser:reset() end
-function event_parser:dispose() end
-
 ---@class sluice.http_parser
 local http_parser = {}
 --- Feeds received bytes: a string is copied, others are linked. Fails with memory.
@@ -733,6 +687,47 @@ function message:sequence() end
 function message:detach() end
 --- Releases its segments; idempotent.
 function message:dispose() end
+
+--- A WebSocket of a client.
+---@class sluice.websocket
+---@field state "open" | "closing" | "closed" | "waiting" | "connecting"
+---@field close_code? integer how it ended; 1005: without a code, 1006: without a Close frame
+---@field close_reason? string
+---@field subprotocol? string that the server chose
+---@field extensions? string that are in use
+---@field url string that it was opened at
+---@field headers sluice.headers of the answer to the handshake
+local websocket = {}
+--- The next message. The text is "timeout" after that many seconds, "closed" at the end. Yields.
+---@param timeout? number
+---@return sluice.message?, string?, sluice.error?
+function websocket:receive(timeout) end
+--- Iterates over messages until the end; a failure is raised. Yields.
+---@return fun(): sluice.message?
+function websocket:messages() end
+--- Sends a message, in fragments if a function gives it. Yields.
+---@param bytes sluice.bytes | fun(): string?
+---@param kind? "text" | "binary" "text"
+---@return true?, string?, sluice.error?
+function websocket:send(bytes, kind) end
+--- Yields.
+---@param bytes sluice.bytes | fun(): string?
+---@return true?, string?, sluice.error?
+function websocket:send_text(bytes) end
+--- Yields.
+---@param bytes sluice.bytes | fun(): string?
+---@return true?, string?, sluice.error?
+function websocket:send_binary(bytes) end
+---@param payload? string 125 bytes at most
+---@return true?, string?, sluice.error?
+function websocket:ping(payload) end
+--- Sends Close and waits for the end. Yields.
+---@param code? integer 1000
+---@param reason? string 123 bytes at most
+---@return true?, string?, sluice.error?
+function websocket:close(code, reason) end
+--- The same without waiting; idempotent.
+function websocket:dispose() end
 
 ---@class sluice.ws_parser_options
 ---@field role "client" | "server" ours
@@ -869,6 +864,7 @@ function json.text(value) end
 ---@field method string
 ---@field url string assigning one of another origin drops credentials and secret fields first
 ---@field body? sluice.body what was given; assigning is set_body
+---@field upgrade? any of a WebSocket's handshake; tostring gives "websocket"
 local request = {}
 --- Sets the body by the rules of the option; nil removes it. A lease that was the body is disposed.
 ---@param value? sluice.body
@@ -1025,9 +1021,6 @@ function request_builder:body(value) end
 ---@param value any
 ---@return sluice.request_builder
 function request_builder:json(value) end
----@param value any[] | fun(): any
----@return sluice.request_builder
-function request_builder:json_lines(value) end
 ---@param value sluice.form
 ---@return sluice.request_builder
 function request_builder:form(value) end
@@ -1196,12 +1189,11 @@ function client:options(to, options) end
 ---@param options? sluice.pages_options
 ---@return fun(): sluice.response?
 function client:pages(to, options) end
---- Iterates over server-sent events, and reconnects with Last-Event-ID; ends at 204, raises
---- failures. Leaving the loop closes the stream. Yields.
----@param to string
----@param options? sluice.events_options
----@return fun(): sluice.event?
-function client:events(to, options) end
+--- Opens a WebSocket; a server that refuses gives the code status with err.response. Yields.
+---@param to string URL of ws, wss, http or https, below base_url
+---@param options? sluice.websocket_options
+---@return sluice.websocket?, string?, sluice.error?
+function client:websocket(to, options) end
 ---@param method string
 ---@param to string
 ---@return sluice.request_builder
@@ -1306,6 +1298,11 @@ function sluice.delete(to, options) end
 ---@param options? sluice.request_options
 ---@return sluice.response?, string?, sluice.error?
 function sluice.options(to, options) end
+--- Yields.
+---@param to string
+---@param options? sluice.websocket_options
+---@return sluice.websocket?, string?, sluice.error?
+function sluice.websocket(to, options) end
 --- Connects a stream; with `tls` it is verified before this returns. Yields.
 ---@param options sluice.connect_options
 ---@return sluice.transport?, string?, sluice.error?
@@ -1320,10 +1317,6 @@ function sluice.ws_parser(options) end
 ---@param key string
 ---@return string?, string?, sluice.error?
 function sluice.ws_accept(key) end
---- Splits server-sent events out of bytes.
----@param options? { max_line_size?: integer, max_event_size?: integer, last_id?: string }
----@return sluice.event_parser
-function sluice.event_parser(options) end
 ---@param options? { segment_size?: integer, max_size?: integer }
 ---@return sluice.buffer
 function sluice.buffer(options) end

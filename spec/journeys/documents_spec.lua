@@ -40,8 +40,10 @@ describe("a document", function()
 
   setup(function()
     local directory, port, tls_port = server.directory(), system.free_port(), system.free_port()
-    web = server.start({ "sh", "examples/serve", tostring(port), tostring(tls_port), directory },
-      port, directory)
+    local echo_port = system.free_port()
+    web = server.start({ "sh", "examples/serve", tostring(port), tostring(tls_port), directory,
+      tostring(echo_port) }, port, directory)
+    assert(system.wait_for_port(echo_port, web.pid))
     web.tls_port = tls_port
   end)
   teardown(function() web:stop() end)

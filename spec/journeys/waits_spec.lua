@@ -38,7 +38,7 @@ describe("a wait for", function()
 
   local function check_left()
     point.finish()
-    support.settle(sluice)
+    support.check_nothing_outstanding(sluice)
     assert.equal(0, sluice.stats().waiting)
   end
 

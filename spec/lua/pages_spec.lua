@@ -107,7 +107,7 @@ describe("client:pages", function()
         end
       end)
       client:close()
-      support.settle(sluice)
+      support.check_nothing_outstanding(sluice)
       client = support.client()
     end
   end)

@@ -4,6 +4,7 @@ local Client = require "sluice.client"
 local CookieJar = require "sluice.cookies.jar"
 local Request = require "sluice.request"
 local core = require "sluice.core"
+local open_websocket = require "sluice.websocket.open"
 local server = require "spec.support.server"
 local sluice = require "sluice"
 local support = require "spec.support"
@@ -97,14 +98,10 @@ describe("types.d.lua", function()
       "sluice.transport", "sluice.http_parser", "sluice.ws_parser" } do
       check_methods(class, methods_of(class))
     end
-    for class, of in pairs { ["sluice.events"] = "sluice.body_splitter",
-      ["sluice.event_parser"] = "sluice.event_parser" } do
-      check_methods(class, set_of(debug.getregistry()[of].methods))
-    end
-    check_methods("sluice.event", set_of(core.event_type.__index))
     local completion = upvalue(debug.getregistry()["sluice.completion"].__index, "")
     check_methods("sluice.completion", set_of(completion))
     check_methods("sluice.message", debug.getregistry()["sluice.message"].methods)
+    check_methods("sluice.websocket", set_of(core.websocket_methods, "fragments"))
     assert.same({ get = true, all = true }, types["sluice.headers"].methods)
   end)
 
@@ -114,7 +111,7 @@ describe("types.d.lua", function()
     check_methods("sluice.cookie_jar", set_of(CookieJar, "new", "receive", "matching",
       "attach"))
     check_methods("sluice.request", set_of(Request, "new", "build", "shared_schema", "close",
-      "derive", "expects_continue", "failure", "is_whole", "own_auth"))
+      "derive", "expects_continue", "failure", "is_whole", "own_auth", "schema", "set_upgrade"))
     check_methods("sluice.refusal", set_of(core.refusal_types.refusal.__index, "ok", "method"))
     local form = getmetatable(sluice.multipart())
     check_methods("sluice.multipart", set_of(form, "take_body"))
@@ -128,6 +125,7 @@ describe("types.d.lua", function()
     check_fields("sluice.client_options", set_of(upvalue(Client.new, "schema")))
     local of_request = upvalue(Request.new, "check_options")
     check_fields("sluice.request_options", set_of(upvalue(of_request, "schema")))
+    check_fields("sluice.websocket_options", set_of(upvalue(open_websocket, "schema")))
     check_fields("sluice.connect_options", set_of(upvalue(sluice.connect, "schema")))
     local of_tls = upvalue(transports.check_tls, "check_tls_fields")
     check_fields("sluice.tls_options", set_of(upvalue(of_tls, "schema")))
@@ -156,14 +154,6 @@ describe("types.d.lua", function()
     is_taken("sluice.limits", "limits")
     is_taken("sluice.pool_options", "pool")
     is_taken("sluice.retry_options", "retry")
-    for _, class in ipairs { "sluice.reconnect_options", "sluice.stream_limits" } do
-      for name in pairs(types[class].fields) do
-        local options = { [name] = print }
-        if class == "sluice.reconnect_options" then options = { reconnect = options } end
-        local _, message = pcall(client.events, client, "http://127.0.0.1:1/", options)
-        assert.matches(name .. "': ", message, 1, true)
-      end
-    end
     is_taken("sluice.transport_choice", "transport")
     for name in pairs(types["sluice.parser_options"].fields) do
       local _, message = pcall(sluice.http_parser, { [name] = {} })

@@ -102,7 +102,7 @@ local function round(count)
   end)
   client:close()
   fresh:close()
-  support.settle(sluice)
+  support.check_nothing_outstanding(sluice)
 end
 
 local function measure()

@@ -46,6 +46,7 @@ int luaopen_sluice_core(lua_State *L)
     slb_codec_open(L);
     slb_hash_open(L);
     slb_head_open(L);
+    slb_handshake_open(L);
     slb_url_open(L);
     OPEN_SUFFIXES(L);
     slb_response_open(L);
@@ -55,7 +56,6 @@ int luaopen_sluice_core(lua_State *L)
     slb_body_reader_open(L);
     slb_websocket_open(L);
     slb_websocket_send_open(L);
-    slb_body_splitter_open(L);
     slb_save_open(L);
     slb_transport_open(L);
     slb_transport_completion_open(L);
@@ -63,7 +63,6 @@ int luaopen_sluice_core(lua_State *L)
     slb_message_open(L);
     slb_ws_parser_open(L);
     slb_ws_accept_open(L);
-    slb_event_parser_open(L);
     slb_file_open(L);
     slb_folder_open(L);
     slb_progress_open(L);

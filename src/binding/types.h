@@ -25,6 +25,7 @@ void slb_scratch_open(lua_State *L);
 void slb_codec_open(lua_State *L);
 void slb_hash_open(lua_State *L);
 void slb_head_open(lua_State *L);
+void slb_handshake_open(lua_State *L);
 void slb_url_open(lua_State *L);
 void slb_suffixes_open(lua_State *L); /* with libpsl */
 void slb_response_open(lua_State *L);
@@ -42,8 +43,6 @@ void slb_progress_open(lua_State *L);
 void slb_json_open(lua_State *L);
 void slb_random_open(lua_State *L);
 void slb_body_reader_open(lua_State *L);
-void slb_body_splitter_open(lua_State *L);
-void slb_event_parser_open(lua_State *L);
 void slb_save_open(lua_State *L);
 void slb_message_open(lua_State *L);
 void slb_ws_parser_open(lua_State *L);

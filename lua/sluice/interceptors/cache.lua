@@ -276,7 +276,8 @@ end
 
 -- Whether the cache has a say in this request at all.
 local function concerns(request)
-  if request.content or request.method ~= "GET" and request.method ~= "HEAD" then return false end
+  if request.upgrade or request.content then return false end
+  if request.method ~= "GET" and request.method ~= "HEAD" then return false end
   for _, name in ipairs(own_conditions) do
     if request:get_header(name) then return false end
   end

@@ -205,6 +205,8 @@ end
 
 local function hop(self, request, forward)
   if not plan.parse(request.url) then return forward(request) end
+  -- A WebSocket cannot be recorded, so that none is replayed.
+  if request.upgrade and self.mode ~= "replay" then return forward(request) end
   local asked = identify(self, request)
   if self.mode ~= "record" then
     local text, path = find(self, asked)

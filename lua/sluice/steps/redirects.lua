@@ -30,13 +30,15 @@ local function read_location(response)
   return values[1]
 end
 
--- The URL that a response to `base` redirects to; it inherits the fragment.
+-- The URL that a response to `base` redirects to; it inherits the fragment. `opens_socket`: it may
+-- be one of a WebSocket.
 -- Returns the URL, and the same parsed | nil, reason
-local function find_target(base, response)
+local function find_target(base, response, opens_socket)
   local location, reason = read_location(response)
   if not location then return nil, reason end
   local url, message = core.url.follow(base, location)
   if not url then return nil, reason_of(message) end
+  if opens_socket then url = plan.of_socket(url) end
   local fragment = base:match("#.*$")
   if fragment and not url:find("#", 1, true) then url = url .. fragment end
   local to
@@ -48,7 +50,7 @@ end
 -- The request that the response asks for | nil, reason
 local function derive(call, request, response)
   local base = call.sent.url
-  local url, to = find_target(base, response)
+  local url, to = find_target(base, response, request.upgrade)
   if not url then return nil, to end
   local changes, refusal = onward.changes(request, base, url, to)
   if not changes then return nil, refusal end

@@ -1,0 +1,317 @@
+-- The option `reconnect`: a socket that is opened again when its connection is lost.
+
+local core = require "sluice.core"
+local sluice = require "sluice"
+local support = require "spec.support"
+local peer = support.peer
+
+-- RFC 6455 1.3
+local KEY, ACCEPT = "dGhlIHNhbXBsZSBub25jZQ==", "s3pPLMBiTxaQ9kYGzzhZRbK+xOo="
+local SWITCH = "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+  .. "Sec-WebSocket-Accept: " .. ACCEPT .. "\r\n\r\n"
+
+local request_head = { "expect_until", "\r\n\r\n" }
+local its_close = { "read", 8 }
+
+local function text(bytes) return "\x81" .. string.char(#bytes) .. bytes end
+local function close(code, reason)
+  reason = reason or ""
+  return "\x88" .. string.char(2 + #reason) .. (">I2"):pack(code) .. reason
+end
+
+describe("a socket that reconnects", function()
+  local before, client, real_key, states
+
+  before_each(function()
+    before = support.snapshot(sluice)
+    client = support.client()
+    real_key = core.websocket_key
+    core.websocket_key = function() return KEY end
+    states = {}
+  end)
+
+  after_each(function()
+    core.websocket_key = real_key
+    client:close()
+    support.verify(sluice, before)
+  end)
+
+  local function note(state) states[#states + 1] = state end
+
+  -- Opens one with short waits.
+  local function open(p, changes)
+    local option = { delay = 0.001, on_state = note }
+    for name, value in pairs(changes or {}) do option[name] = value end
+    return client:websocket(("ws://%s:%d/"):format(p.host, p.port), { reconnect = option })
+  end
+
+  -- The script of a connection: the handshake, then these steps.
+  local function talk(...) return { request_head, { "send", SWITCH }, ... } end
+
+  local function receive(socket)
+    local message <close> = assert(socket:receive(20))
+    return message:text()
+  end
+
+  it("goes on over another connection, after what came over the first", function()
+    local endings = {
+      { { "reset" } }, { { "close" } }, { { "send", close(1001) }, its_close },
+      { { "send", close(1011) }, its_close },
+    }
+    for _, ending in ipairs(endings) do
+      states = {}
+      local p <close> = peer.listen { script = {
+        talk({ "send", text "one" .. text "two" }, table.unpack(ending)),
+        talk({ "send", text "three" }, its_close, { "send", close(1000) }) } }
+      local socket <close> = assert(open(p))
+      local got = { receive(socket) }
+      if ending[1][1] ~= "reset" then got[2] = receive(socket) end
+      assert.same(ending[1][1] ~= "reset" and { "one", "two" } or { "one" }, got)
+      repeat local last = receive(socket) until last == "three"
+      assert.same({ "open", "waiting", "connecting", "open" }, states)
+      assert.equal("open", socket.state)
+      assert.is_true(socket:close())
+      assert.is_nil(socket:receive())
+      assert.equal("closed", socket.state)
+      assert.equal(1000, socket.close_code)
+      assert.equal("closed", states[5])
+      assert.is_nil(states[6])
+    end
+  end)
+
+  it("ends by any other close code", function()
+    for _, code in ipairs { 1000, 1002, 1008, 3000 } do
+      local p <close> = peer.listen { script = { talk({ "send", close(code, "so") }, its_close) } }
+      local socket <close> = assert(open(p))
+      local message, closed, err = socket:receive(20)
+      assert.is_nil(message)
+      assert.equal("closed", closed)
+      assert.equal(code, err.close_code)
+      assert.equal("so", socket.close_reason)
+      assert.equal("closed", socket.state)
+      assert.is_nil(socket:send "x")
+      assert.is_nil(socket:receive())
+      assert.equal(1, p:connections())
+    end
+  end)
+
+  it("ends by the codes that were asked for", function()
+    local p <close> = peer.listen { script = { talk({ "send", close(4000) }, its_close),
+      talk({ "send", close(1001) }, its_close) } }
+    local socket <close> = assert(open(p, { codes = { 4000 } }))
+    local _, _, err = socket:receive(20)
+    assert.equal(1001, err.close_code)
+    assert.equal(2, p:connections())
+  end)
+
+  it("gives up when its tries are used up, and says so", function()
+    local p = peer.listen { script = { talk({ "close" }) } }
+    local socket <close> = assert(open(p, { tries = 2 }))
+    p:stop()
+    local message, _, err = socket:receive(20)
+    assert.is_nil(message)
+    assert.equal("closed", err.code)
+    assert.equal(1006, err.close_code)
+    assert.equal("connect", err.cause.code)
+    assert.matches("the connection was lost (close code 1006), and not opened again in 2 of 2 "
+      .. "tries (reconnect.tries): connect 127.0.0.1", err.message, 1, true)
+    assert.same({ "open", "waiting", "connecting", "waiting", "connecting", "closed" }, states)
+    local _, again = socket:send "x"
+    assert.equal(err.message, again)
+  end)
+
+  it("asks no server again that refuses it for good", function()
+    local p <close> = peer.listen { script = { talk({ "close" }),
+      { request_head, { "send", "HTTP/1.1 503 Busy\r\nContent-Length: 0\r\n\r\n" } },
+      { request_head, { "send", "HTTP/1.1 403 No\r\nContent-Length: 0\r\n\r\n" } } } }
+    local socket <close> = assert(open(p))
+    local _, _, err = socket:receive(20)
+    assert.equal(403, err.cause.status)
+    assert.matches("in 2 of 5 tries", err.message, 1, true)
+  end)
+
+  it("does not open again what could not be opened at first", function()
+    local p <close> = support.serve "HTTP/1.1 503 Busy\r\nContent-Length: 0\r\n\r\n"
+    local socket, _, err = open(p)
+    assert.is_nil(socket)
+    assert.equal(503, err.status)
+    err:dispose()
+    assert.equal(1, p:connections())
+  end)
+
+  it("counts its tries anew once a connection has given a message", function()
+    local script = {}
+    for i = 1, 4 do script[i] = talk({ "send", text(tostring(i)) }, { "close" }) end
+    script[5] = talk({ "send", text "5" }, its_close)
+    local p <close> = peer.listen { script = script }
+    local socket <close> = assert(open(p, { tries = 1 }))
+    for i = 1, 5 do assert.equal(tostring(i), receive(socket)) end
+    socket:close()
+  end)
+
+  it("calls a hook with each connection, which sends before all others", function()
+    local p <close> = peer.listen { script = {
+      talk({ "read", 6 + 9 }, { "close" }),
+      talk({ "read", 6 + 9 + 6 + 4 }, { "send", text "fine" }, its_close) } }
+    local count = 0
+    local socket <close> = assert(open(p, { queue = true, on_open = function(connection)
+      count = count + 1
+      assert(connection:send "subscribe")
+    end }))
+    while socket:send "probe" do sluice.sleep(0.001) if states[2] then break end end
+    assert.equal("fine", receive(socket))
+    assert.equal(2, count)
+    socket:close()
+  end)
+
+  it("ends if the hook raises, which is raised where somebody waits", function()
+    local p <close> = peer.listen { repeat_last = true, script = { talk({ "close" }) } }
+    assert.error_matches(function()
+      open(p, { on_open = function() error "no" end })
+    end, "no")
+    local count = 0
+    local socket <close> = assert(open(p, { on_open = function()
+      count = count + 1
+      if count == 2 then error "not again" end
+    end }))
+    assert.error_matches(function() socket:receive(20) end, "not again")
+    assert.equal("closed", socket.state)
+    local _, _, err = socket:receive(20)
+    assert.equal("closed", err.code)
+  end)
+
+  -- A socket whose connection is lost, and not made again while the test goes on.
+  local function lost(changes)
+    local p = peer.listen { script = { talk({ "close" }) } }
+    changes = changes or {}
+    changes.delay = 60
+    local socket = assert(open(p, changes))
+    local message, _, err = socket:receive(0.05)
+    while socket.state == "open" do message, _, err = socket:receive(0.05) end
+    assert.is_nil(message)
+    assert.is_true(err == nil or err.code == "timeout")
+    p:stop()
+    return socket
+  end
+
+  it("refuses what is sent while it is down, unless it keeps that", function()
+    local socket <close> = lost()
+    assert.equal("waiting", socket.state)
+    local ok, message, err = socket:send "x"
+    assert.is_nil(ok)
+    assert.equal("closed", err.code)
+    assert.is_true(err.retryable)
+    assert.matches("reconnect.queue keeps what is sent meanwhile", message, 1, true)
+    local lease = support.lease "x"
+    assert.is_nil(socket:send(lease))
+    assert.is_true(support.is_disposed(lease))
+    assert.equal("closed", select(3, socket:ping()).code)
+  end)
+
+  it("keeps no more than its limits", function()
+    local socket <close> = lost { queue = { messages = 2, bytes = 10 } }
+    assert.is_true(socket:send "12345")
+    local _, message, err = socket:send "123456"
+    assert.equal("limit", err.code)
+    assert.matches("reconnect.queue", message, 1, true)
+    assert.is_true(socket:send(support.lease "1", "binary"))
+    _, _, err = socket:send "1"
+    assert.equal("limit", err.code)
+    local other <close> = lost { queue = true }
+    _, _, err = other:send "\xff"
+    assert.equal("invalid", err.code)
+    assert.is_true(other:send("\xff", "binary"))
+    _, _, err = other:send(function() return nil end)
+    assert.equal("invalid", err.code)
+  end)
+
+  it("sends what it has kept, in order", function()
+    local p <close> = peer.listen { script = { talk({ "close" }),
+      talk({ "read", 2 * (6 + 1) }, { "send", text "fine" }, its_close) } }
+    local socket <close> = assert(open(p, { queue = true, delay = 0.05 }))
+    while socket.state == "open" do socket:receive(0.001) end
+    assert.is_true(socket:send "1")
+    assert.is_true(socket:send_binary "2")
+    assert.equal("fine", receive(socket))
+    socket:close()
+    local sent = p:received(2):match "\r\n\r\n(.*)$"
+    assert.equal("\x81\x82", sent:sub(1, 1) .. sent:sub(8, 8))
+  end)
+
+  it("is closed at once while it waits, whoever waits for it", function()
+    for _, way in ipairs { "close", "dispose" } do
+      local socket = lost()
+      local task = sluice.spawn(function() return socket:receive() end)
+      sluice.sleep(0)
+      socket[way](socket)
+      assert.equal("closed", socket.state)
+      local message, _, err = task:await()
+      assert.is_nil(message)
+      assert.equal("closed", err.code)
+      assert.matches("closed by this side", err.message, 1, true)
+    end
+  end)
+
+  it("is closed at once while it connects", function()
+    local p <close> = peer.listen { script = { talk({ "close" }), { request_head, { "stall" } } } }
+    local socket <close> = assert(open(p))
+    local task = sluice.spawn(function() return socket:receive() end)
+    repeat sluice.sleep(0.001) until p:connections() == 2
+    assert.equal("connecting", socket.state)
+    socket:close()
+    assert.equal("closed", select(3, task:await()).code)
+  end)
+
+  it("ends with its client while it is down", function()
+    local socket <close> = lost()
+    client:close()
+    local _, _, err = socket:receive(20)
+    assert.equal("closed", err.code)
+    assert.equal("closed", socket.state)
+  end)
+
+  it("goes on when the coroutine that receives is cancelled", function()
+    local p <close> = peer.listen { script = { talk({ "close" }),
+      talk({ "send", text "fine" }, its_close) } }
+    local socket <close> = assert(open(p, { delay = 0.05 }))
+    local task = sluice.spawn(function() return socket:receive() end)
+    repeat sluice.sleep(0.001) until states[2] == "waiting"
+    task:cancel()
+    local _, _, err = task:await()
+    assert.equal("cancelled", err.code)
+    assert.equal("fine", receive(socket))
+    socket:close()
+  end)
+
+  it("stays open when it is closed with a wrong code", function()
+    local p <close> = peer.listen { script = { talk(its_close, { "send", close(1000) }) } }
+    local socket <close> = assert(open(p))
+    assert.has_error(function() socket:close(1005) end)
+    assert.equal("open", socket.state)
+    local task = sluice.spawn(function() return socket:close() end)
+    sluice.sleep(0)
+    assert.equal("closing", socket.state)
+    assert.is_true(task:await())
+    assert.equal("closed", socket.state)
+  end)
+
+  it("says what it is", function()
+    local socket <close> = lost()
+    assert.equal("sluice.websocket (waiting)", tostring(socket))
+    socket:dispose()
+    assert.equal("sluice.websocket (closed)", tostring(socket))
+  end)
+
+  it("raises for a wrong option", function()
+    for option, message in pairs {
+      [1] = "option 'reconnect': boolean or table expected, got number",
+      [{ tries = 0 }] = "option 'reconnect.tries': integer above zero expected, got 0",
+      [{ codes = { 1 } }] = "option 'reconnect.codes': array of close codes",
+      [{ retries = 1 }] = "unknown option 'reconnect.retries'",
+    } do
+      local ok, raised = pcall(client.websocket, client, "ws://127.0.0.1/", { reconnect = option })
+      assert.is_false(ok)
+      assert.matches(message, raised, 1, true)
+    end
+  end)
+end)
