@@ -60,7 +60,7 @@ optional = $(eval $(call optional_text,$(1),$(2),$(3),$(4),$(5),$(6)))
 # #ifdef. .ci/rockspec.lua reads these lines, too.
 $(call optional,epoll,src/io/backends/epoll.c,sys/epoll.h,SL_HAVE_EPOLL)
 $(call optional,uring,src/io/backends/uring*.c,liburing.h,SL_HAVE_URING,-luring)
-$(call optional,isal,src/codec/isal.c,isa-l/igzip_lib.h,SL_HAVE_ISAL,-lisal)
+$(call optional,isal,src/codec/isal*.c,isa-l/igzip_lib.h,SL_HAVE_ISAL,-lisal)
 $(call optional,brotli,src/codec/brotli.c,brotli/decode.h,SL_HAVE_BROTLI,-lbrotlidec,-lbrotlienc)
 $(call optional,zstd,src/codec/zstd.c,zstd.h,SL_HAVE_ZSTD,-lzstd)
 $(call optional,psl,src/binding/suffixes.c,libpsl.h,SL_HAVE_PSL,-lpsl)

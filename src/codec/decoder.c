@@ -8,9 +8,11 @@
 #ifdef SL_HAVE_ISAL
 #define GZIP    sl_coding_gzip_isal
 #define DEFLATE sl_coding_deflate_isal
+#define INFLATE sl_engine_isal
 #else
 #define GZIP    sl_coding_gzip_zlib
 #define DEFLATE sl_coding_deflate_zlib
+#define INFLATE sl_engine_inflate
 #endif
 #ifdef SL_HAVE_BROTLI
 #define BROTLI          &sl_coding_brotli,
@@ -29,6 +31,8 @@
 
 static const struct sl_decoder_class *const classes[] = {&GZIP, &DEFLATE,
                                                          BROTLI ZSTD NULL};
+
+const struct sl_engine_class *const sl_decoder_inflate = &INFLATE;
 
 const char *sl_decoder_accepted(void)
 {

@@ -64,6 +64,9 @@ const struct sl_decoder_class *sl_decoder_find(struct sl_view coding);
 /* "gzip, deflate" and the other codings of this build, for Accept-Encoding. */
 const char *sl_decoder_accepted(void);
 
+/* Raw deflate by the fastest library of this build. */
+extern const struct sl_engine_class *const sl_decoder_inflate;
+
 void sl_decoder_shelf_init(struct sl_decoder_shelf *shelf,
                            struct sl_allocator *allocator);
 /* Destroys the idle decoders; none is rented. */

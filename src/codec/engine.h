@@ -36,6 +36,12 @@ struct sl_engine_class {
      * SL_DECODE, SL_MEMORY: broken until reset. */
     enum sl_status (*run)(struct sl_engine *engine, struct sl_view *input,
                           struct sl_room *room, const char **error);
+    /* Behind reset or restart: data may refer to these bytes, at most 32 KiB,
+     * as if they came before it. NULL where is_between is. SL_MEMORY. */
+    enum sl_status (*prime)(struct sl_engine *engine, struct sl_view before);
+    /* Whether the data that was run could end here: it is a whole count of
+     * blocks and of bytes. NULL: unknown. */
+    bool (*is_between)(const struct sl_engine *engine);
 };
 
 struct sl_engine {
@@ -51,8 +57,9 @@ struct sl_engine {
     size_t surplus_end;
 };
 
-/* Raw deflate by zlib: the one engine that every build has (inflate.c). */
-extern const struct sl_engine_class sl_engine_inflate;
+/* Raw deflate, each in the file of its library: inflate.c, isal.c. */
+extern const struct sl_engine_class sl_engine_inflate; /* in every build */
+extern const struct sl_engine_class sl_engine_isal;
 
 enum sl_status sl_engine_create(const struct sl_engine_class *class,
                                 struct sl_allocator *allocator,

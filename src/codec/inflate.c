@@ -10,6 +10,7 @@
 struct inflate {
     struct sl_engine base;
     z_stream stream;
+    bool is_between;
 };
 
 static void *allocate(void *allocator, unsigned count, unsigned size)
@@ -70,6 +71,10 @@ static enum sl_status translate(const struct inflate *self, int result,
     }
 }
 
+/* What zlib says in `data_type` after a step. */
+#define BEHIND_BLOCK 128
+#define BITS_LEFT    63 /* those of the last byte, a count */
+
 static enum sl_status inflate_run(struct sl_engine *engine,
                                   struct sl_view *input, struct sl_room *room,
                                   const char **error)
@@ -85,11 +90,30 @@ static enum sl_status inflate_run(struct sl_engine *engine,
     stream->next_out = (Bytef *)room->data;
     stream->avail_out = out;
     result = inflate(stream, Z_NO_FLUSH);
+    if (result == Z_OK)
+        self->is_between = (stream->data_type & BEHIND_BLOCK) != 0 &&
+                           (stream->data_type & BITS_LEFT) == 0;
     input->data += in - stream->avail_in;
     input->size -= in - stream->avail_in;
     room->data += out - stream->avail_out;
     room->size -= out - stream->avail_out;
     return translate(self, result, error);
+}
+
+static enum sl_status inflate_prime(struct sl_engine *engine,
+                                    struct sl_view before)
+{
+    struct inflate *self = (struct inflate *)engine;
+
+    return inflateSetDictionary(&self->stream, (const Bytef *)before.data,
+                                (uInt)before.size) == Z_OK
+               ? SL_OK
+               : SL_MEMORY;
+}
+
+static bool inflate_is_between(const struct sl_engine *engine)
+{
+    return ((const struct inflate *)engine)->is_between;
 }
 
 const struct sl_engine_class sl_engine_inflate = {
@@ -99,6 +123,8 @@ const struct sl_engine_class sl_engine_inflate = {
     .reset = inflate_reset,
     .restart = inflate_reset,
     .run = inflate_run,
+    .prime = inflate_prime,
+    .is_between = inflate_is_between,
 };
 
 const struct sl_decoder_class sl_coding_gzip_zlib = {

@@ -104,23 +104,46 @@ static enum sl_status isal_run(struct sl_engine *engine, struct sl_view *input,
     return SL_DECODE;
 }
 
-static const struct sl_engine_class engine_class = {
+static enum sl_status isal_prime(struct sl_engine *engine,
+                                 struct sl_view before)
+{
+    struct inflate_state *state = &((struct isal *)engine)->state;
+
+    return isal_inflate_set_dict(state, (uint8_t *)(uintptr_t)before.data,
+                                 (uint32_t)before.size) == COMP_OK
+               ? SL_OK
+               : SL_MEMORY;
+}
+
+/* Behind a block the library has looked for the next one, and found no bit. */
+static bool isal_is_between(const struct sl_engine *engine)
+{
+    const struct inflate_state *state = &((const struct isal *)engine)->state;
+
+    return (state->block_state == ISAL_BLOCK_NEW_HDR ||
+            state->block_state == ISAL_BLOCK_HDR) &&
+           state->tmp_in_size == 0 && state->read_in_length == 0;
+}
+
+const struct sl_engine_class sl_engine_isal = {
     .size = sizeof(struct isal),
     .init = isal_init,
     .reset = isal_reset,
     .restart = isal_reset,
     .run = isal_run,
+    .prime = isal_prime,
+    .is_between = isal_is_between,
 };
 
 const struct sl_decoder_class sl_coding_gzip_isal = {
     .name = "gzip",
     .aliases = sl_gzip_aliases,
     .format = &sl_format_gzip,
-    .engine = &engine_class,
+    .engine = &sl_engine_isal,
 };
 
 const struct sl_decoder_class sl_coding_deflate_isal = {
     .name = "deflate",
     .format = &sl_format_deflate,
-    .engine = &engine_class,
+    .engine = &sl_engine_isal,
 };
