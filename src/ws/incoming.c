@@ -16,7 +16,7 @@ void sl_ws_incoming_init(struct sl_ws_incoming *incoming, struct sl_pool *pool,
     memset(incoming, 0, sizeof(*incoming));
     sl_ws_reader_init(&incoming->reader, options->is_server,
                       options->compression.is_agreed);
-    sl_ws_message_init(&incoming->message, pool, options->max_size);
+    sl_ws_message_init(&incoming->message, pool, options);
     incoming->phase = HEAD;
 }
 
@@ -33,18 +33,15 @@ static enum sl_status fail(struct sl_ws_incoming *incoming,
     return status;
 }
 
-/* A message, or why there is none. */
+/* Why there is no message. */
 static enum sl_status fail_message(struct sl_ws_incoming *incoming,
                                    enum sl_status status)
 {
-    switch (status) {
-    case SL_DECODE:
-        return fail(incoming, status, "text is not UTF-8");
-    case SL_LIMIT:
+    if (status == SL_DECODE)
+        return fail(incoming, status, incoming->message.error);
+    if (status == SL_LIMIT)
         return fail(incoming, status, "a message is too large");
-    default:
-        return fail(incoming, status, "out of memory");
-    }
+    return fail(incoming, status, "out of memory");
 }
 
 /* SL_AGAIN: more bytes are needed. SL_OK: go on. */

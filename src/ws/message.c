@@ -1,21 +1,36 @@
 #include "ws/message.h"
 
+#include "codec/decoder.h"
+
 #include <string.h>
 
 /* Masked payload is copied in pieces of at most that many bytes. */
 #define PIECE ((size_t)4096)
 
 void sl_ws_message_init(struct sl_ws_message *message, struct sl_pool *pool,
-                        size_t max_size)
+                        const struct sl_ws_options *options)
 {
+    const struct sl_ws_compression *agreed = &options->compression;
+
     memset(message, 0, sizeof(*message));
-    sl_buffer_init(&message->payload, pool, SIZE_MAX);
+    sl_buffer_init(&message->payload, pool, options->max_size);
     sl_utf8_init(&message->utf8);
-    message->max_size = max_size;
+    message->max_size = options->max_size;
+    message->bits =
+        options->is_server ? agreed->client_bits : agreed->server_bits;
+    message->peer_forgets =
+        options->is_server ? agreed->client_forgets : agreed->server_forgets;
+}
+
+static void drop_inflater(struct sl_ws_message *message)
+{
+    sl_ws_inflater_destroy(message->inflater);
+    message->inflater = NULL;
 }
 
 void sl_ws_message_fini(struct sl_ws_message *message)
 {
+    drop_inflater(message);
     sl_buffer_fini(&message->payload);
 }
 
@@ -26,10 +41,14 @@ static void forget(struct sl_ws_message *message)
     message->left = 0;
     message->is_begun = false;
     message->failed = SL_OK;
+    message->error = NULL;
 }
 
 void sl_ws_message_reset(struct sl_ws_message *message)
 {
+    if (message->failed != SL_OK || message->left > 0 ||
+        !message->frame.is_final)
+        drop_inflater(message);
     sl_buffer_reset(&message->payload);
     forget(message);
 }
@@ -43,29 +62,41 @@ static enum sl_status fail(struct sl_ws_message *message, enum sl_status status)
 enum sl_status sl_ws_message_begin(struct sl_ws_message *message,
                                    const struct sl_ws_frame *frame)
 {
+    enum sl_status status = SL_OK;
+
     sl_assert(!sl_ws_is_control(frame) && message->left == 0);
     if (message->failed != SL_OK)
         return message->failed;
-    if (frame->size > message->max_size - message->payload.length)
-        return fail(message, SL_LIMIT);
     if (!message->is_begun) {
         message->is_text = frame->opcode == SL_WS_TEXT;
         message->is_compressed = frame->is_compressed;
     }
+    if (!message->is_compressed &&
+        frame->size > message->max_size - message->payload.length)
+        status = SL_LIMIT;
+    if (message->is_compressed && message->inflater == NULL)
+        status = sl_ws_inflater_create(
+            sl_decoder_inflate, message->payload.pool, message->bits,
+            !message->peer_forgets, &message->inflater);
+    if (status != SL_OK)
+        return fail(message, status);
     message->is_begun = true;
     message->frame = *frame;
     message->left = frame->size;
     return SL_OK;
 }
 
+/* ---- payload ---- */
+
 /* Copies the first `size` bytes of `input` and takes their mask off; they are
  * contiguous. */
 static enum sl_status copy_unmasked(struct sl_ws_message *message,
-                                    struct sl_buffer *input, size_t size)
+                                    struct sl_buffer *input,
+                                    struct sl_buffer *to, size_t size)
 {
     const struct sl_ws_frame *frame = &message->frame;
     struct sl_room room;
-    enum sl_status status = sl_buffer_reserve(&message->payload, 1, &room);
+    enum sl_status status = sl_buffer_reserve(to, 1, &room);
 
     if (status != SL_OK)
         return status;
@@ -73,10 +104,28 @@ static enum sl_status copy_unmasked(struct sl_ws_message *message,
         size = room.size;
     sl_mask_copy(room.data, sl_buffer_peek(input).data, size, frame->key,
                  frame->size - message->left);
-    sl_buffer_commit(&message->payload, size);
+    sl_buffer_commit(to, size);
     sl_buffer_consume(input, size);
     message->left -= size;
     return SL_OK;
+}
+
+/* Moves a piece of the frame's payload, which lies in one segment, to the end of
+ * `to`. */
+static enum sl_status move_piece(struct sl_ws_message *message,
+                                 struct sl_buffer *input, struct sl_buffer *to)
+{
+    size_t before = to->length;
+    size_t size = sl_buffer_peek(input).size;
+    enum sl_status status;
+
+    if (size > message->left)
+        size = (size_t)message->left;
+    if (message->frame.is_masked)
+        return copy_unmasked(message, input, to, size < PIECE ? size : PIECE);
+    status = sl_buffer_move(to, input, size);
+    message->left -= to->length - before;
+    return status;
 }
 
 /* The last `size` bytes of the payload. */
@@ -94,35 +143,54 @@ static enum sl_status check_last(struct sl_ws_message *message, size_t size)
     return SL_OK;
 }
 
-/* Takes a piece that lies in one segment of `input`. */
-static enum sl_status take_piece(struct sl_ws_message *message,
+static enum sl_status take_plain(struct sl_ws_message *message,
                                  struct sl_buffer *input)
 {
     size_t before = message->payload.length;
-    size_t size = sl_buffer_peek(input).size;
-    enum sl_status status;
+    enum sl_status status = move_piece(message, input, &message->payload);
 
-    if (size > message->left)
-        size = (size_t)message->left;
-    if (message->frame.is_masked) {
-        status = copy_unmasked(message, input, size < PIECE ? size : PIECE);
-    } else {
-        status = sl_buffer_move(&message->payload, input, size);
-        message->left -= message->payload.length - before;
-    }
-    if (status == SL_OK && message->is_text && !message->is_compressed)
+    if (status == SL_OK && message->is_text)
         status = check_last(message, message->payload.length - before);
+    if (status == SL_DECODE)
+        message->error = "text is not UTF-8";
     return status;
 }
 
-/* The frame is over. */
-static enum sl_status end_frame(struct sl_ws_message *message)
+static struct sl_utf8 *text_check(struct sl_ws_message *message)
 {
-    if (!message->frame.is_final)
-        return SL_END;
-    if (message->is_text && !message->is_compressed &&
-        sl_utf8_end(&message->utf8) != SL_OK)
-        return fail(message, SL_DECODE);
+    return message->is_text ? &message->utf8 : NULL;
+}
+
+static enum sl_status take_compressed(struct sl_ws_message *message,
+                                      struct sl_buffer *input)
+{
+    struct sl_ws_inflater *inflater = message->inflater;
+    enum sl_status status =
+        move_piece(message, input, sl_ws_inflater_input(inflater));
+
+    if (status == SL_OK)
+        status = sl_ws_inflater_run(inflater, &message->payload,
+                                    text_check(message), &message->error);
+    return status;
+}
+
+/* The message is over. */
+static enum sl_status end_message(struct sl_ws_message *message)
+{
+    enum sl_status status = SL_OK;
+
+    if (message->is_compressed)
+        status = sl_ws_inflater_end(message->inflater, &message->payload,
+                                    text_check(message), &message->error);
+    if (status == SL_OK && message->is_text &&
+        sl_utf8_end(&message->utf8) != SL_OK) {
+        message->error = "text is not UTF-8";
+        status = SL_DECODE;
+    }
+    if (status != SL_OK)
+        return fail(message, status);
+    if (message->is_compressed && message->peer_forgets)
+        drop_inflater(message);
     return SL_OK;
 }
 
@@ -137,18 +205,23 @@ enum sl_status sl_ws_message_take(struct sl_ws_message *message,
 
         if (input->length == 0)
             return SL_AGAIN;
-        status = take_piece(message, input);
+        status = message->is_compressed ? take_compressed(message, input)
+                                        : take_plain(message, input);
         if (status != SL_OK)
             return fail(message, status);
     }
-    return end_frame(message);
+    return message->frame.is_final ? end_message(message) : SL_END;
 }
 
 enum sl_status sl_ws_message_detach(struct sl_ws_message *message,
                                     struct sl_buffer *payload)
 {
-    enum sl_status status = sl_buffer_take(payload, &message->payload);
+    enum sl_status status;
 
+    /* What was inflated lies in room for more. */
+    if (message->is_compressed)
+        sl_buffer_compact(&message->payload);
+    status = sl_buffer_take(payload, &message->payload);
     if (status == SL_OK)
         forget(message);
     return status;

@@ -10,7 +10,8 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-/* permessage-deflate (RFC 7692 7.1), as it was agreed on; zeroes: it was not. */
+/* permessage-deflate (RFC 7692 7.1) as it was agreed on. All of it is zero when
+ * it was not. */
 struct sl_ws_compression {
     bool is_agreed;
     bool server_forgets; /* server_no_context_takeover: each message of the

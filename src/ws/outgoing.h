@@ -10,7 +10,8 @@
  *   compressed             [ head | up to 64 KiB ] [ head | the rest ]
  *
  * A message is one piece or several. The payload is masked while it is copied,
- * with a fresh key for each frame. A control frame may stand between two frames,
+ * with a fresh key for each frame. When compression was agreed on, whole messages
+ * of `compress_from` bytes or more are compressed, and those in pieces. A control frame may stand between two frames,
  * and so between the pieces of a message, but not within one. Behind a Close
  * frame nothing is sent. Whether text is UTF-8 is for the caller to check
  * (codec/utf8.h), before it begins.
@@ -20,6 +21,7 @@
 
 #include "memory/buffer.h"
 #include "ws/close.h"
+#include "ws/deflate.h"
 #include "ws/frame.h"
 #include "ws/options.h"
 
@@ -32,19 +34,27 @@
 
 struct sl_ws_outgoing {
     struct sl_pool *pool;
-    struct sl_ws_options options;
-    struct sl_ws_frame frame; /* the one under way */
-    uint64_t frame_left;      /* bytes of its payload that are not appended */
+    sl_ws_random random;
+    size_t compress_from;
+    struct sl_ws_deflater *deflater; /* NULL: no message was compressed, or no
+                                      * context is kept of it */
+    struct sl_ws_frame frame;        /* the one under way */
+    uint64_t frame_left; /* bytes of its payload that are not appended */
+    uint64_t piece_left; /* bytes to be compressed, of the piece under way */
+    bool is_server;
+    bool forgets;       /* each compressed message is on its own */
+    unsigned char bits; /* of the own window; 0: nothing was agreed on */
     unsigned char next_opcode;
     bool is_in_message; /* its last piece has not begun */
     bool is_writing;    /* write is to be called for this piece */
+    bool is_compressed; /* this message is */
     bool is_head_due;   /* the frame's head is not appended */
     bool is_closed;     /* a Close frame was appended */
     unsigned char keys_left;
     unsigned char keys[SL_WS_KEYS][SL_MASK_SIZE];
 };
 
-/* `pool` and what `options` point to must outlive it. Acquires nothing. */
+/* `pool` must outlive it. Acquires nothing. */
 void sl_ws_outgoing_init(struct sl_ws_outgoing *outgoing, struct sl_pool *pool,
                          const struct sl_ws_options *options);
 /* Forgets a message under way. Idempotent. */
@@ -53,15 +63,16 @@ void sl_ws_outgoing_fini(struct sl_ws_outgoing *outgoing);
 /* Begins a piece of `size` bytes; nothing is appended yet. `type` is SL_WS_TEXT
  * or SL_WS_BINARY, for a piece behind the first SL_WS_CONTINUATION. SL_CLOSED: a
  * Close frame was sent. SL_MISUSE: the piece before it is not written, or the
- * type does not fit. */
+ * type does not fit. SL_MEMORY, statuses of `random`: nothing has begun. */
 enum sl_status sl_ws_outgoing_begin(struct sl_ws_outgoing *outgoing,
                                     enum sl_ws_opcode type, uint64_t size,
                                     bool is_last);
 
 /* Takes the next bytes of the piece, at most SL_WS_STEP, and appends what is
- * ready. To be called while `is_writing`, also when no bytes are left. SL_OK:
- * `*consumed` bytes were taken. SL_MEMORY, SL_LIMIT (of `output` or the pool),
- * statuses of `random`: none were; may be called again. */
+ * ready: of a compressed message perhaps nothing. To be called while
+ * `is_writing`, also when no bytes are left. SL_OK: `*consumed` bytes were taken.
+ * SL_MEMORY, SL_LIMIT (of `output` or the pool), statuses of `random`: none were;
+ * may be called again. */
 enum sl_status sl_ws_outgoing_write(struct sl_ws_outgoing *outgoing,
                                     struct sl_view payload,
                                     struct sl_buffer *output, size_t *consumed);

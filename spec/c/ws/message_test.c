@@ -21,13 +21,14 @@ static void begin(struct scene *scene, struct sl_allocator *allocator,
 {
     struct sl_pool_options options = {
         .segment_size = segment_size, .spare_limit = SIZE_MAX, .poison = true};
+    struct sl_ws_options ws = {.is_server = is_server, .max_size = max_size};
 
     memset(scene, 0, sizeof *scene);
     sl_pool_init(&scene->pool, allocator, &options);
     sl_buffer_init(&scene->input, &scene->pool, SIZE_MAX);
     sl_buffer_init(&scene->whole, &scene->pool, SIZE_MAX);
     sl_ws_reader_init(&scene->reader, is_server, false);
-    sl_ws_message_init(&scene->message, &scene->pool, max_size);
+    sl_ws_message_init(&scene->message, &scene->pool, &ws);
 }
 
 static void end(struct scene *scene)
