@@ -12,8 +12,8 @@ local function total_of(timeout)
   return timeout
 end
 
--- The end of the whole call, or nil for a call without end.
-local function deadline_of(client, options)
+--- The end of the whole call, or nil for a call without end.
+function Call.deadline_of(client, options)
   local total = total_of(options.timeout) or total_of(client.settings.timeout)
   return core.deadline(total or options.stream and math.huge or nil)
 end
@@ -26,7 +26,7 @@ function Call.new(client, request, response)
   if response then
     self.sent, self.deadline, self.attempts = request, response:deadline(), response.attempts
   else
-    self.deadline = deadline_of(client, request.options)
+    self.deadline = Call.deadline_of(client, request.options)
   end
   return self
 end

@@ -9,6 +9,7 @@ local check = require "sluice.check"
 local cookie_option = require "sluice.cookies.option"
 local core = require "sluice.core"
 local credentials = require "sluice.auth.credentials"
+local events = require "sluice.events"
 local fields = require "sluice.fields"
 local json = require "sluice.json"
 local Origins = require "sluice.origins"
@@ -352,6 +353,23 @@ function Client:pages(url, options)
   return pages(self, url, options)
 end
 
+--- Iterates over server-sent events (HTML 9.2):
+--
+--     for event in client:events(url) do print(event.type, event.data, event.id) end
+--
+-- A stream that ends or fails is asked for again, with Last-Event-ID, after the time that its
+-- `retry` set. The loop ends where the server answers 204. A failure is raised: an answer that is
+-- no event stream, or too many connections in sequence that failed. Options are those of a request
+-- without a body, those of response:events(), and `last_id` (to go on from an event of before),
+-- `reconnect` (false; a number of tries; or { tries = 10, delay = 1, max_delay = 30,
+-- max_retry = 3600, jitter = 0.5 }, in seconds). `timeout.total` is that of the whole loop. Leaving
+-- the loop closes the stream. The first value that a loop is given has `last_id`. Yields.
+function Client:events(url, options)
+  if self == nil or self.connections == nil then refuse_use(self, "events") end
+  local made = events(self, url, options, 2)
+  return made, nil, nil, made
+end
+
 --- Opens a WebSocket (RFC 6455) at a URL of ws, wss, http or https. The handshake is a request of
 -- this client: proxies, cookies, credentials and interceptors take part in it. doc/websocket.md has
 -- the options.
@@ -359,6 +377,7 @@ end
 -- err.response; misuse raises. Yields.
 function Client:websocket(url, options)
   if self == nil or self.connections == nil then refuse_use(self, "websocket") end
+  if self.host then core.enter_host(self.host) end
   return open_websocket(self, url, options, 1)
 end
 

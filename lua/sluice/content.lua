@@ -1,15 +1,16 @@
---- What a request sends: `body`, `json`, `form` or `multipart`, and its Content-Type.
+--- What a request sends: `body`, `json`, `json_lines`, `form` or `multipart`, and its Content-Type.
 
 local bodies = require "sluice.body"
 local core = require "sluice.core"
 local entries = require "sluice.entries"
 local failure = require "sluice.failure"
 local fields = require "sluice.fields"
+local json_lines = require "sluice.json_lines"
 local multipart = require "sluice.multipart"
 
 local content = {}
 
-local names = { "body", "json", "form", "multipart" }
+local names = { "body", "json", "json_lines", "form", "multipart" }
 
 -- The name of the option that is given, or nil; another one, if there are two.
 local function find_given(options)
@@ -63,6 +64,13 @@ function makers.json(request, value, _, level)
   fields.default(request.fields,
     { "Content-Type", serializer.content_type or "application/json" })
   return bodies.new("request", writer:detach(), level)
+end
+
+function makers.json_lines(request, value, own_type, level)
+  local body, message, err = json_lines.body_of(value, own_type)
+  if not body then return nil, message, err end
+  fields.default(request.fields, { "Content-Type", json_lines.content_type })
+  return bodies.new("request", body, level)
 end
 
 function makers.form(request, value, own_type, level)

@@ -2,18 +2,11 @@
 
 local failure = require "sluice.failure"
 local json = require "sluice.json"
-local parameters = require "sluice.parameters"
+local media = require "sluice.media"
 local serializers = require "sluice.serializers"
 local values = require "sluice.values"
 
 local decode = {}
-
--- The media type in lower case (RFC 9110 8.3.1) or nil, and its parameters.
-local function split(content_type)
-  local name, behind = content_type:match "^%s*([^%s;/]+/[^%s;/]+)%s*()"
-  if not name or not content_type:find("^%f[;\0]", behind) then return nil end
-  return name:lower(), (parameters.read(content_type, behind, ";"))
-end
 
 -- nil, message, err of a response that cannot be decoded: what it is, and why not.
 local function fail(response, code, reason)
@@ -50,7 +43,7 @@ end
 
 -- The serializer for exactly this type: the one that the client was given, or a registered one.
 local function find_exact(own, media_type)
-  local is_own = own ~= json and split(own.content_type or json.content_type) == media_type
+  local is_own = own ~= json and media.split(own.content_type or json.content_type) == media_type
   return is_own and own or serializers[media_type]
 end
 
@@ -82,7 +75,7 @@ function decode.by_type(response)
   if not content_type then
     return fail(response, "unsupported", "no telling what its body is: call text() or json()")
   end
-  local media_type, found = split(content_type)
+  local media_type, found = media.split(content_type)
   local serializer = media_type and find(response.serializer, media_type)
   if not serializer then
     return fail(response, "unsupported", ("no serializer for this type, only for %s "

@@ -31,6 +31,7 @@ local sluice = {
   http_parser = core.http_parser,
   ws_parser = core.ws_parser,
   ws_accept = core.ws_accept,
+  event_parser = core.event_parser,
   connect = require "sluice.connect",
   url = core.url,
   cookie_jar = require("sluice.cookies.option").new_jar,

@@ -12,7 +12,8 @@ local Pages = {}
 Pages.__index = Pages
 
 -- Options that say what is sent with a request: pages are fetched with GET.
-local of_body = { "body", "json", "form", "multipart", "trailers", "expect_continue" }
+local of_body = { "body", "json", "json_lines", "form", "multipart", "trailers",
+  "expect_continue" }
 
 -- Returns the options of a request, without `max`; misuse raises at the caller of its caller.
 local function check_options(options)

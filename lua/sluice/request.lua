@@ -78,6 +78,7 @@ local schema = {
   query = check.either("string or table", check.string, check.table),
   body = check.any,
   json = check.any,
+  json_lines = check.either("function or array", check.callable, check.table),
   form = check.table,
   multipart = check.table,
   stream = check.boolean,
@@ -366,9 +367,9 @@ function Builder:header(name, value)
   return self
 end
 
-for _, name in ipairs { "query", "body", "json", "form", "auth", "timeout", "stream", "limits",
-  "decompress", "redirects", "retry", "fail_status", "proxy", "cookies", "expect_continue",
-  "trailers", "on_progress", "on_done" } do
+for _, name in ipairs { "query", "body", "json", "json_lines", "form", "auth", "timeout", "stream",
+  "limits", "decompress", "redirects", "retry", "fail_status", "proxy", "cookies",
+  "expect_continue", "trailers", "on_progress", "on_done" } do
   Builder[name] = function(self, value)
     self.options[name] = value
     return self

@@ -9,6 +9,7 @@ local decode = require "sluice.decode"
 local filename = require "sluice.filename"
 local links = require "sluice.links"
 local save = require "sluice.save"
+local streams = require "sluice.streams"
 
 local methods = {}
 
@@ -50,6 +51,31 @@ function methods:lines()
   local sequence, _, err = whole_body(self)
   if err then error(err, 2) end
   return core.body_lines(self, sequence)
+end
+
+--- Iterates over the server-sent events of the body (HTML 9.2.6). An event has `type`
+-- ("message" unless the stream says another), `data`, `id` (the last event ID so far; nil: none),
+-- `retry` (milliseconds, where the stream has set it since the event before) and
+-- `event:json()`. Options: `max_line_size` (bytes, 16 MiB), `max_event_size` (bytes with comments
+-- between two events, 64 MiB). It waits for as long as nothing comes, unless the request or its
+-- client has a `timeout.idle`. Raises for a body of another type, and where a failure ends the
+-- stream, behind the events before it. Leaving the loop early disposes the response. Of the first
+-- value that a loop is given, `last_id`, `retry` and `unfinished` can be read: the last event ID,
+-- the last reconnection time, and the bytes of an event that the end cut off, which are dropped.
+-- Yields when streamed.
+function methods:events(options)
+  check_live(self)
+  local events = streams.events(self, options, 2)
+  return events, nil, nil, events
+end
+
+--- Iterates over the JSON values of the body, one in each line, or a JSON text sequence
+-- (RFC 7464). Blank lines are skipped; null is `sluice.json.null`. Option: `max_line_size` (bytes,
+-- 16 MiB). A failure is raised; that of a value names its line, which is `err.line`, and comes
+-- behind the values before it. Leaving the loop early disposes the response. Yields when streamed.
+function methods:json_lines(options)
+  check_live(self)
+  return streams.json_lines(self, options, 2)
 end
 
 --- The body's value by the client's serializer. The body is received once; each call

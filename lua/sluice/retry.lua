@@ -11,8 +11,8 @@ local retry = {}
 
 local default_statuses = { 408, 429, 502, 503, 504 }
 
--- A number from 0 to 1.
-local function check_share(value)
+--- Checker of a number from 0 to 1.
+function retry.check_share(value)
   if type(value) == "number" and value >= 0 and value <= 1 then return nil end
   return "number from 0 to 1"
 end
@@ -26,7 +26,7 @@ local schema = {
   delay = check.seconds,
   max_delay = check.seconds,
   max_retry_after = check.seconds,
-  jitter = check_share,
+  jitter = retry.check_share,
   statuses = check.array("array of statuses from 200 to 599", 400, is_status),
   methods = check.array("array of methods", 100, function(v) return type(v) == "string" end),
   when = check.callable,

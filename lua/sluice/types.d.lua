@@ -142,6 +142,7 @@ function failure:dispose() end
 ---@field query? sluice.query
 ---@field body? sluice.body
 ---@field json? any encoded by the client's serializer; instead of body
+---@field json_lines? any[] | fun(): any values, one in each line; instead of body
 ---@field form? sluice.form urlencoded; instead of body
 ---@field multipart? sluice.multipart | sluice.multipart_table instead of body
 ---@field auth? sluice.auth
@@ -164,7 +165,25 @@ function failure:dispose() end
 ---@class sluice.pages_options: sluice.request_options
 ---@field max? integer pages to fetch
 
+---@class sluice.stream_limits
+---@field max_line_size? integer bytes; 16 MiB
+---@field max_event_size? integer bytes between two events, comments included; 64 MiB
+
 ---@class sluice.reconnect_options
+---@field tries? integer 10, connections in sequence that do not open
+---@field delay? number 1, seconds, unless the stream sets others
+---@field max_delay? number 30, seconds; doubled up to it while no event comes
+---@field max_retry? number 3600, seconds that a stream may ask for
+---@field jitter? number 0.5, the share that is left to chance, 0 to 1
+
+--- Those of requests, but for what sends a body.
+---@class sluice.events_options: sluice.request_options
+---@field max_line_size? integer bytes; 16 MiB
+---@field max_event_size? integer bytes between two events, comments included; 64 MiB
+---@field last_id? string of an event of before
+---@field reconnect? false | integer | sluice.reconnect_options a number sets tries
+
+---@class sluice.websocket_reconnect_options
 ---@field tries? integer in a row, 5
 ---@field delay? number before the first, 1; doubles with each
 ---@field max_delay? number 30
@@ -192,7 +211,7 @@ function failure:dispose() end
 ---@field idle_timeout? number without a message; 0: none
 ---@field send_timeout? number in which the peer takes no byte
 ---@field close_timeout? number 5
----@field reconnect? boolean | sluice.reconnect_options false
+---@field reconnect? boolean | sluice.websocket_reconnect_options false
 
 ---@class sluice.tls_options
 ---@field verify? boolean | fun(certificate: sluice.certificate): boolean, string?
@@ -352,6 +371,16 @@ function response:next_chunk() end
 --- Iterates over the body's lines without their ends; raises failures. Yields.
 ---@return fun(): string?
 function response:lines() end
+--- Iterates over server-sent events; raises failures, and for a body of another type. Leaving the
+--- loop disposes the response. Yields when streamed.
+---@param options? sluice.stream_limits
+---@return sluice.events
+function response:events(options) end
+--- Iterates over the values of JSON lines, or of a JSON text sequence; raises failures, that of a
+--- value with err.line. Leaving the loop disposes the response. Yields when streamed.
+---@param options? { max_line_size?: integer }
+---@return fun(): any
+function response:json_lines(options) end
 --- Reads n bytes, fewer before the end; nil at the end. Yields.
 ---@param n? integer 65536
 ---@return string?, string?, sluice.error?
@@ -646,6 +675,55 @@ function completion:cancel() end
 ---@field trailers? { [1]: string, [2]: string }[] of the end
 ---@field keep_alive? boolean
 ---@field upgrade? true behind 101: the surplus is of the other protocol
+
+--- A server-sent event.
+---@class sluice.event
+---@field type string "message" unless the stream says another
+---@field data string
+---@field id? string the last one so far
+---@field retry? integer milliseconds, if set since the event before
+local stream_event = {}
+--- The data, decoded as JSON. Fails with decode.
+---@return any value
+---@return string? message
+---@return sluice.error? err
+function stream_event:json() end
+
+--- A loop over events: called, it gives the next one, or nil at the end, and raises failures.
+---@class sluice.events
+---@field last_id? string
+---@field retry? integer milliseconds
+---@field unfinished integer bytes of an event that has begun: dropped at the end
+---@overload fun(): sluice.event?
+local events = {}
+--- The next event; nil at the end. Yields when streamed.
+---@return sluice.event?, string?, sluice.error?
+function events:next() end
+--- Leaves the loop: the response is disposed, unless its end was reached. Idempotent.
+function events:close() end
+
+---@class sluice.event_parser
+---@field last_id? string
+---@field retry? integer milliseconds
+---@field unfinished integer bytes of an event that has begun
+local event_parser = {}
+--- Feeds received bytes: a string is copied, others are linked. Fails with memory.
+---@param bytes sluice.bytes
+---@return sluice.event_parser?, string?, sluice.error?
+function event_parser:feed(bytes) end
+--- Ends the input.
+---@return sluice.event_parser
+function event_parser:finish() end
+--- The next event; false: more bytes are needed; nil: it is over. Fails with limit.
+---@return sluice.event | false | nil, string?, sluice.error?
+function event_parser:next() end
+--- Iterates over events until more bytes are needed or the stream is over. A failure is raised.
+---@return fun(): sluice.event?
+function event_parser:events() end
+--- Prepares for another stream; last_id and retry stay.
+---@return sluice.event_parser
+function event_parser:reset() end
+function event_parser:dispose() end
 
 ---@class sluice.http_parser
 local http_parser = {}
@@ -1021,6 +1099,9 @@ function request_builder:body(value) end
 ---@param value any
 ---@return sluice.request_builder
 function request_builder:json(value) end
+---@param value any[] | fun(): any
+---@return sluice.request_builder
+function request_builder:json_lines(value) end
 ---@param value sluice.form
 ---@return sluice.request_builder
 function request_builder:form(value) end
@@ -1189,6 +1270,12 @@ function client:options(to, options) end
 ---@param options? sluice.pages_options
 ---@return fun(): sluice.response?
 function client:pages(to, options) end
+--- Iterates over server-sent events, and reconnects with Last-Event-ID; ends at 204, raises
+--- failures. Leaving the loop closes the stream. Yields.
+---@param to string
+---@param options? sluice.events_options
+---@return fun(): sluice.event?
+function client:events(to, options) end
 --- Opens a WebSocket; a server that refuses gives the code status with err.response. Yields.
 ---@param to string URL of ws, wss, http or https, below base_url
 ---@param options? sluice.websocket_options
@@ -1317,6 +1404,10 @@ function sluice.ws_parser(options) end
 ---@param key string
 ---@return string?, string?, sluice.error?
 function sluice.ws_accept(key) end
+--- Splits server-sent events out of bytes.
+---@param options? { max_line_size?: integer, max_event_size?: integer, last_id?: string }
+---@return sluice.event_parser
+function sluice.event_parser(options) end
 ---@param options? { segment_size?: integer, max_size?: integer }
 ---@return sluice.buffer
 function sluice.buffer(options) end

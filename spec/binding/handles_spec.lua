@@ -108,6 +108,23 @@ local makers = {
     coroutine.wrap(function() pcall(reader.read, reader) end)()
     return reader, response, made
   end,
+  ["body splitter"] = function()
+    local response, made = got()
+    return core.body_events(response, response:sequence()), response, made
+  end,
+  ["body splitter streamed"] = function()
+    local made = client()
+    local response = assert(made:get(url, { stream = true }))
+    return core.body_records(response), response, made
+  end,
+  ["body splitter awaited"] = function()
+    local made = client()
+    local response = assert(made:get(url .. "stall", { stream = true }))
+    local splitter = core.body_events(response)
+    coroutine.wrap(function() pcall(splitter) end)()
+    return splitter, response, made
+  end,
+  event_parser = function() return sluice.event_parser():feed "id: 1\ndata: x\n\ndata: y" end,
   replacement = function() return assert(core.replace_file "/dev/null") end,
   headers = function() local response, made = got() return response.headers, response, made end,
   connections = function() local response, made = got() return made.connections, made, response end,
@@ -170,7 +187,8 @@ local function use(object)
     end
     if pcall(f) then quiet[#quiet + 1] = name end
   end
-  for _, name in ipairs { "status", "headers", "tls", "timings", "body", "state", "version" } do
+  for _, name in ipairs { "status", "headers", "tls", "timings", "body", "state", "version",
+    "last_id", "unfinished" } do
     pcall(function() return object[name] end)
   end
   pcall(function() return #object end)
@@ -202,6 +220,8 @@ end
 -- nobody takes any more.
 local RESPONSE = "await_room dispose fail finish is_live push"
 local QUIET = {
+  ["body splitter"] = "close", ["body splitter streamed"] = "close",
+  ["body splitter awaited"] = "close", event_parser = "dispose",
   buffer = "dispose", ["http_parser"] = "dispose", sequence = "dispose", writer = "dispose",
   ws_parser = "dispose", message = "dispose",
   connections = "close", transport = "close", ["transport awaited"] = "close",

@@ -223,6 +223,6 @@ describe("a conversation", function()
     for _ = 1, 20 do sluice.loop():step(0.001) end
     assert(coroutine.close(waiting))
     p:wait("idle", 1, 2)
-    support.check_nothing_outstanding(sluice)
+    support.settle(sluice)
   end)
 end)

@@ -68,7 +68,7 @@ describe("a leased request body", function()
     end
     assert.error_matches(function() lease:dispose() end, "use of disposed lease")
     own:close()
-    support.check_nothing_outstanding(sluice)
+    support.settle(sluice)
   end
 
   for _, status in ipairs { 200, 204, 400, 404, 413, 500, 503 } do
@@ -287,7 +287,7 @@ describe("a leased request body", function()
         end
         assert.is_true(is_disposed(lease), way .. " after " .. steps)
         own:close()
-        support.check_nothing_outstanding(sluice)
+        support.settle(sluice)
       end
     end
     assert.is_true(points > 10)
@@ -421,7 +421,7 @@ describe("a request that waits", function()
       assert.is_true(coroutine.close(co))
       if finish then finish() end
       client:close()
-      support.check_nothing_outstanding(sluice)
+      support.settle(sluice)
       assert.same({}, p:failures())
     end)
 
@@ -441,7 +441,7 @@ describe("a request that waits", function()
       assert.equal("cancelled", err.code)
       if finish then finish() end
       client:close()
-      support.check_nothing_outstanding(sluice)
+      support.settle(sluice)
       assert.same({}, p:failures())
     end)
 
@@ -456,7 +456,7 @@ describe("a request that waits", function()
       coroutine.close(co)
       if finish then finish() end
       client:close()
-      support.check_nothing_outstanding(sluice)
+      support.settle(sluice)
       assert.same({}, p:failures())
     end)
 
@@ -472,7 +472,7 @@ describe("a request that waits", function()
       if finish then finish() end
       step_until(function() return sluice.stats().waiting == 0 end)
       client:close()
-      support.check_nothing_outstanding(sluice)
+      support.settle(sluice)
       assert.is_true(#p:failures() <= 1)
       client = own
     end)
@@ -521,7 +521,7 @@ describe("a request that waits", function()
       response:dispose()
       response:dispose()
       assert.error_matches(function() task:await() end, "use of disposed response")
-      support.check_nothing_outstanding(sluice)
+      support.settle(sluice)
     end
   end)
 

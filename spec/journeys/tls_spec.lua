@@ -274,7 +274,7 @@ describe("https", function()
       assert.is_nil((client:get "https://127.0.0.1:1/"))
     end
     local entries
-    for i = 1, 50 do
+    for i = 1, 10 do
       for _ = 1, 4 do fail() end
       local now = count()
       if i == 2 then entries = now end

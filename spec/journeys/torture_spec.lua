@@ -73,6 +73,36 @@ local programs = {
     assert(nothing == nil and message:find "leading zero" and err.position == 12)
   ]],
 
+  ["events and JSON lines"] = [[
+    local stream = "id: 1\n\nevent: a\ndata: b\ndata: c\n\nretry: 5\ndata: {\"n\":1}\n\n"
+    local function check(next)
+      local event = assert(next())
+      assert(event.type == "a" and event.data == "b\nc" and event.id == "1")
+      event = assert(next())
+      assert(event.type == "message" and event.retry == 5 and event:json().n == 1)
+    end
+    local parser <close> = sluice.event_parser { last_id = "0" }
+    assert(parser:feed(stream:sub(1, 30)))
+    assert(parser:next() == false and parser.last_id == "1")
+    assert(parser:feed(stream:sub(31)))
+    check(parser:events())
+    local client <close> = sluice.client { transport = transport }
+    client:use(function(request)
+      local is_event = request.url:find "events"
+      local body = is_event and stream or '[1]\n\n{"a":2}'
+      return request:answer { status = 200, body = body, headers = {
+        ["Content-Type"] = is_event and "text/event-stream" or "application/x-ndjson" } }
+    end)
+    local response <close> = assert(client:get(url .. "events"))
+    local events <close> = response:events()
+    check(events)
+    assert(events() == nil and events.last_id == "1")
+    local other <close> = assert(client:post(url .. "lines", { json_lines = { 1, { 2 } } }))
+    local values = {}
+    for value in other:json_lines() do values[#values + 1] = value end
+    assert(values[1][1] == 1 and values[2].a == 2)
+  ]],
+
   ["a request"] = [[
     local client <close> = sluice.client { transport = transport, timeout = 60 }
     local response <close>, message = client:get(url)

@@ -38,7 +38,7 @@ describe("a wait for", function()
 
   local function check_left()
     point.finish()
-    support.check_nothing_outstanding(sluice)
+    support.settle(sluice)
     assert.equal(0, sluice.stats().waiting)
   end
 

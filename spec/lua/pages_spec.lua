@@ -107,7 +107,7 @@ describe("client:pages", function()
         end
       end)
       client:close()
-      support.check_nothing_outstanding(sluice)
+      support.settle(sluice)
       client = support.client()
     end
   end)

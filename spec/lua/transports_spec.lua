@@ -159,7 +159,7 @@ describe("the transport of a client", function()
       slow:signal(1)
       assert.equal("full", response:read(4))
       assert.is_nil((response:read(4)))
-      support.settle(sluice)
+      sluice.loop():step(0)
       assert.is_true(slow:wait("idle", i, 10)) -- its connection is not kept
     end
     assert.same({}, slow:failures())

@@ -98,6 +98,11 @@ describe("types.d.lua", function()
       "sluice.transport", "sluice.http_parser", "sluice.ws_parser" } do
       check_methods(class, methods_of(class))
     end
+    for class, of in pairs { ["sluice.events"] = "sluice.body_splitter",
+      ["sluice.event_parser"] = "sluice.event_parser" } do
+      check_methods(class, set_of(debug.getregistry()[of].methods))
+    end
+    check_methods("sluice.event", set_of(core.event_type.__index))
     local completion = upvalue(debug.getregistry()["sluice.completion"].__index, "")
     check_methods("sluice.completion", set_of(completion))
     check_methods("sluice.message", debug.getregistry()["sluice.message"].methods)
@@ -154,6 +159,14 @@ describe("types.d.lua", function()
     is_taken("sluice.limits", "limits")
     is_taken("sluice.pool_options", "pool")
     is_taken("sluice.retry_options", "retry")
+    for _, class in ipairs { "sluice.reconnect_options", "sluice.stream_limits" } do
+      for name in pairs(types[class].fields) do
+        local options = { [name] = print }
+        if class == "sluice.reconnect_options" then options = { reconnect = options } end
+        local _, message = pcall(client.events, client, "http://127.0.0.1:1/", options)
+        assert.matches(name .. "': ", message, 1, true)
+      end
+    end
     is_taken("sluice.transport_choice", "transport")
     for name in pairs(types["sluice.parser_options"].fields) do
       local _, message = pcall(sluice.http_parser, { [name] = {} })

@@ -102,7 +102,7 @@ local function round(count)
   end)
   client:close()
   fresh:close()
-  support.check_nothing_outstanding(sluice)
+  support.settle(sluice)
 end
 
 local function measure()

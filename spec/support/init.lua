@@ -28,28 +28,24 @@ end
 
 -- ---- nothing left behind ----
 
---- Lets the loop finish what was closed or cancelled, without collecting garbage.
--- Returns whether everything was given back within 20 seconds.
-function support.settle(sluice)
-  local loop, deadline = sluice.loop(), system.clock() + 20
-  repeat
-    loop:step(0)
-    local stats = sluice.stats()
-    if stats.outstanding == 0 and stats.operations == 0 and stats.timers == 0 then return true end
-  until system.clock() > deadline
-  return false
-end
-
---- Raises unless everything rented is back and nothing is in flight.
--- The collector does not help: what was not disposed counts as left behind.
-function support.check_nothing_outstanding(sluice)
-  support.settle(sluice)
+-- What is rented, in flight or waited for, as text; nil where there is nothing.
+local function left_behind(sluice)
   local stats = sluice.stats()
   local left = {}
   for _, name in ipairs { "outstanding", "operations", "timers" } do
     if stats[name] ~= 0 then left[#left + 1] = ("%d %s"):format(stats[name], name) end
   end
-  if left[1] then error(table.concat(left, ", ") .. " left behind", 2) end
+  return left[1] and table.concat(left, ", ") .. " left behind"
+end
+
+--- Lets the loop finish what was closed or cancelled, without collecting garbage: what was not
+-- disposed counts as left behind. Raises unless everything was given back within 20 seconds.
+function support.settle(sluice)
+  local loop, deadline = sluice.loop(), system.clock() + 20
+  while left_behind(sluice) do
+    if system.clock() > deadline then error(left_behind(sluice), 2) end
+    loop:step(0.001)
+  end
 end
 
 local is_warm = false
@@ -88,7 +84,7 @@ end
 
 --- Raises unless everything is as it was at the snapshot: for `after_each`.
 function support.verify(sluice, before)
-  support.check_nothing_outstanding(sluice)
+  support.settle(sluice)
   local leaked = sluice.stats().leaked - before.leaked
   if leaked ~= 0 then error(leaked .. " objects collected that were not disposed", 2) end
   local late = sluice.stats().late_writes

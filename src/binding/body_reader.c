@@ -148,19 +148,13 @@ static bool push_item(lua_State *L, struct slb_body_reader *reader,
     return is_value;
 }
 
-static bool is_awaited(const struct sl_completion *completion)
-{
-    return completion->state == SL_COMPLETION_PENDING ||
-           completion->state == SL_COMPLETION_READY;
-}
-
 static enum sl_status
 read_streamed(lua_State *L, struct slb_body_reader *reader, lua_Integer format)
 {
     struct sl_item item;
     enum sl_status status;
 
-    if (is_awaited(&reader->response->exchange->completion))
+    if (slb_is_being_read(reader->response))
         return SL_MISUSE;
     status = complete(L, reader, &item, format);
     if (status != SL_OK)
@@ -183,27 +177,6 @@ static enum sl_status read_item(lua_State *L, struct slb_body_reader *reader,
     return slb_push_next(L, &reader->reader, &item, recheck) ? SL_OK : SL_END;
 }
 
-/* nil, message, err; `is_loop` raises err instead. */
-static int push_failed(lua_State *L, struct slb_response *response,
-                       enum sl_status status, bool is_loop)
-{
-    if (status == SL_MISUSE)
-        return luaL_error(L, "body is being read by another coroutine");
-    lua_getiuservalue(L, 1, 1);
-    slb_push_exchange_failure(L, lua_gettop(L), response->exchange);
-    return is_loop ? lua_error(L) : 3;
-}
-
-/* A whole body never has to wait, and takes turns under a budget alone. */
-static bool must_take_turn(lua_State *L, const struct slb_body_reader *reader)
-{
-    struct slb_response *response = reader->response;
-
-    return (!reader->is_whole ||
-            sl_loop_has_budget(&response->runtime->loop)) &&
-           slb_is_turn_over(L, response);
-}
-
 /* Reads the formats for which there is no value yet. */
 static int read_on(lua_State *L, bool is_loop, lua_KFunction k)
 {
@@ -219,7 +192,8 @@ static int read_on(lua_State *L, bool is_loop, lua_KFunction k)
             return count;
         reader = check_reader(L);
         response = reader->response;
-        if (must_take_turn(L, reader))
+        if (slb_takes_turns(response, reader->is_whole) &&
+            slb_is_turn_over(L, response))
             return slb_wait_turn(L, response->runtime, slb_abandon_response,
                                  response, k);
         status = read_item(L, reader, lua_tointeger(L, STACK_FORMATS + given));
@@ -233,7 +207,7 @@ static int read_on(lua_State *L, bool is_loop, lua_KFunction k)
             return given + 1;
         }
         if (status != SL_OK)
-            return push_failed(L, response, status, is_loop);
+            return slb_fail_reader(L, response, status, is_loop);
     }
 }
 
@@ -244,7 +218,7 @@ static int go_on(lua_State *L, lua_KContext context, bool is_loop,
 
     if (!slb_may_read_on(L, context, reader->response)) {
         reader = check_reader(L);
-        return push_failed(L, reader->response, SL_CANCELLED, is_loop);
+        return slb_fail_reader(L, reader->response, SL_CANCELLED, is_loop);
     }
     return read_on(L, is_loop, k);
 }
@@ -277,8 +251,7 @@ static bool push_at_once(lua_State *L, struct slb_body_reader *reader,
     if (reader->is_whole)
         view = sl_reader_peek(&reader->reader);
     else if (exchange != NULL && !response->is_detached &&
-             response->given < SLB_TURN_BYTES &&
-             !is_awaited(&exchange->completion))
+             response->given < SLB_TURN_BYTES && !slb_is_being_read(response))
         view = sl_buffer_peek(body_of(reader));
     else
         return false;
@@ -299,8 +272,7 @@ static void prepare(lua_State *L, const struct slb_body_reader *reader,
                     int count)
 {
     luaL_checkstack(L, count + LUA_MINSTACK, "too many formats");
-    if (!reader->is_whole ||
-        sl_loop_has_budget(&reader->response->runtime->loop))
+    if (slb_takes_turns(reader->response, reader->is_whole))
         slb_reserve_wait(L, reader->response->runtime);
 }
 

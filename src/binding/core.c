@@ -56,6 +56,7 @@ int luaopen_sluice_core(lua_State *L)
     slb_body_reader_open(L);
     slb_websocket_open(L);
     slb_websocket_send_open(L);
+    slb_body_splitter_open(L);
     slb_save_open(L);
     slb_transport_open(L);
     slb_transport_completion_open(L);
@@ -63,6 +64,7 @@ int luaopen_sluice_core(lua_State *L)
     slb_message_open(L);
     slb_ws_parser_open(L);
     slb_ws_accept_open(L);
+    slb_event_parser_open(L);
     slb_file_open(L);
     slb_folder_open(L);
     slb_progress_open(L);

@@ -124,6 +124,8 @@ static void read_deadlines(lua_State *L, struct sl_deadlines *deadlines)
     deadlines->first_byte =
         slb_field_seconds(L, "first_byte", deadlines->first_byte);
     deadlines->idle = slb_field_seconds(L, "idle", deadlines->idle);
+    deadlines->has_own_idle = lua_getfield(L, 1, "idle") != LUA_TNIL;
+    lua_pop(L, 1);
     deadlines->total = slb_field_seconds(L, "total", deadlines->total);
 }
 

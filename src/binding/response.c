@@ -132,6 +132,15 @@ void slb_abandon_response(void *subject)
 
 /* ---- failures ---- */
 
+const char *slb_push_request_name(lua_State *L, int index)
+{
+    lua_getiuservalue(L, index, RESPONSE_INFO);
+    lua_getfield(L, -1, "method");
+    lua_getfield(L, -2, "url");
+    return lua_pushfstring(L, "%s %s", lua_tostring(L, -2),
+                           lua_tostring(L, -1));
+}
+
 /* Pushes the name of the attempt: the verb and its object. */
 static const char *push_attempt(lua_State *L, int index,
                                 const struct sl_exchange *exchange)
@@ -149,13 +158,8 @@ static const char *push_attempt(lua_State *L, int index,
     case SL_STAGE_TLS:
         return lua_pushfstring(L, "tls %s:%d", origin->host, origin->port);
     default:
-        break;
+        return slb_push_request_name(L, index);
     }
-    lua_getiuservalue(L, index, RESPONSE_INFO);
-    lua_getfield(L, -1, "method");
-    lua_getfield(L, -2, "url");
-    return lua_pushfstring(L, "%s %s", lua_tostring(L, -2),
-                           lua_tostring(L, -1));
 }
 
 int slb_push_exchange_failure(lua_State *L, int index,
@@ -172,6 +176,16 @@ int slb_push_exchange_failure(lua_State *L, int index,
     if (failure.status == SL_PROXY)
         slb_add_refusal(L, index);
     return 3;
+}
+
+int slb_fail_reader(lua_State *L, struct slb_response *response,
+                    enum sl_status status, bool is_loop)
+{
+    if (status == SL_MISUSE)
+        return luaL_error(L, "body is being read by another coroutine");
+    lua_getiuservalue(L, 1, 1);
+    slb_push_exchange_failure(L, lua_gettop(L), response->exchange);
+    return is_loop ? lua_error(L) : 3;
 }
 
 /* ---- waiting for a head, or for all of it ---- */

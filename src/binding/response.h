@@ -67,6 +67,14 @@ static inline bool slb_is_within_turn(const struct slb_response *response)
                                     : response->given < SLB_TURN_BYTES;
 }
 
+/* Whether a reader of the body may have to wait: one of a whole body takes turns
+ * under a budget alone. */
+static inline bool slb_takes_turns(const struct slb_response *response,
+                                   bool is_whole)
+{
+    return !is_whole || sl_loop_has_budget(&response->runtime->loop);
+}
+
 /* Whether to wait for a turn now. A body whose bytes are always there before
  * they are read must not keep tasks and timers from running. */
 bool slb_is_turn_over(lua_State *L, struct slb_response *response);
@@ -77,6 +85,22 @@ void slb_count_given(struct slb_response *response, size_t size, size_t pieces);
  * on. If not, the exchange has failed by now. */
 bool slb_may_read_on(lua_State *L, lua_KContext context,
                      struct slb_response *response);
+
+/* Whether bytes of its body are being waited for. */
+static inline bool slb_is_being_read(const struct slb_response *response)
+{
+    enum sl_completion_state state = response->exchange->completion.state;
+
+    return state == SL_COMPLETION_PENDING || state == SL_COMPLETION_READY;
+}
+
+/* A reader at index 1, whose value 1 is the response, cannot read on: nil,
+ * message, err; `is_loop` raises err instead. SL_MISUSE always raises. */
+int slb_fail_reader(lua_State *L, struct slb_response *response,
+                    enum sl_status status, bool is_loop);
+
+/* Pushes, on top of others, the method and URL of the response's request. */
+const char *slb_push_request_name(lua_State *L, int index);
 
 /* Pushes nil, message, err for the exchange's failure, naming what was tried on
  * what. `index` is the response's. */

@@ -43,6 +43,8 @@ void slb_progress_open(lua_State *L);
 void slb_json_open(lua_State *L);
 void slb_random_open(lua_State *L);
 void slb_body_reader_open(lua_State *L);
+void slb_body_splitter_open(lua_State *L);
+void slb_event_parser_open(lua_State *L);
 void slb_save_open(lua_State *L);
 void slb_message_open(lua_State *L);
 void slb_ws_parser_open(lua_State *L);

@@ -15,6 +15,7 @@ void sl_deadlines_default(struct sl_deadlines *deadlines)
     deadlines->first_byte = 30 * SL_SECOND;
     deadlines->idle = 30 * SL_SECOND;
     deadlines->total = 300 * SL_SECOND;
+    deadlines->has_own_idle = false;
 }
 
 enum sl_stage sl_exchange_stage(const struct sl_exchange *exchange)

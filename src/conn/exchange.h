@@ -62,6 +62,7 @@ struct sl_deadlines {
     int64_t first_byte;
     int64_t idle;
     int64_t total;
+    bool has_own_idle; /* not the default */
 };
 
 /* The options of a request, beside its bytes. */
@@ -201,6 +202,14 @@ static inline struct sl_loop *
 sl_exchange_loop(const struct sl_exchange *exchange)
 {
     return exchange->exchanges->connections->loop;
+}
+
+/* The body is a stream of events, between which any time may pass: only an idle
+ * time that was chosen for the request holds. */
+static inline void sl_exchange_allow_silence(struct sl_exchange *exchange)
+{
+    if (!exchange->options.deadlines.has_own_idle)
+        exchange->options.deadlines.idle = SL_NEVER;
 }
 
 static inline bool sl_exchange_is_over(const struct sl_exchange *exchange)

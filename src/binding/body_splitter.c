@@ -1,0 +1,372 @@
+/* A body as events or JSON texts. A body that is still arriving is read from
+ * the head of its buffer, and waits for missing bytes; a whole one is read by a
+ * cursor over its sequence. */
+#include "binding/response.h"
+#include "binding/splitter.h"
+#include "binding/types.h"
+#include "memory/reader.h"
+#include "task/wait.h"
+
+static const char body_splitter_type[] = "sluice.body_splitter";
+
+/* The most values given before others get their turn. */
+#define TURN_VALUES 1024
+
+/* values: the response; the sequence of a whole body, which is the splitter's;
+ * the last event ID */
+enum { VALUE_RESPONSE = 1, VALUE_SEQUENCE, VALUE_ID };
+
+struct slb_body_splitter {
+    struct slb_runtime *runtime; /* NULL: closed */
+    struct slb_response *response;
+    struct sl_reader reader; /* over the sequence */
+    bool is_whole;
+    bool is_at_end;
+    struct slb_splitter splitter;
+};
+
+/* Raises when it was closed, or its body cannot be read any more. */
+static struct slb_body_splitter *check_open(lua_State *L)
+{
+    struct slb_body_splitter *self = slb_check(L, 1, body_splitter_type);
+
+    if (self->runtime == NULL)
+        luaL_error(L, "use of closed loop over a body");
+    if (!self->is_whole) {
+        slb_check_unread(L, self->response);
+        return self;
+    }
+    lua_getiuservalue(L, 1, VALUE_SEQUENCE);
+    slb_check_sequence(L, -1);
+    lua_pop(L, 1);
+    return self;
+}
+
+static void check(lua_State *L)
+{
+    check_open(L);
+}
+
+/* ---- its bytes ---- */
+
+static struct sl_view peek(struct slb_body_splitter *self)
+{
+    if (self->is_whole)
+        return sl_reader_peek(&self->reader);
+    return sl_buffer_peek(&self->response->exchange->incoming.response.body);
+}
+
+/* `values`: given with these bytes. */
+static void consume(struct slb_body_splitter *self, size_t size, size_t values)
+{
+    if (self->is_whole) {
+        sl_reader_skip(&self->reader, size);
+        return;
+    }
+    sl_buffer_consume(&self->response->exchange->incoming.response.body, size);
+    slb_count_given(self->response, size, values > 0 ? TURN_VALUES : SIZE_MAX);
+}
+
+/* Splits what is there. SL_OK: a value is ready; SL_AGAIN: more bytes are
+ * needed. */
+static enum sl_status split(struct slb_body_splitter *self)
+{
+    enum sl_status status;
+    struct sl_view view;
+
+    if (!self->is_whole && slb_is_being_read(self->response))
+        return SL_MISUSE;
+    do { /* with no bytes at last: it holds no block while it waits */
+        view = peek(self);
+        status = slb_split(&self->splitter, view);
+        if (status == SL_AGAIN && view.size > 0)
+            consume(self, view.size, 0);
+    } while (status == SL_AGAIN && view.size > 0);
+    return status;
+}
+
+/* Wants more bytes. SL_OK: they are there; SL_END: the body has ended. */
+static enum sl_status want(const struct slb_body_splitter *self)
+{
+    if (self->is_whole)
+        return SL_END;
+    return sl_exchange_want(self->response->exchange, SL_WANT_BODY, 1);
+}
+
+/* ---- values ---- */
+
+static int give(lua_State *L, struct slb_body_splitter *self)
+{
+    size_t consumed;
+    int count = slb_push_split(L, &self->splitter, &consumed);
+
+    if (self->runtime != NULL &&
+        (self->is_whole || self->response->exchange != NULL))
+        consume(self, consumed, 1);
+    return count;
+}
+
+static int push_end(lua_State *L, struct slb_body_splitter *self)
+{
+    self->is_at_end = true;
+    lua_pushnil(L);
+    return 1;
+}
+
+/* nil, message, err of the stream itself, named after its request; `is_loop`
+ * raises err instead. */
+static int push_fault(lua_State *L, struct slb_body_splitter *self,
+                      bool is_loop)
+{
+    lua_getiuservalue(L, 1, VALUE_RESPONSE);
+    slb_push_split_failure(L, &self->splitter,
+                           slb_push_request_name(L, lua_gettop(L)));
+    return is_loop ? lua_error(L) : 3;
+}
+
+/* stack: splitter, what a value fills */
+static int read_on(lua_State *L, bool is_loop, lua_KFunction k)
+{
+    for (;;) {
+        struct slb_body_splitter *self = check_open(L);
+        struct slb_response *response = self->response;
+        enum sl_status status;
+
+        if (slb_takes_turns(response, self->is_whole) &&
+            slb_is_turn_over(L, response))
+            return slb_wait_turn(L, response->runtime, slb_abandon_response,
+                                 response, k);
+        status = split(self);
+        if (status == SL_OK)
+            return give(L, self);
+        if (status != SL_AGAIN && status != SL_MISUSE)
+            return push_fault(L, self, is_loop);
+        if (status == SL_AGAIN)
+            status = want(self);
+        if (status == SL_AGAIN)
+            return slb_wait(L, response->runtime,
+                            &response->exchange->completion,
+                            slb_abandon_response, response, k);
+        if (status == SL_END) {
+            status = slb_split_end(&self->splitter);
+            if (status == SL_OK)
+                return give(L, self);
+            return status == SL_END ? push_end(L, self)
+                                    : push_fault(L, self, is_loop);
+        }
+        if (status != SL_OK)
+            return slb_fail_reader(L, response, status, is_loop);
+    }
+}
+
+static int go_on(lua_State *L, lua_KContext context, bool is_loop,
+                 lua_KFunction k)
+{
+    struct slb_body_splitter *self = lua_touserdata(L, 1);
+
+    if (!slb_may_read_on(L, context, self->response))
+        return slb_fail_reader(L, check_open(L)->response, SL_CANCELLED,
+                               is_loop);
+    return read_on(L, is_loop, k);
+}
+
+static int next_more(lua_State *L, int status, lua_KContext context)
+{
+    (void)status;
+    return go_on(L, context, false, next_more);
+}
+
+static int loop_more(lua_State *L, int status, lua_KContext context)
+{
+    (void)status;
+    return go_on(L, context, true, loop_more);
+}
+
+/* Gives a value that is there at once, as nearly all are; else what a wait needs
+ * is reserved before the body is looked at again: see slb_reserve_wait. */
+static int begin_read(lua_State *L, bool is_loop, lua_KFunction k)
+{
+    struct slb_body_splitter *self = check_open(L);
+
+    if (self->is_at_end) {
+        lua_pushnil(L);
+        return 1;
+    }
+    slb_prepare_split(L, &self->splitter);
+    self = check_open(L);
+    if (slb_is_within_turn(self->response) && split(self) == SL_OK)
+        return give(L, self);
+    if (slb_takes_turns(self->response, self->is_whole))
+        slb_reserve_wait(L, self->runtime);
+    return read_on(L, is_loop, k);
+}
+
+/* splitter:next() -> event, or text, number, of what, is_cut | nil (the end)
+ *                  | nil, message, err; yields while the body arrives */
+static int splitter_next(lua_State *L)
+{
+    return begin_read(L, false, next_more);
+}
+
+/* splitter() -> the same, for a loop; a failure is raised */
+static int splitter_call(lua_State *L)
+{
+    return begin_read(L, true, loop_more);
+}
+
+/* ---- life ---- */
+
+/* splitter:close() - leaves a loop: the response, unless its end was reached,
+ * is disposed. Idempotent. */
+static int splitter_close(lua_State *L)
+{
+    struct slb_body_splitter *self = slb_check(L, 1, body_splitter_type);
+    struct slb_runtime *runtime = self->runtime;
+
+    if (runtime == NULL)
+        return 0;
+    lua_settop(L, 1);
+    slb_push_split_property(L, &self->splitter, "last_id"); /* it stays known */
+    if (self->runtime == NULL)
+        return 0; /* by a finaliser */
+    self->runtime = NULL;
+    slb_splitter_fini(&self->splitter);
+    if (!self->is_at_end)
+        slb_dispose_response(self->response);
+    if (self->is_whole) {
+        lua_getiuservalue(L, 1, VALUE_SEQUENCE);
+        slb_dispose_sequence(L, -1);
+    }
+    slb_runtime_release(runtime);
+    return 0;
+}
+
+static int splitter_gc(lua_State *L)
+{
+    struct slb_body_splitter *self = slb_check(L, 1, body_splitter_type);
+    struct slb_runtime *runtime = self->runtime;
+
+    if (runtime == NULL)
+        return 0;
+    self->runtime = NULL;
+    slb_splitter_fini(&self->splitter);
+    slb_runtime_release(runtime);
+    return 0;
+}
+
+static int splitter_describe(lua_State *L)
+{
+    const struct slb_body_splitter *self = slb_check(L, 1, body_splitter_type);
+
+    lua_pushfstring(L, "%s%s",
+                    self->splitter.has_records ? "sluice.json_lines"
+                                               : "sluice.events",
+                    self->runtime == NULL ? " (closed)" : "");
+    return 1;
+}
+
+/* splitter[name]: a method (upvalue 1 has them), else a property */
+static int splitter_index(lua_State *L)
+{
+    struct slb_body_splitter *self = slb_check(L, 1, body_splitter_type);
+
+    lua_settop(L, 2);
+    lua_pushvalue(L, 2);
+    if (lua_rawget(L, lua_upvalueindex(1)) != LUA_TNIL)
+        return 1;
+    lua_settop(L, 2);
+    slb_push_split_property(L, &self->splitter, luaL_checkstring(L, 2));
+    return 1;
+}
+
+/* stack: response, its whole body as a sequence or nil, ... */
+static struct slb_body_splitter *push_splitter(lua_State *L)
+{
+    struct slb_response *response = slb_check_response(L, 1);
+    bool is_whole = !lua_isnoneornil(L, 2);
+    struct slb_body_splitter *self;
+
+    if (is_whole)
+        slb_check_sequence(L, 2);
+    self = slb_new(L, body_splitter_type, sizeof *self, VALUE_ID);
+    self->response = response;
+    self->is_whole = is_whole;
+    self->splitter.check = check;
+    self->splitter.id_value = VALUE_ID;
+    lua_pushvalue(L, 1);
+    lua_setiuservalue(L, -2, VALUE_RESPONSE);
+    if (is_whole) {
+        sl_reader_init(&self->reader, slb_check_sequence(L, 2));
+        lua_pushvalue(L, 2);
+        lua_setiuservalue(L, -2, VALUE_SEQUENCE);
+    }
+    slb_check_response(L, 1);
+    return self;
+}
+
+/* From now on it is open. */
+static void open_splitter(struct slb_body_splitter *self)
+{
+    self->runtime = self->response->runtime;
+    slb_runtime_retain(self->runtime);
+}
+
+/* body_events(response, sequence, max_line_size, max_event_size, last_id) ->
+ * splitter, which owns the sequence; without a sequence it reads the arriving body, for
+ * whose bytes it waits however long they take, unless the request has an idle
+ * time of its own. */
+static int new_events(lua_State *L)
+{
+    struct sl_sse_limits limits = {
+        (size_t)luaL_optinteger(L, 3, (lua_Integer)SL_SSE_LINE_LIMIT),
+        (size_t)luaL_optinteger(L, 4, (lua_Integer)SL_SSE_EVENT_LIMIT)};
+    struct slb_body_splitter *self = push_splitter(L);
+
+    slb_splitter_init_events(&self->splitter, &self->response->runtime->pool,
+                             &limits);
+    open_splitter(self);
+    if (!lua_isnoneornil(L, 5)) {
+        struct sl_view id;
+
+        id.data = lua_tolstring(L, 5, &id.size);
+        if (sl_sse_set_id(&self->splitter.sse.parser, id) != SL_OK)
+            return luaL_error(L, "out of memory");
+    }
+    if (!self->is_whole)
+        sl_exchange_allow_silence(self->response->exchange);
+    return 1;
+}
+
+/* body_records(response, sequence, max_line_size) -> splitter, as above, over
+ * JSON texts */
+static int new_records(lua_State *L)
+{
+    size_t limit = (size_t)luaL_optinteger(L, 3, (lua_Integer)SL_RECORD_LIMIT);
+    struct slb_body_splitter *self = push_splitter(L);
+
+    slb_splitter_init_records(&self->splitter, &self->response->runtime->pool,
+                              limit);
+    open_splitter(self);
+    return 1;
+}
+
+static const luaL_Reg methods[] = {
+    {"next", splitter_next}, {"close", splitter_close}, {NULL, NULL}};
+
+static const luaL_Reg meta[] = {{"__call", splitter_call},
+                                {"__close", splitter_close},
+                                {"__gc", splitter_gc},
+                                {"__tostring", splitter_describe},
+                                {NULL, NULL}};
+
+static const luaL_Reg functions[] = {
+    {"body_events", new_events}, {"body_records", new_records}, {NULL, NULL}};
+
+void slb_body_splitter_open(lua_State *L)
+{
+    slb_type(L, body_splitter_type, NULL, meta);
+    slb_set_index(L, body_splitter_type, methods, splitter_index);
+    luaL_setfuncs(L, functions, 0);
+    slb_push_event_type(L);
+    lua_setfield(L, -2, "event_type"); /* the Lua layer adds its methods */
+}

@@ -1,0 +1,225 @@
+#include "binding/splitter.h"
+
+#include "task/runtime.h"
+
+#include <string.h>
+
+static const char event_type[] = "sluice.event";
+
+void slb_splitter_init_events(struct slb_splitter *splitter,
+                              struct sl_pool *pool,
+                              const struct sl_sse_limits *limits)
+{
+    splitter->has_records = false;
+    sl_sse_init(&splitter->sse.parser, pool, limits);
+}
+
+void slb_splitter_init_records(struct slb_splitter *splitter,
+                               struct sl_pool *pool, size_t limit)
+{
+    splitter->has_records = true;
+    sl_records_init(&splitter->json.parser, pool, limit);
+}
+
+void slb_splitter_fini(struct slb_splitter *splitter)
+{
+    if (splitter->is_over)
+        return;
+    splitter->is_over = true;
+    splitter->is_ready = false;
+    if (splitter->has_records) {
+        sl_records_fini(&splitter->json.parser);
+        return;
+    }
+    splitter->unfinished = sl_sse_unfinished(&splitter->sse.parser);
+    sl_sse_fini(&splitter->sse.parser);
+}
+
+/* ---- splitting ---- */
+
+enum sl_status slb_split(struct slb_splitter *splitter, struct sl_view bytes)
+{
+    enum sl_status status;
+
+    if (splitter->is_ready)
+        return SL_OK;
+    status = splitter->has_records
+                 ? sl_records_feed(&splitter->json.parser, bytes,
+                                   &splitter->used, &splitter->json.record)
+                 : sl_sse_feed(&splitter->sse.parser, bytes, &splitter->used,
+                               &splitter->sse.event);
+    splitter->is_ready = status == SL_OK;
+    return status;
+}
+
+enum sl_status slb_split_end(struct slb_splitter *splitter)
+{
+    enum sl_status status = SL_END;
+
+    if (splitter->is_ready)
+        return SL_OK;
+    if (splitter->has_records)
+        status = sl_records_end(&splitter->json.parser, &splitter->json.record);
+    splitter->is_ready = status == SL_OK;
+    splitter->used = 0;
+    return status;
+}
+
+int slb_push_split_failure(lua_State *L, const struct slb_splitter *splitter,
+                           const char *attempt)
+{
+    struct sl_failure failure;
+
+    if (splitter->has_records)
+        sl_records_explain(&splitter->json.parser, &failure);
+    else
+        sl_sse_explain(&splitter->sse.parser, &failure);
+    return slb_push_failure(L, &failure, attempt);
+}
+
+/* ---- values ---- */
+
+void slb_push_event_type(lua_State *L)
+{
+    luaL_newmetatable(L, event_type);
+}
+
+void slb_prepare_split(lua_State *L, const struct slb_splitter *splitter)
+{
+    lua_settop(L, 1);
+    if (splitter->has_records) {
+        lua_pushnil(L);
+        return;
+    }
+    lua_createtable(L, 0, sl_sse_id(&splitter->sse.parser).size > 0 ? 3 : 2);
+    luaL_setmetatable(L, event_type);
+}
+
+/* Raises if a finaliser ended the handle, or read on. */
+static void recheck(lua_State *L, const struct slb_splitter *splitter,
+                    uint64_t pushed)
+{
+    splitter->check(L);
+    if (splitter->pushed != pushed || !splitter->is_ready)
+        luaL_error(L, "the stream was read meanwhile");
+}
+
+/* Pushes the last event ID or nil. True: a string was made of it, and finalisers
+ * may have run. */
+static bool push_id(lua_State *L, struct slb_splitter *splitter)
+{
+    const struct sl_sse *parser = &splitter->sse.parser;
+    struct sl_view id = sl_sse_id(parser);
+    uint32_t changes = parser->id_changes;
+
+    if (splitter->id_changes == changes) {
+        lua_getiuservalue(L, 1, splitter->id_value);
+        return false;
+    }
+    if (id.size > 0)
+        lua_pushlstring(L, id.data, id.size);
+    else
+        lua_pushnil(L);
+    lua_pushvalue(L, -1);
+    lua_setiuservalue(L, 1, splitter->id_value);
+    splitter->id_changes = changes;
+    return true;
+}
+
+bool slb_push_split_property(lua_State *L, struct slb_splitter *splitter,
+                             const char *name)
+{
+    const struct sl_sse *parser = &splitter->sse.parser;
+
+    if (splitter->has_records) {
+        lua_pushnil(L);
+        return false;
+    }
+    if (strcmp(name, "last_id") == 0) {
+        push_id(L, splitter);
+    } else if (strcmp(name, "retry") == 0 && parser->retry != SL_SSE_NO_RETRY) {
+        lua_pushinteger(L, (lua_Integer)parser->retry);
+    } else if (strcmp(name, "unfinished") == 0) {
+        lua_pushinteger(L, (lua_Integer)(splitter->is_over
+                                             ? splitter->unfinished
+                                             : sl_sse_unfinished(parser)));
+    } else {
+        lua_pushnil(L);
+        return strcmp(name, "retry") == 0;
+    }
+    return true;
+}
+
+/* Fills the event at index 2. What makes a string may run finalisers, but only
+ * once it has copied the bytes: the data is copied last, as nearly all events
+ * have nothing else. */
+static void fill_event(lua_State *L, struct slb_splitter *splitter)
+{
+    const struct sl_sse_event event = splitter->sse.event;
+    uint64_t pushed = splitter->pushed;
+
+    if (event.type.size > 0) {
+        lua_pushlstring(L, event.type.data, event.type.size);
+        recheck(L, splitter, pushed);
+        lua_setfield(L, 2, "type");
+    }
+    if (splitter->sse.parser.id_changes > 0) {
+        if (push_id(L, splitter))
+            recheck(L, splitter, pushed);
+        lua_setfield(L, 2, "id");
+    }
+    lua_pushlstring(L, event.data.data, event.data.size);
+    lua_setfield(L, 2, "data");
+    if (event.type.size == 0) {
+        lua_pushliteral(L, "message");
+        lua_setfield(L, 2, "type");
+    }
+    if (event.retry != SL_SSE_NO_RETRY) {
+        lua_pushinteger(L, (lua_Integer)event.retry);
+        lua_setfield(L, 2, "retry");
+    }
+}
+
+static int push_record(lua_State *L, const struct slb_splitter *splitter)
+{
+    const struct sl_record record = splitter->json.record;
+
+    lua_pushlstring(L, record.text.data, record.text.size);
+    lua_pushinteger(L, (lua_Integer)record.number);
+    lua_pushstring(L, splitter->json.parser.is_sequence ? "record" : "line");
+    lua_pushboolean(L, record.is_cut);
+    return 4;
+}
+
+int slb_push_split(lua_State *L, struct slb_splitter *splitter,
+                   size_t *consumed)
+{
+    uint64_t pushed = splitter->pushed;
+    int count = 1;
+
+    if (splitter->has_records)
+        count = push_record(L, splitter);
+    else
+        fill_event(L, splitter);
+    *consumed = 0;
+    /* A finaliser may have taken it, too. */
+    if (splitter->pushed == pushed && splitter->is_ready) {
+        *consumed = splitter->used;
+        splitter->is_ready = false;
+        splitter->pushed++;
+    }
+    return count;
+}
+
+void slb_set_index(lua_State *L, const char *type, const luaL_Reg *methods,
+                   lua_CFunction index)
+{
+    luaL_getmetatable(L, type);
+    lua_newtable(L);
+    luaL_setfuncs(L, methods, 0);
+    lua_pushvalue(L, -1);
+    lua_setfield(L, -3, "methods");
+    lua_pushcclosure(L, index, 1);
+    lua_setfield(L, -2, "__index");
+    lua_pop(L, 1);
+}

@@ -1,0 +1,89 @@
+/* binding/splitter.h - a stream as Lua values: server-sent events, JSON texts
+ *
+ * in:    binding/body_splitter.c, binding/event_parser.c
+ * below: events/sse.c, events/record.c
+ *
+ * The owner has the bytes and shows them in views. A value that is ready stays
+ * so until it was pushed: only then its bytes are consumed, so that an error
+ * while it is made loses nothing.
+ */
+#ifndef SLB_SPLITTER_H
+#define SLB_SPLITTER_H
+
+#include "events/record.h"
+#include "events/sse.h"
+
+#include <lauxlib.h>
+#include <lua.h>
+
+struct slb_splitter {
+    bool has_records; /* JSON texts, else events */
+    bool is_ready;
+    bool is_over;
+    size_t unfinished;   /* once it is over */
+    size_t used;         /* bytes up to the end of the value that is ready */
+    uint64_t pushed;     /* values so far */
+    uint32_t id_changes; /* of the ID that Lua knows */
+    int id_value;        /* user value of the handle that keeps that */
+    void (*check)(lua_State *L); /* raises if the handle at index 1 ended */
+    union {
+        struct {
+            struct sl_sse parser;
+            struct sl_sse_event event;
+        } sse;
+        struct {
+            struct sl_records parser;
+            struct sl_record record;
+        } json;
+    };
+};
+
+void slb_splitter_init_events(struct slb_splitter *splitter,
+                              struct sl_pool *pool,
+                              const struct sl_sse_limits *limits);
+void slb_splitter_init_records(struct slb_splitter *splitter,
+                               struct sl_pool *pool, size_t limit);
+/* Gives back what it holds. Its properties stay. Idempotent. */
+void slb_splitter_fini(struct slb_splitter *splitter);
+
+/* Sets index 2, to be the top, to what slb_push_split fills. To be called
+ * before slb_split: between that and slb_push_split nothing may allocate. */
+void slb_prepare_split(lua_State *L, const struct slb_splitter *splitter);
+
+/* SL_OK: a value is ready. SL_AGAIN: the bytes were used up. Failures: see
+ * slb_push_split_failure. */
+enum sl_status slb_split(struct slb_splitter *splitter, struct sl_view bytes);
+/* The bytes have ended. SL_OK: a last value is ready; SL_END: there is none. */
+enum sl_status slb_split_end(struct slb_splitter *splitter);
+
+/* Pushes the value that is ready: an event (index 2), or text, number, of what
+ * ("line" or "record") and whether it is cut. `*consumed`: bytes for the owner to consume now, if the
+ * handle is still live. The count of values. */
+int slb_push_split(lua_State *L, struct slb_splitter *splitter,
+                   size_t *consumed);
+
+/* nil, message, err; `attempt` names whose bytes they are. */
+int slb_push_split_failure(lua_State *L, const struct slb_splitter *splitter,
+                           const char *attempt);
+
+/* Pushes what users read by name, of the handle at index 1 and also once it is
+ * over:
+ *
+ *   last_id     of the events so far; nil: none
+ *   retry       the reconnection time in milliseconds; nil: not set
+ *   unfinished  bytes of the event that has begun and is not complete; at the
+ *               end of the bytes they are dropped
+ *
+ * False: it is none of them, and nil was pushed. */
+bool slb_push_split_property(lua_State *L, struct slb_splitter *splitter,
+                             const char *name);
+
+/* Sets `__index` of a registered type: `index`, whose upvalue 1 is a table of the
+ * methods, which is also `methods` of the metatable. */
+void slb_set_index(lua_State *L, const char *type, const luaL_Reg *methods,
+                   lua_CFunction index);
+
+/* Pushes the metatable of events. */
+void slb_push_event_type(lua_State *L);
+
+#endif

@@ -1,0 +1,103 @@
+/* events/sse.h - server-sent events, by the HTML standard (9.2.6)
+ *
+ * in:  the bytes of a stream, cut anywhere    out: binding/splitter.c
+ *
+ *     : a comment          is ignored
+ *     event: tick          the type
+ *     id: 17               the last event ID, from this event on
+ *     data: one            the data: "one LF two"
+ *     data: two
+ *                          a blank line: the event is complete
+ *
+ * Lines end with LF, CRLF or CR. An event is complete with the first byte that
+ * ends its blank line: where that is CR, a LF that follows belongs to it. Bytes
+ * are not checked to be UTF-8.
+ *
+ * Where the value lies in one piece it is shown there and not copied. What has
+ * to outlast a feed, of an event that is not complete, is kept in pooled
+ * blocks, which are given back once there is nothing to keep.
+ */
+#ifndef SL_EVENTS_SSE_H
+#define SL_EVENTS_SSE_H
+
+#include "base/status.h"
+#include "base/view.h"
+#include "memory/writer.h"
+
+#include <stdint.h>
+
+#define SL_SSE_LINE_LIMIT  ((size_t)16 * 1024 * 1024)
+#define SL_SSE_EVENT_LIMIT ((size_t)64 * 1024 * 1024)
+#define SL_SSE_NO_RETRY    UINT64_MAX
+
+/* The views are good until the parser is fed again, and while the bytes that
+ * were fed stay. */
+struct sl_sse_event {
+    struct sl_view type; /* empty: "message" */
+    struct sl_view data;
+    uint64_t retry; /* milliseconds, at most INT64_MAX, if it was set since the
+                     * last event; else SL_SSE_NO_RETRY */
+};
+
+struct sl_sse_limits {
+    size_t line;  /* bytes, without its end */
+    size_t event; /* bytes from the last event to the next one's end, with
+                   * comments and blank lines */
+};
+
+struct sl_sse {
+    struct sl_sse_limits limits;
+    enum sl_status failed;
+    struct sl_writer text;  /* data, and behind it a line that has begun */
+    struct sl_writer names; /* the type and the new ID, of an open event */
+    struct sl_writer id;    /* the last event ID */
+    struct sl_view shown;   /* data that lies in the input */
+    size_t data_size;       /* of the data in `text` */
+    size_t data_lines;
+    size_t type_at; /* in `names` */
+    size_t type_size;
+    size_t id_at; /* in `names` */
+    size_t id_size;
+    uint64_t retry;       /* set last, by this stream or an earlier one */
+    uint64_t lines;       /* that have ended */
+    uint64_t events;      /* that were given */
+    size_t since;         /* bytes of lines since the last event */
+    size_t open;          /* bytes of fields since the last blank line */
+    uint32_t id_changes;  /* how often the last event ID was set */
+    unsigned char marked; /* bytes of the byte order mark; 3: behind it */
+    bool is_behind_cr;    /* a LF belongs to it */
+    bool is_shown;        /* the data is `shown` */
+    bool is_given;        /* the next feed begins with another event */
+    bool has_id;
+    bool has_retry; /* was set since the last event */
+    bool is_line_fault;
+};
+
+/* NULL: the default limits. */
+void sl_sse_init(struct sl_sse *parser, struct sl_pool *pool,
+                 const struct sl_sse_limits *limits);
+/* Gives back what it holds. Idempotent. */
+void sl_sse_fini(struct sl_sse *parser);
+/* Begins another stream; the last event ID and `retry` stay. */
+void sl_sse_reset(struct sl_sse *parser);
+
+/* Sets the last event ID, of an earlier stream for example. SL_MEMORY. */
+enum sl_status sl_sse_set_id(struct sl_sse *parser, struct sl_view id);
+/* The last event ID; empty: there is none. Good until the next feed. */
+struct sl_view sl_sse_id(const struct sl_sse *parser);
+
+/* Uses `*used` of the bytes. SL_OK: an event is complete, and what is left is
+ * for the next call. SL_AGAIN: all were used, more are needed. SL_LIMIT,
+ * SL_MEMORY: the parser fails from now on until reset, and sl_sse_explain says
+ * why. */
+enum sl_status sl_sse_feed(struct sl_sse *parser, struct sl_view bytes,
+                           size_t *used, struct sl_sse_event *event);
+/* After SL_LIMIT and SL_MEMORY. Returns the status. */
+enum sl_status sl_sse_explain(const struct sl_sse *parser,
+                              struct sl_failure *failure);
+
+/* Bytes of the event that has begun and is not complete. Where the stream ends,
+ * they are dropped. */
+size_t sl_sse_unfinished(const struct sl_sse *parser);
+
+#endif
