@@ -61,13 +61,14 @@ struct slb_websocket *slb_check_waiting_websocket(lua_State *L)
 bool slb_is_websocket_turn_over(lua_State *L, struct slb_websocket *handle,
                                 size_t size)
 {
+    bool is_over = handle->given >= TURN_BYTES;
+
+    if (is_over)
+        handle->given = 0;
     handle->given += size < TURN_MESSAGE ? TURN_MESSAGE
                      : size < TURN_BYTES ? (uint32_t)size
                                          : TURN_BYTES;
-    if (handle->given < TURN_BYTES)
-        return false;
-    handle->given = 0;
-    return slb_can_take_turn(L, handle->runtime);
+    return is_over && slb_can_take_turn(L, handle->runtime);
 }
 
 /* ---- failures ---- */
