@@ -1,7 +1,7 @@
 --- bench/hosts/timer.lua HOST URL [REQUESTS] [TOGETHER] - a host's own timer beside requests.
 --
--- HOST is cqueues, luv, copas, or `none`: a timer of cqueues alone. That many requests (20,000) go out
--- from so many coroutines (1,000), each over a connection of its own, while a timer of the host's
+-- HOST is cqueues, luv, copas, or `none`: a timer of cqueues alone. So many requests (20,000) go
+-- out from so many coroutines (1,000), each over its own connection, while a timer of the host
 -- ticks every 10 ms. Prints how late its ticks come, in milliseconds: median, p99, the latest.
 
 package.path = package.path .. ";/usr/share/lua/5.2/?.lua"

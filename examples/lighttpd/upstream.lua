@@ -1,0 +1,12 @@
+-- The client of page.lua: made once for each worker, with the connections that it keeps.
+
+local sluice = require "sluice"
+
+local root_file = os.getenv "ROOT_FILE"
+
+return assert(sluice.client {
+  base_url = assert(os.getenv "UPSTREAM", "UPSTREAM: the origin of the pages, missing"),
+  timeout = { total = 0.5 }, -- of a page: no other is served by this worker meanwhile
+  limits = { body = 1 << 20 },
+  tls = root_file ~= "" and { ca_file = root_file } or nil,
+})
