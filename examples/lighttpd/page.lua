@@ -1,5 +1,6 @@
 -- What the upstream says to the same path, for each request. mod_magnet runs the whole file each
 -- time, in one Lua state for each worker: what is required stays.
+-- luacheck: globals lighty
 
 local upstream = require "upstream"
 

@@ -19,7 +19,7 @@ local selected = { getfd = function() return loop:pollfd() end,
 local function step(timeout)
   local most = loop:timeout() or 1e9
   local has_handled = copas_step(timeout and timeout >= 0 and math.min(timeout, most) or most)
-  loop:step(0)
+  loop:step(0, 0.002)
   return has_handled
 end
 return { host = host, install = function()

@@ -9,7 +9,7 @@ local loop = core.loop()
 local signals, drivers = setmetatable({}, { __mode = "k" }), setmetatable({}, { __mode = "k" })
 
 local function drive(controller)
-  repeat cqueues.poll(loop) until not loop:step(0)
+  repeat cqueues.poll(loop) until not loop:step(0, 0.0005)
   drivers[controller] = nil
 end
 

@@ -18,7 +18,7 @@ return { install = function() -- idempotent; before each uv.run that nothing els
   handles = { poll = assert(uv.new_poll(loop:pollfd())), timer = uv.new_timer(),
     before = uv.new_prepare(), after = uv.new_check() }
   for name, handle in pairs(handles) do if name ~= "poll" then handle:unref() end end
-  handles.step = function() loop:step(0) end
+  handles.step = function() loop:step(0, 0.002) end
   handles.poll:start("r", handles.step)
   handles.before:start(settle)
   handles.after:start(settle)
