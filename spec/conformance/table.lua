@@ -5,13 +5,19 @@
 -- Run from the root of the tree. It is an error if a rule names a test that its file does not
 -- have, or a fixture shows a rule that is not in the list.
 
+package.path = "./?.lua;" .. package.path
+local websocket = require "spec.conformance.websocket"
+
 local table_of_rules = {}
 
 local rfcs = {
   { "9112", "RFC 9112, HTTP/1.1" },
   { "9110", "RFC 9110, HTTP Semantics" },
   { "6265bis", "RFC 6265bis, Cookies" },
+  { "6455", "RFC 6455, WebSocket" },
 }
+
+local rule_files = { "spec/conformance/rules.lua", "spec/conformance/rules_websocket.lua" }
 
 local function read(path)
   local file <close> = assert(io.open(path, "rb"))
@@ -42,7 +48,7 @@ local function check_tests(tests, problems, sources)
   end
 end
 
-local function evidence(tests, fixtures)
+local function evidence(tests, fixtures, cases)
   local shown = {}
   for _, test in ipairs(tests) do
     local title = test[2]:gsub(": $", "") -- of several tests, behind which a name stands
@@ -52,26 +58,58 @@ local function evidence(tests, fixtures)
     table.sort(fixtures)
     shown[#shown + 1] = "fixtures " .. table.concat(fixtures, ", ")
   end
+  if cases then shown[#shown + 1] = "cases " .. table.concat(cases, ", ") end
   return #shown > 0 and table.concat(shown, "; ") or "-"
 end
 
 -- What shows a rule, or why nothing does.
 local function shown_by(rule, tests, fixtures)
-  return rule.is_open and "not offered yet" or evidence(tests, fixtures)
+  return rule.is_open and "not offered yet" or evidence(tests, fixtures, rule.cases)
+end
+
+-- All rules, of all files.
+local function read_rules()
+  local rules = {}
+  for _, path in ipairs(rule_files) do
+    for _, rule in ipairs(dofile(path)) do rules[#rules + 1] = rule end
+  end
+  return rules
+end
+
+-- The groups of cases of WebSocket, a row for each.
+local function add_cases(add)
+  add("")
+  add("## Cases of WebSocket")
+  add("")
+  add("Cases in the manner of the Autobahn suite. Each has exactly one outcome that passes: these")
+  add("events, this close code, and nothing more. They are data, in")
+  add("`spec/conformance/websocket.lua`; a case has one variant or more, such as a text cut into")
+  add("fragments at every byte.")
+  add("")
+  add("| group | cases | variants |")
+  add("| --- | --: | --: |")
+  local count, variants = 0, 0
+  for _, group in ipairs(websocket.groups) do
+    add(("| %d. %s | %d | %d |"):format(group.number, group.title, group.count, group.variants))
+    count, variants = count + group.count, variants + group.variants
+  end
+  add(("| all | %d | %d |"):format(count, variants))
+  add("")
+  for _, run in ipairs(websocket.runs) do add(("- `%s`: %s"):format(run[1], run[2])) end
 end
 
 --- The document, the rules without a test, and what is wrong with the list.
 function table_of_rules.build()
-  local rules = dofile("spec/conformance/rules.lua")
+  local rules = read_rules()
   local fixtures, sources = fixtures_by_rule(), {}
   local lines, open, problems = {}, {}, {}
   local function add(line) lines[#lines + 1] = line end
 
   add("# Conformance")
   add("")
-  add("What a client must do by RFC 9112, RFC 9110 and RFC 6265bis, and the tests that show it;")
-  add("fixtures are the documents in `spec/fixtures/http`. Written by")
-  add("`lua5.4 spec/conformance/table.lua`.")
+  add("What a client must do by RFC 9112, RFC 9110, RFC 6265bis and RFC 6455, and the tests that")
+  add("show it; fixtures are the documents in `spec/fixtures/http`, cases are groups of those at")
+  add("the end of this page. Written by `lua5.4 spec/conformance/table.lua`.")
   for _, rfc in ipairs(rfcs) do
     add("")
     add("## " .. rfc[2])
@@ -85,11 +123,13 @@ function table_of_rules.build()
         local documents = fixtures[rule[1]] or {}
         fixtures[rule[1]] = nil
         check_tests(tests, problems, sources)
-        if #tests + #documents == 0 and not rule.is_open then open[#open + 1] = rule[1] end
+        local is_shown = #tests + #documents > 0 or rule.cases
+        if not is_shown and not rule.is_open then open[#open + 1] = rule[1] end
         add(("| %s | %s | %s |"):format(section, rule[2], shown_by(rule, tests, documents)))
       end
     end
   end
+  add_cases(add)
   for rule in pairs(fixtures) do
     problems[#problems + 1] = ("no rule %s, which a fixture shows"):format(rule)
   end

@@ -307,7 +307,15 @@ do
   case("one byte more than 16 MiB, in fragments", sent, {}, TOO_LARGE)
 end
 
-local websocket = { groups = groups, cases = cases }
+local websocket = {
+  groups = groups,
+  cases = cases,
+  -- Who runs them, and how.
+  runs = {
+    { "spec/journeys/ws_cases_spec.lua",
+      "`sluice.ws_parser` in both roles; whole, cut in two at every byte, and in pieces" },
+  },
+}
 
 --- The bytes of a variant; with a key they are a client's, masked.
 function websocket.wire(variant, key)

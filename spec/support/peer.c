@@ -67,6 +67,7 @@ enum step_kind {
     STEP_RELAY,        /* port [, count [, piece size]]: to and from a server */
     STEP_ACCEPT,       /* [field lines]: answers a WebSocket's handshake */
     STEP_EXPECT_FRAME, /* first byte, payload: of a client, masked */
+    STEP_EXPECT_CLOSE, /* reads a client's frames up to and with its Close */
     STEP_PAUSE,        /* seconds */
     STEP_STALL,        /* silence until the client closes */
     STEP_HOLD,         /* until signal(), or until the client closes */
@@ -96,6 +97,7 @@ static const struct {
     [STEP_RELAY] = {"relay", "pNZ"},
     [STEP_ACCEPT] = {"accept", "B"},
     [STEP_EXPECT_FRAME] = {"expect_frame", "nb"},
+    [STEP_EXPECT_CLOSE] = {"expect_close", ""},
     [STEP_PAUSE] = {"pause", "s"},
     [STEP_STALL] = {"stall", ""},
     [STEP_HOLD] = {"hold", ""},
@@ -790,11 +792,13 @@ static enum outcome compare_frame(struct peer *peer,
     return NEXT_STEP;
 }
 
+/* The next frame, or with "expect_close" all frames to the Close. */
 static enum outcome expect_frame(struct peer *peer,
                                  struct connection *connection,
                                  const struct step *step)
 {
     struct record *in = &connection->in;
+    const unsigned close = 0x88;
 
     for (;;) {
         struct client_frame frame = {.head = 2};
@@ -807,8 +811,14 @@ static enum outcome expect_frame(struct peer *peer,
             fail(peer, connection, "%s", error);
             return OVER;
         }
-        if (found > 0 && have >= frame.head + frame.size)
-            return compare_frame(peer, connection, step, &frame);
+        if (found > 0 && have >= frame.head + frame.size) {
+            if (step->kind == STEP_EXPECT_FRAME)
+                return compare_frame(peer, connection, step, &frame);
+            in->consumed += frame.head + frame.size;
+            if (frame.first == close)
+                return NEXT_STEP;
+            continue;
+        }
         if (!receive_more(peer, connection, frame.head + frame.size))
             break;
     }
@@ -908,6 +918,7 @@ static enum outcome perform(struct peer *peer, struct connection *connection,
     case STEP_ACCEPT:
         return accept_websocket(peer, connection, step);
     case STEP_EXPECT_FRAME:
+    case STEP_EXPECT_CLOSE:
         return expect_frame(peer, connection, step);
     case STEP_PAUSE:
         return wait_for_time(connection, step);

@@ -403,6 +403,16 @@ describe("a scripted peer of WebSocket", function()
     assert.is_nil(failure)
   end)
 
+  it("reads frames up to a Close frame", function()
+    local key = { key = "abcd" }
+    local script = { { "accept" }, { "expect_close" }, { "expect", "behind" } }
+    local _, failure = exchange(script, frames.text("x", key), frames.ping("", key),
+      frames.closing(1000, "bye", key), "behind")
+    assert.is_nil(failure)
+    _, failure = exchange(script, frames.text("x", key), frames.ping "", "behind")
+    assert.matches("the frame is not masked", failure, 1, true)
+  end)
+
   it("reports frames that are not those of its script, or no client's", function()
     local expected_ping = { "expect_frame", 0x89, "ping" }
     local script = { { "accept" }, expected_ping, expected_ping }
