@@ -44,7 +44,7 @@ local conn_groups = {
   set "opening",
   set "pool origin connection",
   set "source upload",
-  set "outgoing incoming",
+  set "outgoing incoming pace",
   set "exchange exchanges deadline channel pushing",
   set "ws_queue ws_sending",
   set "websocket ws_deadline",

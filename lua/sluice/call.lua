@@ -7,8 +7,10 @@ local core = require "sluice.core"
 local Call = {}
 Call.__index = Call
 
+-- Seconds, or nil; `false` is no end.
 local function total_of(timeout)
-  if type(timeout) == "table" then return timeout.total end
+  if type(timeout) == "table" then timeout = timeout.total end
+  if timeout == false then return math.huge end
   return timeout
 end
 

@@ -104,6 +104,8 @@ describe("the documented limits", function()
         { limits = { interim = 0 } } },
       { "no response within 0.05 s (timeout.first_byte)", "", { timeout = { first_byte = 0.05 } } },
       { "no data in either direction for 0.05 s (timeout.idle)", OK, short },
+      { "fewer than 500 bytes in 0.05 s (timeout.rate)", OK,
+        { timeout = { rate = { 500, 0.05 } } } },
       { "not complete within 0.05 s (timeout.total)", OK, { timeout = 0.05 } },
       { "does not fit into 1048576 bytes (fixed)", OK .. END,
         { headers = { A = ("x"):rep(1 << 20) } } },

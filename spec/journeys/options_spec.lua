@@ -35,6 +35,8 @@ describe("options", function()
     ["timeout.connect"] = not_seconds, ["timeout.tls"] = not_seconds,
     ["timeout.first_byte"] = not_seconds, ["timeout.idle"] = not_seconds,
     ["timeout.queue"] = not_seconds,
+    ["timeout.rate"] = { -1, 5, true, "1", {}, { 1 }, { 0, 1 }, { 1, 0 }, { 1.5, 1 }, { 1, 0 / 0 },
+      { "1", 1 }, { 1, 1, 1 }, { 1, 1, x = 1 }, { bytes = 1, seconds = 1 } },
     limits = not_tables,
     ["limits.head"] = not_positive, ["limits.lines"] = not_positive,
     ["limits.line"] = not_positive, ["limits.interim"] = not_counts, ["limits.body"] = not_counts,
@@ -144,7 +146,7 @@ describe("options", function()
     for message, options in pairs {
       ["'timeout': number of seconds, not negative, or table of them expected, got -1"] =
         { timeout = -1 },
-      ["'timeout.total': number of seconds, not negative expected, got -0.5"] =
+      ["'timeout.total': number of seconds, not negative, or false expected, got -0.5"] =
         { timeout = { total = -0.5 } },
       ["'limits.body': integer, not negative expected, got -2"] = { limits = { body = -2 } },
       ["'limits.line': integer above zero expected, got 0"] = { limits = { line = 0 } },

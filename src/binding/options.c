@@ -127,6 +127,8 @@ static void read_deadlines(lua_State *L, struct sl_deadlines *deadlines)
     deadlines->has_own_idle = lua_getfield(L, 1, "idle") != LUA_TNIL;
     lua_pop(L, 1);
     deadlines->total = slb_field_seconds(L, "total", deadlines->total);
+    deadlines->rate_bytes = slb_field_size(L, "rate_bytes", 0);
+    deadlines->rate_within = slb_field_seconds(L, "rate_within", SL_NEVER);
 }
 
 /* options{ deadlines, limits and traits, flat } -> options */

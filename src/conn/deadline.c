@@ -1,5 +1,7 @@
 #include "conn/deadline.h"
 
+#include <inttypes.h>
+
 static int64_t after(int64_t start, int64_t duration)
 {
     return duration >= SL_NEVER - start ? SL_NEVER : start + duration;
@@ -16,6 +18,8 @@ void sl_deadlines_default(struct sl_deadlines *deadlines)
     deadlines->idle = 30 * SL_SECOND;
     deadlines->total = 300 * SL_SECOND;
     deadlines->has_own_idle = false;
+    deadlines->rate_bytes = 0;
+    deadlines->rate_within = SL_NEVER;
 }
 
 enum sl_stage sl_exchange_stage(const struct sl_exchange *exchange)
@@ -34,6 +38,27 @@ enum sl_stage sl_exchange_stage(const struct sl_exchange *exchange)
                    exchange->incoming.phase != SL_INCOMING_SILENT
                ? SL_STAGE_HEAD
                : SL_STAGE_SEND;
+}
+
+/* A response that is announced by an interim one has not begun. */
+static bool is_receiving(const struct sl_exchange *exchange)
+{
+    return exchange->incoming.phase == SL_INCOMING_BEGUN &&
+           (exchange->incoming.response.phase > SL_PHASE_HEAD ||
+            exchange->connection->input.length > 0);
+}
+
+void sl_exchange_keep_pace(struct sl_exchange *exchange)
+{
+    int64_t now = sl_exchange_loop(exchange)->now;
+    bool can_move =
+        exchange->phase == SL_EXCHANGE_ACTIVE &&
+        (is_receiving(exchange) || sl_outgoing_is_moving(&exchange->outgoing));
+
+    if (!can_move)
+        sl_pace_restart(&exchange->pace, now);
+    sl_pace_run(&exchange->pace, can_move && sl_exchange_is_awaited(exchange),
+                now);
 }
 
 /* The deadline of the exchange's stage, without the total one. */
@@ -63,11 +88,14 @@ int64_t sl_exchange_due(const struct sl_exchange *exchange)
     const struct sl_outgoing *outgoing = &exchange->outgoing;
     int64_t due = exchange->deadline;
     int64_t stage = stage_due(exchange);
+    int64_t pace = sl_pace_due(&exchange->pace);
 
     if (sl_incoming_is_draining(&exchange->incoming))
         return exchange->incoming.drain_until;
     if (stage < due)
         due = stage;
+    if (pace < due)
+        due = pace;
     if (outgoing->phase == SL_OUTGOING_EXPECTING &&
         outgoing->continue_until < due)
         due = outgoing->continue_until;
@@ -120,6 +148,16 @@ static void queue_passed(const struct sl_exchange *exchange,
                 limit, origin->count);
 }
 
+static void pace_passed(const struct sl_exchange *exchange, enum sl_stage stage,
+                        struct sl_failure *failure)
+{
+    const struct sl_deadlines *deadlines = &exchange->options.deadlines;
+
+    sl_fail(failure, SL_TIMEOUT, stage,
+            "fewer than %" PRIu64 " bytes in %g s (timeout.rate)",
+            deadlines->rate_bytes, seconds(deadlines->rate_within));
+}
+
 void sl_exchange_time_out(struct sl_exchange *exchange)
 {
     const struct sl_deadlines *deadlines = &exchange->options.deadlines;
@@ -129,6 +167,10 @@ void sl_exchange_time_out(struct sl_exchange *exchange)
 
     if (now >= exchange->deadline) {
         total_passed(exchange, stage, failure);
+        return;
+    }
+    if (sl_pace_due(&exchange->pace) < stage_due(exchange)) {
+        pace_passed(exchange, stage, failure);
         return;
     }
     switch (stage) {

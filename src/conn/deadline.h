@@ -11,6 +11,11 @@ enum sl_stage sl_exchange_stage(const struct sl_exchange *exchange);
  * (Continue) or for the end of a drain; SL_NEVER. */
 int64_t sl_exchange_due(const struct sl_exchange *exchange);
 
+/* Lets the pace run while there is a waiter for bytes that the peer could move
+ * now: of a request that is sent, or of a response that has begun. Between the
+ * two it begins again. */
+void sl_exchange_keep_pace(struct sl_exchange *exchange);
+
 /* Fills `failure` for the deadline that has passed. */
 void sl_exchange_time_out(struct sl_exchange *exchange);
 

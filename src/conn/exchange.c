@@ -40,6 +40,8 @@ void sl_exchange_arm(struct sl_exchange *exchange)
 {
     int64_t due;
 
+    if (sl_pace_is_kept(&exchange->pace))
+        sl_exchange_keep_pace(exchange);
     if (!sl_exchange_is_awaited(exchange) &&
         !sl_incoming_is_draining(&exchange->incoming) &&
         exchange->outgoing.phase != SL_OUTGOING_EXPECTING)
@@ -365,6 +367,8 @@ static bool send_some(struct sl_exchange *exchange, size_t *budget)
                                  budget, &count, &exchange->failure);
     if (count > 0 || outgoing->phase == SL_OUTGOING_SENT)
         exchange->last_activity = now;
+    if (sl_pace_is_kept(&exchange->pace))
+        sl_pace_move(&exchange->pace, count, now);
     if (outgoing->phase == SL_OUTGOING_SENT)
         exchange->times.sent = now;
     return conclude(exchange, status);
@@ -374,9 +378,12 @@ static void note_news(struct sl_exchange *exchange,
                       const struct sl_incoming_news *news)
 {
     const struct sl_response *response = &exchange->incoming.response;
+    int64_t now = sl_exchange_loop(exchange)->now;
 
     if (news->received > 0) {
-        exchange->last_activity = sl_exchange_loop(exchange)->now;
+        exchange->last_activity = now;
+        if (sl_pace_is_kept(&exchange->pace))
+            sl_pace_move(&exchange->pace, news->received, now);
         if (exchange->times.first_byte == 0)
             exchange->times.first_byte = exchange->last_activity;
     }
@@ -542,6 +549,8 @@ enum sl_status sl_exchange_create(struct sl_exchanges *exchanges,
     created->options = *options;
     created->place.events = &place_events;
     created->place.deadlines = options->deadlines.opening;
+    sl_pace_init(&created->pace, options->deadlines.rate_bytes,
+                 options->deadlines.rate_within);
     sl_completion_init(&created->completion, connections->loop, NULL);
     created->completion.cancel = cancel;
     sl_completion_init(&created->room, connections->loop, NULL);

@@ -31,6 +31,7 @@
 #include "conn/incoming.h"
 #include "conn/origin.h"
 #include "conn/outgoing.h"
+#include "conn/pace.h"
 
 enum sl_exchange_phase {
     SL_EXCHANGE_NEW,
@@ -63,6 +64,8 @@ struct sl_deadlines {
     int64_t idle;
     int64_t total;
     bool has_own_idle; /* not the default */
+    uint64_t rate_bytes; /* at least so many within each `rate_within`, */
+    int64_t rate_within; /* see conn/pace.h; SL_NEVER: any rate will do */
 };
 
 /* The options of a request, beside its bytes. */
@@ -112,6 +115,7 @@ struct sl_exchange {
     int64_t deadline;      /* total, absolute */
     int64_t stage_began;   /* the wait for a connection */
     int64_t last_activity; /* a byte moved */
+    struct sl_pace pace;
     enum sl_exchange_time total_time;
     bool is_polled; /* its user asks now and then whether bytes are there */
     struct sl_exchange_times times;

@@ -284,6 +284,16 @@ bool sl_outgoing_has_room(const struct sl_outgoing *outgoing)
     }
 }
 
+bool sl_outgoing_is_moving(const struct sl_outgoing *outgoing)
+{
+    const struct sl_upload *upload = &outgoing->upload;
+
+    return outgoing->phase == SL_OUTGOING_SENDING &&
+           (!upload->is_pushed || upload->is_complete ||
+            upload->pushed.length > 0 ||
+            outgoing->head_sent < outgoing->head->filled);
+}
+
 bool sl_outgoing_is_sent(const struct sl_outgoing *outgoing,
                          const struct sl_link *link)
 {

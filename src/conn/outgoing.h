@@ -85,6 +85,8 @@ static inline bool sl_outgoing_has_sent(const struct sl_outgoing *outgoing)
 
 /* Whether pushed bytes would be sent before too long. */
 bool sl_outgoing_has_room(const struct sl_outgoing *outgoing);
+/* Whether bytes of it wait for the peer, and not for the pusher or for 100. */
+bool sl_outgoing_is_moving(const struct sl_outgoing *outgoing);
 /* Whether the transport has everything, noticed or not. */
 bool sl_outgoing_is_sent(const struct sl_outgoing *outgoing,
                          const struct sl_link *link);

@@ -343,6 +343,51 @@ TEST("fails in the queue when its deadline passes")
     scene_fini(&scene);
 }
 
+TEST("ends a response that is slower than its rate")
+{
+    scene_init(&scene);
+    scene.options.deadlines.rate_bytes = 1000;
+    scene.options.deadlines.rate_within = 20 * SL_MILLISECOND;
+    struct sl_exchange *exchange = scene_begin(&scene, GET);
+
+    sl_exchange_want(exchange, SL_WANT_WHOLE, 0);
+    int peer = scene_accept(&scene);
+    scene_expect(&scene, peer, GET);
+    CHECK(sl_pace_due(&exchange->pace) == SL_NEVER); /* it has not begun */
+    peer_send(peer, "HTTP/1.1 200 OK\r\nContent-Length: 9999\r\n\r\nabc");
+    CHECK_INT(scene_want(&scene, exchange, SL_WANT_WHOLE, 0), SL_TIMEOUT);
+    CHECK_STR(exchange->failure.reason,
+              "fewer than 1000 bytes in 0.02 s (timeout.rate)");
+    CHECK_INT(exchange->failure.stage, SL_STAGE_BODY);
+    CHECK(!exchange->failure.is_retryable);
+    sl_exchange_release(exchange);
+    close(peer);
+    scene_fini(&scene);
+}
+
+TEST("measures its rate only while there is a waiter")
+{
+    scene_init(&scene);
+    scene.options.deadlines.rate_bytes = 1000;
+    scene.options.deadlines.rate_within = PATIENCE;
+    struct sl_exchange *exchange = scene_begin(&scene, GET);
+
+    sl_exchange_want(exchange, SL_WANT_BODY, 1);
+    int peer = scene_accept(&scene);
+    scene_expect(&scene, peer, GET);
+    peer_send(peer, "HTTP/1.1 200 OK\r\nContent-Length: 9999\r\n\r\na");
+    CHECK_INT(scene_want(&scene, exchange, SL_WANT_BODY, 1), SL_OK);
+    CHECK(sl_pace_due(&exchange->pace) == SL_NEVER);
+    CHECK_INT(sl_exchange_want(exchange, SL_WANT_BODY, 2), SL_AGAIN);
+    CHECK(sl_pace_due(&exchange->pace) != SL_NEVER);
+    peer_send(peer, "b");
+    CHECK_INT(scene_want(&scene, exchange, SL_WANT_BODY, 2), SL_OK);
+    CHECK(sl_pace_due(&exchange->pace) == SL_NEVER);
+    sl_exchange_release(exchange);
+    close(peer);
+    scene_fini(&scene);
+}
+
 /* An exchange whose total time began before it did. */
 static struct sl_exchange *begin_late(int64_t deadline)
 {
