@@ -20,10 +20,10 @@ enum sl_tls_version { SL_TLS_DEFAULT, SL_TLS_1_2, SL_TLS_1_3 };
 #define SL_TLS_PINS     16
 #define SL_TLS_PIN_SIZE 32
 
-enum sl_tls_hash { SL_TLS_MD5, SL_TLS_SHA1, SL_TLS_SHA256 };
+enum sl_tls_hash { SL_TLS_MD5, SL_TLS_SHA1, SL_TLS_SHA256, SL_TLS_SHA512 };
 
 /* The longest of them, in bytes. */
-#define SL_TLS_HASH_MAX 32
+#define SL_TLS_HASH_MAX 64
 
 struct sl_tls_certificate;
 
@@ -81,6 +81,7 @@ struct sl_tls_info {
 
 struct sl_tls_context;
 struct sl_tls_engine;
+struct sl_tls_hasher;
 
 struct sl_tls_provider {
     const char *name;
@@ -151,6 +152,16 @@ struct sl_tls_provider {
      * SL_UNSUPPORTED: the library refuses this kind (MD5 in its FIPS mode). */
     enum sl_status (*hash)(enum sl_tls_hash kind, struct sl_view bytes,
                            unsigned char *hash, size_t *size);
+
+    /* Hashes bytes that come piece by piece. Statuses as above. After `finish`
+     * the hasher can only be destroyed. */
+    enum sl_status (*hasher_create)(enum sl_tls_hash kind,
+                                    struct sl_tls_hasher **hasher);
+    enum sl_status (*hasher_update)(struct sl_tls_hasher *hasher,
+                                    struct sl_view bytes);
+    enum sl_status (*hasher_finish)(struct sl_tls_hasher *hasher,
+                                    unsigned char *hash, size_t *size);
+    void (*hasher_destroy)(struct sl_tls_hasher *hasher);
 };
 
 /* The providers of this build, the default first; NULL-terminated. */

@@ -27,7 +27,8 @@ TEST("has complete tables")
               provider->engine_destroy != NULL && provider->handshake != NULL &&
               provider->decrypt != NULL && provider->encrypt != NULL);
         CHECK(provider->close != NULL && provider->info != NULL &&
-              provider->peer != NULL && provider->hash != NULL);
+              provider->peer != NULL && provider->hash != NULL &&
+              provider->hasher_create != NULL);
     }
 }
 
@@ -65,6 +66,51 @@ TEST("hashes by every provider as the standards do")
     }
     CHECK_INT(sl_tls_hash(SL_TLS_MD5, SL_VIEW("abc"), hash, &size), SL_OK);
     CHECK(memcmp(hash, md5, sizeof md5) == 0);
+}
+
+/* FIPS 180-2 C.1 */
+static const unsigned char sha512[] = {
+    0xdd, 0xaf, 0x35, 0xa1, 0x93, 0x61, 0x7a, 0xba, 0xcc, 0x41, 0x73,
+    0x49, 0xae, 0x20, 0x41, 0x31, 0x12, 0xe6, 0xfa, 0x4e, 0x89, 0xa9,
+    0x7e, 0xa2, 0x0a, 0x9e, 0xee, 0xe6, 0x4b, 0x55, 0xd3, 0x9a, 0x21,
+    0x92, 0x99, 0x2a, 0x27, 0x4f, 0xc1, 0xa8, 0x36, 0xba, 0x3c, 0x23,
+    0xa3, 0xfe, 0xeb, 0xbd, 0x45, 0x4d, 0x44, 0x23, 0x64, 0x3c, 0xe8,
+    0x0e, 0x2a, 0x9a, 0xc9, 0x4f, 0xa5, 0x4c, 0xa4, 0x9f};
+
+/* The hash of "abc" in two pieces, cut at `at`. */
+static void check_pieces(const struct sl_tls_provider *provider, size_t at)
+{
+    unsigned char hash[SL_TLS_HASH_MAX];
+    struct sl_tls_hasher *hasher;
+    size_t size = 0;
+
+    REQUIRE(provider->hasher_create(SL_TLS_SHA512, &hasher) == SL_OK);
+    CHECK_INT(provider->hasher_update(hasher, sl_view("abc", at)), SL_OK);
+    CHECK_INT(provider->hasher_update(hasher, sl_view(&"abc"[at], 3 - at)),
+              SL_OK);
+    CHECK_INT(provider->hasher_finish(hasher, hash, &size), SL_OK);
+    CHECK_INT(size, sizeof sha512);
+    CHECK(memcmp(hash, sha512, size) == 0);
+    provider->hasher_destroy(hasher);
+}
+
+TEST("hashes the same in pieces, by every provider")
+{
+    for (size_t i = 0; sl_tls_providers[i] != NULL; i++) {
+        const struct sl_tls_provider *provider = sl_tls_providers[i];
+        unsigned char hash[SL_TLS_HASH_MAX];
+        struct sl_tls_hasher *hasher;
+        size_t size = 0;
+
+        for (size_t at = 0; at <= 3; at++)
+            check_pieces(provider, at);
+        CHECK_INT(provider->hash(SL_TLS_SHA512, SL_VIEW("abc"), hash, &size),
+                  SL_OK);
+        CHECK_INT(size, sizeof sha512);
+        CHECK(memcmp(hash, sha512, size) == 0);
+        REQUIRE(provider->hasher_create(SL_TLS_SHA256, &hasher) == SL_OK);
+        provider->hasher_destroy(hasher); /* unfinished */
+    }
 }
 
 TEST("gives random bytes, as many as asked for")

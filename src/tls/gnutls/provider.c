@@ -26,4 +26,8 @@ const struct sl_tls_provider sl_tls_gnutls = {
     .info = sl_gnutls_engine_info,
     .peer = sl_gnutls_engine_peer,
     .hash = sl_gnutls_hash,
+    .hasher_create = sl_gnutls_hasher_create,
+    .hasher_update = sl_gnutls_hasher_update,
+    .hasher_finish = sl_gnutls_hasher_finish,
+    .hasher_destroy = sl_gnutls_hasher_destroy,
 };

@@ -11,6 +11,8 @@ static const EVP_MD *algorithm_of(enum sl_tls_hash kind)
         return EVP_md5();
     case SL_TLS_SHA1:
         return EVP_sha1();
+    case SL_TLS_SHA512:
+        return EVP_sha512();
     default:
         return EVP_sha256();
     }
@@ -40,4 +42,55 @@ enum sl_status sl_openssl_hash(enum sl_tls_hash kind, struct sl_view bytes,
         return take_error();
     *size = length;
     return SL_OK;
+}
+
+/* ---- piece by piece: the hasher is the library's own context ---- */
+
+static EVP_MD_CTX *context_of(struct sl_tls_hasher *hasher)
+{
+    return (EVP_MD_CTX *)(void *)hasher;
+}
+
+enum sl_status sl_openssl_hasher_create(enum sl_tls_hash kind,
+                                        struct sl_tls_hasher **hasher)
+{
+    EVP_MD_CTX *context;
+
+    sl_openssl_error_clear();
+    context = EVP_MD_CTX_new();
+    if (context == NULL ||
+        EVP_DigestInit_ex(context, algorithm_of(kind), NULL) != 1) {
+        enum sl_status status = take_error();
+
+        EVP_MD_CTX_free(context);
+        return status;
+    }
+    *hasher = (struct sl_tls_hasher *)(void *)context;
+    return SL_OK;
+}
+
+enum sl_status sl_openssl_hasher_update(struct sl_tls_hasher *hasher,
+                                        struct sl_view bytes)
+{
+    sl_openssl_error_clear();
+    return EVP_DigestUpdate(context_of(hasher), bytes.data, bytes.size) == 1
+               ? SL_OK
+               : take_error();
+}
+
+enum sl_status sl_openssl_hasher_finish(struct sl_tls_hasher *hasher,
+                                        unsigned char *hash, size_t *size)
+{
+    unsigned int length = 0;
+
+    sl_openssl_error_clear();
+    if (EVP_DigestFinal_ex(context_of(hasher), hash, &length) != 1)
+        return take_error();
+    *size = length;
+    return SL_OK;
+}
+
+void sl_openssl_hasher_destroy(struct sl_tls_hasher *hasher)
+{
+    EVP_MD_CTX_free(context_of(hasher));
 }

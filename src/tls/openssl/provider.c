@@ -32,4 +32,8 @@ const struct sl_tls_provider sl_tls_openssl = {
     .info = sl_openssl_engine_info,
     .peer = sl_openssl_engine_peer,
     .hash = sl_openssl_hash,
+    .hasher_create = sl_openssl_hasher_create,
+    .hasher_update = sl_openssl_hasher_update,
+    .hasher_finish = sl_openssl_hasher_finish,
+    .hasher_destroy = sl_openssl_hasher_destroy,
 };
