@@ -1,5 +1,5 @@
-/* The target of response:save: io/replacement.c as a handle of the Lua
- * layer. */
+/* The target of response:save and of downloads: io/replacement.c as a handle of
+ * the Lua layer. */
 #include "binding/response.h"
 #include "binding/types.h"
 #include "io/replacement.h"
@@ -24,43 +24,70 @@ static int push_reason(lua_State *L, const struct sl_failure *failure)
     return 2;
 }
 
+/* A closed replacement is pushed, and the view of the name at index 1 is
+ * checked. True; false: nil and a reason are pushed. */
+static bool push_closed(lua_State *L, struct sl_replacement **replacement)
+{
+    size_t size;
+    const char *path = luaL_checklstring(L, 1, &size);
+
+    *replacement = lua_newuserdatauv(L, sizeof **replacement, 0);
+    sl_replacement_init(*replacement);
+    luaL_setmetatable(L, REPLACEMENT);
+    if (strlen(path) == size)
+        return true;
+    lua_pushnil(L);
+    lua_pushliteral(L, "the name contains a zero byte");
+    return false;
+}
+
 /* replace_file(path, is_private) -> replacement | nil, reason
  * `is_private`: only the owner of the file may read it. */
 static int replace_file(lua_State *L)
 {
-    size_t size;
-    const char *path = luaL_checklstring(L, 1, &size);
     bool is_private = lua_toboolean(L, 2);
-    struct sl_replacement *replacement =
-        lua_newuserdatauv(L, sizeof *replacement, 0);
+    struct sl_replacement *replacement;
     struct sl_failure failure;
 
-    sl_replacement_init(replacement);
-    luaL_setmetatable(L, REPLACEMENT);
-    if (strlen(path) != size) {
-        lua_pushnil(L);
-        lua_pushliteral(L, "the name contains a zero byte");
+    if (!push_closed(L, &replacement))
         return 2;
-    }
-    if (sl_replacement_open(replacement, path, is_private, &failure) != SL_OK)
+    if (sl_replacement_open(replacement, lua_tostring(L, 1), is_private,
+                            &failure) != SL_OK)
         return push_reason(L, &failure);
     return 1;
 }
 
-/* replacement:write(sequence, from) -> where the next write goes on (`from`
- * again when a FIFO is full) | nil, reason */
+/* open_parts(path, is_kept) -> replacement | nil, reason */
+static int open_parts(lua_State *L)
+{
+    bool is_kept = lua_toboolean(L, 2);
+    struct sl_replacement *replacement;
+    struct sl_failure failure;
+
+    if (!push_closed(L, &replacement))
+        return 2;
+    if (sl_replacement_open_parts(replacement, lua_tostring(L, 1), is_kept,
+                                  &failure) != SL_OK)
+        return push_reason(L, &failure);
+    return 1;
+}
+
+/* replacement:write(sequence, from, offset) -> where the next write goes on
+ * (`from` again when a FIFO is full) | nil, reason
+ * `offset`: in the file; without it, behind what was written last. */
 static int replacement_write(lua_State *L)
 {
     struct sl_replacement *replacement = check_open(L);
     const struct sl_sequence *bytes = slb_check_sequence(L, 2);
     lua_Integer from = luaL_checkinteger(L, 3);
+    lua_Integer offset = luaL_optinteger(L, 4, -1);
     size_t count = 0;
     struct sl_failure failure;
 
     luaL_argcheck(L, from >= 0 && (size_t)from < bytes->size, 3,
                   "out of range");
     if (sl_is_failure(sl_replacement_write(replacement, bytes, (size_t)from,
-                                           &count, &failure)))
+                                           offset, &count, &failure)))
         return push_reason(L, &failure);
     lua_pushinteger(L, from + (lua_Integer)count);
     return 1;
@@ -77,6 +104,44 @@ static int replacement_commit(lua_State *L)
         return push_reason(L, &failure);
     lua_pushboolean(L, true);
     return 1;
+}
+
+/* replacement:size() -> bytes of the file so far | nil, reason */
+static int replacement_size(lua_State *L)
+{
+    struct sl_failure failure;
+    int64_t size;
+
+    if (sl_replacement_size(check_open(L), &size, &failure) != SL_OK)
+        return push_reason(L, &failure);
+    lua_pushinteger(L, size);
+    return 1;
+}
+
+/* replacement:cut(size) -> true | nil, reason */
+static int replacement_cut(lua_State *L)
+{
+    struct sl_failure failure;
+
+    if (sl_replacement_cut(check_open(L), luaL_checkinteger(L, 2), &failure) !=
+        SL_OK)
+        return push_reason(L, &failure);
+    lua_pushboolean(L, true);
+    return 1;
+}
+
+/* replacement:name() -> where its bytes are until it is committed */
+static int replacement_name(lua_State *L)
+{
+    lua_pushstring(L, check_open(L)->temporary);
+    return 1;
+}
+
+/* replacement:discard() - closes it; nothing is kept. Idempotent. */
+static int replacement_discard(lua_State *L)
+{
+    sl_replacement_discard(luaL_checkudata(L, 1, REPLACEMENT));
+    return 0;
 }
 
 static int replacement_close(lua_State *L)
@@ -104,13 +169,19 @@ static int is_untouched(lua_State *L)
     return 1;
 }
 
-static const luaL_Reg methods[] = {
-    {"write", replacement_write}, {"commit", replacement_commit}, {NULL, NULL}};
+static const luaL_Reg methods[] = {{"write", replacement_write},
+                                   {"size", replacement_size},
+                                   {"cut", replacement_cut},
+                                   {"name", replacement_name},
+                                   {"commit", replacement_commit},
+                                   {"discard", replacement_discard},
+                                   {NULL, NULL}};
 
 static const luaL_Reg meta[] = {
     {"__gc", replacement_close}, {"__close", replacement_close}, {NULL, NULL}};
 
 static const luaL_Reg functions[] = {{"replace_file", replace_file},
+                                     {"open_parts", open_parts},
                                      {"is_untouched", is_untouched},
                                      {NULL, NULL}};
 

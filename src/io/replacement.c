@@ -1,6 +1,7 @@
 #include "io/replacement.h"
 
 #include "base/debug.h"
+#include "io/file_name.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -8,22 +9,23 @@
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <sys/uio.h>
 #include <unistd.h>
 
-/* The longest chain of links, as in the kernel. */
-#define MOST_LINKS 40
 /* Slices written in one call. */
 #define MOST_VIEWS 16
-/* The longest name in a folder, and what a temporary one has behind it. */
-#define MOST_NAME 255
-#define SUFFIX    ".0123456789abcdef.part"
+/* The name of a file that is kept, behind that of its target. */
+#define KEPT ".sluice-part"
+/* Times that a kept file may be renamed away while it is locked. */
+#define MOST_RACES 10
 
 void sl_replacement_init(struct sl_replacement *replacement)
 {
     replacement->fd = -1;
     replacement->is_direct = false;
+    replacement->is_kept = false;
 }
 
 static enum sl_status fail(struct sl_failure *failure, int error)
@@ -31,58 +33,17 @@ static enum sl_status fail(struct sl_failure *failure, int error)
     return sl_fail_system(failure, SL_INVALID, SL_STAGE_BODY, error);
 }
 
-/* ---- names ---- */
-
-/* The bytes up to and with the last slash: the folder; 0: the current one. */
-static size_t folder_size(const char *path)
-{
-    const char *slash = strrchr(path, '/');
-
-    return slash == NULL ? 0 : (size_t)(slash - path) + 1;
-}
-
-/* Follows links to where `path` leads, whether or not a file is there. Answers
- * errno, or 0. */
-static int follow_links(const char *path, char target[PATH_MAX])
-{
-    char link[PATH_MAX];
-
-    if (strlen(path) >= PATH_MAX)
-        return ENAMETOOLONG;
-    strcpy(target, path);
-    for (int i = 0; i < MOST_LINKS; i++) {
-        ssize_t size = readlink(target, link, sizeof link - 1);
-        size_t folder;
-
-        if (size < 0)
-            return errno == EINVAL || errno == ENOENT ? 0 : errno;
-        link[size] = '\0';
-        folder = link[0] == '/' ? 0 : folder_size(target);
-        if (folder + (size_t)size >= PATH_MAX)
-            return ENAMETOOLONG;
-        memcpy(target + folder, link, (size_t)size + 1);
-    }
-    return ELOOP;
-}
-
 /* Makes up a name beside the target that is not in use. */
 static int name_temporary(struct sl_replacement *replacement)
 {
-    const char *target = replacement->target;
-    size_t folder = folder_size(target);
-    size_t name = strlen(target + folder);
+    char suffix[sizeof ".0123456789abcdef.part"];
     uint64_t bits;
 
-    if (name > MOST_NAME - (sizeof SUFFIX - 1))
-        name = MOST_NAME - (sizeof SUFFIX - 1);
-    if (folder + name + sizeof SUFFIX > sizeof replacement->temporary)
-        return ENAMETOOLONG;
     if (getentropy(&bits, sizeof bits) != 0)
         return errno;
-    memcpy(replacement->temporary, target, folder + name);
-    snprintf(replacement->temporary + folder + name, sizeof SUFFIX,
-             ".%016" PRIx64 ".part", bits);
-    return 0;
+    snprintf(suffix, sizeof suffix, ".%016" PRIx64 ".part", bits);
+    return sl_file_name_beside(replacement->target, suffix,
+                               replacement->temporary);
 }
 
 /* ---- opening ---- */
@@ -125,31 +86,147 @@ static int open_temporary(struct sl_replacement *replacement)
     return replacement->fd < 0 ? errno : 0;
 }
 
+/* Notes what has the name now. Answers errno; ENOENT: nothing has. */
+static int look(struct sl_replacement *replacement, const char *path,
+                bool is_private, struct stat *info)
+{
+    int error = stat(path, info) == 0 ? 0 : errno;
+
+    replacement->is_direct = false;
+    replacement->is_kept = false;
+    replacement->is_private = is_private;
+    replacement->process = (long)getpid();
+    replacement->had_file = error == 0;
+    replacement->mode = error == 0 ? info->st_mode & 07777 : 0;
+    if (is_private)
+        replacement->mode = 0600;
+    replacement->owner = error == 0 ? info->st_uid : 0;
+    replacement->group = error == 0 ? info->st_gid : 0;
+    return error;
+}
+
 enum sl_status sl_replacement_open(struct sl_replacement *replacement,
                                    const char *path, bool is_private,
                                    struct sl_failure *failure)
 {
     struct stat info;
-    int error;
+    int error = look(replacement, path, is_private, &info);
 
     sl_assert(replacement->fd < 0);
-    replacement->is_direct = false;
-    replacement->is_private = is_private;
-    replacement->process = (long)getpid();
-    replacement->had_file = stat(path, &info) == 0;
-    if (!replacement->had_file && errno != ENOENT)
-        return fail(failure, errno);
+    if (error != 0 && error != ENOENT)
+        return fail(failure, error);
     if (replacement->had_file && must_be_direct(path, &info))
         return open_direct(replacement, path, &info, failure);
-    replacement->mode = replacement->had_file ? info.st_mode & 07777 : 0;
-    if (is_private)
-        replacement->mode = 0600;
-    replacement->owner = replacement->had_file ? info.st_uid : 0;
-    replacement->group = replacement->had_file ? info.st_gid : 0;
-    error = follow_links(path, replacement->target);
+    error = sl_file_name_follow(path, replacement->target);
     if (error == 0)
         error = open_temporary(replacement);
     return error == 0 ? SL_OK : fail(failure, error);
+}
+
+/* ---- a file in parts ---- */
+
+/* Opens and locks the kept file. EWOULDBLOCK: another process has it. ESTALE:
+ * meanwhile it got its final name. */
+static int open_kept(struct sl_replacement *replacement)
+{
+    struct stat opened, named;
+    int fd = open(replacement->temporary,
+                  O_WRONLY | O_CREAT | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC,
+                  replacement->had_file ? 0600 : 0666);
+    int error = 0;
+
+    if (fd < 0)
+        return errno;
+    /* Some file systems have no locks. */
+    if (flock(fd, LOCK_EX | LOCK_NB) != 0 && errno == EWOULDBLOCK)
+        error = EWOULDBLOCK;
+    else if (fstat(fd, &opened) != 0)
+        error = errno;
+    else if (!S_ISREG(opened.st_mode) || opened.st_uid != geteuid())
+        error = EEXIST;
+    else if (lstat(replacement->temporary, &named) != 0 ||
+             named.st_ino != opened.st_ino || named.st_dev != opened.st_dev)
+        error = ESTALE;
+    if (error != 0)
+        close(fd);
+    else
+        replacement->fd = fd;
+    return error;
+}
+
+static int open_parts(struct sl_replacement *replacement, bool is_kept)
+{
+    int error;
+
+    if (!is_kept)
+        return open_temporary(replacement);
+    error =
+        sl_file_name_beside(replacement->target, KEPT, replacement->temporary);
+    if (error != 0)
+        return error;
+    for (int i = 0; i < MOST_RACES; i++) {
+        error = open_kept(replacement);
+        if (error != ESTALE)
+            break;
+    }
+    replacement->is_kept = error == 0;
+    return error;
+}
+
+enum sl_status sl_replacement_open_parts(struct sl_replacement *replacement,
+                                         const char *path, bool is_kept,
+                                         struct sl_failure *failure)
+{
+    struct stat info;
+    int error = look(replacement, path, false, &info);
+
+    sl_assert(replacement->fd < 0);
+    if (error != 0 && error != ENOENT)
+        return fail(failure, error);
+    if (replacement->had_file && S_ISDIR(info.st_mode))
+        return fail(failure, EISDIR);
+    if (replacement->had_file && must_be_direct(path, &info))
+        return sl_fail(failure, SL_INVALID, SL_STAGE_BODY,
+                       "only a regular file can be written in parts");
+    error = sl_file_name_follow(path, replacement->target);
+    if (error == 0)
+        error = open_parts(replacement, is_kept);
+    if (error == EWOULDBLOCK)
+        return sl_fail(failure, SL_INVALID, SL_STAGE_BODY,
+                       "it is being written already");
+    if (error == EEXIST)
+        return sl_fail(failure, SL_INVALID, SL_STAGE_BODY,
+                       "%s is not a regular file of this user",
+                       replacement->temporary);
+    return error == 0 ? SL_OK : fail(failure, error);
+}
+
+enum sl_status sl_replacement_size(const struct sl_replacement *replacement,
+                                   int64_t *size, struct sl_failure *failure)
+{
+    struct stat info;
+
+    if (fstat(replacement->fd, &info) != 0)
+        return fail(failure, errno);
+    *size = (int64_t)info.st_size;
+    return SL_OK;
+}
+
+enum sl_status sl_replacement_cut(struct sl_replacement *replacement,
+                                  int64_t size, struct sl_failure *failure)
+{
+    int result;
+
+    do
+        result = ftruncate(replacement->fd, (off_t)size);
+    while (result != 0 && errno == EINTR);
+    return result == 0 ? SL_OK : fail(failure, errno);
+}
+
+void sl_replacement_discard(struct sl_replacement *replacement)
+{
+    replacement->is_kept = false;
+    sl_replacement_close(replacement);
 }
 
 /* ---- writing ---- */
@@ -178,16 +255,15 @@ static ssize_t write_views(int fd, const struct iovec *views, int count)
     return written;
 }
 
-enum sl_status sl_replacement_write(struct sl_replacement *replacement,
-                                    const struct sl_sequence *bytes,
-                                    size_t from, size_t *count,
-                                    struct sl_failure *failure)
+/* `offset` -1: behind what was written last. */
+static ssize_t write_some(const struct sl_replacement *replacement,
+                          const struct sl_sequence *bytes, size_t from,
+                          int64_t offset)
 {
     struct iovec views[MOST_VIEWS];
     int filled = 0;
     ssize_t written;
 
-    sl_assert(replacement->fd >= 0 && from < bytes->size);
     for (size_t at = from; at < bytes->size && filled < MOST_VIEWS; filled++) {
         struct sl_view view = sl_sequence_at(bytes, at);
 
@@ -195,11 +271,26 @@ enum sl_status sl_replacement_write(struct sl_replacement *replacement,
         views[filled].iov_len = view.size;
         at += view.size;
     }
-    do
-        written = replacement->is_direct
-                      ? write_views(replacement->fd, views, filled)
-                      : writev(replacement->fd, views, filled);
-    while (written < 0 && errno == EINTR);
+    do {
+        if (replacement->is_direct)
+            written = write_views(replacement->fd, views, filled);
+        else if (offset >= 0)
+            written = pwritev(replacement->fd, views, filled, (off_t)offset);
+        else
+            written = writev(replacement->fd, views, filled);
+    } while (written < 0 && errno == EINTR);
+    return written;
+}
+
+enum sl_status sl_replacement_write(struct sl_replacement *replacement,
+                                    const struct sl_sequence *bytes,
+                                    size_t from, int64_t offset, size_t *count,
+                                    struct sl_failure *failure)
+{
+    ssize_t written;
+
+    sl_assert(replacement->fd >= 0 && from < bytes->size);
+    written = write_some(replacement, bytes, from, offset);
     if (written > 0) {
         *count = (size_t)written;
         return SL_OK;
@@ -239,23 +330,6 @@ static int close_file(struct sl_replacement *replacement)
     return close(fd) == 0 || errno == EINTR ? 0 : errno;
 }
 
-static int make_folder_durable(const char *target)
-{
-    char folder[PATH_MAX];
-    size_t size = folder_size(target);
-    int error;
-    int fd;
-
-    memcpy(folder, target, size);
-    strcpy(folder + size, size == 0 ? "." : "");
-    fd = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    if (fd < 0)
-        return errno;
-    error = fsync(fd) == 0 ? 0 : errno;
-    close(fd);
-    return error;
-}
-
 static int commit_direct(struct sl_replacement *replacement, bool is_durable)
 {
     int error = 0;
@@ -286,7 +360,7 @@ static int commit_file(struct sl_replacement *replacement, bool is_durable)
         unlink(replacement->temporary);
         return error;
     }
-    return is_durable ? make_folder_durable(replacement->target) : 0;
+    return is_durable ? sl_file_name_sync(replacement->target) : 0;
 }
 
 enum sl_status sl_replacement_commit(struct sl_replacement *replacement,
@@ -307,6 +381,7 @@ void sl_replacement_close(struct sl_replacement *replacement)
     if (replacement->fd < 0)
         return;
     close_file(replacement);
-    if (!replacement->is_direct && replacement->process == (long)getpid())
+    if (!replacement->is_direct && !replacement->is_kept &&
+        replacement->process == (long)getpid())
         unlink(replacement->temporary);
 }

@@ -23,6 +23,7 @@
 struct sl_replacement {
     int fd; /* -1: closed */
     bool is_direct;
+    bool is_kept;    /* close leaves it, for a later life */
     bool is_private; /* only its owner may use the new file */
     bool had_file;   /* the old file had these: */
     mode_t mode;
@@ -40,19 +41,36 @@ void sl_replacement_init(struct sl_replacement *replacement);
 enum sl_status sl_replacement_open(struct sl_replacement *replacement,
                                    const char *path, bool is_private,
                                    struct sl_failure *failure);
-/* Writes from position `from` on, which is before the end; `*count` bytes of
- * it. SL_AGAIN: a FIFO is full. */
+/* Opens a file that is written in parts, in any order. `is_kept`: under a
+ * temporary name that is always the same, and which close leaves; so a file
+ * that is there is gone on with. It is locked until it is closed, and must
+ * belong to this user. Failures are SL_INVALID, also for what is no regular
+ * file. */
+enum sl_status sl_replacement_open_parts(struct sl_replacement *replacement,
+                                         const char *path, bool is_kept,
+                                         struct sl_failure *failure);
+
+/* Writes from position `from` of the bytes on, which is before their end;
+ * `*count` bytes of them: to `offset` of the file, -1: behind what was written
+ * last. SL_AGAIN: a FIFO is full. */
 enum sl_status sl_replacement_write(struct sl_replacement *replacement,
                                     const struct sl_sequence *bytes,
-                                    size_t from, size_t *count,
+                                    size_t from, int64_t offset, size_t *count,
                                     struct sl_failure *failure);
+enum sl_status sl_replacement_size(const struct sl_replacement *replacement,
+                                   int64_t *size, struct sl_failure *failure);
+/* Makes the file that long. */
+enum sl_status sl_replacement_cut(struct sl_replacement *replacement,
+                                  int64_t size, struct sl_failure *failure);
 /* Gives the file its name and closes it. `is_durable`: file and name are on the
  * disk. After a failure everything is as after close, except that the name may
  * be there when only its way to the disk failed. */
 enum sl_status sl_replacement_commit(struct sl_replacement *replacement,
                                      bool is_durable,
                                      struct sl_failure *failure);
-/* Discards an uncommitted file. Idempotent. */
+/* Discards an uncommitted file, unless it is kept. Idempotent. */
 void sl_replacement_close(struct sl_replacement *replacement);
+/* The same for any file. */
+void sl_replacement_discard(struct sl_replacement *replacement);
 
 #endif

@@ -1,5 +1,6 @@
 #include "io/replacement.h"
 
+#include "io/file_name.h"
 #include "spec/c/support/test.h"
 
 #include <errno.h>
@@ -103,7 +104,7 @@ static enum sl_status write_text(const char *text)
     for (size_t from = 0; from < sequence.size && status == SL_OK;) {
         size_t count = 0;
 
-        status = sl_replacement_write(&replacement, &sequence, from, &count,
+        status = sl_replacement_write(&replacement, &sequence, from, -1, &count,
                                       &failure);
         from += count;
     }
@@ -367,6 +368,133 @@ TEST("a file that others have open by a descriptor is appended to")
             check_file(name, "old new", 0644);
         }
         close(fd);
+    }
+    world_close(1);
+}
+
+/* ---- in parts ---- */
+
+static enum sl_status write_at(const char *text, int64_t offset)
+{
+    struct sl_buffer buffer;
+    struct sl_sequence sequence;
+    enum sl_status status = SL_OK;
+
+    sl_buffer_init(&buffer, &pool, SIZE_MAX);
+    REQUIRE(sl_buffer_append(&buffer, sl_view(text, strlen(text))) == SL_OK);
+    sl_sequence_init(&sequence, &allocator.base);
+    REQUIRE(sl_sequence_take(&sequence, &buffer) == SL_OK);
+    sl_buffer_fini(&buffer);
+    for (size_t from = 0; from < sequence.size && status == SL_OK;) {
+        size_t count = 0;
+
+        status = sl_replacement_write(&replacement, &sequence, from,
+                                      offset + (int64_t)from, &count, &failure);
+        from += count;
+    }
+    sl_sequence_fini(&sequence);
+    return status;
+}
+
+static void open_parts(bool is_kept)
+{
+    REQUIRE(sl_replacement_open_parts(&replacement, path, is_kept, &failure) ==
+            SL_OK);
+    CHECK((fcntl(replacement.fd, F_GETFD) & FD_CLOEXEC) != 0);
+}
+
+static int64_t size_now(void)
+{
+    int64_t size = -1;
+
+    CHECK_INT(sl_replacement_size(&replacement, &size, &failure), SL_OK);
+    return size;
+}
+
+TEST("parts are written in any order, and are there in a later life")
+{
+    char part[PATH_MAX];
+
+    world_open();
+    CHECK_INT(sl_file_name_beside(path, ".sluice-part", part), 0);
+    open_parts(true);
+    CHECK_STR(replacement.temporary, part);
+    CHECK_INT(size_now(), 0);
+    CHECK_INT(write_at("world of more than one segment", 6), SL_OK);
+    sl_replacement_close(&replacement);
+    CHECK_INT(access(path, F_OK), -1);
+    open_parts(true);
+    CHECK_INT(size_now(), 36);
+    CHECK_INT(write_at("hello ", 0), SL_OK);
+    CHECK_INT(sl_replacement_cut(&replacement, 11, &failure), SL_OK);
+    CHECK_INT(sl_replacement_commit(&replacement, true, &failure), SL_OK);
+    check_file(path, "hello world", 0644);
+    CHECK_INT(access(part, F_OK), -1);
+    world_close(1);
+}
+
+TEST("parts that are not kept are gone, and so are discarded ones")
+{
+    world_open();
+    write_file(path, "old", 0640);
+    open_parts(false);
+    CHECK_INT(write_at("new", 0), SL_OK);
+    sl_replacement_close(&replacement);
+    open_parts(true);
+    CHECK_INT(write_at("new", 0), SL_OK);
+    sl_replacement_discard(&replacement);
+    sl_replacement_discard(&replacement);
+    check_file(path, "old", 0640);
+    open_parts(false);
+    CHECK_INT(write_at("new", 0), SL_OK);
+    CHECK_INT(sl_replacement_commit(&replacement, false, &failure), SL_OK);
+    check_file(path, "new", 0640);
+    world_close(1);
+}
+
+TEST("a file in parts has one writer at a time, also in one process")
+{
+    struct sl_replacement second;
+    char name[PATH_MAX];
+
+    world_open();
+    sl_replacement_init(&second);
+    open_parts(true);
+    CHECK_INT(sl_replacement_open_parts(&second, path, true, &failure),
+              SL_INVALID);
+    CHECK_STR(failure.reason, "it is being written already");
+    CHECK_INT(write_at("first", 0), SL_OK);
+    CHECK_INT(sl_replacement_commit(&replacement, false, &failure), SL_OK);
+    open_parts(true); /* another file, of the same temporary name */
+    CHECK_INT(size_now(), 0);
+    sl_replacement_discard(&replacement);
+    check_file(path, "first", 0644);
+
+    CHECK_INT(sl_file_name_beside(path, ".sluice-part", name), 0);
+    REQUIRE(symlink("elsewhere", name) == 0);
+    CHECK_INT(sl_replacement_open_parts(&replacement, path, true, &failure),
+              SL_INVALID);
+    CHECK_INT(failure.system_error, ELOOP);
+    unlink(name);
+    REQUIRE(mkfifo(name, 0600) == 0);
+    CHECK_INT(sl_replacement_open_parts(&replacement, path, true, &failure),
+              SL_INVALID);
+    world_close(2);
+}
+
+TEST("only a regular file is written in parts")
+{
+    world_open();
+    REQUIRE(mkfifo(path, 0600) == 0);
+    for (int is_kept = 0; is_kept < 2; is_kept++) {
+        CHECK_INT(
+            sl_replacement_open_parts(&replacement, path, is_kept, &failure),
+            SL_INVALID);
+        CHECK(strstr(failure.reason, "only a regular file") != NULL);
+        CHECK_INT(
+            sl_replacement_open_parts(&replacement, folder, is_kept, &failure),
+            SL_INVALID);
+        CHECK_INT(failure.system_error, EISDIR);
     }
     world_close(1);
 }
