@@ -9,6 +9,7 @@ local check = require "sluice.check"
 local cookie_option = require "sluice.cookies.option"
 local core = require "sluice.core"
 local credentials = require "sluice.auth.credentials"
+local download = require "sluice.download"
 local events = require "sluice.events"
 local fields = require "sluice.fields"
 local json = require "sluice.json"
@@ -368,6 +369,24 @@ function Client:events(url, options)
   if self == nil or self.connections == nil then refuse_use(self, "events") end
   local made = events(self, url, options, 2)
   return made, nil, nil, made
+end
+
+--- Downloads a file to a path: under a temporary name, which is renamed once all of it is there.
+-- Options are those of a request without a body, and:
+--
+--     resume = true       what was left behind by an earlier call is gone on with
+--     parallel = n        so many ranges at a time
+--     sha256 = text       the hash that the file must have, in hexadecimal
+--     progress = f        f(done, total, rate, remaining), ten times a second; true: a bar
+--     sync = true         file and name are on the disk when it returns
+--
+-- Redirects and retries are as in other requests; with `retry`, what breaks in the middle is gone
+-- on with, too. RFC 9110 14. Misuse raises. Yields.
+-- Returns true | nil, message, err (status: an answer without a file; decode: another content;
+-- invalid: the file cannot be written; and what a request can give)
+function Client:download(url, path, options)
+  if self == nil or self.connections == nil then refuse_use(self, "download") end
+  return download(self, url, path, options)
 end
 
 --- Opens a WebSocket (RFC 6455) at a URL of ws, wss, http or https. The handshake is a request of

@@ -27,15 +27,17 @@ function failure:dispose() end
 
 -- ---- options ----
 
+--- false: none
 ---@class sluice.timeouts
----@field total? number 300; none when streamed
----@field resolve? number 5
----@field connect? number 10
----@field proxy? number 10
----@field tls? number 10
----@field first_byte? number 30
----@field idle? number 30
----@field queue? number 60
+---@field total? false | number 300; none when streamed
+---@field resolve? false | number 5
+---@field connect? false | number 10
+---@field proxy? false | number 10
+---@field tls? false | number 10
+---@field first_byte? false | number 30
+---@field idle? false | number 30
+---@field queue? false | number 60
+---@field rate? false | { [1]: integer, [2]: number } at least so many bytes in so many seconds
 
 ---@class sluice.limits
 ---@field head? integer 131072 bytes
@@ -182,6 +184,19 @@ function failure:dispose() end
 ---@field max_event_size? integer bytes between two events, comments included; 64 MiB
 ---@field last_id? string of an event of before
 ---@field reconnect? false | integer | sluice.reconnect_options a number sets tries
+
+--- Those of requests, but for what sends a body, stream, on_progress and fail_status. A total time
+--- is that of the whole download.
+---@class sluice.download_options: sluice.request_options
+---@field resume? boolean keep what arrives, and go on with it in a later call
+---@field parallel? integer 1: ranges at a time
+---@field sha256? string hexadecimal; checked before the file gets its name
+---@field progress? boolean | sluice.download_report true: a bar on stderr
+---@field sync? boolean whether file and name are on the disk when it returns
+
+--- Bytes there and in all, bytes a second, and seconds to go; nil where unknown.
+---@alias sluice.download_report
+---| fun(done: integer, total?: integer, rate?: number, remaining?: number)
 
 ---@class sluice.websocket_reconnect_options
 ---@field tries? integer in a row, 5
@@ -1276,6 +1291,15 @@ function client:pages(to, options) end
 ---@param options? sluice.events_options
 ---@return fun(): sluice.event?
 function client:events(to, options) end
+--- Fetches a file to a path, whole or not at all. Fails with status for an answer without a file,
+--- with decode for another content than sha256 or Repr-Digest say. Yields.
+---@param from string
+---@param path string
+---@param options? sluice.download_options
+---@return boolean? done
+---@return string? message
+---@return sluice.error? err
+function client:download(from, path, options) end
 --- Opens a WebSocket; a server that refuses gives the code status with err.response. Yields.
 ---@param to string URL of ws, wss, http or https, below base_url
 ---@param options? sluice.websocket_options

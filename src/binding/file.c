@@ -1,5 +1,5 @@
-/* Regular files as request bodies: their size is known, and reading them never
- * waits for another process. */
+/* Files of Lua: regular ones as request bodies, whose size is known, and reading
+ * them never waits for another process; terminals. */
 #include "base/status.h"
 #include "binding/types.h"
 
@@ -120,8 +120,20 @@ static int file_size(lua_State *L)
     return 1;
 }
 
-static const luaL_Reg functions[] = {
-    {"open_file", open_file}, {"file_size", file_size}, {NULL, NULL}};
+/* is_terminal(file) -> whether a person may be reading what is written there */
+static int is_terminal(lua_State *L)
+{
+    const luaL_Stream *stream = luaL_checkudata(L, 1, LUA_FILEHANDLE);
+
+    lua_pushboolean(L,
+                    stream->closef != NULL && isatty(fileno(stream->f)) == 1);
+    return 1;
+}
+
+static const luaL_Reg functions[] = {{"open_file", open_file},
+                                     {"file_size", file_size},
+                                     {"is_terminal", is_terminal},
+                                     {NULL, NULL}};
 
 void slb_file_open(lua_State *L)
 {

@@ -639,6 +639,19 @@ static int is_upgraded(lua_State *L)
     return 1;
 }
 
+/* is_decoded(response) -> whether a content coding was, or is being, removed */
+static int is_decoded(lua_State *L)
+{
+    const struct sl_head *head =
+        &slb_check_response(L, 1)->exchange->incoming.response.head;
+    bool is_hidden = false;
+
+    for (size_t i = 0; i < head->count && !is_hidden; i++)
+        is_hidden = head->fields[i].is_hidden;
+    lua_pushboolean(L, is_hidden);
+    return 1;
+}
+
 /* Whether a cache may have to do with it. */
 static bool has_caching_fields(const struct sl_head *head)
 {
@@ -720,6 +733,7 @@ static const luaL_Reg meta[] = {{"__gc", response_gc},
 
 static const luaL_Reg functions[] = {{"leads_on", leads_on},
                                      {"is_upgraded", is_upgraded},
+                                     {"is_decoded", is_decoded},
                                      {"outcome", push_outcome},
                                      {"now", push_now},
                                      {NULL, NULL}};

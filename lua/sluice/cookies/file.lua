@@ -8,7 +8,7 @@
 local cookies = require "sluice.cookies.cookie"
 local core = require "sluice.core"
 local failure = require "sluice.failure"
-local text_file = require "sluice.cookies.text_file"
+local text_file = require "sluice.text_file"
 
 local cookie_file = {}
 
@@ -91,24 +91,6 @@ local function line_of(cookie)
   }, "\t") .. "\n"
 end
 
--- Returns true | nil, reason
-local function write_all(file, text)
-  local writer <close> = core.writer { max_size = #text + 1 }
-  local ok, reason = writer:write(text)
-  if not ok then return nil, reason end
-  local lease <close> = writer:detach()
-  local bytes <close> = lease:sequence()
-  local from = 0
-  while from < #bytes do
-    local to
-    to, reason = file:write(bytes, from)
-    if not to then return nil, reason end
-    if to == from then return nil, "no process reads from this FIFO" end
-    from = to
-  end
-  return true
-end
-
 --- Writes cookies to a file that only its owner may read: to a temporary name beside it, then
 -- renamed.
 -- Returns how many were written, and how many could not be | nil, message, err (invalid)
@@ -122,7 +104,7 @@ function cookie_file.write(path, list)
   local file <close>, reason = core.replace_file(path, true)
   if not file then return failure.new("invalid", attempt, reason) end
   local ok
-  ok, reason = write_all(file, table.concat(lines))
+  ok, reason = text_file.write_all(file, table.concat(lines))
   if ok then ok, reason = file:commit(false) end
   if not ok then return failure.new("invalid", attempt, reason) end
   return #lines - 1, left_out

@@ -6,7 +6,7 @@
 local core = require "sluice.core"
 local failure = require "sluice.failure"
 local punycode = require "sluice.cookies.punycode"
-local text_file = require "sluice.cookies.text_file"
+local text_file = require "sluice.text_file"
 
 local suffixes = {}
 

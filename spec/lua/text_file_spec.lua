@@ -1,6 +1,6 @@
 -- Text files of a user, line by line.
 
-local text_file = require "sluice.cookies.text_file"
+local text_file = require "sluice.text_file"
 
 describe("a text file", function()
   local path

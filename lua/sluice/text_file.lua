@@ -61,4 +61,23 @@ function text_file.each_line(verb, path, take)
   return true
 end
 
+--- Writes a text to a file that replaces another (core.replace_file).
+-- Returns true | nil, reason
+function text_file.write_all(file, text)
+  local writer <close> = core.writer { max_size = #text + 1 }
+  local ok, reason = writer:write(text)
+  if not ok then return nil, reason end
+  local lease <close> = writer:detach()
+  local bytes <close> = lease:sequence()
+  local from = 0
+  while from < #bytes do
+    local to
+    to, reason = file:write(bytes, from)
+    if not to then return nil, reason end
+    if to == from then return nil, "no process reads from this FIFO" end
+    from = to
+  end
+  return true
+end
+
 return text_file

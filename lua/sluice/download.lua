@@ -1,0 +1,122 @@
+--- Downloads: a file fetched to a path, whole or not at all, from where it was left.
+
+local Bar = require "sluice.download.bar"
+local Meter = require "sluice.download.meter"
+local Partial = require "sluice.download.partial"
+local Request = require "sluice.request"
+local Transfer = require "sluice.download.transfer"
+local check = require "sluice.check"
+local core = require "sluice.core"
+local digests = require "sluice.download.digests"
+local failure = require "sluice.failure"
+local plan = require "sluice.plan"
+local retry = require "sluice.retry"
+local text_file = require "sluice.text_file"
+
+local function is_sha256(value)
+  return type(value) == "string" and #value == 64 and not value:find "%X"
+end
+
+local schema = {
+  resume = check.boolean,
+  sync = check.boolean,
+  parallel = check.positive,
+  sha256 = function(value) return not is_sha256(value) and "64 hexadecimal digits" or nil end,
+  progress = check.either("boolean or function", check.boolean, check.callable),
+}
+
+-- Options of requests that a download answers itself.
+local refused = {
+  body = "it is a GET, without a body", json = "it is a GET, without a body",
+  form = "it is a GET, without a body", multipart = "it is a GET, without a body",
+  trailers = "it is a GET, without a body", expect_continue = "it is a GET, without a body",
+  stream = "its body is always streamed", on_progress = "give `progress`",
+  fail_status = "a status without a file is always a failure",
+}
+
+-- Returns the download's own options, and those of its requests. Misuse raises at the caller of its
+-- caller.
+local function split_options(options)
+  if type(options) ~= "table" then
+    error("download: table of options expected, got " .. type(options), 3)
+  end
+  local own, others = {}, {}
+  for name, value in pairs(options) do
+    if schema[name] then own[name] = value else others[name] = value end
+    if refused[name] then error(("download: option '%s': %s"):format(name, refused[name]), 3) end
+  end
+  check.options("download", own, schema, 3)
+  others.stream, others.fail_status = true, false
+  return own, others
+end
+
+-- A request that is never sent itself. Bytes of a coding are not those of the file, so none is
+-- asked for. Returns it | nil, message, err; misuse raises.
+local function make_template(client, url, options)
+  local template, message, err = Request.new(client, "GET", url, options, 3)
+  if not template then return nil, message, err end
+  for _, name in ipairs { "Range", "If-Range" } do
+    if template:get_header(name) then
+      error(("download: header '%s': a download sets it itself"):format(name), 3)
+    end
+  end
+  if not template:get_header "Accept-Encoding" then
+    template:set_header("Accept-Encoding", "identity")
+  end
+  return template
+end
+
+-- What identifies the file: a hash of its URL, which may hold secrets.
+-- Returns it | nil, message, err
+local function source_of(template)
+  local url, _, err = plan.parse(template.url)
+  if not url then return template:failure("invalid", (err.message:gsub("^url: ", ""))) end
+  return core.hash("sha256", url.text)
+end
+
+local function policy_of(client, options)
+  if options.retry ~= nil then return retry.compile(options.retry) end
+  return client.retry
+end
+
+-- Fetches, checks and renames. Returns true | nil, message, err
+local function bring(transfer, partial, own, attempt)
+  local ok, message, err = transfer:run()
+  if not ok then return nil, message, err end
+  local size = partial:count()
+  ok, message, err =
+    digests.check(partial.file:name(), own.sha256, partial.known.digest, attempt)
+  if not ok then
+    if err.code == "decode" then partial:discard() end
+    return nil, message, err
+  end
+  transfer.meter:finish(size)
+  local reason
+  ok, reason = partial:commit(own.sync)
+  if not ok then return failure.new("invalid", attempt, reason, "body") end
+  return true
+end
+
+--- Does the work of client:download. Misuse raises at the caller of that.
+return function(client, url, path, options)
+  if type(path) ~= "string" then
+    error("download: path: string expected, got " .. type(path), 2)
+  end
+  local own, others = split_options(options or {})
+  local template, message, err = make_template(client, url, others)
+  if not template then return nil, message, err end
+  local attempt = text_file.attempt("download", path)
+  local source
+  if own.resume then
+    source, message, err = source_of(template)
+    if not source then return nil, message, err end
+  end
+  local partial <close>, reason = Partial.open(path, source)
+  if not partial then return failure.new("invalid", attempt, reason) end
+  local bar <close> = own.progress == true and Bar.new(path, io.stderr) or nil
+  local report = own.progress or nil
+  if bar then report = function(...) bar:show(...) end end
+  local transfer = Transfer.new(template, partial, own.parallel or 1, policy_of(client, others),
+    Meter.new(report), attempt)
+  return bring(transfer, partial, own, attempt)
+end
