@@ -3,20 +3,14 @@
 -- every request that was made for it; closing it ends these requests and their bodies.
 
 local core = require "sluice.core"
+local timeout = require "sluice.timeout"
 
 local Call = {}
 Call.__index = Call
 
--- Seconds, or nil; `false` is no end.
-local function total_of(timeout)
-  if type(timeout) == "table" then timeout = timeout.total end
-  if timeout == false then return math.huge end
-  return timeout
-end
-
 --- The end of the whole call, or nil for a call without end.
 function Call.deadline_of(client, options)
-  local total = total_of(options.timeout) or total_of(client.settings.timeout)
+  local total = timeout.total(options.timeout) or timeout.total(client.settings.timeout)
   return core.deadline(total or options.stream and math.huge or nil)
 end
 

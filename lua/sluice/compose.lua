@@ -12,6 +12,7 @@ local methods = require "sluice.methods"
 local plan = require "sluice.plan"
 local proxy = require "sluice.proxy"
 local proxy_login = require "sluice.proxy_login"
+local timeout = require "sluice.timeout"
 
 local compose = {}
 
@@ -27,18 +28,6 @@ local plan_limit = 1000
 
 local function merge_into(target, from)
   for key, value in pairs(from or {}) do target[key] = value end
-end
-
--- A number is the total time; `false` turns off what it is given for.
-local function merge_timeout(target, from)
-  if type(from) ~= "table" then from = { total = from } end
-  for name, value in pairs(from) do
-    if name == "rate" then
-      target.rate_bytes, target.rate_within = value and value[1] or 0, value and value[2] or nil
-    else
-      target[name] = value or math.huge
-    end
-  end
 end
 
 -- An option of the request's own, else of the client.
@@ -65,8 +54,8 @@ local function compile(client, method, own, expects)
   else
     flat.body = buffered_body_limit
   end
-  merge_timeout(flat, settings.timeout)
-  merge_timeout(flat, own.timeout)
+  timeout.merge_into(flat, settings.timeout)
+  timeout.merge_into(flat, own.timeout)
   merge_into(flat, settings.limits)
   merge_into(flat, own.limits)
   flat.decodes = decodes(client, own)

@@ -18,6 +18,7 @@ local plan = require "sluice.plan"
 local proxy = require "sluice.proxy"
 local query = require "sluice.query"
 local retry = require "sluice.retry"
+local timeout = require "sluice.timeout"
 local values = require "sluice.values"
 
 local Request = {}
@@ -38,36 +39,6 @@ local function check_method(method, level)
   return methods.named(method)
 end
 
-local check_stage = check.either("number of seconds, not negative, or false", check.off,
-  check.seconds)
-
--- { bytes, seconds }: at least so many bytes move in that time.
-local function is_rate(value)
-  if type(value) ~= "table" or #value ~= 2 then return false end
-  for key in pairs(value) do
-    if key ~= 1 and key ~= 2 then return false end
-  end
-  return math.type(value[1]) == "integer" and value[1] > 0
-    and type(value[2]) == "number" and value[2] > 0
-end
-
-local function check_rate(value)
-  if value == false or is_rate(value) then return nil end
-  return "{ bytes, seconds }, both above zero, or false"
-end
-
-local timeout_schema = {
-  total = check_stage,
-  resolve = check_stage,
-  connect = check_stage,
-  proxy = check_stage,
-  tls = check_stage,
-  first_byte = check_stage,
-  idle = check_stage,
-  queue = check_stage,
-  rate = check_rate,
-}
-
 local limits_schema = {
   head = check.positive,
   lines = check.positive,
@@ -79,8 +50,7 @@ local limits_schema = {
 
 --- Checkers of what clients and single requests both take.
 Request.shared_schema = {
-  timeout = check.either("number of seconds, not negative, or table of them", check.seconds,
-    check.fields(timeout_schema)),
+  timeout = timeout.check,
   limits = check.fields(limits_schema),
   decompress = check.boolean,
   headers = check.table,
