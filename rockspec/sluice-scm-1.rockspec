@@ -307,6 +307,7 @@ build = {
     ["sluice.streams"] = "lua/sluice/streams.lua",
     ["sluice.task"] = "lua/sluice/task.lua",
     ["sluice.text_file"] = "lua/sluice/text_file.lua",
+    ["sluice.timeout"] = "lua/sluice/timeout.lua",
     ["sluice.transmit"] = "lua/sluice/transmit.lua",
     ["sluice.transports"] = "lua/sluice/transports.lua",
     ["sluice.values"] = "lua/sluice/values.lua",

@@ -126,6 +126,7 @@ local makers = {
   end,
   event_parser = function() return sluice.event_parser():feed "id: 1\ndata: x\n\ndata: y" end,
   replacement = function() return assert(core.replace_file "/dev/null") end,
+  hasher = function() return assert(core.hasher "sha256") end,
   headers = function() local response, made = got() return response.headers, response, made end,
   connections = function() local response, made = got() return made.connections, made, response end,
   origin = function()
@@ -223,7 +224,7 @@ local QUIET = {
   ["body splitter"] = "close", ["body splitter streamed"] = "close",
   ["body splitter awaited"] = "close", event_parser = "dispose",
   buffer = "dispose", ["http_parser"] = "dispose", sequence = "dispose", writer = "dispose",
-  ws_parser = "dispose", message = "dispose",
+  ws_parser = "dispose", message = "dispose", replacement = "discard",
   connections = "close", transport = "close", ["transport awaited"] = "close",
   response = RESPONSE, ["response streamed"] = RESPONSE, ["response awaited"] = RESPONSE,
 }

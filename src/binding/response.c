@@ -731,12 +731,10 @@ static const luaL_Reg meta[] = {{"__gc", response_gc},
                                 {"__tostring", response_tostring},
                                 {NULL, NULL}};
 
-static const luaL_Reg functions[] = {{"leads_on", leads_on},
-                                     {"is_upgraded", is_upgraded},
-                                     {"is_decoded", is_decoded},
-                                     {"outcome", push_outcome},
-                                     {"now", push_now},
-                                     {NULL, NULL}};
+static const luaL_Reg functions[] = {
+    {"leads_on", leads_on},     {"is_upgraded", is_upgraded},
+    {"is_decoded", is_decoded}, {"outcome", push_outcome},
+    {"now", push_now},          {NULL, NULL}};
 
 /* A module that is opened again finds the methods of the first time, with those
  * that the Lua layer added. stack: module, metatable -> the same */
