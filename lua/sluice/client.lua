@@ -371,17 +371,9 @@ function Client:events(url, options)
   return made, nil, nil, made
 end
 
---- Downloads a file to a path: under a temporary name, which is renamed once all of it is there.
--- Options are those of a request without a body, and:
---
---     resume = true       what was left behind by an earlier call is gone on with
---     parallel = n        so many ranges at a time
---     sha256 = text       the hash that the file must have, in hexadecimal
---     progress = f        f(done, total, rate, remaining), ten times a second; true: a bar
---     sync = true         file and name are on the disk when it returns
---
--- Redirects and retries are as in other requests; with `retry`, what breaks in the middle is gone
--- on with, too. RFC 9110 14. Misuse raises. Yields.
+--- Fetches a file to a path, whole or not at all; doc/downloads.md tells when bytes of an earlier
+-- call are gone on with. Options are those of a request without a body, and `resume`, `parallel`,
+-- `sha256`, `progress` and `sync`. RFC 9110 14. Misuse raises. Yields.
 -- Returns true | nil, message, err (status: an answer without a file; decode: another content;
 -- invalid: the file cannot be written; and what a request can give)
 function Client:download(url, path, options)
