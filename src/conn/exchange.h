@@ -63,7 +63,7 @@ struct sl_deadlines {
     int64_t first_byte;
     int64_t idle;
     int64_t total;
-    bool has_own_idle; /* not the default */
+    bool has_own_idle;   /* not the default */
     uint64_t rate_bytes; /* at least so many within each `rate_within`, */
     int64_t rate_within; /* see conn/pace.h; SL_NEVER: any rate will do */
 };
