@@ -378,6 +378,7 @@ end
 -- invalid: the file cannot be written; and what a request can give)
 function Client:download(url, path, options)
   if self == nil or self.connections == nil then refuse_use(self, "download") end
+  if self.host then core.enter_host(self.host) end
   return download(self, url, path, options)
 end
 
