@@ -137,8 +137,8 @@ local elsewhere = {
   connect_timeout = "timeout.connect", read_timeout = "timeout.idle",
   pool_size = "pool.per_origin",
   subprotocols = "protocols", protocol = "protocols", maxpayload = "max_message_size",
-  max_payload = "max_message_size", max_size = "max_message_size",
-  heartbeat = "ping_interval", ping_timeout = "pong_timeout",
+  max_payload = "max_message_size", max_size = "max_message_size", compression = "compress",
+  permessagedeflate = "compress", heartbeat = "ping_interval", ping_timeout = "pong_timeout",
   open_timeout = "timeout", handshake_timeout = "timeout", handshaketimeout = "timeout",
   origin = "headers",
 }

@@ -198,6 +198,14 @@ function failure:dispose() end
 ---@alias sluice.download_report
 ---| fun(done: integer, total?: integer, rate?: number, remaining?: number)
 
+--- Parameters of permessage-deflate (RFC 7692 7.1) to ask for.
+---@class sluice.compress_options
+---@field threshold? integer bytes from which a message is compressed
+---@field client_no_context_takeover? boolean
+---@field server_no_context_takeover? boolean
+---@field client_max_window_bits? integer 8 to 15
+---@field server_max_window_bits? integer 8 to 15
+
 ---@class sluice.websocket_reconnect_options
 ---@field tries? integer in a row, 5
 ---@field delay? number before the first, 1; doubles with each
@@ -219,6 +227,7 @@ function failure:dispose() end
 ---@field cookies? false | sluice.cookie_jar
 ---@field limits? sluice.limits
 ---@field decompress? boolean of a refusal's body, true
+---@field compress? boolean | sluice.compress_options false
 ---@field max_message_size? integer of a received message, 16777216
 ---@field queue? { messages?: integer, bytes?: integer } received and not taken, 100 and 16777216
 ---@field ping_interval? number of silence, 25; 0: no pings

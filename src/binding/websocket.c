@@ -1,5 +1,6 @@
 #include "binding/websocket.h"
 
+#include "binding/handshake.h"
 #include "binding/message.h"
 #include "binding/options.h"
 #include "binding/response.h"
@@ -155,6 +156,10 @@ static void read_options(lua_State *L, struct sl_websocket_options *options)
     sl_websocket_options_default(options);
     protocol->max_size =
         (size_t)slb_field_size(L, "max_message_size", protocol->max_size);
+    if (slb_field_boolean(L, "compresses", false))
+        slb_read_compression(L, &protocol->compression);
+    protocol->compress_from =
+        (size_t)slb_field_size(L, "compress_from", protocol->compress_from);
     options->queue_count =
         (size_t)slb_field_size(L, "queue_messages", options->queue_count);
     options->queue_bytes =
@@ -190,7 +195,8 @@ static void take_link(lua_State *L, struct sl_websocket *socket)
  * Takes over the link of a response with status 101. `info` is a table about
  * the handshake, whose `url` is named in messages. options: max_message_size,
  * queue_messages, queue_bytes, ping_interval, pong_timeout, idle_timeout,
- * send_timeout, close_timeout (seconds). */
+ * send_timeout, close_timeout (seconds); with `compresses` the parameters that
+ * slb_read_compression reads, and compress_from (bytes). */
 static int open_websocket(lua_State *L)
 {
     struct sl_websocket_options options;

@@ -16,11 +16,15 @@
 
 #define MESSAGE_MOST ((size_t)16 * 1024 * 1024)
 
+/* Smaller messages gain nothing from compression. */
+#define COMPRESS_FROM ((size_t)1024)
+
 void sl_websocket_options_default(struct sl_websocket_options *options)
 {
     memset(options, 0, sizeof *options);
     options->protocol.max_size = MESSAGE_MOST;
     options->protocol.random = sl_tls_random;
+    options->protocol.compress_from = COMPRESS_FROM;
     options->queue_count = 100;
     options->queue_bytes = MESSAGE_MOST;
     options->ping_interval = 25 * SL_SECOND;

@@ -27,8 +27,24 @@ local function check_protocols(value)
   if not core.may_offer_protocols(value) then return expected end
 end
 
+local function check_bits(value)
+  if math.type(value) == "integer" and value >= 8 and value <= 15 then return nil end
+  return "integer from 8 to 15"
+end
+
+-- Parameters of permessage-deflate (RFC 7692 7.1) to ask for, and the bytes from which a message
+-- is worth it.
+local compress_schema = {
+  threshold = check.count,
+  client_no_context_takeover = check.boolean,
+  server_no_context_takeover = check.boolean,
+  client_max_window_bits = check_bits,
+  server_max_window_bits = check_bits,
+}
+
 local schema = {
   protocols = check_protocols,
+  compress = check.either("boolean or table", check.boolean, check.fields(compress_schema)),
   max_message_size = check.positive,
   queue = check.fields { messages = check.positive, bytes = check.positive },
   ping_interval = check.seconds,
@@ -43,6 +59,10 @@ local schema = {
 local of_request = { "headers", "query", "auth", "timeout", "redirects", "retry", "proxy",
   "cookies", "limits", "decompress" }
 for _, name in ipairs(of_request) do schema[name] = Request.schema[name] end
+
+-- Options of the core for a socket.
+local of_socket = { "max_message_size", "ping_interval", "pong_timeout", "idle_timeout",
+  "send_timeout", "close_timeout" }
 
 -- The deadlines of a handshake, given as the option `timeout`: another client's time for a whole
 -- download would be too long for it.
@@ -81,20 +101,13 @@ end
 
 -- Settings of the core for a socket whose messages are compressed as `agreed` (nil: they are not).
 local function socket_options(options, agreed)
+  local settings = agreed or {}
+  settings.compresses = agreed ~= nil
+  settings.compress_from = type(options.compress) == "table" and options.compress.threshold or nil
   local queue = options.queue or {}
-  local threshold = type(options.compress) == "table" and options.compress.threshold or nil
-  return {
-    compression = agreed,
-    compress_from = threshold,
-    max_message_size = options.max_message_size,
-    queue_messages = queue.messages,
-    queue_bytes = queue.bytes,
-    ping_interval = options.ping_interval,
-    pong_timeout = options.pong_timeout,
-    close_timeout = options.close_timeout,
-    idle_timeout = options.idle_timeout,
-    send_timeout = options.send_timeout,
-  }
+  settings.queue_messages, settings.queue_bytes = queue.messages, queue.bytes
+  for _, name in ipairs(of_socket) do settings[name] = options[name] end
+  return settings
 end
 
 -- The fields of the answer as text: a socket that lives for long holds no response.

@@ -1,0 +1,157 @@
+-- The option `compress`: permessage-deflate (RFC 7692), as it is offered, agreed on and used.
+
+local core = require "sluice.core"
+local server = require "spec.support.server"
+local sluice = require "sluice"
+local support = require "spec.support"
+local peer = support.peer
+
+-- RFC 6455 1.3
+local KEY, ACCEPT = "dGhlIHNhbXBsZSBub25jZQ==", "s3pPLMBiTxaQ9kYGzzhZRbK+xOo="
+
+local function switch(extensions)
+  return "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+    .. "Sec-WebSocket-Accept: " .. ACCEPT .. "\r\n"
+    .. (extensions and "Sec-WebSocket-Extensions: " .. extensions .. "\r\n" or "") .. "\r\n"
+end
+
+local CLOSE = "\x88\x02\x03\xe8"
+
+local echo_server = [[
+import asyncio, sys, websockets
+from websockets.extensions import permessage_deflate
+
+async def echo(socket):
+    async for message in socket:
+        await socket.send(message)
+
+async def main():
+    options = {}
+    for name, value in zip(sys.argv[2::2], sys.argv[3::2]):
+        options[name] = int(value) if value != "True" else True
+    factory = permessage_deflate.ServerPerMessageDeflateFactory(**options)
+    async with websockets.serve(echo, "127.0.0.1", int(sys.argv[1]), extensions=[factory],
+                                compression=None, max_size=None):
+        await asyncio.Future()
+
+asyncio.run(main())
+]]
+
+describe("a socket that compresses", function()
+  local before, client, real_key
+
+  before_each(function()
+    before = support.snapshot(sluice)
+    client = support.client()
+    real_key = core.websocket_key
+    core.websocket_key = function() return KEY end
+  end)
+
+  after_each(function()
+    core.websocket_key = real_key
+    client:close()
+    support.verify(sluice, before)
+  end)
+
+  local function answer(extensions)
+    return peer.listen { repeat_last = true, script = {
+      { { "expect_until", "\r\n\r\n" }, { "send", switch(extensions) .. CLOSE }, { "read", 8 } } } }
+  end
+
+  local function url_of(p) return ("ws://%s:%d/"):format(p.host, p.port) end
+
+  it("offers what was asked for, and nothing without that", function()
+    local offers = {
+      { false, nil }, { true, "permessage-deflate; client_max_window_bits" },
+      { { server_no_context_takeover = true }, "server_no_context_takeover" },
+      { { client_no_context_takeover = true }, "client_no_context_takeover" },
+      { { server_max_window_bits = 9 }, "server_max_window_bits=9" },
+      { { client_max_window_bits = 8 }, "client_max_window_bits=8" },
+    }
+    for _, case in ipairs(offers) do
+      local p <close> = answer(nil)
+      local socket <close> = assert(client:websocket(url_of(p), { compress = case[1] }))
+      local offer = p:received(1):match "\r\nSec%-WebSocket%-Extensions: ([^\r]*)\r\n"
+      if case[2] then assert.matches(case[2], offer, 1, true) else assert.is_nil(offer) end
+      assert.is_nil(socket.extensions)
+      socket:close()
+    end
+  end)
+
+  it("accepts what was offered", function()
+    for _, extensions in ipairs { "permessage-deflate",
+      "permessage-deflate ; server_max_window_bits=8",
+      'permessage-deflate; client_max_window_bits="10"; client_no_context_takeover' } do
+      local p <close> = answer(extensions)
+      local socket <close> = assert(client:websocket(url_of(p), { compress = true }))
+      assert.equal(extensions, socket.extensions)
+      socket:close()
+    end
+  end)
+
+  -- RFC 7692 7.1: all of these fail the handshake.
+  for _, extensions in ipairs { "permessage-deflate; unknown", "permessage-deflate, x-other",
+    "permessage-deflate, permessage-deflate", "permessage-deflate; server_max_window_bits",
+    "permessage-deflate; server_max_window_bits=7", "permessage-deflate; server_max_window_bits=16",
+    "permessage-deflate; server_max_window_bits=08", "permessage-deflate; client_max_window_bits",
+    "permessage-deflate; server_no_context_takeover=1",
+    "permessage-deflate; server_no_context_takeover; server_no_context_takeover",
+    "x-webkit-deflate-frame", "permessage-deflate;" } do
+    it("refuses an answer of " .. extensions, function()
+      local p <close> = answer(extensions)
+      local socket, message, err = client:websocket(url_of(p), { compress = true })
+      assert.is_nil(socket, message)
+      assert.equal("protocol", err.code)
+      assert.equal("websocket", err.stage)
+    end)
+  end
+
+  it("refuses a window beyond the one that was asked for, or one that was not offered", function()
+    local p <close> = answer "permessage-deflate; server_max_window_bits=12"
+    assert.is_nil((client:websocket(url_of(p), { compress = { server_max_window_bits = 10 } })))
+    local q <close> = answer "permessage-deflate" -- without the one that it must have
+    assert.is_nil((client:websocket(url_of(q), { compress = { server_max_window_bits = 10 } })))
+    assert.is_nil((client:websocket(url_of(q),
+      { compress = { server_no_context_takeover = true } })))
+  end)
+
+  it("raises for wrong parameters", function()
+    for option, message in pairs {
+      [1] = "option 'compress': boolean or table expected, got number",
+      [{ client_max_window_bits = 16 }] =
+        "option 'compress.client_max_window_bits': integer from 8 to 15 expected, got 16",
+      [{ level = 9 }] = "unknown option 'compress.level'",
+    } do
+      local ok, raised = pcall(client.websocket, client, "ws://127.0.0.1/", { compress = option })
+      assert.is_false(ok)
+      assert.matches(message, raised, 1, true)
+    end
+  end)
+
+  -- Both ends by another's library, for each set of parameters.
+  local sets = {
+    { true, {} },
+    { { threshold = 0 }, { "server_no_context_takeover", "True" } },
+    { { threshold = 0, client_no_context_takeover = true }, {} },
+    { { threshold = 0 }, { "client_no_context_takeover", "True" } },
+    { { threshold = 0, server_max_window_bits = 9 }, {} },
+    { { threshold = 0, client_max_window_bits = 9 }, {} },
+    { { threshold = 0 }, { "client_max_window_bits", "10", "server_max_window_bits", "10" } },
+  }
+  it("understands python3-websockets, with each set of parameters", function()
+    core.websocket_key = real_key
+    for _, set in ipairs(sets) do
+      local web <close> = server.python(echo_server, table.unpack(set[2]))
+      local socket <close> = assert(client:websocket("ws://127.0.0.1:" .. web.port,
+        { compress = set[1] }))
+      assert.matches("^permessage%-deflate", socket.extensions)
+      for _, text in ipairs { "", "a", ("hello "):rep(1000), "caf\u{e9}",
+        ("0123456789"):rep(20000), ("hello "):rep(1000) } do
+        assert(socket:send(text))
+        local message <close> = assert(socket:receive(20))
+        assert.equal(text, message:text())
+      end
+      assert.is_true(socket:close())
+    end
+  end)
+end)
