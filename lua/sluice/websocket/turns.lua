@@ -34,9 +34,7 @@ end
 local function sleep(self, deadline)
   local seconds = deadline and math.max((deadline - core.now()) / 1e9, 0) or math.huge
   self.sleeping = core.spawn_background(core.sleep, seconds)
-  local has_slept, message = self.sleeping:await()
-  self.sleeping = nil
-  return has_slept, message
+  return self.sleeping:await()
 end
 
 --- Waits for the turn of that key in a client, at most until `deadline` (of core.deadline; nil:
