@@ -833,7 +833,8 @@ function websocket:dispose() end
 
 ---@class sluice.ws_parser_options
 ---@field role "client" | "server" ours
----@field max_message_size? integer in bytes, 16777216
+---@field max_message_size? integer in bytes, 16777216; also of what was inflated
+---@field compress? boolean | table false; what to agree on in the handshake
 
 ---@class sluice.ws_control_event
 ---@field type "ping" | "pong" | "close"
@@ -846,6 +847,14 @@ function websocket:dispose() end
 --- Frames of WebSocket for hosts that have the connection: bytes in, events out.
 ---@class sluice.ws_parser
 local ws_parser = {}
+--- What a client offers in Sec-WebSocket-Extensions; nil: nothing.
+---@return string?
+function ws_parser:offer() end
+--- Reads the Sec-WebSocket-Extensions of the other side, in the handshake; returns what the server
+--- answers, false where messages are not compressed. Fails with protocol.
+---@param field? string
+---@return string | false | nil, string?, sluice.error?
+function ws_parser:agree(field) end
 --- Feeds received bytes: a string is copied, others are linked. Fails with memory.
 ---@param bytes sluice.bytes
 ---@return sluice.ws_parser?, string?, sluice.error?

@@ -9,6 +9,7 @@ local close = "spec/c/ws/close_test.c"
 local handshake = "spec/c/ws/handshake_test.c"
 local extension = "spec/c/ws/extension_test.c"
 local utf8 = "spec/c/codec/utf8_test.c"
+local terms = "spec/binding/ws_terms_spec.lua"
 local parser = "spec/binding/ws_parser_spec.lua"
 local writer = "spec/binding/ws_writer_spec.lua"
 
@@ -77,4 +78,28 @@ return {
   { "6455 10.4", "a message is limited, before its payload has arrived; 1009", cases = { 8 },
     { parser, "refuses a message that is too large before its payload has arrived" },
     { parser, "limits a message, in one frame or in many, and names the option" } },
+  { "7692 5.1a", "an answer fits an offer, and accepts permessage-deflate once",
+    { extension, "agrees on an answer that fits the offer" },
+    { extension, "refuses an answer that nobody may give" } },
+  { "7692 5.1b", "a server takes the first offer that it can accept",
+    { extension, "accepts the first offer that a server can" } },
+  { "7692 6.1", "RSV1 stands in the first frame of a message alone; messages may go uncompressed",
+    cases = { 9 } },
+  { "7692 7.1.1.1", "server_no_context_takeover is honoured", cases = { 10 },
+    { extension, "holds a server to what was offered" },
+    { terms, "writes what zlib inflates, for every window and context" } },
+  { "7692 7.1.1.2", "client_no_context_takeover in an answer binds the client", cases = { 10 },
+    { terms, "writes what zlib inflates, for every window and context" } },
+  { "7692 7.1.2.1", "server_max_window_bits is 8 to 15, and at most what was offered",
+    { extension, "holds a server to what was offered" } },
+  { "7692 7.1.2.2a", "client_max_window_bits is answered only if it was offered",
+    { extension, "asks a client for no more than it offered" } },
+  { "7692 7.1.2.2b", "the own window is at most as agreed; with 8 bits messages go uncompressed",
+    { terms, "writes what zlib inflates, for every window and context" },
+    { terms, "sends messages as they are with a window of 2^8 bytes" } },
+  { "7692 7.2.1", "the tail of a flush is not sent",
+    { terms, "writes what zlib inflates, for every window and context" } },
+  { "7692 7.2.2", "every kind of block, several of them, and BFINAL are inflated",
+    cases = { 9 } },
+  { "7692 7.2.3", "a message is limited after inflating, and its text is UTF-8", cases = { 9 } },
 }

@@ -15,6 +15,7 @@ local rfcs = {
   { "9110", "RFC 9110, HTTP Semantics" },
   { "6265bis", "RFC 6265bis, Cookies" },
   { "6455", "RFC 6455, WebSocket" },
+  { "7692", "RFC 7692, Compression of WebSocket" },
 }
 
 local rule_files = { "spec/conformance/rules.lua", "spec/conformance/rules_websocket.lua" }
@@ -107,9 +108,9 @@ function table_of_rules.build()
 
   add("# Conformance")
   add("")
-  add("What a client must do by RFC 9112, RFC 9110, RFC 6265bis and RFC 6455, and the tests that")
-  add("show it; fixtures are the documents in `spec/fixtures/http`, cases are groups of those at")
-  add("the end of this page. Written by `lua5.4 spec/conformance/table.lua`.")
+  add("What a client must do by RFC 9112, RFC 9110, RFC 6265bis, RFC 6455 and RFC 7692, and the")
+  add("tests that show it; fixtures are the documents in `spec/fixtures/http`, cases are groups of")
+  add("those at the end of this page. Written by `lua5.4 spec/conformance/table.lua`.")
   for _, rfc in ipairs(rfcs) do
     add("")
     add("## " .. rfc[2])

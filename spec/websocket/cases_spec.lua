@@ -102,14 +102,15 @@ describe("client:websocket passes cases of WebSocket:", function()
     assert.same({}, p:failures())
   end
 
-  for _, group in ipairs(websocket.groups) do
+  local COMPRESSED = 9
+  for _, group in ipairs { table.unpack(websocket.groups, 1, COMPRESSED - 1) } do
     it(group.title, function()
       local list = {}
       for _, case in ipairs(websocket.cases) do
         if case.id:match "^%d+" == tostring(group.number) then
-          list[#list + 1] = { case = case, wire = websocket.wire(case.send[1]) }
-          if group.number == 6 and #case.send > 1 then
-            list[#list + 1] = { case = case, wire = websocket.wire(case.send[2]) }
+          local variants = websocket.variants(case)
+          for i = 1, math.min(2, #variants) do
+            list[#list + 1] = { case = case, wire = websocket.wire(variants[i]) }
           end
           if group.number == 8 then
             check(list)

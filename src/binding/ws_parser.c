@@ -1,5 +1,6 @@
 #include "binding/ws_parser.h"
 
+#include "binding/handshake.h"
 #include "binding/message.h"
 #include "binding/options.h"
 #include "binding/types.h"
@@ -10,6 +11,9 @@
 static const char parser_type[] = "sluice.ws_parser";
 
 #define MAX_SIZE ((uint64_t)16 * 1024 * 1024)
+
+/* Messages of fewer bytes are not worth compressing. */
+#define THRESHOLD 1024
 
 struct slb_ws_parser *slb_check_ws_parser(lua_State *L)
 {
@@ -32,30 +36,66 @@ static bool read_role(lua_State *L)
     return is_server;
 }
 
-/* ws_parser{ role = "client" | "server", max_message_size = 16777216 }
- *   -> parser
- * The role is ours: a server's peer masks its frames. Sizes are in bytes. */
+void slb_start_ws_parser(struct slb_ws_parser *parser)
+{
+    struct sl_pool *pool = &parser->runtime->pool;
+
+    sl_ws_incoming_init(&parser->incoming, pool, &parser->options);
+    sl_ws_outgoing_init(&parser->outgoing, pool, &parser->options);
+}
+
+/* The option compress, on top of the stack, takes the place of the options. */
+static void read_compress(lua_State *L, struct slb_ws_parser *parser)
+{
+    static const char *const names[] = {"threshold",
+                                        "server_no_context_takeover",
+                                        "client_no_context_takeover",
+                                        "server_max_window_bits",
+                                        "client_max_window_bits",
+                                        NULL};
+
+    if (!lua_toboolean(L, -1))
+        return;
+    if (lua_isboolean(L, -1))
+        lua_createtable(L, 0, 0);
+    if (!lua_istable(L, -1))
+        luaL_error(L, "ws_parser: compress: boolean or table expected, got %s",
+                   luaL_typename(L, -1));
+    lua_replace(L, 1);
+    slb_check_fields(L, "ws_parser: compress", names);
+    slb_read_compression(L, &parser->wish);
+    parser->options.compress_from =
+        (size_t)slb_field_size(L, "threshold", THRESHOLD);
+}
+
+/* ws_parser{ role = "client" | "server", max_message_size = 16777216,
+ *            compress = false } -> parser
+ * The role is ours: a server's peer masks its frames. Sizes are in bytes.
+ * `compress` is true, or a table of the parameters of RFC 7692 7.1 to ask for,
+ * with a threshold; the handshake says whether it is used, see agree. */
 static int new_parser(lua_State *L)
 {
-    static const char *const names[] = {"role", "max_message_size", NULL};
+    static const char *const names[] = {"role", "max_message_size", "compress",
+                                        NULL};
     struct slb_runtime *runtime = slb_runtime(L);
     struct slb_ws_parser *parser;
-    struct sl_ws_options ways;
 
     luaL_checktype(L, 1, LUA_TTABLE);
     lua_settop(L, 1);
     slb_check_fields(L, "ws_parser", names);
-    ways = (struct sl_ws_options){
-        .is_server = read_role(L),
-        .max_size = (size_t)slb_field_size(L, "max_message_size", MAX_SIZE),
-        .random = sl_tls_random};
     parser = slb_new(L, parser_type, sizeof *parser, 0);
+    parser->options.is_server = read_role(L);
+    parser->options.max_size =
+        (size_t)slb_field_size(L, "max_message_size", MAX_SIZE);
+    parser->options.random = sl_tls_random;
+    lua_getfield(L, 1, "compress");
+    read_compress(L, parser);
+    lua_settop(L, 2);
     sl_buffer_init(&parser->input, &runtime->pool, SIZE_MAX);
-    sl_ws_incoming_init(&parser->incoming, &runtime->pool, &ways);
-    sl_ws_outgoing_init(&parser->outgoing, &runtime->pool, &ways);
     sl_buffer_init(&parser->output, &runtime->pool, SIZE_MAX);
     parser->runtime = runtime;
     slb_runtime_retain(runtime);
+    slb_start_ws_parser(parser);
     return 1;
 }
 
@@ -75,6 +115,7 @@ static int parser_feed(lua_State *L)
                  : sl_buffer_append(&parser->input, bytes.text);
     if (status != SL_OK)
         return slb_push_outcome(L, status, "feed");
+    parser->is_used = true;
     slb_note_bytes(L, parser->runtime, bytes.size);
     lua_settop(L, 1);
     return 1;
@@ -271,6 +312,7 @@ void slb_ws_parser_open(lua_State *L)
     luaL_getmetatable(L, parser_type);
     lua_getfield(L, -1, "__index");
     slb_add_ws_writer(L);
+    slb_add_ws_terms(L);
     lua_pop(L, 2);
     luaL_setfuncs(L, functions, 0);
 }

@@ -2,17 +2,22 @@
  *
  *   ws_parser.c   the handle: bytes in, events out, ends
  *   ws_writer.c   messages and control frames in, bytes out
+ *   ws_accept.c   what is said in the handshake
  */
 #ifndef SLB_WS_PARSER_H
 #define SLB_WS_PARSER_H
 
 #include "codec/utf8.h"
 #include "task/runtime.h"
+#include "ws/extension.h"
 #include "ws/incoming.h"
 #include "ws/outgoing.h"
 
 struct slb_ws_parser {
     struct slb_runtime *runtime; /* NULL: disposed */
+    struct sl_ws_options options;
+    struct sl_ws_compression wish; /* zeroes: not to be compressed */
+    bool is_used; /* bytes went in or out: nothing can be agreed */
     struct sl_buffer input;
     struct sl_ws_incoming incoming;
     struct sl_ws_event event; /* the one that next gives, until it is pushed */
@@ -28,7 +33,11 @@ struct slb_ws_parser {
 /* The live parser at index 1; raises for anything else, or a disposed one. */
 struct slb_ws_parser *slb_check_ws_parser(lua_State *L);
 
-/* Adds the methods of ws_writer.c to the table on top of the stack. */
+/* Begins with the options; neither way holds anything. */
+void slb_start_ws_parser(struct slb_ws_parser *parser);
+
+/* Adds the methods of the other files to the table on top of the stack. */
 void slb_add_ws_writer(lua_State *L);
+void slb_add_ws_terms(lua_State *L);
 
 #endif

@@ -105,6 +105,7 @@ static int write_message(lua_State *L, enum sl_ws_opcode type, const char *name)
         return push_unwritten(L, parser, status, name);
     parser->is_text = is_text;
     parser->utf8 = utf8;
+    parser->is_used = true;
     parser->is_broken = append(parser, &bytes);
     if (parser->is_broken != SL_OK) {
         sl_buffer_reset(&parser->output);
