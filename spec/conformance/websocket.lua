@@ -441,6 +441,8 @@ local websocket = {
   runs = {
     { "spec/journeys/ws_cases_spec.lua",
       "`sluice.ws_parser` in both roles; whole, cut in two at every byte, and in pieces" },
+    { "spec/websocket/cases_spec.lua",
+      "`client:websocket` and a scripted server, on every transport and backend" },
   },
 }
 
