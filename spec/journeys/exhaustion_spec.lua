@@ -17,7 +17,7 @@ local PRELUDE = [[
 local allocations = require "support.allocations"
 local sluice = require "sluice"
 local url, port, mode, backend = arg[1], tonumber(arg[2]), arg[3], arg[4]
-local secure_url, root = arg[5], arg[6]
+local secure_url, root, socket_url = arg[5], arg[6], arg[7]
 local transport = { mode = mode, backend = backend }
 
 -- Returns what a call returned; a failure must have the code memory, and ends the program.
@@ -252,6 +252,17 @@ local programs = {
     assert(response.tls.verified and #good(response:text()) > 0)
   ]],
 
+  ["a WebSocket"] = [[
+    local client <close> = new_client()
+    local socket <close> = good(client:websocket(socket_url,
+      { protocols = { "a", "b" }, close_timeout = 0.05 }))
+    assert(socket.subprotocol == nil and socket.headers.Upgrade == "websocket")
+    good(socket:send "hello")
+    local message <close> = good(socket:receive(20))
+    assert(message:text() == "hello")
+    good(socket:close())
+  ]],
+
   ["a transport"] = [[
     local made <close> = good(sluice.connect {
       host = "127.0.0.1", port = port, transport = transport })
@@ -266,9 +277,12 @@ local programs = {
 }
 
 describe("without memory for C", function()
-  local web, secure
+  local web, secure, talker
 
   setup(function()
+    talker = peer.listen { repeat_last = true, records = false, backlog = 200, script = {
+      { { "accept" }, { "read", 11 }, { "send", "\x81\x05hello" }, { "read", 8 },
+        { "send", "\x88\x02\x03\xe8" } } } }
     secure = nginx.start {
       tls = { certificate = certificates.chain "good", key = certificates.key "good" } }
     web = peer.listen {
@@ -281,6 +295,7 @@ describe("without memory for C", function()
   teardown(function()
     web:stop()
     secure:stop()
+    talker:stop()
   end)
 
   --- Returns how often the program raised.
@@ -293,7 +308,7 @@ describe("without memory for C", function()
     local pid = assert(system.spawn({ "env", "SLUICE_POOL=" .. pool,
       "LD_PRELOAD=" .. (before and before .. ":" or "") .. own, os.getenv "LUA" or "lua5.4", path,
       web.url .. "/", tostring(web.port), transport.mode, transport.backend,
-      secure.tls_url .. "/json", certificates.file "root.pem" }, directory .. "/output"))
+      secure.tls_url .. "/json", certificates.file "root.pem", talker.url .. "/" }, directory .. "/output"))
     local status = system.reap(pid, 600)
     local output = server.read(directory .. "/output")
     server.remove(directory)

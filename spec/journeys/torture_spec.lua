@@ -14,7 +14,7 @@ local JSON = '{"list":[1,2,3]}'
 -- Common to all programs: what must be over when a program has ended, whatever happened to it.
 local BEGIN = [[
 local sluice = require "sluice"
-local url, mode, backend, tls_url, root = ...
+local url, mode, backend, tls_url, root, socket_url = ...
 local transport = mode and { mode = mode, backend = backend }
 local function over()
   local loop, stats = sluice.loop(), nil
@@ -109,6 +109,18 @@ local programs = {
     assert(response, message)
     assert(response.status == 200 and response.headers["Content-Length"] == "16")
     assert(response:json().list[3] == 3)
+  ]],
+
+  ["a WebSocket"] = [[
+    local client <close> = sluice.client { transport = transport, timeout = 60 }
+    local socket <close>, message = client:websocket(socket_url,
+      { protocols = { "a", "b" }, close_timeout = 0.05 })
+    assert(socket, message)
+    assert(socket.headers.Upgrade == "websocket" and socket.state == "open")
+    assert(socket:send "hello")
+    local received <close> = assert(socket:receive(20))
+    assert(received:text() == "hello")
+    assert(socket:close())
   ]],
 
   ["values by their type, and pages"] = [[
@@ -229,7 +241,7 @@ local programs = {
 }
 
 describe("without memory for Lua", function()
-  local directory, web, secure
+  local directory, web, secure, talker
 
   setup(function()
     directory = server.directory()
@@ -243,6 +255,9 @@ describe("without memory for Lua", function()
   end)
 
   setup(function()
+    talker = peer.listen { repeat_last = true, records = false, script = {
+      { { "accept" }, { "read", 11 }, { "send", "\x81\x05hello" }, { "read", 8 },
+        { "send", "\x88\x02\x03\xe8" } } } }
     secure = nginx.start {
       tls = { certificate = certificates.chain "good", key = certificates.key "good" },
     }
@@ -251,6 +266,7 @@ describe("without memory for Lua", function()
   teardown(function()
     web:stop()
     secure:stop()
+    talker:stop()
     server.remove(directory)
   end)
 
@@ -258,7 +274,7 @@ describe("without memory for Lua", function()
     local path = server.write(directory .. "/program.lua", BEGIN .. program .. END)
     local mode = support.transport() or { mode = "stream", backend = "epoll" }
     return torture.new(path, web.url .. "/", mode.mode, mode.backend, secure.tls_url,
-      certificates.file "root.pem")
+      certificates.file "root.pem", talker.url .. "/")
   end
 
   it("a task starts with all its arguments or not at all", function()

@@ -72,6 +72,9 @@ points["a tunnel"] = of_client({ script = { { head, { "stall" } } } },
     return client:get(url, { proxy = url:gsub("^https", "http"), timeout = timeout })
   end, "https")
 
+points["a handshake of WebSocket"] = of_client({ script = { { head, { "stall" } } } },
+  function(client, url, timeout) return client:websocket(url, { timeout = timeout }) end)
+
 points["100-continue"] = of_client({ script = { { head, { "stall" } } } },
   function(client, url, timeout)
     return client:post(url, { body = "body", expect_continue = true, timeout = timeout })
