@@ -180,8 +180,10 @@ static void consume(lua_State *L, int index)
 
 static struct sl_ws_piece piece_of(const struct slb_bytes *bytes)
 {
-    struct sl_ws_piece piece = {bytes->text, bytes->sequence};
+    struct sl_ws_piece piece = {{NULL, 0}, bytes->sequence};
 
+    if (bytes->sequence == NULL)
+        piece.text = bytes->text;
     return piece;
 }
 
