@@ -308,7 +308,8 @@ describe("without memory for C", function()
     local pid = assert(system.spawn({ "env", "SLUICE_POOL=" .. pool,
       "LD_PRELOAD=" .. (before and before .. ":" or "") .. own, os.getenv "LUA" or "lua5.4", path,
       web.url .. "/", tostring(web.port), transport.mode, transport.backend,
-      secure.tls_url .. "/json", certificates.file "root.pem", talker.url .. "/" }, directory .. "/output"))
+      secure.tls_url .. "/json", certificates.file "root.pem", talker.url .. "/" },
+      directory .. "/output"))
     local status = system.reap(pid, 600)
     local output = server.read(directory .. "/output")
     server.remove(directory)
