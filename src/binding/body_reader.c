@@ -235,6 +235,15 @@ static int loop_more(lua_State *L, int status, lua_KContext context)
     return go_on(L, context, true, loop_more);
 }
 
+/* Whether its turn lasts for one more item. */
+static bool may_go_on(const struct slb_body_reader *reader)
+{
+    struct slb_response *response = reader->response;
+
+    return !slb_takes_turns(response, reader->is_whole) ||
+           slb_may_take_item(response);
+}
+
 /* Pushes the next item where it lies in one piece and is there already, as
  * nearly all do; false: read it the general way. For an open reader. */
 static bool push_at_once(lua_State *L, struct slb_body_reader *reader,
@@ -246,14 +255,14 @@ static bool push_at_once(lua_State *L, struct slb_body_reader *reader,
     struct sl_view view;
     bool is_value;
 
-    if (sl_loop_is_turn_over(&response->runtime->loop))
-        return false;
     if (reader->is_whole)
         view = sl_reader_peek(&reader->reader);
     else if (exchange != NULL && !response->is_detached &&
-             response->given < SLB_TURN_BYTES && !slb_is_being_read(response))
+             !slb_is_being_read(response))
         view = sl_buffer_peek(body_of(reader));
     else
+        return false;
+    if (!may_go_on(reader))
         return false;
     slb_begin_item(format, &item);
     if (!sl_item_feed(&item, view))

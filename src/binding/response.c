@@ -13,6 +13,11 @@
 /* The most pieces read before others get their turn. */
 #define TURN_PIECES 64
 
+/* Under a budget: the most items between two readings of the clock, and the
+ * time between them for which their number grows. */
+#define PACE_MOST   31
+#define QUICK_ITEMS (SL_MILLISECOND / 50)
+
 /* The memory of an exchange beside its body, roughly. */
 #define EXCHANGE_SIZE ((size_t)2 * 1024)
 
@@ -303,6 +308,19 @@ static int push_stream_end(lua_State *L, struct slb_response *response,
     if (status == SL_MISUSE)
         return luaL_error(L, "body is being read by another coroutine");
     return slb_push_exchange_failure(L, 1, response->exchange);
+}
+
+bool slb_is_item_in_turn(struct slb_response *response)
+{
+    int64_t now = sl_clock_now();
+
+    if (now - response->clocked_at > QUICK_ITEMS)
+        response->pace = 0;
+    else if (response->pace < PACE_MOST)
+        response->pace = (uint8_t)(2 * response->pace + 1);
+    response->unclocked = response->pace;
+    response->clocked_at = now;
+    return now < response->runtime->loop.turn_until;
 }
 
 bool slb_is_turn_over(lua_State *L, struct slb_response *response)

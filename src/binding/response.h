@@ -23,6 +23,11 @@ struct slb_response {
     struct sl_exchange *ending;   /* disposed, but coroutines wait for it */
     size_t noted;                 /* bytes reported to the collector */
     uint32_t given; /* bytes read since it last had to wait, about */
+    /* Under a budget: when the clock was read last, the items after which it is
+     * read again, and how many of them are left. */
+    int64_t clocked_at;
+    uint8_t pace;
+    uint8_t unclocked;
     bool is_stream;
     bool is_detached; /* the body was handed over */
     bool has_text;    /* value 1 is set, the body's segments are gone */
@@ -73,6 +78,21 @@ static inline bool slb_takes_turns(const struct slb_response *response,
                                    bool is_whole)
 {
     return !is_whole || sl_loop_has_budget(&response->runtime->loop);
+}
+
+/* Reads the clock for slb_may_take_item. */
+bool slb_is_item_in_turn(struct slb_response *response);
+
+/* The same for small items: while they are quick, the clock is not read for
+ * each of them. */
+static inline bool slb_may_take_item(struct slb_response *response)
+{
+    if (!sl_loop_has_budget(&response->runtime->loop))
+        return response->given < SLB_TURN_BYTES;
+    if (response->unclocked == 0)
+        return slb_is_item_in_turn(response);
+    response->unclocked--;
+    return true;
 }
 
 /* Whether to wait for a turn now. A body whose bytes are always there before
