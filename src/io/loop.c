@@ -626,12 +626,17 @@ static void run_rounds(struct sl_loop *loop, int64_t max_wait, int64_t budget)
 {
     begin_budget(loop, budget);
     sl_loop_refresh(loop);
+    if (!loop->pool->is_hurried)
+        sl_pool_hurry(loop->pool, true);
     if (loop->phase == SL_LOOP_WAITING && max_wait > 0) {
         begin_round(loop, max_wait);
         loop->phase = SL_LOOP_LOOKING;
         begin_budget(loop, budget);
     }
     while (run_round(loop, 0) && loop->delivered > 0 && !is_spent(loop))
+        continue;
+    /* What is given back to the system takes time, too. */
+    while (!is_spent(loop) && sl_pool_trim_some(loop->pool))
         continue;
 }
 
@@ -653,10 +658,13 @@ enum sl_status sl_loop_step_within(struct sl_loop *loop, int64_t max_wait,
     loop->is_stepping = true;
     if (loop->is_host_told)
         sl_loop_take_posts(loop);
-    if (budget == SL_NEVER)
-        run_round(loop, max_wait);
-    else
+    if (budget != SL_NEVER) {
         run_rounds(loop, max_wait, budget);
+    } else {
+        if (loop->pool->is_hurried)
+            sl_pool_hurry(loop->pool, false);
+        run_round(loop, max_wait);
+    }
     /* A host with a budget does not come back at once either. */
     if (loop->poll_fd >= 0 || sl_loop_has_budget(loop))
         flush(loop);

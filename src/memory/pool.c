@@ -66,6 +66,17 @@ static inline void open_segment(struct sl_pool *pool,
     pool->stats.spare -= segment->capacity;
 }
 
+/* Before the first of `count` segments side by side is used. */
+static inline void make_present(struct sl_slab *slab,
+                                const struct sl_segment *first, size_t count)
+{
+    const struct sl_segment *last = first + count - 1;
+    size_t end = (size_t)(last->data - slab->data) + last->capacity;
+
+    if (end > slab->present)
+        sl_slab_make_present(slab, end);
+}
+
 static inline enum sl_status rent_from_slab(struct sl_pool *pool,
                                             struct sl_segment **out)
 {
@@ -76,6 +87,7 @@ static inline enum sl_status rent_from_slab(struct sl_pool *pool,
         return SL_MEMORY;
     segment = slab->free;
     slab->free = segment->next;
+    make_present(slab, segment, 1);
     count_used(pool, slab, 1);
     open_segment(pool, segment);
     *out = segment;
@@ -104,6 +116,7 @@ static enum sl_status rent_run_from_slabs(struct sl_pool *pool, size_t most,
         slab = slab->next;
     }
     sl_slab_take_run(first->slab, first, longest);
+    make_present(first->slab, first, longest);
     count_used(pool, first->slab, longest);
     for (size_t i = 0; i < longest; i++)
         open_segment(pool, &first[i]);
@@ -111,6 +124,11 @@ static enum sl_status rent_run_from_slabs(struct sl_pool *pool, size_t most,
         first[i - 1].next = &first[i];
     *out = first;
     return SL_OK;
+}
+
+static inline bool has_excess(const struct sl_pool *pool)
+{
+    return pool->stats.spare - pool->spare_blocks > pool->options.spare_limit;
 }
 
 static inline void return_to_slab(struct sl_pool *pool,
@@ -131,8 +149,7 @@ static inline void return_to_slab(struct sl_pool *pool,
     if (pool->options.poison)
         sl_poison_fill(segment);
     sl_hide(segment->data, segment->capacity);
-    if (slab->used == 0 &&
-        pool->stats.spare - pool->spare_blocks > pool->options.spare_limit) {
+    if (slab->used == 0 && has_excess(pool) && !pool->is_hurried) {
         sl_slab_unlink(&pool->slabs, slab);
         sl_slab_destroy(pool, slab);
     }
@@ -482,4 +499,26 @@ void sl_pool_trim(struct sl_pool *pool, size_t keep)
         }
         slab = next;
     }
+}
+
+bool sl_pool_trim_some(struct sl_pool *pool)
+{
+    struct sl_slab *slab = pool->slabs;
+
+    if (!has_excess(pool))
+        return false;
+    while (slab != NULL && slab->used > 0)
+        slab = slab->next;
+    if (slab == NULL)
+        return false;
+    sl_slab_unlink(&pool->slabs, slab);
+    sl_slab_destroy(pool, slab);
+    return true;
+}
+
+void sl_pool_hurry(struct sl_pool *pool, bool is_hurried)
+{
+    pool->is_hurried = is_hurried;
+    while (!is_hurried && sl_pool_trim_some(pool))
+        continue;
 }

@@ -10,7 +10,8 @@
  *   class  256 B, 512 B, ... 8 MiB          a header and its data, one malloc
  *
  * The first slab uses plain pages so that a small program stays small; later
- * ones ask for huge pages, because a fault costs more than the copy.
+ * ones ask for huge pages, because a fault costs more than the copy. The fault
+ * of a huge page takes half a millisecond at once, or more: not in a hurry.
  * Kept spare: segments up to `spare_limit` bytes, blocks up to a quarter of it.
  * The rest goes back at once, a slab when its last segment has come home.
  */
@@ -67,6 +68,10 @@ struct sl_pool {
     struct sl_block *quarantine;    /* SL_POOL_GUARD: returned, oldest first */
     struct sl_block *quarantine_last;
     size_t quarantine_count;
+    /* No call may take long: a new slab has plain pages, which are made present
+     * as they are rented, and one that is not needed stays until
+     * sl_pool_trim_some. */
+    bool is_hurried;
 };
 
 /* `options` NULL: the defaults. Acquires nothing. */
@@ -100,6 +105,11 @@ enum sl_status sl_pool_rent_exact(struct sl_pool *pool, size_t size,
 
 /* Frees spare memory down to `keep` bytes. */
 void sl_pool_trim(struct sl_pool *pool, size_t keep);
+
+/* From now on no call takes long, or all may: then what stayed is freed. */
+void sl_pool_hurry(struct sl_pool *pool, bool is_hurried);
+/* Frees one slab above the spare limit. False: there is none. */
+bool sl_pool_trim_some(struct sl_pool *pool);
 
 static inline uint64_t sl_pool_outstanding(const struct sl_pool *pool)
 {

@@ -10,6 +10,9 @@
 #define SLAB_SIZE     ((size_t)2 * 1024 * 1024)
 #define SLAB_SEGMENTS 512 /* at most, so that tiny ones keep few headers */
 
+/* A multiple of any page: one call costs as much as some pages. */
+#define PRESENT_AT_ONCE ((size_t)64 * 1024)
+
 void sl_poison_verify(const struct sl_segment *segment)
 {
     const unsigned char *data = (const unsigned char *)segment->data;
@@ -58,20 +61,40 @@ static char *map_aligned(size_t size)
 
 #ifdef MADV_HUGEPAGE
 /* Advice only: refused where the kernel was built without. */
-static void advise_slab(char *data, size_t size, bool is_first)
+static void advise_slab(char *data, size_t size, bool is_plain)
 {
-    madvise(data, size, is_first ? MADV_NOHUGEPAGE : MADV_HUGEPAGE);
+    madvise(data, size, is_plain ? MADV_NOHUGEPAGE : MADV_HUGEPAGE);
 }
 #else
-static void advise_slab(char *data, size_t size, bool is_first)
+static void advise_slab(char *data, size_t size, bool is_plain)
 {
     (void)data;
     (void)size;
-    (void)is_first;
+    (void)is_plain;
 }
 #endif
 
-static char *map_slab(size_t size, bool is_first)
+#ifdef MADV_POPULATE_WRITE
+/* Old kernels refuse it: then each page is present at its own fault. */
+void sl_slab_make_present(struct sl_slab *slab, size_t end)
+{
+    size_t begin = slab->present;
+
+    end = sl_round_up(end, PRESENT_AT_ONCE);
+    if (end > slab->mapped)
+        end = slab->mapped;
+    madvise(slab->data + begin, end - begin, MADV_POPULATE_WRITE);
+    slab->present = end;
+}
+#else
+void sl_slab_make_present(struct sl_slab *slab, size_t end)
+{
+    (void)end;
+    slab->present = slab->mapped;
+}
+#endif
+
+static char *map_slab(size_t size, bool is_plain)
 {
     char *data;
 
@@ -79,7 +102,7 @@ static char *map_slab(size_t size, bool is_first)
         return sl_map_pages(size);
     data = map_aligned(size);
     if (data != NULL)
-        advise_slab(data, size, is_first);
+        advise_slab(data, size, is_plain);
     return data;
 }
 
@@ -117,12 +140,13 @@ struct sl_slab *sl_slab_create(struct sl_pool *pool)
     slab = sl_allocate_zeroed(pool->allocator, slab_header_size(count));
     if (slab == NULL)
         return NULL;
-    slab->data = map_slab(mapped, pool->slab_count == 0);
+    slab->data = map_slab(mapped, pool->slab_count == 0 || pool->is_hurried);
     if (slab->data == NULL) {
         sl_free(pool->allocator, slab, slab_header_size(count));
         return NULL;
     }
     slab->mapped = mapped;
+    slab->present = pool->is_hurried ? 0 : mapped;
     slab->count = count;
     for (size_t i = count; i-- > 0;) {
         struct sl_segment *segment = &slab->segments[i];

@@ -25,6 +25,8 @@ struct sl_slab {
     size_t count;
     char *data;
     size_t mapped;
+    size_t present; /* bytes from `data` on whose pages need no fault, or do not
+                       matter: all of them but in a hurry */
     struct sl_segment segments[];
 };
 
@@ -64,6 +66,9 @@ struct sl_segment *sl_slab_find_run(struct sl_slab *slab, size_t *count);
 /* Takes those out of the free list. */
 void sl_slab_take_run(struct sl_slab *slab, const struct sl_segment *first,
                       size_t count);
+
+/* Makes the pages of the bytes before `end` present, all with one call. */
+void sl_slab_make_present(struct sl_slab *slab, size_t end);
 
 /* NULL without memory. */
 void *sl_map_pages(size_t size);

@@ -361,6 +361,43 @@ TEST("a large body's memory is released, in any order of return")
     }
 }
 
+#define HURRIED 600
+
+TEST("in a hurry nothing large is given back, or made present, at once")
+{
+    static struct sl_segment *rented[HURRIED];
+    struct sl_pool pool;
+    size_t slabs;
+
+    pool_open(&pool, SL_POOL_SLABS, SL_SEGMENT_SIZE);
+    pool.options.poison = false; /* it would touch every page */
+    sl_pool_hurry(&pool, true);
+    for (size_t i = 0; i < HURRIED; i++) {
+        REQUIRE(sl_pool_rent(&pool, &rented[i]) == SL_OK);
+        memset(rented[i]->data, 1, SL_SEGMENT_SIZE);
+    }
+    slabs = pool.slab_count;
+    CHECK(slabs > 4);
+    for (size_t i = 0; i < HURRIED; i++)
+        sl_segment_release(rented[i]);
+    CHECK_INT(pool.slab_count, slabs);
+    CHECK(sl_pool_trim_some(&pool));
+    CHECK_INT(pool.slab_count, slabs - 1);
+    while (sl_pool_trim_some(&pool))
+        continue;
+    CHECK(pool.stats.spare <= SL_SPARE_LIMIT);
+    CHECK(pool.stats.spare > 0);
+
+    for (size_t i = 0; i < HURRIED; i++)
+        REQUIRE(sl_pool_rent(&pool, &rented[i]) == SL_OK);
+    for (size_t i = 0; i < HURRIED; i++)
+        sl_segment_release(rented[i]);
+    CHECK(pool.stats.spare > SL_SPARE_LIMIT);
+    sl_pool_hurry(&pool, false);
+    CHECK(pool.stats.spare <= SL_SPARE_LIMIT);
+    pool_close(&pool);
+}
+
 TEST("spare blocks stay within a quarter of the limit")
 {
     struct sl_pool pool;

@@ -277,6 +277,24 @@ TEST("survives each failing allocation")
     test_each_failure(fail_somewhere, NULL);
 }
 
+TEST("a run that is rented in a hurry is one piece, and present")
+{
+    struct sl_segment *run;
+
+    open_pool(SL_POOL_SLABS, SL_SEGMENT_SIZE, 0);
+    sl_pool_hurry(&pool, true);
+    REQUIRE(sl_pool_rent_run(&pool, 16, &run) == SL_OK);
+    CHECK(run->slab->present >= 16 * SL_SEGMENT_SIZE);
+    CHECK(run->slab->present < run->slab->mapped);
+    for (struct sl_segment *next = run; next != NULL; next = run) {
+        memset(next->data, 1, next->capacity);
+        run = next->next;
+        next->next = NULL;
+        sl_segment_release(next);
+    }
+    close_pool();
+}
+
 int main(void)
 {
     return test_main();
