@@ -77,6 +77,28 @@ local function handshakes(name, title, env, figures)
   }
 end
 
+-- Messages of that size, each sent when the answer to the one before has arrived. `script` is
+-- sluice's; the last argument of each client is the size.
+local function messages(name, title, path, size, count, contenders, figures)
+  return {
+    name = name, title = title, at = "websocket", path = path, script = "websocket", size = size,
+    per = size < MIB // 16 and "message" or "MiB", mib = size >= MIB // 16 and size / MIB or nil,
+    count = count, quick = count // 10 > 0 and count // 10 or 1,
+    contenders = contenders, figures = figures,
+  }
+end
+
+local function over_websocket(workload, and_text)
+  local list = {
+    body("sluice", "sluice", workload), body("ws", "ws", workload),
+    body("wslay", "ws_wslay", workload), body("raw", "ws_raw", workload),
+  }
+  if and_text then
+    table.insert(list, 2, body("sluice text", "sluice", workload .. "_text"))
+  end
+  return list
+end
+
 return {
   with_completion(small("W1", "sequential small GET, fast origin", "fast", 1, 20000, {
     cpu("sluice", "curl", 0.90, 0.78),
@@ -199,6 +221,29 @@ return {
   }),
   handshakes("W6e", "resumed TLS 1.3 handshake and one GET", resumed, {
     cpu("sluice", "curl", 0.60, 0.45),
+  }),
+  messages("W7a", "WebSocket, echo of 125 bytes", "/echo", 125, 20000, over_websocket("echo"), {
+    cpu("sluice", "ws", 0.80, 0.72),
+    cpu("sluice", "wslay", 1.15, 1.05),
+  }),
+  messages("W7b", "WebSocket, echo of 64 KiB", "/echo", MIB // 16, 4000,
+    over_websocket("echo", true), {
+    cpu("sluice", "ws", 0.50, 0.38),
+    cpu("sluice text", "ws"),
+  }),
+  messages("W7c", "WebSocket, echo of 4 MiB", "/echo", 4 * MIB, 64, over_websocket("echo", true), {
+    cpu("sluice", "ws", 0.50, 0.38),
+    cpu("sluice text", "ws"),
+  }),
+  messages("W7d", "WebSocket, 64 MiB of checked text in fragments of 16 KiB",
+    ("/text/%d/16384"):format(64 * MIB), 64 * MIB, 5, over_websocket("text"), {
+    cpu("sluice", "ws", 0.30, 0.18),
+    { field = "held", of = "sluice", must = 1.05, aim = 1.01, unit = "bytes per byte" },
+  }),
+  messages("W7t", "the same, one message as a string",
+    ("/text/%d/16384"):format(64 * MIB), 64 * MIB, 1, over_websocket("text", true), {
+    cpu("sluice text", "ws"),
+    { field = "held", of = "sluice text", must = 2.1, aim = 2.02, unit = "bytes per byte" },
   }),
   {
     name = "W8a", title = "JSON POST", at = "fast", path = "/sink", per = "request",

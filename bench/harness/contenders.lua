@@ -15,6 +15,17 @@ local function environment(variables)
   return #words > 0 and "env " .. table.concat(words, " ") .. " " or ""
 end
 
+-- How a contender's program is called: sluice by a script of the row's, ws by node, the others
+-- are programs of their own.
+local function program(bench, row, contender)
+  if contender.client == "sluice" then
+    return ("%s %s/sluice/%s.lua"):format(bench.lua, bench.here, row.script or "client")
+  elseif contender.client == "ws" then
+    return ("node %s/clients/ws.js"):format(bench.here)
+  end
+  return ("%s/%s"):format(bench.out, contender.client)
+end
+
 --- The command line of a contender in a row, without pinning.
 -- @param bench what bench/run knows: out, here, lua, build, servers, mode
 -- @param wrapper a program that runs it, such as strace with its options
@@ -26,19 +37,16 @@ function contenders.command(bench, row, contender, count, wrapper)
       bench.out, row.connections, WRK_SECONDS, url)
   end
   local variables = { UPLOAD = servers.upload, BUILD = bench.build, TRANSPORT = contender.mode,
-    PAYLOADS = servers.payloads }
+    PAYLOADS = servers.payloads, NODE_MODULES = bench.absolute_out .. "/node_modules" }
   if row.at == "secure" then
     variables.CA_FILE = servers.ca_file
   end
   for name, value in pairs(contender.env or {}) do
     variables[name] = value
   end
-  local program = contender.client == "sluice"
-    and ("%s %s/sluice/client.lua"):format(bench.lua, bench.here)
-    or ("%s/%s"):format(bench.out, contender.client)
   return ("%s%s%s %s %s %d %d"):format(
-    environment(variables), wrapper and wrapper .. " " or "", program, contender.workload, url,
-    count, row.connections)
+    environment(variables), wrapper and wrapper .. " " or "", program(bench, row, contender),
+    contender.workload, url, count, row.size or row.connections)
 end
 
 --- The name=number pairs of the last line that has any.

@@ -1,5 +1,5 @@
---- The servers that are measured against: the origin of bench/origin and an nginx with a
--- certificate made on the spot, both on one core, both on free loopback ports.
+--- The servers that are measured against: those of bench/origin and an nginx with a
+-- certificate made on the spot, all on one core, all on free loopback ports.
 
 local shell = require "shell"
 
@@ -96,6 +96,13 @@ local function start_origin(self, out, payloads, pin)
   table.insert(self.pids, pid)
 end
 
+-- The same for WebSocket.
+local function start_ws_origin(self, out, pin)
+  local port, pid = shell.run(pin(out .. "/ws_origin")):match("(%d+) (%d+)")
+  self.websocket = "ws://127.0.0.1:" .. port
+  table.insert(self.pids, pid)
+end
+
 local function start_nginx(self, out, pin)
   local plain, secure = shell.run(out .. "/free_port 2"):match("(%d+)%s+(%d+)")
   shell.write(self.dir .. "/nginx.conf", nginx_conf(self.dir, plain, secure))
@@ -105,9 +112,9 @@ local function start_nginx(self, out, pin)
   table.insert(self.pids, (shell.read(self.dir .. "/nginx.pid"):match("%d+")))
 end
 
---- Starts both and calls `use(self)`, which finds in it the base URLs `fast`, `nginx` and `secure`,
--- `ca_file`, `upload` (a file of 256 MiB), `payloads` (the folder of bodies) and `dir` for its own
--- files. Both are stopped after it, also when it raises.
+--- Starts all and calls `use(self)`, which finds in it the base URLs `fast`, `websocket`, `nginx`
+-- and `secure`, `ca_file`, `upload` (a file of 256 MiB), `payloads` (the folder of bodies) and
+-- `dir` for its own files. They are stopped after it, also when it raises.
 -- @param out where the programs are
 -- @param pin puts a command on the servers' core
 function servers.with(out, pin, use)
@@ -125,6 +132,7 @@ function servers.with(out, pin, use)
     shell.run(("truncate -s 1G %s/www/1g"):format(dir))
     shell.run(("head -c %d /dev/zero > %s"):format(256 * MIB, self.upload))
     start_origin(self, out, payloads, pin)
+    start_ws_origin(self, out, pin)
     start_nginx(self, out, pin)
     use(self)
   end, debug.traceback)
