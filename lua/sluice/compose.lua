@@ -217,7 +217,8 @@ end
 local function refuse_url(request, err)
   local reason = err.message:gsub("^url: ", "")
   if not request.url:find "^%a[%w+.-]*://" then
-    reason = reason .. ": a URL begins with http:// or https://"
+    reason = reason .. ": a URL begins with "
+      .. (request.upgrade and "ws:// or wss://" or "http:// or https://")
   elseif request.url:find "^[wW][sS][sS]?:" then
     reason = reason .. ": client:websocket(url) opens a WebSocket"
   end

@@ -130,6 +130,13 @@ describe("a handshake", function()
       assert.matches(case[3], err.message, 1, true)
       assert.is_true(p:wait("idle", 1, 20))
       assert.equal(0, client:stats().active)
+      for offset in support.each_cut(switch(case[2])) do
+        if offset % 7 == case[1]:byte() % 7 then -- together they are cut everywhere
+          local q <close> = peer.listen { script = {
+            { request_head, { "cut", switch(case[2]), offset, 0 }, { "read_all" } } } }
+          assert.matches(case[3], fails(url_of(q)).message, 1, true)
+        end
+      end
     end)
   end
 
@@ -282,7 +289,7 @@ describe("a handshake", function()
     for url, message in pairs {
       ["ws://127.0.0.1/#a"] = "GET ws://127.0.0.1/#a: a WebSocket URL has no fragment",
       ["ftp://127.0.0.1/"] = "the scheme is not supported",
-      ["127.0.0.1/x"] = "a URL begins with",
+      ["127.0.0.1/x"] = "a URL begins with ws:// or wss://",
       ["ws:///x"] = "GET",
       ["ws://u:secret@127.0.0.1/#a"] = "GET ws://127.0.0.1/#a: a WebSocket URL has no fragment",
     } do
