@@ -101,6 +101,8 @@ end
 return function(client, url, path, options)
   if type(path) ~= "string" then
     error("download: path: string expected, got " .. type(path), 2)
+  elseif path == "" then
+    error("download: path: it is empty", 2)
   end
   local own, others = split_options(options or {})
   local template, message, err = make_template(client, url, others)

@@ -14,7 +14,7 @@ local JSON = '{"list":[1,2,3]}'
 -- Common to all programs: what must be over when a program has ended, whatever happened to it.
 local BEGIN = [[
 local sluice = require "sluice"
-local url, mode, backend, tls_url, root, socket_url = ...
+local url, mode, backend, tls_url, root, socket_url, path = ...
 local transport = mode and { mode = mode, backend = backend }
 local function over()
   local loop, stats = sluice.loop(), nil
@@ -180,6 +180,18 @@ local programs = {
     assert(none == nil and why and err.response:text() == "no")
   ]],
 
+  ["a download"] = [[
+    local client <close> = sluice.client { transport = transport, timeout = 60 }
+    local done = 0
+    local ok, message = client:download(url, path, { resume = true, parallel = 2,
+      progress = function(count) done = count end,
+      sha256 = "bbb2330fb3d521b2c0ab5fe632c43d9d8933c5dfb683d0818747b599fc0fcf30" })
+    assert(ok, message)
+    assert(done == 16)
+    local file <close> = assert(io.open(path))
+    assert(file:read "a" == '{"list":[1,2,3]}')
+  ]],
+
   ["a request over TLS"] = [[
     local client <close> = sluice.client { transport = transport, timeout = 60,
       tls = { ca_file = root, verify = function(certificate) return certificate.names ~= nil end } }
@@ -274,7 +286,7 @@ describe("without memory for Lua", function()
     local path = server.write(directory .. "/program.lua", BEGIN .. program .. END)
     local mode = support.transport() or { mode = "stream", backend = "epoll" }
     return torture.new(path, web.url .. "/", mode.mode, mode.backend, secure.tls_url,
-      certificates.file "root.pem", talker.url .. "/")
+      certificates.file "root.pem", talker.url .. "/", directory .. "/download")
   end
 
   it("a task starts with all its arguments or not at all", function()

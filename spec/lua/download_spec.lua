@@ -372,13 +372,19 @@ describe("client:download", function()
         if count == 4 then return request:failure("closed", "broken", "body") end
         return forward(request)
       end }
-      assert.is_nil(broken:download(n.url .. "/file/" .. size, path, {
-        parallel = 2, resume = true }))
+      local _, message, err = broken:download(n.url .. "/file/" .. size, path, {
+        parallel = 2, resume = true })
+      assert.matches("broken", message, 1, true)
+      assert.equal("closed", err.code)
       assert.same({ "file.sluice-note", "file.sluice-part" }, names())
       assert.matches("range 0 %d+", server.read(path .. ".sluice-note"))
       assert.is_true(client:download(n.url .. "/file/" .. size, path, {
         parallel = parallel, resume = true, sha256 = expected }))
       assert.same({ "file" }, names())
+      os.remove(path)
+      count = 0
+      assert(broken:download(n.url .. "/file/" .. size, path, {
+        parallel = 2, sha256 = expected, retry = { tries = 1, delay = 0 } }))
       os.remove(path)
     end
   end)
@@ -401,8 +407,8 @@ describe("client:download", function()
 
   it("reports its progress, rate and remaining time, and raises what a report raises", function()
     for _, resume in ipairs { true, false } do
-      local p <close> = serve({ { "send", cut(whole(TAG), 1000) }, { "pause", 0.15 },
-        { "send", body:sub(1001, 2000) }, { "pause", 0.15 }, { "send", body:sub(2001) } },
+      local p <close> = serve({ { "send", cut(whole(TAG), 1000) }, { "pause", 0.12 },
+        { "send", body:sub(1001, 2000) }, { "pause", 0.12 }, { "send", body:sub(2001) } },
         whole(TAG))
       local reports = {}
       assert.is_true(client:download(p.url .. "/a", path, { resume = resume,
@@ -443,6 +449,30 @@ describe("client:download", function()
       os.remove(path .. ".sluice-part")
       os.remove(path .. ".sluice-note")
     end
+  end)
+
+  it("asks again if a server stalls, from where it stalled", function()
+    local p <close> = serve({ { "send", cut(whole(TAG), 1000) }, { "stall" } },
+      part(TAG, 1000, 2999))
+    assert.is_true(client:download(p.url .. "/a", path, { resume = true,
+      timeout = { rate = { 100, 0.1 } }, retry = { tries = 1, delay = 0 } }))
+    assert.equal(body, server.read(path))
+    assert.equal("bytes=1000-2999", header(p, 2, "Range"))
+  end)
+
+  it("draws a bar on a terminal, and writes lines elsewhere", function()
+    local p <close> = serve(whole(TAG), whole(TAG))
+    local source = [[
+      local client = require("sluice").client()
+      assert(client:download(arg[1], arg[2], { progress = true }))
+      client:close()
+    ]]
+    local _, lines = script.run(source, p.url .. "/a", path)
+    assert.matches("^file 100%% %[#+%] 2.9 KiB of 2.9 KiB, [^\n\r]+/s\n$", lines)
+    local _, drawn = server.run { "/usr/bin/python3", "-c",
+      "import pty, sys; pty.spawn(sys.argv[1:])", os.getenv "LUA" or "lua5.4",
+      server.write(directory .. "/program.lua", source), p.url .. "/a", path }
+    assert.matches("\rfile 100%% %[#+%] 2.9 KiB of 2.9 KiB, [^\n\r]+/s *\r?\n$", drawn)
   end)
 
   it("is for one at a time: a second one into the same file fails, and harms nothing", function()
@@ -488,6 +518,7 @@ describe("client:download", function()
       assert.matches(message, raised, 1, true)
     end
     raises("download: path: string expected, got nil", url)
+    raises("download: path: it is empty", url, "")
     raises("download: table of options expected, got string", url, path, "x")
     raises("download: option 'resume': boolean expected, got number", url, path, { resume = 1 })
     raises("download: option 'parallel': integer above zero expected", url, path, { parallel = 0 })

@@ -232,7 +232,8 @@ local function fetch_first(self)
   if not ok then return fail_file(self, reason) end
   ends, message, err = take_part(self, response, 0, ends, total)
   if not ends then return nil, message, err end
-  return ends == total or fetch_missing(self)
+  if ends == total then return true end
+  return fetch_missing(self)
 end
 
 -- ---- all of it ----
