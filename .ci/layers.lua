@@ -46,8 +46,8 @@ local conn_groups = {
   set "source upload",
   set "outgoing incoming pace",
   set "exchange exchanges deadline channel pushing",
-  set "ws_queue ws_sending",
-  set "websocket ws_deadline",
+  set "ws_queue ws_place ws_sending",
+  set "websocket ws_receiving ws_ending ws_deadline",
 }
 
 local no_sockets = set "base memory codec http ws events tls"

@@ -3,6 +3,7 @@
 --   close()       closes what the wait belongs to, under it; nil: it belongs to nobody
 --   finish()      gives up the rest: peers, clients, tasks
 
+local core = require "sluice.core"
 local sluice = require "sluice"
 local support = require "spec.support"
 
@@ -10,6 +11,8 @@ local waits = { points = {} }
 
 local points = waits.points
 local head = { "expect_until", "\r\n\r\n" }
+local SWITCH = "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\n"
+  .. "Connection: Upgrade\r\nSec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\n\r\n"
 local PART = "HTTP/1.1 200 OK\r\nContent-Length: 100000\r\n\r\npart"
 
 -- A point of a client's: `use(client, url, timeout)`.
@@ -109,6 +112,41 @@ points["a transport's receive"] = of_transport({ script = { { { "stall" } } } },
   function(transport, timeout) return transport:receive(100, timeout) end)
 points["a completion"] = of_transport({ script = { { { "stall" } } } },
   function(transport, timeout) return transport:begin_receive(100, timeout):await() end)
+
+-- A point of a WebSocket's.
+local function of_socket(use)
+  return function()
+    local p = support.peer.listen { receive_buffer = 4096,
+      script = { { head, { "send", SWITCH }, { "stall" } } } }
+    local client = support.client()
+    local real_key = core.websocket_key
+    core.websocket_key = function() return "dGhlIHNhbXBsZSBub25jZQ==" end
+    local socket = assert(client:websocket(("ws://127.0.0.1:%d/"):format(p.port)))
+    core.websocket_key = real_key
+    return {
+      run = function(timeout) return use(socket, timeout) end,
+      close = function() socket:dispose() end,
+      finish = function()
+        socket:dispose()
+        client:close()
+        p:stop()
+      end,
+    }
+  end
+end
+
+points["a WebSocket's receive"] = of_socket(
+  function(socket, timeout) return socket:receive(timeout) end)
+points["a WebSocket's send"] = of_socket(
+  function(socket, timeout)
+    if timeout then return socket:receive(timeout) end
+    return socket:send(("x"):rep(32 << 20))
+  end)
+points["a WebSocket's close"] = of_socket(
+  function(socket, timeout)
+    if timeout then return socket:receive(timeout) end
+    return socket:close()
+  end)
 
 points["a task's end"] = of_task(function(task, timeout) return task:await(timeout) end)
 points["the end of all"] = of_task(function(task, timeout)

@@ -354,14 +354,15 @@ static void check_closing(lua_State *L, struct sl_ws_closing *closing)
     lua_Integer code = luaL_optinteger(L, 2, SL_WS_NORMAL);
     size_t size;
 
-    luaL_argcheck(
-        L, code >= 0 && code <= 4999 && sl_ws_may_send_code((unsigned)code), 2,
-        "code that may be sent expected: 1000 to 1014 but 1004 "
-        "to 1006, or 3000 to 4999");
+    if (code < 0 || code > 4999 || !sl_ws_may_send_code((unsigned)code))
+        luaL_error(L,
+                   "close: code %I may not be sent; 1000 to 1003, 1007 to "
+                   "1014 and 3000 to 4999 may",
+                   (LUAI_UACINT)code);
     closing->code = (unsigned)code;
     closing->reason.data = luaL_optlstring(L, 3, "", &closing->reason.size);
-    luaL_argcheck(L, sl_ws_closing_write(closing, payload, &size) == SL_OK, 3,
-                  "UTF-8 of at most 123 bytes expected");
+    if (sl_ws_closing_write(closing, payload, &size) != SL_OK)
+        luaL_error(L, "close: reason: UTF-8 of at most 123 bytes expected");
 }
 
 /* How the closing went: what had ended it before is no failure of it.

@@ -2,6 +2,7 @@
  *
  * in:  binding/websocket.c
  * below: conn/link.c, conn/ws_sending.c, conn/ws_queue.c, ws/incoming.c
+ * also: conn/ws_receiving.c, conn/ws_ending.c, conn/ws_deadline.c
  *
  *   OPEN --close--> CLOSING --their Close--> PARTING --their end, time--> OVER
  *     |               |   |                   ^  ^                         ^
@@ -166,7 +167,7 @@ enum sl_status sl_websocket_close(struct sl_websocket *socket,
 enum sl_status sl_websocket_want_over(struct sl_websocket *socket,
                                       struct sl_ws_place *place);
 
-/* ---- called by conn/ws_deadline.c ---- */
+/* ---- called by its other files ---- */
 
 /* Whether bytes wait that the link does not take. */
 static inline bool sl_websocket_is_sending(const struct sl_websocket *socket)
@@ -176,14 +177,6 @@ static inline bool sl_websocket_is_sending(const struct sl_websocket *socket)
 }
 /* Moves bytes until nothing more moves or the turn is over. */
 void sl_websocket_advance(struct sl_websocket *socket);
-/* Ends it for a reason on this side: a Close frame with `code` says so. */
-void sl_websocket_fail(struct sl_websocket *socket, unsigned code,
-                       const struct sl_failure *failure);
-/* The connection is of no use any more: its code is SL_WS_ABNORMAL. */
-void sl_websocket_lose(struct sl_websocket *socket,
-                       const struct sl_failure *failure);
-/* PARTING took too long. */
-void sl_websocket_end(struct sl_websocket *socket);
 /* Nobody receives: what it waits for does not keep a program running. */
 void sl_websocket_rest(struct sl_websocket *socket);
 

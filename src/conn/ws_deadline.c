@@ -1,5 +1,7 @@
 #include "conn/ws_deadline.h"
 
+#include "conn/ws_ending.h"
+
 int64_t sl_ws_after(int64_t start, int64_t duration)
 {
     return duration >= SL_NEVER - start ? SL_NEVER : start + duration;
@@ -100,7 +102,7 @@ static void ping(struct sl_websocket *socket, int64_t now)
 static void end_closing(struct sl_websocket *socket)
 {
     if (socket->phase == SL_WEBSOCKET_PARTING)
-        sl_websocket_end(socket);
+        sl_websocket_end(socket, sl_websocket_is_sending(socket));
     else
         lose(socket, "no Close frame within %g s (close_timeout)",
              socket->close_timeout);

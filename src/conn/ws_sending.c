@@ -27,169 +27,13 @@ static void drop_control(struct sl_ws_sending *sending,
 
 void sl_ws_sending_fini(struct sl_ws_sending *sending)
 {
-    sl_assert(sending->places.first == NULL && sending->waiting.first == NULL);
+    sl_assert(sending->line.sending.first == NULL &&
+              sending->line.waiting.first == NULL);
     drop_control(sending, &sending->pong);
     drop_control(sending, &sending->ping);
     drop_control(sending, &sending->close);
     sl_ws_outgoing_fini(&sending->outgoing);
     sl_buffer_fini(&sending->output);
-}
-
-/* ---- places ---- */
-
-void sl_ws_place_init(struct sl_ws_place *place, struct sl_loop *loop)
-{
-    memset(place, 0, sizeof *place);
-    sl_completion_init(&place->completion, loop, NULL);
-    sl_sequence_init(&place->content, loop->allocator);
-}
-
-static struct sl_ws_places *list_of(const struct sl_ws_place *place)
-{
-    return place->phase == SL_WS_PLACE_WAITING ? &place->sending->waiting
-                                               : &place->sending->places;
-}
-
-/* `next` NULL: at the end. */
-static void link_before(struct sl_ws_sending *sending, struct sl_ws_place *next,
-                        struct sl_ws_place *place)
-{
-    struct sl_ws_places *list;
-
-    place->sending = sending;
-    list = list_of(place);
-    place->next = next;
-    place->previous = next != NULL ? next->previous : list->last;
-    *(place->previous != NULL ? &place->previous->next : &list->first) = place;
-    *(next != NULL ? &next->previous : &list->last) = place;
-}
-
-static void unlink_place(struct sl_ws_place *place)
-{
-    struct sl_ws_places *list = list_of(place);
-
-    if (place->sending->current == place)
-        place->sending->current = place->next;
-    *(place->previous != NULL ? &place->previous->next : &list->first) =
-        place->next;
-    *(place->next != NULL ? &place->next->previous : &list->last) =
-        place->previous;
-    place->sending = NULL;
-    place->next = place->previous = NULL;
-}
-
-/* Its piece is over. */
-static void settle(struct sl_ws_place *place, enum sl_ws_place_phase phase,
-                   enum sl_status status)
-{
-    place->phase = phase;
-    place->status = status;
-    place->text = sl_view(NULL, 0);
-    sl_sequence_fini(&place->content);
-    if (place->completion.state == SL_COMPLETION_PENDING)
-        sl_completion_signal(&place->completion, status, 0);
-}
-
-static void end_place(struct sl_ws_place *place, enum sl_status status)
-{
-    unlink_place(place);
-    settle(place, SL_WS_PLACE_ENDED, status);
-}
-
-void sl_ws_place_fini(struct sl_ws_place *place)
-{
-    if (place->sending != NULL)
-        unlink_place(place);
-    sl_sequence_fini(&place->content);
-    sl_completion_fini(&place->completion);
-}
-
-static bool is_closing(const struct sl_ws_sending *sending)
-{
-    return sending->close != NULL || sending->is_cut ||
-           sending->outgoing.is_closed;
-}
-
-static size_t size_of(const struct sl_ws_piece *piece)
-{
-    return piece->sequence != NULL ? piece->sequence->size : piece->text.size;
-}
-
-enum sl_status sl_ws_place_put(struct sl_ws_place *place,
-                               struct sl_ws_sending *sending,
-                               enum sl_ws_opcode type,
-                               const struct sl_ws_piece *piece, bool is_last)
-{
-    bool is_held = place->phase == SL_WS_PLACE_HOLDING;
-    enum sl_status status = SL_OK;
-
-    sl_assert(is_held || place->sending == NULL);
-    if (place->phase == SL_WS_PLACE_ENDED)
-        return place->status;
-    if (!is_held && is_closing(sending))
-        return SL_CLOSED;
-    if (piece->sequence != NULL)
-        status = sl_sequence_sub(&place->content, piece->sequence, 0,
-                                 piece->sequence->size);
-    if (status != SL_OK)
-        return status;
-    place->text = piece->text;
-    place->size = size_of(piece);
-    place->taken = 0;
-    place->type = type;
-    place->is_last = is_last;
-    place->phase = SL_WS_PLACE_QUEUED;
-    if (is_held)
-        return SL_OK;
-    place->is_begun = false;
-    link_before(sending, NULL, place);
-    if (sending->current == NULL)
-        sending->current = place;
-    return SL_OK;
-}
-
-static void settle_framed(struct sl_ws_sending *sending);
-
-void sl_ws_place_follow(struct sl_ws_place *place,
-                        struct sl_ws_sending *sending)
-{
-    sl_assert(place->sending == NULL);
-    place->phase = SL_WS_PLACE_FRAMED;
-    place->is_last = true;
-    place->is_begun = false;
-    link_before(sending, sending->current, place);
-    settle_framed(sending);
-}
-
-void sl_ws_place_wait(struct sl_ws_place *place, struct sl_ws_sending *sending)
-{
-    sl_assert(place->sending == NULL);
-    place->phase = SL_WS_PLACE_WAITING;
-    place->is_begun = false;
-    link_before(sending, NULL, place);
-}
-
-enum sl_status sl_ws_place_leave(struct sl_ws_place *place)
-{
-    bool breaks = place->sending != NULL && place->is_begun;
-
-    if (place->sending != NULL)
-        end_place(place, SL_CANCELLED);
-    return breaks ? SL_CANCELLED : SL_OK;
-}
-
-enum sl_status sl_ws_place_want(struct sl_ws_place *place)
-{
-    switch (place->phase) {
-    case SL_WS_PLACE_IDLE:
-    case SL_WS_PLACE_HOLDING:
-    case SL_WS_PLACE_ENDED:
-        return place->status;
-    default:
-        if (place->completion.state != SL_COMPLETION_PENDING)
-            sl_completion_begin(&place->completion);
-        return SL_AGAIN;
-    }
 }
 
 /* ---- control frames ---- */
@@ -327,7 +171,7 @@ static enum sl_status frame_piece(struct sl_ws_sending *sending,
     place->phase = SL_WS_PLACE_FRAMED;
     if (place->is_last) {
         place->is_begun = false;
-        sending->current = place->next;
+        sending->line.current = place->next;
     }
     return SL_OK;
 }
@@ -342,9 +186,9 @@ static enum sl_status frame_between(struct sl_ws_sending *sending)
     status = frame_control(sending);
     if (status != SL_END)
         return status;
-    if (sending->is_cut && sending->current != NULL)
-        end_place(sending->current, sending->cut_status);
-    if (sending->close != NULL && sending->current == NULL)
+    if (sending->is_cut)
+        sl_ws_line_end(sending->line.current, sending->cut_status);
+    if (sending->close != NULL && sending->line.current == NULL)
         return frame_close(sending);
     return SL_END;
 }
@@ -360,7 +204,7 @@ static enum sl_status frame_next(struct sl_ws_sending *sending)
         if (status != SL_END)
             return status;
     }
-    place = sending->current;
+    place = sending->line.current;
     if (place == NULL || (place->phase != SL_WS_PLACE_QUEUED &&
                           place->phase != SL_WS_PLACE_FRAMING))
         return SL_END;
@@ -381,15 +225,13 @@ enum sl_status sl_ws_sending_frame(struct sl_ws_sending *sending,
                                    const struct sl_ws_piece *piece)
 {
     struct sl_ws_outgoing *outgoing = &sending->outgoing;
-    size_t size = size_of(piece);
+    size_t size = sl_ws_piece_size(piece);
     struct sl_view bytes = piece->text;
     enum sl_status status;
 
-    if (is_closing(sending))
-        return SL_CLOSED;
     if (piece->sequence != NULL)
         bytes = sl_sequence_at(piece->sequence, 0);
-    if (sending->places.first != NULL || sending->output.length > 0 ||
+    if (sending->line.sending.first != NULL || sending->output.length > 0 ||
         size > SL_WS_STEP || bytes.size < size || outgoing->is_in_message)
         return SL_AGAIN;
     status = sl_ws_outgoing_begin(outgoing, type, size, true);
@@ -406,24 +248,6 @@ enum sl_status sl_ws_sending_frame(struct sl_ws_sending *sending,
 
 /* ---- moving ---- */
 
-/* The link has taken all of the output: the pieces in it have been sent. */
-static void settle_framed(struct sl_ws_sending *sending)
-{
-    struct sl_ws_place *place;
-
-    if (sending->output.length > 0)
-        return;
-    while ((place = sending->places.first) != NULL &&
-           place->phase == SL_WS_PLACE_FRAMED) {
-        if (!place->is_last) {
-            settle(place, SL_WS_PLACE_HOLDING, SL_OK);
-            return;
-        }
-        unlink_place(place);
-        settle(place, SL_WS_PLACE_IDLE, SL_OK);
-    }
-}
-
 static enum sl_status send_output(struct sl_ws_sending *sending,
                                   struct sl_link *link, size_t *budget,
                                   struct sl_failure *failure)
@@ -436,7 +260,8 @@ static enum sl_status send_output(struct sl_ws_sending *sending,
 
     sl_buffer_consume(output, sent);
     *budget -= sent < *budget ? sent : *budget;
-    settle_framed(sending);
+    if (output->length == 0)
+        sl_ws_line_sent(&sending->line);
     return status;
 }
 
@@ -491,34 +316,18 @@ bool sl_ws_sending_is_closed(const struct sl_ws_sending *sending,
 
 void sl_ws_sending_cut(struct sl_ws_sending *sending, enum sl_status status)
 {
-    struct sl_ws_place *place = sending->current;
+    struct sl_ws_place *place = sending->line.current;
 
     sending->is_cut = true;
     sending->cut_status = status;
     if (place != NULL && !sl_ws_outgoing_is_between(&sending->outgoing))
         place = place->next;
-    while (place != NULL) {
-        struct sl_ws_place *next = place->next;
-
-        end_place(place, status);
-        place = next;
-    }
+    sl_ws_line_end(place, status);
 }
 
 void sl_ws_sending_end(struct sl_ws_sending *sending, enum sl_status status)
 {
     sending->is_cut = true;
-    while (sending->places.first != NULL)
-        end_place(sending->places.first, status);
+    sl_ws_line_end(sending->line.sending.first, status);
     sl_buffer_reset(&sending->output);
-}
-
-void sl_ws_sending_over(struct sl_ws_sending *sending)
-{
-    while (sending->waiting.first != NULL) {
-        struct sl_ws_place *place = sending->waiting.first;
-
-        unlink_place(place);
-        settle(place, SL_WS_PLACE_IDLE, SL_OK);
-    }
 }

@@ -34,12 +34,11 @@ static inline void talk_defaults(struct talk *talk)
     talk->options.protocol.random = no_key;
 }
 
-static inline void shrink(int fd)
+static inline void shrink(int fd, int option)
 {
     int size = 4096;
 
-    REQUIRE(setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &size, sizeof size) == 0);
-    REQUIRE(setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &size, sizeof size) == 0);
+    REQUIRE(setsockopt(fd, SOL_SOCKET, option, &size, sizeof size) == 0);
 }
 
 /* `surplus` arrived with the head of the handshake. */
@@ -63,8 +62,8 @@ static inline enum sl_status talk_open(struct talk *talk,
     peer_tcp(&ours, &talk->peer);
     make_nonblocking(talk->peer);
     if (talk->is_small) {
-        shrink(ours);
-        shrink(talk->peer);
+        shrink(ours, SO_SNDBUF);
+        shrink(talk->peer, SO_RCVBUF);
     }
     sl_buffer_init(&input, &talk->world.pool, SIZE_MAX);
     status = sl_transport_create(&talk->world.loop, manner->backend,
@@ -122,8 +121,10 @@ static inline void peer_says(struct talk *talk, struct sl_view bytes)
 
         if (n > 0)
             bytes = sl_view(bytes.data + n, bytes.size - (size_t)n);
-        else
+        else if (errno == EAGAIN)
             talk_step(talk);
+        else
+            break;
     }
     CHECK_INT(bytes.size, 0);
 }

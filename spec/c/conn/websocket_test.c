@@ -74,6 +74,61 @@ TEST("looks at what arrived with the handshake")
     each_manner(behind_the_head);
 }
 
+/* ---- without memory ---- */
+
+/* A whole life: messages both ways, a ping, a held queue, both Close frames. */
+static void live(struct sl_allocator *allocator, void *argument)
+{
+    struct talk talk;
+    struct sl_ws_place place;
+    struct sl_ws_piece piece = piece_of("a text that is longer than a segment");
+    struct sl_view said = SL_VIEW("\x89\x01p\x02\x1btwice the size of a segment"
+                                  "\x80\x01x\x81\x01"
+                                  "c\x81\x01"
+                                  "d"
+                                  "\x88\x02\x03\xe8");
+    enum sl_status status;
+    int64_t until = sl_clock_now() + PATIENCE;
+
+    talk_defaults(&talk);
+    talk.options.queue_count = 2;
+    status = talk_open(&talk, allocator, argument,
+                       SL_VIEW("\x81\x01"
+                               "a"));
+    if (status == SL_OK) {
+        sl_websocket_init_place(talk.socket, &place);
+        sl_websocket_send(talk.socket, SL_WS_TEXT, &piece);
+        sl_websocket_put(talk.socket, &place, SL_WS_TEXT, &piece, true);
+        sl_websocket_ping(talk.socket, SL_VIEW("ping"));
+        /* The connection may be gone by now. */
+        send(talk.peer, said.data, said.size, MSG_NOSIGNAL);
+        while (talk.socket->end == NULL && sl_clock_now() < until) {
+            talk_step(&talk);
+            while (sl_websocket_first(talk.socket) != NULL)
+                sl_websocket_drop(talk.socket);
+        }
+        status = talk.socket->end->failure.status;
+        if (status == SL_MEMORY)
+            CHECK(talk.socket->end->code == SL_WS_INTERNAL ||
+                  talk.socket->end->code == SL_WS_ABNORMAL);
+        CHECK(sl_websocket_want(talk.socket, SL_NEVER) != SL_AGAIN);
+        sl_websocket_leave(&place);
+        sl_ws_place_fini(&place);
+    }
+    if (status != SL_CLOSED)
+        CHECK(test_allocator_has_failed(allocator));
+    talk_close(&talk);
+}
+
+TEST("has a clear end wherever memory runs out, and keeps nothing")
+{
+    struct manner list[MANNERS_MOST];
+
+    REQUIRE(manners(list) > 1);
+    test_each_failure(live, &list[0]);
+    test_each_failure(live, &list[1]);
+}
+
 int main(void)
 {
     return test_main();

@@ -1,0 +1,167 @@
+#include "conn/ws_receiving.h"
+
+#include "conn/ws_ending.h"
+
+#define WANT ((size_t)64 * 1024)
+
+/* What an event costs of a turn, if it has fewer bytes. */
+#define EVENT_COST ((size_t)64)
+
+/* A peer that sends that much of a frame is alive. */
+#define SIGN_OF_LIFE ((size_t)4 * 1024)
+
+static void charge(size_t *budget, size_t count)
+{
+    *budget -= count < *budget ? count : *budget;
+}
+
+static void hear(struct sl_websocket *socket)
+{
+    socket->heard_at = socket->loop->now;
+    socket->unheard = 0;
+    socket->pong_due = 0;
+}
+
+static void refuse(struct sl_websocket *socket, enum sl_status status)
+{
+    struct sl_failure failure;
+
+    if (status == SL_LIMIT)
+        sl_fail(&failure, status, SL_STAGE_WEBSOCKET,
+                "a message exceeds %zu bytes (max_message_size)",
+                socket->incoming.message.max_size);
+    else
+        sl_fail(&failure, status, SL_STAGE_WEBSOCKET, "%s",
+                socket->incoming.error);
+    sl_websocket_fail(socket, sl_ws_code_of(status), &failure);
+}
+
+/* While it is closing, messages for which there is no room are dropped: the
+ * peer's Close frame may stand behind them. */
+static void meet_message(struct sl_websocket *socket)
+{
+    struct sl_ws_message *message = &socket->incoming.message;
+
+    socket->message_at = socket->loop->now;
+    if (sl_ws_queue_is_full(&socket->queue, 0))
+        sl_ws_message_reset(message);
+    else if (sl_ws_queue_add(&socket->queue, message) != SL_OK)
+        sl_websocket_run_out(socket);
+}
+
+static void meet(struct sl_websocket *socket, const struct sl_ws_event *event)
+{
+    hear(socket);
+    switch (event->type) {
+    case SL_WS_GOT_MESSAGE:
+        meet_message(socket);
+        break;
+    case SL_WS_GOT_PING:
+        if (sl_ws_sending_pong(&socket->sending, event->payload) != SL_OK)
+            sl_websocket_run_out(socket);
+        break;
+    case SL_WS_GOT_PONG:
+        break;
+    case SL_WS_GOT_CLOSE:
+        sl_websocket_meet_close(socket, &event->closing);
+        break;
+    }
+}
+
+/* Whether nothing may be received now. */
+static bool is_full(const struct sl_websocket *socket)
+{
+    return socket->phase == SL_WEBSOCKET_OPEN &&
+           sl_ws_queue_is_full(&socket->queue,
+                               socket->incoming.message.payload.length);
+}
+
+/* Uses what was received. Whether anything came of it. */
+static bool parse(struct sl_websocket *socket, size_t *budget)
+{
+    bool has_moved = false;
+
+    while (socket->phase < SL_WEBSOCKET_PARTING && !socket->is_held &&
+           *budget > 0) {
+        struct sl_ws_event event;
+        enum sl_status status;
+
+        if (is_full(socket)) {
+            socket->is_held = true;
+            socket->pong_due = 0;
+            sl_transport_unwait(socket->link.transport, SL_TRANSPORT_RECEIVING);
+            break;
+        }
+        status = sl_ws_incoming_next(&socket->incoming, &socket->input, &event);
+        if (status == SL_AGAIN)
+            break;
+        if (sl_is_failure(status))
+            refuse(socket, status);
+        else
+            meet(socket, &event);
+        charge(budget, EVENT_COST);
+        has_moved = true;
+    }
+    return has_moved;
+}
+
+/* The peer sends no more. */
+static void meet_end(struct sl_websocket *socket)
+{
+    struct sl_failure failure;
+
+    socket->has_ended = true;
+    if (socket->phase == SL_WEBSOCKET_PARTING)
+        return;
+    sl_fail(&failure, SL_CLOSED, SL_STAGE_WEBSOCKET, "%s",
+            socket->link.is_clean_end
+                ? "connection closed without a Close frame"
+                : "connection closed without a Close frame and close_notify");
+    sl_websocket_lose(socket, &failure);
+}
+
+/* Whether it has received something. */
+static bool receive(struct sl_websocket *socket, size_t *budget)
+{
+    struct sl_failure failure;
+    size_t count;
+    enum sl_status status;
+
+    if (socket->has_ended || *budget == 0)
+        return false;
+    status =
+        sl_link_receive(&socket->link, &socket->input, WANT, &count, &failure);
+    switch (status) {
+    case SL_OK:
+        break;
+    case SL_AGAIN:
+        return false;
+    case SL_END:
+        meet_end(socket);
+        return false;
+    default:
+        if (socket->phase == SL_WEBSOCKET_PARTING)
+            sl_websocket_end(socket, true);
+        else if (status == SL_MEMORY || status == SL_LIMIT)
+            sl_websocket_run_out(socket);
+        else
+            sl_websocket_lose(socket, &failure);
+        return false;
+    }
+    charge(budget, count);
+    socket->unheard += count;
+    if (socket->unheard >= SIGN_OF_LIFE)
+        hear(socket);
+    if (socket->phase == SL_WEBSOCKET_PARTING)
+        sl_buffer_reset(&socket->input);
+    return true;
+}
+
+bool sl_websocket_receive_some(struct sl_websocket *socket, size_t *budget)
+{
+    bool has_moved = parse(socket, budget);
+
+    if (socket->phase < SL_WEBSOCKET_OVER && !socket->is_held)
+        has_moved |= receive(socket, budget);
+    return has_moved;
+}
