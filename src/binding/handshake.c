@@ -5,12 +5,11 @@
 #include "binding/scratch.h"
 #include "binding/types.h"
 #include "tls/provider.h"
-#include "ws/handshake.h"
 
 #include <lauxlib.h>
 
-static enum sl_status sha1(struct sl_view bytes,
-                           unsigned char digest[SL_WS_DIGEST_SIZE])
+enum sl_status slb_sha1(struct sl_view bytes,
+                        unsigned char digest[SL_WS_DIGEST_SIZE])
 {
     unsigned char hash[SL_TLS_HASH_MAX];
     size_t size;
@@ -87,7 +86,7 @@ static int check_websocket(lua_State *L)
     answer.accept = slb_field_view(L, "accept");
     answer.protocol = slb_field_view(L, "protocol");
     answer.extensions = slb_field_view(L, "extensions");
-    status = sl_ws_check_answer(&offer, &answer, sha1, &protocol, &error);
+    status = sl_ws_check_answer(&offer, &answer, slb_sha1, &protocol, &error);
     if (status != SL_OK) {
         lua_pushnil(L);
         lua_pushstring(L, error != NULL ? error : sl_status_name(status));

@@ -1,24 +1,11 @@
 #include "binding/ws_parser.h"
 
 #include "base/token.h"
+#include "binding/handshake.h"
 #include "binding/scratch.h"
 #include "binding/types.h"
-#include "tls/provider.h"
-#include "ws/handshake.h"
 
 #include <string.h>
-
-static enum sl_status sha1(struct sl_view bytes,
-                           unsigned char digest[SL_WS_DIGEST_SIZE])
-{
-    unsigned char hash[SL_TLS_HASH_MAX];
-    size_t size;
-    enum sl_status status = sl_tls_hash(SL_TLS_SHA1, bytes, hash, &size);
-
-    if (status == SL_OK)
-        memcpy(digest, hash, SL_WS_DIGEST_SIZE);
-    return status;
-}
 
 /* Base64 of 16 bytes: 22 digits, and what fills the last group. */
 static bool is_key(struct sl_view key)
@@ -47,7 +34,7 @@ static int ws_accept(lua_State *L)
                 "Sec-WebSocket-Key is not 16 bytes in base64");
         return slb_push_failure(L, &failure, "ws_accept");
     }
-    status = sl_ws_make_accept(sha1, key.data, accept);
+    status = sl_ws_make_accept(slb_sha1, key.data, accept);
     if (status != SL_OK)
         return slb_push_outcome(L, status, "ws_accept");
     lua_pushlstring(L, accept, sizeof accept);
