@@ -12,6 +12,8 @@ local utf8 = "spec/c/codec/utf8_test.c"
 local terms = "spec/binding/ws_terms_spec.lua"
 local parser = "spec/binding/ws_parser_spec.lua"
 local writer = "spec/binding/ws_writer_spec.lua"
+local opening = "spec/websocket/handshake_spec.lua"
+local proxies = "spec/websocket/proxies_spec.lua"
 
 local each_key = "masks each frame with a key of its own, drawn in batches"
 local forms = "reads sizes of each form, and refuses those that would fit a shorter one"
@@ -20,8 +22,14 @@ local order = "refuses pieces that do not follow each other"
 local offered = "refuses subprotocols and extensions that were not offered"
 
 return {
-  { "6455 4.1a", "Sec-WebSocket-Key is the base64 of 16 random bytes",
-    { handshake, "makes the key and the answer of RFC 6455 1.3" } },
+  { "6455 3", "a URL is one of ws or wss, without a fragment",
+    { opening, "is of a URL of ws, wss, http or https, without a fragment" } },
+  { "6455 4.1", "a GET of HTTP/1.1 with Host, Upgrade, Connection and Version 13; wss after TLS",
+    { opening, "sends what the protocol asks for, behind the caller's fields" },
+    { proxies, "goes over TLS, which is verified" } },
+  { "6455 4.1a", "Sec-WebSocket-Key is the base64 of 16 random bytes, new for each connection",
+    { handshake, "makes the key and the answer of RFC 6455 1.3" },
+    { opening, "makes a key of 16 random bytes for each sending" } },
   { "6455 4.1b", "subprotocols are tokens, each of them once",
     { handshake, "offers tokens, each of them once" } },
   { "6455 4.1c", "only 101 with Upgrade: websocket and Connection: Upgrade is accepted",
@@ -31,6 +39,13 @@ return {
     { handshake, "refuses an Accept of another key, in another case, twice, or none" } },
   { "6455 4.1e", "a subprotocol or extension that was not offered is refused",
     { handshake, offered } },
+  { "6455 4.1f", "one handshake with a host is under way at a time",
+    { opening, "waits for those to the same host that were begun before (RFC 6455 4.1)" } },
+  { "6455 4.1g", "proxies make a tunnel; what they refuse fails",
+    { proxies, "asks a proxy of HTTP for a tunnel, and requests beside it go as before" },
+    { proxies, "that its proxy refuses shows the answer" } },
+  { "6455 4.1h", "frames may arrive with the answer",
+    { opening, "is the same wherever the answer is cut, with frames behind it" } },
   { "6455 5.1", "a client masks every frame, a server none; the wrong one is 1002",
     { frame, "insists on masks of clients, and on none of servers" },
     { parser, "takes masked frames as a server, and plain ones as a client" } },

@@ -242,12 +242,12 @@ describe("a handshake", function()
 
   it("fails by its deadline, which is ten seconds or what the client allows", function()
     local p <close> = peer.listen { repeat_last = true, script = { { { "stall" } } } }
-    local own = support.client { timeout = 0.05 }
-    for _, err in ipairs { fails(url_of(p), { timeout = 0.05 }), fails(url_of(p), nil, own),
-      fails(url_of(p), { timeout = { total = 0.05 } }) } do
+    local own = support.client { timeout = 0.25 }
+    for _, err in ipairs { fails(url_of(p), { timeout = 0.25 }), fails(url_of(p), nil, own),
+      fails(url_of(p), { timeout = { total = 0.25 } }) } do
       assert.equal("timeout", err.code)
       assert.equal("websocket", err.stage)
-      assert.matches("not complete within 0.05 s (timeout.total)", err.message, 1, true)
+      assert.matches("not complete within 0.25 s (timeout.total)", err.message, 1, true)
     end
     own:close()
     local err = fails(url_of(p), { timeout = { first_byte = 0.05 } })

@@ -264,7 +264,7 @@ describe("a socket that reconnects", function()
   it("goes on when the coroutine that receives is cancelled", function()
     local p <close> = peer.listen { script = { talk({ "close" }),
       talk({ "send", text "fine" }, its_close) } }
-    local socket <close> = assert(open(p, { delay = 0.05 }))
+    local socket <close> = assert(open(p, { delay = 0.3 }))
     local task = sluice.spawn(function() return socket:receive() end)
     repeat sluice.sleep(0.001) until states[2] == "waiting"
     task:cancel()
