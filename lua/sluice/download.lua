@@ -13,11 +13,14 @@ local plan = require "sluice.plan"
 local retry = require "sluice.retry"
 local text_file = require "sluice.text_file"
 
+-- The default of pool.per_origin.
+local most_connections = 16
+
 local function is_sha256(value)
   return type(value) == "string" and #value == 64 and not value:find "%X"
 end
 
-local schema = {
+local own_schema = {
   resume = check.boolean,
   sync = check.boolean,
   parallel = check.positive,
@@ -25,27 +28,36 @@ local schema = {
   progress = check.either("boolean or function", check.boolean, check.callable),
 }
 
+-- All options, so that the hint for an unknown one may name any of them.
+local schema = {}
+for name, checker in pairs(Request.schema) do schema[name] = checker end
+for name, checker in pairs(own_schema) do schema[name] = checker end
+
 -- Options of requests that a download answers itself.
 local refused = {
-  body = "it is a GET, without a body", json = "it is a GET, without a body",
-  form = "it is a GET, without a body", multipart = "it is a GET, without a body",
-  trailers = "it is a GET, without a body", expect_continue = "it is a GET, without a body",
+  method = "it is a GET", url = "given as an argument already",
   stream = "its body is always streamed", on_progress = "give `progress`",
+  on_done = "it returns when it is over",
   fail_status = "a status without a file is always a failure",
 }
+for _, name in ipairs { "body", "json", "json_lines", "form", "multipart", "trailers",
+  "expect_continue" } do
+  refused[name] = "it is a GET, without a body"
+end
 
 -- Returns the download's own options, and those of its requests. Misuse raises at the caller of its
 -- caller.
-local function split_options(options)
+local function split_options(client, options)
   if type(options) ~= "table" then
     error("download: table of options expected, got " .. type(options), 3)
   end
   local own, others = {}, {}
   for name, value in pairs(options) do
-    if schema[name] then own[name] = value else others[name] = value end
     if refused[name] then error(("download: option '%s': %s"):format(name, refused[name]), 3) end
+    local target = own_schema[name] and own or others
+    target[name] = value
   end
-  check.options("download", own, schema, 3)
+  check.options("download", options, schema, 3, client.schema)
   others.stream, others.fail_status = true, false
   return own, others
 end
@@ -72,6 +84,12 @@ local function source_of(template)
   local url, _, err = plan.parse(template.url)
   if not url then return template:failure("invalid", (err.message:gsub("^url: ", ""))) end
   return core.hash("sha256", url.text)
+end
+
+-- Ranges beyond the limit of connections would wait in the queue.
+local function parallel_of(client, own)
+  local pool = client.settings.pool
+  return math.min(own.parallel or 1, pool and pool.per_origin or most_connections)
 end
 
 local function policy_of(client, options)
@@ -104,7 +122,7 @@ return function(client, url, path, options)
   elseif path == "" then
     error("download: path: it is empty", 2)
   end
-  local own, others = split_options(options or {})
+  local own, others = split_options(client, options or {})
   local template, message, err = make_template(client, url, others)
   if not template then return nil, message, err end
   local attempt = text_file.attempt("download", path)
@@ -118,7 +136,7 @@ return function(client, url, path, options)
   local bar <close> = own.progress == true and Bar.new(path, io.stderr) or nil
   local report = own.progress or nil
   if bar then report = function(...) bar:show(...) end end
-  local transfer = Transfer.new(template, partial, own.parallel or 1, policy_of(client, others),
-    Meter.new(report), attempt)
+  local transfer = Transfer.new(template, partial, parallel_of(client, own),
+    policy_of(client, others), Meter.new(report), attempt)
   return bring(transfer, partial, own, attempt)
 end

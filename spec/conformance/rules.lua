@@ -31,6 +31,8 @@ local expectation = "spec/lua/expectation_spec.lua"
 local dates = "spec/lua/date_spec.lua"
 local challenges = "spec/lua/auth/challenges_spec.lua"
 local logins = "spec/lua/login_spec.lua"
+local downloads = "spec/lua/download_spec.lua"
+local versions = "spec/lua/download/version_spec.lua"
 
 local cookie_date = "spec/lua/cookies/date_spec.lua"
 local set_cookie = "spec/lua/cookies/cookie_spec.lua"
@@ -218,14 +220,18 @@ return {
   { "9110 12.4.2", "quality values have at most three decimals",
     { requests, "carries no field that nobody asked for" } },
   { "9110 13.1.5", "If-Range only with Range, and only with a strong validator",
-    { requests, "carries no field that nobody asked for" } },
+    { requests, "carries no field that nobody asked for" },
+    { downloads, "takes a date for a strong validator only if it is old enough" },
+    { versions, "has a strong tag, or none" } },
   { "9110 14.4", "an invalid Content-Range is never combined",
-    { requests, "for a range gets the answer as it came, a 206 like any other" } },
+    { requests, "for a range gets the answer as it came, a 206 like any other" },
+    { versions, "fits a range of the same version that begins where it should" } },
   { "9110 15", "an unknown status counts as x00 of its class",
     { head, "takes every status from 100 to 999" } },
   { "9110 15.2", "any 1xx may come, expected or not, up to a bound" },
   { "9110 15.3.7a", "Content-Type and Content-Range of a 206 are checked",
-    { requests, "for a range gets the answer as it came, a 206 like any other" } },
+    { requests, "for a range gets the answer as it came, a 206 like any other" },
+    { versions, "fits a range of the same version that begins where it should" } },
   { "9110 15.3.7b", "a range of coded content is not decoded" },
   { "9110 15.4", "redirects: loops, fields to be dropped, methods",
     { redirects, "may lead back to the same URL: only the count ends a loop" },

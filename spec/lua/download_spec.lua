@@ -347,6 +347,9 @@ describe("client:download", function()
       assert.same({ "file" }, names())
     end
     assert.is_true(client:download(n.url .. "/file/" .. size, path, { sha256 = expected }))
+    local narrow <close> = support.client { pool = { per_origin = 1 }, timeout = { queue = 0 } }
+    assert.is_true(narrow:download(n.url .. "/file/" .. size, path, {
+      parallel = 4, sha256 = expected }))
     n:file(3000)
     requests = 0
     assert.is_true(client:download(n.url .. "/file/3000", path, { parallel = 3 }))
@@ -529,7 +532,12 @@ describe("client:download", function()
     raises("download: option 'body': it is a GET, without a body", url, path, { body = "x" })
     raises("download: option 'stream': its body is always streamed", url, path, { stream = true })
     raises("download: option 'on_progress': give `progress`", url, path, { on_progress = print })
-    raises("unknown option 'resum'", url, path, { resum = true })
+    raises("download: unknown option 'resum': did you mean 'resume'?", url, path, { resum = true })
+    raises("download: unknown option 'Timeout': did you mean 'timeout'?", url, path,
+      { Timeout = 1 })
+    raises("download: option 'timeout.rate': { bytes, seconds }", url, path,
+      { timeout = { rate = 5 } })
+    raises("download: option 'method': it is a GET", url, path, { method = "PUT" })
     raises("download: header 'Range': a download sets it itself", url, path,
       { headers = { Range = "bytes=0-" } })
     raises("url: string expected", nil, path)

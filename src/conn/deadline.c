@@ -88,7 +88,9 @@ int64_t sl_exchange_due(const struct sl_exchange *exchange)
     const struct sl_outgoing *outgoing = &exchange->outgoing;
     int64_t due = exchange->deadline;
     int64_t stage = stage_due(exchange);
-    int64_t pace = sl_pace_due(&exchange->pace);
+    int64_t pace = sl_pace_is_kept(&exchange->pace)
+                       ? sl_pace_due(&exchange->pace)
+                       : SL_NEVER;
 
     if (sl_incoming_is_draining(&exchange->incoming))
         return exchange->incoming.drain_until;

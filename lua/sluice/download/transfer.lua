@@ -51,14 +51,6 @@ end
 
 -- ---- one request ----
 
--- All requests share the deadline of the first one.
-local function begin_call(self, request)
-  local call = Call.new(self.client, request)
-  if self.has_begun then call.deadline = self.deadline else self.deadline = call.deadline end
-  self.has_begun = true
-  return call
-end
-
 -- Asks for the bytes from `from` to `to`, excluded (nil: to the end); without `from` for all.
 -- Returns response | nil, message, err
 local function ask(self, from, to)
@@ -68,7 +60,8 @@ local function ask(self, from, to)
     request:set_header("Range", ("bytes=%d-%s"):format(from, to and ("%d"):format(to - 1) or ""))
     if validator then request:set_header("If-Range", validator) end
   end
-  local call <close> = begin_call(self, request)
+  local call <close> = Call.new(self.client, request)
+  call.deadline = self.deadline
   local response, message, err = pipeline.run(call, request)
   if response ~= nil and type(response) ~= "userdata" then
     return fail(self, "invalid", "an interceptor answered with no response")
@@ -268,6 +261,7 @@ end
 --- Fetches what is missing. Returns true | nil, message, err. Yields.
 function Transfer:run()
   self.meter:begin(self.partial:count())
+  self.deadline = Call.deadline_of(self.client, self.template.options) -- of all requests
   for count = 1, math.huge do
     local ok, message, err = attempt(self)
     if ok then return true end
