@@ -62,7 +62,9 @@ struct slb_websocket *slb_check_waiting_websocket(lua_State *L)
 bool slb_is_websocket_turn_over(lua_State *L, struct slb_websocket *handle,
                                 size_t size)
 {
-    bool is_over = handle->given >= TURN_BYTES;
+    const struct sl_loop *loop = &handle->runtime->loop;
+    bool is_over = sl_loop_has_budget(loop) ? sl_loop_is_turn_over(loop)
+                                            : handle->given >= TURN_BYTES;
 
     if (is_over)
         handle->given = 0;

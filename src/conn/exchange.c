@@ -414,24 +414,10 @@ static bool receive_some(struct sl_exchange *exchange, size_t *budget)
     return conclude(exchange, status);
 }
 
-/* The bytes of the next piece of a turn. Under a budget a turn has as many
- * pieces as its time allows. */
-static size_t begin_piece(const struct sl_exchange *exchange)
-{
-    return sl_loop_has_budget(sl_exchange_loop(exchange)) ? SL_TURN_PIECE
-                                                          : SL_TURN_BUDGET;
-}
-
-static bool is_turn_over(const struct sl_exchange *exchange, size_t budget)
-{
-    const struct sl_loop *loop = sl_exchange_loop(exchange);
-
-    return sl_loop_has_budget(loop) ? sl_loop_is_turn_over(loop) : budget == 0;
-}
-
 static void advance_message(struct sl_exchange *exchange)
 {
-    size_t budget = begin_piece(exchange);
+    const struct sl_loop *loop = sl_exchange_loop(exchange);
+    size_t budget = sl_turn_begin(loop);
     bool has_moved = true;
 
     while (has_moved && exchange->phase == SL_EXCHANGE_ACTIVE) {
@@ -449,14 +435,12 @@ static void advance_message(struct sl_exchange *exchange)
             has_moved |= !sl_link_is_stuck(&exchange->connection->link);
         if ((!has_moved && budget > 0) || exchange->phase != SL_EXCHANGE_ACTIVE)
             break;
-        if (is_turn_over(exchange, budget)) {
+        budget = sl_turn_go_on(loop, budget);
+        if (budget == 0) {
             sl_exchange_take_turn(exchange);
             break;
         }
-        if (budget == 0) {
-            budget = begin_piece(exchange);
-            has_moved = true;
-        }
+        has_moved = true;
     }
 }
 

@@ -21,6 +21,20 @@
 #define SL_TURN_BUDGET ((size_t)1024 * 1024)
 #define SL_TURN_PIECE  ((size_t)64 * 1024)
 
+/* The bytes that a turn begins with. */
+static inline size_t sl_turn_begin(const struct sl_loop *loop)
+{
+    return sl_loop_has_budget(loop) ? SL_TURN_PIECE : SL_TURN_BUDGET;
+}
+
+/* Those that it goes on with where `left` are left; 0: it is over. */
+static inline size_t sl_turn_go_on(const struct sl_loop *loop, size_t left)
+{
+    if (!sl_loop_has_budget(loop))
+        return left;
+    return sl_loop_is_turn_over(loop) ? 0 : SL_TURN_PIECE;
+}
+
 struct sl_link_tls {
     struct sl_link_tls *below; /* NULL: the transport */
     const struct sl_tls_provider *provider;

@@ -78,7 +78,7 @@ void sl_websocket_rest(struct sl_websocket *socket)
 
 static void move(struct sl_websocket *socket)
 {
-    size_t budget = SL_TURN_BUDGET;
+    size_t budget = sl_turn_begin(socket->loop);
     bool has_moved = true;
 
     while (has_moved && socket->phase < SL_WEBSOCKET_OVER && budget > 0) {
@@ -89,6 +89,7 @@ static void move(struct sl_websocket *socket)
             has_moved |= sl_websocket_receive_some(socket, &budget);
         if (socket->phase < SL_WEBSOCKET_OVER && was_stuck)
             has_moved |= !sl_link_is_stuck(&socket->link);
+        budget = sl_turn_go_on(socket->loop, budget);
     }
     if (budget == 0)
         socket->has_turn = true;

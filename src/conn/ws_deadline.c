@@ -32,7 +32,7 @@ static int64_t due_of(const struct sl_websocket *socket)
     int64_t due = SL_NEVER;
 
     if (socket->has_turn)
-        return socket->loop->now;
+        return sl_loop_next_turn(socket->loop);
     if (socket->completion.state == SL_COMPLETION_PENDING)
         due = socket->receive_due;
     if (sl_websocket_is_sending(socket))
@@ -58,6 +58,7 @@ void sl_websocket_arm(struct sl_websocket *socket)
     /* A timer that fires too early arms itself again. */
     if (due == SL_NEVER || (timer->is_armed && timer->due <= due))
         return;
+    timer->is_pause = socket->has_turn;
     sl_timer_arm(&socket->loop->timers, timer, due);
     sl_loop_tell_host(socket->loop);
 }

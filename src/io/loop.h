@@ -178,6 +178,13 @@ static inline bool sl_loop_is_turn_over(const struct sl_loop *loop)
     return loop->until != SL_NEVER && sl_clock_now() >= loop->turn_until;
 }
 
+/* When a timer has to be due that waits for the next turn: in the next step, or
+ * in the next round of this one under a budget. */
+static inline int64_t sl_loop_next_turn(const struct sl_loop *loop)
+{
+    return sl_loop_has_budget(loop) ? loop->looked_at : loop->now;
+}
+
 /* Whether, while delivering, more is ready for this step or the next. */
 static inline bool sl_loop_has_more(const struct sl_loop *loop)
 {

@@ -509,10 +509,8 @@ int slb_wait_turn(lua_State *L, struct slb_runtime *runtime,
     ticket->subject = subject;
     sl_completion_begin(&ticket->own);
     ticket->timer.is_pause = true;
-    /* Under a budget the next round may belong to the same step. */
     sl_timer_arm(&runtime->loop.timers, &ticket->timer,
-                 sl_loop_has_budget(&runtime->loop) ? runtime->loop.looked_at
-                                                    : runtime->loop.now);
+                 sl_loop_next_turn(&runtime->loop));
     return wait_for(L, ticket, &ticket->own, k);
 }
 
