@@ -1,5 +1,5 @@
---- lua5.4 examples/game.lua URL [SECONDS] - a game that downloads URL again and again, and draws how
--- much CPU time the loop took of its frames.
+--- lua5.4 examples/game.lua URL [SECONDS] - a game that downloads URL again and again, and draws
+-- how much CPU time the loop took of its frames.
 
 local sluice = require "sluice"
 

@@ -1,6 +1,8 @@
 -- Steps with a budget, as a game makes them in each frame. What costs time here is measured by the
 -- clock, so that a busy machine makes steps do less, and never more.
 
+local core = require "sluice.core"
+local server = require "spec.support.server"
 local sluice = require "sluice"
 local support = require "spec.support"
 
@@ -207,6 +209,36 @@ describe("a step with a budget", function()
     task:await()
   end)
 
+  it("divides the messages of a WebSocket", function()
+    -- RFC 6455 1.3
+    local real_key = core.websocket_key
+    core.websocket_key = function() return "dGhlIHNhbXBsZSBub25jZQ==" end
+    local switch = "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\n"
+      .. "Connection: Upgrade\r\nSec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\n\r\n"
+    local p <close> = support.peer.listen { script = { {
+      { "expect_until", "\r\n\r\n" },
+      { "send", switch .. ("\x81\x04good"):rep(300) .. "\x88\x02\x03\xe8" }, { "read_all" },
+    } } }
+    local count, already, most = 0, 0, 0
+    local task = sluice.spawn(function()
+      local socket <close> = assert(client:websocket((p.url:gsub("^http", "ws")) .. "/"))
+      for message in socket:messages() do
+        assert.equal("good", message:text())
+        message:dispose()
+        count = count + 1
+        be_busy(UNIT)
+      end
+    end)
+    while not is_done(task)() do
+      loop:step(0.01, 4 * UNIT)
+      most, already = math.max(most, count - already), count
+    end
+    core.websocket_key = real_key
+    task:await()
+    assert.equal(300, count)
+    assert.is_true(most <= 5, most)
+  end)
+
   it("wakes a coroutine that sleeps for no time once a step", function()
     local wakes, is_over = 0, false
     sluice.spawn(function()
@@ -229,7 +261,7 @@ describe("a step with a budget", function()
     local p <close> = support.peer.listen { script = { {
       { "expect_until", "\r\n\r\n" }, { "hold" }, { "send", answer(body) }, { "read_all" },
     } }, repeat_last = true }
-    local count, seconds = 50, 2
+    local count, seconds = 50, 1
     local many = support.client { pool = { per_origin = count, total = count } }
     local tasks, from = {}, clock()
     for i = 1, count do
@@ -380,5 +412,33 @@ describe("response:is_ready", function()
     assert.is_false(response:is_ready())
     held:signal(1)
     assert.equal("late", task:await())
+  end)
+end)
+
+describe("the game among the examples", function()
+  local function play(...)
+    return server.run { os.getenv "LUA" or "lua5.4", "examples/game.lua", ... }
+  end
+
+  it("draws the times of its frames while it downloads", function()
+    local p <close> = support.serve(answer(("x"):rep(1 << 20)))
+    local status, output = play(p.url .. "/", "0.3")
+    assert.equal(0, status, output)
+    assert.matches("\n 0%.1 ms +%d+ #*\n", "\n" .. output)
+    local megabytes, frames = output:match "([%d.]+) MB in (%d+) frames\n$"
+    assert.equal("18", frames, output)
+    assert.is_true(tonumber(megabytes) > 0, output)
+    local drawn = 0
+    for count in output:gmatch "ms +(%d+)" do drawn = drawn + count end
+    assert.equal(18, drawn)
+  end)
+
+  it("says what is wrong", function()
+    local status, output = play()
+    assert.equal(2, status)
+    assert.matches("^usage: ", output)
+    status, output = play("http://127.0.0.1:1/", "0.2")
+    assert.not_equal(0, status)
+    assert.matches("connect 127.0.0.1:1: connection refused", output)
   end)
 end)
