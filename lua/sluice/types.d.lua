@@ -834,7 +834,7 @@ function websocket:dispose() end
 ---@class sluice.ws_parser_options
 ---@field role "client" | "server" ours
 ---@field max_message_size? integer in bytes, 16777216; also of what was inflated
----@field compress? boolean | table false; what to agree on in the handshake
+---@field compress? boolean | sluice.compress_options false; what to agree on in the handshake
 
 ---@class sluice.ws_control_event
 ---@field type "ping" | "pong" | "close"
