@@ -279,8 +279,11 @@ static enum sl_status frame_and_send(struct sl_ws_sending *sending,
                                status == SL_TLS ? "no random bytes"
                                                 : "out of memory");
         }
-        if (sending->output.length == 0)
+        if (sending->output.length == 0) {
+            /* A compressor may keep a short piece: it is on its way. */
+            sl_ws_line_sent(&sending->line);
             return sl_link_flush(link, failure);
+        }
         if (*budget == 0)
             return SL_AGAIN;
         status = send_output(sending, link, budget, failure);
