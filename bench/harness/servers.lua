@@ -73,6 +73,11 @@ local function write_lines(path, size, format)
   assert(os.rename(path .. ".new", path))
 end
 
+-- A token of a language model as an event, of 206 bytes.
+local TOKEN = 'data: {"id":"chatcmpl-8f2a6c1e","object":"chat.completion.chunk","created":1764420000,'
+  .. '"model":"a-model-of-some-size","choices":[{"index":0,"delta":{"content":" token%09d"},'
+  .. '"finish_reason":null}]}\n\n'
+
 -- Made once, kept beside the programs: they are the same bytes every time.
 local function make_payloads(out)
   local dir = out .. "/bodies"
@@ -85,6 +90,7 @@ local function make_payloads(out)
     end
   end
   write_lines(dir .. "/lines", 256 * MIB, "%069d\n")
+  write_lines(dir .. "/events", 256 * MIB, TOKEN)
   write_lines(dir .. "/numbers", 16 * MIB, "%d\n")
   return dir
 end

@@ -9,6 +9,9 @@
 --   hold         bodies held whole, as one sequence
 --   text         bodies held whole, as one string
 --   lines        bodies streamed, line by line; whole_lines: held whole before that
+--   events       bodies streamed, event by event
+--   delays       that many streams at once, whose events begin with the time of their sending;
+--                prints p50= and p99= in us
 --   numbers      bodies streamed, number by number; whole_numbers
 --   file_lines   no request: io.lines over the file of that name in $PAYLOADS; file_numbers
 --   upload       POST of the file named by $UPLOAD; multipart: as a part of one
@@ -155,6 +158,15 @@ end
 function workloads.lines() return lines_of(true) end
 
 function workloads.whole_lines() return lines_of(false) end
+
+function workloads.events()
+  local response <close> = check(client:get(url, { stream = true }))
+  local bytes = 0
+  for event in response:events() do
+    bytes = bytes + #event.data + #"data: \n\n"
+  end
+  return bytes
+end
 
 function workloads.numbers() return numbers_of(true) end
 

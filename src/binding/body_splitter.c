@@ -47,6 +47,13 @@ static void check(lua_State *L)
     check_open(L);
 }
 
+/* Whether it is as it was when it was checked, for all that finalisers do. */
+static bool is_open(const struct slb_body_splitter *self)
+{
+    return self->runtime != NULL && !self->is_whole &&
+           self->response->exchange != NULL && !self->response->is_detached;
+}
+
 /* ---- its bytes ---- */
 
 static struct sl_view peek(struct slb_body_splitter *self)
@@ -193,7 +200,8 @@ static int begin_read(lua_State *L, bool is_loop, lua_KFunction k)
         return 1;
     }
     slb_prepare_split(L, &self->splitter);
-    self = check_open(L);
+    if (!is_open(self))
+        check_open(L);
     if (slb_is_within_turn(self->response) && split(self) == SL_OK)
         return give(L, self);
     if (slb_takes_turns(self->response, self->is_whole))
@@ -320,8 +328,10 @@ static int new_events(lua_State *L)
     struct sl_sse_limits limits = {
         (size_t)luaL_optinteger(L, 3, (lua_Integer)SL_SSE_LINE_LIMIT),
         (size_t)luaL_optinteger(L, 4, (lua_Integer)SL_SSE_EVENT_LIMIT)};
-    struct slb_body_splitter *self = push_splitter(L);
+    struct slb_body_splitter *self;
 
+    lua_settop(L, 5);
+    self = push_splitter(L);
     slb_splitter_init_events(&self->splitter, &self->response->runtime->pool,
                              &limits);
     open_splitter(self);
@@ -353,8 +363,7 @@ static int new_records(lua_State *L)
 static const luaL_Reg methods[] = {
     {"next", splitter_next}, {"close", splitter_close}, {NULL, NULL}};
 
-static const luaL_Reg meta[] = {{"__call", splitter_call},
-                                {"__close", splitter_close},
+static const luaL_Reg meta[] = {{"__close", splitter_close},
                                 {"__gc", splitter_gc},
                                 {"__tostring", splitter_describe},
                                 {NULL, NULL}};
@@ -366,7 +375,12 @@ void slb_body_splitter_open(lua_State *L)
 {
     slb_type(L, body_splitter_type, NULL, meta);
     slb_set_index(L, body_splitter_type, methods, splitter_index);
-    luaL_setfuncs(L, functions, 0);
+    luaL_getmetatable(L, body_splitter_type);
+    slb_push_event_upvalues(L);
+    lua_pushcclosure(L, splitter_call, SLB_EVENT_UPVALUES);
+    lua_setfield(L, -2, "__call");
+    lua_pop(L, 1);
     slb_push_event_type(L);
     lua_setfield(L, -2, "event_type"); /* the Lua layer adds its methods */
+    luaL_setfuncs(L, functions, 0);
 }

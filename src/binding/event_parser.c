@@ -7,6 +7,9 @@
 /* value: the last event ID */
 enum { VALUE_ID = 1 };
 
+/* of an iterator, behind those of events */
+enum { UPVALUE_PARSER = SLB_EVENT_UPVALUES + 1 };
+
 struct slb_event_parser {
     struct slb_runtime *runtime; /* NULL: disposed */
     bool has_ended;              /* the input */
@@ -138,9 +141,9 @@ static int next_event(lua_State *L)
     int count;
 
     lua_settop(L, 0);
-    lua_pushvalue(L, lua_upvalueindex(1)); /* stack: parser */
-    count = parser_next(L);
-    if (count == 3) /* nil, message, err */
+    lua_pushvalue(L, lua_upvalueindex(UPVALUE_PARSER));
+    count = parser_next(L); /* stack: parser */
+    if (count == 3)         /* nil, message, err */
         return lua_error(L);
     if (!lua_toboolean(L, -1))
         lua_pushnil(L);
@@ -152,8 +155,9 @@ static int next_event(lua_State *L)
 static int parser_events(lua_State *L)
 {
     check_parser(L);
-    lua_settop(L, 1);
-    lua_pushcclosure(L, next_event, 1);
+    slb_push_event_upvalues(L);
+    lua_pushvalue(L, 1);
+    lua_pushcclosure(L, next_event, UPVALUE_PARSER);
     return 1;
 }
 

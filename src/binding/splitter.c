@@ -84,6 +84,14 @@ void slb_push_event_type(lua_State *L)
     luaL_newmetatable(L, event_type);
 }
 
+void slb_push_event_upvalues(lua_State *L)
+{
+    slb_push_event_type(L);
+    lua_pushliteral(L, "type");
+    lua_pushliteral(L, "data");
+    lua_pushliteral(L, "message");
+}
+
 void slb_prepare_split(lua_State *L, const struct slb_splitter *splitter)
 {
     lua_settop(L, 1);
@@ -92,7 +100,6 @@ void slb_prepare_split(lua_State *L, const struct slb_splitter *splitter)
         return;
     }
     lua_createtable(L, 0, sl_sse_id(&splitter->sse.parser).size > 0 ? 3 : 2);
-    luaL_setmetatable(L, event_type);
 }
 
 /* Raises if a finaliser ended the handle, or read on. */
@@ -158,26 +165,28 @@ static void fill_event(lua_State *L, struct slb_splitter *splitter)
     const struct sl_sse_event event = splitter->sse.event;
     uint64_t pushed = splitter->pushed;
 
+    lua_pushvalue(L, lua_upvalueindex(SLB_EVENT_KEY_TYPE));
     if (event.type.size > 0) {
         lua_pushlstring(L, event.type.data, event.type.size);
         recheck(L, splitter, pushed);
-        lua_setfield(L, 2, "type");
+    } else {
+        lua_pushvalue(L, lua_upvalueindex(SLB_EVENT_MESSAGE));
     }
+    lua_rawset(L, 2);
     if (splitter->sse.parser.id_changes > 0) {
         if (push_id(L, splitter))
             recheck(L, splitter, pushed);
         lua_setfield(L, 2, "id");
     }
+    lua_pushvalue(L, lua_upvalueindex(SLB_EVENT_KEY_DATA));
     lua_pushlstring(L, event.data.data, event.data.size);
-    lua_setfield(L, 2, "data");
-    if (event.type.size == 0) {
-        lua_pushliteral(L, "message");
-        lua_setfield(L, 2, "type");
-    }
+    lua_rawset(L, 2);
     if (event.retry != SL_SSE_NO_RETRY) {
         lua_pushinteger(L, (lua_Integer)event.retry);
         lua_setfield(L, 2, "retry");
     }
+    lua_pushvalue(L, lua_upvalueindex(SLB_EVENT_TYPE));
+    lua_setmetatable(L, 2);
 }
 
 static int push_record(lua_State *L, const struct slb_splitter *splitter)
@@ -216,7 +225,8 @@ void slb_set_index(lua_State *L, const char *type, const luaL_Reg *methods,
 {
     luaL_getmetatable(L, type);
     lua_newtable(L);
-    luaL_setfuncs(L, methods, 0);
+    slb_push_event_upvalues(L);
+    luaL_setfuncs(L, methods, SLB_EVENT_UPVALUES);
     lua_pushvalue(L, -1);
     lua_setfield(L, -3, "methods");
     lua_pushcclosure(L, index, 1);

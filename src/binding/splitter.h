@@ -46,6 +46,16 @@ void slb_splitter_init_records(struct slb_splitter *splitter,
 /* Gives back what it holds. Its properties stay. Idempotent. */
 void slb_splitter_fini(struct slb_splitter *splitter);
 
+/* The first upvalues of a C function that gives events: making one asks nothing
+ * by name. */
+enum {
+    SLB_EVENT_TYPE = 1, /* the metatable */
+    SLB_EVENT_KEY_TYPE,
+    SLB_EVENT_KEY_DATA,
+    SLB_EVENT_MESSAGE,
+    SLB_EVENT_UPVALUES = SLB_EVENT_MESSAGE
+};
+
 /* Sets index 2, to be the top, to what slb_push_split fills. To be called
  * before slb_split: between that and slb_push_split nothing may allocate. */
 void slb_prepare_split(lua_State *L, const struct slb_splitter *splitter);
@@ -78,12 +88,14 @@ int slb_push_split_failure(lua_State *L, const struct slb_splitter *splitter,
 bool slb_push_split_property(lua_State *L, struct slb_splitter *splitter,
                              const char *name);
 
-/* Sets `__index` of a registered type: `index`, whose upvalue 1 is a table of the
- * methods, which is also `methods` of the metatable. */
-void slb_set_index(lua_State *L, const char *type, const luaL_Reg *methods,
-                   lua_CFunction index);
-
 /* Pushes the metatable of events. */
 void slb_push_event_type(lua_State *L);
+/* Pushes what are the first upvalues. */
+void slb_push_event_upvalues(lua_State *L);
+/* Sets `__index` of a registered type: `index`, whose upvalue 1 is a table of the
+ * methods, which is also `methods` of the metatable. The methods have the
+ * upvalues of functions that give events. */
+void slb_set_index(lua_State *L, const char *type, const luaL_Reg *methods,
+                   lua_CFunction index);
 
 #endif

@@ -26,8 +26,10 @@ static void init_writer(struct sl_writer *writer, struct sl_pool *pool)
 /* Forgets the event under way. The blocks stay, for the next one. */
 static void begin_event(struct sl_sse *parser)
 {
-    sl_writer_cut(&parser->text, 0);
-    sl_writer_cut(&parser->names, 0);
+    if (parser->text.size > 0)
+        sl_writer_cut(&parser->text, 0);
+    if (parser->names.size > 0)
+        sl_writer_cut(&parser->names, 0);
     parser->data_size = parser->data_lines = 0;
     parser->type_size = 0;
     parser->is_shown = parser->is_given = parser->has_id = false;
@@ -228,7 +230,9 @@ static enum sl_status set_field(struct sl_sse *parser, struct sl_view name,
 static void split(struct sl_view line, struct sl_view *name,
                   struct sl_view *value)
 {
-    const char *colon = memchr(line.data, ':', line.size);
+    bool is_data = line.size > 4 && memcmp(line.data, "data:", 5) == 0;
+    const char *colon =
+        is_data ? line.data + 4 : memchr(line.data, ':', line.size);
     const char *end = line.data + line.size;
 
     if (colon == NULL) {
@@ -317,9 +321,12 @@ static enum sl_status take_line(struct sl_sse *parser, struct sl_view line,
     return status == SL_OK ? SL_AGAIN : fail(parser, status);
 }
 
-/* The first line end from `at` on; NULL: there is none. */
+/* The first line end from `at` on, which is before `end`; NULL: there is
+ * none. */
 static const char *find_end(const char *at, const char *end)
 {
+    if (*at == '\n' || *at == '\r') /* half of the lines are blank */
+        return at;
     while (at < end) {
         size_t size = (size_t)(end - at);
         const char *found;

@@ -1,0 +1,110 @@
+-- Streams of events that nobody should send: each ends with a failure that names it, everything
+-- before the fault is delivered, and memory stays bounded.
+
+local sluice = require "sluice"
+local support = require "spec.support"
+
+local peer = support.peer
+
+local HEAD = "HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\n"
+local MIB = 1 << 20
+
+-- Two events in gzip, flushed; more would follow.
+local GZIP = "\x1f\x8b\x08\x00\x00\x00\x00\x00\x02\x03\x4a\x49\x2c\x49\xb4\x52\x48\xe4\xe2\x4a"
+  .. "\x01\x33\x92\xb8\xb8\x00\x00\x00\x00\xff\xff"
+
+describe("a faulty stream of events", function()
+  local before, client
+
+  before_each(function()
+    before = support.snapshot(sluice)
+    client = support.client { timeout = { first_byte = 60 } }
+  end)
+  after_each(function()
+    client:close()
+    support.verify(sluice, before)
+  end)
+
+  -- The data of all events, what was raised, and the most memory rented.
+  local function collect(...)
+    local p <close> = peer.listen { records = false,
+      script = { { { "expect_until", "\r\n\r\n" }, ... } } }
+    local response = assert(client:get(p.url .. "/", { stream = true }))
+    local list, most = {}, 0
+    local watch = sluice.spawn(function()
+      while true do
+        most = math.max(most, sluice.stats().bytes)
+        coroutine.yield()
+      end
+    end)
+    local task = sluice.spawn(function()
+      for event in response:events() do list[#list + 1] = event.data end
+    end)
+    local ok, raised = pcall(task.await, task)
+    watch:cancel()
+    pcall(watch.await, watch)
+    response:dispose()
+    client:close()
+    client = support.client { timeout = { first_byte = 60 } }
+    return list, not ok and raised or nil, most
+  end
+
+  local start = { "send", HEAD .. "\r\ndata: a\n\n" }
+
+  it("whose line never ends", function()
+    for _, prefix in ipairs { "data: ", ":", "x" } do
+      local list, err, most = collect(start, { "send", prefix },
+        { "send_repeat", ("x"):rep(MIB), 1024 })
+      assert.same({ "a" }, list)
+      assert.equal("limit", err.code)
+      assert.matches("line 3 is longer than 16777216 bytes (max_line_size)", err.message, 1, true)
+      assert.is_true(most < 64 * MIB, most)
+    end
+  end)
+
+  it("of a GiB of data in one event", function()
+    local lines = ("data: " .. ("x"):rep(1017) .. "\n"):rep(1024)
+    local list, err, most = collect(start, { "send_repeat", lines, 1024 })
+    assert.same({ "a" }, list)
+    assert.equal("limit", err.code)
+    assert.matches("event 2 is not complete within 67108864 bytes (max_event_size)", err.message,
+      1, true)
+    assert.is_true(most < 256 * MIB, most)
+  end)
+
+  it("of nothing but comments, blank lines, or fields that mean nothing", function()
+    for _, line in ipairs { ": keep alive\n", "\n", "\r\n", "id: 1\n", "retry: 1\n\n", "foo\n" } do
+      local flood = line:rep(MIB // #line)
+      local list, err, most = collect(start, { "send_repeat", flood, 1024 })
+      assert.same({ "a" }, list)
+      assert.equal("limit", err.code)
+      assert.matches("event 2 is not complete within 67108864 bytes", err.message, 1, true)
+      -- Comments and blank lines cost nothing; the last ID is kept once, those before it too
+      -- until their event is over.
+      assert.is_true(most < (line == "id: 1\n" and 64 or 8) * MIB, most)
+    end
+  end)
+
+  it("that is not UTF-8 is passed on", function()
+    local list, raised = collect({ "send", HEAD .. "\r\ndata: \xff\xc3\n\ndata: \xe2\x82\n\n" },
+      { "close" })
+    assert.is_nil(raised)
+    assert.same({ "\xff\xc3", "\xe2\x82" }, list)
+  end)
+
+  it("over a gzip that is cut off, or corrupt", function()
+    local coded = HEAD .. "Content-Encoding: gzip\r\n\r\n" .. GZIP
+    local list, err = collect({ "send", coded }, { "close" })
+    assert.same({ "a", "b" }, list)
+    assert.equal("decode", err.code)
+    list, err = collect({ "send", coded .. "\xff\xff\xff\xff" }, { "stall" })
+    assert.same({ "a", "b" }, list)
+    assert.equal("decode", err.code)
+  end)
+
+  it("that is reset in the middle of an event", function()
+    local list, err = collect(start, { "send", "data: b" }, { "pause", 0.05 }, { "reset" })
+    assert.same({ "a" }, list)
+    assert.equal("closed", err.code)
+  end)
+end)
