@@ -159,6 +159,16 @@ return {
     cpu("sluice", "io.lines", 1.50, 1.20),
     cpu("sluice whole", "io.lines", 1.50, 1.20),
   }),
+  large("W12", "256 MiB of a language model's tokens, as events of 206 bytes", "fast",
+    "/file/events", 256, {
+      body("sluice", "sluice", "events"),
+      body("undici", "undici", "events"),
+      body("undici in stages", "undici", "stages"),
+      body("lines", "sluice", "lines"),
+    }, {
+      cpu("sluice", "undici", 0.60, 0.45),
+      cpu("sluice", "undici in stages", 0.60, 0.45),
+    }),
   large("W3d", "16 MiB streamed, as numbers", "fast", "/file/numbers", 16, {
     body("sluice", "sluice", "numbers"),
     body("sluice whole", "sluice", "whole_numbers"),

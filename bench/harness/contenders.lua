@@ -15,13 +15,15 @@ local function environment(variables)
   return #words > 0 and "env " .. table.concat(words, " ") .. " " or ""
 end
 
--- How a contender's program is called: sluice by a script of the row's, ws by node, the others
--- are programs of their own.
+-- How a contender's program is called: sluice by a script of the row's, ws and undici by node,
+-- others are programs of their own.
 local function program(bench, row, contender)
   if contender.client == "sluice" then
     return ("%s %s/sluice/%s.lua"):format(bench.lua, bench.here, row.script or "client")
   elseif contender.client == "ws" then
     return ("node %s/clients/ws.js"):format(bench.here)
+  elseif contender.client == "undici" then
+    return ("node %s/clients/events.js"):format(bench.here)
   end
   return ("%s/%s"):format(bench.out, contender.client)
 end

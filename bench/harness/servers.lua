@@ -59,13 +59,13 @@ local function make_certificates(dir)
   shell.run("cd " .. shell.quote(dir) .. " && " .. table.concat(steps, " && "))
 end
 
--- That many bytes of numbered lines.
+-- At least that many bytes of numbered lines, all of them whole.
 local function write_lines(path, size, format)
   if shell.exists(path) then return end
   local file = assert(io.open(path .. ".new", "wb"))
   local number = 0
   while size > 0 do
-    local line = format:format(number):sub(-size)
+    local line = format:format(number)
     assert(file:write(line))
     size, number = size - #line, number + 1
   end
@@ -74,8 +74,9 @@ local function write_lines(path, size, format)
 end
 
 -- A token of a language model as an event, of 206 bytes.
-local TOKEN = 'data: {"id":"chatcmpl-8f2a6c1e","object":"chat.completion.chunk","created":1764420000,'
-  .. '"model":"a-model-of-some-size","choices":[{"index":0,"delta":{"content":" token%09d"},'
+local TOKEN = 'data: {"id":"chatcmpl-8f2a6c1e","object":"chat.completion.chunk",'
+  .. '"created":1764420000,"model":"a-model-of-some-size-4b",'
+  .. '"choices":[{"index":0,"delta":{"content":" token%09d"},'
   .. '"finish_reason":null}]}\n\n'
 
 -- Made once, kept beside the programs: they are the same bytes every time.

@@ -10,8 +10,6 @@
 --   text         bodies held whole, as one string
 --   lines        bodies streamed, line by line; whole_lines: held whole before that
 --   events       bodies streamed, event by event
---   delays       that many streams at once, whose events begin with the time of their sending;
---                prints p50= and p99= in us
 --   numbers      bodies streamed, number by number; whole_numbers
 --   file_lines   no request: io.lines over the file of that name in $PAYLOADS; file_numbers
 --   upload       POST of the file named by $UPLOAD; multipart: as a part of one
