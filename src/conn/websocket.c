@@ -114,6 +114,7 @@ void sl_websocket_advance(struct sl_websocket *socket)
     sl_websocket_wake(socket);
     if (socket->phase == SL_WEBSOCKET_OVER)
         return;
+    sl_websocket_rest_intake(socket);
     sl_websocket_rest(socket);
     sl_websocket_arm(socket);
 }
@@ -159,8 +160,7 @@ enum sl_status sl_websocket_create(struct sl_loop *loop, struct sl_pool *pool,
     created->phase = SL_WEBSOCKET_OVER; /* until it is opened */
     created->loop = loop;
     created->pool = pool;
-    sl_buffer_init(&created->input, pool, SIZE_MAX);
-    sl_ws_incoming_init(&created->incoming, pool, &options->protocol);
+    created->protocol = options->protocol;
     sl_ws_sending_init(&created->sending, loop->allocator, pool,
                        &options->protocol);
     sl_ws_queue_init(&created->queue, loop->allocator, options->queue_count,
@@ -173,6 +173,10 @@ enum sl_status sl_websocket_create(struct sl_loop *loop, struct sl_pool *pool,
     created->idle = options->idle;
     created->close_timeout = options->close_timeout;
     created->send_timeout = options->send_timeout;
+    if (!sl_websocket_have_intake(created)) { /* for what has come already */
+        sl_websocket_destroy(created);
+        return SL_MEMORY;
+    }
     *socket = created;
     return SL_OK;
 }
@@ -184,7 +188,7 @@ void sl_websocket_open(struct sl_websocket *socket, const struct sl_link *link,
 
     sl_assert(socket->end == NULL && input->pool == socket->pool);
     socket->link = *link;
-    sl_buffer_take(&socket->input, input); /* cannot fail: it is empty */
+    sl_buffer_take(&socket->intake->input, input); /* empty: cannot fail */
     socket->phase = SL_WEBSOCKET_OPEN;
     socket->heard_at = socket->message_at = now;
     socket->sending.moved_at = now;
@@ -199,10 +203,9 @@ void sl_websocket_destroy(struct sl_websocket *socket)
 
     sl_websocket_abort(socket, SL_WS_GOING_AWAY, "disposed");
     sl_completion_fini(&socket->completion);
-    sl_ws_incoming_fini(&socket->incoming);
+    sl_websocket_drop_intake(socket);
     sl_ws_sending_fini(&socket->sending);
     sl_ws_queue_fini(&socket->queue);
-    sl_buffer_fini(&socket->input);
     sl_websocket_forget_end(socket);
     sl_free(allocator, socket, sizeof *socket);
 }

@@ -60,13 +60,19 @@ struct sl_ws_end {
     char reason[SL_WS_REASON_MAX];
 };
 
+/* What has arrived of a message; an idle WebSocket has none. */
+struct sl_ws_intake {
+    struct sl_buffer input; /* received, not parsed */
+    struct sl_ws_incoming incoming;
+};
+
 struct sl_websocket {
     enum sl_websocket_phase phase;
     struct sl_loop *loop;
     struct sl_pool *pool;
     struct sl_link link;
-    struct sl_buffer input; /* received, not parsed */
-    struct sl_ws_incoming incoming;
+    struct sl_ws_options protocol;
+    struct sl_ws_intake *intake; /* NULL: nothing has begun to arrive */
     struct sl_ws_queue queue;
     struct sl_ws_sending sending;
     struct sl_completion

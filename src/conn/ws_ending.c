@@ -1,6 +1,7 @@
 #include "conn/ws_ending.h"
 
 #include "conn/ws_deadline.h"
+#include "conn/ws_receiving.h"
 
 #include <string.h>
 
@@ -48,8 +49,7 @@ void sl_websocket_end(struct sl_websocket *socket, bool is_abort)
     socket->phase = SL_WEBSOCKET_OVER;
     sl_timer_disarm(&socket->loop->timers, &socket->timer);
     sl_ws_sending_end(&socket->sending, SL_CLOSED);
-    sl_ws_incoming_fini(&socket->incoming);
-    sl_buffer_reset(&socket->input);
+    sl_websocket_drop_intake(socket);
     sl_link_close(&socket->link, is_abort);
     sl_ws_line_over(&socket->sending.line);
     sl_websocket_wake(socket);
@@ -75,8 +75,7 @@ static void part(struct sl_websocket *socket,
         socket->close_due = sl_ws_after(now, socket->close_timeout);
     socket->phase = SL_WEBSOCKET_PARTING;
     socket->is_held = false;
-    sl_ws_incoming_fini(&socket->incoming);
-    sl_buffer_reset(&socket->input);
+    sl_websocket_drop_intake(socket);
     sl_ws_sending_cut(sending, SL_CLOSED);
     if (!sending->outgoing.is_closed && !socket->cannot_send &&
         sl_ws_sending_close(sending, closing) != SL_OK)

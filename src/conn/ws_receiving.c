@@ -10,6 +10,46 @@
 /* A peer that sends that much of a frame is alive. */
 #define SIGN_OF_LIFE ((size_t)4 * 1024)
 
+/* ---- the intake ---- */
+
+bool sl_websocket_have_intake(struct sl_websocket *socket)
+{
+    struct sl_ws_intake *intake = socket->intake;
+
+    if (intake != NULL)
+        return true;
+    intake = sl_allocate(socket->loop->allocator, sizeof *intake);
+    if (intake == NULL)
+        return false;
+    sl_buffer_init(&intake->input, socket->pool, SIZE_MAX);
+    sl_ws_incoming_init(&intake->incoming, socket->pool, &socket->protocol);
+    socket->intake = intake;
+    return true;
+}
+
+void sl_websocket_drop_intake(struct sl_websocket *socket)
+{
+    struct sl_ws_intake *intake = socket->intake;
+
+    if (intake == NULL)
+        return;
+    socket->intake = NULL;
+    sl_ws_incoming_fini(&intake->incoming);
+    sl_buffer_fini(&intake->input);
+    sl_free(socket->loop->allocator, intake, sizeof *intake);
+}
+
+void sl_websocket_rest_intake(struct sl_websocket *socket)
+{
+    const struct sl_ws_intake *intake = socket->intake;
+
+    if (intake != NULL && intake->input.length == 0 &&
+        sl_ws_incoming_is_idle(&intake->incoming))
+        sl_websocket_drop_intake(socket);
+}
+
+/* ---- what arrives ---- */
+
 static void charge(size_t *budget, size_t count)
 {
     *budget -= count < *budget ? count : *budget;
@@ -29,10 +69,10 @@ static void refuse(struct sl_websocket *socket, enum sl_status status)
     if (status == SL_LIMIT)
         sl_fail(&failure, status, SL_STAGE_WEBSOCKET,
                 "a message exceeds %zu bytes (max_message_size)",
-                socket->incoming.message.max_size);
+                socket->protocol.max_size);
     else
         sl_fail(&failure, status, SL_STAGE_WEBSOCKET, "%s",
-                socket->incoming.error);
+                socket->intake->incoming.error);
     sl_websocket_fail(socket, sl_ws_code_of(status), &failure);
 }
 
@@ -40,7 +80,7 @@ static void refuse(struct sl_websocket *socket, enum sl_status status)
  * peer's Close frame may stand behind them. */
 static void meet_message(struct sl_websocket *socket)
 {
-    struct sl_ws_message *message = &socket->incoming.message;
+    struct sl_ws_message *message = &socket->intake->incoming.message;
 
     socket->message_at = socket->loop->now;
     if (sl_ws_queue_is_full(&socket->queue, 0))
@@ -71,9 +111,12 @@ static void meet(struct sl_websocket *socket, const struct sl_ws_event *event)
 /* Whether nothing may be received now. */
 static bool is_full(const struct sl_websocket *socket)
 {
+    const struct sl_ws_intake *intake = socket->intake;
+    size_t pending =
+        intake != NULL ? intake->incoming.message.payload.length : 0;
+
     return socket->phase == SL_WEBSOCKET_OPEN &&
-           sl_ws_queue_is_full(&socket->queue,
-                               socket->incoming.message.payload.length);
+           sl_ws_queue_is_full(&socket->queue, pending);
 }
 
 /* Uses what was received. Whether anything came of it. */
@@ -92,7 +135,10 @@ static bool parse(struct sl_websocket *socket, size_t *budget)
             sl_transport_unwait(socket->link.transport, SL_TRANSPORT_RECEIVING);
             break;
         }
-        status = sl_ws_incoming_next(&socket->incoming, &socket->input, &event);
+        if (socket->intake == NULL)
+            break;
+        status = sl_ws_incoming_next(&socket->intake->incoming,
+                                     &socket->intake->input, &event);
         if (status == SL_AGAIN)
             break;
         if (sl_is_failure(status))
@@ -120,41 +166,58 @@ static void meet_end(struct sl_websocket *socket)
     sl_websocket_lose(socket, &failure);
 }
 
+/* Nothing was received for that reason. */
+static void meet_failure(struct sl_websocket *socket,
+                         const struct sl_failure *failure)
+{
+    if (socket->phase == SL_WEBSOCKET_PARTING)
+        sl_websocket_end(socket, true);
+    else if (failure->status == SL_MEMORY || failure->status == SL_LIMIT)
+        sl_websocket_run_out(socket);
+    else
+        sl_websocket_lose(socket, failure);
+}
+
+/* Bytes were received, into `fresh` or the intake. */
+static void keep(struct sl_websocket *socket, struct sl_buffer *fresh,
+                 size_t count)
+{
+    socket->unheard += count;
+    if (socket->unheard >= SIGN_OF_LIFE)
+        hear(socket);
+    if (socket->phase == SL_WEBSOCKET_PARTING || fresh->length == 0)
+        return;
+    if (!sl_websocket_have_intake(socket))
+        sl_websocket_run_out(socket);
+    else
+        sl_buffer_take(&socket->intake->input, fresh); /* empty: cannot fail */
+}
+
 /* Whether it has received something. */
 static bool receive(struct sl_websocket *socket, size_t *budget)
 {
+    struct sl_buffer fresh;
+    struct sl_buffer *target =
+        socket->intake != NULL ? &socket->intake->input : &fresh;
     struct sl_failure failure;
     size_t count;
     enum sl_status status;
 
     if (socket->has_ended || *budget == 0)
         return false;
-    status =
-        sl_link_receive(&socket->link, &socket->input, WANT, &count, &failure);
-    switch (status) {
-    case SL_OK:
-        break;
-    case SL_AGAIN:
-        return false;
-    case SL_END:
+    sl_buffer_init(&fresh, socket->pool, SIZE_MAX);
+    status = sl_link_receive(&socket->link, target, WANT, &count, &failure);
+    if (status == SL_OK) {
+        charge(budget, count);
+        keep(socket, &fresh, count);
+    } else if (status == SL_END) {
         meet_end(socket);
-        return false;
-    default:
-        if (socket->phase == SL_WEBSOCKET_PARTING)
-            sl_websocket_end(socket, true);
-        else if (status == SL_MEMORY || status == SL_LIMIT)
-            sl_websocket_run_out(socket);
-        else
-            sl_websocket_lose(socket, &failure);
-        return false;
+    } else if (status != SL_AGAIN) {
+        failure.status = status;
+        meet_failure(socket, &failure);
     }
-    charge(budget, count);
-    socket->unheard += count;
-    if (socket->unheard >= SIGN_OF_LIFE)
-        hear(socket);
-    if (socket->phase == SL_WEBSOCKET_PARTING)
-        sl_buffer_reset(&socket->input);
-    return true;
+    sl_buffer_fini(&fresh);
+    return status == SL_OK;
 }
 
 bool sl_websocket_receive_some(struct sl_websocket *socket, size_t *budget)

@@ -15,4 +15,11 @@
  * `*budget` is reduced by that. */
 bool sl_websocket_receive_some(struct sl_websocket *socket, size_t *budget);
 
+/* Makes the intake, if there is none. False: out of memory. */
+bool sl_websocket_have_intake(struct sl_websocket *socket);
+/* Forgets what has arrived. */
+void sl_websocket_drop_intake(struct sl_websocket *socket);
+/* Frees the intake if nothing is in it. */
+void sl_websocket_rest_intake(struct sl_websocket *socket);
+
 #endif

@@ -25,6 +25,14 @@ void sl_ws_incoming_fini(struct sl_ws_incoming *incoming)
     sl_ws_message_fini(&incoming->message);
 }
 
+bool sl_ws_incoming_is_idle(const struct sl_ws_incoming *incoming)
+{
+    const struct sl_ws_reader *reader = &incoming->reader;
+
+    return incoming->phase == HEAD && incoming->failed == SL_OK &&
+           reader->held == 0 && !reader->is_in_message && !reader->may_compress;
+}
+
 static enum sl_status fail(struct sl_ws_incoming *incoming,
                            enum sl_status status, const char *error)
 {

@@ -46,6 +46,10 @@ void sl_ws_incoming_init(struct sl_ws_incoming *incoming, struct sl_pool *pool,
 /* Idempotent. */
 void sl_ws_incoming_fini(struct sl_ws_incoming *incoming);
 
+/* Whether nothing is under way and nothing kept for the next message, so that one
+ * made anew would do as well. */
+bool sl_ws_incoming_is_idle(const struct sl_ws_incoming *incoming);
+
 /* Takes bytes from `input` until something is complete. SL_OK: `*event` is it.
  * SL_AGAIN: all was taken, more is needed. SL_END: the peer has closed; what it
  * sent behind that is dropped. SL_PROTOCOL, SL_DECODE, SL_LIMIT (a message is too

@@ -74,6 +74,39 @@ TEST("looks at what arrived with the handshake")
     each_manner(behind_the_head);
 }
 
+/* ---- while nothing happens ---- */
+
+static void idle(const struct manner *manner)
+{
+    struct talk talk;
+    struct sl_ws_piece hello = piece_of("hello");
+
+    if (manner->mode == SL_TRANSPORT_COMPLETION)
+        return; /* which owns memory for both directions */
+    talk_defaults(&talk);
+    talk_init(&talk, manner);
+    CHECK(!sl_is_failure(sl_websocket_send(talk.socket, SL_WS_TEXT, &hello)));
+    READS(&talk, "\x81\x85" KEY "hello");
+    SAYS(&talk, "\x81\x05hel");
+    for (int i = 0; i < 5; i++)
+        talk_step(&talk);
+    CHECK(talk.socket->intake != NULL);
+    SAYS(&talk, "lo\x89\x00");
+    RECEIVES(&talk, "hello");
+    READS(&talk, "\x8a\x80" KEY);
+    CHECK(talk.socket->intake == NULL);
+    CHECK_INT(sl_pool_outstanding(&talk.world.pool), 0);
+    CHECK_INT(talk.world.loop.operations, 0);
+    CHECK_INT(talk.world.loop.timers.count, 1);
+    CHECK(sizeof *talk.socket <= 768);
+    talk_fini(&talk);
+}
+
+TEST("holds nothing but itself and a timer while it is idle")
+{
+    each_manner(idle);
+}
+
 /* ---- without memory ---- */
 
 /* A whole life: messages both ways, a ping, a held queue, both Close frames. */
