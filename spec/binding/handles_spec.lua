@@ -31,6 +31,12 @@ local function connected()
   return assert(sluice.connect { host = "127.0.0.1", port = port, transport = transport })
 end
 
+-- The server's answer knows this key (RFC 6455 1.3).
+local function websocket()
+  core.websocket_key = function() return "dGhlIHNhbXBsZSBub25jZQ==" end
+  return assert(client():websocket(url .. "socket", { close_timeout = 0.01 }))
+end
+
 local function sequence() return sluice.buffer():append(("x\n"):rep(5000)):sequence() end
 
 local function ticket()
@@ -144,6 +150,19 @@ local makers = {
     coroutine.wrap(function() pcall(made.receive, made) end)()
     return made
   end,
+  websocket = websocket,
+  ["websocket awaited"] = function()
+    local made = websocket()
+    coroutine.wrap(function() pcall(made.receive, made) end)()
+    coroutine.wrap(function() pcall(made.close, made) end)()
+    return made
+  end,
+  ["websocket_sender"] = function()
+    local made = websocket()
+    local sender = made:fragments()
+    if seed > 0 then sender:push "a fragment" end
+    return sender, made
+  end,
   completion = function()
     local made = connected()
     return (made:begin_receive(10)), made
@@ -225,6 +244,8 @@ local QUIET = {
   ["body splitter awaited"] = "close", event_parser = "dispose",
   buffer = "dispose", ["http_parser"] = "dispose", sequence = "dispose", writer = "dispose",
   ws_parser = "dispose", message = "dispose", replacement = "discard",
+  websocket = "dispose messages", ["websocket awaited"] = "dispose messages",
+  websocket_sender = "close",
   connections = "close", transport = "close", ["transport awaited"] = "close",
   response = RESPONSE, ["response streamed"] = RESPONSE, ["response awaited"] = RESPONSE,
 }
@@ -238,8 +259,15 @@ describe("a handle", function()
     local stalling <close> = support.peer.listen { records = false, repeat_last = true, script = {
       { { "expect_until", "\r\n\r\n" },
         { "send", "HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\n" }, { "stall" } } } }
+    local SWITCH = "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\n"
+      .. "Connection: Upgrade\r\nSec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\n\r\n"
+    local switching <close> = support.peer.listen { records = false, repeat_last = true, script = {
+      { { "expect_until", "\r\n\r\n" }, { "send", SWITCH },
+        { "send_repeat", "\x81\x02hi", 50 }, { "stall" } } } }
     local transport = support.transport() or { mode = "stream", backend = "epoll" }
-    local program = PRELUDE:gsub('url .. "stall"', ("%q"):format(stalling.url)) .. source
+    local program = PRELUDE:gsub('url .. "(%l+)"', {
+      stall = ("%q"):format(stalling.url), socket = ("%q"):format(switching.url),
+    }) .. source
     local status, output = script.run(program, tostring(seed), p.url .. "/", tostring(p.port),
       transport.mode, transport.backend)
     assert.equal(0, status, ("order %d: %s"):format(seed, output))

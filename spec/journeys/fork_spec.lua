@@ -1,6 +1,7 @@
 -- A child of fork: what it inherited refuses every use, can be given up, and the parent's
 -- connections notice nothing.
 
+local core = require "sluice.core"
 local certificates = require "spec.support.certificates"
 local nginx = require "spec.support.nginx"
 local script = require "spec.support.script"
@@ -72,6 +73,33 @@ describe("a child of fork", function()
     p:wait "idle"
     assert.equal("parent!", p:received(1))
     assert.same({}, p:failures())
+  end)
+
+  it("says nothing over its parent's WebSocket", function()
+    local switch = "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\n"
+      .. "Connection: Upgrade\r\nSec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\n\r\n"
+    local p <close> = peer.listen { script = { { { "expect_until", "\r\n\r\n" },
+      { "send", switch }, { "read", 6 + 7 }, { "send", "\x81\x05there" }, { "read_all" } } } }
+    local real_key = core.websocket_key
+    core.websocket_key = function() return "dGhlIHNhbXBsZSBub25jZQ==" end
+    local client <close> = support.client()
+    local socket <close> = assert(client:websocket(("ws://127.0.0.1:%d/"):format(p.port)))
+    core.websocket_key = real_key
+    local refused, count = refused_in_child {
+      function() socket:send "child was here" end,
+      function() socket:receive() end,
+      function() socket:ping() end,
+      function() socket:close() end,
+      function()
+        socket:dispose()
+        getmetatable(socket).__gc(socket)
+        error "not said to be a fork: given up"
+      end,
+    }
+    assert.equal(count, refused)
+    assert.is_true(socket:send "parent!")
+    local message <close> = assert(socket:receive(20))
+    assert.equal("there", message:text())
   end)
 
   --- Gives up everything in a child, in the way named.
