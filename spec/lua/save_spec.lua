@@ -33,14 +33,7 @@ describe("saving a response", function()
     } } }
   end
 
-  local function names()
-    local found = {}
-    for name in lfs.dir(directory) do
-      if name ~= "." and name ~= ".." then found[#found + 1] = name end
-    end
-    table.sort(found)
-    return found
-  end
+  local function names() return server.names(directory) end
 
   local function run(command)
     local pipe = assert(io.popen(command))

@@ -1,5 +1,6 @@
 --- Programs that specs talk to: started in a directory of their own, stopped and removed as one.
 
+local lfs = require "lfs"
 local system = require "support.system"
 
 local server = {}
@@ -26,6 +27,16 @@ end
 function server.read(path)
   local file <close> = assert(io.open(path, "rb"))
   return file:read("a")
+end
+
+--- The names in a directory, sorted.
+function server.names(directory)
+  local found = {}
+  for name in lfs.dir(directory) do
+    if not name:find "^%.%.?$" then found[#found + 1] = name end
+  end
+  table.sort(found)
+  return found
 end
 
 --- Runs a program to its end: its exit status and what it printed.

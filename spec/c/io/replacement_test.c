@@ -89,8 +89,9 @@ static void check_file(const char *name, const char *text, mode_t mode)
     CHECK_INT(info.st_mode & 07777, mode);
 }
 
-/* Writes all of it; the status of the write that could not. */
-static enum sl_status write_text(const char *text)
+/* Writes all of it to `offset`, -1: behind what was written last; the status of
+ * the write that could not. */
+static enum sl_status write_at(const char *text, int64_t offset)
 {
     struct sl_buffer buffer;
     struct sl_sequence sequence;
@@ -102,14 +103,20 @@ static enum sl_status write_text(const char *text)
     REQUIRE(sl_sequence_take(&sequence, &buffer) == SL_OK);
     sl_buffer_fini(&buffer);
     for (size_t from = 0; from < sequence.size && status == SL_OK;) {
+        int64_t at = offset < 0 ? -1 : offset + (int64_t)from;
         size_t count = 0;
 
-        status = sl_replacement_write(&replacement, &sequence, from, -1, &count,
+        status = sl_replacement_write(&replacement, &sequence, from, at, &count,
                                       &failure);
         from += count;
     }
     sl_sequence_fini(&sequence);
     return status;
+}
+
+static enum sl_status write_text(const char *text)
+{
+    return write_at(text, -1);
 }
 
 static void save(const char *text, bool is_durable)
@@ -373,28 +380,6 @@ TEST("a file that others have open by a descriptor is appended to")
 }
 
 /* ---- in parts ---- */
-
-static enum sl_status write_at(const char *text, int64_t offset)
-{
-    struct sl_buffer buffer;
-    struct sl_sequence sequence;
-    enum sl_status status = SL_OK;
-
-    sl_buffer_init(&buffer, &pool, SIZE_MAX);
-    REQUIRE(sl_buffer_append(&buffer, sl_view(text, strlen(text))) == SL_OK);
-    sl_sequence_init(&sequence, &allocator.base);
-    REQUIRE(sl_sequence_take(&sequence, &buffer) == SL_OK);
-    sl_buffer_fini(&buffer);
-    for (size_t from = 0; from < sequence.size && status == SL_OK;) {
-        size_t count = 0;
-
-        status = sl_replacement_write(&replacement, &sequence, from,
-                                      offset + (int64_t)from, &count, &failure);
-        from += count;
-    }
-    sl_sequence_fini(&sequence);
-    return status;
-}
 
 static void open_parts(bool is_kept)
 {

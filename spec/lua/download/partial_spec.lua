@@ -26,14 +26,7 @@ describe("the partial file of a download", function()
     return partial:write(piece, at)
   end
 
-  local function names()
-    local found = {}
-    for name in lfs.dir(directory) do
-      if not name:find "^%.%.?$" then found[#found + 1] = name end
-    end
-    table.sort(found)
-    return found
-  end
+  local function names() return server.names(directory) end
 
   local known = { etag = '"a"', total = 10 }
 
