@@ -23,9 +23,10 @@ static int push_timings(lua_State *L, const struct sl_exchange *exchange)
          times.secured},
         {"first_byte", times.started, times.first_byte},
         {"total", times.started, times.ended},
+        {"elapsed", times.started, sl_exchange_loop(exchange)->now},
     };
 
-    lua_createtable(L, 0, 8);
+    lua_createtable(L, 0, 9);
     for (size_t i = 0; i < sizeof spans / sizeof *spans; i++) {
         if (spans[i].from == 0 || spans[i].to == 0)
             continue;

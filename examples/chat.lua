@@ -1,0 +1,49 @@
+--- lua5.4 examples/chat.lua URL QUESTION - streams the answer of a language model to the terminal.
+-- URL is that of an OpenAI-compatible server, with its version: http://127.0.0.1:8080/v1. Its key
+-- and the model are taken from CHAT_KEY and CHAT_MODEL. Ctrl-C ends the answer.
+
+local sluice = require "sluice"
+
+local url, question = arg[1], arg[2]
+if not url or not question then
+  io.stderr:write("usage: lua5.4 examples/chat.lua URL QUESTION\n")
+  os.exit(2)
+end
+
+local key = os.getenv "CHAT_KEY"
+local client <close> = assert(sluice.client {
+  base_url = url,
+  auth = key and { bearer = key } or nil,
+  timeout = { idle = tonumber(os.getenv "CHAT_STALL") or 30 }, -- a stall is a failure
+  -- After as long as Retry-After says.
+  retry = { tries = 4, methods = { "POST" }, statuses = { 429, 503, 529 } },
+  fail_status = true,
+})
+
+local first, usage
+
+local function answer()
+  local response <close> = assert(client:post("chat/completions", { stream = true, json = {
+    model = os.getenv "CHAT_MODEL" or "default", stream = true,
+    stream_options = { include_usage = true },
+    messages = { { role = "user", content = question } },
+  } }))
+  for event in response:events() do
+    if event.data == "[DONE]" then return end
+    local chunk = assert(event:json())
+    local choice = chunk.choices and chunk.choices[1]
+    local text = choice and choice.delta and choice.delta.content
+    if type(text) == "string" then
+      first = first or response.timings.elapsed
+      io.write(text):flush()
+    end
+    if type(chunk.usage) == "table" then usage = chunk.usage end
+  end
+end
+
+local ok, reason = pcall(answer)
+if not ok and tostring(reason):find "interrupted!$" then reason = "cancelled" end
+print(ok and "" or ("\n%s"):format(reason))
+if first then print(("first token after %.0f ms"):format(first * 1000)) end
+if usage then print(("%d + %d tokens"):format(usage.prompt_tokens, usage.completion_tokens)) end
+os.exit(ok, true)
