@@ -142,6 +142,11 @@ points["a WebSocket's send"] = of_socket(
     if timeout then return socket:receive(timeout) end
     return socket:send(("x"):rep(32 << 20))
   end)
+points["a WebSocket's fragments"] = of_socket(
+  function(socket, timeout)
+    if timeout then return socket:receive(timeout) end
+    return socket:send(function() return ("x"):rep(1 << 20) end)
+  end)
 points["a WebSocket's close"] = of_socket(
   function(socket, timeout)
     if timeout then return socket:receive(timeout) end

@@ -334,6 +334,17 @@ describe("a socket", function()
       assert.equal("sluice.websocket (closed)", tostring(socket))
     end)
 
+    it("by dispose right behind a send, which loses nothing", function()
+      open { { "read_all" } }
+      for i = 1, 20 do assert.is_true(socket:send(("x"):rep(i))) end
+      socket:dispose()
+      server:wait("idle", 1, 20)
+      local events = received()
+      assert.equal("close 1000 ", table.remove(events))
+      assert.equal("text " .. ("x"):rep(20), events[20])
+      assert.same({}, server:failures())
+    end)
+
     it("when its variable goes out of scope", function()
       open { { "read_all" } }
       do

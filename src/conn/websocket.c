@@ -55,6 +55,8 @@ static bool send_some(struct sl_websocket *socket, size_t *budget)
     enum sl_status status = sl_ws_sending_advance(
         &socket->sending, &socket->link, socket->loop->now, budget, &failure);
 
+    if (*budget < before)
+        socket->is_resting = false;
     if (!sl_is_failure(status))
         return *budget < before;
     if (status == SL_CLOSED || socket->phase == SL_WEBSOCKET_PARTING)

@@ -94,6 +94,7 @@ struct sl_websocket {
     int64_t send_timeout;
 
     bool is_held;     /* nothing is received: the queue is or was full */
+    bool is_resting;  /* the link was told so, and nothing moved since */
     bool has_turn;    /* goes on in the next step of the loop */
     bool cannot_send; /* the peer takes no more */
     bool has_ended;   /* the peer sends no more */

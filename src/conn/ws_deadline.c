@@ -27,6 +27,18 @@ static int64_t ping_due(const struct sl_websocket *socket)
     return sl_ws_after(since, socket->ping_interval);
 }
 
+/* TLS holds memory that makes it quick for this long after the last byte. */
+static int64_t rest_due(const struct sl_websocket *socket)
+{
+    int64_t sent_at = socket->sending.moved_at;
+
+    if (socket->is_resting || socket->link.tls == NULL ||
+        sl_websocket_is_sending(socket))
+        return SL_NEVER;
+    return SL_SECOND +
+           (socket->heard_at > sent_at ? socket->heard_at : sent_at);
+}
+
 static int64_t due_of(const struct sl_websocket *socket)
 {
     int64_t due = SL_NEVER;
@@ -44,7 +56,7 @@ static int64_t due_of(const struct sl_websocket *socket)
         due = earlier(due, socket->close_due);
     if (is_listening(socket))
         due = earlier(due, ping_due(socket));
-    return due;
+    return earlier(due, rest_due(socket));
 }
 
 void sl_websocket_arm(struct sl_websocket *socket)
@@ -96,8 +108,6 @@ static void ping(struct sl_websocket *socket, int64_t now)
     /* Without memory for it, silence is judged all the same. */
     sl_ws_sending_ping(&socket->sending, sl_view(NULL, 0));
     sl_websocket_advance(socket);
-    if (socket->phase == SL_WEBSOCKET_OPEN)
-        sl_link_rest(&socket->link);
 }
 
 static void end_closing(struct sl_websocket *socket)
@@ -145,6 +155,10 @@ void sl_websocket_time_came(struct sl_timer *timer)
         now >= socket->receive_due) {
         sl_completion_signal(&socket->completion, SL_TIMEOUT, 0);
         sl_websocket_rest(socket);
+    }
+    if (now >= rest_due(socket)) {
+        sl_link_rest(&socket->link);
+        socket->is_resting = true;
     }
     judge(socket, now);
     sl_websocket_arm(socket);

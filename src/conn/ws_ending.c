@@ -139,7 +139,21 @@ enum sl_status sl_websocket_close(struct sl_websocket *socket,
     return SL_OK;
 }
 
-/* Sends what there is to say, as far as that goes without waiting. */
+/* A transport that is sending takes a few bytes behind that. */
+static void send_last(struct sl_websocket *socket)
+{
+    struct sl_buffer *output = &socket->sending.output;
+
+    while (socket->link.tls == NULL && output->length > 0) {
+        struct sl_view view = sl_buffer_peek(output);
+
+        if (!sl_transport_send_last(socket->link.transport, view))
+            return;
+        sl_buffer_consume(output, view.size);
+    }
+}
+
+/* Sends a Close frame, as far as that goes without waiting. */
 static void say_goodbye(struct sl_websocket *socket,
                         const struct sl_ws_closing *closing)
 {
@@ -147,14 +161,21 @@ static void say_goodbye(struct sl_websocket *socket,
     struct sl_failure ignored;
     size_t budget = SL_TURN_BUDGET;
 
-    if (socket->cannot_send || sl_loop_is_forked(socket->loop) ||
-        socket->loop->is_closing)
+    if (sl_loop_is_forked(socket->loop) || socket->loop->is_closing)
         return;
     sl_ws_sending_cut(sending, SL_CLOSED);
     if (!sending->outgoing.is_closed && sending->close == NULL)
         sl_ws_sending_close(sending, closing);
-    sl_ws_sending_advance(sending, &socket->link, socket->loop->now, &budget,
-                          &ignored);
+    if (sl_ws_sending_advance(sending, &socket->link, socket->loop->now,
+                              &budget, &ignored) == SL_AGAIN)
+        send_last(socket);
+}
+
+/* Whether all messages that were begun are with the transport. */
+static bool has_sent_all(const struct sl_websocket *socket)
+{
+    return !socket->cannot_send && socket->sending.output.length == 0 &&
+           sl_ws_outgoing_is_between(&socket->sending.outgoing);
 }
 
 void sl_websocket_abort(struct sl_websocket *socket, unsigned code,
@@ -162,14 +183,16 @@ void sl_websocket_abort(struct sl_websocket *socket, unsigned code,
 {
     const struct sl_ws_closing closing = {code, {NULL, 0}};
     struct sl_failure failure;
+    bool is_orderly;
 
     if (socket->phase == SL_WEBSOCKET_OVER)
         return;
     sl_fail(&failure, SL_CLOSED, SL_STAGE_WEBSOCKET, "%s", reason);
     set_end(socket, &failure, &closing, false);
-    say_goodbye(socket, &closing);
-    sl_websocket_end(socket,
-                     !sl_ws_sending_is_closed(&socket->sending, &socket->link));
+    is_orderly = has_sent_all(socket);
+    if (is_orderly)
+        say_goodbye(socket, &closing);
+    sl_websocket_end(socket, !is_orderly);
 }
 
 void sl_websocket_forget_end(struct sl_websocket *socket)

@@ -60,6 +60,7 @@ static void hear(struct sl_websocket *socket)
     socket->heard_at = socket->loop->now;
     socket->unheard = 0;
     socket->pong_due = 0;
+    socket->is_resting = false;
 }
 
 static void refuse(struct sl_websocket *socket, enum sl_status status)
