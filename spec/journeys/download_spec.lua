@@ -131,7 +131,8 @@ describe("a download", function()
     local _, lines = script.run(source, url, path)
     assert.matches("^file 100%% %[#+%] 2.9 KiB of 2.9 KiB, [^\n\r]+/s\n$", lines)
     local _, drawn = server.run { "/usr/bin/python3", "-c",
-      "import pty, sys; pty.spawn(sys.argv[1:])", os.getenv "LUA" or "lua5.4",
+      "import pty, sys; pty.spawn(sys.argv[1:])", "env",
+      "LD_PRELOAD=" .. (os.getenv "LD_PRELOAD" or ""), os.getenv "LUA" or "lua5.4",
       server.write(directory .. "/program.lua", source), url, path }
     assert.matches("\rfile 100%% %[#+%] 2.9 KiB of 2.9 KiB, [^\n\r]+/s *\r?\n$", drawn)
   end)

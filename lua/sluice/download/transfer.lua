@@ -268,7 +268,10 @@ function Transfer:run()
     local seconds = next_wait(self, count, err)
     if not seconds then return nil, message, err end
     local has_waited, reason = pause.wait(self.client, seconds)
-    if not has_waited then return fail(self, "cancelled", reason) end
+    if not has_waited then
+      if self.client.connections == nil then return fail(self, "closed", "client is closed") end
+      return fail(self, "cancelled", reason)
+    end
   end
 end
 
