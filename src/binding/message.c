@@ -1,5 +1,6 @@
 #include "binding/message.h"
 
+#include "binding/feed.h"
 #include "binding/types.h"
 #include "memory/lease.h"
 #include "memory/sequence.h"
@@ -99,16 +100,12 @@ static enum sl_status restore(lua_State *L, struct slb_message *message)
 static int message_text(lua_State *L)
 {
     struct slb_message *message = check_payload(L);
-    struct sl_view view = {"", 0};
 
     if (message->has_text) {
         lua_getiuservalue(L, 1, MESSAGE_TEXT);
         return 1;
     }
-    if (message->size > 0 &&
-        sl_buffer_gather(&message->payload, message->size, &view) != SL_OK)
-        return luaL_error(L, "out of memory");
-    lua_pushlstring(L, view.data, view.size);
+    slb_push_buffer_string(L, &message->payload);
     message = check_payload(L); /* a finaliser may have disposed it */
     sl_buffer_reset(&message->payload);
     forget_bytes(message);

@@ -1,3 +1,4 @@
+#include "binding/feed.h"
 #include "binding/options.h"
 #include "binding/types.h"
 #include "http/response.h"
@@ -87,20 +88,8 @@ static int new_parser(lua_State *L)
 static int parser_feed(lua_State *L)
 {
     struct slb_parser *parser = check_parser(L);
-    struct slb_bytes bytes;
-    enum sl_status status;
 
-    slb_check_bytes(L, 2, &bytes);
-    if (parser->has_ended)
-        return luaL_error(L, "feed: the input has ended");
-    status = bytes.sequence != NULL
-                 ? sl_sequence_link(bytes.sequence, &parser->input)
-                 : sl_buffer_append(&parser->input, bytes.text);
-    if (status != SL_OK)
-        return slb_push_outcome(L, status, "feed");
-    slb_note_bytes(L, parser->runtime, bytes.size);
-    lua_settop(L, 1);
-    return 1;
+    return slb_feed(L, parser->runtime, &parser->input, parser->has_ended);
 }
 
 /* parser:finish(is_clean = true) -> parser
@@ -252,28 +241,13 @@ static int parser_next(lua_State *L)
 /* parser:surplus() -> string of the bytes that were fed and not used */
 static int parser_surplus(lua_State *L)
 {
-    struct slb_parser *parser = check_parser(L);
-    struct sl_view view = {"", 0};
-
-    if (parser->input.length > 0 &&
-        sl_buffer_gather(&parser->input, parser->input.length, &view) != SL_OK)
-        return luaL_error(L, "out of memory");
-    lua_pushlstring(L, view.data, view.size);
+    slb_push_buffer_string(L, &check_parser(L)->input);
     return 1;
 }
 
 static int next_event(lua_State *L)
 {
-    int count;
-
-    lua_settop(L, 0);
-    lua_pushvalue(L, lua_upvalueindex(1)); /* stack: parser */
-    count = parser_next(L);
-    if (count == 3) /* nil, message, err */
-        return lua_error(L);
-    if (!lua_toboolean(L, -1))
-        lua_pushnil(L);
-    return 1;
+    return slb_iterate(L, 1, parser_next);
 }
 
 /* parser:events() -> iterator over what parser:next() gives, until more bytes

@@ -1,5 +1,6 @@
 #include "binding/ws_parser.h"
 
+#include "binding/feed.h"
 #include "binding/handshake.h"
 #include "binding/message.h"
 #include "binding/options.h"
@@ -104,21 +105,9 @@ static int new_parser(lua_State *L)
 static int parser_feed(lua_State *L)
 {
     struct slb_ws_parser *parser = slb_check_ws_parser(L);
-    struct slb_bytes bytes;
-    enum sl_status status;
 
-    slb_check_bytes(L, 2, &bytes);
-    if (parser->has_ended)
-        return luaL_error(L, "feed: the input has ended");
-    status = bytes.sequence != NULL
-                 ? sl_sequence_link(bytes.sequence, &parser->input)
-                 : sl_buffer_append(&parser->input, bytes.text);
-    if (status != SL_OK)
-        return slb_push_outcome(L, status, "feed");
     parser->is_used = true;
-    slb_note_bytes(L, parser->runtime, bytes.size);
-    lua_settop(L, 1);
-    return 1;
+    return slb_feed(L, parser->runtime, &parser->input, parser->has_ended);
 }
 
 /* parser:finish() -> parser
@@ -244,16 +233,7 @@ static int parser_next(lua_State *L)
 
 static int next_event(lua_State *L)
 {
-    int count;
-
-    lua_settop(L, 0);
-    lua_pushvalue(L, lua_upvalueindex(1)); /* stack: parser */
-    count = parser_next(L);
-    if (count == 3) /* nil, message, err */
-        return lua_error(L);
-    if (!lua_toboolean(L, -1))
-        lua_pushnil(L);
-    return 1;
+    return slb_iterate(L, 1, parser_next);
 }
 
 /* parser:events() -> iterator over what parser:next() gives, until more bytes

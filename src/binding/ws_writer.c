@@ -1,5 +1,6 @@
 #include "binding/ws_parser.h"
 
+#include "binding/feed.h"
 #include "binding/types.h"
 #include "memory/lease.h"
 #include "ws/close.h"
@@ -211,16 +212,11 @@ static int writer_close(lua_State *L)
 static int writer_output(lua_State *L)
 {
     struct slb_ws_parser *parser = slb_check_ws_parser(L);
-    struct sl_view view = {"", 0};
 
-    if (parser->output.length > 0 &&
-        sl_buffer_gather(&parser->output, parser->output.length, &view) !=
-            SL_OK)
-        return luaL_error(L, "out of memory");
-    lua_pushlstring(L, view.data, view.size);
+    slb_push_buffer_string(L, &parser->output);
     parser = slb_check_ws_parser(L);
-    if (parser->output.length >= view.size) /* no finaliser has taken it */
-        sl_buffer_consume(&parser->output, view.size);
+    if (parser->output.length >= lua_rawlen(L, -1)) /* nobody has taken it */
+        sl_buffer_consume(&parser->output, lua_rawlen(L, -1));
     return 1;
 }
 
