@@ -272,8 +272,10 @@ end
 -- ---- 8 ----
 
 begin(8, "sizes")
+local made = {} -- many cases share one string
 local function large(size)
-  return ("sixteen bytes..."):rep(size // 16)
+  made[size] = made[size] or ("sixteen bytes..."):rep(size // 16)
+  return made[size]
 end
 local function name_of(size)
   return size >= MIB and ("%d MiB"):format(size // MIB)
