@@ -199,8 +199,21 @@ static int push_event(lua_State *L, const struct slb_ws_parser *parser)
         return push_control(L, "pong");
     case SL_WS_GOT_CLOSE:
         return push_close(L);
+    case SL_WS_GOT_PART: /* not found */
+        break;
     }
     return 0;
+}
+
+static enum sl_status find_event(struct slb_ws_parser *parser)
+{
+    enum sl_status status;
+
+    do {
+        status = sl_ws_incoming_next(&parser->incoming, &parser->input,
+                                     &parser->event);
+    } while (status == SL_OK && parser->event.type == SL_WS_GOT_PART);
+    return status;
 }
 
 /* parser:next() -> event | false (more bytes are needed) | nil (the peer has
@@ -215,8 +228,7 @@ static int parser_next(lua_State *L)
     int count;
 
     if (!parser->has_event)
-        status = sl_ws_incoming_next(&parser->incoming, &parser->input,
-                                     &parser->event);
+        status = find_event(parser);
     if (status == SL_AGAIN && parser->has_ended)
         return push_failure(L, SL_CLOSED,
                             "the connection ended without a Close frame",

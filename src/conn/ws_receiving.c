@@ -106,6 +106,8 @@ static void meet(struct sl_websocket *socket, const struct sl_ws_event *event)
     case SL_WS_GOT_CLOSE:
         sl_websocket_meet_close(socket, &event->closing);
         break;
+    case SL_WS_GOT_PART:
+        break;
     }
 }
 
@@ -146,7 +148,9 @@ static bool parse(struct sl_websocket *socket, size_t *budget)
             refuse(socket, status);
         else
             meet(socket, &event);
-        charge(budget, EVENT_COST);
+        charge(budget, status == SL_OK && event.type == SL_WS_GOT_PART
+                           ? SL_WS_PART
+                           : EVENT_COST);
         has_moved = true;
     }
     return has_moved;

@@ -101,6 +101,7 @@ struct sl_ws_inflater {
     size_t window_size;
     size_t window_next;
     bool has_input; /* of this message */
+    bool has_tail;  /* the same */
 };
 
 enum sl_status sl_ws_inflater_create(const struct sl_engine_class *class,
@@ -182,6 +183,9 @@ static void recall(const struct sl_ws_inflater *inflater, char *to, size_t size)
     memcpy(to + here, inflater->window, size - here);
 }
 
+/* Beginning anew behind a final block costs as much as inflating so many bytes. */
+#define FINAL_COST ((size_t)16 * 1024)
+
 /* RFC 7692 7.2.3.4: more blocks may follow a final one in the same message, and
  * refer to what stands before it. */
 static enum sl_status go_on(struct sl_ws_inflater *inflater,
@@ -208,10 +212,15 @@ static enum sl_status go_on(struct sl_ws_inflater *inflater,
     return status;
 }
 
+static void charge(size_t *budget, size_t size)
+{
+    *budget -= size < *budget ? size : *budget;
+}
+
 /* SL_OK: go on. SL_AGAIN: all input is used. */
 static enum sl_status step(struct sl_ws_inflater *inflater,
                            struct sl_buffer *output, struct sl_utf8 *utf8,
-                           const char **error)
+                           size_t *budget, const char **error)
 {
     size_t limit = output->max_size - output->length;
     struct sl_view produced;
@@ -229,49 +238,47 @@ static enum sl_status step(struct sl_ws_inflater *inflater,
         *error = "text is not UTF-8";
         return SL_DECODE;
     }
-    return status == SL_END ? go_on(inflater, output) : status;
+    charge(budget, produced.size);
+    if (status != SL_END)
+        return status;
+    charge(budget, FINAL_COST);
+    return go_on(inflater, output);
 }
 
-static enum sl_status inflate_all(struct sl_ws_inflater *inflater,
-                                  struct sl_buffer *output,
-                                  struct sl_utf8 *utf8, const char **error)
-{
-    enum sl_status status;
-
-    do {
-        status = step(inflater, output, utf8, error);
-    } while (status == SL_OK);
-    return status == SL_AGAIN ? SL_OK : status;
-}
-
-enum sl_status sl_ws_inflater_run(struct sl_ws_inflater *inflater,
-                                  struct sl_buffer *output,
-                                  struct sl_utf8 *utf8, const char **error)
-{
-    if (inflater->input.length == 0)
-        return SL_OK;
-    inflater->has_input = true;
-    return inflate_all(inflater, output, utf8, error);
-}
-
-enum sl_status sl_ws_inflater_end(struct sl_ws_inflater *inflater,
-                                  struct sl_buffer *output,
-                                  struct sl_utf8 *utf8, const char **error)
+/* All input is used, and so is the tail. */
+static enum sl_status end(struct sl_ws_inflater *inflater,
+                          const struct sl_buffer *output, const char **error)
 {
     struct sl_engine *engine = inflater->engine;
-    enum sl_status status;
 
-    if (!inflater->has_input)
-        return SL_OK;
-    sl_engine_unread(engine, SL_VIEW("\0\0\xff\xff"));
-    status = inflate_all(inflater, output, utf8, error);
-    if (status != SL_OK)
-        return status;
-    if (!engine->class->is_between(engine)) {
+    if (inflater->has_tail && !engine->class->is_between(engine)) {
         *error = "a compressed message is cut off";
         return SL_DECODE;
     }
     inflater->has_input = false;
+    inflater->has_tail = false;
     remember(inflater, output);
-    return SL_OK;
+    return SL_END;
+}
+
+enum sl_status sl_ws_inflater_run(struct sl_ws_inflater *inflater,
+                                  struct sl_buffer *output, bool is_last,
+                                  struct sl_utf8 *utf8, size_t *budget,
+                                  const char **error)
+{
+    enum sl_status status = SL_OK;
+
+    if (inflater->input.length > 0)
+        inflater->has_input = true;
+    while (status == SL_OK && *budget > 0) {
+        status = step(inflater, output, utf8, budget, error);
+        if (status != SL_AGAIN || !is_last)
+            continue;
+        if (inflater->has_tail || !inflater->has_input)
+            return end(inflater, output, error);
+        sl_engine_unread(inflater->engine, SL_VIEW("\0\0\xff\xff"));
+        inflater->has_tail = true;
+        status = SL_OK;
+    }
+    return status;
 }

@@ -80,17 +80,22 @@ static enum sl_status read_head(struct sl_ws_incoming *incoming,
     return SL_OK;
 }
 
-/* SL_OK: a message is complete. SL_END: go on. */
+/* SL_OK: the event is complete. SL_END: go on. */
 static enum sl_status read_data(struct sl_ws_incoming *incoming,
-                                struct sl_buffer *input)
+                                struct sl_buffer *input,
+                                struct sl_ws_event *event, size_t *budget)
 {
-    enum sl_status status = sl_ws_message_take(&incoming->message, input);
+    enum sl_status status =
+        sl_ws_message_take(&incoming->message, input, budget);
 
+    event->payload = sl_view(NULL, 0);
+    event->type = SL_WS_GOT_PART;
     if (status == SL_AGAIN)
-        return SL_AGAIN;
+        return *budget == 0 ? SL_OK : SL_AGAIN;
     if (status != SL_OK && status != SL_END)
         return fail_message(incoming, status);
     incoming->phase = HEAD;
+    event->type = SL_WS_GOT_MESSAGE;
     return status;
 }
 
@@ -138,6 +143,7 @@ enum sl_status sl_ws_incoming_next(struct sl_ws_incoming *incoming,
                                    struct sl_ws_event *event)
 {
     enum sl_status status = incoming->failed;
+    size_t budget = SL_WS_PART;
 
     while (status == SL_OK) {
         switch ((enum phase)incoming->phase) {
@@ -145,12 +151,9 @@ enum sl_status sl_ws_incoming_next(struct sl_ws_incoming *incoming,
             status = read_head(incoming, input);
             break;
         case DATA:
-            status = read_data(incoming, input);
-            if (status == SL_OK) {
-                event->type = SL_WS_GOT_MESSAGE;
-                event->payload = sl_view(NULL, 0);
+            status = read_data(incoming, input, event, &budget);
+            if (status == SL_OK)
                 return SL_OK;
-            }
             if (status == SL_END)
                 status = SL_OK;
             break;

@@ -16,11 +16,15 @@
 #include "ws/message.h"
 #include "ws/options.h"
 
+/* What one call inflates, about. */
+#define SL_WS_PART ((size_t)64 * 1024)
+
 enum sl_ws_event_type {
     SL_WS_GOT_MESSAGE, /* to be detached before the next call */
     SL_WS_GOT_PING,
     SL_WS_GOT_PONG,
-    SL_WS_GOT_CLOSE
+    SL_WS_GOT_CLOSE,
+    SL_WS_GOT_PART /* of a message, inflated: there is more to do */
 };
 
 struct sl_ws_event {
@@ -50,7 +54,8 @@ void sl_ws_incoming_fini(struct sl_ws_incoming *incoming);
  * made anew would do as well. */
 bool sl_ws_incoming_is_idle(const struct sl_ws_incoming *incoming);
 
-/* Takes bytes from `input` until something is complete. SL_OK: `*event` is it.
+/* Takes bytes from `input` until something is complete, or SL_WS_PART bytes or so
+ * were inflated: the caller may do something else meanwhile. SL_OK: `*event` is it.
  * SL_AGAIN: all was taken, more is needed. SL_END: the peer has closed; what it
  * sent behind that is dropped. SL_PROTOCOL, SL_DECODE, SL_LIMIT (a message is too
  * large), SL_MEMORY: `error` says why, and repeats. */

@@ -143,7 +143,7 @@ static enum sl_status check_last(struct sl_ws_message *message, size_t size)
     return SL_OK;
 }
 
-static enum sl_status take_plain(struct sl_ws_message *message,
+static enum sl_status take_piece(struct sl_ws_message *message,
                                  struct sl_buffer *input)
 {
     size_t before = message->payload.length;
@@ -156,61 +156,75 @@ static enum sl_status take_plain(struct sl_ws_message *message,
     return status;
 }
 
+/* Statuses of sl_ws_message_take. */
+static enum sl_status take_plain(struct sl_ws_message *message,
+                                 struct sl_buffer *input)
+{
+    enum sl_status status = SL_OK;
+
+    while (status == SL_OK && message->left > 0) {
+        if (input->length == 0)
+            return SL_AGAIN;
+        status = take_piece(message, input);
+    }
+    return status == SL_OK && !message->frame.is_final ? SL_END : status;
+}
+
 static struct sl_utf8 *text_check(struct sl_ws_message *message)
 {
     return message->is_text ? &message->utf8 : NULL;
 }
 
+/* Statuses of sl_ws_message_take. */
 static enum sl_status take_compressed(struct sl_ws_message *message,
-                                      struct sl_buffer *input)
+                                      struct sl_buffer *input, size_t *budget)
 {
     struct sl_ws_inflater *inflater = message->inflater;
-    enum sl_status status =
-        move_piece(message, input, sl_ws_inflater_input(inflater));
+    enum sl_status status = SL_OK;
 
-    if (status == SL_OK)
-        status = sl_ws_inflater_run(inflater, &message->payload,
-                                    text_check(message), &message->error);
+    while (status == SL_OK) {
+        bool is_last = message->left == 0 && message->frame.is_final;
+
+        status =
+            sl_ws_inflater_run(inflater, &message->payload, is_last,
+                               text_check(message), budget, &message->error);
+        if (status == SL_OK)
+            return SL_AGAIN;
+        if (status != SL_AGAIN)
+            return status == SL_END ? SL_OK : status;
+        if (message->left == 0)
+            return SL_END;
+        if (input->length > 0)
+            status = move_piece(message, input, sl_ws_inflater_input(inflater));
+    }
     return status;
 }
 
 /* The message is over. */
 static enum sl_status end_message(struct sl_ws_message *message)
 {
-    enum sl_status status = SL_OK;
-
-    if (message->is_compressed)
-        status = sl_ws_inflater_end(message->inflater, &message->payload,
-                                    text_check(message), &message->error);
-    if (status == SL_OK && message->is_text &&
-        sl_utf8_end(&message->utf8) != SL_OK) {
+    if (message->is_text && sl_utf8_end(&message->utf8) != SL_OK) {
         message->error = "text is not UTF-8";
-        status = SL_DECODE;
+        return SL_DECODE;
     }
-    if (status != SL_OK)
-        return fail(message, status);
     if (message->is_compressed && message->peer_forgets)
         drop_inflater(message);
     return SL_OK;
 }
 
 enum sl_status sl_ws_message_take(struct sl_ws_message *message,
-                                  struct sl_buffer *input)
+                                  struct sl_buffer *input, size_t *budget)
 {
+    enum sl_status status;
+
     sl_assert(message->is_begun || message->failed != SL_OK);
     if (message->failed != SL_OK)
         return message->failed;
-    while (message->left > 0) {
-        enum sl_status status;
-
-        if (input->length == 0)
-            return SL_AGAIN;
-        status = message->is_compressed ? take_compressed(message, input)
-                                        : take_plain(message, input);
-        if (status != SL_OK)
-            return fail(message, status);
-    }
-    return message->frame.is_final ? end_message(message) : SL_END;
+    status = message->is_compressed ? take_compressed(message, input, budget)
+                                    : take_plain(message, input);
+    if (status == SL_OK)
+        status = end_message(message);
+    return sl_is_failure(status) ? fail(message, status) : status;
 }
 
 enum sl_status sl_ws_message_detach(struct sl_ws_message *message,

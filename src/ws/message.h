@@ -58,11 +58,12 @@ enum sl_status sl_ws_message_begin(struct sl_ws_message *message,
 
 /* Takes bytes of the frame's payload from the head of `input`, as many as there
  * are. SL_OK: the message is complete: detach it. SL_END: the frame is over, and
- * the next one goes on with the message. SL_AGAIN: more bytes are needed.
+ * the next one goes on with the message. SL_AGAIN: more bytes are needed; or
+ * `*budget`, from which the bytes that are inflated are taken, is used up.
  * SL_DECODE (text is not UTF-8, compressed bytes are corrupt), SL_MEMORY,
  * SL_LIMIT (of what is inflated, or of the pool): repeats until reset. */
 enum sl_status sl_ws_message_take(struct sl_ws_message *message,
-                                  struct sl_buffer *input);
+                                  struct sl_buffer *input, size_t *budget);
 
 /* Moves the payload of a complete message to the end of `payload`, and is ready
  * for the next one. SL_MEMORY: what was moved stays moved; call again. */

@@ -67,6 +67,8 @@ static void take_events(struct outcome *outcome,
             note_message(outcome, incoming, limit);
             continue;
         }
+        if (event.type == SL_WS_GOT_PART)
+            continue;
         note(outcome, &"??pqc"[1 + event.type], 1);
         note(outcome, event.payload.data, event.payload.size);
         if (event.type == SL_WS_GOT_CLOSE)

@@ -95,6 +95,8 @@ static void receive(struct ends *ends)
             ends->received_pings++;
             continue;
         }
+        if (event.type == SL_WS_GOT_PART)
+            continue;
         demand(event.type == SL_WS_GOT_MESSAGE, "messages and pings alone");
         ends->received_messages++;
         demand(sl_ws_message_detach(&ends->incoming.message, &ends->received) ==

@@ -369,6 +369,30 @@ TEST("limits a message by what is inflated")
                1, SL_VIEW("Hello"));
 }
 
+TEST("inflates a large message a part at a time, and answers meanwhile")
+{
+    struct bytes zeroes = bytes_new(1000000);
+    struct sl_ws_event event;
+    struct scene scene;
+    size_t parts = 0;
+
+    memset(zeroes.data, 0, zeroes.size);
+    begin(&scene, NULL, &kept, true, zeroes.size);
+    CHECK_INT(send(&scene, SL_WS_BINARY, bytes_view(zeroes), true, SIZE_MAX),
+              SL_OK);
+    CHECK(scene.wire.length < 20000);
+    while (sl_ws_incoming_next(&scene.incoming, &scene.wire, &event) == SL_OK &&
+           event.type == SL_WS_GOT_PART) {
+        parts++;
+        CHECK(scene.incoming.message.payload.length <= 5 * parts * SL_WS_PART);
+    }
+    CHECK(parts >= 4);
+    CHECK_INT(event.type, SL_WS_GOT_MESSAGE);
+    CHECK_INT(scene.incoming.message.payload.length, zeroes.size);
+    end(&scene);
+    bytes_free(&zeroes);
+}
+
 TEST("refuses compressed text that is not UTF-8 before the message is complete")
 {
     check_fails(SL_VIEW("\x41\x09\x00\x04\x00\xfb\xff"

@@ -52,28 +52,33 @@ static void end(struct scene *scene)
     CHECK_INT(sl_pool_fini(&scene->pool), 0);
 }
 
+/* Inflates what there is. SL_AGAIN: more input is needed. */
+static enum sl_status run(struct scene *scene, bool is_last, bool is_text)
+{
+    size_t budget = SIZE_MAX;
+
+    return sl_ws_inflater_run(scene->inflater, &scene->output, is_last,
+                              is_text ? &scene->utf8 : NULL, &budget,
+                              &scene->error);
+}
+
 /* One message, in pieces. */
 static enum sl_status receive(struct scene *scene, const struct sl_view *pieces,
                               size_t count, bool is_text)
 {
-    struct sl_utf8 *utf8 = is_text ? &scene->utf8 : NULL;
-    enum sl_status status = SL_OK;
+    enum sl_status status = SL_AGAIN;
     size_t i;
 
     sl_buffer_reset(&scene->output);
     sl_utf8_init(&scene->utf8);
     scene->error = NULL;
-    for (i = 0; i < count && status == SL_OK; i++) {
+    for (i = 0; i < count && status == SL_AGAIN; i++) {
         CHECK_INT(
             sl_buffer_append(sl_ws_inflater_input(scene->inflater), pieces[i]),
             SL_OK);
-        status = sl_ws_inflater_run(scene->inflater, &scene->output, utf8,
-                                    &scene->error);
+        status = run(scene, false, is_text);
     }
-    if (status == SL_OK)
-        status = sl_ws_inflater_end(scene->inflater, &scene->output, utf8,
-                                    &scene->error);
-    return status;
+    return status == SL_AGAIN ? run(scene, true, is_text) : status;
 }
 
 static void check_output(const struct scene *scene, struct sl_view expected)
@@ -88,7 +93,7 @@ static void check_output(const struct scene *scene, struct sl_view expected)
 static void check_message(struct scene *scene, struct sl_view coded,
                           struct sl_view expected)
 {
-    CHECK_INT(receive(scene, &coded, 1, false), SL_OK);
+    CHECK_INT(receive(scene, &coded, 1, false), SL_END);
     check_output(scene, expected);
 }
 
@@ -100,7 +105,7 @@ static void read_hello(const struct sl_view *pieces, size_t count,
     struct scene scene;
 
     begin(&scene, argument, false, 5);
-    CHECK_INT(receive(&scene, pieces, count, true), SL_OK);
+    CHECK_INT(receive(&scene, pieces, count, true), SL_END);
     check_output(&scene, SL_VIEW("Hello"));
     end(&scene);
 }
@@ -238,7 +243,7 @@ static void check_final(const struct sl_engine_class *class, size_t size,
             at += here;
         }
         test_note("message %zu of %zu bytes", i, size);
-        CHECK_INT(receive(&scene, pieces, 3, false), SL_OK);
+        CHECK_INT(receive(&scene, pieces, 3, false), SL_END);
         check_output(&scene, bytes_view(noise));
         if (keeps_context && i > 0)
             CHECK(pieces[2].size < size / 10);
@@ -308,12 +313,12 @@ TEST("takes as many bytes as a message may have, and none more")
     memset(zeroes.data, 0, zeroes.size);
     bomb = deflate_behind(sl_view("", 0), bytes_view(zeroes), false);
     CHECK(bomb.size < 2000);
-    check_refused(hello, SL_OK, 5, true);
+    check_refused(hello, SL_END, 5, true);
     check_refused(hello, SL_LIMIT, 4, true);
     check_refused(hello, SL_LIMIT, 0, true);
     check_refused(bytes_view(bomb), SL_LIMIT, 1000, false);
     check_refused(bytes_view(bomb), SL_LIMIT, 999999, false);
-    check_refused(bytes_view(bomb), SL_OK, 1000000, false);
+    check_refused(bytes_view(bomb), SL_END, 1000000, false);
     bytes_free(&bomb);
     bytes_free(&zeroes);
 }
@@ -345,11 +350,52 @@ TEST("refuses text that is not UTF-8 before the message is complete")
         sl_utf8_init(&scene.utf8);
         CHECK_INT(sl_buffer_append(sl_ws_inflater_input(scene.inflater), bad),
                   SL_OK);
-        CHECK_INT(sl_ws_inflater_run(scene.inflater, &scene.output, &scene.utf8,
-                                     &scene.error),
-                  SL_DECODE);
+        CHECK_INT(run(&scene, false, true), SL_DECODE);
         end(&scene);
     }
+}
+
+/* How many times a budget of 64 KiB is used up. */
+static size_t count_budgets(const struct sl_engine_class *class,
+                            struct sl_view coded, size_t repeats)
+{
+    const size_t most = (size_t)64 * 1024;
+    struct scene scene;
+    enum sl_status status;
+    size_t count = 0;
+
+    begin(&scene, class, true, SIZE_MAX);
+    for (; repeats > 0; repeats--)
+        CHECK_INT(sl_buffer_append(sl_ws_inflater_input(scene.inflater), coded),
+                  SL_OK);
+    do {
+        size_t budget = most;
+        size_t before = scene.output.length;
+
+        status = sl_ws_inflater_run(scene.inflater, &scene.output, false, NULL,
+                                    &budget, &scene.error);
+        CHECK(scene.output.length - before <= 5 * most);
+        count += budget == 0;
+    } while (status == SL_OK);
+    CHECK_INT(status, SL_AGAIN);
+    end(&scene);
+    return count;
+}
+
+TEST("stops when a budget is used up, by a bomb or by final blocks")
+{
+    struct bytes zeroes = bytes_new(1000000);
+    struct bytes bomb;
+    size_t i;
+
+    memset(zeroes.data, 0, zeroes.size);
+    bomb = deflate_behind(sl_view("", 0), bytes_view(zeroes), false);
+    for (i = 0; i < COUNT(engines); i++) {
+        CHECK(count_budgets(engines[i], bytes_view(bomb), 1) >= 3);
+        CHECK(count_budgets(engines[i], SL_VIEW("\x03\x00"), 100) >= 20);
+    }
+    bytes_free(&bomb);
+    bytes_free(&zeroes);
 }
 
 /* ---- both ways ---- */
@@ -372,6 +418,7 @@ static size_t pass(struct sl_ws_deflater **deflater, struct sl_pool *pool,
     struct bytes got = bytes_new(content.size);
     const char *error = NULL;
     struct sl_view left = content;
+    size_t budget = SIZE_MAX;
     size_t size;
 
     if (*deflater == NULL)
@@ -396,8 +443,9 @@ static size_t pass(struct sl_ws_deflater **deflater, struct sl_pool *pool,
               SL_OK);
     sl_buffer_reset(coded);
     sl_buffer_init(&message, pool, content.size);
-    CHECK_INT(sl_ws_inflater_run(*inflater, &message, NULL, &error), SL_OK);
-    CHECK_INT(sl_ws_inflater_end(*inflater, &message, NULL, &error), SL_OK);
+    CHECK_INT(
+        sl_ws_inflater_run(*inflater, &message, true, NULL, &budget, &error),
+        SL_END);
     CHECK_INT(message.length, content.size);
     sl_buffer_copy_out(&message, 0, got.data, got.size);
     CHECK_BYTES(got.data, got.size, content.data, content.size);
@@ -597,6 +645,7 @@ static void inflate_some(struct sl_allocator *allocator, void *argument)
     struct sl_pool pool;
     struct sl_utf8 utf8;
     const char *error;
+    size_t budget = SIZE_MAX;
     enum sl_status status;
     size_t i;
 
@@ -607,9 +656,10 @@ static void inflate_some(struct sl_allocator *allocator, void *argument)
         sl_buffer_init(&output, &pool, 1000);
         status = sl_buffer_append(sl_ws_inflater_input(inflater), coded[i]);
         if (status == SL_OK)
-            status = sl_ws_inflater_run(inflater, &output, &utf8, &error);
-        if (status == SL_OK)
-            status = sl_ws_inflater_end(inflater, &output, &utf8, &error);
+            status = sl_ws_inflater_run(inflater, &output, true, &utf8, &budget,
+                                        &error);
+        if (status == SL_END)
+            status = SL_OK;
         CHECK(status != SL_OK || output.length == (i < 2 ? 5 : 46));
         sl_buffer_fini(&output);
     }

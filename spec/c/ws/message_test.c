@@ -43,6 +43,7 @@ static void end(struct scene *scene)
 /* Reads what has come. SL_AGAIN: more is needed. */
 static enum sl_status go_on(struct scene *scene)
 {
+    size_t budget = SIZE_MAX;
     enum sl_status status;
 
     for (;;) {
@@ -60,7 +61,7 @@ static enum sl_status go_on(struct scene *scene)
             if (status != SL_OK)
                 return status;
         }
-        status = sl_ws_message_take(&scene->message, &scene->input);
+        status = sl_ws_message_take(&scene->message, &scene->input, &budget);
         if (status == SL_OK) {
             sl_buffer_reset(&scene->whole);
             scene->messages++;
@@ -108,6 +109,7 @@ static void check_pieces(const struct sl_view *pieces, size_t count,
     CHECK_BYTES(whole, scene.whole.length, expected->text, expected->size);
     if (sl_is_failure(status)) {
         struct sl_ws_frame frame = {SL_WS_BINARY, true, false, false, {0}, 0};
+        size_t budget = SIZE_MAX;
 
         if (scene.message.failed != SL_OK) {
             scene.message.left = 0;
@@ -115,7 +117,8 @@ static void check_pieces(const struct sl_view *pieces, size_t count,
         }
         sl_ws_message_reset(&scene.message);
         CHECK_INT(sl_ws_message_begin(&scene.message, &frame), SL_OK);
-        CHECK_INT(sl_ws_message_take(&scene.message, &scene.input), SL_OK);
+        CHECK_INT(sl_ws_message_take(&scene.message, &scene.input, &budget),
+                  SL_OK);
     }
     end(&scene);
 }
