@@ -5,6 +5,7 @@ PREFIX  ?= /usr/local
 DESTDIR ?=
 LUA     ?= lua5.4
 LUA_ABI ?= 5.4
+VERSION := 0.1
 CC      ?= cc
 CFLAGS  ?= -O2 -g
 # Sanitizers for the module itself, as in `make test SAN=address,undefined`.
@@ -131,6 +132,10 @@ install: $(MODULE)
 	install -D -m 755 $(MODULE) \
 		'$(DESTDIR)$(PREFIX)/lib/lua/$(LUA_ABI)/sluice/core.so'
 	install -D -m 644 src/sluice.h '$(DESTDIR)$(PREFIX)/include/sluice.h'
+	@sed -e 's|@PREFIX@|$(PREFIX)|' -e 's|@LUA_ABI@|$(LUA_ABI)|' \
+		-e 's|@VERSION@|$(VERSION)|' src/sluice.pc.in >$(BUILD)/sluice.pc
+	install -D -m 644 $(BUILD)/sluice.pc \
+		'$(DESTDIR)$(PREFIX)/lib/pkgconfig/sluice.pc'
 
 .PHONY: demo bench
 demo bench:

@@ -625,6 +625,14 @@ function task:status() end
 ---@return string?
 function task:traceback() end
 
+--- Made by a C host, see doc/embedding.md.
+---@class sluice.signal
+local signal = {}
+--- The bytes that a thread of the host has signalled. Fails with timeout and cancelled. Yields.
+---@param timeout? number
+---@return string?, string?, sluice.error?
+function signal:await(timeout) end
+
 ---@class sluice.loop
 local loop = {}
 --- Delivers what is ready, waiting at most that long. With a budget it works for as long as there

@@ -94,7 +94,7 @@ describe("types.d.lua", function()
 
   it("names the methods of the core's objects", function()
     for _, class in ipairs { "sluice.sequence", "sluice.reader", "sluice.body_reader",
-      "sluice.lease", "sluice.writer", "sluice.buffer", "sluice.task", "sluice.loop",
+      "sluice.lease", "sluice.writer", "sluice.buffer", "sluice.task", "sluice.signal", "sluice.loop",
       "sluice.transport", "sluice.http_parser", "sluice.ws_parser" } do
       check_methods(class, methods_of(class))
     end

@@ -1,13 +1,13 @@
 #include "binding/lookups.h"
 #include "binding/tls.h"
 #include "binding/scratch.h"
+#include "binding/signal.h"
 #include "binding/types.h"
 #include "task/generator.h"
 #include "task/host.h"
 #include "task/report.h"
 #include "task/run.h"
 #include "task/scheduler.h"
-#include "sluice.h"
 
 /* Without a library there is nothing to open. */
 #ifdef SL_HAVE_PSL
@@ -17,6 +17,8 @@
 #endif
 
 /* The module table `sluice.core`, on which lua/sluice is built. */
+__attribute__((visibility("default"))) int luaopen_sluice_core(lua_State *L);
+
 int luaopen_sluice_core(lua_State *L)
 {
     luaL_checkversion(L);
@@ -70,5 +72,7 @@ int luaopen_sluice_core(lua_State *L)
     slb_progress_open(L);
     slb_json_open(L);
     slb_random_open(L);
+    slb_signal_open(L);
+    slb_host_api_open(L);
     return 1;
 }

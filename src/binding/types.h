@@ -42,6 +42,7 @@ void slb_folder_open(lua_State *L);
 void slb_progress_open(lua_State *L);
 void slb_json_open(lua_State *L);
 void slb_random_open(lua_State *L);
+void slb_host_api_open(lua_State *L);
 void slb_body_reader_open(lua_State *L);
 void slb_body_splitter_open(lua_State *L);
 void slb_event_parser_open(lua_State *L);

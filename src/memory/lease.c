@@ -18,6 +18,21 @@ enum sl_status sl_lease_take(struct sl_lease *lease, struct sl_buffer *buffer)
     return status;
 }
 
+enum sl_status sl_lease_hold(struct sl_lease *lease, struct sl_segment *segment)
+{
+    enum sl_status status;
+
+    if (lease->is_live)
+        return SL_MISUSE;
+    status = sl_sequence_append(&lease->content, segment, segment->data,
+                                segment->filled);
+    if (status != SL_OK)
+        return status;
+    sl_segment_release(segment);
+    lease->is_live = true;
+    return SL_OK;
+}
+
 bool sl_lease_dispose(struct sl_lease *lease)
 {
     if (!lease->is_live)

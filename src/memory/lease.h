@@ -17,6 +17,10 @@ struct sl_lease {
 void sl_lease_init(struct sl_lease *lease, struct sl_allocator *allocator);
 /* Fills an empty lease; `buffer` is left empty. SL_MEMORY changes nothing. */
 enum sl_status sl_lease_take(struct sl_lease *lease, struct sl_buffer *buffer);
+/* Fills an empty lease with all that the segment has; the caller's reference
+ * moves into the lease. SL_MEMORY changes nothing. */
+enum sl_status sl_lease_hold(struct sl_lease *lease,
+                             struct sl_segment *segment);
 /* True when this call gave the bytes back, false when they were gone. */
 bool sl_lease_dispose(struct sl_lease *lease);
 

@@ -7,13 +7,21 @@
 
 #define SMALLEST_BLOCK  ((size_t)256)
 #define QUARANTINE_SIZE 256
-#define SLABS_SEARCHED  8 /* for a run */
+#define SLABS_SEARCHED  8   /* for a run */
+#define ADOPTED_CLASS   254 /* not a free list */
 
 /* A segment with its own allocation, or in SL_POOL_GUARD its own mapping. */
 struct sl_block {
     struct sl_segment segment;
     struct sl_block *next;
     struct sl_block *previous;
+};
+
+/* A segment over bytes of another owner's. */
+struct adopted {
+    struct sl_block block;
+    void (*release)(void *owner);
+    void *owner;
 };
 
 /* ---- counting ---- */
@@ -238,6 +246,15 @@ static void block_destroy(struct sl_pool *pool, struct sl_block *block)
     sl_free(pool->allocator, block, size);
 }
 
+static void link_block(struct sl_pool *pool, struct sl_block *block)
+{
+    block->previous = NULL;
+    block->next = pool->rented_blocks;
+    if (block->next != NULL)
+        block->next->previous = block;
+    pool->rented_blocks = block;
+}
+
 static enum sl_status rent_from_block(struct sl_pool *pool, size_t capacity,
                                       uint8_t size_class,
                                       struct sl_segment **out)
@@ -261,11 +278,7 @@ static enum sl_status rent_from_block(struct sl_pool *pool, size_t capacity,
             return SL_MEMORY;
         segment = &block->segment;
     }
-    block->previous = NULL;
-    block->next = pool->rented_blocks;
-    if (block->next != NULL)
-        block->next->previous = block;
-    pool->rented_blocks = block;
+    link_block(pool, block);
     count_rent(pool, segment);
     *out = segment;
     return SL_OK;
@@ -323,6 +336,15 @@ static bool has_place(struct sl_pool *pool, const struct sl_segment *segment)
     return true;
 }
 
+static void release_adopted(struct sl_pool *pool, struct adopted *adopted)
+{
+    void (*release)(void *owner) = adopted->release;
+    void *owner = adopted->owner;
+
+    sl_free(pool->allocator, adopted, sizeof *adopted);
+    release(owner);
+}
+
 static void return_block(struct sl_pool *pool, struct sl_segment *segment)
 {
     struct sl_block *block = block_of(segment);
@@ -334,6 +356,10 @@ static void return_block(struct sl_pool *pool, struct sl_segment *segment)
     if (block->next != NULL)
         block->next->previous = block->previous;
 
+    if (segment->size_class == ADOPTED_CLASS) {
+        release_adopted(pool, (struct adopted *)(void *)block);
+        return;
+    }
     if (pool->options.mode == SL_POOL_GUARD) {
         quarantine(pool, block);
         return;
@@ -460,6 +486,28 @@ enum sl_status sl_pool_rent_exact(struct sl_pool *pool, size_t size,
     if (size > pool->options.max_bytes - pool->stats.bytes)
         return SL_LIMIT;
     return rent_from_block(pool, size, SL_NO_CLASS, block);
+}
+
+enum sl_status sl_pool_adopt(struct sl_pool *pool, const void *data,
+                             size_t size, void (*release)(void *owner),
+                             void *owner, struct sl_segment **segment)
+{
+    struct adopted *adopted = sl_allocate(pool->allocator, sizeof *adopted);
+
+    if (adopted == NULL)
+        return SL_MEMORY;
+    memset(adopted, 0, sizeof *adopted);
+    adopted->release = release;
+    adopted->owner = owner;
+    adopted->block.segment.pool = pool;
+    adopted->block.segment.data = (char *)(uintptr_t)data;
+    adopted->block.segment.capacity = size;
+    adopted->block.segment.size_class = ADOPTED_CLASS;
+    link_block(pool, &adopted->block);
+    count_rent(pool, &adopted->block.segment);
+    adopted->block.segment.filled = size;
+    *segment = &adopted->block.segment;
+    return SL_OK;
 }
 
 void sl_pool_return(struct sl_segment *segment)

@@ -103,6 +103,14 @@ enum sl_status sl_pool_rent_block(struct sl_pool *pool, size_t size,
 enum sl_status sl_pool_rent_exact(struct sl_pool *pool, size_t size,
                                   struct sl_segment **block);
 
+/* A segment, with one reference, over `size` bytes that are another owner's and
+ * stay as they are: nothing is written to them. `release(owner)` is called once
+ * when the segment returns, on the thread of the pool; never if the pool is
+ * gone by then. SL_MEMORY: nothing was called. */
+enum sl_status sl_pool_adopt(struct sl_pool *pool, const void *data,
+                             size_t size, void (*release)(void *owner),
+                             void *owner, struct sl_segment **segment);
+
 /* Frees spare memory down to `keep` bytes. */
 void sl_pool_trim(struct sl_pool *pool, size_t keep);
 

@@ -247,7 +247,8 @@ static int is_busy(lua_State *L)
 {
     const struct slb_runtime *runtime = slb_runtime(L);
 
-    lua_pushboolean(L, runtime->waiting > 0 || runtime->loop.operations > 0);
+    lua_pushboolean(L, runtime->waiting > 0 || runtime->loop.operations > 0 ||
+                           sl_loop_has_work(&runtime->loop));
     return 1;
 }
 

@@ -143,6 +143,114 @@ TEST("without memory the buffer keeps its bytes")
     test_each_failure(live_and_fail, NULL);
 }
 
+static void count_release(void *owner)
+{
+    ++*(int *)owner;
+}
+
+static bool adopt(const char *bytes, size_t size, int *released,
+                  struct sl_segment **segment)
+{
+    return sl_pool_adopt(&pool, bytes, size, count_release, released,
+                         segment) == SL_OK;
+}
+
+TEST("holds bytes of another owner, who learns once when nothing shows them")
+{
+    static const char text[] = "of another owner";
+    struct sl_segment *segment;
+    struct sl_sequence shown;
+    struct sl_lease lease;
+    int released = 0;
+
+    pool_open();
+    sl_lease_init(&lease, &allocator.base);
+    REQUIRE(adopt(text, sizeof text - 1, &released, &segment));
+    REQUIRE(sl_lease_hold(&lease, segment) == SL_OK);
+    CHECK(lease.is_live);
+    CHECK(holds(&lease, SL_VIEW("of another owner")));
+    CHECK(lease.content.slices[0].data == text);
+    CHECK_INT(sl_pool_outstanding(&pool), 1);
+    CHECK_INT(pool.stats.bytes, sizeof text - 1);
+    CHECK_INT(sl_lease_hold(&lease, segment), SL_MISUSE);
+
+    sl_sequence_init(&shown, &allocator.base);
+    REQUIRE(sl_sequence_sub(&shown, &lease.content, 3, 7) == SL_OK);
+    CHECK(sl_lease_dispose(&lease));
+    CHECK_INT(released, 0);
+    sl_segment_pin(segment); /* the kernel still reads them */
+    sl_sequence_fini(&shown);
+    CHECK_INT(released, 0);
+    sl_segment_unpin(segment);
+    CHECK_INT(released, 1);
+    pool_close();
+    CHECK_INT(released, 1);
+}
+
+TEST("of no bytes has nothing to hold")
+{
+    struct sl_segment *segment;
+    struct sl_lease lease;
+    int released = 0;
+
+    pool_open();
+    sl_lease_init(&lease, &allocator.base);
+    REQUIRE(adopt(NULL, 0, &released, &segment));
+    REQUIRE(sl_lease_hold(&lease, segment) == SL_OK);
+    CHECK_INT(released, 1);
+    CHECK_INT(lease.content.size, 0);
+    CHECK(sl_lease_dispose(&lease));
+    pool_close();
+}
+
+/* What is sent is appended to a buffer, by reference. */
+TEST("links bytes of another owner into buffers, and leaves them as they are")
+{
+    static const char text[] = "of another owner";
+    struct sl_segment *segment;
+    struct sl_buffer buffer;
+    struct sl_lease lease;
+    int released = 0;
+
+    pool_open();
+    sl_lease_init(&lease, &allocator.base);
+    sl_buffer_init(&buffer, &pool, SIZE_MAX);
+    REQUIRE(adopt(text, sizeof text - 1, &released, &segment));
+    REQUIRE(sl_lease_hold(&lease, segment) == SL_OK);
+    REQUIRE(sl_sequence_link(&lease.content, &buffer) == SL_OK);
+    REQUIRE(sl_buffer_append(&buffer, SL_VIEW(", and ours")) == SL_OK);
+    CHECK(sl_lease_dispose(&lease));
+    CHECK_INT(buffer.length, 26);
+    sl_buffer_consume(&buffer, 26);
+    sl_buffer_fini(&buffer);
+    CHECK_INT(released, 1);
+    CHECK(strcmp(text, "of another owner") == 0);
+    pool_close();
+}
+
+static void adopt_and_fail(struct sl_allocator *base, void *argument)
+{
+    struct sl_segment *segment;
+    int released = 0;
+
+    (void)argument;
+    pool_open();
+    pool.allocator = base;
+    if (adopt("x", 1, &released, &segment)) {
+        sl_segment_release(segment);
+        CHECK_INT(released, 1);
+    } else {
+        CHECK(test_allocator_has_failed(base));
+        CHECK_INT(released, 0);
+    }
+    pool_close();
+}
+
+TEST("without memory another owner's bytes are not taken")
+{
+    test_each_failure(adopt_and_fail, NULL);
+}
+
 int main(void)
 {
     return test_main();

@@ -576,6 +576,11 @@ static void *arena_resize(struct sl_allocator *self, void *pointer,
     return pointer;
 }
 
+static void count_release(void *owner)
+{
+    ++*(int *)owner;
+}
+
 TEST("memory still held when the pool ends is abandoned, not freed")
 {
     for (size_t m = 0; m < 3; m++) {
@@ -586,7 +591,8 @@ TEST("memory still held when the pool ends is abandoned, not freed")
         };
         struct sl_allocator arena_allocator = {.resize = arena_resize};
         struct sl_pool pool;
-        struct sl_segment *owned, *pinned, *block, *home;
+        struct sl_segment *owned, *pinned, *block, *home, *adopted;
+        int released = 0;
 
         test_note("%s", mode_names[m]);
         arena_used = 0;
@@ -598,8 +604,10 @@ TEST("memory still held when the pool ends is abandoned, not freed")
         sl_segment_pin(pinned);
         sl_segment_release(pinned);
         sl_segment_release(home);
-        CHECK_INT(sl_pool_fini(&pool), 3);
-        CHECK_INT(pool.stats.quarantined, 3);
+        REQUIRE(sl_pool_adopt(&pool, "x", 1, count_release, &released,
+                              &adopted) == SL_OK);
+        CHECK_INT(sl_pool_fini(&pool), 4);
+        CHECK_INT(pool.stats.quarantined, 4);
         memset(&pool, 0xDB, sizeof pool);
 
         /* The late write and the late release find no pool, but memory. */
@@ -608,6 +616,34 @@ TEST("memory still held when the pool ends is abandoned, not freed")
         sl_segment_unpin(pinned);
         sl_segment_release(owned);
         sl_segment_release(block);
+        sl_segment_release(adopted);
+        CHECK_INT(released, 0);
+    }
+}
+
+TEST("bytes of another owner go back to the owner, untouched, in every mode")
+{
+    for (size_t m = 0; m < 3; m++) {
+        char bytes[] = "another owner's";
+        struct sl_segment *segment;
+        struct sl_pool pool;
+        int released = 0;
+
+        test_note("%s", mode_names[m]);
+        pool_open(&pool, modes[m], 0);
+        pool.options.poison = true;
+        REQUIRE(sl_pool_adopt(&pool, bytes, sizeof bytes, count_release,
+                              &released, &segment) == SL_OK);
+        CHECK(segment->data == bytes);
+        CHECK_INT(segment->filled, sizeof bytes);
+        CHECK_INT(segment->capacity, sizeof bytes);
+        sl_segment_retain(segment);
+        sl_segment_release(segment);
+        CHECK_INT(released, 0);
+        sl_segment_release(segment);
+        CHECK_INT(released, 1);
+        CHECK(strcmp(bytes, "another owner's") == 0);
+        pool_close(&pool);
     }
 }
 
