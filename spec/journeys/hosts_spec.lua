@@ -108,10 +108,12 @@ describe("a host that resumes coroutines itself", function()
   it("does not resume tasks, nor generators inside them", function()
     local text
     sluice.run(function()
-      text = sluice.wrap(function()
+      for value in sluice.wrap(function()
         local response <close> = assert(client:get(p.url .. "/"))
         coroutine.yield(response:text())
-      end)()
+      end) do
+        text = value
+      end
     end)
     assert.equal("helloworld", text)
     assert.equal(0, scheduler.suspended)

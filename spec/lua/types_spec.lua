@@ -94,8 +94,8 @@ describe("types.d.lua", function()
 
   it("names the methods of the core's objects", function()
     for _, class in ipairs { "sluice.sequence", "sluice.reader", "sluice.body_reader",
-      "sluice.lease", "sluice.writer", "sluice.buffer", "sluice.task", "sluice.signal", "sluice.loop",
-      "sluice.transport", "sluice.http_parser", "sluice.ws_parser" } do
+      "sluice.lease", "sluice.writer", "sluice.buffer", "sluice.task", "sluice.signal",
+      "sluice.loop", "sluice.transport", "sluice.http_parser", "sluice.ws_parser" } do
       check_methods(class, methods_of(class))
     end
     for class, of in pairs { ["sluice.events"] = "sluice.body_splitter",
