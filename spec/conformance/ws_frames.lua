@@ -245,7 +245,7 @@ local function name_of(size)
 end
 for _, kind in ipairs { "text", "binary" } do
   for _, size in ipairs { 64 * 1024, 256 * 1024, MIB, 4 * MIB, 8 * MIB, 16 * MIB } do
-    local sent = { { kind, large(size) } }
+    local function sent() return { { kind, large(size) } } end
     case(("%s of %s"):format(kind, name_of(size)), sent, sent)
   end
 end
@@ -260,16 +260,18 @@ end
 for _, kind in ipairs { "text", "binary" } do
   for _, piece in ipairs { 64, 256, 1024, 4096, 16 * 1024, 64 * 1024, 256 * 1024, MIB } do
     case(("%s of 4 MiB in fragments of %s"):format(kind, name_of(piece)),
-      large_fragments(kind, 4 * MIB, piece), { { kind, large(4 * MIB) } })
+      function() return large_fragments(kind, 4 * MIB, piece) end,
+      function() return { { kind, large(4 * MIB) } } end)
   end
-  case(kind .. " of 16 MiB in fragments of 64 bytes", large_fragments(kind, 16 * MIB, 64),
-    { { kind, large(16 * MIB) } })
+  case(kind .. " of 16 MiB in fragments of 64 bytes",
+    function() return large_fragments(kind, 16 * MIB, 64) end,
+    function() return { { kind, large(16 * MIB) } } end)
 end
 case("one byte more than 16 MiB, in one frame", { { "binary", "", { size = 16 * MIB + 1 } } }, {},
   TOO_LARGE)
-do
+case("one byte more than 16 MiB, in fragments", function()
   local sent = large_fragments("binary", 16 * MIB, MIB)
   sent[3] = { "continuation", large(MIB), MORE }
   sent[4] = { "continuation", "x" }
-  case("one byte more than 16 MiB, in fragments", sent, {}, TOO_LARGE)
-end
+  return sent
+end, {}, TOO_LARGE)

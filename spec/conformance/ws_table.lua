@@ -1,11 +1,11 @@
 --- Makes the table of cases of WebSocket; what a case is, and its bytes.
 --
--- A case: { id, title, send = variants, events = { { type, payload } ... },
--- close = { code, reason }, fails = code }. Each variant is a list of frames { opcode, payload,
--- options of support/frames }; all of them must have the same outcome. Without `close` and `fails`
--- the connection stays open. With `compress`, permessage-deflate was agreed on: { bits, forgets },
--- for both sides alike. Payloads are the same for both roles; a client's frames are masked when
--- they are written.
+-- A case, as `websocket.whole` returns it: { id, title, send = variants,
+-- events = { { type, payload } ... }, close = { code, reason }, fails = code }. Each variant is a
+-- list of frames { opcode, payload, options of support/frames }; all of them must have the same
+-- outcome. Without `close` and `fails` the connection stays open. With `compress`,
+-- permessage-deflate was agreed on: { bits, forgets }, for both sides alike. Payloads are the same
+-- for both roles; a client's frames are masked when they are written.
 
 local frames = require "spec.support.frames"
 
@@ -33,8 +33,9 @@ function websocket.begin(number, title)
   table.insert(websocket.groups, group)
 end
 
---- Adds a case. `send` is one list of frames, or with `variants` a list of such lists, or a
--- function that makes one list when it is wanted.
+--- Adds a case. `send` is one list of frames, or with `variants` a list of such lists. `send` and
+-- `events` may be functions that make one list when it is wanted: whoever reads the table alone
+-- holds no large messages.
 function websocket.case(title, send, events, ending)
   group.count = group.count + 1
   local made = { id = group.number .. "." .. group.count, title = title,
@@ -52,13 +53,13 @@ end
 
 function websocket.large(size) return ("sixteen bytes..."):rep(size // 16) end
 
---- The variants of a case.
-function websocket.variants(of)
-  local made = {}
-  for i, variant in ipairs(of.send) do
-    made[i] = type(variant) == "function" and variant() or variant
-  end
-  return made
+local function made(list) return type(list) == "function" and list() or list end
+
+--- A case with all of its variants and events.
+function websocket.whole(case)
+  local variants = {}
+  for i, variant in ipairs(case.send) do variants[i] = made(variant) end
+  return setmetatable({ send = variants, events = made(case.events) }, { __index = case })
 end
 
 --- The terms of a case's compression, as Sec-WebSocket-Extensions.
