@@ -135,6 +135,19 @@ local programs = {
     until not event or event.type == "end"
   ]],
 
+  ["compressed messages of WebSocket"] = [[
+    local here <close> = sluice.ws_parser { role = "client", compress = true }
+    local there <close> = sluice.ws_parser { role = "server", compress = true }
+    good(here:agree(good(there:agree(here:offer()))))
+    good(good(here:text(("y"):rep(70000), false)):continue(("z"):rep(70000)))
+    good(here:binary(("x"):rep(30000)))
+    good(there:feed(here:output()))
+    local text <close> = good(there:next())
+    local binary <close> = good(there:next())
+    assert(#text == 140000 and #binary == 30000)
+    assert(text:text() == ("y"):rep(70000) .. ("z"):rep(70000))
+  ]],
+
   ["a parser of WebSocket"] = [[
     local parser <close> = sluice.ws_parser { role = "client" }
     good(parser:feed("\x01\x03hel\x89\x04ping\x80\x7e\x40\0" .. ("x"):rep(16384)))

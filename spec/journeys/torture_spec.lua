@@ -111,6 +111,31 @@ local programs = {
     assert(response:json().list[3] == 3)
   ]],
 
+  ["frames of WebSocket"] = [[
+    local here <close> = sluice.ws_parser { role = "client", compress = { threshold = 0 } }
+    local there <close> = sluice.ws_parser { role = "server", compress = true }
+    assert(here:agree(assert(there:agree(here:offer()))))
+    assert(here:text("hello", false)):ping "p":continue " there":binary(("x"):rep(20000))
+    assert(there:feed(here:output()))
+    local ping = assert(there:next())
+    assert(ping.type == "ping" and ping.payload == "p")
+    local text <close> = assert(there:next())
+    assert(text.type == "text" and text:text() == "hello there")
+    local binary <close> = assert(there:next())
+    local sequence <close> = binary:sequence()
+    local lease <close> = binary:detach()
+    assert(#sequence == 20000 and #lease == 20000)
+    assert(there:close(3000, "bye"))
+    local closing <close> = there:detach()
+    assert(here:feed(closing))
+    for event in here:events() do assert(event.code == 3000 and event.reason == "bye") end
+    assert(here:next() == nil)
+    local wrong <close> = sluice.ws_parser { role = "client" }
+    local event, message, err = assert(wrong:feed "\x81\x01\xff"):next()
+    assert(event == nil and message == tostring(err) and err.close_code == 1007)
+    assert(sluice.ws_accept "dGhlIHNhbXBsZSBub25jZQ==" == "s3pPLMBiTxaQ9kYGzzhZRbK+xOo=")
+  ]],
+
   ["a WebSocket"] = [[
     local client <close> = sluice.client { transport = transport, timeout = 60 }
     local socket <close>, message = client:websocket(socket_url,

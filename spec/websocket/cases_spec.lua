@@ -2,8 +2,10 @@
 -- what the case says; what the program receives, and the code with which the connection is closed,
 -- are compared.
 
+local certificates = require "spec.support.certificates"
 local frames = require "spec.support.frames"
 local sluice = require "sluice"
+local stunnel = require "spec.support.stunnel"
 local support = require "spec.support"
 local websocket = require "spec.conformance.websocket"
 
@@ -93,7 +95,7 @@ describe("client:websocket passes cases of WebSocket:", function()
 
   before_each(function()
     before = support.snapshot(sluice)
-    client = support.client()
+    client = support.client { tls = { ca_file = certificates.file "root.pem" } }
   end)
   after_each(function()
     client:close()
@@ -101,11 +103,13 @@ describe("client:websocket passes cases of WebSocket:", function()
   end)
 
   --- One peer for several cases: a connection for each.
-  local function check(list)
+  local function check(list, is_secure)
     local scripts = {}
     for i, one in ipairs(list) do scripts[i] = script_of(one.case, one.wire) end
     local p <close> = support.peer.listen { script = scripts }
     local url = ("ws://127.0.0.1:%d/"):format(p.port)
+    local front <close> = is_secure and stunnel.start { to = p.port, name = "good" } or nil
+    if front then url = ("wss://localhost:%d/"):format(front.port) end
     for i, one in ipairs(list) do
       local difference = differs(receive_all(client, url, one.case), one.case)
         or answers_differ(one.case, p:received(i))
@@ -114,22 +118,34 @@ describe("client:websocket passes cases of WebSocket:", function()
     assert.same({}, p:failures())
   end
 
-  for _, group in ipairs(websocket.groups) do
-    it(group.title, function()
-      local list = {}
-      for _, case in ipairs(websocket.cases) do
-        if case.id:match "^%d+" == tostring(group.number) then
-          local whole = websocket.whole(case)
-          for i = 1, math.min(2, #whole.send) do
-            list[#list + 1] = { case = whole, wire = websocket.wire(whole.send[i]) }
-          end
-          if group.number == 8 then
-            check(list)
-            list = {}
-          end
+  --- Calls f with the cases of a group, each with the bytes of its first two variants.
+  local function each_wire(number, f)
+    for _, case in ipairs(websocket.cases) do
+      if case.id:match "^%d+" == tostring(number) then
+        local whole = websocket.whole(case)
+        for i = 1, math.min(2, #whole.send) do
+          f { case = whole, wire = websocket.wire(whole.send[i]) }
         end
       end
-      if list[1] then check(list) end
+    end
+  end
+
+  local function check_group(number, is_secure)
+    local list = {}
+    each_wire(number, function(one) list[#list + 1] = one end)
+    check(list, is_secure)
+  end
+
+  local SIZES, SECURE = 8, { 2, 5, 7 }
+
+  for _, group in ipairs(websocket.groups) do
+    it(group.title, function()
+      if group.number ~= SIZES then return check_group(group.number) end
+      each_wire(SIZES, function(one) check { one } end) -- each of them is large
     end)
+  end
+
+  for _, number in ipairs(SECURE) do
+    it(websocket.groups[number].title .. ", over TLS", function() check_group(number, true) end)
   end
 end)
