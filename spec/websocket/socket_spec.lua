@@ -214,9 +214,20 @@ describe("a socket", function()
 
     it("only what it can send", function()
       open { { "stall" } }
-      assert.error_matches(function() socket:send "\xff" end, "send: text is not UTF%-8")
-      assert.error_matches(function() socket:send("x", "json") end, "invalid option 'json'")
-      assert.error_matches(function() socket:send(12) end, "string, sequence or lease expected")
+      for words, call in pairs {
+        ["text is not UTF-8"] = function() socket:send "\xff" end,
+        ['text is not UTF-8; other bytes are sent as "binary"'] =
+          function() socket:send_text "\xff" end,
+        ['type: "text" or "binary" expected, got json'] = function() socket:send("x", "json") end,
+        ["string, sequence, lease, function or reader expected, got number"] =
+          function() socket:send(12) end,
+        ["called without a socket"] = function() socket.send("x", "y") end,
+      } do
+        local ok, raised = pcall(call)
+        assert.is_false(ok)
+        assert.match("socket_spec.lua:%d+: send: ", raised)
+        assert.match(words, raised, 1, true)
+      end
       assert.error_matches(function() socket:ping(("x"):rep(126)) end, "at most 125 bytes")
       assert.error_matches(function() socket:close(1005) end, "1005")
       assert.error_matches(function() socket:close(1000, ("x"):rep(124)) end, "123 bytes")

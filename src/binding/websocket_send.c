@@ -4,6 +4,7 @@
 #include "binding/types.h"
 #include "codec/utf8.h"
 #include "memory/lease.h"
+#include "task/scheduler.h"
 #include "task/wait.h"
 
 #include <string.h>
@@ -125,12 +126,46 @@ static int await_place(lua_State *L, struct slb_websocket *handle,
 
 /* ---- what is sent ---- */
 
+/* Names the line of the program: methods in Lua stand between it and here. */
+static int raise_misuse(lua_State *L, const char *what)
+{
+    slb_push_refusal(L, what);
+    return lua_error(L);
+}
+
+static void check_socket(lua_State *L, const char *name)
+{
+    if (slb_test(L, 1, slb_websocket_type) == NULL)
+        raise_misuse(L, lua_pushfstring(L,
+                                        "%s: called without a socket: write "
+                                        "socket:%s(...), with a colon",
+                                        name, name));
+}
+
 static enum sl_ws_opcode check_type(lua_State *L, int index)
 {
-    static const char *const names[] = {"text", "binary", NULL};
+    const char *name =
+        lua_type(L, index) == LUA_TSTRING ? lua_tostring(L, index) : NULL;
 
-    return luaL_checkoption(L, index, "text", names) == 0 ? SL_WS_TEXT
-                                                          : SL_WS_BINARY;
+    if (lua_isnoneornil(L, index) ||
+        (name != NULL && strcmp(name, "text") == 0))
+        return SL_WS_TEXT;
+    if (name == NULL || strcmp(name, "binary") != 0)
+        raise_misuse(
+            L, lua_pushfstring(L,
+                               "send: type: \"text\" or \"binary\" expected, "
+                               "got %s",
+                               luaL_tolstring(L, index, NULL)));
+    return SL_WS_BINARY;
+}
+
+static void check_payload(lua_State *L, int index, struct slb_bytes *bytes)
+{
+    if (!slb_to_bytes(L, index, bytes))
+        raise_misuse(L, lua_pushfstring(L,
+                                        "send: string, sequence, lease, "
+                                        "function or reader expected, got %s",
+                                        luaL_typename(L, index)));
 }
 
 static struct sl_view view_at(const struct slb_bytes *bytes, size_t offset)
@@ -156,8 +191,8 @@ static bool may_follow(struct sl_utf8 *utf8, const struct slb_bytes *bytes)
 
 static int raise_not_text(lua_State *L)
 {
-    return luaL_error(L, "send: text is not UTF-8; other bytes are sent as "
-                         "\"binary\"");
+    return raise_misuse(L, "send: text is not UTF-8; other bytes are sent as "
+                           "\"binary\"");
 }
 
 static void check_text(lua_State *L, const struct slb_bytes *bytes)
@@ -223,14 +258,17 @@ static int send_behind(lua_State *L)
  * Raises for text that is not UTF-8. */
 static int socket_send(lua_State *L)
 {
-    enum sl_ws_opcode type = check_type(L, 3);
-    struct slb_websocket *handle = slb_check_waiting_websocket(L);
+    enum sl_ws_opcode type;
+    struct slb_websocket *handle;
     struct slb_bytes bytes;
     struct sl_ws_piece piece;
     enum sl_status status;
 
+    check_socket(L, "send");
+    type = check_type(L, 3);
+    handle = slb_check_waiting_websocket(L);
     lua_settop(L, 3);
-    slb_check_bytes(L, 2, &bytes);
+    check_payload(L, 2, &bytes);
     if (type == SL_WS_TEXT)
         check_text(L, &bytes);
     piece = piece_of(&bytes);
@@ -320,7 +358,7 @@ static int sender_push(lua_State *L)
     struct sl_ws_piece piece;
 
     lua_settop(L, 3);
-    slb_check_bytes(L, 3, &bytes);
+    check_payload(L, 3, &bytes);
     if (sender->type == SL_WS_TEXT && !may_follow(&sender->utf8, &bytes))
         raise_not_text(L);
     if (bytes.size == 0) {
