@@ -7,6 +7,9 @@
 /* Pieces of the output that one send takes. */
 #define SEND_VIEWS 8
 
+/* Messages that are framed together, to be sent together. */
+#define GATHER ((size_t)4 * 1024)
+
 void sl_ws_sending_init(struct sl_ws_sending *sending,
                         struct sl_allocator *allocator, struct sl_pool *pool,
                         const struct sl_ws_options *options)
@@ -211,11 +214,15 @@ static enum sl_status frame_next(struct sl_ws_sending *sending)
     return frame_piece(sending, place);
 }
 
+/* Behind a piece another one may be framed if both are small: it has been sent
+ * when the link has taken the other one, too. */
 static enum sl_status fill(struct sl_ws_sending *sending)
 {
+    const struct sl_ws_place *first = sending->line.current;
     enum sl_status status = SL_OK;
 
-    while (status == SL_OK && sending->output.length < SL_WS_STEP)
+    while (status == SL_OK && sending->output.length < SL_WS_STEP &&
+           (sending->line.current == first || sending->output.length < GATHER))
         status = frame_next(sending);
     return status == SL_END ? SL_OK : status;
 }

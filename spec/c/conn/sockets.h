@@ -262,4 +262,48 @@ static inline struct sl_ws_piece piece_of(const char *text)
     return piece;
 }
 
+/* ---- much to send, of which a peer that does not read takes a part ---- */
+
+#define LOAD ((size_t)300 * 1000)
+
+struct load {
+    struct sl_ws_place place;
+    char *text;
+    char *frame; /* the same with its head */
+};
+
+/* A talk whose kernel keeps little of it, and a sender that waits. */
+static inline void load_begin(struct load *load, struct talk *talk,
+                              const struct manner *manner)
+{
+    static const char head[] = "\x81\xff\0\0\0\0\0\x04\x93\xe0" KEY;
+    struct sl_ws_piece piece;
+
+    talk->is_small = true;
+    talk_init(talk, manner);
+    load->frame = malloc(14 + LOAD);
+    memcpy(load->frame, head, 14);
+    memset(load->frame + 14, 'x', LOAD);
+    load->text = load->frame + 14;
+    piece = (struct sl_ws_piece){sl_view(load->text, LOAD), NULL};
+    sl_websocket_init_place(talk->socket, &load->place);
+    CHECK_INT(
+        sl_websocket_put(talk->socket, &load->place, SL_WS_TEXT, &piece, true),
+        SL_AGAIN);
+}
+
+/* The peer reads all of it. */
+static inline void load_arrives(struct load *load, struct talk *talk)
+{
+    peer_reads(talk, sl_view(load->frame, 14 + LOAD));
+    CHECK_INT(talk_wait(talk, &load->place), SL_OK);
+}
+
+static inline void load_end(struct load *load, struct talk *talk)
+{
+    sl_ws_place_fini(&load->place);
+    talk_fini(talk);
+    free(load->frame);
+}
+
 #endif

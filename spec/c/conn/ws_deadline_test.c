@@ -156,25 +156,15 @@ TEST("closes when no message has come or gone for a while")
 static void stalled(const struct manner *manner)
 {
     struct talk talk;
-    struct sl_ws_place place;
-    size_t size = 300 * 1000;
-    char *text = malloc(size);
-    struct sl_ws_piece piece = {sl_view(text, size), NULL};
+    struct load load;
 
-    memset(text, 'x', size);
     talk_defaults(&talk);
-    talk.is_small = true;
     talk.options.send_timeout = SHORT;
-    talk_init(&talk, manner);
-    sl_websocket_init_place(talk.socket, &place);
-    CHECK_INT(sl_websocket_put(talk.socket, &place, SL_WS_BINARY, &piece, true),
-              SL_AGAIN);
-    CHECK_INT(talk_wait(&talk, &place), SL_CLOSED);
+    load_begin(&load, &talk, manner);
+    CHECK_INT(talk_wait(&talk, &load.place), SL_CLOSED);
     talk_ends(&talk, SL_CLOSED, SL_WS_ABNORMAL,
               "the peer takes no bytes for 0.03 s (send_timeout)");
-    sl_ws_place_fini(&place);
-    talk_fini(&talk);
-    free(text);
+    load_end(&load, &talk);
 }
 
 TEST("is lost when the peer takes nothing of what is sent")

@@ -63,26 +63,14 @@ TEST("closes from this side: a Close frame, theirs, their end")
 static void behind_senders(const struct manner *manner)
 {
     struct talk talk;
-    struct sl_ws_place place;
-    size_t size = 200 * 1000;
-    char *text = malloc(size);
-    struct sl_ws_piece piece = {sl_view(text, size), NULL};
+    struct load load;
 
-    memset(text, 'x', size);
     talk_defaults(&talk);
-    talk.is_small = true;
-    talk_init(&talk, manner);
-    sl_websocket_init_place(talk.socket, &place);
-    CHECK_INT(sl_websocket_put(talk.socket, &place, SL_WS_BINARY, &piece, true),
-              SL_AGAIN);
+    load_begin(&load, &talk, manner);
     CHECK_INT(close_with(&talk, 1000, ""), SL_OK);
-    READS(&talk, "\x82\xff\0\0\0\0\0\x03\x0d\x40" KEY);
-    peer_reads(&talk, sl_view(text, size));
-    CHECK_INT(talk_wait(&talk, &place), SL_OK);
+    load_arrives(&load, &talk);
     READS(&talk, "\x88\x82" KEY "\x03\xe8");
-    sl_ws_place_fini(&place);
-    talk_fini(&talk);
-    free(text);
+    load_end(&load, &talk);
 }
 
 TEST("closes behind what is being sent")
@@ -247,27 +235,16 @@ TEST("is lost when the peer resets")
 static void gone_while_sending(const struct manner *manner)
 {
     struct talk talk;
-    struct sl_ws_place place;
-    size_t size = 300 * 1000;
-    char *text = malloc(size);
-    struct sl_ws_piece piece = {sl_view(text, size), NULL};
-    enum sl_status status;
+    struct load load;
 
-    memset(text, 'x', size);
     talk_defaults(&talk);
-    talk.is_small = true;
-    talk_init(&talk, manner);
-    sl_websocket_init_place(talk.socket, &place);
-    status = sl_websocket_put(talk.socket, &place, SL_WS_BINARY, &piece, true);
-    CHECK_INT(status, SL_AGAIN);
+    load_begin(&load, &talk, manner);
     SAYS(&talk, "\x88\x02\x03\xf1"); /* too large, says the peer, and goes */
     peer_ends(&talk);
-    CHECK_INT(talk_wait(&talk, &place), SL_CLOSED);
+    CHECK_INT(talk_wait(&talk, &load.place), SL_CLOSED);
     talk_until_over(&talk);
     CHECK(talk.socket->end->code == 1009 || talk.socket->end->code == 1006);
-    sl_ws_place_fini(&place);
-    talk_fini(&talk);
-    free(text);
+    load_end(&load, &talk);
 }
 
 TEST("ends when the peer goes while much is being sent")

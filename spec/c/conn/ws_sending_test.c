@@ -1,23 +1,5 @@
 #include "spec/c/conn/sockets.h"
 
-#define LARGE ((size_t)300 * 1000)
-
-/* The frame of a text of that many letters, with its head. */
-static char *large_frame(size_t size, char letter)
-{
-    const char head[] = "\x81\xff\0\0\0\0";
-    char *frame = malloc(14 + size);
-
-    memcpy(frame, head, 6);
-    frame[6] = (char)(size >> 24);
-    frame[7] = (char)(size >> 16);
-    frame[8] = (char)(size >> 8);
-    frame[9] = (char)size;
-    memset(frame + 10, 0, 4);
-    memset(frame + 14, letter, size);
-    return frame;
-}
-
 static char *large_text(size_t size, char letter)
 {
     char *text = malloc(size);
@@ -46,38 +28,31 @@ static void begin(struct talk *talk, const struct manner *manner)
 static void in_order(const struct manner *manner)
 {
     struct talk talk;
-    struct sl_ws_place first;
+    struct load load;
     struct sl_ws_place second;
     struct sl_ws_place third;
     struct sl_ws_piece short_one = piece_of("short");
-    char *text = large_text(LARGE, 'a');
-    char *frame = large_frame(LARGE, 'a');
 
-    begin(&talk, manner);
-    sl_websocket_init_place(talk.socket, &first);
+    talk_defaults(&talk);
+    load_begin(&load, &talk, manner);
     sl_websocket_init_place(talk.socket, &second);
     sl_websocket_init_place(talk.socket, &third);
-    CHECK_INT(put(&talk, &first, text, LARGE, true), SL_AGAIN);
     CHECK_INT(sl_websocket_send(talk.socket, SL_WS_TEXT, &short_one), SL_END);
     CHECK_INT(put(&talk, &second, "second", 6, true), SL_AGAIN);
     CHECK_INT(put(&talk, &third, "", 0, true), SL_AGAIN);
     for (int i = 0; i < 20; i++)
         talk_step(&talk);
-    CHECK_INT(first.completion.state, SL_COMPLETION_PENDING);
-    peer_reads(&talk, sl_view(frame, 14 + LARGE));
+    CHECK_INT(load.place.completion.state, SL_COMPLETION_PENDING);
+    load_arrives(&load, &talk);
     READS(&talk, "\x81\x86" KEY "second\x81\x80" KEY);
-    CHECK_INT(talk_wait(&talk, &first), SL_OK);
     CHECK_INT(talk_wait(&talk, &second), SL_OK);
     CHECK_INT(talk_wait(&talk, &third), SL_OK);
     CHECK(
         !sl_is_failure(sl_websocket_send(talk.socket, SL_WS_TEXT, &short_one)));
     READS(&talk, "\x81\x85" KEY "short");
-    sl_ws_place_fini(&first);
     sl_ws_place_fini(&second);
     sl_ws_place_fini(&third);
-    talk_fini(&talk);
-    free(text);
-    free(frame);
+    load_end(&load, &talk);
 }
 
 TEST("puts senders in order, and holds them back while the peer reads nothing")
@@ -88,29 +63,28 @@ TEST("puts senders in order, and holds them back while the peer reads nothing")
 static void shared(const struct manner *manner)
 {
     struct talk talk;
+    struct load load;
     struct sl_ws_place place;
     struct sl_buffer buffer;
     struct sl_sequence sequence;
     struct sl_ws_piece piece = {{NULL, 0}, &sequence};
-    char *text = large_text(LARGE, 'b');
-    char *frame = large_frame(LARGE, 'b');
 
-    begin(&talk, manner);
+    talk_defaults(&talk);
+    load_begin(&load, &talk, manner);
     sl_websocket_init_place(talk.socket, &place);
     sl_buffer_init(&buffer, &talk.world.pool, SIZE_MAX);
     sl_sequence_init(&sequence, talk.world.allocator);
-    CHECK_INT(sl_buffer_append(&buffer, sl_view(text, LARGE)), SL_OK);
+    CHECK_INT(sl_buffer_append(&buffer, sl_view(load.text, LOAD)), SL_OK);
     CHECK_INT(sl_sequence_take(&sequence, &buffer), SL_OK);
     CHECK_INT(sl_websocket_put(talk.socket, &place, SL_WS_TEXT, &piece, true),
               SL_AGAIN);
     sl_sequence_fini(&sequence); /* disposed meanwhile */
-    peer_reads(&talk, sl_view(frame, 14 + LARGE));
+    load_arrives(&load, &talk);
+    peer_reads(&talk, sl_view(load.frame, 14 + LOAD));
     CHECK_INT(talk_wait(&talk, &place), SL_OK);
     sl_ws_place_fini(&place);
     sl_buffer_fini(&buffer);
-    talk_fini(&talk);
-    free(text);
-    free(frame);
+    load_end(&load, &talk);
 }
 
 TEST("sends sequences, which may be disposed meanwhile")
@@ -195,13 +169,10 @@ TEST("keeps the fragments of a message together, control frames between them")
 static void newest_pong(const struct manner *manner)
 {
     struct talk talk;
-    struct sl_ws_place place;
-    char *text = large_text(LARGE, 'e');
-    char *frame = large_frame(LARGE, 'e');
+    struct load load;
 
-    begin(&talk, manner);
-    sl_websocket_init_place(talk.socket, &place);
-    CHECK_INT(put(&talk, &place, text, LARGE, true), SL_AGAIN);
+    talk_defaults(&talk);
+    load_begin(&load, &talk, manner);
     for (int i = 0; i < 5; i++)
         talk_step(&talk);
     CHECK_INT(sl_websocket_ping(talk.socket, SL_VIEW("old")), SL_OK);
@@ -211,13 +182,9 @@ static void newest_pong(const struct manner *manner)
                 "2\x89\x01"
                 "3\x82\x00");
     CHECK_INT(talk_want(&talk), SL_OK);
-    peer_reads(&talk, sl_view(frame, 14 + LARGE));
+    load_arrives(&load, &talk);
     READS(&talk, "\x8a\x81" KEY "3\x89\x83" KEY "new");
-    CHECK_INT(talk_wait(&talk, &place), SL_OK);
-    sl_ws_place_fini(&place);
-    talk_fini(&talk);
-    free(text);
-    free(frame);
+    load_end(&load, &talk);
 }
 
 TEST("answers only the newest ping when it could not answer before")
@@ -230,31 +197,25 @@ TEST("answers only the newest ping when it could not answer before")
 static void left_in_line(const struct manner *manner)
 {
     struct talk talk;
-    struct sl_ws_place first;
+    struct load load;
     struct sl_ws_place second;
     struct sl_ws_place third;
-    char *text = large_text(LARGE, 'f');
-    char *frame = large_frame(LARGE, 'f');
 
-    begin(&talk, manner);
-    sl_websocket_init_place(talk.socket, &first);
+    talk_defaults(&talk);
+    load_begin(&load, &talk, manner);
     sl_websocket_init_place(talk.socket, &second);
     sl_websocket_init_place(talk.socket, &third);
-    CHECK_INT(put(&talk, &first, text, LARGE, true), SL_AGAIN);
     CHECK_INT(put(&talk, &second, "second", 6, true), SL_AGAIN);
     CHECK_INT(put(&talk, &third, "third", 5, true), SL_AGAIN);
     second.completion.cancel(&second.completion);
     CHECK_INT(talk_wait(&talk, &second), SL_CANCELLED);
-    peer_reads(&talk, sl_view(frame, 14 + LARGE));
+    load_arrives(&load, &talk);
     READS(&talk, "\x81\x85" KEY "third");
     CHECK_INT(talk_wait(&talk, &third), SL_OK);
     CHECK_INT(talk.socket->phase, SL_WEBSOCKET_OPEN);
-    sl_ws_place_fini(&first);
     sl_ws_place_fini(&second);
     sl_ws_place_fini(&third);
-    talk_fini(&talk);
-    free(text);
-    free(frame);
+    load_end(&load, &talk);
 }
 
 TEST("goes on when a sender gives up of whom nothing was sent")
@@ -265,25 +226,21 @@ TEST("goes on when a sender gives up of whom nothing was sent")
 static void left_in_frame(const struct manner *manner)
 {
     struct talk talk;
-    struct sl_ws_place first;
+    struct load load;
     struct sl_ws_place second;
-    char *text = large_text(LARGE, 'g');
 
-    begin(&talk, manner);
-    sl_websocket_init_place(talk.socket, &first);
+    talk_defaults(&talk);
+    load_begin(&load, &talk, manner);
     sl_websocket_init_place(talk.socket, &second);
-    CHECK_INT(put(&talk, &first, text, LARGE, true), SL_AGAIN);
     CHECK_INT(put(&talk, &second, "second", 6, true), SL_AGAIN);
-    sl_websocket_leave(&first);
-    free(text);
-    CHECK_INT(talk_wait(&talk, &first), SL_CANCELLED);
+    sl_websocket_leave(&load.place);
+    CHECK_INT(talk_wait(&talk, &load.place), SL_CANCELLED);
     CHECK_INT(talk_wait(&talk, &second), SL_CLOSED);
     CHECK_INT(talk.socket->phase, SL_WEBSOCKET_OVER);
     talk_ends(&talk, SL_CANCELLED, SL_WS_ABNORMAL,
               "a send ended in the middle of its message");
-    sl_ws_place_fini(&first);
     sl_ws_place_fini(&second);
-    talk_fini(&talk);
+    load_end(&load, &talk);
 }
 
 TEST("is lost when a sender gives up in the middle of a frame")
