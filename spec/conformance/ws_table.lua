@@ -20,6 +20,8 @@ local websocket = {
       "`sluice.ws_parser` in both roles; whole, cut in two at every byte, and in pieces" },
     { "spec/websocket/cases_spec.lua",
       "`client:websocket` and a scripted server, on every transport and backend" },
+    { "spec/journeys/ws_oracle_spec.lua",
+      "wsproto has the same outcomes, but for four that the spec explains" },
   },
   PROTOCOL = { fails = 1002 }, BAD_TEXT = { fails = 1007 }, TOO_LARGE = { fails = 1009 },
   MORE = { more = true }, MIB = MIB,
