@@ -419,14 +419,17 @@ static int push_property(lua_State *L, const struct slb_websocket *handle,
 /* socket[name]: a method (upvalue 1 has them), else a property */
 static int socket_index(lua_State *L)
 {
-    const struct slb_websocket *handle = slb_check(L, 1, slb_websocket_type);
-    const char *name = luaL_checkstring(L, 2);
+    const struct slb_websocket *handle;
+    const char *name;
 
+    /* A method needs no look at the socket: it has its own. */
     lua_settop(L, 2);
     lua_pushvalue(L, 2);
     if (lua_rawget(L, lua_upvalueindex(1)) != LUA_TNIL)
         return 1;
     lua_settop(L, 2);
+    handle = slb_check(L, 1, slb_websocket_type);
+    name = luaL_checkstring(L, 2);
     if (handle->runtime == NULL) {
         lua_pushnil(L);
         return 1;
