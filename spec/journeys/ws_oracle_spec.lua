@@ -28,7 +28,9 @@ local function outcome_of(case)
     words[i] = (kind == "ping" or kind == "pong") and kind .. ":" .. hex(payload)
       or ("%s:%08x:%d"):format(kind, zlib.crc32()(payload), #payload)
   end
-  if case.close then words[#words + 1] = ("close:%d:%s"):format(case.close[1], hex(case.close[2])) end
+  if case.close then
+    words[#words + 1] = ("close:%d:%s"):format(case.close[1], hex(case.close[2]))
+  end
   if case.fails then words[#words + 1] = "fails:" .. case.fails end
   return table.concat(words, " ")
 end
