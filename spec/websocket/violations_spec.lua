@@ -80,4 +80,26 @@ describe("a server that breaks the rules, wherever its bytes are cut, is met wit
       for _, case in ipairs(by_code[code]) do check(case) end
     end)
   end
+
+  it("the code at once, before its frame is complete", function()
+    local big = 1000000
+    for _, case in ipairs {
+      { 1007, frames.text("good\xff", { size = big }) },
+      { 1007, frames.text("\xe2\x82", { more = true })
+        .. frames.continuation("x", { size = big }) },
+      { 1009, frames.binary("", { size = 17 << 20 }) },
+      { 1009, frames.binary(("x"):rep(big), { more = true })
+        .. frames.continuation("", { size = 16 << 20 }) },
+      { 1002, "\x83" }, { 1002, "\x81\x80" }, { 1002, "\x89\x7e" }, { 1002, "\x82\x7f\x80" },
+    } do
+      local p <close> = support.peer.listen {
+        script = { { { "accept" }, { "send", case[2] }, { "expect_close" } } } }
+      local socket <close> = assert(client:websocket(("ws://127.0.0.1:%d/"):format(p.port)))
+      local message, _, err = socket:receive(20)
+      assert.is_nil(message)
+      assert.equal(case[1], err.close_code)
+      socket:close()
+      assert.same({}, p:failures())
+    end
+  end)
 end)
