@@ -280,6 +280,39 @@ describe("a body as a stream", function()
     assert.is_true(turns > 4, turns)
   end)
 
+  it("makes no garbage beside the events, whether they wait or not", function()
+    local COUNT, parts = 2000, {}
+    local text = ("x"):rep(190)
+    for i = 1, COUNT do parts[i] = ("data: %s%04d\n\n"):format(text, i) end
+    local tokens = table.concat(parts)
+    -- Kilobytes that f needs while nothing is collected.
+    local function grown(f)
+      collectgarbage()
+      collectgarbage "stop"
+      local at_first = collectgarbage "count"
+      f()
+      local size = collectgarbage "count" - at_first
+      collectgarbage "restart"
+      return size
+    end
+    local meta = { __index = {} }
+    local least = grown(function()
+      local kept -- luacheck: ignore
+      for i = 1, COUNT do
+        kept = setmetatable({ type = "message", data = tokens:sub(i, i + 193) }, meta)
+      end
+    end)
+    for _, step in ipairs { { "send", tokens }, { "dribble", tokens, #parts[1], 0 } } do
+      local p <close> = serve({ "send", head("text/event-stream") }, step, { "close" })
+      local response <close> = get(p, true)
+      local count = 0
+      local events <close> = response:events()
+      local size = grown(function() for _ in events do count = count + 1 end end)
+      assert.equal(COUNT, count)
+      assert.is_true(size < least * 1.02 + 4, ("%.0f of %.0f KiB"):format(size, least))
+    end
+  end)
+
   -- ---- JSON lines ----
 
   it("gives the values of JSON lines, whole and byte by byte", function()
