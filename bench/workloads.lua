@@ -169,6 +169,15 @@ return {
       cpu("sluice", "undici", 0.60, 0.45),
       cpu("sluice", "undici in stages", 0.60, 0.45),
     }),
+  {
+    name = "W12p", title = "delay of events, 50 streams of 100 a second", measure = "event_delays",
+    figures = {
+      { field = "median", must = 1.0, aim = 0.8, unit = "p50 over undici's" },
+      { field = "late", must = 0.5, aim = 0.1, unit = "p99 over undici's" },
+      { field = "p50", unit = "us" },
+      { field = "p99", unit = "us" },
+    },
+  },
   large("W3d", "16 MiB streamed, as numbers", "fast", "/file/numbers", 16, {
     body("sluice", "sluice", "numbers"),
     body("sluice whole", "sluice", "whole_numbers"),

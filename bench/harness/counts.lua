@@ -126,6 +126,33 @@ function counts.idle_secure(bench)
   return { together = together(bench, bench.servers.secure .. "/1k", variables) }
 end
 
+--- Delays of events on 50 streams over those of undici, by the medians of three runs of each in
+-- turn.
+function counts.event_delays(bench)
+  local of = { p50 = {}, p99 = {}, undici_p50 = {}, undici_p99 = {} }
+  local function run(prefix, format)
+    local port = shell.run(bench.pin_server(bench.out .. "/ticker 50 200")):match "%d+"
+    local url = ("http://127.0.0.1:%s/"):format(port)
+    local numbers = contenders.numbers(shell.run(bench.pin_client(format:format(url))))
+    for _, name in ipairs { "p50", "p99" } do
+      table.insert(of[prefix .. name], numbers[name])
+    end
+  end
+  for _ = 1, 3 do
+    run("", script(bench, "delays", "%s 50", mode(bench)))
+    run("undici_", ("env NODE_MODULES=%s/node_modules node %s/clients/events.js delays %%s 50")
+      :format(bench.absolute_out, bench.here))
+  end
+  local result = {}
+  for name, list in pairs(of) do
+    table.sort(list)
+    result[name] = list[2]
+  end
+  result.median = result.p50 / result.undici_p50
+  result.late = result.p99 / result.undici_p99
+  return result
+end
+
 function counts.steady(bench)
   local result = run_script(bench, "steady", bench.servers.fast .. "/1k", mode(bench))
   result.grown = result.last - result.first
