@@ -90,20 +90,22 @@ local function check(case, role, pieces, how)
 end
 
 local function check_case(case, role)
-  for _, variant in ipairs(case.send) do
+  for i, variant in ipairs(case.send) do
     -- A key of zeros leaves large payloads as they are, which saves the time to mask them.
     local key = KEYS[role]
     if key and (group_of(case) == 8 or group_of(case) == 10) then key = "\0\0\0\0" end
     local wire = websocket.wire(variant, key or nil)
-    check(case, role, { wire }, "whole")
-    if #wire <= SHORT then
+    local is_large = #wire > MIDDLE
+    -- Large ones, for the time they take, whole as one role, and in pieces as the other.
+    if not is_large or role == "client" then check(case, role, { wire }, "whole") end
+    if #wire <= SHORT and i == 1 then -- other variants are the same text in fragments
       for at, head, tail in support.each_cut(wire) do
         check(case, role, { head, tail }, "cut at " .. at)
       end
     end
-    if #wire <= MIDDLE then
+    if not is_large then
       check(case, role, in_pieces(wire, #wire <= SHORT and 1 or 97), "in pieces")
-    else
+    elseif role == "server" then
       check(case, role, in_pieces(wire, 65531), "in large pieces")
     end
   end
