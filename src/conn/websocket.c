@@ -116,7 +116,6 @@ void sl_websocket_advance(struct sl_websocket *socket)
     sl_websocket_wake(socket);
     if (socket->phase == SL_WEBSOCKET_OVER)
         return;
-    sl_websocket_rest_intake(socket);
     sl_websocket_rest(socket);
     sl_websocket_arm(socket);
 }
@@ -154,8 +153,7 @@ enum sl_status sl_websocket_create(struct sl_loop *loop, struct sl_pool *pool,
                                    const struct sl_websocket_options *options,
                                    struct sl_websocket **socket)
 {
-    struct sl_websocket *created =
-        sl_allocate_zeroed(loop->allocator, sizeof *created);
+    struct sl_websocket *created = sl_cells_rent(&loop->cells, sizeof *created);
 
     if (created == NULL)
         return SL_MEMORY;
@@ -164,7 +162,7 @@ enum sl_status sl_websocket_create(struct sl_loop *loop, struct sl_pool *pool,
     created->pool = pool;
     created->protocol = options->protocol;
     sl_ws_sending_init(&created->sending, loop->allocator, pool,
-                       &options->protocol);
+                       &created->protocol);
     sl_ws_queue_init(&created->queue, loop->allocator, options->queue_count,
                      options->queue_bytes);
     sl_completion_init(&created->completion, loop, NULL);
@@ -201,15 +199,13 @@ void sl_websocket_open(struct sl_websocket *socket, const struct sl_link *link,
 
 void sl_websocket_destroy(struct sl_websocket *socket)
 {
-    struct sl_allocator *allocator = socket->loop->allocator;
-
     sl_websocket_abort(socket, SL_WS_GOING_AWAY, "disposed");
     sl_completion_fini(&socket->completion);
     sl_websocket_drop_intake(socket);
     sl_ws_sending_fini(&socket->sending);
     sl_ws_queue_fini(&socket->queue);
     sl_websocket_forget_end(socket);
-    sl_free(allocator, socket, sizeof *socket);
+    sl_cells_return(&socket->loop->cells, socket, sizeof *socket);
 }
 
 /* ---- receiving ---- */
@@ -291,7 +287,7 @@ enum sl_status sl_websocket_send(struct sl_websocket *socket,
     status = check_open(socket);
     if (status != SL_OK)
         return status;
-    return socket->sending.output.length > 0 ? SL_AGAIN : SL_OK;
+    return sl_ws_sending_length(&socket->sending) > 0 ? SL_AGAIN : SL_OK;
 }
 
 enum sl_status sl_websocket_follow(struct sl_websocket *socket,
@@ -302,7 +298,7 @@ enum sl_status sl_websocket_follow(struct sl_websocket *socket,
     if (status != SL_OK)
         return status;
     sl_ws_place_follow(place, &socket->sending.line);
-    if (socket->sending.output.length == 0)
+    if (sl_ws_sending_length(&socket->sending) == 0)
         sl_ws_line_sent(&socket->sending.line);
     return sl_ws_place_want(place);
 }
@@ -335,7 +331,7 @@ void sl_websocket_leave(struct sl_ws_place *place)
         return;
     sl_fail(&failure, SL_CANCELLED, SL_STAGE_WEBSOCKET,
             "a send ended in the middle of its message");
-    if (sl_ws_outgoing_is_between(&socket->sending.outgoing))
+    if (sl_ws_sending_is_between(&socket->sending))
         sl_websocket_fail(socket, SL_WS_INTERNAL, &failure);
     else
         sl_websocket_lose(socket, &failure);

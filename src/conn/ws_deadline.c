@@ -1,6 +1,7 @@
 #include "conn/ws_deadline.h"
 
 #include "conn/ws_ending.h"
+#include "conn/ws_receiving.h"
 
 int64_t sl_ws_after(int64_t start, int64_t duration)
 {
@@ -27,16 +28,23 @@ static int64_t ping_due(const struct sl_websocket *socket)
     return sl_ws_after(since, socket->ping_interval);
 }
 
-/* TLS holds memory that makes it quick for this long after the last byte. */
+/* What makes it quick is kept for this long after the last byte. */
 static int64_t rest_due(const struct sl_websocket *socket)
 {
     int64_t sent_at = socket->sending.moved_at;
 
-    if (socket->is_resting || socket->link.tls == NULL ||
-        sl_websocket_is_sending(socket))
+    if (socket->is_resting || sl_websocket_is_sending(socket))
         return SL_NEVER;
     return SL_SECOND +
            (socket->heard_at > sent_at ? socket->heard_at : sent_at);
+}
+
+static void rest(struct sl_websocket *socket)
+{
+    sl_link_rest(&socket->link);
+    sl_ws_sending_rest(&socket->sending);
+    sl_websocket_rest_intake(socket);
+    socket->is_resting = true;
 }
 
 static int64_t due_of(const struct sl_websocket *socket)
@@ -156,10 +164,8 @@ void sl_websocket_time_came(struct sl_timer *timer)
         sl_completion_signal(&socket->completion, SL_TIMEOUT, 0);
         sl_websocket_rest(socket);
     }
-    if (now >= rest_due(socket)) {
-        sl_link_rest(&socket->link);
-        socket->is_resting = true;
-    }
+    if (now >= rest_due(socket))
+        rest(socket);
     judge(socket, now);
     sl_websocket_arm(socket);
 }

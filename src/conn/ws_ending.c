@@ -77,7 +77,7 @@ static void part(struct sl_websocket *socket,
     socket->is_held = false;
     sl_websocket_drop_intake(socket);
     sl_ws_sending_cut(sending, SL_CLOSED);
-    if (!sending->outgoing.is_closed && !socket->cannot_send &&
+    if (!sl_ws_sending_has_closed(sending) && !socket->cannot_send &&
         sl_ws_sending_close(sending, closing) != SL_OK)
         sl_websocket_end(socket, true);
     else
@@ -142,9 +142,9 @@ enum sl_status sl_websocket_close(struct sl_websocket *socket,
 /* A transport that is sending takes a few bytes behind that. */
 static void send_last(struct sl_websocket *socket)
 {
-    struct sl_buffer *output = &socket->sending.output;
-
-    while (socket->link.tls == NULL && output->length > 0) {
+    while (socket->link.tls == NULL &&
+           sl_ws_sending_length(&socket->sending) > 0) {
+        struct sl_buffer *output = &socket->sending.outlet->output;
         struct sl_view view = sl_buffer_peek(output);
 
         if (!sl_transport_send_last(socket->link.transport, view))
@@ -164,7 +164,7 @@ static void say_goodbye(struct sl_websocket *socket,
     if (sl_loop_is_forked(socket->loop) || socket->loop->is_closing)
         return;
     sl_ws_sending_cut(sending, SL_CLOSED);
-    if (!sending->outgoing.is_closed && sending->close == NULL)
+    if (!sl_ws_sending_has_closed(sending) && sending->close == NULL)
         sl_ws_sending_close(sending, closing);
     if (sl_ws_sending_advance(sending, &socket->link, socket->loop->now,
                               &budget, &ignored) == SL_AGAIN)
@@ -174,8 +174,9 @@ static void say_goodbye(struct sl_websocket *socket,
 /* Whether all messages that were begun are with the transport. */
 static bool has_sent_all(const struct sl_websocket *socket)
 {
-    return !socket->cannot_send && socket->sending.output.length == 0 &&
-           sl_ws_outgoing_is_between(&socket->sending.outgoing);
+    return !socket->cannot_send &&
+           sl_ws_sending_length(&socket->sending) == 0 &&
+           sl_ws_sending_is_between(&socket->sending);
 }
 
 void sl_websocket_abort(struct sl_websocket *socket, unsigned code,

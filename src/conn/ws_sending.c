@@ -16,8 +16,45 @@ void sl_ws_sending_init(struct sl_ws_sending *sending,
 {
     memset(sending, 0, sizeof *sending);
     sending->allocator = allocator;
-    sl_ws_outgoing_init(&sending->outgoing, pool, options);
-    sl_buffer_init(&sending->output, pool, SIZE_MAX);
+    sending->pool = pool;
+    sending->options = options;
+}
+
+/* False: out of memory. */
+static bool have_outlet(struct sl_ws_sending *sending)
+{
+    struct sl_ws_outlet *outlet = sending->outlet;
+
+    if (outlet != NULL)
+        return true;
+    outlet = sl_allocate(sending->allocator, sizeof *outlet);
+    if (outlet == NULL)
+        return false;
+    sl_ws_outgoing_init(&outlet->outgoing, sending->pool, sending->options);
+    sl_buffer_init(&outlet->output, sending->pool, SIZE_MAX);
+    sending->outlet = outlet;
+    return true;
+}
+
+static void drop_outlet(struct sl_ws_sending *sending)
+{
+    struct sl_ws_outlet *outlet = sending->outlet;
+
+    if (outlet == NULL)
+        return;
+    sending->outlet = NULL;
+    sl_ws_outgoing_fini(&outlet->outgoing);
+    sl_buffer_fini(&outlet->output);
+    sl_free(sending->allocator, outlet, sizeof *outlet);
+}
+
+void sl_ws_sending_rest(struct sl_ws_sending *sending)
+{
+    const struct sl_ws_outlet *outlet = sending->outlet;
+
+    if (outlet != NULL && outlet->output.length == 0 &&
+        sl_ws_outgoing_is_idle(&outlet->outgoing))
+        drop_outlet(sending);
 }
 
 static void drop_control(struct sl_ws_sending *sending,
@@ -35,8 +72,7 @@ void sl_ws_sending_fini(struct sl_ws_sending *sending)
     drop_control(sending, &sending->pong);
     drop_control(sending, &sending->ping);
     drop_control(sending, &sending->close);
-    sl_ws_outgoing_fini(&sending->outgoing);
-    sl_buffer_fini(&sending->output);
+    drop_outlet(sending);
 }
 
 /* ---- control frames ---- */
@@ -90,8 +126,10 @@ static enum sl_status frame_control(struct sl_ws_sending *sending)
     if (*control == NULL)
         return SL_END;
     status = sl_ws_outgoing_control(
-        &sending->outgoing, control == &sending->pong ? SL_WS_PONG : SL_WS_PING,
-        sl_view((*control)->payload, (*control)->size), &sending->output);
+        &sending->outlet->outgoing,
+        control == &sending->pong ? SL_WS_PONG : SL_WS_PING,
+        sl_view((*control)->payload, (*control)->size),
+        &sending->outlet->output);
     if (status == SL_OK)
         drop_control(sending, control);
     return status;
@@ -105,8 +143,8 @@ static enum sl_status frame_close(struct sl_ws_sending *sending)
         sl_ws_closing_read(sl_view(close->payload, close->size), &closing);
 
     if (status == SL_OK)
-        status = sl_ws_outgoing_close(&sending->outgoing, &closing,
-                                      &sending->output);
+        status = sl_ws_outgoing_close(&sending->outlet->outgoing, &closing,
+                                      &sending->outlet->output);
     if (status == SL_OK)
         drop_control(sending, &sending->close);
     return status;
@@ -128,8 +166,8 @@ static enum sl_status begin_frame(struct sl_ws_sending *sending,
         is_last = false;
     }
     status = sl_ws_outgoing_begin(
-        &sending->outgoing, place->is_begun ? SL_WS_CONTINUATION : place->type,
-        size, is_last);
+        &sending->outlet->outgoing,
+        place->is_begun ? SL_WS_CONTINUATION : place->type, size, is_last);
     if (status == SL_OK) {
         place->phase = SL_WS_PLACE_FRAMING;
         place->frame_end = place->taken + size;
@@ -157,7 +195,7 @@ static struct sl_view next_bytes(const struct sl_ws_place *place)
 static enum sl_status frame_piece(struct sl_ws_sending *sending,
                                   struct sl_ws_place *place)
 {
-    struct sl_ws_outgoing *outgoing = &sending->outgoing;
+    struct sl_ws_outgoing *outgoing = &sending->outlet->outgoing;
     enum sl_status status = SL_OK;
     size_t consumed;
 
@@ -165,7 +203,7 @@ static enum sl_status frame_piece(struct sl_ws_sending *sending,
         status = begin_frame(sending, place);
     if (status == SL_OK)
         status = sl_ws_outgoing_write(outgoing, next_bytes(place),
-                                      &sending->output, &consumed);
+                                      &sending->outlet->output, &consumed);
     if (status != SL_OK)
         return status;
     place->taken += consumed;
@@ -184,7 +222,7 @@ static enum sl_status frame_between(struct sl_ws_sending *sending)
 {
     enum sl_status status;
 
-    if (sending->outgoing.is_closed)
+    if (sending->outlet->outgoing.is_closed)
         return SL_END;
     status = frame_control(sending);
     if (status != SL_END)
@@ -201,7 +239,7 @@ static enum sl_status frame_next(struct sl_ws_sending *sending)
 {
     struct sl_ws_place *place;
 
-    if (sl_ws_outgoing_is_between(&sending->outgoing)) {
+    if (sl_ws_outgoing_is_between(&sending->outlet->outgoing)) {
         enum sl_status status = frame_between(sending);
 
         if (status != SL_END)
@@ -214,6 +252,13 @@ static enum sl_status frame_next(struct sl_ws_sending *sending)
     return frame_piece(sending, place);
 }
 
+/* Whether there may be something to frame. */
+static bool is_waiting(const struct sl_ws_sending *sending)
+{
+    return sending->line.current != NULL || sending->pong != NULL ||
+           sending->ping != NULL || sending->close != NULL;
+}
+
 /* Behind a piece another one may be framed if both are small: it has been sent
  * when the link has taken the other one, too. */
 static enum sl_status fill(struct sl_ws_sending *sending)
@@ -221,8 +266,13 @@ static enum sl_status fill(struct sl_ws_sending *sending)
     const struct sl_ws_place *first = sending->line.current;
     enum sl_status status = SL_OK;
 
-    while (status == SL_OK && sending->output.length < SL_WS_STEP &&
-           (sending->line.current == first || sending->output.length < GATHER))
+    if (!is_waiting(sending))
+        return SL_OK;
+    if (!have_outlet(sending))
+        return SL_MEMORY;
+    while (status == SL_OK && sl_ws_sending_length(sending) < SL_WS_STEP &&
+           (sending->line.current == first ||
+            sl_ws_sending_length(sending) < GATHER))
         status = frame_next(sending);
     return status == SL_END ? SL_OK : status;
 }
@@ -231,22 +281,27 @@ enum sl_status sl_ws_sending_frame(struct sl_ws_sending *sending,
                                    enum sl_ws_opcode type,
                                    const struct sl_ws_piece *piece)
 {
-    struct sl_ws_outgoing *outgoing = &sending->outgoing;
     size_t size = sl_ws_piece_size(piece);
     struct sl_view bytes = piece->text;
+    struct sl_ws_outgoing *outgoing;
     enum sl_status status;
 
     if (piece->sequence != NULL)
         bytes = sl_sequence_at(piece->sequence, 0);
-    if (sending->line.sending.first != NULL || sending->output.length > 0 ||
-        size > SL_WS_STEP || bytes.size < size || outgoing->is_in_message)
+    if (sending->line.sending.first != NULL ||
+        sl_ws_sending_length(sending) > 0 || size > SL_WS_STEP ||
+        bytes.size < size)
         return SL_AGAIN;
+    if (!have_outlet(sending))
+        return SL_MEMORY;
+    outgoing = &sending->outlet->outgoing;
+    sl_assert(!outgoing->is_in_message);
     status = sl_ws_outgoing_begin(outgoing, type, size, true);
     while (status == SL_OK && outgoing->is_writing) {
         size_t consumed;
 
-        status =
-            sl_ws_outgoing_write(outgoing, bytes, &sending->output, &consumed);
+        status = sl_ws_outgoing_write(outgoing, bytes, &sending->outlet->output,
+                                      &consumed);
         if (status == SL_OK)
             bytes = sl_view(bytes.data + consumed, bytes.size - consumed);
     }
@@ -259,7 +314,7 @@ static enum sl_status send_output(struct sl_ws_sending *sending,
                                   struct sl_link *link, size_t *budget,
                                   struct sl_failure *failure)
 {
-    struct sl_buffer *output = &sending->output;
+    struct sl_buffer *output = &sending->outlet->output;
     struct sl_view views[SEND_VIEWS];
     size_t count = sl_buffer_views(output, views, SEND_VIEWS);
     size_t sent;
@@ -279,14 +334,14 @@ static enum sl_status frame_and_send(struct sl_ws_sending *sending,
     enum sl_status status = SL_OK;
 
     while (status == SL_OK) {
-        if (sending->output.length == 0) {
+        if (sl_ws_sending_length(sending) == 0) {
             status = fill(sending);
             if (status != SL_OK)
                 return sl_fail(failure, status, SL_STAGE_WEBSOCKET, "%s",
                                status == SL_TLS ? "no random bytes"
                                                 : "out of memory");
         }
-        if (sending->output.length == 0) {
+        if (sl_ws_sending_length(sending) == 0) {
             /* A compressor may keep a short piece: it is on its way. */
             sl_ws_line_sent(&sending->line);
             return sl_link_flush(link, failure);
@@ -315,13 +370,14 @@ enum sl_status sl_ws_sending_advance(struct sl_ws_sending *sending,
 bool sl_ws_sending_is_due(const struct sl_ws_sending *sending,
                           const struct sl_link *link)
 {
-    return sending->output.length > 0 || !sl_link_is_flushed(link);
+    return sl_ws_sending_length(sending) > 0 || !sl_link_is_flushed(link);
 }
 
 bool sl_ws_sending_is_closed(const struct sl_ws_sending *sending,
                              const struct sl_link *link)
 {
-    return sending->outgoing.is_closed && !sl_ws_sending_is_due(sending, link);
+    return sl_ws_sending_has_closed(sending) &&
+           !sl_ws_sending_is_due(sending, link);
 }
 
 void sl_ws_sending_cut(struct sl_ws_sending *sending, enum sl_status status)
@@ -330,7 +386,7 @@ void sl_ws_sending_cut(struct sl_ws_sending *sending, enum sl_status status)
 
     sending->is_cut = true;
     sending->cut_status = status;
-    if (place != NULL && !sl_ws_outgoing_is_between(&sending->outgoing))
+    if (place != NULL && !sl_ws_sending_is_between(sending))
         place = place->next;
     sl_ws_line_end(place, status);
 }
@@ -339,5 +395,6 @@ void sl_ws_sending_end(struct sl_ws_sending *sending, enum sl_status status)
 {
     sending->is_cut = true;
     sl_ws_line_end(sending->line.sending.first, status);
-    sl_buffer_reset(&sending->output);
+    if (sending->outlet != NULL)
+        sl_buffer_reset(&sending->outlet->output);
 }

@@ -25,10 +25,17 @@ struct sl_ws_control {
     char payload[SL_WS_CONTROL_MAX];
 };
 
-struct sl_ws_sending {
-    struct sl_allocator *allocator;
+/* What is being framed; an idle WebSocket has none. */
+struct sl_ws_outlet {
     struct sl_ws_outgoing outgoing;
     struct sl_buffer output; /* framed, not taken by the link */
+};
+
+struct sl_ws_sending {
+    struct sl_allocator *allocator;
+    struct sl_pool *pool;
+    const struct sl_ws_options *options;
+    struct sl_ws_outlet *outlet; /* NULL: nothing is under way */
     struct sl_ws_line line;
     struct sl_ws_control *pong; /* NULL: none waits */
     struct sl_ws_control *ping;
@@ -44,6 +51,26 @@ void sl_ws_sending_init(struct sl_ws_sending *sending,
                         const struct sl_ws_options *options);
 /* After `end` and `over`. Idempotent. */
 void sl_ws_sending_fini(struct sl_ws_sending *sending);
+
+/* Frees the outlet if nothing is in it. */
+void sl_ws_sending_rest(struct sl_ws_sending *sending);
+
+/* Bytes that are framed and that the link has not taken. */
+static inline size_t sl_ws_sending_length(const struct sl_ws_sending *sending)
+{
+    return sending->outlet != NULL ? sending->outlet->output.length : 0;
+}
+/* Whether no frame is under way. */
+static inline bool sl_ws_sending_is_between(const struct sl_ws_sending *sending)
+{
+    return sending->outlet == NULL ||
+           sl_ws_outgoing_is_between(&sending->outlet->outgoing);
+}
+/* Whether a Close frame was framed. */
+static inline bool sl_ws_sending_has_closed(const struct sl_ws_sending *sending)
+{
+    return sending->outlet != NULL && sending->outlet->outgoing.is_closed;
+}
 
 /* ---- messages ---- */
 

@@ -84,6 +84,14 @@ sl_ws_outgoing_is_between(const struct sl_ws_outgoing *outgoing)
     return outgoing->is_head_due || outgoing->frame_left == 0;
 }
 
+/* Whether nothing is under way and nothing kept for the next message, so that one
+ * made anew would do as well. */
+static inline bool sl_ws_outgoing_is_idle(const struct sl_ws_outgoing *outgoing)
+{
+    return !outgoing->is_in_message && !outgoing->is_writing &&
+           !outgoing->is_closed && outgoing->deflater == NULL;
+}
+
 /* Appends a ping or pong. SL_AGAIN: a frame is under way. SL_CLOSED: a Close
  * frame was sent. SL_INVALID: the payload exceeds SL_WS_CONTROL_MAX. Else as
  * write: nothing was appended. */

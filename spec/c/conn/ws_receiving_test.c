@@ -243,7 +243,8 @@ static void flooded(const struct manner *manner)
             most = talk.world.pool.stats.bytes;
     }
     CHECK(most < 512 * 1024);
-    CHECK(talk.socket->sending.output.length <= SL_WS_CONTROL_MAX + 14);
+    CHECK(sl_ws_sending_length(&talk.socket->sending) <=
+          SL_WS_CONTROL_MAX + 14);
     talk_fini(&talk);
 }
 
