@@ -105,6 +105,14 @@ local function failure_of(self, code, reason)
   return failure.new(code, "websocket " .. self.url, reason, "websocket")
 end
 
+-- Ends with the last connection; `cause` is the failure that kept another one from being made.
+local function end_lost(self, reason, cause)
+  local _, message, err = failure_of(self, "closed", reason)
+  err.close_code, err.close_reason = self.socket.close_code or 1006, self.socket.close_reason
+  err.cause = cause
+  end_with(self, message, err)
+end
+
 -- ---- a connection that is new ----
 
 -- Sends what was to be sent meanwhile, in order. Returns whether all of it was; one that fails
@@ -121,22 +129,39 @@ local function send_waiting(self, socket)
   return true
 end
 
--- A new connection is there: the program subscribes, then goes on. What its hook raises ends it.
--- Returns whether it stays.
+-- Lets the program subscribe. What its hook raises is raised, unless the connection has ended
+-- meanwhile. Returns whether it goes on.
+local function subscribe(self, socket)
+  if self.ending or not self.policy.on_open then return true end
+  local kept <close> = setmetatable({ socket = socket }, { __close = function(owner)
+    if owner.socket then owner.socket:dispose() end
+  end })
+  local ok, raised = pcall(self.policy.on_open, socket)
+  if not ok and socket.state == "open" then error(raised, 0) end
+  kept.socket = nil
+  return ok
+end
+
+-- A new connection is there: the program subscribes, what waits is sent, then all go on.
+-- Returns true | false: it was lost again | nil: it has ended for good
 local function welcome(self, socket)
   self.socket, self.has_received, self.opened_at = socket, false, core.now()
-  if self.policy.on_open then
-    local is_good = false
-    local _ <close> = setmetatable({}, { __close = function()
-      if not is_good then socket:dispose() end
-    end })
-    self.policy.on_open(socket)
-    is_good = true
+  local is_ready = subscribe(self, socket) and send_waiting(self, socket)
+  if self.ending then -- closed by the program meanwhile
+    socket:dispose()
+    return nil
+  elseif is_ready then
+    self.opening = nil
+    set_state(self, "open")
+    return true
   end
-  if not send_waiting(self, socket) then return false end
-  self.opening = nil
-  set_state(self, "open")
-  return true
+  local code = socket.close_code
+  if code then
+    table.insert(self.older, socket)
+  else
+    socket:dispose()
+  end
+  if not code or self.policy.codes[code] then return false end
 end
 
 -- ---- opening again ----
@@ -162,11 +187,8 @@ local function try(self)
     if failure.is(err) then err:dispose() end
     if is_passing then return false, err end
     return nil, err
-  elseif self.ending then
-    socket:dispose()
-    return nil
   end
-  return welcome(self, socket), self.lost
+  return welcome(self, socket), nil
 end
 
 local function open_again(self)
@@ -174,13 +196,9 @@ local function open_again(self)
   local _ <close> = setmetatable({}, { __close = function()
     self.opening = nil
     if is_open then return end
-    local reason = ("the connection was lost (close code %d), and not opened again in %d of %d "
+    end_lost(self, ("the connection was lost (close code %d), and not opened again in %d of %d "
       .. "tries (reconnect.tries): %s"):format(self.socket.close_code or 1006, self.tries,
-      self.policy.tries, err and err.message or "cancelled")
-    local _, message, made = failure_of(self, "closed", reason)
-    made.close_code, made.close_reason = self.socket.close_code or 1006, self.socket.close_reason
-    made.cause = err
-    end_with(self, message, made)
+      self.policy.tries, err and err.message or "it was lost again"), err)
   end })
   while is_open == false and self.tries < self.policy.tries and not self.ending do
     self.tries = self.tries + 1
@@ -188,11 +206,16 @@ local function open_again(self)
   end
 end
 
+local function open_later(self) self.opening = core.spawn_background(open_again, self) end
+
 -- A message that arrived before a loss, or nil. Yields.
 local function receive_older(self)
   while self.older[1] do
     local message = self.older[1]:receive(0)
-    if message then return message end
+    if message then
+      self.tries = 0
+      return message
+    end
     table.remove(self.older, 1):dispose()
   end
 end
@@ -201,6 +224,7 @@ end
 -- opened then.
 local function is_lost(self, socket, err)
   if self.opening or self.ending then return self.opening ~= nil end
+  if socket ~= self.socket then return true end -- another coroutine has noticed it before
   local code = socket.close_code
   if self.is_closing or not code or not self.policy.codes[code] then return false end
   if self.has_received or core.now() - self.opened_at > self.policy.max_delay * 1e9 then
@@ -208,7 +232,7 @@ local function is_lost(self, socket, err)
   end
   table.insert(self.older, socket)
   self.lost = err
-  self.opening = core.spawn_background(open_again, self)
+  open_later(self)
   return true
 end
 
@@ -307,9 +331,7 @@ local function stop(self)
   local opening = self.opening
   self.is_closing, self.opening = true, nil
   if not opening then return false end
-  local _, message, err = failure_of(self, "closed", "closed by this side")
-  err.close_code, err.close_reason = self.socket.close_code, self.socket.close_reason
-  end_with(self, message, err)
+  end_lost(self, "closed by this side")
   opening:cancel()
   return true
 end
@@ -355,7 +377,12 @@ function reconnect.new(client, option, socket, connect)
     waiting = {}, -- messages to be sent, as { bytes =, type = }
     waiting_bytes = 0,
   }, Socket)
-  welcome(self, socket)
+  local is_open = welcome(self, socket)
+  if is_open == false then
+    open_later(self)
+  elseif is_open == nil then
+    end_lost(self, ("the connection has ended (close code %d)"):format(socket.close_code))
+  end
   return self
 end
 
