@@ -1,0 +1,95 @@
+-- Loops over the events of a body while finalisers, which run wherever an event is made, read on,
+-- dispose or close. What loops give is shown by spec/lua/streams_spec.lua.
+
+local sluice = require "sluice"
+local support = require "spec.support"
+
+local COUNT = 3000
+local HEAD = "HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\n\r\n"
+
+describe("a loop over events", function()
+  local before, client, p
+
+  before_each(function()
+    before = support.snapshot(sluice)
+    client = support.client()
+    p = support.peer.listen { records = false, repeat_last = true, script = {
+      { { "expect_until", "\r\n\r\n" }, { "send", HEAD },
+        { "send_repeat", "id: 12\nevent: a\ndata: bc\n\n", COUNT }, { "close" } } } }
+  end)
+  after_each(function()
+    client:close()
+    p:stop()
+    support.verify(sluice, before)
+  end)
+
+  -- Reads a body to its end while `act(events, response)` runs in finalisers, again and again if it
+  -- returns true. Returns the count of events, and what was raised.
+  local function read(is_streamed, act)
+    local response <close> = assert(client:get(p.url .. "/", { stream = is_streamed }))
+    local events <close> = response:events()
+    local is_over = false
+    local function trap()
+      setmetatable({}, { __gc = function()
+        if not is_over and act(events, response) then trap() end
+      end })
+    end
+    trap()
+    local count = 0
+    local ok, raised = pcall(function()
+      for event in events do
+        assert(event.data == "bc" and event.type == "a" and event.id == "12")
+        count = count + 1
+        if count % 50 == 0 then collectgarbage "step" end
+      end
+    end)
+    is_over = true
+    collectgarbage()
+    return count, not ok and raised or nil
+  end
+
+  for _, is_streamed in ipairs { true, false } do
+    local kind = is_streamed and "streamed" or "whole"
+
+    it("shares its events with a finaliser that reads: " .. kind, function()
+      local others = 0
+      local count, raised = read(is_streamed, function(events)
+        if pcall(events.next, events) then others = others + 1 end
+        return true
+      end)
+      assert.is_true(others > 0)
+      if raised then
+        assert.matches("was read meanwhile", raised)
+      else
+        assert.equal(COUNT, count + others)
+      end
+    end)
+
+    it("goes on while a finaliser steps the loop: " .. kind, function()
+      local count, raised = read(is_streamed, function()
+        pcall(function() sluice.loop():step(0) end)
+        return true
+      end)
+      assert.is_nil(raised)
+      assert.equal(COUNT, count)
+    end)
+
+    it("ends with an error when a finaliser closes it: " .. kind, function()
+      local count, raised = read(is_streamed, function(events) events:close() end)
+      assert.is_true(count < COUNT)
+      assert.matches("use of closed loop over a body", raised)
+    end)
+  end
+
+  it("ends with an error when a finaliser disposes a streamed response", function()
+    local count, raised = read(true, function(_, response) response:dispose() end)
+    assert.is_true(count < COUNT)
+    assert.matches("use of disposed response", raised)
+  end)
+
+  it("outlives a whole response that a finaliser disposes", function()
+    local count, raised = read(false, function(_, response) response:dispose() end)
+    assert.is_nil(raised)
+    assert.equal(COUNT, count)
+  end)
+end)
