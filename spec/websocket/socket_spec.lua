@@ -356,6 +356,17 @@ describe("a socket", function()
       assert.same({}, server:failures())
     end)
 
+    it("when it is collected, which counts as a leak", function()
+      open { { "read_all" } }
+      socket = nil
+      collectgarbage()
+      collectgarbage()
+      server:wait("idle", 1, 20)
+      assert.same({ "close 1001 " }, received())
+      assert.equal(before.leaked + 1, sluice.stats().leaked)
+      before.leaked = before.leaked + 1
+    end)
+
     it("when its variable goes out of scope", function()
       open { { "read_all" } }
       do

@@ -75,9 +75,8 @@ struct sl_websocket {
     struct sl_ws_intake *intake; /* NULL: nothing has begun to arrive */
     struct sl_ws_queue queue;
     struct sl_ws_sending sending;
-    struct sl_completion
-        completion;              /* a message, the end, or the time is here */
-    const struct sl_ws_end *end; /* NULL: it goes on */
+    struct sl_completion completion; /* a message, the end, the time is here */
+    const struct sl_ws_end *end;     /* NULL: it goes on */
 
     struct sl_timer timer;
     int64_t receive_due;
@@ -94,7 +93,7 @@ struct sl_websocket {
     int64_t send_timeout;
 
     bool is_held;     /* nothing is received: the queue is or was full */
-    bool is_resting;  /* the link was told so, and nothing moved since */
+    bool is_resting;  /* nothing has moved for a second: it keeps little */
     bool has_turn;    /* goes on in the next step of the loop */
     bool cannot_send; /* the peer takes no more */
     bool has_ended;   /* the peer sends no more */
