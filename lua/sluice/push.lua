@@ -5,9 +5,6 @@ local core = require "sluice.core"
 
 local push = {}
 
--- The pieces and bytes of a body after which others get their turn.
-local turn_pieces, turn_bytes = 64, 64 * 1024
-
 -- Gives the pieces of a body to the exchange, until they end or no more are wanted. A piece
 -- is asked for only when it can be sent. `lines` follow the pieces, if given.
 local function push_all(response, body, lines)
@@ -22,10 +19,9 @@ local function push_all(response, body, lines)
     end
     if #piece > 0 and not response:push(piece) then return end
     pieces, bytes = pieces + 1, bytes + #piece
-    if pieces >= turn_pieces or bytes >= turn_bytes then
+    if response:must_take_turn(pieces, bytes) then
       pieces, bytes = 0, 0
-      coroutine.yield()
-      if not response:await_room() then return end
+      if not response:await_turn() then return end
     end
   end
 end

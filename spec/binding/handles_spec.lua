@@ -238,7 +238,7 @@ end
 
 -- What need not raise after the end, by type: giving up what is gone already, and a body that
 -- nobody takes any more.
-local RESPONSE = "await_room dispose fail finish is_live push"
+local RESPONSE = "await_room await_turn dispose fail finish is_live must_take_turn push"
 local QUIET = {
   ["body splitter"] = "close", ["body splitter streamed"] = "close",
   ["body splitter awaited"] = "close", event_parser = "dispose",

@@ -209,6 +209,29 @@ describe("a step with a budget", function()
     task:await()
   end)
 
+  it("divides the pieces of a body that a function gives", function()
+    local p <close> = support.peer.listen { script = { {
+      { "expect_until", "0\r\n\r\n" }, { "send", answer "good" }, { "loop" },
+    } } }
+    local pieces, already, most = 0, 0, 0
+    local task = sluice.spawn(function()
+      local response <close> = assert(client:post(p.url .. "/", { body = function()
+        if pieces == 200 then return nil end
+        be_busy(UNIT)
+        pieces = pieces + 1
+        return "piece"
+      end }))
+      return response:text()
+    end)
+    while not is_done(task)() do
+      loop:step(0.01, 4 * UNIT)
+      most, already = math.max(most, pieces - already), pieces
+    end
+    assert.equal("good", task:await())
+    assert.equal(200, pieces)
+    assert.is_true(most <= 5, most)
+  end)
+
   it("divides the messages of a WebSocket", function()
     -- RFC 6455 1.3
     local real_key = core.websocket_key

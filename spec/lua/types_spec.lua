@@ -123,7 +123,8 @@ describe("types.d.lua", function()
     check_methods("sluice.request_builder", set_of(getmetatable(client:build("GET", "x"))))
     -- What a request body is pushed by, and what makes a response, is nobody else's.
     check_methods("sluice.response", set_of(core.response_methods, "deadline", "is_live",
-      "push", "finish", "fail", "progress", "await_room", "watch"))
+      "push", "finish", "fail", "progress", "await_room", "await_turn", "must_take_turn",
+      "watch"))
   end)
 
   it("names the options", function()

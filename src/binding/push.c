@@ -5,6 +5,10 @@
 #include "conn/pushing.h"
 #include "task/wait.h"
 
+/* The pieces and bytes of a body after which others get their turn. */
+#define TURN_PIECES 64
+#define TURN_BYTES  ((lua_Integer)64 * 1024)
+
 static int has_room(lua_State *L, int status, lua_KContext context);
 
 /* The response at index 1, with a wait reserved; NULL once it was disposed. */
@@ -45,6 +49,46 @@ static int has_room(lua_State *L, int status, lua_KContext context)
     if (response != NULL)
         return await_room(L, response);
     lua_pushboolean(L, false);
+    return 1;
+}
+
+static int turn_came(lua_State *L, int status, lua_KContext context)
+{
+    struct slb_response *response = NULL;
+
+    (void)status;
+    if (slb_waited(L, context) != SL_CANCELLED)
+        response = live_response(L);
+    if (response != NULL)
+        return await_room(L, response);
+    lua_pushboolean(L, false);
+    return 1;
+}
+
+/* response:await_turn() -> as await_room, once others have run; yields */
+static int response_await_turn(lua_State *L)
+{
+    struct slb_response *response = live_response(L);
+
+    lua_settop(L, 1);
+    if (response != NULL)
+        return slb_wait_turn(L, response->runtime, slb_abandon_response,
+                             response, turn_came);
+    lua_pushboolean(L, false);
+    return 1;
+}
+
+/* response:must_take_turn(pieces, bytes) -> whether others should run now, after
+ * that many in this turn: under a budget its time counts */
+static int response_must_take_turn(lua_State *L)
+{
+    const struct slb_response *response = slb_check(L, 1, slb_response_type);
+    const struct sl_loop *loop = &response->runtime->loop;
+
+    lua_pushboolean(L, sl_loop_has_budget(loop)
+                           ? sl_loop_is_turn_over(loop)
+                           : lua_tointeger(L, 2) >= TURN_PIECES ||
+                                 lua_tointeger(L, 3) >= TURN_BYTES);
     return 1;
 }
 
@@ -107,6 +151,8 @@ static int response_fail(lua_State *L)
 }
 
 static const luaL_Reg methods[] = {{"await_room", response_await_room},
+                                   {"await_turn", response_await_turn},
+                                   {"must_take_turn", response_must_take_turn},
                                    {"push", response_push},
                                    {"finish", response_finish},
                                    {"fail", response_fail},
