@@ -93,6 +93,7 @@ local function make_payloads(out)
   write_lines(dir .. "/lines", 256 * MIB, "%069d\n")
   write_lines(dir .. "/events", 256 * MIB, TOKEN)
   write_lines(dir .. "/numbers", 16 * MIB, "%d\n")
+  write_lines(dir .. "/short", 16 * MIB, "%015d\n")
   return dir
 end
 

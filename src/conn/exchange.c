@@ -403,8 +403,9 @@ static bool wants_head(const struct sl_exchange *exchange)
 
 static bool receive_some(struct sl_exchange *exchange, size_t *budget)
 {
-    struct sl_incoming_source source = {&exchange->connection->link,
-                                        &exchange->connection->input};
+    struct sl_incoming_source source = {
+        &exchange->connection->link, &exchange->connection->input,
+        sl_loop_has_budget(sl_exchange_loop(exchange))};
     struct sl_incoming_news news;
     enum sl_status status =
         sl_incoming_advance(&exchange->incoming, &source, wants_head(exchange),
@@ -729,8 +730,9 @@ enum sl_status sl_exchange_want(struct sl_exchange *exchange,
         return SL_OK;
     if (exchange->phase == SL_EXCHANGE_FAILED)
         return exchange->failure.status;
-    if (interest == SL_WANT_WHOLE)
+    if (interest == SL_WANT_WHOLE && !exchange->is_compact)
         sl_buffer_compact(&response->body);
+    exchange->is_compact = exchange->is_compact || interest == SL_WANT_WHOLE;
     return interest == SL_WANT_BODY ? SL_END : SL_OK;
 }
 

@@ -117,7 +117,8 @@ struct sl_exchange {
     int64_t last_activity; /* a byte moved */
     struct sl_pace pace;
     enum sl_exchange_time total_time;
-    bool is_polled; /* its user asks now and then whether bytes are there */
+    bool is_polled;  /* its user asks now and then whether bytes are there */
+    bool is_compact; /* the whole body holds no more memory than it should */
     struct sl_exchange_times times;
     struct sl_failure failure;
     struct sl_peer *peer; /* of the connection; NULL: plain */

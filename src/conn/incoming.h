@@ -36,6 +36,7 @@ enum sl_interest {
 struct sl_incoming_source {
     struct sl_link *link;
     struct sl_buffer *input; /* received, not yet parsed */
+    bool is_hurried;         /* no receive may take much of a turn */
 };
 
 /* Events met during an advance. */

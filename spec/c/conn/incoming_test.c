@@ -82,7 +82,7 @@ static void teardown(void)
 
 static enum sl_status advance(void)
 {
-    struct sl_incoming_source source = {&reply.link, &reply.input};
+    struct sl_incoming_source source = {&reply.link, &reply.input, false};
 
     world_settle(&reply.world); /* what has arrived shows itself */
     reply.budget = SL_TURN_BUDGET;
