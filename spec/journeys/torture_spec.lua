@@ -264,6 +264,39 @@ local programs = {
     end)
   ]],
 
+  ["a coroutine of a host"] = [[
+    local core = require "sluice.core"
+    local is_ready = false
+    local host <const> = core.host(coroutine.yield, function() is_ready = true end)
+    local leaving <close> = setmetatable({}, { __close = function() core.remove_host(host) end })
+    core.add_host(host)
+    local client <close> = sluice.client { transport = transport }
+    local text
+    local thread <const> = coroutine.create(function()
+      assert(sluice.sleep(0))
+      for value in sluice.wrap(function()
+        local response <close>, message = client:get(url)
+        assert(response, message)
+        coroutine.yield(response:text())
+      end) do
+        text = value
+      end
+    end)
+    local closing <close> = setmetatable({}, { __close = function() coroutine.close(thread) end })
+    local ok, message = coroutine.resume(thread)
+    while ok and coroutine.status(thread) ~= "dead" do
+      is_ready = false
+      for _ = 1, 1000 do
+        sluice.loop():step(0.01)
+        if is_ready then break end
+      end
+      if not is_ready then error("not enough memory to resume", 0) end
+      ok, message = coroutine.resume(thread)
+    end
+    if not ok then error(message, 0) end
+    assert(#text == 16)
+  ]],
+
   ["failures"] = [[
     local client <close> = sluice.client { transport = transport, timeout = 60 }
     local response, message, err = client:get("http://127.0.0.1:1/")

@@ -175,17 +175,11 @@ static int signal_await(lua_State *L)
 {
     struct slb_runtime *runtime = check_signal(L)->runtime;
     struct handle *handle;
-    int64_t due = SL_NEVER;
+    int64_t due;
 
     slb_reserve_wait(L, runtime);
     handle = check_signal(L);
-    if (!lua_isnoneornil(L, 2)) {
-        int64_t timeout = slb_check_seconds(L, 2);
-
-        sl_loop_refresh(&runtime->loop);
-        if (timeout < SL_NEVER - runtime->loop.now)
-            due = runtime->loop.now + timeout;
-    }
+    due = slb_check_due(L, 2, runtime);
     lua_settop(L, 1);
     if (handle->is_over)
         return push_result(L);

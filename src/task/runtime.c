@@ -494,3 +494,14 @@ int64_t slb_check_seconds(lua_State *L, int index)
                                       seconds));
     return sl_clock_from_seconds(seconds);
 }
+
+int64_t slb_check_due(lua_State *L, int index, struct slb_runtime *runtime)
+{
+    int64_t timeout, now;
+
+    if (lua_isnoneornil(L, index))
+        return SL_NEVER;
+    timeout = slb_check_seconds(L, index);
+    now = sl_loop_refresh(&runtime->loop);
+    return timeout < SL_NEVER - now ? now + timeout : SL_NEVER;
+}

@@ -162,4 +162,8 @@ int slb_push_outcome(lua_State *L, enum sl_status status, const char *attempt);
 /* Converts a number of seconds to nanoseconds; raises for anything else. */
 int64_t slb_check_seconds(lua_State *L, int index);
 
+/* The time at which a wait of that many seconds is over, from now on; SL_NEVER
+ * if there is none at `index`. Refreshes the loop's clock. */
+int64_t slb_check_due(lua_State *L, int index, struct slb_runtime *runtime);
+
 #endif

@@ -308,17 +308,11 @@ static int task_await(lua_State *L)
 {
     struct task *task = check_task(L);
     struct slb_runtime *runtime = task->runtime;
-    int64_t due = SL_NEVER;
+    int64_t due;
 
     slb_reserve_wait(L, runtime);
     check_task(L);
-    if (!lua_isnoneornil(L, 2)) {
-        int64_t timeout = slb_check_seconds(L, 2);
-
-        sl_loop_refresh(&runtime->loop);
-        if (timeout < SL_NEVER - runtime->loop.now)
-            due = runtime->loop.now + timeout;
-    }
+    due = slb_check_due(L, 2, runtime);
     lua_settop(L, 1);
     if (is_over(task))
         return push_results(L, task);

@@ -8,8 +8,8 @@ local loop, handles = core.loop(), nil
 
 -- Before libuv waits, and after its callbacks, which may have begun something.
 local function settle()
-  local timeout = loop:timeout()
-  if timeout then handles.timer:start(math.ceil(timeout * 1000), 0, handles.step) end
+  local timer, due = handles.timer, math.ceil((loop:timeout() or 1e6) * 1000)
+  if not timer:is_active() or timer:get_due_in() > due then timer:start(due, 0, handles.step) end
   if core.is_busy() then handles.poll:ref() else handles.poll:unref() end
 end
 
