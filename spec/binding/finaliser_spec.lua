@@ -147,6 +147,22 @@ cases["ws parser output"] = function()
   end
 end
 
+-- A number becomes a string.
+cases["ws parser control"] = function()
+  local parser = sluice.ws_parser { role = "client" }
+  return parser, function()
+    for i = 1, 30000 do assert(parser:ping(i + 0.5)) end
+    parser:close(1000, 0.125)
+  end
+end
+
+cases["socket ping"] = function()
+  local core = require "sluice.core"
+  core.websocket_key = function() return "dGhlIHNhbXBsZSBub25jZQ==" end
+  local socket = assert(client:websocket(url))
+  return socket, function() for i = 1, 30000 do socket:ping(i + 0.5) end end
+end
+
 local function of_message(name, call)
   cases["message " .. name] = function()
     local parser = sluice.ws_parser { role = "client" }
@@ -200,6 +216,9 @@ for round = 1, 40 do
   gone(object)
 end
 client:close()
+collectgarbage()
+collectgarbage()
+assert(sluice.stats().outstanding == 0)
 print(hits, refused)
 ]]
 
@@ -207,17 +226,20 @@ describe("a finaliser that disposes", function()
   local head = { "HTTP/1.1 200 OK\r\n", ("Content-Length: %d\r\n"):format(BODY) }
   for i = 1, LINES do head[#head + 1] = ("X-A: %s\r\n"):format((("%05d"):format(i)):rep(20)) end
   local answer = table.concat(head) .. "\r\n" .. support.pattern(BODY)
+  local switch = "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\n"
+    .. "Connection: Upgrade\r\nSec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\n\r\n"
 
   for _, what in ipairs { "response text", "response sequence", "response detach",
     "response timings", "response read", "response chunks", "response headers", "response all",
     "response watch", "response get", "response lines", "response reader", "response whole reader",
     "sequence tostring", "sequence sub", "sequence segments", "sequence reader",
     "lease tostring", "buffer detach", "writer write", "parser next", "ws parser next",
-    "ws parser output",
+    "ws parser output", "ws parser control", "socket ping",
     "message text", "message sequence", "message detach", "transport receive" } do
     it(what .. " does no harm", function()
       local p <close> = support.peer.listen { records = false, repeat_last = true, script = {
-        { { "expect_until", "\r\n\r\n" }, { "send", answer }, { "loop" } } } }
+        { { "expect_until", "\r\n\r\n" }, { "send", what == "socket ping" and switch or answer },
+          { "loop" } } } }
       local transport = support.transport() or { mode = "stream", backend = "epoll" }
       for _, way in ipairs { "disposed", "finalised" } do
         local status, output = script.run(PRELUDE, p.url .. "/", tostring(p.port),

@@ -288,12 +288,14 @@ static int socket_send(lua_State *L)
  * takes the place of one that has not left yet. */
 static int socket_ping(lua_State *L)
 {
-    struct slb_websocket *handle = slb_check_websocket(L, 1);
+    struct slb_websocket *handle;
     struct sl_view payload;
 
+    slb_check_websocket(L, 1);
     payload.data = luaL_optlstring(L, 2, "", &payload.size);
     luaL_argcheck(L, payload.size <= SL_WS_CONTROL_MAX, 2,
                   "at most 125 bytes expected");
+    handle = slb_check_websocket(L, 1); /* a number has become a string */
     return push_outcome(L, handle, sl_websocket_ping(handle->socket, payload));
 }
 

@@ -153,13 +153,16 @@ static int push_written(lua_State *L, struct slb_ws_parser *parser,
 static int write_control(lua_State *L, enum sl_ws_opcode opcode,
                          const char *name)
 {
-    struct slb_ws_parser *parser = slb_check_ws_parser(L);
+    struct slb_ws_parser *parser;
     struct sl_view payload;
-    enum sl_status status = parser->is_broken;
+    enum sl_status status;
 
+    slb_check_ws_parser(L);
     payload.data = luaL_optlstring(L, 2, "", &payload.size);
     luaL_argcheck(L, payload.size <= SL_WS_CONTROL_MAX, 2,
                   "payload exceeds 125 bytes (RFC 6455 5.5)");
+    parser = slb_check_ws_parser(L); /* a number has become a string */
+    status = parser->is_broken;
     if (status == SL_OK)
         status = sl_ws_outgoing_control(&parser->outgoing, opcode, payload,
                                         &parser->output);
@@ -185,11 +188,12 @@ static int writer_pong(lua_State *L)
  * than 123 bytes or not UTF-8. */
 static int writer_close(lua_State *L)
 {
-    struct slb_ws_parser *parser = slb_check_ws_parser(L);
+    struct slb_ws_parser *parser;
     lua_Integer code = luaL_optinteger(L, 2, SL_WS_NORMAL);
     struct sl_ws_closing closing = {.code = SL_WS_NO_CODE};
-    enum sl_status status = parser->is_broken;
+    enum sl_status status;
 
+    slb_check_ws_parser(L);
     closing.reason.data = luaL_optlstring(L, 3, "", &closing.reason.size);
     luaL_argcheck(L,
                   (code >= 0 && code <= UINT16_MAX &&
@@ -199,6 +203,8 @@ static int writer_close(lua_State *L)
     luaL_argcheck(L, closing.reason.size <= SL_WS_REASON_MAX, 3,
                   "reason exceeds 123 bytes (RFC 6455 5.5)");
     closing.code = (unsigned)code;
+    parser = slb_check_ws_parser(L); /* a number has become a string */
+    status = parser->is_broken;
     if (status == SL_OK)
         status =
             sl_ws_outgoing_close(&parser->outgoing, &closing, &parser->output);
