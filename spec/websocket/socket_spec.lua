@@ -96,6 +96,19 @@ describe("a socket", function()
       assert.equal("text late", next_text())
     end)
 
+    for _, timeout in ipairs { 0, 1e-9 } do
+      it(("what comes while a program does nothing but ask for %g s"):format(timeout), function()
+        open { { "hold" }, { "send", text "late" }, { "stall" } }
+        local message, why = socket:receive(timeout)
+        assert.same({ nil, "timeout" }, { message, why })
+        server:signal()
+        local ends = os.time() + 20
+        repeat message = socket:receive(timeout) until message or os.time() > ends
+        assert.equal("late", message and message:text())
+        message:dispose()
+      end)
+    end
+
     it("for one coroutine at a time", function()
       open { { "hold" }, { "send", text "x" }, { "stall" } }
       local task = sluice.spawn(next_text)

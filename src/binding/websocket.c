@@ -264,8 +264,10 @@ static int give_message(lua_State *L, struct slb_websocket *handle)
 static int received(lua_State *L, int status, lua_KContext context);
 static int turn_came(lua_State *L, int status, lua_KContext context);
 
-/* stack: socket, due, timeout */
-static int await_message(lua_State *L, struct slb_websocket *handle)
+/* `has_looked`: the loop has had a turn. Before, that nothing is there is not
+ * certain: a program may do nothing else but ask. stack: socket, due, timeout */
+static int await_message(lua_State *L, struct slb_websocket *handle,
+                         bool has_looked)
 {
     const struct sl_ws_arrival *first = sl_websocket_first(handle->socket);
     enum sl_status status;
@@ -280,6 +282,8 @@ static int await_message(lua_State *L, struct slb_websocket *handle)
         return slb_wait(L, handle->runtime, &handle->socket->completion,
                         abandon_receive, handle, received);
     case SL_TIMEOUT:
+        if (!has_looked && slb_can_take_turn(L, handle->runtime))
+            return slb_wait_turn(L, handle->runtime, NULL, handle, turn_came);
         return push_timeout(L);
     case SL_MISUSE:
         return luaL_error(L, "receive: another coroutine receives already");
@@ -295,7 +299,7 @@ static int go_on(lua_State *L, enum sl_status status)
     handle->given = 0;
     if (status == SL_CANCELLED && handle->socket->end == NULL)
         return slb_push_websocket_failure(L, 1, handle, status, "receive from");
-    return await_message(L, handle);
+    return await_message(L, handle, true);
 }
 
 static int received(lua_State *L, int status, lua_KContext context)
@@ -313,7 +317,7 @@ static int turn_came(lua_State *L, int status, lua_KContext context)
 /* socket:receive(timeout) -> message | nil, "timeout", err
  *   | nil, "closed", err (at the end, with err.close_code, err.close_reason)
  *   | nil, message, err (it has failed)
- * Yields. */
+ * The loop has a turn even in 0 seconds. Yields. */
 static int socket_receive(lua_State *L)
 {
     struct slb_websocket *handle = slb_check_waiting_websocket(L);
@@ -324,7 +328,7 @@ static int socket_receive(lua_State *L)
     lua_settop(L, 2);
     lua_pushinteger(L, sl_ws_after(now, timeout));
     lua_insert(L, 2);
-    return await_message(L, handle);
+    return await_message(L, handle, false);
 }
 
 /* ---- ends ---- */
