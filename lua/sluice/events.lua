@@ -32,33 +32,39 @@ local reconnect_schema = {
   jitter = retry.check_share,
 }
 
-local schema = {
+local own_schema = {
   reconnect = check.either("false, number of tries or table", check.off, check.count,
     check.fields(reconnect_schema)),
   last_id = check.text,
 }
-for name, checker in pairs(streams.events_schema) do schema[name] = checker end
+for name, checker in pairs(streams.events_schema) do own_schema[name] = checker end
+
+-- All options, so that the hint for an unknown one may name any of them.
+local schema = {}
+for name, checker in pairs(Request.schema) do schema[name] = checker end
+for name, checker in pairs(own_schema) do schema[name] = checker end
 
 -- Options that do not go with a GET that is sent again and again.
 local refused = { "body", "json", "json_lines", "form", "multipart", "trailers",
   "expect_continue", "stream", "method" }
 
-local function check_options(options, level)
+-- Returns the loop's own options, and those of its requests. Misuse raises at `level`.
+local function split_options(client, options, level)
   level = level + 1
   if type(options) ~= "table" then
     error("events: table of options expected, got " .. type(options), level)
   end
   local own, of_request = {}, {}
   for name, value in pairs(options) do
-    if schema[name] then own[name] = value else of_request[name] = value end
+    if own_schema[name] then own[name] = value else of_request[name] = value end
   end
-  check.options("events", own, schema, level)
   for _, name in ipairs(refused) do
     if options[name] ~= nil then
       error(("events: option '%s': events are fetched with GET; for others there is "
         .. "response:events()"):format(name), level)
     end
   end
+  check.options("events", options, schema, level, client.schema)
   of_request.stream = true
   return own, of_request
 end
@@ -217,7 +223,7 @@ end
 --- Iterates over the events at `url`. Misuse raises at `level`.
 return function(client, url, options, level)
   level = level + 1
-  local own, of_request = check_options(options or {}, level)
+  local own, of_request = split_options(client, options or {}, level)
   local template, _, err = Request.new(client, "GET", url, of_request, level)
   if not template then error(err, level) end
   for name, value in pairs { Accept = "text/event-stream", ["Cache-Control"] = "no-cache" } do

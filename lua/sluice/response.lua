@@ -75,7 +75,9 @@ end
 -- behind the values before it. Leaving the loop early disposes the response. Yields when streamed.
 function methods:json_lines(options)
   check_live(self)
-  return streams.json_lines(self, options, 2)
+  -- No tail call: misuse is raised at the caller of this function.
+  local next_value, _, _, records = streams.json_lines(self, options, 2)
+  return next_value, nil, nil, records
 end
 
 --- The body's value by the client's serializer. The body is received once; each call

@@ -203,7 +203,8 @@ describe("client:events", function()
 
   it("checks its options", function()
     for _, case in ipairs {
-      { { reconect = 1 }, "request: unknown option 'reconect'" },
+      { { reconect = 1 }, "events: unknown option 'reconect': did you mean 'reconnect'?" },
+      { { tls = {} }, "events: unknown option 'tls': it is an option of the client" },
       { { reconnect = "x" }, "events: option 'reconnect': false, number of tries or table" },
       { { reconnect = { dely = 1 } }, "events: unknown option 'reconnect.dely'" },
       { { reconnect = { jitter = 2 } }, "events: option 'reconnect.jitter': number from 0 to 1" },
