@@ -2,6 +2,7 @@
 -- clock, so that a busy machine makes steps do less, and never more.
 
 local core = require "sluice.core"
+local script = require "spec.support.script"
 local server = require "spec.support.server"
 local sluice = require "sluice"
 local support = require "spec.support"
@@ -331,6 +332,41 @@ describe("a step with a budget", function()
   end)
 end)
 
+describe("a state that closes", function()
+  it("leaves nothing behind with a thousand operations in flight, and a step cut short", function()
+    local before = support.snapshot(sluice)
+    do
+      local p <close> = support.peer.listen {
+        script = { { { "expect_until", "\r\n\r\n" }, { "stall" } } }, repeat_last = true,
+      }
+      local status, output = script.run(([[
+        local sluice = require "sluice"
+        local support = require "spec.support"
+        local count = 400
+        local client = support.client { pool = { per_origin = count, total = count } }
+        local body = ("x"):rep(4 << 20)
+        for _ = 1, count do
+          sluice.spawn(function() client:post("%s/", { body = body }) end)
+          sluice.spawn(function() sluice.sleep(60) end)
+        end
+        local loop = sluice.loop()
+        local deadline = support.system.clock() + 60
+        repeat
+          loop:step(0.01, 0.002)
+          assert(support.system.clock() < deadline)
+        until sluice.stats().active == count and sluice.stats().operations >= 1000
+        for _ = 1, 100 do sluice.spawn(print) end
+        loop:step(0, 0)
+        print "in flight"
+        os.exit(true, true)
+      ]]):format(p.url))
+      assert.equal(0, status, output)
+      assert.matches("in flight\n", output)
+    end
+    support.verify(sluice, before)
+  end)
+end)
+
 describe("response:is_ready", function()
   local before, loop, client
 
@@ -382,7 +418,7 @@ describe("response:is_ready", function()
       { "dribble", ("x"):rep(300), 7, 0.0002 }, { "read_all" },
     } } }
     local pieces, frames = {}, 0
-    local script = coroutine.create(function()
+    local play = coroutine.create(function()
       local response <close> = assert(client:get(p.url .. "/", { stream = true }))
       repeat
         while not response:is_ready(10) do coroutine.yield "a frame" end
@@ -391,12 +427,12 @@ describe("response:is_ready", function()
       until not piece
     end)
     repeat
-      local is_fine, value = coroutine.resume(script)
+      local is_fine, value = coroutine.resume(play)
       assert.is_true(is_fine, value)
       assert.is_true(value == nil or value == "a frame" or sluice.is_waiting(value))
       loop:step(0.001, 0.001)
       frames = frames + 1
-    until coroutine.status(script) == "dead"
+    until coroutine.status(play) == "dead"
     assert.equal(("x"):rep(300), table.concat(pieces))
     assert.is_true(frames > 1)
   end)
