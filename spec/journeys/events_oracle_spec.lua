@@ -14,7 +14,7 @@ local sluice = require "sluice"
 
 local json = sluice.json
 
-local STREAMS = tonumber(os.getenv "SLUICE_SPEC_STREAMS") or 1000
+local STREAMS = tonumber(os.getenv "SLUICE_SPEC_STREAMS") or 400
 
 local state
 

@@ -213,7 +213,7 @@ describe("a body as a stream", function()
   it("waits without an idle deadline, unless one is given", function()
     local p <close> = serve({ "send", EVENTS .. chunk "data: x\n\n" }, { "stall" })
     for _, options in ipairs {
-      { stream = true, timeout = { idle = 0.05 } }, { stream = true, timeout = { total = 0.05 } },
+      { stream = true, timeout = { idle = 0.2 } }, { stream = true, timeout = { total = 0.5 } },
     } do
       local list, err = collect(assert(client:get(p.url .. "/", options)), "events")
       assert.equal(1, #list)
