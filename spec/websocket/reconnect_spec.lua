@@ -70,6 +70,36 @@ describe("a socket that reconnects", function()
     end
   end)
 
+  it("says so in the words of a socket if no message comes while it is down", function()
+    local p <close> = peer.listen { script = { talk { "close" } } }
+    local socket <close> = assert(open(p, { delay = 100, max_delay = 100 }))
+    for _, timeout in ipairs { 0.02, 0, 0.01 } do
+      local message, why, err = socket:receive(timeout)
+      assert.same({ nil, "timeout", "timeout" }, { message, why, err.code })
+      assert.matches("^receive from ws://127.0.0.1:%d+/: no message within [%d.]+ s$", err.message)
+    end
+    assert.equal("waiting", socket.state)
+  end)
+
+  it("names the line of misuse", function()
+    local p <close> = peer.listen { script = { talk { "stall" } } }
+    local socket <close> = assert(open(p))
+    for words, call in pairs {
+      ["receive: timeout: number of seconds, not negative expected, got string"] =
+        function() socket:receive "soon" end,
+      ["receive: timeout: number of seconds, not negative expected, got %-1"] =
+        function() socket:receive(-1) end,
+      ["send: string, sequence, lease, function or reader expected, got number"] =
+        function() socket:send(7) end,
+      ["ping: payload: string expected, got table"] = function() socket:ping {} end,
+      ["close: code 1005 may not be sent"] = function() socket:close(1005) end,
+    } do
+      local _, raised = pcall(call)
+      assert.match("reconnect_spec.lua:%d+: " .. words, raised)
+    end
+    assert.equal("open", socket.state)
+  end)
+
   it("ends by any other close code", function()
     for _, code in ipairs { 1000, 1002, 1008, 3000 } do
       local p <close> = peer.listen { script = { talk({ "send", close(code, "so") }, its_close) } }

@@ -241,9 +241,18 @@ describe("a socket", function()
         assert.match("socket_spec.lua:%d+: send: ", raised)
         assert.match(words, raised, 1, true)
       end
-      assert.error_matches(function() socket:ping(("x"):rep(126)) end, "at most 125 bytes")
-      assert.error_matches(function() socket:close(1005) end, "1005")
-      assert.error_matches(function() socket:close(1000, ("x"):rep(124)) end, "123 bytes")
+      for words, call in pairs {
+        ["ping: payload: at most 125 bytes"] = function() socket:ping(("x"):rep(126)) end,
+        ["ping: payload: string expected, got table"] = function() socket:ping {} end,
+        ["close: code 1005 may not be sent"] = function() socket:close(1005) end,
+        ["close: code: integer expected, got string"] = function() socket:close "done" end,
+        ["close: reason: UTF%-8 of at most 123 bytes"] =
+          function() socket:close(1000, ("x"):rep(124)) end,
+        ["close: reason: string expected, got table"] = function() socket:close(1000, {}) end,
+      } do
+        local _, raised = pcall(call)
+        assert.match("socket_spec.lua:%d+: " .. words, raised)
+      end
       assert.equal("open", socket.state)
     end)
 

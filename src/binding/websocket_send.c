@@ -142,6 +142,21 @@ static void check_socket(lua_State *L, const char *name)
                                         name, name));
 }
 
+/* The string at `index`, empty unless it is given. */
+static struct sl_view check_text_argument(lua_State *L, int index,
+                                          const char *name)
+{
+    struct sl_view text = {"", 0};
+
+    if (lua_isnoneornil(L, index))
+        return text;
+    text.data = lua_tolstring(L, index, &text.size);
+    if (text.data == NULL)
+        raise_misuse(L, lua_pushfstring(L, "%s: string expected, got %s", name,
+                                        luaL_typename(L, index)));
+    return text;
+}
+
 static enum sl_ws_opcode check_type(lua_State *L, int index)
 {
     const char *name =
@@ -292,9 +307,9 @@ static int socket_ping(lua_State *L)
     struct sl_view payload;
 
     slb_check_websocket(L, 1);
-    payload.data = luaL_optlstring(L, 2, "", &payload.size);
-    luaL_argcheck(L, payload.size <= SL_WS_CONTROL_MAX, 2,
-                  "at most 125 bytes expected");
+    payload = check_text_argument(L, 2, "ping: payload");
+    if (payload.size > SL_WS_CONTROL_MAX)
+        raise_misuse(L, "ping: payload: at most 125 bytes expected");
     handle = slb_check_websocket(L, 1); /* a number has become a string */
     return push_outcome(L, handle, sl_websocket_ping(handle->socket, payload));
 }
@@ -388,21 +403,35 @@ static int sender_finish(lua_State *L)
 
 /* ---- closing ---- */
 
+static unsigned check_code(lua_State *L)
+{
+    int is_integer;
+    lua_Integer code = lua_tointegerx(L, 2, &is_integer);
+
+    if (lua_isnoneornil(L, 2))
+        return SL_WS_NORMAL;
+    if (!is_integer)
+        raise_misuse(L,
+                     lua_pushfstring(L, "close: code: integer expected, got %s",
+                                     luaL_typename(L, 2)));
+    if (code < 0 || code > 4999 || !sl_ws_may_send_code((unsigned)code))
+        raise_misuse(
+            L, lua_pushfstring(L,
+                               "close: code %I may not be sent; 1000 to 1003, "
+                               "1007 to 1014 and 3000 to 4999 may",
+                               (LUAI_UACINT)code));
+    return (unsigned)code;
+}
+
 static void check_closing(lua_State *L, struct sl_ws_closing *closing)
 {
     char payload[SL_WS_CONTROL_MAX];
-    lua_Integer code = luaL_optinteger(L, 2, SL_WS_NORMAL);
     size_t size;
 
-    if (code < 0 || code > 4999 || !sl_ws_may_send_code((unsigned)code))
-        luaL_error(L,
-                   "close: code %I may not be sent; 1000 to 1003, 1007 to "
-                   "1014 and 3000 to 4999 may",
-                   (LUAI_UACINT)code);
-    closing->code = (unsigned)code;
-    closing->reason.data = luaL_optlstring(L, 3, "", &closing->reason.size);
+    closing->code = check_code(L);
+    closing->reason = check_text_argument(L, 3, "close: reason");
     if (sl_ws_closing_write(closing, payload, &size) != SL_OK)
-        luaL_error(L, "close: reason: UTF-8 of at most 123 bytes expected");
+        raise_misuse(L, "close: reason: UTF-8 of at most 123 bytes expected");
 }
 
 /* How the closing went: what had ended it before is no failure of it.

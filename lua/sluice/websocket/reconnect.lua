@@ -248,8 +248,21 @@ local function await_opening(self, deadline)
   return true
 end
 
+-- A wait for a connection that comes to nothing is told as one for a message.
+-- Returns nil, message, err
+local function fail_waiting(self, timeout, message, err)
+  if err.code ~= "timeout" then return nil, message, err end
+  local _, _, late = failure.new("timeout", "receive from " .. self.url,
+    ("no message within %g s"):format(timeout), "websocket")
+  return nil, "timeout", late
+end
+
 --- receive of the core, over all connections. Yields.
 function Socket:receive(timeout)
+  if timeout ~= nil and check.seconds(timeout) then
+    error(("receive: timeout: %s expected, got %s"):format(check.seconds(timeout),
+      math.type(timeout) and tostring(timeout) or type(timeout)), 2)
+  end
   local deadline = timeout and core.deadline(timeout) or nil
   while true do
     local older = receive_older(self)
@@ -257,7 +270,7 @@ function Socket:receive(timeout)
     if self.ending then return fail(self) end
     if self.opening then
       local ok, message, err = await_opening(self, deadline)
-      if not ok then return nil, message, err end
+      if not ok then return fail_waiting(self, timeout, message, err) end
     else
       local left = deadline and math.max((deadline - core.now()) / 1e9, 0) or timeout
       local socket = self.socket
