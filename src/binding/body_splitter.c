@@ -320,9 +320,9 @@ static void open_splitter(struct slb_body_splitter *self)
 }
 
 /* body_events(response, sequence, max_line_size, max_event_size, last_id) ->
- * splitter, which owns the sequence; without a sequence it reads the arriving body, for
- * whose bytes it waits however long they take, unless the request has an idle
- * time of its own. */
+ * splitter, which owns the sequence; without a sequence it reads the arriving
+ * body, for whose bytes it waits however long they take, unless the request has
+ * an idle time of its own. */
 static int new_events(lua_State *L)
 {
     struct sl_sse_limits limits = {

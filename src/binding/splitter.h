@@ -67,8 +67,8 @@ enum sl_status slb_split(struct slb_splitter *splitter, struct sl_view bytes);
 enum sl_status slb_split_end(struct slb_splitter *splitter);
 
 /* Pushes the value that is ready: an event (index 2), or text, number, of what
- * ("line" or "record") and whether it is cut. `*consumed`: bytes for the owner to consume now, if the
- * handle is still live. The count of values. */
+ * ("line" or "record") and whether it is cut. `*consumed`: bytes for the owner
+ * to consume now, if the handle is still live. The count of values. */
 int slb_push_split(lua_State *L, struct slb_splitter *splitter,
                    size_t *consumed);
 

@@ -154,9 +154,9 @@ enum sl_status sl_websocket_put(struct sl_websocket *socket,
                                 struct sl_ws_place *place,
                                 enum sl_ws_opcode type,
                                 const struct sl_ws_piece *piece, bool is_last);
-/* The sender gives up; its waiter is notified of SL_CANCELLED. Where this breaks a message in the middle the WebSocket
- * fails, with SL_WS_INTERNAL. Also for a closer; for a place that is in no queue
- * nothing happens. */
+/* The sender gives up; its waiter is notified of SL_CANCELLED. Where this
+ * breaks a message in the middle the WebSocket fails, with SL_WS_INTERNAL. Also
+ * for a closer; for a place that is in no queue nothing happens. */
 void sl_websocket_leave(struct sl_ws_place *place);
 /* Sends a ping when it can, in place of one that waits still. */
 enum sl_status sl_websocket_ping(struct sl_websocket *socket,

@@ -76,9 +76,9 @@ int slb_wait(lua_State *L, struct slb_runtime *runtime,
 int slb_wait_own(lua_State *L, struct slb_runtime *runtime,
                  struct slb_ticket **list, int64_t due, lua_KFunction k);
 
-/* The same until the loop's next round (io/loop.h), so that a coroutine that never has to
- * wait does not keep others from running. SL_TIMEOUT: the step came;
- * SL_CANCELLED. */
+/* The same until the loop's next round (io/loop.h), so that a coroutine that
+ * never has to wait does not keep others from running. SL_TIMEOUT: the step
+ * came; SL_CANCELLED. */
 int slb_wait_turn(lua_State *L, struct slb_runtime *runtime,
                   void (*abandon)(void *subject), void *subject,
                   lua_KFunction k);

@@ -49,8 +49,8 @@ enum sl_status sl_ws_deflater_end(struct sl_ws_deflater *deflater);
 
 struct sl_ws_inflater;
 
-/* `class` is the library. `keeps_context`: what comes may refer to messages before it, by 2 to the `bits`
- * bytes. SL_MEMORY. */
+/* `class` is the library. `keeps_context`: what comes may refer to messages
+ * before it, by 2 to the `bits` bytes. SL_MEMORY. */
 enum sl_status sl_ws_inflater_create(const struct sl_engine_class *class,
                                      struct sl_pool *pool, unsigned bits,
                                      bool keeps_context,
@@ -61,14 +61,15 @@ void sl_ws_inflater_destroy(struct sl_ws_inflater *inflater);
 /* Where the caller appends compressed payload. */
 struct sl_buffer *sl_ws_inflater_input(struct sl_ws_inflater *inflater);
 
-/* Inflates the input to the end of `output`, which holds this message alone, and
- * whose `max_size` is that of a message. `is_last`: no more input follows.
+/* Inflates the input to the end of `output`, which holds this message alone,
+ * and whose `max_size` is that of a message. `is_last`: no more input follows.
  * `utf8` checks text; NULL: there is none. A message without any byte is empty.
- * What is done is taken from `*budget`, in bytes. SL_OK: it is used up, call again. SL_AGAIN: all input is used. SL_END: so it
- * is, and it was the last: the message is complete. SL_DECODE: it is corrupt, cut
- * off, or not UTF-8; `*error` says which. SL_LIMIT: there is more of it than fits
- * into `output`, or the pool. SL_MEMORY. After a failure the inflater can only be
- * destroyed. */
+ * What is done is taken from `*budget`, in bytes. SL_OK: it is used up, call
+ * again. SL_AGAIN: all input is used. SL_END: so it is, and it was the last:
+ * the message is complete. SL_DECODE: it is corrupt, cut off, or not UTF-8;
+ * `*error` says which. SL_LIMIT: there is more of it than fits into `output`,
+ * or the pool. SL_MEMORY. After a failure the inflater can only be destroyed.
+ */
 enum sl_status sl_ws_inflater_run(struct sl_ws_inflater *inflater,
                                   struct sl_buffer *output, bool is_last,
                                   struct sl_utf8 *utf8, size_t *budget,
