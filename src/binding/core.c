@@ -57,7 +57,9 @@ int luaopen_sluice_core(lua_State *L)
     slb_push_open(L);
     slb_body_reader_open(L);
     slb_websocket_open(L);
+    slb_websocket_properties_open(L);
     slb_websocket_send_open(L);
+    slb_websocket_close_open(L);
     slb_body_splitter_open(L);
     slb_save_open(L);
     slb_transport_open(L);

@@ -30,7 +30,9 @@ void slb_url_open(lua_State *L);
 void slb_suffixes_open(lua_State *L); /* with libpsl */
 void slb_response_open(lua_State *L);
 void slb_websocket_open(lua_State *L);
+void slb_websocket_properties_open(lua_State *L);
 void slb_websocket_send_open(lua_State *L);
+void slb_websocket_close_open(lua_State *L);
 void slb_refusal_open(lua_State *L);
 void slb_response_properties_open(lua_State *L);
 void slb_push_open(lua_State *L);

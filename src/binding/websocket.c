@@ -375,90 +375,17 @@ static int socket_gc(lua_State *L)
     return 0;
 }
 
-/* ---- properties ---- */
-
-static const char *state_of(const struct slb_websocket *handle)
-{
-    if (handle->socket == NULL || handle->socket->end != NULL)
-        return "closed";
-    return handle->socket->phase == SL_WEBSOCKET_OPEN ? "open" : "closing";
-}
-
-/* socket.state: "open", "closing" (from this side) or "closed"; close_code and
- * close_reason once it is that. Others are values of `info`, or made by a
- * function(socket, info) of the Lua layer (upvalue 2). */
-static int push_property(lua_State *L, const struct slb_websocket *handle,
-                         const char *name)
-{
-    const struct sl_ws_end *end =
-        handle->socket != NULL ? handle->socket->end : NULL;
-
-    if (strcmp(name, "state") == 0) {
-        lua_pushstring(L, state_of(handle));
-    } else if (strcmp(name, "close_code") == 0) {
-        if (end != NULL)
-            lua_pushinteger(L, (lua_Integer)end->code);
-        else
-            lua_pushnil(L);
-    } else if (strcmp(name, "close_reason") == 0) {
-        if (end != NULL)
-            lua_pushlstring(L, end->reason, end->reason_size);
-        else
-            lua_pushnil(L);
-    } else {
-        lua_pushvalue(L, 2);
-        if (lua_rawget(L, lua_upvalueindex(2)) == LUA_TFUNCTION) {
-            lua_pushvalue(L, 1);
-            lua_getiuservalue(L, 1, WEBSOCKET_INFO);
-            lua_call(L, 2, 1);
-            return 1;
-        }
-        lua_getiuservalue(L, 1, WEBSOCKET_INFO);
-        lua_pushvalue(L, 2);
-        lua_rawget(L, -2);
-    }
-    return 1;
-}
-
-/* socket[name]: a method (upvalue 1 has them), else a property */
-static int socket_index(lua_State *L)
-{
-    const struct slb_websocket *handle;
-    const char *name;
-
-    /* A method needs no look at the socket: it has its own. */
-    lua_settop(L, 2);
-    lua_pushvalue(L, 2);
-    if (lua_rawget(L, lua_upvalueindex(1)) != LUA_TNIL)
-        return 1;
-    lua_settop(L, 2);
-    handle = slb_check(L, 1, slb_websocket_type);
-    name = luaL_checkstring(L, 2);
-    if (handle->runtime == NULL) {
-        lua_pushnil(L);
-        return 1;
-    }
-    return push_property(L, handle, name);
-}
-
-static int socket_tostring(lua_State *L)
-{
-    lua_pushfstring(L, "sluice.websocket (%s)",
-                    state_of(slb_check(L, 1, slb_websocket_type)));
-    return 1;
-}
+/* ---- the type ---- */
 
 static const luaL_Reg methods[] = {
     {"receive", socket_receive}, {"dispose", socket_dispose}, {NULL, NULL}};
 
-static const luaL_Reg meta[] = {{"__close", socket_dispose},
-                                {"__gc", socket_gc},
-                                {"__tostring", socket_tostring},
-                                {NULL, NULL}};
+static const luaL_Reg meta[] = {
+    {"__close", socket_dispose}, {"__gc", socket_gc}, {NULL, NULL}};
 
 /* A module that is opened again finds the methods of the first time, with those
  * that the Lua layer added. stack: module, metatable -> the same */
-static void set_index(lua_State *L)
+static void set_methods(lua_State *L)
 {
     if (lua_getfield(L, -1, "methods") == LUA_TNIL) {
         lua_pop(L, 1);
@@ -466,23 +393,15 @@ static void set_index(lua_State *L)
         luaL_setfuncs(L, methods, 0);
         lua_pushvalue(L, -1);
         lua_setfield(L, -3, "methods");
-        lua_newtable(L);
-        lua_setfield(L, -3, "properties");
     }
-    lua_getfield(L, -2, "properties");
-    lua_pushvalue(L, -2);
-    lua_setfield(L, -5, "websocket_methods"); /* the Lua layer adds its own */
-    lua_pushvalue(L, -1);
-    lua_setfield(L, -5, "websocket_properties");
-    lua_pushcclosure(L, socket_index, 2);
-    lua_setfield(L, -2, "__index");
+    lua_setfield(L, -3, "websocket_methods"); /* the Lua layer adds its own */
 }
 
 void slb_websocket_open(lua_State *L)
 {
     slb_type(L, slb_websocket_type, NULL, meta);
     luaL_getmetatable(L, slb_websocket_type);
-    set_index(L);
+    set_methods(L);
     lua_pop(L, 1);
     lua_pushcfunction(L, open_websocket);
     lua_setfield(L, -2, "websocket");

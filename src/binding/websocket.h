@@ -1,7 +1,9 @@
 /* binding/websocket.h - a WebSocket as userdata
  *
- *   websocket.c        the handle: opening, receiving, ends
- *   websocket_send.c   sending, closing
+ *   websocket.c              the handle: opening, receiving, ends
+ *   websocket_properties.c   state, close code and the like, by name
+ *   websocket_send.c         sending
+ *   websocket_close.c        closing
  */
 #ifndef SLB_WEBSOCKET_H
 #define SLB_WEBSOCKET_H
@@ -41,5 +43,17 @@ bool slb_is_websocket_turn_over(lua_State *L, struct slb_websocket *handle,
 int slb_push_websocket_failure(lua_State *L, int index,
                                const struct slb_websocket *handle,
                                enum sl_status status, const char *verb);
+
+/* ---- websocket_send.c, for websocket_close.c ---- */
+
+/* A new place for the WebSocket at index 1, as a userdata on top of the stack. */
+struct sl_ws_place *slb_new_websocket_place(lua_State *L);
+/* The abandon function of waits on a place. */
+void slb_abandon_websocket_place(void *place);
+/* Names the line of the program: methods in Lua stand between it and here. */
+int slb_raise_websocket_misuse(lua_State *L, const char *what);
+/* The string at `index`, empty unless it is given. */
+struct sl_view slb_check_websocket_text(lua_State *L, int index,
+                                        const char *name);
 
 #endif

@@ -1,4 +1,4 @@
-/* What a WebSocket sends: whole messages, fragments, pings, and its closing. */
+/* What a WebSocket sends: whole messages, fragments, pings. */
 #include "binding/websocket.h"
 
 #include "binding/types.h"
@@ -38,11 +38,14 @@ static struct slb_sender *new_sender(lua_State *L)
     return sender;
 }
 
-static void abandon(void *subject)
+struct sl_ws_place *slb_new_websocket_place(lua_State *L)
 {
-    struct slb_sender *sender = subject;
+    return &new_sender(L)->place;
+}
 
-    sl_websocket_leave(&sender->place);
+void slb_abandon_websocket_place(void *place)
+{
+    sl_websocket_leave(place);
 }
 
 /* sender:close() - gives up a message that is not complete; idempotent */
@@ -120,14 +123,13 @@ static int await_place(lua_State *L, struct slb_websocket *handle,
 {
     if (status != SL_AGAIN)
         return push_outcome(L, handle, status);
-    return slb_wait(L, handle->runtime, &sender->place.completion, abandon,
-                    sender, sent);
+    return slb_wait(L, handle->runtime, &sender->place.completion,
+                    slb_abandon_websocket_place, &sender->place, sent);
 }
 
 /* ---- what is sent ---- */
 
-/* Names the line of the program: methods in Lua stand between it and here. */
-static int raise_misuse(lua_State *L, const char *what)
+int slb_raise_websocket_misuse(lua_State *L, const char *what)
 {
     slb_push_refusal(L, what);
     return lua_error(L);
@@ -136,15 +138,15 @@ static int raise_misuse(lua_State *L, const char *what)
 static void check_socket(lua_State *L, const char *name)
 {
     if (slb_test(L, 1, slb_websocket_type) == NULL)
-        raise_misuse(L, lua_pushfstring(L,
-                                        "%s: called without a socket: write "
-                                        "socket:%s(...), with a colon",
-                                        name, name));
+        slb_raise_websocket_misuse(
+            L, lua_pushfstring(L,
+                               "%s: called without a socket: write "
+                               "socket:%s(...), with a colon",
+                               name, name));
 }
 
-/* The string at `index`, empty unless it is given. */
-static struct sl_view check_text_argument(lua_State *L, int index,
-                                          const char *name)
+struct sl_view slb_check_websocket_text(lua_State *L, int index,
+                                        const char *name)
 {
     struct sl_view text = {"", 0};
 
@@ -152,8 +154,9 @@ static struct sl_view check_text_argument(lua_State *L, int index,
         return text;
     text.data = lua_tolstring(L, index, &text.size);
     if (text.data == NULL)
-        raise_misuse(L, lua_pushfstring(L, "%s: string expected, got %s", name,
-                                        luaL_typename(L, index)));
+        slb_raise_websocket_misuse(
+            L, lua_pushfstring(L, "%s: string expected, got %s", name,
+                               luaL_typename(L, index)));
     return text;
 }
 
@@ -166,7 +169,7 @@ static enum sl_ws_opcode check_type(lua_State *L, int index)
         (name != NULL && strcmp(name, "text") == 0))
         return SL_WS_TEXT;
     if (name == NULL || strcmp(name, "binary") != 0)
-        raise_misuse(
+        slb_raise_websocket_misuse(
             L, lua_pushfstring(L,
                                "send: type: \"text\" or \"binary\" expected, "
                                "got %s",
@@ -177,10 +180,11 @@ static enum sl_ws_opcode check_type(lua_State *L, int index)
 static void check_payload(lua_State *L, int index, struct slb_bytes *bytes)
 {
     if (!slb_to_bytes(L, index, bytes))
-        raise_misuse(L, lua_pushfstring(L,
-                                        "send: string, sequence, lease, "
-                                        "function or reader expected, got %s",
-                                        luaL_typename(L, index)));
+        slb_raise_websocket_misuse(
+            L, lua_pushfstring(L,
+                               "send: string, sequence, lease, "
+                               "function or reader expected, got %s",
+                               luaL_typename(L, index)));
 }
 
 static struct sl_view view_at(const struct slb_bytes *bytes, size_t offset)
@@ -206,8 +210,9 @@ static bool may_follow(struct sl_utf8 *utf8, const struct slb_bytes *bytes)
 
 static int raise_not_text(lua_State *L)
 {
-    return raise_misuse(L, "send: text is not UTF-8; other bytes are sent as "
-                           "\"binary\"");
+    return slb_raise_websocket_misuse(
+        L, "send: text is not UTF-8; other bytes are sent as "
+           "\"binary\"");
 }
 
 static void check_text(lua_State *L, const struct slb_bytes *bytes)
@@ -307,9 +312,10 @@ static int socket_ping(lua_State *L)
     struct sl_view payload;
 
     slb_check_websocket(L, 1);
-    payload = check_text_argument(L, 2, "ping: payload");
+    payload = slb_check_websocket_text(L, 2, "ping: payload");
     if (payload.size > SL_WS_CONTROL_MAX)
-        raise_misuse(L, "ping: payload: at most 125 bytes expected");
+        slb_raise_websocket_misuse(L,
+                                   "ping: payload: at most 125 bytes expected");
     handle = slb_check_websocket(L, 1); /* a number has become a string */
     return push_outcome(L, handle, sl_websocket_ping(handle->socket, payload));
 }
@@ -401,91 +407,11 @@ static int sender_finish(lua_State *L)
     return put_fragment(L, handle, sender, &nothing, true);
 }
 
-/* ---- closing ---- */
-
-static unsigned check_code(lua_State *L)
-{
-    int is_integer;
-    lua_Integer code = lua_tointegerx(L, 2, &is_integer);
-
-    if (lua_isnoneornil(L, 2))
-        return SL_WS_NORMAL;
-    if (!is_integer)
-        raise_misuse(L,
-                     lua_pushfstring(L, "close: code: integer expected, got %s",
-                                     luaL_typename(L, 2)));
-    if (code < 0 || code > 4999 || !sl_ws_may_send_code((unsigned)code))
-        raise_misuse(
-            L, lua_pushfstring(L,
-                               "close: code %I may not be sent; 1000 to 1003, "
-                               "1007 to 1014 and 3000 to 4999 may",
-                               (LUAI_UACINT)code));
-    return (unsigned)code;
-}
-
-static void check_closing(lua_State *L, struct sl_ws_closing *closing)
-{
-    char payload[SL_WS_CONTROL_MAX];
-    size_t size;
-
-    closing->code = check_code(L);
-    closing->reason = check_text_argument(L, 3, "close: reason");
-    if (sl_ws_closing_write(closing, payload, &size) != SL_OK)
-        raise_misuse(L, "close: reason: UTF-8 of at most 123 bytes expected");
-}
-
-/* How the closing went: what had ended it before is no failure of it.
- * stack: socket, whether it had ended, ... */
-static int push_closed(lua_State *L, struct slb_websocket *handle)
-{
-    const struct sl_ws_end *end = handle->socket->end;
-
-    if (!lua_toboolean(L, 2) && (end == NULL || !end->is_clean))
-        return slb_push_websocket_failure(L, 1, handle, SL_CANCELLED, "close");
-    lua_pushboolean(L, true);
-    return 1;
-}
-
-static int closed(lua_State *L, int status, lua_KContext context)
-{
-    (void)status;
-    slb_waited(L, context);
-    return push_closed(L, slb_waited_websocket(L, 1));
-}
-
-/* socket:close(code = 1000, reason = "") -> true | nil, "closed", err
- *                                         | nil, message, err
- * Sends a Close frame behind what is being sent and waits for the peer's, and
- * for the end of the connection, within close_timeout. A WebSocket that has
- * ended before is closed: true. Yields. */
-static int socket_close(lua_State *L)
-{
-    struct sl_ws_closing closing;
-    struct slb_websocket *handle;
-    struct slb_sender *sender;
-    enum sl_status status;
-
-    check_closing(L, &closing);
-    slb_check_waiting_websocket(L);
-    lua_settop(L, 3);
-    sender = new_sender(L);
-    handle = slb_check_websocket(L, 1);
-    lua_pushboolean(L, handle->socket->end != NULL);
-    lua_replace(L, 2); /* the code; the reason stays */
-    status = sl_websocket_close(handle->socket, &closing);
-    if (status != SL_OK)
-        return push_outcome(L, handle, status);
-    status = sl_websocket_want_over(handle->socket, &sender->place);
-    if (status == SL_OK)
-        return push_closed(L, handle);
-    return slb_wait(L, handle->runtime, &sender->place.completion, abandon,
-                    sender, closed);
-}
+/* ---- the types ---- */
 
 static const luaL_Reg socket_methods[] = {{"send", socket_send},
                                           {"ping", socket_ping},
                                           {"fragments", socket_fragments},
-                                          {"close", socket_close},
                                           {NULL, NULL}};
 
 static const luaL_Reg sender_methods[] = {{"push", sender_push},
