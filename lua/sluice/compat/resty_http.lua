@@ -17,7 +17,8 @@ local http = { _VERSION = "0.17.2" }
 local Http = {}
 Http.__index = Http
 
--- Those that stand in for `http.client`, by what makes them differ.
+-- Those that stand in for `http.client`: by that, or by whether they verify where there is none;
+-- then by where they lead.
 local clients = {}
 
 -- The settings of a client, but that connections to `name` lead to `host`.
@@ -36,23 +37,24 @@ end
 -- The client for requests to `name` whose connections lead to `host`.
 local function client_of(name, host, verifies)
   if http.client and name == host then return http.client end
-  local settings = http.client and http.client.settings or { tls = { verify = verifies } }
-  local key = name == host and tostring(verifies)
-    or ("%s %s %s"):format(http.client or verifies, name, host)
-  local made = clients[key]
+  local owner = http.client or verifies
+  local made_for = clients[owner] or {}
+  local key = name == host and "" or name .. " " .. host
+  local made = made_for[key]
   if not made then
+    local settings = http.client and http.client.settings or { tls = { verify = verifies } }
     if name ~= host then settings = leading(settings, name, host) end
     made = assert(Client.new(settings))
-    clients[key] = made
+    made_for[key], clients[owner] = made, made_for
   end
   return made
 end
 
 --- Closes what is kept of connections.
 function http.close_clients()
-  for key, client in pairs(clients) do
-    client:close()
-    clients[key] = nil
+  for owner, made_for in pairs(clients) do
+    for _, client in pairs(made_for) do client:close() end
+    clients[owner] = nil
   end
 end
 

@@ -69,6 +69,20 @@ describe("compat.resty_http", function()
     assert.equal(1, connections)
   end)
 
+  it("goes by the client that is set now, also where the connection leads elsewhere", function()
+    local first = http.client
+    for _, name in ipairs { "one", "two" } do
+      http.client = support.client { headers = { X = name } }
+      local httpc = connected()
+      local res = assert(httpc:request { path = "/request", headers = { Host = "example.com" } })
+      assert.match('"x":"' .. name .. '"', res:read_body():lower(), 1, true)
+      httpc:set_keepalive()
+      http.client:close()
+    end
+    http.close_clients()
+    http.client = first
+  end)
+
   it("sends the Host that it is given, wherever the connection leads", function()
     local httpc = connected()
     local res = assert(httpc:request { path = "/request", headers = { Host = "example.com" } })
