@@ -298,6 +298,12 @@ return {
     },
   },
   {
+    name = "W9w", title = "10,000 idle WebSockets", measure = "idle_sockets",
+    figures = {
+      { field = "socket", must = 1536, aim = 1024, unit = "resident bytes each" },
+    },
+  },
+  {
     name = "W9t", title = "1000 idle connections over TLS", measure = "idle_secure",
     figures = {
       { field = "together", must = 16384, aim = 10240, unit = "bytes allocated each" },

@@ -120,6 +120,23 @@ function counts.burst(bench)
   return { each = math.max(0, result.burst - 8192) * 1024 / count, whole = result.burst }
 end
 
+-- As many as there are descriptors for.
+function counts.idle_sockets(bench)
+  local files = tonumber(shell.run("ulimit -n")) or 20000
+  local count = math.min(10000, files - 300)
+  local fifo, port = bench.servers.dir .. "/ws_idle", bench.servers.dir .. "/ws_idle.port"
+  shell.run(("mkfifo %s"):format(fifo))
+  shell.run(("env NODE_MODULES=%s/node_modules %s <%s >%s 2>&1 &"):format(bench.absolute_out,
+    bench.pin_server(("node %s/origin/ws_idle.js"):format(bench.here)), fifo, port))
+  local running <close> = assert(io.open(fifo, "w")) -- luacheck: ignore
+  repeat shell.run "sleep 0.05" until shell.read(port):find "%d\n"
+  local url = ("ws://127.0.0.1:%s/"):format(shell.read(port):match "%d+")
+  local arguments = ("sockets %s %d"):format(url, count)
+  local result = check_open(run_script(bench, "idle", arguments, mode(bench)), count)
+  shell.run(("rm %s %s"):format(fifo, port))
+  return result
+end
+
 function counts.idle_secure(bench)
   local variables = mode(bench)
   variables.CA_FILE = bench.servers.ca_file

@@ -340,6 +340,17 @@ describe("a socket", function()
       end
     end)
 
+    it("when the peer sends no more, though it reads on", function()
+      open { { "send", text "a" }, { "shutdown" }, { "discard" } }
+      assert.equal("text a", next_text())
+      local _, why, err = socket:receive(20)
+      assert.same({ "closed", "closed", 1006 }, { why, err.code, err.close_code })
+      assert.matches("connection closed without a Close frame", err.message)
+      local sent
+      sent, why = socket:send "b"
+      assert.same({ nil, "closed" }, { sent, why })
+    end)
+
     it("in time, when the peer does not answer its Close", function()
       open({ { "stall" } }, { close_timeout = 0.05 })
       local ok, why, err = socket:close()
