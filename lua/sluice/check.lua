@@ -77,17 +77,45 @@ function check.array(what, most, test, least)
   end)
 end
 
+-- The count of changed, inserted and removed letters that make one word the other.
+local function distance(a, b)
+  local row = {}
+  for j = 0, #b do row[j] = j end
+  for i = 1, #a do
+    local diagonal = row[0]
+    row[0] = i
+    for j = 1, #b do
+      local cost = a:byte(i) == b:byte(j) and 0 or 1
+      diagonal, row[j] = row[j], math.min(row[j] + 1, row[j - 1] + 1, diagonal + cost)
+    end
+  end
+  return row[#b]
+end
+
+-- The option of `schema` with the nearest name; of two as near the first in the alphabet.
+local function find_nearest(key, schema)
+  local best, least
+  for name in pairs(schema) do
+    local apart = distance(key, name)
+    -- A third of its letters may differ.
+    if apart * 3 <= #name and (not best or apart < least or apart == least and name < best) then
+      best, least = name, apart
+    end
+  end
+  return best
+end
+
 --- A value that passes one of several checkers, `what` for the message.
 function check.either(what, ...)
   local checkers = { ... }
   return function(value)
     local inner
     for _, checker in ipairs(checkers) do
-      local wrong, key = checker(value)
+      local wrong, key, meant = checker(value)
       if not wrong and not key then return nil end
-      if key then inner = { wrong, key } end
+      if key then inner = { wrong, key, meant } end
     end
-    if inner then return inner[1], inner[2] end
+    if inner then return inner[1], inner[2], inner[3] end
     return what
   end
 end
@@ -95,13 +123,16 @@ end
 --- `false` itself.
 check.off = make("false", function(v) return v == false end)
 
---- A table whose own fields are checked by `schema`.
+--- A table whose own fields are checked by `schema`; of one that is unknown it gives the key, and
+-- the field that was probably meant.
 function check.fields(schema)
   return function(value)
     if type(value) ~= "table" then return "table" end
     for key, field in pairs(value) do
       local checker = schema[key]
-      if not checker then return nil, key end
+      if not checker then
+        return nil, key, type(key) == "string" and find_nearest(key:lower(), schema) or nil
+      end
       local what = checker(field)
       if what then return what, key end
     end
@@ -143,34 +174,6 @@ local elsewhere = {
   origin = "headers",
 }
 
--- The count of changed, inserted and removed letters that make one word the other.
-local function distance(a, b)
-  local row = {}
-  for j = 0, #b do row[j] = j end
-  for i = 1, #a do
-    local diagonal = row[0]
-    row[0] = i
-    for j = 1, #b do
-      local cost = a:byte(i) == b:byte(j) and 0 or 1
-      diagonal, row[j] = row[j], math.min(row[j] + 1, row[j - 1] + 1, diagonal + cost)
-    end
-  end
-  return row[#b]
-end
-
--- The option of `schema` with the nearest name; of two as near the first in the alphabet.
-local function find_nearest(key, schema)
-  local best, least
-  for name in pairs(schema) do
-    local apart = distance(key, name)
-    -- A third of its letters may differ.
-    if apart * 3 <= #name and (not best or apart < least or apart == least and name < best) then
-      best, least = name, apart
-    end
-  end
-  return best
-end
-
 -- The hint for an unknown key: the option that was probably meant, if it can be guessed.
 -- `others` are the options of clients, for a key of a request.
 local function hint(key, schema, others)
@@ -201,7 +204,8 @@ function check.options(where, options, schema, level, others)
     end
     local what, inner, found = checker(value)
     if inner and not what then
-      error(("%s: unknown option '%s.%s'"):format(where, key, describe(inner)), level)
+      error(("%s: unknown option '%s.%s'%s"):format(where, key, describe(inner),
+        found and (": did you mean '%s.%s'?"):format(key, found) or ""), level)
     elseif what then
       local name = inner and (key .. "." .. describe(inner)) or key
       local got = value

@@ -147,6 +147,8 @@ describe("ws_parser", function()
       ["unknown option 'rolle'"] = { rolle = "client" },
       ["max_message_size: integer, not negative, expected, got number"] =
         { role = "client", max_message_size = -1 },
+      ["max_message_size: integer above zero expected, got 0"] =
+        { role = "client", max_message_size = 0 },
     } do
       assert.error_matches(function() sluice.ws_parser(options) end, expected, 1, true)
     end

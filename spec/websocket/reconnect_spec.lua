@@ -81,9 +81,8 @@ describe("a socket that reconnects", function()
     assert.equal("waiting", socket.state)
   end)
 
-  it("names the line of misuse", function()
-    local p <close> = peer.listen { script = { talk { "stall" } } }
-    local socket <close> = assert(open(p))
+  -- Raises unless misuse is raised, with the line of the program in front.
+  local function check_misuse(socket)
     for words, call in pairs {
       ["receive: timeout: number of seconds, not negative expected, got string"] =
         function() socket:receive "soon" end,
@@ -91,12 +90,22 @@ describe("a socket that reconnects", function()
         function() socket:receive(-1) end,
       ["send: string, sequence, lease, function or reader expected, got number"] =
         function() socket:send(7) end,
+      ["send: type: \"text\" or \"binary\" expected, got json"] =
+        function() socket:send("x", "json") end,
+      ["send: text is not UTF%-8"] = function() socket:send_text "\xff" end,
       ["ping: payload: string expected, got table"] = function() socket:ping {} end,
       ["close: code 1005 may not be sent"] = function() socket:close(1005) end,
     } do
-      local _, raised = pcall(call)
+      local ok, raised = pcall(call)
+      assert.is_false(ok)
       assert.match("reconnect_spec.lua:%d+: " .. words, raised)
     end
+  end
+
+  it("names the line of misuse", function()
+    local p <close> = peer.listen { script = { talk { "stall" } } }
+    local socket <close> = assert(open(p))
+    check_misuse(socket)
     assert.equal("open", socket.state)
   end)
 
@@ -289,6 +298,14 @@ describe("a socket that reconnects", function()
     assert.equal("closed", select(3, socket:ping()).code)
   end)
 
+  it("raises misuse while it is down, too", function()
+    for _, queue in ipairs { false, true } do
+      local socket <close> = lost { queue = queue }
+      check_misuse(socket)
+      assert.equal("waiting", socket.state)
+    end
+  end)
+
   it("keeps no more than its limits", function()
     local socket <close> = lost { queue = { messages = 2, bytes = 10 } }
     assert.is_true(socket:send "12345")
@@ -299,7 +316,7 @@ describe("a socket that reconnects", function()
     _, _, err = socket:send "1"
     assert.equal("limit", err.code)
     local other <close> = lost { queue = true }
-    _, _, err = other:send "\xff"
+    _, _, err = other:send(support.lease "\xff")
     assert.equal("invalid", err.code)
     assert.is_true(other:send("\xff", "binary"))
     _, _, err = other:send(function() return nil end)
@@ -389,6 +406,8 @@ describe("a socket that reconnects", function()
       [{ tries = 0 }] = "option 'reconnect.tries': integer above zero expected, got 0",
       [{ codes = { 1 } }] = "option 'reconnect.codes': array of close codes",
       [{ retries = 1 }] = "unknown option 'reconnect.retries'",
+      [{ on_opne = print }] =
+        "unknown option 'reconnect.on_opne': did you mean 'reconnect.on_open'?",
     } do
       local ok, raised = pcall(client.websocket, client, "ws://127.0.0.1/", { reconnect = option })
       assert.is_false(ok)

@@ -88,6 +88,10 @@ static int new_parser(lua_State *L)
     parser->options.is_server = read_role(L);
     parser->options.max_size =
         (size_t)slb_field_size(L, "max_message_size", MAX_SIZE);
+    if (parser->options.max_size == 0)
+        return luaL_argerror(L, 1,
+                             "max_message_size: integer above zero "
+                             "expected, got 0");
     parser->options.random = sl_tls_random;
     lua_getfield(L, 1, "compress");
     read_compress(L, parser);

@@ -110,6 +110,13 @@ local function timeouts()
     tls = each, first_byte = each, idle = each }
 end
 
+local function has_field(sent, wanted)
+  for name in pairs(sent) do
+    if name:lower() == wanted then return true end
+  end
+  return false
+end
+
 -- Returns the options of a request | nil, message, err
 local function translate(request)
   local url, user, password = locate(request)
@@ -117,7 +124,9 @@ local function translate(request)
   local method = request.method or "GET"
   if method == "" then method = "GET" end
   local sent, length, expects = fields.split(request.headers)
-  if http.USERAGENT then sent["User-Agent"] = sent["User-Agent"] or http.USERAGENT end
+  if http.USERAGENT and not has_field(sent, "user-agent") then
+    sent["User-Agent"] = http.USERAGENT
+  end
   local source = request.source and ltn12.pull(request.source, request.step or ltn12.step)
   local proxy = request.proxy or http.PROXY
   return {

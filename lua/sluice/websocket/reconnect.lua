@@ -14,7 +14,7 @@ local core = require "sluice.core"
 local failure = require "sluice.failure"
 local pause = require "sluice.pause"
 local retry = require "sluice.retry"
-local socket_methods = require("sluice.websocket.socket").methods
+local sockets = require "sluice.websocket.socket"
 
 local reconnect = {}
 
@@ -80,7 +80,7 @@ function Socket:__index(key)
   return Socket[key]
 end
 
-for name, method in pairs(socket_methods) do Socket[name] = method end
+for name, method in pairs(sockets.methods) do Socket[name] = method end
 
 -- ---- state ----
 
@@ -289,11 +289,9 @@ end
 -- The bytes of a message as a string, a lease is disposed | nil: it is none that can wait.
 local function take_bytes(bytes)
   if type(bytes) == "string" then return bytes end
-  local meta = type(bytes) == "userdata" and getmetatable(bytes)
-  local name = type(meta) == "table" and meta.__name
-  if name ~= "sluice.lease" and name ~= "sluice.sequence" then return nil end
+  if not sockets.is_whole(bytes) then return nil end
   local text = bytes:tostring()
-  if name == "sluice.lease" then bytes:dispose() end
+  if getmetatable(bytes).__name == "sluice.lease" then bytes:dispose() end
   return text
 end
 
@@ -307,7 +305,9 @@ local function keep_back(self, bytes, kind)
     err.retryable = true
     return nil, message, err
   end
-  if not text then return failure_of(self, "invalid", "only bytes can wait for a connection") end
+  if not text then
+    return failure_of(self, "invalid", "a function or reader cannot wait for a connection")
+  end
   if kind ~= "binary" and not utf8.len(text) then
     return failure_of(self, "invalid", "the text is not UTF-8")
   end
@@ -325,6 +325,7 @@ function Socket:send(bytes, kind)
   if self.ending then return fail(self) end
   local socket = self.socket
   if self.opening or socket.state ~= "open" and is_lost(self, socket) then
+    sockets.check_message(bytes, kind, 2)
     return keep_back(self, bytes, kind)
   end
   local ok, message, err = socket:send(bytes, kind)
@@ -335,7 +336,10 @@ end
 --- ping of the core.
 function Socket:ping(payload)
   if self.ending then return fail(self) end
-  if self.opening then return failure_of(self, "closed", "the connection is being opened again") end
+  if self.opening then
+    sockets.check_ping(payload, 2)
+    return failure_of(self, "closed", "the connection is being opened again")
+  end
   return self.socket:ping(payload)
 end
 
@@ -351,6 +355,7 @@ end
 
 --- close of the core; it ends the opening of another connection at once. Yields.
 function Socket:close(code, reason)
+  if self.opening then sockets.check_closing(code, reason, 2) end
   if self.ending or stop(self) then return true end
   local ok, message, err = self.socket:close(code, reason)
   if self.socket.state == "closed" then set_state(self, "closed", err) end

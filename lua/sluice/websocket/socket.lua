@@ -12,14 +12,34 @@ local send_whole = core.websocket_methods.send
 -- What is read at a time from a reader.
 local read_size = 64 * 1024
 
+local function name_of(value)
+  local kind = type(value)
+  local meta = (kind == "userdata" or kind == "table") and getmetatable(value)
+  return type(meta) == "table" and meta.__name or nil
+end
+
+local function is_whole(value)
+  local name = name_of(value)
+  return type(value) == "string" or name == "sluice.lease" or name == "sluice.sequence"
+end
+
 -- Whether a value is a file or one of the readers, which give bytes by `read`.
 local function is_reader(value)
-  local kind = type(value)
-  if kind ~= "userdata" and kind ~= "table" then return false end
-  local meta = getmetatable(value)
-  local name = type(meta) == "table" and meta.__name
-  return name and name ~= "sluice.lease" and name ~= "sluice.sequence"
-    and type(value.read) == "function"
+  return name_of(value) ~= nil and not is_whole(value) and type(value.read) == "function"
+end
+
+-- Raises at `level`, as the core would, for what no socket sends: it may have to wait for one.
+local function check_message(bytes, kind, level)
+  if kind ~= nil and kind ~= "text" and kind ~= "binary" then
+    error(('send: type: "text" or "binary" expected, got %s'):format(tostring(kind)), level + 1)
+  end
+  if type(bytes) ~= "function" and not is_whole(bytes) and not is_reader(bytes) then
+    error("send: string, sequence, lease, function or reader expected, got " .. type(bytes),
+      level + 1)
+  end
+  if type(bytes) == "string" and kind ~= "binary" and not utf8.len(bytes) then
+    error('send: text is not UTF-8; other bytes are sent as "binary"', level + 1)
+  end
 end
 
 -- Sends what `next_piece` gives, until nil, as one message in fragments. If it raises, or gives
@@ -35,6 +55,28 @@ local function send_pieces(self, next_piece, kind)
     local ok
     ok, message, err = sender:push(piece)
     if not ok then return nil, message, err end
+  end
+end
+
+-- The same for a ping.
+local function check_ping(payload, level)
+  if payload ~= nil and type(payload) ~= "string" then
+    error("ping: payload: string expected, got " .. type(payload), level + 1)
+  elseif payload and #payload > 125 then
+    error("ping: payload: at most 125 bytes expected", level + 1)
+  end
+end
+
+-- The same for a closing (RFC 6455 7.4).
+local function check_closing(code, reason, level)
+  if code ~= nil and math.type(code) ~= "integer" then
+    error("close: code: integer expected, got " .. type(code), level + 1)
+  elseif code and not (code >= 1000 and code <= 1003 or code >= 1007 and code <= 1014
+    or code >= 3000 and code <= 4999) then
+    error(("close: code %d may not be sent; 1000 to 1003, 1007 to 1014 and 3000 to 4999 may")
+      :format(code), level + 1)
+  elseif reason ~= nil and (type(reason) ~= "string" or #reason > 123 or not utf8.len(reason)) then
+    error("close: reason: UTF-8 of at most 123 bytes expected", level + 1)
   end
 end
 
@@ -79,4 +121,5 @@ function properties.headers(_, info)
   return info.fields
 end
 
-return { methods = methods, properties = properties }
+return { methods = methods, properties = properties, is_whole = is_whole,
+  check_message = check_message, check_ping = check_ping, check_closing = check_closing }

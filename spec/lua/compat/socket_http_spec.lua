@@ -214,6 +214,14 @@ describe("compat.socket_http", function()
     assert.is_nil(fields.te)
   end)
 
+  it("sends a user agent of the request's own in place of its own", function()
+    ours.USERAGENT = "old program"
+    local p <close> = serve(plain "")
+    assert.equal(1, (ours.request { url = p.url .. "/", headers = { ["user-agent"] = "mine" } }))
+    local _, fields = last_request(p)
+    assert.equal("mine", fields["user-agent"])
+  end)
+
   it("fails in LuaSocket's words, with sluice's error behind", function()
     local free <close> = peer.listen { script = { { { "close" } } } }
     local port = free.port
