@@ -23,7 +23,7 @@ local function ask()
   end })
 end
 
-local display <close> = io.popen "while sleep 0.015; do echo; done" -- a line for each frame
+local display <close> = io.popen "while sleep 0.015 && echo; do :; done" -- a line for each frame
 for frame = 1, frames do
   display:read "l"
   if frame % 10 == 1 then ask() end

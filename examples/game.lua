@@ -21,7 +21,7 @@ local download = coroutine.create(function()
 end)
 
 collectgarbage "incremental" -- so that its steps are small
-local display <close> = io.popen "while sleep 0.015; do echo; done" -- a line for each frame
+local display <close> = io.popen "while sleep 0.015 && echo; do :; done" -- a line for each frame
 local counts, most, frames = {}, 0, math.ceil(60 * seconds)
 for _ = 1, frames do
   display:read "l"

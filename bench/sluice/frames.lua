@@ -148,7 +148,7 @@ collectgarbage "incremental"
 collectgarbage "stop"
 workloads[workload]()
 local times = {}
-local frames <close> = assert(io.popen "while sleep 0.0156; do echo; done")
+local frames <close> = assert(io.popen "while sleep 0.0156 && echo; do :; done")
 repeat
   frames:read "l"
   if frame_work[workload] then frame_work[workload](#times) end
