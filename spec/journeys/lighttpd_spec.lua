@@ -68,7 +68,7 @@ describe("lighttpd with pages made by mod_magnet", function()
   local function next_serial()
     local direct <close> = support.client { pool = false }
     local response <close> = assert(direct:get(web.url .. "/request"))
-    return tonumber(response:json().serial)
+    return tonumber(response:json().connection)
   end
 
   it("keeps its connections under load, and answers every request", function()

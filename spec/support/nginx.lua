@@ -33,8 +33,7 @@ local reflection = {
   user_agent = "http_user_agent", accept = "http_accept", accept_encoding = "http_accept_encoding",
   authorization = "http_authorization", cookie = "http_cookie", x = "http_x",
   content_type = "content_type", content_length = "content_length", connection = "connection",
-  requests = "connection_requests", serial = "connection",
-  tls = "ssl_protocol", cipher = "ssl_cipher",
+  requests = "connection_requests", tls = "ssl_protocol", cipher = "ssl_cipher",
   resumed = "ssl_session_reused", server_name = "ssl_server_name", alpn = "ssl_alpn_protocol",
   client = "ssl_client_s_dn",
 }
