@@ -300,7 +300,7 @@ return {
   {
     name = "W9w", title = "10,000 idle WebSockets", measure = "idle_sockets",
     figures = {
-      { field = "socket", must = 1536, aim = 1024, unit = "resident bytes each" },
+      { field = "socket", must = 1536, aim = 1024, unit = "bytes allocated each, Lua's too" },
     },
   },
   {

@@ -88,18 +88,22 @@ end
 
 -- Bytes per connection, all to one origin: what closing twice as many gives back more. Neither
 -- what is made once shows in that, nor what opening them all at the same time has left in pools.
-local function together(bench, url, variables)
+local function allocated(bench, how, url, variables, few)
   local path = bench.servers.dir .. "/live"
   variables.LD_PRELOAD = bench.absolute_out .. "/count_malloc.so"
   variables.COUNT_MALLOC = path
   local function given_back(count)
-    local arguments = ("together %s %d"):format(url:gsub("%$", count), count)
+    local arguments = ("%s %s %d"):format(how, url:gsub("%$", count), count)
     check_open(run_script(bench, "idle", arguments, variables), count)
     local with, without = shell.read(path):match("live=(%d+)\nlive=(%d+)")
     return with - without
   end
-  local few = given_back(IDLE)
-  return (given_back(2 * IDLE) - few) / IDLE
+  local least = given_back(few)
+  return (given_back(2 * few) - least) / few
+end
+
+local function together(bench, url, variables)
+  return allocated(bench, "together", url, variables, IDLE)
 end
 
 function counts.idle(bench)
@@ -123,18 +127,16 @@ end
 -- As many as there are descriptors for.
 function counts.idle_sockets(bench)
   local files = tonumber(shell.run("ulimit -n")) or 20000
-  local count = math.min(10000, files - 300)
-  local fifo, port = bench.servers.dir .. "/ws_idle", bench.servers.dir .. "/ws_idle.port"
-  shell.run(("mkfifo %s"):format(fifo))
-  shell.run(("env NODE_MODULES=%s/node_modules %s <%s >%s 2>&1 &"):format(bench.absolute_out,
-    bench.pin_server(("node %s/origin/ws_idle.js"):format(bench.here)), fifo, port))
-  local running <close> = assert(io.open(fifo, "w")) -- luacheck: ignore
-  repeat shell.run "sleep 0.05" until shell.read(port):find "%d\n"
-  local url = ("ws://127.0.0.1:%s/"):format(shell.read(port):match "%d+")
-  local arguments = ("sockets %s %d"):format(url, count)
-  local result = check_open(run_script(bench, "idle", arguments, mode(bench)), count)
-  shell.run(("rm %s %s"):format(fifo, port))
-  return result
+  local few = math.min(5000, (files - 300) // 2)
+  local server <close> = assert(io.popen(bench.pin_server(
+    ("env NODE_MODULES=%s/node_modules node %s/origin/ws_idle.js"):format(bench.absolute_out,
+      bench.here))))
+  local port, pid = server:read("l"):match "^(%d+) (%d+)$"
+  local ok, result = pcall(allocated, bench, "sockets", ("ws://127.0.0.1:%s/"):format(port),
+    mode(bench), few)
+  shell.run("kill " .. pid)
+  if not ok then error(result, 0) end
+  return { socket = result }
 end
 
 function counts.idle_secure(bench)

@@ -6,8 +6,8 @@
 --                                           its own (127.1.x.y): nothing else grows, but each
 --                                           connection pays for its origin too. Prints idle=
 --                                           resident bytes per connection.
---        idle.lua sockets <url> <count>     WebSockets, one after the other, each with a message
---                                           both ways. Prints socket= resident bytes of each.
+--        idle.lua sockets <url> <count>     as together, for WebSockets, one after the other, each
+--                                           with a message both ways
 --        idle.lua burst <url> <count>       as together, without a counter: prints burst= KiB that
 --                                           are resident more than before, 150 ms after the last.
 -- Prints connections= open at the end.
@@ -94,21 +94,20 @@ end
 
 local function sockets()
   local client, open = new_client(), {}
-  local function grow(most)
-    for i = #open + 1, most do
-      local socket = assert(client:websocket(url))
-      assert(socket:send "hello")
-      assert(socket:receive()):dispose()
-      open[i] = socket
-    end
-    sluice.sleep(1.5) -- they come to rest
+  for i = 1, count do
+    local socket = assert(client:websocket(url))
+    assert(socket:send "hello")
+    assert(socket:receive()):dispose()
+    open[i] = socket
   end
-  grow(200)
-  local before = resident()
-  grow(200 + count)
-  print(("socket=%.1f connections=%d"):format((resident() - before) * 1024 / count, #open - 200))
-  for _, socket in ipairs(open) do socket:dispose() end
+  sluice.sleep(1.5) -- they come to rest
+  tell_live()
+  local connections = #open
+  while open[1] do table.remove(open):dispose() end
   client:close()
+  sluice.sleep(0.5)
+  tell_live()
+  print(("connections=%d"):format(connections))
 end
 
 sluice.run(({ together = together, burst = burst, apart = apart,
