@@ -189,8 +189,9 @@ static int loop_more(lua_State *L, int status, lua_KContext context)
     return go_on(L, context, true, loop_more);
 }
 
-/* Gives a value that is there at once, as nearly all are; else what a wait needs
- * is reserved before the body is looked at again: see slb_reserve_wait. */
+/* Gives a value that is there at once, as nearly all are; else what a wait
+ * needs is reserved before the body is looked at again: see slb_reserve_wait.
+ */
 static int begin_read(lua_State *L, bool is_loop, lua_KFunction k)
 {
     struct slb_body_splitter *self = check_open(L);

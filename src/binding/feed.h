@@ -1,4 +1,5 @@
-/* binding/feed.h - what the parsers for hosts have in common: bytes in, events out
+/* binding/feed.h - what the parsers for hosts have in common: bytes in, events
+ * out
  *
  * in, out: parser.c, event_parser.c, ws_parser.c
  */
@@ -8,8 +9,8 @@
 #include "memory/buffer.h"
 #include "task/runtime.h"
 
-/* parser:feed(bytes) -> parser | nil, message, err (memory): appends them to the
- * input of the parser at index 1. A string is copied, a sequence or lease
+/* parser:feed(bytes) -> parser | nil, message, err (memory): appends them to
+ * the input of the parser at index 1. A string is copied, a sequence or lease
  * linked. Raises if the input has ended. The count of values. */
 int slb_feed(lua_State *L, struct slb_runtime *runtime, struct sl_buffer *input,
              bool has_ended);

@@ -1,5 +1,5 @@
-/* Files of Lua: regular ones as request bodies, whose size is known, and reading
- * them never waits for another process; terminals. */
+/* Files of Lua: regular ones as request bodies, whose size is known, and
+ * reading them never waits for another process; terminals. */
 #include "base/status.h"
 #include "binding/types.h"
 

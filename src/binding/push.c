@@ -78,8 +78,8 @@ static int response_await_turn(lua_State *L)
     return 1;
 }
 
-/* response:must_take_turn(pieces, bytes) -> whether others should run now, after
- * that many in this turn: under a budget its time counts */
+/* response:must_take_turn(pieces, bytes) -> whether others should run now,
+ * after that many in this turn: under a budget its time counts */
 static int response_must_take_turn(lua_State *L)
 {
     const struct slb_response *response = slb_check(L, 1, slb_response_type);

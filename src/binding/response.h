@@ -72,8 +72,8 @@ static inline bool slb_is_within_turn(const struct slb_response *response)
                                     : response->given < SLB_TURN_BYTES;
 }
 
-/* Whether a reader of the body may have to wait: one of a whole body takes turns
- * under a budget alone. */
+/* Whether a reader of the body may have to wait: one of a whole body takes
+ * turns under a budget alone. */
 static inline bool slb_takes_turns(const struct slb_response *response,
                                    bool is_whole)
 {

@@ -111,8 +111,8 @@ static void recheck(lua_State *L, const struct slb_splitter *splitter,
         luaL_error(L, "the stream was read meanwhile");
 }
 
-/* Pushes the last event ID or nil. True: a string was made of it, and finalisers
- * may have run. */
+/* Pushes the last event ID or nil. True: a string was made of it, and
+ * finalisers may have run. */
 static bool push_id(lua_State *L, struct slb_splitter *splitter)
 {
     const struct sl_sse *parser = &splitter->sse.parser;

@@ -92,8 +92,8 @@ bool slb_push_split_property(lua_State *L, struct slb_splitter *splitter,
 void slb_push_event_type(lua_State *L);
 /* Pushes what are the first upvalues. */
 void slb_push_event_upvalues(lua_State *L);
-/* Sets `__index` of a registered type: `index`, whose upvalue 1 is a table of the
- * methods, which is also `methods` of the metatable. The methods have the
+/* Sets `__index` of a registered type: `index`, whose upvalue 1 is a table of
+ * the methods, which is also `methods` of the metatable. The methods have the
  * upvalues of functions that give events. */
 void slb_set_index(lua_State *L, const char *type, const luaL_Reg *methods,
                    lua_CFunction index);

@@ -265,7 +265,8 @@ static int received(lua_State *L, int status, lua_KContext context);
 static int turn_came(lua_State *L, int status, lua_KContext context);
 
 /* `has_looked`: the loop has had a turn. Before, that nothing is there is not
- * certain: a program may do nothing else but ask. stack: socket, due, timeout */
+ * certain: a program may do nothing else but ask. stack: socket, due, timeout
+ */
 static int await_message(lua_State *L, struct slb_websocket *handle,
                          bool has_looked)
 {

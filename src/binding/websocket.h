@@ -46,7 +46,8 @@ int slb_push_websocket_failure(lua_State *L, int index,
 
 /* ---- websocket_send.c, for websocket_close.c ---- */
 
-/* A new place for the WebSocket at index 1, as a userdata on top of the stack. */
+/* A new place for the WebSocket at index 1, as a userdata on top of the stack.
+ */
 struct sl_ws_place *slb_new_websocket_place(lua_State *L);
 /* The abandon function of waits on a place. */
 void slb_abandon_websocket_place(void *place);

@@ -2,8 +2,8 @@
  *
  * in: views    out: the tail of a buffer
  *
- * One constant table for each library. What was compressed before is the context
- * of what follows, for as long as the compressor lives.
+ * One constant table for each library. What was compressed before is the
+ * context of what follows, for as long as the compressor lives.
  */
 #ifndef SL_CODEC_COMPRESSOR_H
 #define SL_CODEC_COMPRESSOR_H
@@ -54,8 +54,8 @@ enum sl_status sl_compressor_create(const struct sl_compressor_class *class,
 void sl_compressor_destroy(struct sl_compressor *compressor);
 
 /* Compresses once into the room at the tail of `output`, and moves `input` past
- * what was taken. SL_OK: go on. SL_AGAIN: all is taken, and flushed if asked to.
- * SL_LIMIT, SL_MEMORY: `output` cannot grow; nothing was done. */
+ * what was taken. SL_OK: go on. SL_AGAIN: all is taken, and flushed if asked
+ * to. SL_LIMIT, SL_MEMORY: `output` cannot grow; nothing was done. */
 enum sl_status sl_compressor_step(struct sl_compressor *compressor,
                                   struct sl_view *input,
                                   struct sl_buffer *output, bool flushes);

@@ -191,9 +191,9 @@ AVX2_INLINE __m256i load(const char *data)
     return _mm256_loadu_si256((const __m256i *)(const void *)data);
 }
 
-/* Checks whole blocks from the beginning of a character. Four at a time are looked
- * at once for anything but ASCII: between ASCII and ASCII nothing can be wrong. In
- * text of both, a branch for each would be mispredicted. */
+/* Checks whole blocks from the beginning of a character. Four at a time are
+ * looked at once for anything but ASCII: between ASCII and ASCII nothing can be
+ * wrong. In text of both, a branch for each would be mispredicted. */
 AVX2 static bool check_blocks(const char *data, size_t count)
 {
     __m256i before = _mm256_setzero_si256();

@@ -1,8 +1,8 @@
 #include "conn/incoming.h"
 
 /* Received at once: a head and a small body, or a large piece, or what gathers
- * between two wake-ups where bytes flow fast. All of it still fits into the cache
- * next to the core. */
+ * between two wake-ups where bytes flow fast. All of it still fits into the
+ * cache next to the core. */
 #define WANT_SMALL ((size_t)16 * 1024)
 #define WANT_LARGE ((size_t)64 * 1024)
 #define WANT_FLOW  ((size_t)256 * 1024)

@@ -118,9 +118,9 @@ void sl_websocket_destroy(struct sl_websocket *socket);
 /* ---- receiving ---- */
 
 /* SL_OK: a message is there. SL_END: none will come, see `end`. SL_TIMEOUT:
- * none is there, and `due` (absolute) is now or was. SL_AGAIN: `completion` will
- * be signalled, with SL_TIMEOUT at `due`; call again then. SL_MISUSE: somebody
- * else waits. */
+ * none is there, and `due` (absolute) is now or was. SL_AGAIN: `completion`
+ * will be signalled, with SL_TIMEOUT at `due`; call again then. SL_MISUSE:
+ * somebody else waits. */
 enum sl_status sl_websocket_want(struct sl_websocket *socket, int64_t due);
 /* The waiter is gone. */
 void sl_websocket_unwant(struct sl_websocket *socket);
@@ -136,13 +136,13 @@ void sl_websocket_drop(struct sl_websocket *socket);
 /* ---- sending: all answer SL_CLOSED, or another failure, once it is closing or
  * has ended ---- */
 
-/* A place for a sender, in no queue; to be ended by sl_ws_place_fini. Cancelling
- * its completion leaves it. */
+/* A place for a sender, in no queue; to be ended by sl_ws_place_fini.
+ * Cancelling its completion leaves it. */
 void sl_websocket_init_place(struct sl_websocket *socket,
                              struct sl_ws_place *place);
 /* Sends a short message if nothing is in front of it. SL_OK: it has been sent.
- * SL_AGAIN: it was taken, follow it by a place. SL_END: it was not taken: put it
- * in a place. */
+ * SL_AGAIN: it was taken, follow it by a place. SL_END: it was not taken: put
+ * it in a place. */
 enum sl_status sl_websocket_send(struct sl_websocket *socket,
                                  enum sl_ws_opcode type,
                                  const struct sl_ws_piece *piece);

@@ -5,8 +5,8 @@
  *   closing   close_due --> lost, or over
  *   sending   moved_at --send_timeout--> lost
  *
- * conn/websocket.c's other file. Pings and silence do not count while nothing is
- * received because the queue is full.
+ * conn/websocket.c's other file. Pings and silence do not count while nothing
+ * is received because the queue is full.
  */
 #ifndef SL_CONN_WS_DEADLINE_H
 #define SL_CONN_WS_DEADLINE_H

@@ -3,7 +3,8 @@
  *   fail, meet_close, close --> PARTING     there is something to say
  *   lose, end               --> OVER        there is not, or no more
  *
- * conn/websocket.c's other file, for its neighbours. What ended it first counts.
+ * conn/websocket.c's other file, for its neighbours. What ended it first
+ * counts.
  */
 #ifndef SL_CONN_WS_ENDING_H
 #define SL_CONN_WS_ENDING_H

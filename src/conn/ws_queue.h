@@ -1,9 +1,10 @@
 /* conn/ws_queue.h - messages that have arrived, until the program takes them
  *
- * in: ws/message.c, payload linked    out: binding/websocket.c, the same payload
+ * in: ws/message.c, payload linked    out: binding/websocket.c, the same
+ * payload
  *
- * Bounded in messages and in bytes: once it is full nothing more is received, so
- * that the peer is held back. One message fits whatever its size is.
+ * Bounded in messages and in bytes: once it is full nothing more is received,
+ * so that the peer is held back. One message fits whatever its size is.
  */
 #ifndef SL_CONN_WS_QUEUE_H
 #define SL_CONN_WS_QUEUE_H

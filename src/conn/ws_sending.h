@@ -7,10 +7,10 @@
  *   pong, ping, close ---------+--> output --> link
  *                      between frames
  *
- * A piece has been sent when the link has taken all bytes in front of it and its
- * own, so that a slow peer holds the sender back (conn/ws_place.h).
- * At most SL_WS_STEP bytes and one frame's head are framed ahead of the link.
- * Of pongs only the newest waits, and of pings as well.
+ * A piece has been sent when the link has taken all bytes in front of it and
+ * its own, so that a slow peer holds the sender back (conn/ws_place.h). At most
+ * SL_WS_STEP bytes and one frame's head are framed ahead of the link. Of pongs
+ * only the newest waits, and of pings as well.
  */
 #ifndef SL_CONN_WS_SENDING_H
 #define SL_CONN_WS_SENDING_H
@@ -109,8 +109,8 @@ bool sl_ws_sending_is_due(const struct sl_ws_sending *sending,
 bool sl_ws_sending_is_closed(const struct sl_ws_sending *sending,
                              const struct sl_link *link);
 
-/* Ends the places with `status`, but for one of which a frame is under way: that
- * ends with this frame. */
+/* Ends the places with `status`, but for one of which a frame is under way:
+ * that ends with this frame. */
 void sl_ws_sending_cut(struct sl_ws_sending *sending, enum sl_status status);
 /* Ends all places with `status` and drops the output: nothing more is sent. */
 void sl_ws_sending_end(struct sl_ws_sending *sending, enum sl_status status);

@@ -17,7 +17,8 @@ struct sl_timer {
     struct sl_timer *next;
     struct sl_timer *previous; /* parent of a first child */
     bool is_armed;
-    /* It is nothing's deadline: no event has to be looked at before it fires. */
+    /* It is nothing's deadline: no event has to be looked at before it fires.
+     */
     bool is_pause;
 };
 

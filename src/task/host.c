@@ -5,7 +5,8 @@
 
 static const char guard_type[] = "sluice.guard";
 
-/* On the stack of a coroutine that its host has suspended: collected with it. */
+/* On the stack of a coroutine that its host has suspended: collected with it.
+ */
 struct guard {
     struct slb_ticket *ticket;
     uint32_t waits;
@@ -195,7 +196,8 @@ static lua_Integer place_of_host(lua_State *L)
     return count + 1;
 }
 
-/* add_host(host) - asks it from now on, after those that are there. Idempotent */
+/* add_host(host) - asks it from now on, after those that are there. Idempotent
+ */
 static int add_host(lua_State *L)
 {
     struct slb_runtime *runtime = slb_runtime(L);

@@ -4,8 +4,8 @@
  *   ciphertext out (to transport)   <-- [ engine ] <-- plaintext out (from http)
  *
  * A provider is one constant table. Nothing outside src/tls/ knows the library
- * behind it. Context: one per configuration, frozen once made, with the sessions
- * it may resume. Engine: one per connection.
+ * behind it. Context: one per configuration, frozen once made, with the
+ * sessions it may resume. Engine: one per connection.
  */
 #ifndef SL_TLS_PROVIDER_H
 #define SL_TLS_PROVIDER_H
@@ -109,9 +109,9 @@ struct sl_tls_provider {
                                     struct sl_failure *failure);
     void (*engine_destroy)(struct sl_tls_engine *engine);
 
-    /* Consumes from `in`, appends to `out`. SL_OK: done, verified, checked again.
-     * SL_AGAIN: send `out`, receive more. SL_TLS, SL_MEMORY: `failure`; an
-     * alert may stand in `out`. */
+    /* Consumes from `in`, appends to `out`. SL_OK: done, verified, checked
+     * again. SL_AGAIN: send `out`, receive more. SL_TLS, SL_MEMORY: `failure`;
+     * an alert may stand in `out`. */
     enum sl_status (*handshake)(struct sl_tls_engine *engine,
                                 struct sl_buffer *in, struct sl_buffer *out,
                                 struct sl_failure *failure);
@@ -148,8 +148,9 @@ struct sl_tls_provider {
     bool (*peer)(struct sl_tls_engine *engine,
                  struct sl_tls_certificate *certificate);
 
-    /* Hashes `bytes` into `hash`, which has room for SL_TLS_HASH_MAX. SL_MEMORY;
-     * SL_UNSUPPORTED: the library refuses this kind (MD5 in its FIPS mode). */
+    /* Hashes `bytes` into `hash`, which has room for SL_TLS_HASH_MAX.
+     * SL_MEMORY; SL_UNSUPPORTED: the library refuses this kind (MD5 in its FIPS
+     * mode). */
     enum sl_status (*hash)(enum sl_tls_hash kind, struct sl_view bytes,
                            unsigned char *hash, size_t *size);
 
@@ -168,7 +169,8 @@ struct sl_tls_provider {
 extern const struct sl_tls_provider *const sl_tls_providers[];
 const struct sl_tls_provider *sl_tls_provider_find(const char *name);
 
-/* Random bytes of the default provider; of the system in a build without one. */
+/* Random bytes of the default provider; of the system in a build without one.
+ */
 enum sl_status sl_tls_random(void *bytes, size_t size);
 
 void sl_tls_options_default(struct sl_tls_options *options);

@@ -6,8 +6,8 @@
 
 bool sl_ws_may_send_code(unsigned code)
 {
-    /* RFC 6455 7.4: 1004 is reserved, 1005 and 1006 are only reported, 1015 too.
-     * 1012 to 1014 are registered with IANA. */
+    /* RFC 6455 7.4: 1004 is reserved, 1005 and 1006 are only reported, 1015
+     * too. 1012 to 1014 are registered with IANA. */
     if (code >= 1000 && code <= 1014)
         return code < 1004 || code > 1006;
     return code >= 3000 && code <= 4999;

@@ -1,4 +1,5 @@
-/* ws/close.h - why a WebSocket is closed: codes and reasons (RFC 6455 5.5.1, 7.4)
+/* ws/close.h - why a WebSocket is closed: codes and reasons (RFC 6455 5.5.1,
+ * 7.4)
  *
  *   Close frame   [ code, 2 bytes ][ reason, UTF-8, at most 123 bytes ]   or nothing
  */

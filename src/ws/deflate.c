@@ -183,7 +183,8 @@ static void recall(const struct sl_ws_inflater *inflater, char *to, size_t size)
     memcpy(to + here, inflater->window, size - here);
 }
 
-/* Beginning anew behind a final block costs as much as inflating so many bytes. */
+/* Beginning anew behind a final block costs as much as inflating so many bytes.
+ */
 #define FINAL_COST ((size_t)16 * 1024)
 
 /* RFC 7692 7.2.3.4: more blocks may follow a final one in the same message, and

@@ -41,8 +41,8 @@ struct sl_buffer *sl_ws_deflater_output(struct sl_ws_deflater *deflater);
  * fails. SL_MEMORY, SL_LIMIT (of the pool): call again with the rest. */
 enum sl_status sl_ws_deflater_run(struct sl_ws_deflater *deflater,
                                   struct sl_view *payload);
-/* The message is over: the output gets the rest of it, and the tail. Statuses as
- * above. A message without any byte becomes "\0" and the tail. */
+/* The message is over: the output gets the rest of it, and the tail. Statuses
+ * as above. A message without any byte becomes "\0" and the tail. */
 enum sl_status sl_ws_deflater_end(struct sl_ws_deflater *deflater);
 
 /* ---- receiving ---- */

@@ -22,8 +22,8 @@
 /* The longest offer or answer. */
 #define SL_WS_EXTENSION_MAX 160
 
-/* `wish` is what one side asks for: its `is_agreed` is not looked at, bits are 8
- * to 15, and 15 asks for nothing. */
+/* `wish` is what one side asks for: its `is_agreed` is not looked at, bits are
+ * 8 to 15, and 15 asks for nothing. */
 
 /* Writes what a client offers; returns its size. */
 size_t sl_ws_extension_offer(const struct sl_ws_compression *wish,

@@ -6,9 +6,9 @@
  *   |F|RSV|opcode| |M| size 7  | | size 16 or 64   | | key, if M |  payload
  *   +-+---+------+ +-+---------+ +-----------------+ +-----------+
  *
- * The reader enforces RFC 6455 5.1 to 5.5: reserved bits, opcodes, who masks, the
- * shortest form of sizes, 2^63, control frames, and the order of fragments. It
- * refuses a head at the first byte that is wrong, and then for good.
+ * The reader enforces RFC 6455 5.1 to 5.5: reserved bits, opcodes, who masks,
+ * the shortest form of sizes, 2^63, control frames, and the order of fragments.
+ * It refuses a head at the first byte that is wrong, and then for good.
  */
 #ifndef SL_WS_FRAME_H
 #define SL_WS_FRAME_H
@@ -61,10 +61,10 @@ struct sl_ws_reader {
 void sl_ws_reader_init(struct sl_ws_reader *reader, bool is_server,
                        bool may_compress);
 
-/* Takes `*consumed` bytes, of one head at the most. The payload that follows it,
- * `frame->size` bytes, is the caller's: the next call is for the head behind
- * that. SL_OK: a frame begins. SL_AGAIN: all bytes were taken, more are needed.
- * SL_PROTOCOL: `error` says why; repeats until init. */
+/* Takes `*consumed` bytes, of one head at the most. The payload that follows
+ * it, `frame->size` bytes, is the caller's: the next call is for the head
+ * behind that. SL_OK: a frame begins. SL_AGAIN: all bytes were taken, more are
+ * needed. SL_PROTOCOL: `error` says why; repeats until init. */
 enum sl_status sl_ws_reader_next(struct sl_ws_reader *reader,
                                  struct sl_view bytes, size_t *consumed,
                                  struct sl_ws_frame *frame);

@@ -8,8 +8,8 @@
  *   Sec-WebSocket-Protocol: list      <---
  *
  * This unit makes the values and judges those of the answer; heads are read and
- * written by http/. SHA-1 is a function of the caller's, since TLS libraries have
- * it.
+ * written by http/. SHA-1 is a function of the caller's, since TLS libraries
+ * have it.
  */
 #ifndef SL_WS_HANDSHAKE_H
 #define SL_WS_HANDSHAKE_H

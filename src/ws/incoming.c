@@ -65,7 +65,7 @@ static enum sl_status read_head(struct sl_ws_incoming *incoming,
                                &incoming->frame);
     sl_buffer_consume(input, used);
     if (status == SL_AGAIN)
-        return SL_OK; /* the head goes on in the next segment, if there is one */
+        return SL_OK; /* the head goes on in the next segment, if any */
     if (status != SL_OK)
         return fail(incoming, status, incoming->reader.error);
     if (sl_ws_is_control(&incoming->frame)) {

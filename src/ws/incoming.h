@@ -50,15 +50,15 @@ void sl_ws_incoming_init(struct sl_ws_incoming *incoming, struct sl_pool *pool,
 /* Idempotent. */
 void sl_ws_incoming_fini(struct sl_ws_incoming *incoming);
 
-/* Whether nothing is under way and nothing kept for the next message, so that one
- * made anew would do as well. */
+/* Whether nothing is under way and nothing kept for the next message, so that
+ * one made anew would do as well. */
 bool sl_ws_incoming_is_idle(const struct sl_ws_incoming *incoming);
 
-/* Takes bytes from `input` until something is complete, or SL_WS_PART bytes or so
- * were inflated: the caller may do something else meanwhile. SL_OK: `*event` is it.
- * SL_AGAIN: all was taken, more is needed. SL_END: the peer has closed; what it
- * sent behind that is dropped. SL_PROTOCOL, SL_DECODE, SL_LIMIT (a message is too
- * large), SL_MEMORY: `error` says why, and repeats. */
+/* Takes bytes from `input` until something is complete, or SL_WS_PART bytes or
+ * so were inflated: the caller may do something else meanwhile. SL_OK: `*event`
+ * is it. SL_AGAIN: all was taken, more is needed. SL_END: the peer has closed;
+ * what it sent behind that is dropped. SL_PROTOCOL, SL_DECODE, SL_LIMIT (a
+ * message is too large), SL_MEMORY: `error` says why, and repeats. */
 enum sl_status sl_ws_incoming_next(struct sl_ws_incoming *incoming,
                                    struct sl_buffer *input,
                                    struct sl_ws_event *event);

@@ -110,8 +110,8 @@ static enum sl_status copy_unmasked(struct sl_ws_message *message,
     return SL_OK;
 }
 
-/* Moves a piece of the frame's payload, which lies in one segment, to the end of
- * `to`. */
+/* Moves a piece of the frame's payload, which lies in one segment, to the end
+ * of `to`. */
 static enum sl_status move_piece(struct sl_ws_message *message,
                                  struct sl_buffer *input, struct sl_buffer *to)
 {

@@ -1,6 +1,7 @@
 /* ws/message.h - fragments become messages
  *
- * in:  data frames (ws/frame.h), received bytes    out: whole messages, as slices
+ * in:  data frames (ws/frame.h), received bytes    out: whole messages, as
+ * slices
  *
  *   input    [ head | payload 1 | head | payload 2 ]   received
  *   message  [ payload 1 ]-[ payload 2 ]               the same segments
@@ -57,9 +58,9 @@ enum sl_status sl_ws_message_begin(struct sl_ws_message *message,
                                    const struct sl_ws_frame *frame);
 
 /* Takes bytes of the frame's payload from the head of `input`, as many as there
- * are. SL_OK: the message is complete: detach it. SL_END: the frame is over, and
- * the next one goes on with the message. SL_AGAIN: more bytes are needed; or
- * `*budget`, from which the bytes that are inflated are taken, is used up.
+ * are. SL_OK: the message is complete: detach it. SL_END: the frame is over,
+ * and the next one goes on with the message. SL_AGAIN: more bytes are needed;
+ * or `*budget`, from which the bytes that are inflated are taken, is used up.
  * SL_DECODE (text is not UTF-8, compressed bytes are corrupt), SL_MEMORY,
  * SL_LIMIT (of what is inflated, or of the pool): repeats until reset. */
 enum sl_status sl_ws_message_take(struct sl_ws_message *message,

@@ -2,8 +2,8 @@
 
 #include <string.h>
 
-/* So much payload, or what there is of it, stands in one piece of memory with its
- * head: a small message is sent at once. */
+/* So much payload, or what there is of it, stands in one piece of memory with
+ * its head: a small message is sent at once. */
 #define WITH_HEAD ((size_t)4096)
 
 void sl_ws_outgoing_init(struct sl_ws_outgoing *outgoing, struct sl_pool *pool,
@@ -137,8 +137,8 @@ static enum sl_status append_piece(struct sl_ws_outgoing *outgoing,
     return status;
 }
 
-/* Appends what belongs to the frame under way. A failure counts only when nothing
- * was appended: the next call meets it again. */
+/* Appends what belongs to the frame under way. A failure counts only when
+ * nothing was appended: the next call meets it again. */
 static enum sl_status append_frame(struct sl_ws_outgoing *outgoing,
                                    struct sl_view payload,
                                    struct sl_buffer *output, size_t *consumed)
@@ -180,8 +180,8 @@ static enum sl_status have_deflater(struct sl_ws_outgoing *outgoing)
                                  outgoing->bits, &outgoing->deflater);
 }
 
-/* Compresses bytes of the piece. When there are enough for a frame, or the message
- * is over, a frame becomes due. */
+/* Compresses bytes of the piece. When there are enough for a frame, or the
+ * message is over, a frame becomes due. */
 static enum sl_status compress(struct sl_ws_outgoing *outgoing,
                                struct sl_view *payload)
 {

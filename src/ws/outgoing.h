@@ -10,11 +10,12 @@
  *   compressed             [ head | up to 64 KiB ] [ head | the rest ]
  *
  * A message is one piece or several. The payload is masked while it is copied,
- * with a fresh key for each frame. When compression was agreed on, whole messages
- * of `compress_from` bytes or more are compressed, and those in pieces. A control frame may stand between two frames,
- * and so between the pieces of a message, but not within one. Behind a Close
- * frame nothing is sent. Whether text is UTF-8 is for the caller to check
- * (codec/utf8.h), before it begins.
+ * with a fresh key for each frame. When compression was agreed on, whole
+ * messages of `compress_from` bytes or more are compressed, and those in
+ * pieces. A control frame may stand between two frames, and so between the
+ * pieces of a message, but not within one. Behind a Close frame nothing is
+ * sent. Whether text is UTF-8 is for the caller to check (codec/utf8.h), before
+ * it begins.
  */
 #ifndef SL_WS_OUTGOING_H
 #define SL_WS_OUTGOING_H
@@ -61,8 +62,8 @@ void sl_ws_outgoing_init(struct sl_ws_outgoing *outgoing, struct sl_pool *pool,
 void sl_ws_outgoing_fini(struct sl_ws_outgoing *outgoing);
 
 /* Begins a piece of `size` bytes; nothing is appended yet. `type` is SL_WS_TEXT
- * or SL_WS_BINARY, for a piece behind the first SL_WS_CONTINUATION. SL_CLOSED: a
- * Close frame was sent. SL_MISUSE: the piece before it is not written, or the
+ * or SL_WS_BINARY, for a piece behind the first SL_WS_CONTINUATION. SL_CLOSED:
+ * a Close frame was sent. SL_MISUSE: the piece before it is not written, or the
  * type does not fit. SL_MEMORY, statuses of `random`: nothing has begun. */
 enum sl_status sl_ws_outgoing_begin(struct sl_ws_outgoing *outgoing,
                                     enum sl_ws_opcode type, uint64_t size,
@@ -70,9 +71,9 @@ enum sl_status sl_ws_outgoing_begin(struct sl_ws_outgoing *outgoing,
 
 /* Takes the next bytes of the piece, at most SL_WS_STEP, and appends what is
  * ready: of a compressed message perhaps nothing. To be called while
- * `is_writing`, also when no bytes are left. SL_OK: `*consumed` bytes were taken.
- * SL_MEMORY, SL_LIMIT (of `output` or the pool), statuses of `random`: none were;
- * may be called again. */
+ * `is_writing`, also when no bytes are left. SL_OK: `*consumed` bytes were
+ * taken. SL_MEMORY, SL_LIMIT (of `output` or the pool), statuses of `random`:
+ * none were; may be called again. */
 enum sl_status sl_ws_outgoing_write(struct sl_ws_outgoing *outgoing,
                                     struct sl_view payload,
                                     struct sl_buffer *output, size_t *consumed);
@@ -84,8 +85,8 @@ sl_ws_outgoing_is_between(const struct sl_ws_outgoing *outgoing)
     return outgoing->is_head_due || outgoing->frame_left == 0;
 }
 
-/* Whether nothing is under way and nothing kept for the next message, so that one
- * made anew would do as well. */
+/* Whether nothing is under way and nothing kept for the next message, so that
+ * one made anew would do as well. */
 static inline bool sl_ws_outgoing_is_idle(const struct sl_ws_outgoing *outgoing)
 {
     return !outgoing->is_in_message && !outgoing->is_writing &&

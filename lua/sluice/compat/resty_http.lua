@@ -2,7 +2,7 @@
 --
 --     package.loaded["resty.http"] = require "sluice.compat.resty_http"
 --
--- What differs is told in doc/compat.md.
+-- doc/compat.md says what differs.
 
 local Client = require "sluice.client"
 local core = require "sluice.core"

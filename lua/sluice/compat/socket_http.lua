@@ -2,7 +2,7 @@
 --
 --     package.loaded["socket.http"] = require "sluice.compat.socket_http"
 --
--- What differs is told in doc/compat.md.
+-- doc/compat.md says what differs.
 
 local Client = require "sluice.client"
 local check = require "sluice.check"

@@ -248,7 +248,7 @@ local function await_opening(self, deadline)
   return true
 end
 
--- A wait for a connection that comes to nothing is told as one for a message.
+-- A time-out while there is no connection reads as one of a message that did not come.
 -- Returns nil, message, err
 local function fail_waiting(self, timeout, message, err)
   if err.code ~= "timeout" then return nil, message, err end

@@ -279,6 +279,17 @@ describe("compat.socket_http", function()
     end
   end)
 
+  it("raises inside a coroutine of the program's own what a source raises", function()
+    local p <close> = peer.listen { script = { { { "read_all" } } } }
+    local ok, raised = coroutine.wrap(function()
+      return pcall(ours.request, {
+        url = p.url .. "/", method = "PUT", source = function() error("torn", 0) end,
+      })
+    end)()
+    assert.is_false(ok)
+    assert.equal("torn", raised)
+  end)
+
   it("yields inside a task", function()
     local p <close> = serve(plain "a", plain "b")
     local texts = {}
