@@ -1,4 +1,4 @@
-/* sluice.h - what a C or C++ host needs of sluice: doc/embedding.md
+/* sluice.h - what a C or C++ host needs of sluice: doc/guide/embedding.md
  *
  *     const struct sluice_api *sluice = sluice_open(L);
  *     if (sluice == NULL)

@@ -11,7 +11,7 @@
 --   nothing     no work but to watch the clock until the budget is over: what the machine adds
 --
 -- What the game does is not counted: to begin 500 or 1,000 tasks, and to collect garbage, in steps
--- of Lua's collector behind the loop's. Its longest cannot be divided (doc/games.md).
+-- of Lua's collector behind the loop's. Its longest cannot be divided (doc/guide/games.md).
 -- Prints what arrived, and the CPU milliseconds of the median frame, of the worst in a hundred and
 -- in a thousand, and of all.
 

@@ -371,7 +371,7 @@ function Client:events(url, options)
   return made, nil, nil, made
 end
 
---- Fetches a file to a path, whole or not at all; doc/downloads.md tells when bytes of an earlier
+--- Fetches a file to a path, whole or not at all; doc/guide/downloads.md tells when bytes of an earlier
 -- call are gone on with. Options are those of a request without a body, and `resume`, `parallel`,
 -- `sha256`, `progress` and `sync`. RFC 9110 14. Misuse raises. Yields.
 -- Returns true | nil, message, err (status: an answer without a file; decode: another content;
@@ -383,7 +383,7 @@ function Client:download(url, path, options)
 end
 
 --- Opens a WebSocket (RFC 6455) at a URL of ws, wss, http or https. The handshake is a request of
--- this client: proxies, cookies, credentials and interceptors take part in it. doc/websocket.md has
+-- this client: proxies, cookies, credentials and interceptors take part in it. doc/guide/websocket.md has
 -- the options.
 -- Returns a socket | nil, message, err: a server that refuses gives the code `status` with
 -- err.response; misuse raises. Yields.
@@ -400,7 +400,7 @@ function Client:build(method, url)
 end
 
 --- Counters of this client: connections by state, requests, and the pool that it rents
--- from; doc/memory.md tells what each means.
+-- from; doc/guide/memory.md tells what each means.
 function Client:stats()
   if self == nil or self.connections == nil then refuse_use(self, "stats") end
   local stats = self.connections:stats()

@@ -625,7 +625,7 @@ function task:status() end
 ---@return string?
 function task:traceback() end
 
---- Made by a C host, see doc/embedding.md.
+--- Made by a C host, see doc/guide/embedding.md.
 ---@class sluice.signal
 local signal = {}
 --- The bytes that a thread of the host has signalled. Fails with timeout and cancelled. Yields.

@@ -6,7 +6,7 @@ local server = require "spec.support.server"
 local support = require "spec.support"
 local system = require "support.system"
 
-local _, listing = server.run { "sh", "-c", "ls README.md doc/*.md" }
+local _, listing = server.run { "sh", "-c", "find README.md doc -name '*.md' | sort" }
 
 --- Runs of blanks are one blank, so that a comment need not hold tabs.
 local function plain(line) return (line:gsub("%s+", " "):gsub("^ ", ""):gsub(" $", "")) end

@@ -1,10 +1,10 @@
--- The numbers of doc/limits.md, tried: the largest permitted value is accepted, one more is not.
+-- The numbers of doc/guide/limits.md, tried: the largest permitted value is accepted, one more is not.
 
 local server = require "spec.support.server"
 local sluice = require "sluice"
 local support = require "spec.support"
 
-local text = server.read "doc/limits.md"
+local text = server.read "doc/guide/limits.md"
 
 --- The number in the row of that name, and the text of its last column.
 local function row(name)

@@ -173,7 +173,7 @@ static void add_stats(struct sl_pool_stats *sum,
     sum->quarantined += stats->quarantined;
 }
 
-/* stats() -> counters of this Lua state, see doc/memory.md */
+/* stats() -> counters of this Lua state, see doc/guide/memory.md */
 static int get_stats(lua_State *L)
 {
     struct slb_runtime *runtime = slb_runtime(L);

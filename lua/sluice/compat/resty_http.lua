@@ -2,7 +2,7 @@
 --
 --     package.loaded["resty.http"] = require "sluice.compat.resty_http"
 --
--- doc/compat.md says what differs.
+-- doc/guide/moving.md says what differs.
 
 local Client = require "sluice.client"
 local core = require "sluice.core"

@@ -2,7 +2,7 @@
 --
 --     package.loaded["socket.http"] = require "sluice.compat.socket_http"
 --
--- doc/compat.md says what differs.
+-- doc/guide/moving.md says what differs.
 
 local Client = require "sluice.client"
 local check = require "sluice.check"
