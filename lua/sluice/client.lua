@@ -371,9 +371,9 @@ function Client:events(url, options)
   return made, nil, nil, made
 end
 
---- Fetches a file to a path, whole or not at all; doc/guide/downloads.md tells when bytes of an earlier
--- call are gone on with. Options are those of a request without a body, and `resume`, `parallel`,
--- `sha256`, `progress` and `sync`. RFC 9110 14. Misuse raises. Yields.
+--- Fetches a file to a path, whole or not at all; doc/guide/downloads.md says when bytes of an
+-- earlier call are gone on with. Options are those of a request without a body, and `resume`,
+-- `parallel`, `sha256`, `progress` and `sync`. RFC 9110 14. Misuse raises. Yields.
 -- Returns true | nil, message, err (status: an answer without a file; decode: another content;
 -- invalid: the file cannot be written; and what a request can give)
 function Client:download(url, path, options)
@@ -383,8 +383,8 @@ function Client:download(url, path, options)
 end
 
 --- Opens a WebSocket (RFC 6455) at a URL of ws, wss, http or https. The handshake is a request of
--- this client: proxies, cookies, credentials and interceptors take part in it. doc/guide/websocket.md has
--- the options.
+-- this client: proxies, cookies, credentials and interceptors take part in it.
+-- doc/guide/websocket.md has the options.
 -- Returns a socket | nil, message, err: a server that refuses gives the code `status` with
 -- err.response; misuse raises. Yields.
 function Client:websocket(url, options)

@@ -1,4 +1,5 @@
--- The numbers of doc/guide/limits.md, tried: the largest permitted value is accepted, one more is not.
+-- The numbers of doc/guide/limits.md, tried: the largest permitted value is accepted, one more is
+-- not.
 
 local server = require "spec.support.server"
 local sluice = require "sluice"
