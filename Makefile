@@ -152,7 +152,7 @@ probes:
 
 # Nothing of it is needed to build and install.
 ifneq ($(filter-out all install demo bench clean probes help,$(MAKECMDGOALS)),)
-include mk/test.mk mk/lint.mk
+include mk/test.mk mk/lint.mk mk/doc.mk
 endif
 
 .PHONY: help

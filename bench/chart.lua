@@ -1,13 +1,16 @@
 --- Draws a table of a Markdown page as bars, on standard output as SVG.
 --
+--     lua5.4 bench/chart.lua PAGE TITLE [--rows=W1,W2n] COLUMN...
 --     lua5.4 bench/chart.lua bench/README.md "CPU time, sluice / other" "vs ws" "vs wslay"
 --
--- The first argument is the page, the second one the title of the picture, the others are
--- headings of the columns to draw. The first table of the page with all of these headings is taken:
--- a group of bars for each row, named by its first cell, and in it a bar for each column. The
--- length of a bar is the first number of its cell; a cell without a number has no bar.
+-- PAGE is a Markdown file, TITLE stands above the picture, and each COLUMN is the heading of a
+-- column to draw, one to four of them. The first table of the page with all of these headings is
+-- taken: a group of bars for each row, named by its first cell. --rows keeps the rows in whose
+-- name one of these words stands.
 --
--- A line marks 1, where both cost the same. The same page always gives the same bytes.
+-- The length of a bar is the first number of its cell, and the greater one of a cell like
+-- "0.80 - 0.89". A cell without a number has no bar. A line marks 1, where both cost the same. The
+-- same page always gives the same bytes.
 
 local chart = {}
 
@@ -32,9 +35,21 @@ local function columns_of(cells, headings)
   return columns
 end
 
+local function number_in(cell)
+  return tonumber(cell:match "^%s*[%d.]+ %- (%d+%.?%d*)" or cell:match "%d+%.?%d*") or false
+end
+
+--- Whether one of the words stands in a name; true without words.
+local function is_wanted(name, words)
+  for word in (words or ""):gmatch "%w+" do
+    if name:find("%f[%w]" .. word .. "%f[%W]") then return true end
+  end
+  return words == nil
+end
+
 --- The rows of the first table of a text with these headings: { name =, [1] =, ... }, a number, or
 -- false without one, for each heading. Raises if there is no such table.
-function chart.rows(text, headings)
+function chart.rows(text, headings, words)
   local columns, rows = nil, {}
   for line in (text .. "\n"):gmatch "(.-)\n" do
     local cells = line:find "^|" and cells_of(line)
@@ -42,11 +57,9 @@ function chart.rows(text, headings)
       columns = cells and columns_of(cells, headings)
     elseif not cells then
       break
-    elseif not line:find "^|[%s:|-]*$" then
+    elseif not line:find "^|[%s:|-]*$" and is_wanted(cells[1], words) then
       local row = { name = cells[1] }
-      for i, column in ipairs(columns) do
-        row[i] = tonumber((cells[column] or ""):match "%d+%.?%d*") or false
-      end
+      for i, column in ipairs(columns) do row[i] = number_in(cells[column] or "") end
       rows[#rows + 1] = row
     end
   end
@@ -98,7 +111,7 @@ function chart.draw(title, headings, rows)
         local from = y + (i - 1) * bar
         add(('  <rect x="%d" y="%g" width="%.1f" height="%d" fill="%s"/>'):format(left, from,
           row[i] * scale, bar - 2, colors[i]))
-        add(text_at(left + row[i] * scale + 4, from + bar - 4, "", ("%g"):format(row[i])))
+        add(text_at(left + row[i] * scale + 4, from + bar - 4, "", ("%.2f"):format(row[i])))
       end
     end
   end
@@ -108,20 +121,21 @@ function chart.draw(title, headings, rows)
   return table.concat(lines, "\n") .. "\n"
 end
 
---- The picture of a table of that file.
-function chart.of(path, title, headings)
+--- The picture of a table of that file; `words` as in --rows, nil for all.
+function chart.of(path, title, headings, words)
   assert(#headings >= 1 and #headings <= #colors, "one to four columns")
   local file <close> = assert(io.open(path))
-  return chart.draw(title, headings, chart.rows(file:read "a", headings))
+  return chart.draw(title, headings, chart.rows(file:read "a", headings, words))
 end
 
 if arg and arg[0] and arg[0]:find "chart%.lua$" then
-  local path, title = arg[1], arg[2]
-  if not arg[3] then
-    io.stderr:write "bench/chart.lua PAGE TITLE COLUMN...\n"
+  local words = (arg[3] or ""):match "^%-%-rows=(.*)"
+  local headings = { table.unpack(arg, words and 4 or 3) }
+  if #headings == 0 then
+    io.stderr:write "bench/chart.lua PAGE TITLE [--rows=WORD,WORD] COLUMN...\n"
     os.exit(2)
   end
-  io.write(chart.of(path, title, { table.unpack(arg, 3) }))
+  io.write(chart.of(arg[1], arg[2], headings, words))
 end
 
 return chart

@@ -11,7 +11,7 @@ LINT_FLAGS := $(COMMON) $(call of,$(HERE),define) -I. $(LUA_CFLAGS) -O2 -Werror 
 	-fsyntax-only
 
 .PHONY: lint lint-c lint-format lint-lua lint-layers lint-rockspec
-lint: lint-c lint-format lint-lua lint-layers lint-rockspec
+lint: lint-c lint-format lint-lua lint-layers lint-rockspec lint-doc
 
 lint-c: $(LINT_STAMPS)
 

@@ -137,8 +137,8 @@ describe("types.d.lua", function()
     check_fields("sluice.tls_options", set_of(upvalue(of_tls, "schema")))
   end)
 
-  it("names the options that the README names", function()
-    local of_request, of_client = server.read "README.md"
+  it("names the options that the guide names", function()
+    local of_request, of_client = server.read "doc/guide/scripts.md"
       :match "Of one request: `(.-)`.-Of a client: `(.-)`"
     local function set(text)
       local names = {}
@@ -206,13 +206,13 @@ describe("types.d.lua", function()
 
   it("names the codes and the stages", function()
     local text = server.read "lua/sluice/types.d.lua"
-    local readme = server.read "README.md"
+    local page = server.read "doc/guide/errors.md"
     local codes = text:match "@alias sluice.code\n(.-)\n\n"
-    for code in readme:match "`err.code` is one of ([%a%s]+);":gmatch "%a+" do
+    for code in page:match "`err.code` is one of ([%a%s]+);":gmatch "%a+" do
       assert.is_truthy(codes:find('"' .. code .. '"', 1, true), code)
     end
     for code in codes:gmatch '"(%a+)"' do
-      assert.is_truthy(readme:find("%f[%a]" .. code .. "%f[%A]"), code)
+      assert.is_truthy(page:find("%f[%a]" .. code .. "%f[%A]"), code)
     end
   end)
 end)
