@@ -3,10 +3,10 @@
 CLANG ?= clang
 # The unit tests always have sanitizers: those of the module, or the ones named here.
 UNIT_SAN ?= $(if $(SAN),$(SAN),address,undefined)
-# The modes of the specs, transport+backend: one whole run for each. MODE names a
-# single one.
-SPEC_MODES ?= $(if $(MODE),$(MODE),stream+epoll stream+poll completion+io_uring \
-	completion+epoll completion+threads)
+# The modes of the specs, transport+backend: one run for each, and one for what does
+# not depend on it. MODE names a single one.
+SPEC_MODES ?= $(if $(MODE),$(MODE),once stream+epoll stream+poll \
+	completion+io_uring completion+epoll completion+threads)
 # Seconds for each target of `make fuzz`, and for all of them in `make test`.
 FUZZ_SECONDS       ?= 60
 FUZZ_SHORT_SECONDS ?= 10
@@ -67,9 +67,30 @@ SPEC_MODULES := $(SPEC_SOURCES:spec/%.c=$(BUILD)/%.so) \
 	$(if $(filter openssl,$(HERE)),$(BUILD)/support/tls_peer)
 SPEC_RUN = LUA='$(LUA)' BUILD='$(BUILD)' SAN='$(SAN)' CC='$(CC)' .ci/spec
 
-.PHONY: spec
+.PHONY: spec helpers
 spec: $(MODULE) $(SPEC_MODULES)
 	@$(SPEC_RUN) $(SPEC_MODES)
+
+helpers: $(MODULE) $(SPEC_MODULES)
+	@SLUICE_CERTIFICATES_AGE=1200 sh spec/support/certificates >/dev/null
+
+# The same in parts, for `make test`: spec.FOLDER.MODE. The folders that take longest
+# come first, so that no processor is left without work at the end.
+LONG_FOLDERS := journeys lua
+SPEC_FOLDERS := $(LONG_FOLDERS) $(filter-out $(LONG_FOLDERS),$(sort $(shell \
+	find spec -name '*_spec.lua' -exec grep -L '^-- Runs once\.$$' {} + | \
+	cut -d / -f 2)))
+SPEC_PARTS := $(foreach folder,$(SPEC_FOLDERS), \
+	$(patsubst %,spec.$(folder).%,$(filter-out once,$(SPEC_MODES)))) \
+	$(patsubst %,spec.%,$(filter once,$(SPEC_MODES)))
+
+.PHONY: $(SPEC_PARTS)
+$(filter-out spec.once,$(SPEC_PARTS)): spec.%: $(MODULE) $(SPEC_MODULES)
+	@NAME=spec.$(basename $*) SPECS=spec/$(basename $*) $(SPEC_RUN) \
+		$(patsubst .%,%,$(suffix $*))
+
+spec.once: $(MODULE) $(SPEC_MODULES)
+	@$(SPEC_RUN) once
 
 # The helpers of specs are not part of the module: no sanitizer, no hidden symbols.
 $(BUILD)/support/%.so: spec/support/%.c $(BUILD)/module.flags
@@ -145,7 +166,7 @@ gnutls:
 .PHONY: poison direct sanitized guard
 direct: MEMORY_MODES := stream+epoll
 poison direct: $(MODULE) $(SPEC_MODULES)
-	@SLUICE_POOL=$@ SPECS='$(MEMORY_SPECS)' $(SPEC_RUN) $(MEMORY_MODES)
+	@NAME=$@ SLUICE_POOL=$@ SPECS='$(MEMORY_SPECS)' $(SPEC_RUN) $(MEMORY_MODES)
 
 sanitized:
 	@SPECS='$(MEMORY_SPECS)' SLUICE_SPEC_STREAM_MIB=16 $(MAKE) --no-print-directory \
@@ -153,9 +174,9 @@ sanitized:
 
 # The whole suite, each block on pages that are unmapped at its return; minutes. Specs
 # that count memory are left out, as each block costs new pages.
-GUARD_MODES ?= completion+io_uring
+GUARD_MODES ?= once completion+io_uring
 guard: $(MODULE) $(SPEC_MODULES)
-	@SLUICE_POOL=guard WITHOUT=slabs $(SPEC_RUN) $(GUARD_MODES)
+	@NAME=$@ SLUICE_POOL=guard WITHOUT=slabs $(SPEC_RUN) $(GUARD_MODES)
 
 .PHONY: rock installed
 rock: $(SPEC_MODULES)
@@ -170,17 +191,18 @@ installed: $(MODULE)
 
 # ---- soak: a long run, and a short one for every test ----
 
+SOAK_MODES := $(filter-out once,$(SPEC_MODES))
 SOAK_REQUESTS ?= 200000
 SOAK_SHORT_REQUESTS ?= 5000
 
 .PHONY: soak soak-short
 soak: $(MODULE) $(SPEC_MODULES)
-	@LUA='$(LUA)' BUILD='$(BUILD)' .ci/soak $(SOAK_REQUESTS) $(SPEC_MODES)
-	@SLUICE_SPEC_STREAM_MIB=1024 SPECS=spec/binding/transport_spec.lua \
-		$(SPEC_RUN) $(SPEC_MODES)
+	@LUA='$(LUA)' BUILD='$(BUILD)' .ci/soak $(SOAK_REQUESTS) $(SOAK_MODES)
+	@NAME=$@ SLUICE_SPEC_STREAM_MIB=1024 SPECS=spec/binding/transport_spec.lua \
+		$(SPEC_RUN) $(SOAK_MODES)
 
 soak-short: $(MODULE) $(SPEC_MODULES)
-	@LUA='$(LUA)' BUILD='$(BUILD)' .ci/soak $(SOAK_SHORT_REQUESTS) $(SPEC_MODES)
+	@LUA='$(LUA)' BUILD='$(BUILD)' .ci/soak $(SOAK_SHORT_REQUESTS) $(SOAK_MODES)
 
 # ---- fuzzing ----
 
@@ -207,14 +229,16 @@ $(FUZZES): %: %.o $(BUILD)/fuzz/core.a
 
 # ---- all of it ----
 
-# A sanitized build leaves out what cannot load it, and what it already includes.
-TEST_TARGETS ?= lint unit spec fuzz-short $(if $(SAN),,plain gnutls poison direct \
-	sanitized tsan-short soak-short installed rock demo)
+# The longest come first. A sanitized build leaves out what cannot load it, and what
+# it already includes.
+TEST_TARGETS ?= unit fuzz-short lint $(if $(SAN),,sanitized tsan-short) \
+	$(if $(SPEC)$(TEST),spec,$(SPEC_PARTS)) $(if $(SAN),,gnutls plain rock soak-short \
+	poison direct demo installed)
 
 .PHONY: test
 test:
 	@.ci/install build test
-	@MAKE='$(MAKE)' BUILD='$(BUILD)' .ci/test $(TEST_TARGETS)
+	@MAKE='$(MAKE)' BUILD='$(BUILD)' .ci/test helpers $(TEST_TARGETS)
 
 -include $(patsubst %.o,%.d,$(UNIT_CORE) $(FUZZ_CORE)) $(UNITS:=.d) $(FUZZES:=.d) \
 	$(wildcard $(BUILD)/support/*.d)

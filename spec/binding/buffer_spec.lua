@@ -1,4 +1,5 @@
 -- Buffers from Lua: bytes in, sequences and leases out, everything back at dispose.
+-- Runs once.
 
 local sluice = require "sluice"
 local support = require "spec.support"

@@ -1,5 +1,6 @@
 -- event_parser as hosts with sockets of their own use it. How events are split is shown by
 -- spec/c/events/sse_test.c.
+-- Runs once.
 
 local sluice = require "sluice"
 local support = require "spec.support"

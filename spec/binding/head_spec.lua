@@ -1,4 +1,5 @@
 -- Heads that the core makes for the Lua layer.
+-- Runs once.
 
 local core = require "sluice.core"
 

@@ -1,4 +1,5 @@
 -- Leases from Lua: the single owner of finished bytes.
+-- Runs once.
 
 local sluice = require "sluice"
 local support = require "spec.support"

@@ -1,4 +1,5 @@
 -- Messages that a WebSocket received: bytes outside Lua, until they are asked for.
+-- Runs once.
 
 local frames = require "spec.support.frames"
 local sluice = require "sluice"

@@ -1,5 +1,6 @@
 -- http_parser as hosts with sockets of their own use it; what it makes of bytes is shown by the
 -- fixtures in spec/journeys/http_parser_spec.lua.
+-- Runs once.
 
 local sluice = require "sluice"
 local support = require "spec.support"

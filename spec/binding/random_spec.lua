@@ -1,4 +1,5 @@
 -- Random bytes of the core.
+-- Runs once.
 
 local core = require "sluice.core"
 

@@ -1,4 +1,5 @@
 -- Readers from Lua: a file over a sequence, compared with a real file of the same bytes.
+-- Runs once.
 
 local server = require "spec.support.server"
 local sluice = require "sluice"

@@ -1,4 +1,5 @@
 -- Sequences from Lua: read-only, without copies, valid for as long as they are held.
+-- Runs once.
 
 local sluice = require "sluice"
 local support = require "spec.support"

@@ -1,4 +1,5 @@
 -- Tasks: coroutines that the loop runs, what they wait for, and how they end.
+-- Runs once.
 
 local script = require "spec.support.script"
 local sluice = require "sluice"

@@ -1,4 +1,5 @@
 -- Writers from Lua: one block that grows up to its maximum and is handed over once.
+-- Runs once.
 
 local sluice = require "sluice"
 local support = require "spec.support"

@@ -1,5 +1,6 @@
 -- ws_parser as hosts with sockets of their own use it; what it makes of every kind of frame is
 -- shown by the cases of spec/journeys/ws_cases_spec.lua.
+-- Runs once.
 
 local frames = require "spec.support.frames"
 local sluice = require "sluice"

@@ -1,4 +1,5 @@
 -- What two parsers agree on in a handshake, and how they compress then; judged by zlib.
+-- Runs once.
 
 local frames = require "spec.support.frames"
 local sluice = require "sluice"

@@ -1,4 +1,5 @@
 -- What ws_parser writes: messages, fragments and control frames, in both roles.
+-- Runs once.
 
 local frames = require "spec.support.frames"
 local sluice = require "sluice"

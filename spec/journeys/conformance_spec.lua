@@ -1,4 +1,5 @@
 --- The generated doc/conformance.md is up to date with the tests and fixtures.
+-- Runs once.
 
 describe("the table of conformance", function()
   local conformance = dofile("spec/conformance/table.lua")

@@ -1,5 +1,6 @@
 --- The wire fixtures, and wires that differ from them by one byte, beside parsers that were not
 -- written here: h11, and llhttp as strict as it can be built.
+-- Runs once.
 
 local fixtures = require "support.fixtures"
 local llhttp = require "support.llhttp"

@@ -1,4 +1,5 @@
 -- examples/chat.lua and examples/streams.lua as users run them, against examples/chat_server.
+-- Runs once.
 
 local server = require "spec.support.server"
 local system = require "support.system"

@@ -8,6 +8,7 @@
 --   does not give the last event of a stream that ends with CR CR.
 -- - A byte order mark is skipped. eventsource-parser leaves that to the decoder of its text.
 -- - A `retry` above 2^53 keeps its digits, up to 2^63 - 1.
+-- Runs once.
 
 local server = require "spec.support.server"
 local sluice = require "sluice"

@@ -1,4 +1,5 @@
 -- The examples that need nothing but a server, each as `make demo` runs it.
+-- Runs once.
 
 local nginx = require "spec.support.nginx"
 local server = require "spec.support.server"

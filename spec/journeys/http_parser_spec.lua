@@ -1,4 +1,5 @@
 --- Every wire fixture through sluice.http_parser: the events are those that the C tests see.
+-- Runs once.
 
 local sluice = require "sluice"
 local fixtures = require "support.fixtures"

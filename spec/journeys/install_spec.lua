@@ -1,4 +1,5 @@
 -- .ci/install on machines that cannot install: what is missing is named, nothing is tried.
+-- Runs once.
 
 local server = require "spec.support.server"
 

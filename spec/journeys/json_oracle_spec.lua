@@ -1,5 +1,6 @@
 --- sluice.json beside two independent ones: python3's json and lua-cjson. Documents made from a
 -- fixed seed go there and back; texts with one byte damaged are refused by both or by neither.
+-- Runs once.
 
 local server = require "spec.support.server"
 local sluice = require "sluice"

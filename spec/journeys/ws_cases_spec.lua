@@ -1,5 +1,6 @@
 --- Every case of spec/conformance/websocket.lua through sluice.ws_parser, in both roles: whole, cut
 -- in two at every byte, and byte by byte.
+-- Runs once.
 
 local sluice = require "sluice"
 local support = require "spec.support"

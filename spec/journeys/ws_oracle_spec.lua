@@ -1,4 +1,5 @@
 --- The table of cases of WebSocket agrees with wsproto, which was written elsewhere.
+-- Runs once.
 
 local server = require "spec.support.server"
 local websocket = require "spec.conformance.websocket"

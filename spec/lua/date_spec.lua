@@ -1,4 +1,5 @@
 -- Dates of HTTP, read and written.
+-- Runs once.
 
 local date = require "sluice.date"
 

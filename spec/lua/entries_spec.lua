@@ -1,4 +1,5 @@
 -- Names with values: how `query`, `form` and `multipart` walk them.
+-- Runs once.
 
 local entries = require "sluice.entries"
 

@@ -1,4 +1,5 @@
 -- Failures that are made in Lua look like those that come from C.
+-- Runs once.
 
 local failure = require "sluice.failure"
 local sluice = require "sluice"

@@ -1,4 +1,5 @@
 -- What is called once when a streamed body has ended.
+-- Runs once.
 
 local finish = require "sluice.finish"
 

@@ -1,4 +1,5 @@
 -- Values of forms. What every serializer promises is in serializers_spec.lua.
+-- Runs once.
 
 local form = require "sluice.form_values"
 local sluice = require "sluice"

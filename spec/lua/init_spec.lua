@@ -1,4 +1,5 @@
 -- The module itself: what loading it does, and the client behind its own functions.
+-- Runs once.
 
 local script = require "spec.support.script"
 local support = require "spec.support"

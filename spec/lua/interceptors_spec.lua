@@ -1,4 +1,5 @@
 -- The table of built-in interceptors.
+-- Runs once.
 
 local sluice = require "sluice"
 

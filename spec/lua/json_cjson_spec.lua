@@ -1,5 +1,6 @@
 -- JSON by lua-cjson. The contract of serializers is in json_spec.lua, which runs over it, too;
 -- here is what is its own.
+-- Runs once.
 
 local cjson = require "sluice.json_cjson"
 local script = require "spec.support.script"

@@ -1,3 +1,5 @@
+-- Runs once.
+
 local media = require "sluice.media"
 
 describe("media types", function()

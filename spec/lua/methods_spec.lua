@@ -1,4 +1,5 @@
 -- Methods by their names.
+-- Runs once.
 
 local methods = require "sluice.methods"
 

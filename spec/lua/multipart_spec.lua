@@ -1,4 +1,5 @@
 -- A multipart: what it writes, what it owns, and what it refuses.
+-- Runs once.
 
 local server = require "spec.support.server"
 local sluice = require "sluice"

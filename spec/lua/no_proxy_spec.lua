@@ -1,4 +1,5 @@
 -- Which hosts are reached without a proxy.
+-- Runs once.
 
 local no_proxy = require "sluice.no_proxy"
 

@@ -1,4 +1,5 @@
 -- Where a server may lead a request; redirects_spec and pages_spec have the ways of asking.
+-- Runs once.
 
 local onward = require "sluice.onward"
 local plan = require "sluice.plan"

@@ -1,4 +1,5 @@
 -- Which origin object a URL leads to, over connections that only count.
+-- Runs once.
 
 local Origins = require "sluice.origins"
 local plan = require "sluice.plan"

@@ -1,4 +1,5 @@
 -- Parameters in values of header fields: each form, and whatever servers make of them.
+-- Runs once.
 
 local parameters = require "sluice.parameters"
 local support = require "spec.support"

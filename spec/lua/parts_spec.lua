@@ -1,4 +1,5 @@
 -- Parts of request bodies, read piece by piece: the way of a body with a function among them.
+-- Runs once.
 
 local parts = require "sluice.parts"
 local server = require "spec.support.server"

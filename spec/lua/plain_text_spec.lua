@@ -1,4 +1,5 @@
 -- Text as a value. What every serializer promises is in serializers_spec.lua.
+-- Runs once.
 
 local sluice = require "sluice"
 local text = require "sluice.plain_text"

@@ -1,4 +1,5 @@
 -- Parsed URLs: where a request goes and what its request line says.
+-- Runs once.
 
 local plan = require "sluice.plan"
 

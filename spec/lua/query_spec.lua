@@ -1,4 +1,5 @@
 -- The option `query`: what is added to a URL, and what is refused.
+-- Runs once.
 
 local query = require "sluice.query"
 

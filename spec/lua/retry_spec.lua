@@ -1,4 +1,5 @@
 -- The option `retry` as a policy.
+-- Runs once.
 
 local core = require "sluice.core"
 local date = require "sluice.date"

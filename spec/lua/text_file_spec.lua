@@ -1,4 +1,5 @@
 -- Text files of a user, line by line.
+-- Runs once.
 
 local text_file = require "sluice.text_file"
 

@@ -1,4 +1,5 @@
 -- The option `timeout`, as a number and as a table.
+-- Runs once.
 
 local timeout = require "sluice.timeout"
 

@@ -1,4 +1,5 @@
 -- Which transport a client gets: the default, the option, and what the machine can do.
+-- Runs once.
 
 local script = require "spec.support.script"
 local sluice = require "sluice"

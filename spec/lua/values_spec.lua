@@ -1,4 +1,5 @@
 -- Values of the caller as text, and bytes of anybody's in a message.
+-- Runs once.
 
 local values = require "sluice.values"
 

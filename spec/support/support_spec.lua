@@ -1,3 +1,5 @@
+-- Runs once.
+
 local certificates = require "spec.support.certificates"
 local fixtures = require "spec.support.fixtures"
 local frames = require "spec.support.frames"

@@ -1,4 +1,5 @@
 --- The server of examples/websocket_server.lua, as python3-websockets and plain sockets see it.
+-- Runs once.
 
 local frames = require "spec.support.frames"
 local server = require "spec.support.server"

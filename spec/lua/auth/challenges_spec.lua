@@ -1,4 +1,5 @@
 -- What a server asks credentials for, read from its fields.
+-- Runs once.
 
 local challenges = require "sluice.auth.challenges"
 

@@ -1,4 +1,5 @@
 -- Digest credentials: which challenge is answered, and how.
+-- Runs once.
 
 local challenges = require "sluice.auth.challenges"
 local core = require "sluice.core"

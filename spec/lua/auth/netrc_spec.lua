@@ -1,4 +1,5 @@
 -- The file .netrc.
+-- Runs once.
 
 local netrc = require "sluice.auth.netrc"
 local server = require "spec.support.server"

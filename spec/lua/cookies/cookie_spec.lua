@@ -1,4 +1,5 @@
 -- What a Set-Cookie line says (RFC 6265bis 5.6), and which hosts and paths match (5.1).
+-- Runs once.
 
 local cookies = require "sluice.cookies.cookie"
 local plan = require "sluice.plan"

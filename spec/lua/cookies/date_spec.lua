@@ -1,4 +1,5 @@
 -- Dates of cookies: what counts as one, and which second it is.
+-- Runs once.
 
 local cookie_date = require "sluice.cookies.date"
 

@@ -1,4 +1,5 @@
 -- Files of cookies in Netscape's format: what is read, what is refused, what is written.
+-- Runs once.
 
 local cookie_file = require "sluice.cookies.file"
 

@@ -1,5 +1,6 @@
 -- A jar of cookies: what it takes from a response (RFC 6265bis 5.7), what it gives to a request
 -- (5.8.3), and what a program does with it. None of it needs a server.
+-- Runs once.
 
 local cookies = require "sluice.cookies.cookie"
 local plan = require "sluice.plan"

@@ -1,4 +1,5 @@
 -- The option `cookies`, and what a program without cookies does not load.
+-- Runs once.
 
 local cookie_option = require "sluice.cookies.option"
 local script = require "spec.support.script"

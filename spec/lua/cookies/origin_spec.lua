@@ -1,5 +1,6 @@
 -- An origin with a jar: which line each sending gets, and what fills the jar. The core's origin is
 -- played by a table here; journeys/cookies_spec.lua has the real one.
+-- Runs once.
 
 local CookieOrigin = require "sluice.cookies.origin"
 local plan = require "sluice.plan"

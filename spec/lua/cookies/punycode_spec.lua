@@ -1,4 +1,5 @@
 -- Names beyond ASCII as they are asked for.
+-- Runs once.
 
 local punycode = require "sluice.cookies.punycode"
 

@@ -1,4 +1,5 @@
 -- Where cookies lie: what is replaced, what is evicted, and what that costs.
+-- Runs once.
 
 local Store = require "sluice.cookies.store"
 

@@ -1,4 +1,5 @@
 -- Public suffixes: of a file, and of libpsl, which must agree on Debian's list.
+-- Runs once.
 
 local core = require "sluice.core"
 local suffixes = require "sluice.cookies.suffixes"

@@ -1,4 +1,5 @@
 -- What a person sees of a download.
+-- Runs once.
 
 local Bar = require "sluice.download.bar"
 

@@ -1,4 +1,5 @@
 -- Whether a file is the one that it should be.
+-- Runs once.
 
 local core = require "sluice.core"
 local digests = require "sluice.download.digests"

@@ -1,4 +1,5 @@
 -- How far a download is, at most ten times a second.
+-- Runs once.
 
 local Meter = require "sluice.download.meter"
 local core = require "sluice.core"

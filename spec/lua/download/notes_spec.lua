@@ -1,4 +1,5 @@
 -- What is noted beside the bytes of a download.
+-- Runs once.
 
 local lfs = require "lfs"
 local notes = require "sluice.download.notes"

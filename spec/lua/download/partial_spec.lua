@@ -1,4 +1,5 @@
 -- The bytes of a download until they are complete.
+-- Runs once.
 
 local Partial = require "sluice.download.partial"
 local lfs = require "lfs"

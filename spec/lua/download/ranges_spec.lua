@@ -1,4 +1,5 @@
 -- Ranges of bytes: what is there, and what is missing.
+-- Runs once.
 
 local ranges = require "sluice.download.ranges"
 

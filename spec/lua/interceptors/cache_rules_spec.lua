@@ -1,4 +1,5 @@
 -- The rules of RFC 9111, without a store.
+-- Runs once.
 
 local date = require "sluice.date"
 local rules = require "sluice.interceptors.cache_rules"

@@ -1,4 +1,5 @@
 -- What a cache holds, and what it lets go.
+-- Runs once.
 
 local Store = require "sluice.interceptors.cache_store"
 

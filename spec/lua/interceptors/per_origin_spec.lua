@@ -1,4 +1,5 @@
 -- States by origin, a bounded number of them.
+-- Runs once.
 
 local PerOrigin = require "sluice.interceptors.per_origin"
 

@@ -1,4 +1,5 @@
 -- The files of recordings: for people, and exact.
+-- Runs once.
 
 local recording = require "sluice.interceptors.recording"
 

@@ -1,4 +1,5 @@
 -- What logs and recordings hide.
+-- Runs once.
 
 local secrets = require "sluice.interceptors.secrets"
 

@@ -1,3 +1,5 @@
+-- Runs once.
+
 local core = require "sluice.core"
 local sluice = require "sluice"
 local support = require "spec.support"
