@@ -6,14 +6,15 @@
 package.path = "bench/?.lua;.ci/?.lua;" .. package.path
 
 local chart = require "chart"
+local reference = require "reference"
 
 --- { path = text } of each such document.
 local function make()
-  return {
-    ["doc/cpu.svg"] = chart.of("doc/guide/transports.md",
-      "CPU time, relative to libcurl's multi interface (1): less is better",
-      { "stream+epoll", "completion+io_uring" }, "W1,W2n,W3,W6b,W6c,W8"),
-  }
+  local made = reference.make()
+  made["doc/cpu.svg"] = chart.of("doc/guide/transports.md",
+    "CPU time, relative to libcurl's multi interface (1): less is better",
+    { "stream+epoll", "completion+io_uring" }, "W1,W2n,W3,W6b,W6c,W8")
+  return made
 end
 
 local function read(path)

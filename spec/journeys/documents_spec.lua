@@ -1,10 +1,10 @@
+-- Runs once.
 -- What the documents say is so. Each block of Lua in README.md and doc/ runs as a reader pastes
 -- it, in an interpreter of its own against examples/serve, and prints what its comments show. A
 -- block of C compiles, a block of commands names targets and files that are there.
 
 local script = require "spec.support.script"
 local server = require "spec.support.server"
-local support = require "spec.support"
 local system = require "support.system"
 
 local _, listing = server.run { "sh", "-c", "find README.md doc -name '*.md' | sort" }
@@ -193,7 +193,7 @@ describe("a document", function()
     local own, of_client = server.read "doc/guide/scripts.md"
       :match "Of one request: `(.-)`.-Of a client: `(.-)`"
     local odd = coroutine.create(function() end)
-    local client <close> = support.client()
+    local client <close> = assert(require "sluice".client())
     local function is_known(option, call)
       local _, message = pcall(call)
       assert.is_nil(tostring(message):find("unknown option", 1, true), option)
