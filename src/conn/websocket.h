@@ -92,11 +92,12 @@ struct sl_websocket {
     int64_t close_timeout;
     int64_t send_timeout;
 
-    bool is_held;     /* nothing is received: the queue is or was full */
-    bool is_resting;  /* nothing has moved for a second: it keeps little */
-    bool has_turn;    /* goes on in the next step of the loop */
-    bool cannot_send; /* the peer takes no more */
-    bool has_ended;   /* the peer sends no more */
+    bool is_held;       /* nothing is received: the queue is or was full */
+    bool is_resting;    /* nothing has moved for a second: it keeps little */
+    bool has_turn;      /* goes on in the next step of the loop */
+    bool cannot_send;   /* the peer takes no more */
+    bool has_ended;     /* the peer sends no more */
+    uint8_t late_turns; /* turns taken since a deadline has passed */
 };
 
 /* A WebSocket without a link, to be opened. SL_MEMORY. */

@@ -3,6 +3,11 @@
 #include "conn/ws_ending.h"
 #include "conn/ws_receiving.h"
 
+/* The most turns that a deadline waits for. What arrived in time counts, and
+ * may lie behind so much that one turn does not reach it. But a peer that sends
+ * without end always leaves another turn to take. As the loop's LATE_ROUNDS. */
+#define LATE_TURNS 16
+
 int64_t sl_ws_after(int64_t start, int64_t duration)
 {
     return duration >= SL_NEVER - start ? SL_NEVER : start + duration;
@@ -47,12 +52,11 @@ static void rest(struct sl_websocket *socket)
     socket->is_resting = true;
 }
 
-static int64_t due_of(const struct sl_websocket *socket)
+/* The next deadline. */
+static int64_t deadline_of(const struct sl_websocket *socket)
 {
     int64_t due = SL_NEVER;
 
-    if (socket->has_turn)
-        return sl_loop_next_turn(socket->loop);
     if (socket->completion.state == SL_COMPLETION_PENDING)
         due = socket->receive_due;
     if (sl_websocket_is_sending(socket))
@@ -65,6 +69,18 @@ static int64_t due_of(const struct sl_websocket *socket)
     if (is_listening(socket))
         due = earlier(due, ping_due(socket));
     return earlier(due, rest_due(socket));
+}
+
+/* A deadline that has passed waits for a look at what arrived in time. */
+static int64_t due_of(const struct sl_websocket *socket)
+{
+    int64_t soonest = sl_loop_next_look(socket->loop);
+    int64_t due;
+
+    if (socket->has_turn)
+        return sl_loop_next_turn(socket->loop);
+    due = deadline_of(socket);
+    return due > soonest ? due : soonest;
 }
 
 void sl_websocket_arm(struct sl_websocket *socket)
@@ -148,6 +164,19 @@ static void judge(struct sl_websocket *socket, int64_t now)
         ping(socket, now);
 }
 
+/* Whether to leave the deadlines to a later turn: they are not over, or what
+ * arrived in time may not be read yet. */
+static bool take_turn(struct sl_websocket *socket, int64_t now)
+{
+    bool is_late = now >= deadline_of(socket);
+
+    sl_websocket_advance(socket); /* which arms the timer */
+    if (!is_late)
+        socket->late_turns = 0;
+    return socket->phase == SL_WEBSOCKET_OVER || !is_late ||
+           socket->late_turns++ < LATE_TURNS;
+}
+
 void sl_websocket_time_came(struct sl_timer *timer)
 {
     struct sl_websocket *socket =
@@ -155,10 +184,9 @@ void sl_websocket_time_came(struct sl_timer *timer)
                                         offsetof(struct sl_websocket, timer));
     int64_t now = socket->loop->looked_at;
 
-    if (socket->has_turn) {
-        sl_websocket_advance(socket); /* which arms the timer */
+    if (socket->has_turn && take_turn(socket, now))
         return;
-    }
+    socket->late_turns = 0;
     if (socket->completion.state == SL_COMPLETION_PENDING &&
         now >= socket->receive_due) {
         sl_completion_signal(&socket->completion, SL_TIMEOUT, 0);

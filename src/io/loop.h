@@ -178,11 +178,18 @@ static inline bool sl_loop_is_turn_over(const struct sl_loop *loop)
     return loop->until != SL_NEVER && sl_clock_now() >= loop->turn_until;
 }
 
+/* The earliest time that no timer of this look is due at: a timer that is armed
+ * for it, even while timers fire, waits for the next look. */
+static inline int64_t sl_loop_next_look(const struct sl_loop *loop)
+{
+    return loop->looked_at + 1;
+}
+
 /* When a timer has to be due that waits for the next turn: in the next step, or
  * in the next round of this one under a budget. */
 static inline int64_t sl_loop_next_turn(const struct sl_loop *loop)
 {
-    return sl_loop_has_budget(loop) ? loop->looked_at : loop->now;
+    return sl_loop_has_budget(loop) ? loop->looked_at : sl_loop_next_look(loop);
 }
 
 /* Whether, while delivering, more is ready for this step or the next. */

@@ -172,6 +172,157 @@ TEST("is lost when the peer takes nothing of what is sent")
     each_manner(stalled);
 }
 
+/* ---- a peer that sends without end ---- */
+
+/* Empty frames, of which a turn takes few bytes. */
+static const char empty_text[] = "\x81\0";
+static const char empty_ping[] = "\x89\0";
+
+/* The peer's side of the connection is full: it has always more. */
+static void fill(struct talk *talk, const char *frame)
+{
+    char frames[4096];
+
+    for (size_t i = 0; i < sizeof frames; i += 2)
+        memcpy(frames + i, frame, 2);
+    for (;;) {
+        ssize_t n = send(talk->peer, frames, sizeof frames, MSG_NOSIGNAL);
+
+        if (n < 0)
+            break;
+        if (n % 2 == 1) /* the other half of a frame */
+            peer_says(talk, sl_view(frame + 1, 1));
+    }
+}
+
+/* More steps than a deadline waits for, and fewer than without end. */
+#define STEPS_MOST 200
+
+/* Steps that are made behind `due`, until it is over for this socket. */
+static int late_steps(struct talk *talk, const char *frame, int64_t due,
+                      bool (*is_over)(const struct sl_websocket *))
+{
+    int steps = 0;
+
+    while (!is_over(talk->socket) && steps < STEPS_MOST) {
+        fill(talk, frame);
+        talk_step(talk);
+        if (talk->world.loop.looked_at >= due)
+            steps++;
+    }
+    return steps;
+}
+
+static bool is_closed(const struct sl_websocket *socket)
+{
+    return socket->phase == SL_WEBSOCKET_OVER;
+}
+
+static bool has_received(const struct sl_websocket *socket)
+{
+    return socket->completion.state == SL_COMPLETION_DONE;
+}
+
+static bool is_idle(const struct sl_websocket *socket)
+{
+    return socket->end != NULL;
+}
+
+static void flooded_close(const struct manner *manner)
+{
+    const struct sl_ws_closing closing = {1000, {NULL, 0}};
+    struct talk talk;
+
+    talk_defaults(&talk);
+    talk.options.close_timeout = SHORT;
+    talk_init(&talk, manner);
+    CHECK_INT(sl_websocket_close(talk.socket, &closing), SL_OK);
+    if (CHECK(late_steps(&talk, empty_text, talk.socket->close_due, is_closed) <
+              STEPS_MOST))
+        CHECK_STR(talk.socket->end->failure.reason,
+                  "no Close frame within 0.03 s (close_timeout)");
+    talk_fini(&talk);
+}
+
+TEST("ends a Close in time, however fast the peer goes on")
+{
+    each_manner(flooded_close);
+}
+
+static void flooded_receive(const struct manner *manner)
+{
+    struct talk talk;
+    int64_t due;
+
+    talk_defaults(&talk);
+    talk_init(&talk, manner);
+    due = sl_clock_now() + SHORT;
+    CHECK_INT(sl_websocket_want(talk.socket, due), SL_AGAIN);
+    CHECK(late_steps(&talk, empty_ping, due, has_received) < STEPS_MOST);
+    CHECK_INT(talk.socket->completion.status, SL_TIMEOUT);
+    CHECK_INT(talk.socket->phase, SL_WEBSOCKET_OPEN);
+    talk_fini(&talk);
+}
+
+TEST("ends a receive in time, however many pings arrive")
+{
+    each_manner(flooded_receive);
+}
+
+static void flooded_idle(const struct manner *manner)
+{
+    struct talk talk;
+
+    talk_defaults(&talk);
+    talk.options.idle = SHORT;
+    talk_init(&talk, manner);
+    CHECK(late_steps(&talk, empty_ping, talk.socket->message_at + SHORT,
+                     is_idle) < STEPS_MOST);
+    talk_ends(&talk, SL_CLOSED, SL_WS_GOING_AWAY,
+              "no message for 0.03 s (idle_timeout)");
+    talk_fini(&talk);
+}
+
+TEST("is idle without messages, however many pings arrive")
+{
+    each_manner(flooded_idle);
+}
+
+/* What arrived in time counts, behind more than a turn takes. Where a receive is
+ * an operation, each has a round of the loop, and no turn is so long. */
+static void late_program(const struct manner *manner)
+{
+    const struct sl_ws_closing closing = {1000, {NULL, 0}};
+    char frames[4096];
+    struct talk talk;
+    int sent = 0;
+
+    if (!manner->backend->has_readiness)
+        return;
+    for (size_t i = 0; i < sizeof frames; i += 2)
+        memcpy(frames + i, empty_text, 2);
+    talk_defaults(&talk);
+    talk.options.close_timeout = SHORT;
+    talk_init(&talk, manner);
+    CHECK_INT(sl_websocket_close(talk.socket, &closing), SL_OK);
+    /* Three turns of 16,384 small frames. */
+    for (; sent < 24; sent++)
+        REQUIRE(send(talk.peer, frames, sizeof frames, MSG_NOSIGNAL) ==
+                (ssize_t)sizeof frames);
+    REQUIRE(send(talk.peer, "\x88\x02\x03\xe8", 4, MSG_NOSIGNAL) == 4);
+    while (sl_clock_now() <= talk.socket->close_due)
+        continue; /* the program is busy */
+    while (talk.socket->end == NULL)
+        talk_step(&talk);
+    CHECK(talk.socket->end->is_clean);
+    talk_fini(&talk);
+}
+
+TEST("knows a Close that arrived in time, however late it looks")
+{
+    each_manner(late_program);
+}
+
 int main(void)
 {
     return test_main();
