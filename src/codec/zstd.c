@@ -16,7 +16,16 @@
 struct zstd {
     struct sl_engine base;
     ZSTD_DCtx *context; /* NULL before the first run, and after a large body */
+    bool is_inside;     /* the first byte of a frame was seen */
 };
+
+/* RFC 8878 3.1: a frame, or one to be skipped. The library may also be built to
+ * read its formats from before that: none of those begins like this, and their
+ * decoders put out memory that was never written. */
+static bool begins_frame(char first)
+{
+    return first == 0x28 || (first & 0xf0) == 0x50;
+}
 
 static void drop(struct zstd *self)
 {
@@ -31,7 +40,10 @@ static void zstd_fini(struct sl_engine *engine)
 
 static enum sl_status zstd_restart(struct sl_engine *engine)
 {
-    ZSTD_DCtx_reset(((struct zstd *)engine)->context, ZSTD_reset_session_only);
+    struct zstd *self = (struct zstd *)engine;
+
+    self->is_inside = false;
+    ZSTD_DCtx_reset(self->context, ZSTD_reset_session_only);
     return SL_OK;
 }
 
@@ -39,6 +51,7 @@ static enum sl_status zstd_reset(struct sl_engine *engine)
 {
     struct zstd *self = (struct zstd *)engine;
 
+    self->is_inside = false;
     if (self->context == NULL)
         return SL_OK;
     if (ZSTD_sizeof_DCtx(self->context) > KEPT) {
@@ -91,6 +104,11 @@ static enum sl_status zstd_run(struct sl_engine *engine, struct sl_view *input,
         *error = "out of memory";
         return SL_MEMORY;
     }
+    if (!self->is_inside && in.size > 0 && !begins_frame(input->data[0])) {
+        *error = "not a zstd frame";
+        return SL_DECODE;
+    }
+    self->is_inside = self->is_inside || in.size > 0;
     do {
         result = ZSTD_decompressStream(self->context, &out, &in);
     } while (!ZSTD_isError(result) && result != 0 && in.pos < in.size &&
