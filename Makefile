@@ -4,7 +4,6 @@
 PREFIX  ?= /usr/local
 DESTDIR ?=
 LUA     ?= lua5.4
-LUA_ABI ?= 5.4
 VERSION := 0.1
 CC      ?= cc
 CFLAGS  ?= -O2 -g
@@ -25,9 +24,22 @@ endif
 
 # ---- what this machine has ----
 
-OS := $(shell uname -s)
+OS ?= $(shell uname -s)
+
+# The headers of Lua: those in LUA_INCLUDE, else those of LUA_ABI as pkg-config
+# knows them.
+LUA_INCLUDE ?=
+ifeq ($(LUA_INCLUDE),)
+LUA_ABI ?= 5.4
 LUA_CFLAGS ?= $(shell pkg-config --cflags lua$(LUA_ABI) 2>/dev/null || \
+	pkg-config --cflags lua-$(LUA_ABI) 2>/dev/null || \
 	echo -I/usr/include/lua$(LUA_ABI))
+else
+LUA_CFLAGS ?= -I$(LUA_INCLUDE)
+LUA_ABI ?= 5.$(or $(shell echo $$(($$(printf '\043include <lua.h>\n%s\n' \
+	LUA_VERSION_NUM | $(CC) -I$(LUA_INCLUDE) -E -P -x c - 2>/dev/null | \
+	tail -n 1) - 500))),4)
+endif
 
 # A header that was found is noted in a file and not looked for again while compiler
 # and flags stay the same; one that was not is looked for each time, as it may have
@@ -58,7 +70,7 @@ optional = $(eval $(call optional_text,$(1),$(2),$(3),$(4),$(5),$(6)))
 #   name, sources, header, macro, libraries, more libraries for the tests
 #
 # The macro is defined exactly when the sources are part of the build: test it with
-# #ifdef. .ci/rockspec.lua reads these lines, too.
+# #ifdef.
 $(call optional,epoll,src/io/backends/epoll.c,sys/epoll.h,SL_HAVE_EPOLL)
 $(call optional,uring,src/io/backends/uring*.c,liburing.h,SL_HAVE_URING,-luring)
 $(call optional,isal,src/codec/isal*.c,isa-l/igzip_lib.h,SL_HAVE_ISAL,-lisal)
@@ -123,19 +135,30 @@ $(BUILD)/module/%.o: %.c $(BUILD)/module.flags
 
 -include $(OBJECTS:.o=.d)
 
+# Where things are installed below DESTDIR: modules in Lua, the module in C, what a
+# C host needs, the licence.
+LUA_DIR       ?= $(PREFIX)/share/lua/$(LUA_ABI)
+LUA_LIBDIR    ?= $(PREFIX)/lib/lua/$(LUA_ABI)
+INCLUDE_DIR   ?= $(PREFIX)/include
+PKGCONFIG_DIR ?= $(PREFIX)/lib/pkgconfig
+DOC_DIR       ?= $(PREFIX)/share/doc/sluice
+
+# Options of install(1), files, directory. No `install -D`: other systems have none.
+put = install -d '$(DESTDIR)$(3)' && install $(1) $(2) '$(DESTDIR)$(3)'
+
 .PHONY: install
 install: $(MODULE)
-	@for file in $(LUA_FILES); do \
-		install -D -m 644 $$file \
-			'$(DESTDIR)$(PREFIX)/share/lua/$(LUA_ABI)/'$${file#lua/} || exit 1; \
-	done
-	install -D -m 755 $(MODULE) \
-		'$(DESTDIR)$(PREFIX)/lib/lua/$(LUA_ABI)/sluice/core.so'
-	install -D -m 644 src/sluice.h '$(DESTDIR)$(PREFIX)/include/sluice.h'
-	@sed -e 's|@PREFIX@|$(PREFIX)|' -e 's|@LUA_ABI@|$(LUA_ABI)|' \
-		-e 's|@VERSION@|$(VERSION)|' src/sluice.pc.in >$(BUILD)/sluice.pc
-	install -D -m 644 $(BUILD)/sluice.pc \
-		'$(DESTDIR)$(PREFIX)/lib/pkgconfig/sluice.pc'
+	@$(foreach folder,$(sort $(dir $(LUA_FILES))),$(call put,-m 644,$(filter \
+		$(addprefix $(folder),$(notdir $(LUA_FILES))),$(LUA_FILES)),$(patsubst \
+		%/,%,$(folder:lua/%=$(LUA_DIR)/%))) &&) :
+	@$(call put,-m 755,$(MODULE),$(LUA_LIBDIR)/sluice)
+	@$(call put,-m 644,src/sluice.h,$(INCLUDE_DIR))
+	@sed -e 's|@PREFIX@|$(PREFIX)|' -e 's|@INCLUDE_DIR@|$(INCLUDE_DIR:$(PREFIX)/%=$${prefix}/%)|' \
+		-e 's|@LUA_ABI@|$(LUA_ABI)|' -e 's|@VERSION@|$(VERSION)|' \
+		src/sluice.pc.in >$(BUILD)/sluice.pc
+	@$(call put,-m 644,$(BUILD)/sluice.pc,$(PKGCONFIG_DIR))
+	@$(call put,-m 644,LICENSE,$(DOC_DIR))
+	@echo '  installed below $(DESTDIR)$(PREFIX)'
 
 .PHONY: demo bench
 demo bench:
@@ -152,7 +175,7 @@ probes:
 
 # Nothing of it is needed to build and install.
 ifneq ($(filter-out all install demo bench clean probes help,$(MAKECMDGOALS)),)
-include mk/test.mk mk/lint.mk mk/doc.mk
+include mk/test.mk mk/lint.mk mk/doc.mk mk/pack.mk mk/night.mk
 endif
 
 .PHONY: help

@@ -45,15 +45,10 @@ lint-layers:
 	@$(LUA) .ci/layers.lua
 
 lint-rockspec:
-	@$(LUA) .ci/rockspec.lua check
 	@luarocks --lua-version 5.4 lint rockspec/sluice-scm-1.rockspec
 
-.PHONY: format rockspec
+.PHONY: format
 format:
 	@clang-format -i $(C_FILES)
-
-# Writes the list of sources and modules anew.
-rockspec:
-	@$(LUA) .ci/rockspec.lua write
 
 -include $(LINT_STAMPS:=.d)

@@ -178,17 +178,6 @@ GUARD_MODES ?= once completion+io_uring
 guard: $(MODULE) $(SPEC_MODULES)
 	@NAME=$@ SLUICE_POOL=guard WITHOUT=slabs $(SPEC_RUN) $(GUARD_MODES)
 
-.PHONY: rock installed
-rock: $(SPEC_MODULES)
-	@BUILD='$(BUILD)' LUA='$(LUA)' .ci/rock spec/journeys/get_spec.lua \
-		spec/binding/transport_spec.lua
-
-installed: $(MODULE)
-	@rm -rf '$(BUILD)/installed'
-	@$(MAKE) --no-print-directory -s install \
-		DESTDIR='$(abspath $(BUILD)/installed)' PREFIX=/usr
-	@LUA='$(LUA)' .ci/installed '$(abspath $(BUILD)/installed)' /usr
-
 # ---- soak: a long run, and a short one for every test ----
 
 SOAK_MODES := $(filter-out once,$(SPEC_MODES))

@@ -20,22 +20,24 @@ struct sl_lease *slb_new_lease(lua_State *L)
     return &handle->lease;
 }
 
-struct sl_lease *slb_test_lease(lua_State *L, int index)
+static struct sl_lease *live_of(lua_State *L, struct slb_lease *handle)
 {
-    struct slb_lease *handle = slb_test(L, index, lease_type);
-
-    if (handle == NULL)
-        return NULL;
     if (!handle->lease.is_live)
         slb_raise_disposed(L, "lease");
     slb_check_usable(L, handle->runtime);
     return &handle->lease;
 }
 
+struct sl_lease *slb_test_lease(lua_State *L, int index)
+{
+    struct slb_lease *handle = slb_test(L, index, lease_type);
+
+    return handle == NULL ? NULL : live_of(L, handle);
+}
+
 struct sl_lease *slb_check_lease(lua_State *L, int index)
 {
-    slb_check(L, index, lease_type);
-    return slb_test_lease(L, index);
+    return live_of(L, slb_check(L, index, lease_type));
 }
 
 static const struct sl_sequence *check_content(lua_State *L)

@@ -103,8 +103,10 @@ static void move_run(struct sl_buffer *buffer, uint32_t index, uint32_t count,
                 buffer->count > index + count ? sl_slices_room(buffer) : 0;
 
             if (here == 0) {
-                struct sl_segment *next = chain->next;
+                struct sl_segment *next;
 
+                sl_assert(chain != NULL);
+                next = chain->next;
                 chain->next = NULL;
                 sl_slices_push(buffer, chain, chain->data, 0);
                 here = chain->capacity;

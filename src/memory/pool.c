@@ -123,6 +123,7 @@ static enum sl_status rent_run_from_slabs(struct sl_pool *pool, size_t most,
         }
         slab = slab->next;
     }
+    sl_assert(first != NULL); /* a slab in the list has a free segment */
     sl_slab_take_run(first->slab, first, longest);
     make_present(first->slab, first, longest);
     count_used(pool, first->slab, longest);

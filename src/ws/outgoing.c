@@ -103,6 +103,7 @@ static enum sl_status append(const struct sl_ws_frame *frame, bool is_head_due,
     size = room.size - head_size;
     if (size > payload.size)
         size = payload.size;
+    sl_assert(size == 0 || payload.data != NULL);
     memcpy(room.data, head, head_size);
     if (frame->is_masked)
         sl_mask_copy(room.data + head_size, payload.data, size, frame->key,
