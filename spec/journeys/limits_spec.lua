@@ -1,5 +1,5 @@
--- The numbers of doc/guide/limits.md, tried: the largest permitted value is accepted, one more is
--- not.
+-- The numbers of doc/guide/limits.md and of the reference, tried: the largest permitted value is
+-- accepted, one more is not.
 
 local server = require "spec.support.server"
 local sluice = require "sluice"
@@ -7,10 +7,14 @@ local support = require "spec.support"
 
 local text = server.read "doc/guide/limits.md"
 
---- The number in the row of that name, and the text of its last column.
+local table_of_limits = server.read "doc/reference/request_options.md"
+  :match "\n## limits\n.-\n## "
+
+--- The number in the row of that option, and the text of its last column.
 local function row(name)
-  local number, unit, last = text:match("\n| " .. name .. " | (%d+) ?([%a]*)[^|\n]*| ([^|\n]+) |")
-  return assert(tonumber(number), name) * (unit == "MiB" and 1 << 20 or 1), last
+  local number, last = table_of_limits:match("\n| `" .. name
+    .. "` |[^|]*|[^|]*| (%d+)[^|\n]*|[^|\n]*| (%l*) |")
+  return assert(tonumber(number), name), last
 end
 
 describe("the documented limits", function()
@@ -53,7 +57,7 @@ describe("the documented limits", function()
   for name, make in pairs(wires) do
     it("of responses: " .. name, function()
       local limit, code = row(name)
-      assert.equal("`limit`", code)
+      assert.equal("limit", code)
       assert.is_nil(code_of(make(limit)))
       assert.equal("limit", code_of(make(limit + 1)))
     end)
@@ -61,7 +65,7 @@ describe("the documented limits", function()
 
   it("of responses: body", function()
     local limit, code = row "body"
-    assert.equal("`limit`", code)
+    assert.equal("limit", code)
     local wire = ("%sContent-Length: %d\r\n\r\n"):format(OK, limit + 1)
     assert.equal("limit", code_of(wire))
     assert.is_nil(code_of(wire, { stream = true }))
