@@ -3,137 +3,21 @@
 
 local certificates = require "spec.support.certificates"
 local nginx = require "spec.support.nginx"
+local programs = require "spec.support.programs"
 local server = require "spec.support.server"
 local support = require "spec.support"
-local torture = require "support.torture"
 
-local peer, system = support.peer, support.system
+local peer = support.peer
 
 local JSON = '{"list":[1,2,3]}'
 
--- Common to all programs: what must be over when a program has ended, whatever happened to it.
-local BEGIN = [[
-local sluice = require "sluice"
-local url, mode, backend, tls_url, root, socket_url, path = ...
-local transport = mode and { mode = mode, backend = backend }
-local function over()
-  local loop, stats = sluice.loop(), nil
-  for _ = 1, 1000 do
-    loop:step(0.001)
-    stats = sluice.stats()
-    if stats.operations == 0 and stats.timers == 0 and stats.waiting == 0 then
-      collectgarbage()
-      stats = sluice.stats()
-      if stats.outstanding == 0 then break end
-    end
-  end
-  for _, name in ipairs { "operations", "timers", "waiting", "outstanding" } do
-    if stats[name] ~= 0 then error(("%d %s left"):format(stats[name], name)) end
-  end
-end
-local function program()
-]]
-
-local END = [[
-end
-return program, over
-]]
-
-local programs = {
-  ["memory"] = [[
-    local buffer <close> = sluice.buffer { segment_size = 7 }
-    assert(buffer:append("some bytes in segments\n12"))
-    local sequence <close> = buffer:sequence()
-    assert(sequence:tostring() == "some bytes in segments\n12")
-    local part <close> = sequence:sub(3, -3)
-    for piece in part:segments() do assert(#piece > 0) end
-    local reader = sequence:reader()
-    assert(reader:read("l", "n", "a") == "some bytes in segments")
-    local writer <close> = sluice.writer { initial_size = 1 }
-    assert(writer:write("x", 5, sequence))
-    local lease <close> = writer:detach()
-    assert(#lease:tostring() == #sequence + 2)
-    local other <close> = buffer:detach()
-    assert(buffer:reset():append(lease))
-  ]],
-
-  ["JSON both ways"] = [[
-    local json, text = sluice.json, ("caf\u{e9}\n"):rep(800)
-    local value = { text = text, list = { 1, 2.5, json.null, { { {} } }, {} }, n = 1 << 60 }
-    for i = 1, 70 do value.list[5][i] = { i } end
-    local writer <close> = sluice.writer { initial_size = 1 }
-    assert(json.encode(value, writer))
-    local lease <close> = writer:detach()
-    local back = assert(json.decode(lease))
-    assert(back.text == text and back.list[5][70][1] == 70 and back.n == 1 << 60)
-    assert(#json.text(value) == #lease)
-    local nothing, message, err = json.text { a = { print } }
-    assert(nothing == nil and message:find "a%[1%]" and err.code == "invalid")
-    nothing, message, err = json.decode '["\\u0041", 01]'
-    assert(nothing == nil and message:find "leading zero" and err.position == 12)
-  ]],
-
-  ["events and JSON lines"] = [[
-    local stream = "id: 1\n\nevent: a\ndata: b\ndata: c\n\nretry: 5\ndata: {\"n\":1}\n\n"
-    local function check(next)
-      local event = assert(next())
-      assert(event.type == "a" and event.data == "b\nc" and event.id == "1")
-      event = assert(next())
-      assert(event.type == "message" and event.retry == 5 and event:json().n == 1)
-    end
-    local parser <close> = sluice.event_parser { last_id = "0" }
-    assert(parser:feed(stream:sub(1, 30)))
-    assert(parser:next() == false and parser.last_id == "1")
-    assert(parser:feed(stream:sub(31)))
-    check(parser:events())
-    local client <close> = sluice.client { transport = transport }
-    client:use(function(request)
-      local is_event = request.url:find "events"
-      local body = is_event and stream or '[1]\n\n{"a":2}'
-      return request:answer { status = 200, body = body, headers = {
-        ["Content-Type"] = is_event and "text/event-stream" or "application/x-ndjson" } }
-    end)
-    local response <close> = assert(client:get(url .. "events"))
-    local events <close> = response:events()
-    check(events)
-    assert(events() == nil and events.last_id == "1")
-    local other <close> = assert(client:post(url .. "lines", { json_lines = { 1, { 2 } } }))
-    local values = {}
-    for value in other:json_lines() do values[#values + 1] = value end
-    assert(values[1][1] == 1 and values[2].a == 2)
-  ]],
-
+local over_connections = {
   ["a request"] = [[
     local client <close> = sluice.client { transport = transport, timeout = 60 }
     local response <close>, message = client:get(url)
     assert(response, message)
     assert(response.status == 200 and response.headers["Content-Length"] == "16")
     assert(response:json().list[3] == 3)
-  ]],
-
-  ["frames of WebSocket"] = [[
-    local here <close> = sluice.ws_parser { role = "client", compress = { threshold = 0 } }
-    local there <close> = sluice.ws_parser { role = "server", compress = true }
-    assert(here:agree(assert(there:agree(here:offer()))))
-    assert(here:text("hello", false)):ping "p":continue " there":binary(("x"):rep(20000))
-    assert(there:feed(here:output()))
-    local ping = assert(there:next())
-    assert(ping.type == "ping" and ping.payload == "p")
-    local text <close> = assert(there:next())
-    assert(text.type == "text" and text:text() == "hello there")
-    local binary <close> = assert(there:next())
-    local sequence <close> = binary:sequence()
-    local lease <close> = binary:detach()
-    assert(#sequence == 20000 and #lease == 20000)
-    assert(there:close(3000, "bye"))
-    local closing <close> = there:detach()
-    assert(here:feed(closing))
-    for event in here:events() do assert(event.code == 3000 and event.reason == "bye") end
-    assert(here:next() == nil)
-    local wrong <close> = sluice.ws_parser { role = "client" }
-    local event, message, err = assert(wrong:feed "\x81\x01\xff"):next()
-    assert(event == nil and message == tostring(err) and err.close_code == 1007)
-    assert(sluice.ws_accept "dGhlIHNhbXBsZSBub25jZQ==" == "s3pPLMBiTxaQ9kYGzzhZRbK+xOo=")
   ]],
 
   ["a WebSocket"] = [[
@@ -341,10 +225,9 @@ describe("without memory for Lua", function()
   end)
 
   local function start(program)
-    local path = server.write(directory .. "/program.lua", BEGIN .. program .. END)
     local mode = support.transport() or { mode = "stream", backend = "epoll" }
-    return torture.new(path, web.url .. "/", mode.mode, mode.backend, secure.tls_url,
-      certificates.file "root.pem", talker.url .. "/", directory .. "/download")
+    return programs.start(directory, program, web.url .. "/", mode.mode, mode.backend,
+      secure.tls_url, certificates.file "root.pem", talker.url .. "/", directory .. "/download")
   end
 
   it("a task starts with all its arguments or not at all", function()
@@ -406,32 +289,10 @@ describe("without memory for Lua", function()
     assert.is_true(has_failed)
   end)
 
-  for name, program in pairs(programs) do
-    for _, mode in ipairs { "pair", "from" } do
-      it(("%s of %s"):format(mode == "pair" and "two allocations fail in the course"
-        or "every allocation fails from some point", name), function()
-        local state <close> = start(program)
-        local function expect_clean(where)
-          local message, left = state:call()
-          assert.is_nil(message, where)
-          assert.is_nil(left, where)
-        end
-        expect_clean "before"
-        local n, raised = 0, 0
-        local message, left, has_failed
-        repeat
-          n = n + 1
-          local where = ("%s, %s at %d"):format(name, mode, n)
-          local from = system.clock()
-          message, left, has_failed = state:call(mode, n)
-          assert.is_true(system.clock() - from < 30, where .. ": hung")
-          assert.is_nil(left, where)
-          if has_failed and message then raised = raised + 1 end
-          if not has_failed then assert.is_nil(message, where) end
-          expect_clean(where)
-        until not has_failed
-        assert.is_true(raised > 10, ("%d of %d raised"):format(raised, n))
-      end)
-    end
+  for name, title, mode, source in programs.each(over_connections) do
+    it(title, function()
+      local state <close> = start(source)
+      programs.fail_each(state, mode, name)
+    end)
   end
 end)
