@@ -7,6 +7,8 @@ UNIT_SAN ?= $(if $(SAN),$(SAN),address,undefined)
 # not depend on it. MODE names a single one.
 SPEC_MODES ?= $(if $(MODE),$(MODE),once stream+epoll stream+poll \
 	completion+io_uring completion+epoll completion+threads)
+# What a module for a few specs is compiled with: little is gained by optimizing it.
+QUICK_CFLAGS ?= -O1 -g
 # Seconds for each target of `make fuzz`, and for all of them in `make test`.
 FUZZ_SECONDS       ?= 60
 FUZZ_SHORT_SECONDS ?= 10
@@ -123,7 +125,8 @@ TSAN_UNITS ?= io/resolve io/backend io/loop io/connect
 .PHONY: tsan tsan-short tsan-unit
 tsan: tsan-unit
 	@SPECS='$(TSAN_SPECS)' SLUICE_SPEC_STREAM_MIB=16 $(MAKE) --no-print-directory \
-		SAN=thread BUILD='$(BUILD)/tsan' SPEC_MODES='$(TSAN_MODES)' spec
+		SAN=thread BUILD='$(BUILD)/tsan' CFLAGS='$(QUICK_CFLAGS)' \
+		SPEC_MODES='$(TSAN_MODES)' spec
 
 tsan-unit:
 	@$(MAKE) --no-print-directory UNIT_SAN=thread BUILD='$(BUILD)/tsan' \
@@ -149,7 +152,7 @@ PLAIN_SPECS ?= spec/journeys/get_spec.lua spec/journeys/decode_spec.lua \
 .PHONY: plain
 plain:
 	@SPECS='$(PLAIN_SPECS)' $(MAKE) --no-print-directory CODECS= PSL= \
-		BUILD='$(BUILD)/plain' SPEC_MODES=stream+epoll spec
+		BUILD='$(BUILD)/plain' CFLAGS='$(QUICK_CFLAGS)' SPEC_MODES=stream+epoll spec
 
 # With the other TLS library.
 GNUTLS_SPECS ?= spec/journeys/tls_spec.lua spec/journeys/certificates_spec.lua \
@@ -161,7 +164,7 @@ GNUTLS_MODES ?= stream+epoll
 gnutls:
 	@$(if $(filter gnutls,$(HERE)),SPECS='$(GNUTLS_SPECS)' $(MAKE) \
 		--no-print-directory TLS=gnutls BUILD='$(BUILD)/gnutls' \
-		SPEC_MODES='$(GNUTLS_MODES)' spec,echo '0 passed, 0 failed')
+		CFLAGS='$(QUICK_CFLAGS)' SPEC_MODES='$(GNUTLS_MODES)' spec,echo '0 passed, 0 failed')
 
 .PHONY: poison direct sanitized guard
 direct: MEMORY_MODES := stream+epoll
@@ -170,7 +173,8 @@ poison direct: $(MODULE) $(SPEC_MODULES)
 
 sanitized:
 	@SPECS='$(MEMORY_SPECS)' SLUICE_SPEC_STREAM_MIB=16 $(MAKE) --no-print-directory \
-		SAN=address,undefined BUILD='$(BUILD)/san' SPEC_MODES='$(MEMORY_MODES)' spec
+		SAN=address,undefined BUILD='$(BUILD)/san' CFLAGS='$(QUICK_CFLAGS)' \
+		SPEC_MODES='$(MEMORY_MODES)' spec
 
 # The whole suite, each block on pages that are unmapped at its return; minutes. Specs
 # that count memory are left out, as each block costs new pages.

@@ -16,9 +16,9 @@ local function over()
     loop:step(0.001)
     stats = sluice.stats()
     if stats.operations == 0 and stats.timers == 0 and stats.waiting == 0 then
-      collectgarbage()
-      stats = sluice.stats()
+      -- The program's garbage was collected before.
       if stats.outstanding == 0 then break end
+      collectgarbage()
     end
   end
   for _, name in ipairs { "operations", "timers", "waiting", "outstanding" } do
