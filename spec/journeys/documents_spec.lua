@@ -2,6 +2,7 @@
 -- What the documents say is so. Each block of Lua in README.md and doc/ runs as a reader pastes
 -- it, in an interpreter of its own against examples/serve, and prints what its comments show. A
 -- block of C compiles, a block of commands names targets and files that are there.
+-- Runs once.
 
 local script = require "spec.support.script"
 local server = require "spec.support.server"
@@ -202,7 +203,7 @@ describe("a document", function()
       is_known(option, function() client:request("GET", "http:/", { [option] = odd }) end)
     end
     for option in of_client:gmatch "[%a_]+" do
-      is_known(option, function() require "sluice".client { [option] = odd } end)
+      is_known(option, function() require("sluice").client { [option] = odd } end)
     end
   end)
 end)
