@@ -96,6 +96,38 @@ local sources = {
     statuses = { breaker, "options%.statuses or { (.-) }" } },
 }
 
+-- The same for defaults that are true, or a word in quotes.
+local decodes = { "src/binding/options.c", '"decodes", (%l+)%)' }
+local transport = { "lua/sluice/transports.lua", 'asked = asked or "(%l+)"' }
+local tls_flags = "src/tls/provider.c"
+local file_type = { "lua/sluice/multipart.lua", 'file%.type or "([%l/-]+)"' }
+
+local words = {
+  client_options = { pooling = { "src/binding/connections.c", '"pooling", (%l+)%)' },
+    decompress = decodes, transport = transport,
+    serializer = { "lua/sluice/client.lua", "options%.serializer or (%l+)" } },
+  request_options = { decompress = decodes,
+    method = { "lua/sluice/client.lua", 'all%.method == nil and "(%u+)"' } },
+  websocket_options = { decompress = decodes },
+  -- Only HEAD and CONNECT are other than GET to a parser.
+  parser_options = { decompress = { "src/binding/parser.c", '"decompress", (%l+)%)' },
+    method = { "src/binding/parser.c", 'method = "(%u+)"' } },
+  transport_choice = { mode = { "lua/sluice/transports.lua", 'asked%.mode or "(%l+)"' } },
+  connect_options = { transport = transport },
+  tls_options = { verify = { tls_flags, "verifies = (%l+);" },
+    resume = { tls_flags, "resumes = (%l+);" },
+    own_records = { tls_flags, "has_own_records = (%l+);" },
+    alpn = { tls_flags, [[alpn = SL_VIEW%("\x08(http/1%.1)"%)]] },
+    min_version = { "src/tls/openssl/context.c", "min_version, TLS(1_2)_VERSION" },
+    max_version = { "src/tls/openssl/context.c", "max_version, TLS(1_3)_VERSION" } },
+  record_options = { mode = { "lua/sluice/interceptors/record.lua", 'options%.mode or "(%l+)"' } },
+  metrics_options = {
+    prefix = { "lua/sluice/interceptors/metrics.lua", 'options%.prefix or "([%l_]+)"' } },
+  multipart_file = { type = file_type },
+  own_cookie = { path = { "lua/sluice/cookies/jar.lua", 'given%.path or "(.)"' },
+    host_only = { "lua/sluice/cookies/jar.lua", "host_only == (nil) then cookie%.host_only" } },
+}
+
 --- The value of what a file has: a number, or the text of a list.
 local function value_of(text)
   text = text:gsub("%(%(?size_t%)", "("):gsub("%(%(?uint64_t%)", "(")
@@ -126,6 +158,24 @@ describe("the reference", function()
       end
     end
     assert.is_true(count >= 60)
+  end)
+
+  it("has the words of the code", function()
+    local count = 0
+    for class, fields in pairs(options) do
+      for name, option in pairs(fields) do
+        local default = option.default or ""
+        local word = default == "true" and default or default:match '^"(.*)"$'
+        if word then
+          count = count + 1
+          local source = assert(words[class] and words[class][name], class .. "." .. name)
+          local there = server.read(source[1]):match(source[2])
+          if name == "host_only" then word = "nil" end
+          assert.equal(word, ((there or ""):gsub("(%d)_(%d)", "%1.%2")), class .. "." .. name)
+        end
+      end
+    end
+    assert.is_true(count >= 20)
   end)
 
   it("names no source of a default that it does not have", function()
