@@ -88,11 +88,19 @@ static enum sl_status want_more(struct slb_body_reader *reader,
     return SL_END;
 }
 
+/* Notes what is known of an incomplete item. */
+static void keep_known(lua_State *L, size_t known)
+{
+    lua_pushinteger(L, (lua_Integer)known);
+    lua_replace(L, STACK_KNOWN);
+}
+
 /* Completes the item from the body. SL_END: nothing is left; SL_AGAIN: wait for
- * the exchange, then begin again. */
+ * the exchange, or for a turn if its bytes are there, then begin again. */
 static enum sl_status complete(lua_State *L, struct slb_body_reader *reader,
                                struct sl_item *item, lua_Integer format)
 {
+    struct slb_response *response = reader->response;
     size_t known = (size_t)lua_tointeger(L, STACK_KNOWN);
     enum sl_status status = SL_OK;
 
@@ -110,10 +118,13 @@ static enum sl_status complete(lua_State *L, struct slb_body_reader *reader,
             consume(reader, item->skipped);
         known = body->length;
         status = want_more(reader, item);
-        if (status == SL_AGAIN) {
-            lua_pushinteger(L, (lua_Integer)known);
-            lua_replace(L, STACK_KNOWN);
+        if (status == SL_OK) {
+            slb_count_given(response, body->length - known, TURN_ITEMS);
+            if (!slb_is_within_turn(response))
+                status = SL_AGAIN;
         }
+        if (status == SL_AGAIN)
+            keep_known(L, known);
         if (status != SL_OK && status != SL_END)
             return status;
     }
@@ -159,8 +170,7 @@ read_streamed(lua_State *L, struct slb_body_reader *reader, lua_Integer format)
     status = complete(L, reader, &item, format);
     if (status != SL_OK)
         return status;
-    lua_pushinteger(L, 0);
-    lua_replace(L, STACK_KNOWN);
+    keep_known(L, 0);
     return push_item(L, reader, &item) ? SL_OK : SL_END;
 }
 
@@ -197,6 +207,8 @@ static int read_on(lua_State *L, bool is_loop, lua_KFunction k)
             return slb_wait_turn(L, response->runtime, slb_abandon_response,
                                  response, k);
         status = read_item(L, reader, lua_tointeger(L, STACK_FORMATS + given));
+        if (status == SL_AGAIN && !slb_is_being_read(response))
+            continue; /* its turn is over */
         if (status == SL_AGAIN)
             return slb_wait(L, response->runtime,
                             &response->exchange->completion,

@@ -117,6 +117,8 @@ void sl_websocket_advance(struct sl_websocket *socket)
     if (socket->phase == SL_WEBSOCKET_OVER)
         return;
     sl_websocket_rest(socket);
+    if (socket->has_turn && socket->late_turns < UINT8_MAX)
+        socket->late_turns++;
     sl_websocket_arm(socket);
 }
 

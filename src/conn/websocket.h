@@ -97,7 +97,7 @@ struct sl_websocket {
     bool has_turn;      /* goes on in the next step of the loop */
     bool cannot_send;   /* the peer takes no more */
     bool has_ended;     /* the peer sends no more */
-    uint8_t late_turns; /* turns taken since a deadline has passed */
+    uint8_t late_turns; /* turns since its deadlines were in time */
 };
 
 /* A WebSocket without a link, to be opened. SL_MEMORY. */

@@ -170,11 +170,11 @@ static bool take_turn(struct sl_websocket *socket, int64_t now)
 {
     bool is_late = now >= deadline_of(socket);
 
-    sl_websocket_advance(socket); /* which arms the timer */
     if (!is_late)
         socket->late_turns = 0;
+    sl_websocket_advance(socket); /* which arms the timer */
     return socket->phase == SL_WEBSOCKET_OVER || !is_late ||
-           socket->late_turns++ < LATE_TURNS;
+           socket->late_turns < LATE_TURNS;
 }
 
 void sl_websocket_time_came(struct sl_timer *timer)

@@ -79,6 +79,37 @@ TEST("a timer that arms itself for now fires once a step")
     world_fini(&world);
 }
 
+static void take_turn(struct sl_timer *timer)
+{
+    struct alarm *alarm = (struct alarm *)(void *)timer;
+
+    alarm->fired++;
+    sl_timer_arm(&world.loop.timers, timer, sl_loop_next_turn(&world.loop));
+}
+
+TEST("a turn comes once a step, however many timers there are")
+{
+    struct alarm turn = {.fired = 0};
+    struct alarm others[10] = {{.fired = 0}};
+
+    world_init(&world, NULL);
+    for (size_t i = 0; i < 10; i++) {
+        sl_timer_init(&others[i].timer, fire);
+        sl_timer_arm(&world.loop.timers, &others[i].timer, SL_NEVER - 1);
+    }
+    sl_timer_init(&turn.timer, take_turn);
+    sl_timer_arm(&world.loop.timers, &turn.timer,
+                 sl_loop_next_turn(&world.loop));
+    for (int i = 1; i <= 3; i++) {
+        sl_loop_step(&world.loop, SL_NEVER);
+        CHECK_INT(turn.fired, i);
+    }
+    sl_timer_disarm(&world.loop.timers, &turn.timer);
+    for (size_t i = 0; i < 10; i++)
+        sl_timer_disarm(&world.loop.timers, &others[i].timer);
+    world_fini(&world);
+}
+
 static struct alarm answered_alarm;
 
 static void answer(struct sl_completion *completion)
