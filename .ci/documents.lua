@@ -8,18 +8,18 @@ package.path = "bench/?.lua;.ci/?.lua;" .. package.path
 local chart = require "chart"
 local reference = require "reference"
 
+local function read(path)
+  local file <close> = io.open(path, "rb") -- luacheck: ignore
+  return file and file:read "a"
+end
+
 --- { path = text } of each such document.
 local function make()
-  local made = reference.make()
+  local made = reference.make(assert(read(reference.source)))
   made["doc/cpu.svg"] = chart.of("doc/guide/transports.md",
     "CPU time, relative to libcurl's multi interface (1): less is better",
     { "stream+epoll", "completion+io_uring" }, "W1,W2n,W3,W6b,W6c,W8")
   return made
-end
-
-local function read(path)
-  local file <close> = io.open(path, "rb") -- luacheck: ignore
-  return file and file:read "a"
 end
 
 local function write(path, text)

@@ -4,9 +4,7 @@
 -- the unit alone ("in bytes"), what it is, and the codes of failure that it can lead to
 -- ("fails: timeout"). A comment above the line is part of it.
 
-local reference = {}
-
-local source = "lua/sluice/types.d.lua"
+local reference = { source = "lua/sluice/types.d.lua" }
 
 -- What stands on which page, in this order; the first one gives the page its name.
 local pages = {
@@ -359,10 +357,9 @@ local function write_index(found)
 end
 
 --- The defaults of options: { class = { option = { default =, unit =, fails =, text = } } }.
-function reference.options()
-  local file <close> = assert(io.open(source))
+function reference.options(text)
   local options = {}
-  for name, entry in pairs(read(file:read "a")) do
+  for name, entry in pairs(read(text)) do
     options[name] = {}
     for _, field in ipairs(entry.fields or {}) do
       if is_option_class(entry) then
@@ -373,10 +370,10 @@ function reference.options()
   return options
 end
 
---- { path = text } of all pages. Raises where a type has no page, or no description.
-function reference.make()
-  local file <close> = assert(io.open(source))
-  local found, placed = read(file:read "a"), {}
+--- { path = text } of all pages, of the text of types.d.lua. Raises where a type has no page, or a
+-- function does not say what it does and with what it fails.
+function reference.make(text)
+  local found, placed = read(text), {}
   for _, page in ipairs(pages) do
     for i, name in ipairs(page) do
       assert(found[name] and not placed[name], name)
@@ -391,10 +388,14 @@ function reference.make()
     end
     for _, method in ipairs(entry.methods or {}) do
       if method.text == "" then missing[#missing + 1] = method.name .. ": without a description" end
+      local last = method.returns[#method.returns]
+      if last and last.kind:find "sluice.error" and not method.text:find "[Ff]ails%s" then
+        missing[#missing + 1] = method.name .. ": does not say with what it fails"
+      end
     end
   end
   table.sort(missing)
-  if missing[1] then error(source .. ":\n" .. table.concat(missing, "\n"), 0) end
+  if missing[1] then error(reference.source .. ":\n" .. table.concat(missing, "\n"), 0) end
 
   local made = { ["doc/reference/README.md"] = write_index(found) }
   for _, page in ipairs(pages) do

@@ -506,7 +506,8 @@ function failure:dispose() end
 ---@alias sluice.timings table<string, number | boolean>
 
 --- A response, whole or, with the option stream, from its head on. The caller owns it, until
---- dispose or `<close>`.
+--- dispose or `<close>`. What fails "as a body does" fails with timeout, cancelled, tls, closed,
+--- protocol, decode, limit or memory where a streamed body breaks; a whole one is there.
 ---
 --- ```lua
 --- local sluice = require "sluice"
@@ -531,13 +532,14 @@ function failure:dispose() end
 ---@field filename? string that Content-Disposition proposes, safe in any folder
 ---@field tls? sluice.tls_info
 local response = {}
---- The body as one string, made once; after reads of a streamed body, the rest of it.
---- Yields when streamed.
+--- The body as one string, made once; after reads of a streamed body, the rest of it. Fails as a
+--- body does. Yields when streamed.
 ---@return string? text
 ---@return string? message
 ---@return sluice.error? err
 function response:text() end
---- The body's value, decoded by the client's serializer. Yields when streamed.
+--- The body's value, decoded by the client's serializer. Fails with decode, and as a body does.
+--- Yields when streamed.
 ---@return any value
 ---@return string? message
 ---@return sluice.error? err
@@ -549,20 +551,21 @@ function response:json() end
 ---@return string? message
 ---@return sluice.error? err
 function response:decode() end
---- The body as a sequence, without a copy; it outlives the response. Yields when streamed.
+--- The body as a sequence, without a copy; it outlives the response. Fails as a body does. Yields
+--- when streamed.
 ---@return sluice.sequence?, string?, sluice.error?
 function response:sequence() end
 --- A file-like reader, which takes what it reads of a streamed body. Its methods yield when
---- streamed.
+--- streamed. Fails as a body does.
 ---@return sluice.body_reader?, string?, sluice.error?
 function response:reader() end
---- Moves the body out of the response. Yields when streamed.
+--- Moves the body out of the response. Fails as a body does. Yields when streamed.
 ---@return sluice.lease?, string?, sluice.error?
 function response:detach() end
 --- Iterates over the body's pieces; raises failures. Yields.
 ---@return fun(): sluice.sequence?
 function response:chunks() end
---- The next piece of the body; nil at the end. Yields.
+--- The next piece of the body; nil at the end. Fails as a body does. Yields.
 ---@return sluice.sequence?, string?, sluice.error?
 function response:next_chunk() end
 --- Iterates over the body's lines without their ends; raises failures. Yields.
@@ -578,12 +581,12 @@ function response:events(options) end
 ---@param options? sluice.json_lines_options
 ---@return fun(): any
 function response:json_lines(options) end
---- Reads n bytes, fewer before the end; nil at the end. Yields.
+--- Reads n bytes, fewer before the end; nil at the end. Fails as a body does. Yields.
 ---@param n? integer default 65536 bytes
 ---@return string?, string?, sluice.error?
 function response:read(n) end
---- Writes the body to a file of that name, whole or not at all; returns its size. Raises when
---- part of the body was taken already. Yields.
+--- Writes the body to a file of that name, whole or not at all; returns its size. Raises when part
+--- of the body was taken already. Fails with invalid (the file), and as a body does. Yields.
 ---@param path string of the file
 ---@param options? sluice.save_options
 ---@return integer?, string?, sluice.error?
@@ -651,7 +654,7 @@ local refusal = {}
 --- Its body.
 ---@return string
 function refusal:text() end
---- The value of a body that is JSON.
+--- The value of a body that is JSON. Fails with decode.
 ---@return any value
 ---@return string? message
 ---@return sluice.error? err
@@ -799,7 +802,7 @@ function multipart:file(name, file) end
 ---@param to sluice.writer
 ---@return sluice.writer?, string?, sluice.error?
 function multipart:write_to(to) end
---- The same as a lease, up to 64 MiB.
+--- The same as a lease, up to 64 MiB. Fails as write_to does.
 ---@return sluice.lease?, string?, sluice.error?
 function multipart:build() end
 --- Disposes the leases that no request has taken; idempotent.
@@ -892,7 +895,8 @@ function loop:run(options) end
 --- Sets how long a step polls before it sleeps, for answers that arrive sooner than a wake-up.
 ---@param seconds number in s; 0 to 0.001
 function loop:spin(seconds) end
---- A descriptor, constant for life, readable when there is work, begun outside a step too.
+--- A descriptor, constant for life, readable when there is work, begun outside a step too. Fails
+--- with limit (descriptors) and memory.
 ---@return integer?, string?, sluice.error?
 function loop:pollfd() end
 --- The event to poll the descriptor for.
@@ -917,12 +921,14 @@ function loop:timeout() end
 --- ```
 ---@class sluice.transport
 local transport = {}
---- Sends all of the bytes; returns their count. Yields.
+--- Sends all of the bytes; returns their count. Fails with timeout, cancelled, tls, closed, memory.
+--- Yields.
 ---@param bytes sluice.bytes a lease stays yours
 ---@param timeout? number default 30 s
 ---@return integer?, string?, sluice.error?
 function transport:send(bytes, timeout) end
---- Receives up to n bytes, or into a buffer, then returns their count; nil at the end. Yields.
+--- Receives up to n bytes, or into a buffer, then returns their count; nil at the end. Fails with
+--- timeout, cancelled, tls, closed, memory, and with limit of a buffer. Yields.
 ---@param n? integer | sluice.buffer default 65536 bytes
 ---@param ... number up to how many into a buffer; timeout, 30
 ---@return string | integer | nil, string?, sluice.error?
@@ -989,7 +995,7 @@ function stream_event:json() end
 ---@field unfinished integer bytes of an event that has begun: dropped at the end
 ---@overload fun(): sluice.event?
 local events = {}
---- The next event; nil at the end. Yields when streamed.
+--- The next event; nil at the end. Fails with limit, and as a body does. Yields when streamed.
 ---@return sluice.event?, string?, sluice.error?
 function events:next() end
 --- Leaves the loop: the response is disposed, unless its end was reached. Idempotent.
@@ -1092,31 +1098,33 @@ function message:dispose() end
 ---@field url string that it was opened at
 ---@field headers sluice.headers of the answer to the handshake
 local websocket = {}
---- The next message. The text is "timeout" after that many seconds, "closed" at the end. Yields.
+--- The next message. The text is "timeout" after that many seconds, "closed" at the end. Fails with
+--- timeout, cancelled, closed, protocol, decode, limit, memory. Yields.
 ---@param timeout? number default none, in s
 ---@return sluice.message?, string?, sluice.error?
 function websocket:receive(timeout) end
 --- Iterates over messages until the end; a failure is raised. Yields.
 ---@return fun(): sluice.message?
 function websocket:messages() end
---- Sends a message, in fragments if a function gives it. Yields.
+--- Sends a message, in fragments if a function gives it. Fails with timeout, cancelled, closed,
+--- invalid (no UTF-8), memory. Yields.
 ---@param bytes sluice.bytes | fun(): string?
 ---@param kind? "text" | "binary" default "text"
 ---@return true?, string?, sluice.error?
 function websocket:send(bytes, kind) end
---- Sends a text message, which has to be UTF-8. Yields.
+--- Sends a text message, which has to be UTF-8. Fails as send does. Yields.
 ---@param bytes sluice.bytes | fun(): string?
 ---@return true?, string?, sluice.error?
 function websocket:send_text(bytes) end
---- Sends a binary message. Yields.
+--- Sends a binary message. Fails as send does. Yields.
 ---@param bytes sluice.bytes | fun(): string?
 ---@return true?, string?, sluice.error?
 function websocket:send_binary(bytes) end
---- Sends a ping; the answer is noticed, but not given to the program.
+--- Sends a ping; the answer is noticed, but not given to the program. Fails with closed, memory.
 ---@param payload? string default empty; at most 125 bytes
 ---@return true?, string?, sluice.error?
 function websocket:ping(payload) end
---- Sends Close and waits for the end. Yields.
+--- Sends Close and waits for the end. Fails with closed where it was lost before. Yields.
 ---@param code? integer default 1000
 ---@param reason? string default empty; at most 123 bytes
 ---@return true?, string?, sluice.error?
@@ -1228,7 +1236,7 @@ local url = {}
 ---@param text string
 ---@return sluice.url_parts?, string?, sluice.error?
 function url.parse(text) end
---- As parse, for a URL that a request can be sent to: `host` is in lower case.
+--- As parse, for a URL that a request can be sent to: `host` is in lower case. Fails with invalid.
 ---@param text string
 ---@return sluice.url_parts?, string?, sluice.error?
 function url.target(text) end
@@ -1237,7 +1245,8 @@ function url.target(text) end
 ---@param reference string
 ---@return string?, string?, sluice.error?
 function url.resolve(base, reference) end
---- As resolve, for a server's Location: bytes that cannot travel are percent-encoded first.
+--- As resolve, for a server's Location: bytes that cannot travel are percent-encoded first. Fails
+--- with invalid.
 ---@param base string an absolute URL
 ---@param reference string
 ---@return string?, string?, sluice.error?
@@ -1296,6 +1305,7 @@ function json.text(value) end
 ---@field upgrade? any of a WebSocket's handshake; tostring gives "websocket"
 local request = {}
 --- Sets the body by the rules of the option; nil removes it. A lease that was the body is disposed.
+--- Fails with invalid: a file that cannot be read.
 ---@param value? sluice.body
 ---@return sluice.request?, string?, sluice.error?
 function request:set_body(value) end
@@ -1312,7 +1322,7 @@ function request:set_header(name, value) end
 ---@return boolean
 function request:is_replayable() end
 --- Answers the request without sending it: for an interceptor that returns the result. A lease is
---- disposed.
+--- disposed. Fails with invalid, limit, memory, closed.
 ---@param answer sluice.answer
 ---@return sluice.response?, string?, sluice.error?
 function request:answer(answer) end
@@ -1548,7 +1558,7 @@ function request_builder:on_progress(value) end
 ---@param value fun(response?: sluice.response, message?: string, err?: sluice.error)
 ---@return sluice.request_builder
 function request_builder:on_done(value) end
---- Sends the request, each time anew. Yields.
+--- Sends the request, each time anew. Fails as client:request does. Yields.
 ---@return sluice.response?, string?, sluice.error?
 function request_builder:send() end
 
@@ -1652,37 +1662,37 @@ local client = {}
 ---@param options? sluice.request_options
 ---@return sluice.response?, string?, sluice.error?
 function client:request(method, to, options) end
---- Sends GET (RFC 9110 9.3.1). Yields.
+--- Sends GET (RFC 9110 9.3.1). Fails as request does. Yields.
 ---@param to string a URL, below base_url
 ---@param options? sluice.request_options
 ---@return sluice.response?, string?, sluice.error?
 function client:get(to, options) end
---- Sends HEAD (RFC 9110 9.3.2); the response has no body. Yields.
+--- Sends HEAD (RFC 9110 9.3.2); the response has no body. Fails as request does. Yields.
 ---@param to string a URL, below base_url
 ---@param options? sluice.request_options
 ---@return sluice.response?, string?, sluice.error?
 function client:head(to, options) end
---- Sends POST (RFC 9110 9.3.3). Yields.
+--- Sends POST (RFC 9110 9.3.3). Fails as request does. Yields.
 ---@param to string a URL, below base_url
 ---@param options? sluice.request_options
 ---@return sluice.response?, string?, sluice.error?
 function client:post(to, options) end
---- Sends PUT (RFC 9110 9.3.4). Yields.
+--- Sends PUT (RFC 9110 9.3.4). Fails as request does. Yields.
 ---@param to string a URL, below base_url
 ---@param options? sluice.request_options
 ---@return sluice.response?, string?, sluice.error?
 function client:put(to, options) end
---- Sends PATCH (RFC 5789). Yields.
+--- Sends PATCH (RFC 5789). Fails as request does. Yields.
 ---@param to string a URL, below base_url
 ---@param options? sluice.request_options
 ---@return sluice.response?, string?, sluice.error?
 function client:patch(to, options) end
---- Sends DELETE (RFC 9110 9.3.5). Yields.
+--- Sends DELETE (RFC 9110 9.3.5). Fails as request does. Yields.
 ---@param to string a URL, below base_url
 ---@param options? sluice.request_options
 ---@return sluice.response?, string?, sluice.error?
 function client:delete(to, options) end
---- Sends OPTIONS (RFC 9110 9.3.7). Yields.
+--- Sends OPTIONS (RFC 9110 9.3.7). Fails as request does. Yields.
 ---@param to string a URL, below base_url
 ---@param options? sluice.request_options
 ---@return sluice.response?, string?, sluice.error?
@@ -1708,7 +1718,8 @@ function client:events(to, options) end
 ---@return string? message
 ---@return sluice.error? err
 function client:download(from, path, options) end
---- Opens a WebSocket; a server that refuses gives the code status with err.response. Yields.
+--- Opens a WebSocket; a server that refuses gives the code status with err.response. Fails as
+--- client:request does, and with protocol for an answer that does not fit. Yields.
 ---@param to string URL of ws, wss, http or https, below base_url
 ---@param options? sluice.websocket_options
 ---@return sluice.websocket?, string?, sluice.error?
@@ -1789,53 +1800,55 @@ function sluice.configure(options) end
 ---@param options? sluice.cookie_jar_options
 ---@return sluice.cookie_jar?, string?, sluice.error?
 function sluice.cookie_jar(options) end
---- Sends a request with the module's own client, as do the functions below. Yields.
+--- Sends a request with the module's own client, as do the functions below. Fails as client:request
+--- does. Yields.
 ---@param method string | sluice.request_options all of it, with url
 ---@param to? string a URL
 ---@param options? sluice.request_options
 ---@return sluice.response?, string?, sluice.error?
 function sluice.request(method, to, options) end
---- Sends GET with the module's own client. Yields.
+--- Sends GET with the module's own client. Fails as client:request does. Yields.
 ---@param to string a URL
 ---@param options? sluice.request_options
 ---@return sluice.response?, string?, sluice.error?
 function sluice.get(to, options) end
---- Sends HEAD. Yields.
+--- Sends HEAD. Fails as client:request does. Yields.
 ---@param to string a URL
 ---@param options? sluice.request_options
 ---@return sluice.response?, string?, sluice.error?
 function sluice.head(to, options) end
---- Sends POST. Yields.
+--- Sends POST. Fails as client:request does. Yields.
 ---@param to string a URL
 ---@param options? sluice.request_options
 ---@return sluice.response?, string?, sluice.error?
 function sluice.post(to, options) end
---- Sends PUT. Yields.
+--- Sends PUT. Fails as client:request does. Yields.
 ---@param to string a URL
 ---@param options? sluice.request_options
 ---@return sluice.response?, string?, sluice.error?
 function sluice.put(to, options) end
---- Sends PATCH. Yields.
+--- Sends PATCH. Fails as client:request does. Yields.
 ---@param to string a URL
 ---@param options? sluice.request_options
 ---@return sluice.response?, string?, sluice.error?
 function sluice.patch(to, options) end
---- Sends DELETE. Yields.
+--- Sends DELETE. Fails as client:request does. Yields.
 ---@param to string a URL
 ---@param options? sluice.request_options
 ---@return sluice.response?, string?, sluice.error?
 function sluice.delete(to, options) end
---- Sends OPTIONS. Yields.
+--- Sends OPTIONS. Fails as client:request does. Yields.
 ---@param to string a URL
 ---@param options? sluice.request_options
 ---@return sluice.response?, string?, sluice.error?
 function sluice.options(to, options) end
---- Opens a WebSocket with the module's own client, as client:websocket. Yields.
+--- Opens a WebSocket with the module's own client, as client:websocket. Fails as it does. Yields.
 ---@param to string a URL of ws, wss, http or https
 ---@param options? sluice.websocket_options
 ---@return sluice.websocket?, string?, sluice.error?
 function sluice.websocket(to, options) end
---- Connects a stream; with `tls` it is verified before this returns. Yields.
+--- Connects a stream; with `tls` it is verified before this returns. Fails with resolve, connect,
+--- tls, timeout, cancelled, unsupported, memory. Yields.
 ---@param options sluice.connect_options
 ---@return sluice.transport?, string?, sluice.error?
 function sluice.connect(options) end
@@ -1885,11 +1898,13 @@ function sluice.spawn(f, ...) end
 ---@param seconds number in s
 ---@return true?, string?, sluice.error?
 function sluice.sleep(seconds) end
---- Waits for all; returns their first results, or raises an error once all are over. Yields.
+--- Waits for all; returns their first results, or raises an error once all are over. Fails with
+--- cancelled. Yields.
 ---@param tasks (sluice.task | sluice.completion)[]
 ---@return sluice.results?, string?, sluice.error?
 function sluice.all(tasks) end
---- f(item, i) for each, in tasks, `limit` at a time. Cancels them when the caller leaves. Yields.
+--- f(item, i) for each, in tasks, `limit` at a time. Cancels them when the caller leaves. Fails
+--- with cancelled. Yields.
 ---@param list any[] of items
 ---@param f fun(item: any, i: integer): any, string?, sluice.error?
 ---@param options? sluice.map_options

@@ -4,7 +4,8 @@
 local reference = dofile ".ci/reference.lua"
 local server = require "spec.support.server"
 
-local options = reference.options()
+local types = server.read(reference.source)
+local options = reference.options(types)
 
 -- Where a default stands in the code: the file, and a pattern that captures it.
 local deadline = "src/conn/deadline.c"
@@ -199,13 +200,26 @@ describe("the reference", function()
   end)
 
   it("is what `make doc` writes", function()
-    for path, text in pairs(reference.make()) do assert.equal(text, server.read(path), path) end
+    for path, text in pairs(reference.make(types)) do assert.equal(text, server.read(path), path) end
   end)
 
   it("has no page that `make doc` does not write", function()
-    local made = reference.make()
+    local made = reference.make(types)
     local _, listing = server.run { "sh", "-c", "ls doc/reference/*" }
     for path in listing:gmatch "%S+" do assert.is_truthy(made[path], path) end
+  end)
+
+  it("is not made of a type without a page, or of a function without a description", function()
+    local parsers = types:find("---@class sluice.http_parser\n", 1, true)
+    local feed = "--- Feeds received bytes: a string is copied, others are linked. Fails with memory.\n"
+    for reason, broken in pairs {
+      ["other: on no page"] = types .. "---@class sluice.other\n",
+      ["http_parser:feed: without a description"] = types:sub(1, parsers)
+        .. types:sub(parsers + 1):gsub(feed, "", 1),
+      ["feed: does not say with what it fails"] = types:gsub("Fails with memory", "May fail"),
+    } do
+      assert.error_matches(function() reference.make(broken) end, reason, 1, true)
+    end
   end)
 
   it("reads units and codes out of the line of an option", function()
