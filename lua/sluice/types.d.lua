@@ -105,7 +105,7 @@ function failure:dispose() end
 ---| sluice.proxy_options
 ---| fun(url: string): string | sluice.proxy_options | false | nil
 
---- Of the option proxy.
+--- The option proxy as a table.
 ---@class sluice.proxy_options
 --- A URL of http://, https:// or socks5://, perhaps with user info.
 ---@field url string fails: proxy, connect
@@ -118,7 +118,7 @@ function failure:dispose() end
 --- A number of tries after the first one; false, the default: none
 ---@alias sluice.retry false | integer | sluice.retry_options
 
---- Of the option retry.
+--- The option retry as a table.
 ---@class sluice.retry_options
 ---@field tries? integer default 3 tries; sendings after the first one
 --- The wait before the second sending; doubled with each further one.
@@ -171,7 +171,7 @@ function failure:dispose() end
 ---| table<string, sluice.query_value | sluice.query_value[]>
 ---| { [1]: string, [2]: sluice.query_value | sluice.query_value[] }[]
 
---- Of one request: the last argument of client:get and the like, or the only one of client:request.
+--- Options of one request: the last argument of client:get and the like, or the only one of client:request.
 ---
 --- ```lua
 --- local sluice = require "sluice"
@@ -217,17 +217,17 @@ function failure:dispose() end
 --- Called in a step with what the call returns, which then returns its task at once; may yield.
 ---@field on_done? fun(response?: sluice.response, message?: string, err?: sluice.error)
 
---- Those of requests, but for what sends a body.
+--- Options of client:pages: those of a request without a body, and how many pages.
 ---@class sluice.pages_options: sluice.request_options
 ---@field max? integer default none, in pages; how many are fetched
 
---- Of response:events.
+--- Options of response:events.
 ---@class sluice.stream_limits
 ---@field max_line_size? integer default 16777216 bytes; the longest line; fails: limit
 --- The most between two events, comments included.
 ---@field max_event_size? integer default 67108864 bytes; fails: limit
 
---- Of the option reconnect of client:events.
+--- The option reconnect of client:events as a table.
 ---@class sluice.reconnect_options
 ---@field tries? integer default 10 connections; how many in sequence may fail to open
 ---@field delay? number default 1 s; the wait before it connects again, unless the stream sets one
@@ -236,7 +236,7 @@ function failure:dispose() end
 ---@field max_retry? number default 3600 s; the longest wait that a stream may ask for
 ---@field jitter? number default 0.5; the share of a wait that is left to chance, from 0 to 1
 
---- Those of requests, but for what sends a body.
+--- Options of client:events: those of a request without a body, and these.
 ---@class sluice.events_options: sluice.request_options
 ---@field max_line_size? integer default 16777216 bytes; the longest line; fails: limit
 --- The most between two events, comments included.
@@ -245,8 +245,8 @@ function failure:dispose() end
 --- A number sets tries; false: a single connection.
 ---@field reconnect? false | integer | sluice.reconnect_options default the table's defaults
 
---- Those of requests, but for what sends a body, stream, on_progress and fail_status. A total time
---- is that of the whole download.
+--- Options of client:download: those of a request without a body, but for stream, on_progress and
+--- fail_status, and these. A total time is that of the whole download.
 ---@class sluice.download_options: sluice.request_options
 ---@field resume? boolean default false; keep what arrives, and go on with it in a later call
 ---@field parallel? integer default 1; how many ranges are fetched at a time
@@ -271,7 +271,7 @@ function failure:dispose() end
 --- The window of the server, 8 to 15.
 ---@field server_max_window_bits? integer default none, in bits; fails: protocol
 
---- Of the option reconnect of a WebSocket.
+--- The option reconnect of a WebSocket as a table.
 ---@class sluice.websocket_reconnect_options
 ---@field tries? integer default 5 tries; how many in a row; fails: closed
 ---@field delay? number default 1 s; the wait before the first; doubles with each
@@ -283,7 +283,7 @@ function failure:dispose() end
 --- Called with each change; disposing reports nothing.
 ---@field on_state? fun(state: "open" | "waiting" | "connecting" | "closed", err?: sluice.error)
 
---- Of client:websocket and sluice.websocket.
+--- Options of client:websocket and sluice.websocket.
 ---@class sluice.websocket_options
 ---@field protocols? string[] subprotocols, the best first; fails: protocol
 ---@field headers? sluice.header_fields fields of the handshake; fails: invalid
@@ -316,7 +316,7 @@ function failure:dispose() end
 
 ---@alias sluice.verify boolean | fun(certificate: sluice.certificate): boolean, string?
 
---- Of a client's option tls, and of sluice.connect. Wrong files fail the first connection, not the
+--- The option tls of a client, and of sluice.connect. Wrong files fail the first connection, not the
 --- client.
 ---
 --- ```lua
@@ -392,7 +392,7 @@ function failure:dispose() end
 ---@field encode fun(value: any, writer: sluice.writer): any, string?, sluice.error?
 ---@field decode fun(input: sluice.sequence | string): any, string?, sluice.error?
 
---- Of sluice.client, and of sluice.configure for the module's own client. A request that gives one
+--- Options of sluice.client, and of sluice.configure for the module's own client. A request that gives one
 --- of them again has its own.
 ---
 --- ```lua
@@ -437,7 +437,7 @@ function failure:dispose() end
 ---@field suspend? fun(coroutine: thread): false?
 ---@field resume? fun(coroutine: thread) what it waits for is over; called in a step
 
---- Of sluice.connect: host and port, or unix_path.
+--- Options of sluice.connect: host and port, or unix_path.
 ---@class sluice.connect_options
 ---@field host? string a name or an address; fails: resolve, connect
 ---@field port? integer 1 to 65535; fails: connect
@@ -449,7 +449,7 @@ function failure:dispose() end
 --- timeout.
 ---@field timeout? number | { resolve?: number, connect?: number, tls?: number }
 
---- Of sluice.http_parser.
+--- Options of sluice.http_parser.
 ---@class sluice.parser_options
 ---@field method? string default "GET"; the method of the request
 --- The request asked for an upgrade: 101 is an answer.
@@ -464,39 +464,39 @@ function failure:dispose() end
 --- Whether a bare LF may end a line of a head.
 ---@field lenient_lf? boolean default false; fails: protocol
 
---- Of sluice.buffer.
+--- Options of sluice.buffer.
 ---@class sluice.buffer_options
 ---@field segment_size? integer default 16384 bytes; the size of its segments
 ---@field max_size? integer default none, in bytes; fails: limit
 
---- Of sluice.writer.
+--- Options of sluice.writer.
 ---@class sluice.writer_options
 ---@field initial_size? integer default 512 bytes; room at first
 ---@field max_size? integer default 67108864 bytes; fails: limit
 
---- Of sluice.event_parser.
+--- Options of sluice.event_parser.
 ---@class sluice.event_parser_options
 ---@field max_line_size? integer default 16777216 bytes; the longest line; fails: limit
 ---@field max_event_size? integer default 67108864 bytes; the most between two events; fails: limit
 ---@field last_id? string default none; the ID of an earlier event
 
---- Of sluice.cookie_jar.
+--- Options of sluice.cookie_jar.
 ---@class sluice.cookie_jar_options
 ---@field suffixes? string | false default libpsl's; a file of public suffixes; false: no list
 
---- Of cookie_jar:save.
+--- Options of cookie_jar:save.
 ---@class sluice.cookie_save_options
 ---@field session? boolean default false; whether cookies of the session are saved, too
 
---- Of sluice.map.
+--- Options of sluice.map.
 ---@class sluice.map_options
 ---@field limit? integer default all; how many run at a time
 
---- Of loop:run.
+--- Options of loop:run.
 ---@class sluice.run_options
 ---@field budget? number default none, in s; the budget of each step
 
---- Of response:json_lines.
+--- Options of response:json_lines.
 ---@class sluice.json_lines_options
 ---@field max_line_size? integer default 16777216 bytes; the longest line; fails: limit
 
@@ -607,12 +607,12 @@ function response:dispose() end
 ---@return integer?
 function response:date(name) end
 
---- All in their order, and the first of each relation by its name in lower case.
+--- All links in their order, and the first of each relation by its name in lower case.
 ---@class sluice.links
 ---@field [integer] sluice.link
 ---@field [string] sluice.link
 
---- And its other parameters by name.
+--- One link; its other parameters are fields, too.
 ---@class sluice.link
 ---@field url string absolute
 ---@field rel string in lower case; several are separated by blanks
@@ -620,7 +620,7 @@ function response:date(name) end
 ---@field type? string
 ---@field [string] string
 
---- Of response:save.
+--- Options of response:save.
 ---@class sluice.save_options
 --- Whether file and name are on the disk when it returns.
 ---@field sync? boolean default false; fails: invalid
@@ -802,7 +802,7 @@ function multipart:file(name, file) end
 ---@param to sluice.writer
 ---@return sluice.writer?, string?, sluice.error?
 function multipart:write_to(to) end
---- The same as a lease, up to 64 MiB. Fails as write_to does.
+--- What a request would send, as a lease, up to 64 MiB. Fails as write_to does.
 ---@return sluice.lease?, string?, sluice.error?
 function multipart:build() end
 --- Disposes the leases that no request has taken; idempotent.
@@ -829,7 +829,8 @@ function buffer:dispose() end
 
 -- ---- tasks and the loop ----
 
---- Of sluice.all and sluice.map. `errors[i]` is the err of one that returned nil, message, err.
+--- What sluice.all and sluice.map return. `errors[i]` is the err of one that returned nil,
+--- message, err.
 ---@class sluice.results
 ---@field n integer
 ---@field errors table<integer, sluice.error | string>
@@ -1129,10 +1130,10 @@ function websocket:ping(payload) end
 ---@param reason? string default empty; at most 123 bytes
 ---@return true?, string?, sluice.error?
 function websocket:close(code, reason) end
---- The same without waiting; idempotent.
+--- Closes without waiting; idempotent.
 function websocket:dispose() end
 
---- Of sluice.ws_parser.
+--- Options of sluice.ws_parser.
 ---@class sluice.ws_parser_options
 ---@field role "client" | "server" which side this is
 --- The largest received message, also when inflated.
@@ -1205,13 +1206,13 @@ function ws_parser:close(code, reason) end
 --- The frames that were written since the last call.
 ---@return string
 function ws_parser:output() end
---- The same as a lease.
+--- The frames that were written since the last call, as a lease.
 ---@return sluice.lease
 function ws_parser:detach() end
 --- Releases everything; idempotent.
 function ws_parser:dispose() end
 
---- Those that are there; their text is as it stands in the URL.
+--- The parts of a URL that are there, as they stand in it.
 ---@class sluice.url_parts
 ---@field scheme? string
 ---@field userinfo? string
@@ -1333,7 +1334,7 @@ function request:answer(answer) end
 ---@return sluice.request
 function request:add_header(name, value) end
 
---- Of request:answer.
+--- The argument of request:answer.
 ---@class sluice.answer
 ---@field status integer from 200 to 999
 ---@field reason? string default that of the status
@@ -1364,7 +1365,7 @@ local interceptors = {}
 ---@return sluice.interceptor
 function interceptors.default_headers(values) end
 
---- Of interceptors.log.
+--- Options of interceptors.log.
 ---@class sluice.log_options
 ---@field sink? fun(line: string) default stderr; gets each line
 ---@field fields? string[] default none; names of fields to show
@@ -1376,7 +1377,7 @@ function interceptors.default_headers(values) end
 ---@return sluice.interceptor_object
 function interceptors.log(options) end
 
---- Of interceptors.metrics.
+--- Options of interceptors.metrics.
 ---@class sluice.metrics_options
 ---@field buckets? number[] default 0.005 to 10 s; upper bounds of the histogram
 --- How many have figures of their own; all others are one.
@@ -1400,7 +1401,7 @@ function metrics:reset() end
 ---@return sluice.metrics
 function interceptors.metrics(options) end
 
---- Of interceptors.cache.
+--- Options of interceptors.cache.
 ---@class sluice.cache_options
 --- The most in all; what was used longest ago goes first.
 ---@field max_bytes? integer default 16777216 bytes
@@ -1416,7 +1417,7 @@ local cache = {}
 function cache:stats() end
 --- Gives all memory back.
 function cache:clear() end
---- The same, and keeps nothing from now on.
+--- Gives all memory back, and keeps nothing from now on.
 function cache:dispose() end
 
 --- A private cache (RFC 9111).
@@ -1424,7 +1425,7 @@ function cache:dispose() end
 ---@return sluice.cache
 function interceptors.cache(options) end
 
---- Of interceptors.rate_limit.
+--- Options of interceptors.rate_limit.
 ---@class sluice.rate_limit_options
 ---@field rate number in requests a second; to each origin
 ---@field burst? number default rate, at least 1; requests at once after a pause
@@ -1436,7 +1437,7 @@ function interceptors.cache(options) end
 ---@return sluice.interceptor_object
 function interceptors.rate_limit(options) end
 
---- Of interceptors.circuit_breaker.
+--- Options of interceptors.circuit_breaker.
 ---@class sluice.circuit_breaker_options
 ---@field failures? integer default 5 failures; how many in a row open it; fails: limit
 ---@field open_for? number default 30 s; the time in which requests fail at once; fails: limit
@@ -1458,7 +1459,7 @@ function circuit_breaker:state(to) end
 ---@return sluice.circuit_breaker
 function interceptors.circuit_breaker(options) end
 
---- Of interceptors.record.
+--- Options of interceptors.record.
 ---@class sluice.record_options
 ---@field path string the folder, made if it is not there; fails: invalid
 ---@field mode? "auto" | "record" | "replay" default "auto"; "replay" sends nothing; fails: invalid
@@ -1562,7 +1563,7 @@ function request_builder:on_done(value) end
 ---@return sluice.response?, string?, sluice.error?
 function request_builder:send() end
 
---- Of client:stats.
+--- What client:stats returns.
 ---@class sluice.client_stats
 ---@field idle integer connections
 ---@field active integer lent or being made
@@ -1742,7 +1743,7 @@ function client:close() end
 
 -- ---- the module ----
 
---- Of sluice.stats: what is rented and under way in the Lua state.
+--- What sluice.stats returns: what is rented and under way in the Lua state.
 ---@class sluice.stats
 ---@field outstanding integer segments and blocks rented now
 ---@field rented integer ever
@@ -1764,7 +1765,7 @@ function client:close() end
 ---@field requests integer
 ---@field resends integer
 
---- Of sluice.platform.
+--- What sluice.platform returns.
 ---@class sluice.platform
 ---@field supported boolean completion transport
 ---@field completion_model string its best backend, or "none"
