@@ -20,17 +20,18 @@
 --- ```
 ---@class sluice.error
 ---@field message string what was tried, on what, and why it failed
----@field code sluice.code
----@field stage? sluice.stage
+---@field code sluice.code what kind of failure it is
+---@field stage? sluice.stage how far it had come
 ---@field retryable boolean sending again cannot do the work twice
 ---@field attempts? integer how often the request was sent, if more than once
 ---@field retry_after? number seconds until a circuit breaker tries again
----@field errno? integer of the system
----@field close_code? integer to close a WebSocket with; 1006: it ended without a Close frame
----@field position? integer of the first byte that cannot be decoded, from 1
----@field response? sluice.refusal | sluice.response a proxy's that refused a tunnel; by fail_status
----@field status? integer of that response, by fail_status
----@field cause? sluice.error of the last try to open a WebSocket again
+---@field errno? integer the number of the system, if one failed
+--- The code to close a WebSocket with; 1006: it ended without a Close frame.
+---@field close_code? integer
+---@field position? integer the first byte that cannot be decoded, from 1
+---@field response? sluice.refusal | sluice.response the answer that was a failure
+---@field status? integer the status of that response, with fail_status
+---@field cause? sluice.error the failure of the last try to open a WebSocket again
 local failure = {}
 --- Disposes the response that it holds, if there is one; idempotent.
 function failure:dispose() end
@@ -171,7 +172,8 @@ function failure:dispose() end
 ---| table<string, sluice.query_value | sluice.query_value[]>
 ---| { [1]: string, [2]: sluice.query_value | sluice.query_value[] }[]
 
---- Options of one request: the last argument of client:get and the like, or the only one of client:request.
+--- Options of one request: the last argument of client:get and the like, or the only one of
+--- client:request.
 ---
 --- ```lua
 --- local sluice = require "sluice"
@@ -316,8 +318,8 @@ function failure:dispose() end
 
 ---@alias sluice.verify boolean | fun(certificate: sluice.certificate): boolean, string?
 
---- The option tls of a client, and of sluice.connect. Wrong files fail the first connection, not the
---- client.
+--- The option tls of a client, and of sluice.connect. Wrong files fail the first connection, not
+--- the client.
 ---
 --- ```lua
 --- local sluice = require "sluice"
@@ -392,8 +394,8 @@ function failure:dispose() end
 ---@field encode fun(value: any, writer: sluice.writer): any, string?, sluice.error?
 ---@field decode fun(input: sluice.sequence | string): any, string?, sluice.error?
 
---- Options of sluice.client, and of sluice.configure for the module's own client. A request that gives one
---- of them again has its own.
+--- Options of sluice.client, and of sluice.configure for the module's own client. A request that
+--- gives one of them again has its own.
 ---
 --- ```lua
 --- local sluice = require "sluice"
@@ -516,21 +518,21 @@ function failure:dispose() end
 --- print(response.status, response.headers["Content-Type"])  --> 200 application/json
 --- ```
 ---@class sluice.response
----@field status integer
----@field reason string
----@field version "1.0" | "1.1"
----@field ok boolean status 200 to 299
----@field url string
----@field method string
----@field body string text() of a whole body
----@field headers sluice.headers
----@field trailers sluice.headers
----@field timings sluice.timings
----@field redirects? { status: integer, url: string }[]
+---@field status integer the status code
+---@field reason string the reason phrase
+---@field version "1.0" | "1.1" the version of HTTP
+---@field ok boolean whether the status is 200 to 299
+---@field url string the URL that answered, after redirects
+---@field method string the method that was sent at last
+---@field body string the same as text(); of a whole body
+---@field headers sluice.headers the fields
+---@field trailers sluice.headers the fields behind the body
+---@field timings sluice.timings how long each stage took
+---@field redirects? { status: integer, url: string }[] the redirects that led here; nil: none
 ---@field attempts integer how often its call was sent, redirects and retries included
----@field links sluice.links
----@field filename? string that Content-Disposition proposes, safe in any folder
----@field tls? sluice.tls_info
+---@field links sluice.links the Link fields
+---@field filename? string the name that Content-Disposition proposes, safe in any folder
+---@field tls? sluice.tls_info what the handshake agreed on; nil: plain
 local response = {}
 --- The body as one string, made once; after reads of a streamed body, the rest of it. Fails as a
 --- body does. Yields when streamed.
@@ -615,7 +617,7 @@ function response:date(name) end
 --- One link; its other parameters are fields, too.
 ---@class sluice.link
 ---@field url string absolute
----@field rel string in lower case; several are separated by blanks
+---@field rel string the relations, in lower case, separated by blanks
 ---@field title? string
 ---@field type? string
 ---@field [string] string
@@ -785,7 +787,7 @@ function writer:dispose() end
 
 --- Fields and files of multipart/form-data.
 ---@class sluice.multipart
----@field content_type string with the boundary
+---@field content_type string the media type, with the boundary
 local multipart = {}
 --- Adds a field; raises what is wrong with it.
 ---@param name string of the field
@@ -954,8 +956,8 @@ function transport:close() end
 
 --- One operation of a transport, in one direction; used again for the next one.
 ---@class sluice.completion
----@field version integer
----@field state "idle" | "pending" | "done" | "closed"
+---@field version integer grows with each operation
+---@field state "idle" | "pending" | "done" | "closed" how far the operation is
 local completion = {}
 --- Waits for the operation's results. Yields.
 ---@param version? integer default the last one; raises if it is over
@@ -966,15 +968,15 @@ function completion:cancel() end
 
 --- What an http_parser finds.
 ---@class sluice.parser_event
----@field type "interim" | "head" | "body" | "end"
----@field status? integer of heads
+---@field type "interim" | "head" | "body" | "end" what was found
+---@field status? integer the status of a head
 ---@field reason? string
 ---@field version? "1.0" | "1.1"
----@field headers? { [1]: string, [2]: string }[] in wire order
+---@field headers? { [1]: string, [2]: string }[] the fields of a head, in wire order
 ---@field body? sluice.sequence a piece, yours to dispose
----@field trailers? { [1]: string, [2]: string }[] of the end
----@field keep_alive? boolean
----@field upgrade? true behind 101: the surplus is of the other protocol
+---@field trailers? { [1]: string, [2]: string }[] the fields behind the body, with the end
+---@field keep_alive? boolean whether the connection can be used again, with the end
+---@field upgrade? true a 101 was the answer: the surplus is of the other protocol
 
 --- A server-sent event.
 ---@class sluice.event
@@ -1091,13 +1093,13 @@ function message:dispose() end
 
 --- A WebSocket of a client.
 ---@class sluice.websocket
----@field state "open" | "closing" | "closed" | "waiting" | "connecting"
+---@field state "open" | "closing" | "closed" | "waiting" | "connecting" how far it is
 ---@field close_code? integer how it ended; 1005: without a code, 1006: without a Close frame
----@field close_reason? string
----@field subprotocol? string that the server chose
----@field extensions? string that are in use
----@field url string that it was opened at
----@field headers sluice.headers of the answer to the handshake
+---@field close_reason? string the reason in the Close frame
+---@field subprotocol? string the subprotocol that the server chose; nil: none
+---@field extensions? string the extensions in use; nil: none
+---@field url string the URL at which it was opened
+---@field headers sluice.headers the fields of the answer to the handshake
 local websocket = {}
 --- The next message. The text is "timeout" after that many seconds, "closed" at the end. Fails with
 --- timeout, cancelled, closed, protocol, decode, limit, memory. Yields.
@@ -1144,9 +1146,9 @@ function websocket:dispose() end
 --- A ping, a pong or a close that a ws_parser found.
 ---@class sluice.ws_control_event
 ---@field type "ping" | "pong" | "close"
----@field payload? string of a ping or pong
----@field code? integer of a close; 1005: it had none
----@field reason? string of a close
+---@field payload? string the payload of a ping or pong
+---@field code? integer the code of a close; 1005: it had none
+---@field reason? string the reason of a close
 
 ---@alias sluice.ws_event sluice.message | sluice.ws_control_event
 
@@ -1277,9 +1279,10 @@ function date.format(seconds) end
 --- JSON by RFC 8259, strictly, in the core. Integers of 64 bits stay integers, other numbers are
 --- floats; a value that cannot be held exactly is an error.
 ---@class sluice.json: sluice.serializer
----@field null any null in both directions
----@field array_mt table metatable of tables that are arrays even when empty; a decoded [] has it
----@field empty_array any written as []
+---@field null any stands for null in both directions
+--- The metatable of tables that are arrays even when empty; a decoded [] has it.
+---@field array_mt table
+---@field empty_array any is written as []
 local json = {}
 --- Appends the JSON text of a value to a writer; returns the writer. Fails with invalid, limit,
 --- memory.
@@ -1300,10 +1303,10 @@ function json.text(value) end
 
 --- A request as interceptors see it.
 ---@class sluice.request
----@field method string
----@field url string assigning one of another origin drops credentials and secret fields first
+---@field method string the method; may be assigned
+---@field url string may be assigned; another origin drops credentials and secret fields first
 ---@field body? sluice.body what was given; assigning is set_body
----@field upgrade? any of a WebSocket's handshake; tostring gives "websocket"
+---@field upgrade? any set for the handshake of a WebSocket; tostring gives "websocket"
 local request = {}
 --- Sets the body by the rules of the option; nil removes it. A lease that was the body is disposed.
 --- Fails with invalid: a file that cannot be read.
@@ -1566,27 +1569,27 @@ function request_builder:send() end
 --- What client:stats returns.
 ---@class sluice.client_stats
 ---@field idle integer connections
----@field active integer lent or being made
----@field dialing integer being made
+---@field active integer connections that are lent or being made
+---@field dialing integer connections that are being made
 ---@field queued integer requests that wait for a connection
 ---@field made integer connections ever
----@field origins integer known: in use, and up to a thousand that nothing uses
+---@field origins integer origins in use, and up to a thousand that nothing uses
 ---@field requests integer
 ---@field resends integer
----@field outstanding integer segments and blocks of the pool it rents from
+---@field outstanding integer segments and blocks rented of its pool
 ---@field rented integer
 ---@field returned integer
 ---@field high_water integer
 ---@field bytes integer
 ---@field transport "stream" | "completion"
----@field backend? string nil: the best for the transport
+---@field backend? string the backend; nil: the best for the transport
 
 --- A cookie of a jar, as a copy.
 ---@class sluice.cookie
 ---@field name string
 ---@field value string
 ---@field domain string without a dot before it
----@field host_only boolean not for the hosts below the domain
+---@field host_only boolean whether the hosts below the domain do not get it
 ---@field path string
 ---@field expires? integer seconds since 1970; nil: with the session
 ---@field secure boolean
@@ -1751,11 +1754,11 @@ function client:close() end
 ---@field high_water integer most outstanding at once
 ---@field bytes integer capacity rented now
 ---@field spare integer capacity kept free
----@field quarantined integer abandoned, because something could still write
----@field late_writes integer into what a guarding pool had got back
+---@field quarantined integer blocks abandoned, because something could still write
+---@field late_writes integer writes into what a guarding pool had got back
 ---@field leaked integer objects collected that were not disposed
 ---@field allocations integer calls of the allocator
----@field operations integer under way
+---@field operations integer operations under way
 ---@field timers integer
 ---@field descriptors integer
 ---@field waiting integer coroutines
