@@ -8,7 +8,8 @@ local script = require "spec.support.script"
 local server = require "spec.support.server"
 local system = require "support.system"
 
-local _, listing = server.run { "sh", "-c", "find README.md CHANGELOG.md bench doc -name '*.md' | sort" }
+local _, listing = server.run { "sh", "-c",
+  "find README.md CHANGELOG.md bench doc -name '*.md' | sort" }
 
 --- Runs of blanks are one blank, so that a comment need not hold tabs.
 local function plain(line) return (line:gsub("%s+", " "):gsub("^ ", ""):gsub(" $", "")) end
