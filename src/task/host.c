@@ -100,6 +100,7 @@ static int ask(lua_State *L, lua_KContext position)
     lua_pushvalue(L, -2);
     lua_setiuservalue(L, -2, SLB_TICKET_HOST);
     lua_pop(L, 1);
+    ticket->has_values = true;
     ticket->has_host = true;
     lua_rawgeti(L, -1, HOST_SUSPEND);
     lua_pushthread(L);

@@ -30,19 +30,29 @@ void slb_check_usable(lua_State *L, const struct slb_runtime *runtime)
                    "sluice cannot be used after fork or from another thread");
 }
 
-struct slb_runtime *slb_runtime(lua_State *L)
+/* stack: ..., the box or nil -> ... */
+static struct slb_runtime *pop_runtime(lua_State *L)
 {
-    struct slb_runtime **box;
-    struct slb_runtime *runtime;
+    struct slb_runtime **box = lua_touserdata(L, -1);
+    struct slb_runtime *runtime = box != NULL ? *box : NULL;
 
-    lua_rawgetp(L, LUA_REGISTRYINDEX, &registry_key);
-    box = lua_touserdata(L, -1);
-    runtime = box != NULL ? *box : NULL;
     lua_pop(L, 1);
     if (runtime == NULL)
         luaL_error(L, "sluice is closed in this state");
     slb_check_usable(L, runtime);
     return runtime;
+}
+
+struct slb_runtime *slb_runtime(lua_State *L)
+{
+    lua_rawgetp(L, LUA_REGISTRYINDEX, &registry_key);
+    return pop_runtime(L);
+}
+
+struct slb_runtime *slb_runtime_of(lua_State *L, int number)
+{
+    lua_rawgeti(L, LUA_REGISTRYINDEX, number);
+    return pop_runtime(L);
 }
 
 static void drop_sized(struct slb_runtime *runtime,
@@ -179,6 +189,8 @@ void slb_runtime_open(lua_State *L)
     runtime->stepping = lua_tothread(L, -1);
     lua_pop(L, 1);
     runtime->tasks = new_registry_table(L);
+    lua_pushvalue(L, -1);
+    runtime->number = luaL_ref(L, LUA_REGISTRYINDEX);
     lua_rawsetp(L, LUA_REGISTRYINDEX, &registry_key);
 }
 
@@ -300,6 +312,11 @@ void slb_collect(lua_State *L, struct slb_runtime *runtime)
 
 /* ---- userdata ---- */
 
+/* The element of a metatable that holds the address of its type's name: of all
+ * keys the one that is found soonest, since checks are more frequent than
+ * anything else here. */
+#define TYPE_MARK 1
+
 void *slb_new(lua_State *L, const char *type, size_t size, int values)
 {
     void *created = lua_newuserdatauv(L, size, values);
@@ -315,13 +332,15 @@ void *slb_new(lua_State *L, const char *type, size_t size, int values)
 
 void *slb_test(lua_State *L, int index, const char *type)
 {
+    void *object = lua_touserdata(L, index);
     bool is_it;
 
-    if (!lua_getmetatable(L, index))
+    if (object == NULL || !lua_getmetatable(L, index))
         return NULL;
-    is_it = lua_rawgetp(L, -1, type) != LUA_TNIL;
+    lua_rawgeti(L, -1, TYPE_MARK);
+    is_it = lua_touserdata(L, -1) == type;
     lua_pop(L, 2);
-    return is_it ? lua_touserdata(L, index) : luaL_testudata(L, index, type);
+    return is_it ? object : luaL_testudata(L, index, type);
 }
 
 void *slb_check(lua_State *L, int index, const char *type)
@@ -335,16 +354,28 @@ void slb_type(lua_State *L, const char *type, const luaL_Reg *methods,
               const luaL_Reg *meta)
 {
     luaL_newmetatable(L, type);
+    lua_pushlightuserdata(L, (void *)(uintptr_t)type);
+    lua_rawseti(L, -2, TYPE_MARK);
     luaL_setfuncs(L, meta, 0);
     lua_pushvalue(L, -1);
     lua_rawsetp(L, LUA_REGISTRYINDEX, type);
-    lua_pushboolean(L, true);
-    lua_rawsetp(L, -2, type);
     if (methods != NULL) {
         lua_newtable(L);
         luaL_setfuncs(L, methods, 0);
         lua_setfield(L, -2, "__index");
     }
+    lua_pop(L, 1);
+}
+
+void slb_type_variant(lua_State *L, const char *variant, const char *type,
+                      const luaL_Reg *meta)
+{
+    slb_type(L, variant, NULL, meta);
+    luaL_getmetatable(L, variant);
+    lua_pushlightuserdata(L, (void *)(uintptr_t)type);
+    lua_rawseti(L, -2, TYPE_MARK);
+    lua_pushstring(L, type);
+    lua_setfield(L, -2, "__name");
     lua_pop(L, 1);
 }
 

@@ -38,6 +38,7 @@ struct slb_sized_pool {
 
 struct slb_runtime {
     size_t refs;
+    int number; /* registry reference of what finds it, for good */
     struct sl_allocator allocator;
     struct sl_pool pool;
     struct sl_pool direct;        /* for clients with pooling = false */
@@ -83,6 +84,10 @@ struct slb_runtime {
 
 /* Raises when the module was not opened in this state, or after fork. */
 struct slb_runtime *slb_runtime(lua_State *L);
+
+/* The same for an object that outlives its runtime, by the number that it noted
+ * as runtime->number. */
+struct slb_runtime *slb_runtime_of(lua_State *L, int number);
 
 /* Raises after fork, on another thread and once the state closes: for handles
  * that know their runtime. */
@@ -136,6 +141,11 @@ void *slb_new(lua_State *L, const char *type, size_t size, int values);
  * `meta` its metamethods. `type` is "sluice.<type>". */
 void slb_type(lua_State *L, const char *type, const luaL_Reg *methods,
               const luaL_Reg *meta);
+
+/* Registers another metatable for objects of a type that is registered: what
+ * checks accept as that type, too. */
+void slb_type_variant(lua_State *L, const char *variant, const char *type,
+                      const luaL_Reg *meta);
 
 /* luaL_testudata and luaL_checkudata for frequent use: a type whose name is one
  * array is recognised by that array's address. */

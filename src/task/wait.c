@@ -233,7 +233,12 @@ void slb_end_wait(struct slb_ticket *ticket)
 
 static int ticket_close(lua_State *L)
 {
-    slb_end_wait(slb_check(L, 1, ticket_type));
+    struct slb_ticket *ticket = slb_check(L, 1, ticket_type);
+
+    slb_end_wait(ticket);
+    if (!ticket->has_values)
+        return 0;
+    ticket->has_values = false;
     for (int i = 1; i <= SLB_TICKET_VALUES; i++) {
         lua_pushnil(L);
         lua_setiuservalue(L, 1, i);
@@ -419,6 +424,7 @@ static int wait_for(lua_State *L, struct slb_ticket *ticket,
 
         lua_pushthread(L);
         lua_setiuservalue(L, index, SLB_TICKET_COROUTINE);
+        ticket->has_values = true;
         if (slb_asks_hosts(L, runtime))
             return slb_wait_by_host(L, ticket, index, k);
         refusal = slb_scheduler_refusal(L, runtime);
@@ -454,6 +460,7 @@ int slb_wait_along(lua_State *L, struct slb_ticket *ticket, lua_KFunction k)
         lua_pushthread(L);
         lua_setiuservalue(L, -2, SLB_TICKET_COROUTINE);
         lua_pop(L, 1);
+        ticket->has_values = true;
         if (slb_asks_hosts(L, ticket->runtime))
             return slb_wait_by_host(L, ticket, index, k);
         refusal = slb_scheduler_refusal(L, ticket->runtime);

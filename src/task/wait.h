@@ -43,6 +43,7 @@ struct slb_ticket {
     void *subject;
     bool is_endless;          /* waits for a task, however long it takes */
     bool has_host;            /* which resumes the coroutine */
+    bool has_values;          /* of those below, some may be set */
     bool is_handed;           /* over, which the host knows: not counted */
     lua_KFunction k;          /* by its host: where the coroutine goes on, */
     int context;              /* and with what */
