@@ -52,9 +52,15 @@ static bool send_some(struct sl_websocket *socket, size_t *budget)
 {
     struct sl_failure failure;
     size_t before = *budget;
-    enum sl_status status = sl_ws_sending_advance(
-        &socket->sending, &socket->link, socket->loop->now, budget, &failure);
+    enum sl_status status;
 
+    if (sl_ws_sending_is_idle(&socket->sending) &&
+        sl_link_is_flushed(&socket->link)) {
+        socket->sending.moved_at = socket->loop->now;
+        return false;
+    }
+    status = sl_ws_sending_advance(&socket->sending, &socket->link,
+                                   socket->loop->now, budget, &failure);
     if (*budget < before)
         socket->is_resting = false;
     if (!sl_is_failure(status))
@@ -219,7 +225,8 @@ enum sl_status sl_websocket_want(struct sl_websocket *socket, int64_t due)
     if (completion->state == SL_COMPLETION_PENDING ||
         completion->state == SL_COMPLETION_READY)
         return SL_MISUSE;
-    if (socket->queue.count == 0 && socket->end == NULL) {
+    /* Otherwise it has looked, and waits for an event. */
+    if (socket->has_turn && socket->queue.count == 0 && socket->end == NULL) {
         sl_loop_refresh(socket->loop);
         sl_websocket_advance(socket);
     }
@@ -231,7 +238,8 @@ enum sl_status sl_websocket_want(struct sl_websocket *socket, int64_t due)
         return SL_TIMEOUT;
     socket->receive_due = due;
     sl_completion_begin(completion);
-    sl_websocket_arm(socket);
+    if (!socket->timer.is_armed || due < socket->timer.due)
+        sl_websocket_arm(socket);
     return SL_AGAIN;
 }
 
@@ -269,6 +277,22 @@ static void begin_message(struct sl_websocket *socket)
     sl_websocket_advance(socket);
 }
 
+/* The same for one that is framed already. As a rule it leaves at once, and
+ * nothing else follows from that. */
+static void send_framed(struct sl_websocket *socket)
+{
+    size_t budget = sl_turn_begin(socket->loop);
+    bool was_resting = socket->is_resting;
+
+    socket->message_at = sl_loop_refresh(socket->loop);
+    send_some(socket, &budget);
+    if (socket->phase != SL_WEBSOCKET_OPEN || sl_websocket_is_sending(socket) ||
+        socket->has_turn)
+        sl_websocket_advance(socket);
+    else if (was_resting)
+        sl_websocket_arm(socket);
+}
+
 enum sl_status sl_websocket_send(struct sl_websocket *socket,
                                  enum sl_ws_opcode type,
                                  const struct sl_ws_piece *piece)
@@ -285,7 +309,7 @@ enum sl_status sl_websocket_send(struct sl_websocket *socket,
         sl_websocket_advance(socket);
         return status;
     }
-    begin_message(socket);
+    send_framed(socket);
     status = check_open(socket);
     if (status != SL_OK)
         return status;

@@ -98,6 +98,7 @@ struct sl_websocket {
     bool cannot_send;   /* the peer takes no more */
     bool has_ended;     /* the peer sends no more */
     uint8_t late_turns; /* turns since its deadlines were in time */
+    uint8_t much;       /* receives to come in which much is expected */
 };
 
 /* A WebSocket without a link, to be opened. SL_MEMORY. */

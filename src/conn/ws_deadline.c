@@ -49,6 +49,7 @@ static void rest(struct sl_websocket *socket)
     sl_link_rest(&socket->link);
     sl_ws_sending_rest(&socket->sending);
     sl_websocket_rest_intake(socket);
+    sl_ws_queue_rest(&socket->queue);
     socket->is_resting = true;
 }
 

@@ -14,20 +14,40 @@ void sl_ws_queue_init(struct sl_ws_queue *queue, struct sl_allocator *allocator,
 static void destroy(struct sl_ws_queue *queue, struct sl_ws_arrival *arrival)
 {
     sl_buffer_fini(&arrival->payload);
-    sl_free(queue->allocator, arrival, sizeof *arrival);
+    if (queue->spare == NULL)
+        queue->spare = arrival;
+    else
+        sl_free(queue->allocator, arrival, sizeof *arrival);
+}
+
+/* NULL: out of memory. */
+static struct sl_ws_arrival *create(struct sl_ws_queue *queue)
+{
+    struct sl_ws_arrival *arrival = queue->spare;
+
+    queue->spare = NULL;
+    return arrival != NULL ? arrival
+                           : sl_allocate(queue->allocator, sizeof *arrival);
+}
+
+void sl_ws_queue_rest(struct sl_ws_queue *queue)
+{
+    if (queue->spare != NULL)
+        sl_free(queue->allocator, queue->spare, sizeof *queue->spare);
+    queue->spare = NULL;
 }
 
 void sl_ws_queue_fini(struct sl_ws_queue *queue)
 {
     while (queue->first != NULL)
         sl_ws_queue_drop(queue);
+    sl_ws_queue_rest(queue);
 }
 
 enum sl_status sl_ws_queue_add(struct sl_ws_queue *queue,
                                struct sl_ws_message *message)
 {
-    struct sl_ws_arrival *arrival =
-        sl_allocate(queue->allocator, sizeof *arrival);
+    struct sl_ws_arrival *arrival = create(queue);
     enum sl_status status;
 
     if (arrival == NULL)

@@ -23,6 +23,7 @@ struct sl_ws_queue {
     struct sl_allocator *allocator;
     struct sl_ws_arrival *first;
     struct sl_ws_arrival *last;
+    struct sl_ws_arrival *spare; /* for the next message; or NULL */
     size_t count;
     size_t bytes; /* of payload in all */
     size_t max_count;
@@ -33,6 +34,8 @@ void sl_ws_queue_init(struct sl_ws_queue *queue, struct sl_allocator *allocator,
                       size_t max_count, size_t max_bytes);
 /* Releases all messages. Idempotent. */
 void sl_ws_queue_fini(struct sl_ws_queue *queue);
+/* Frees what is kept for the next message. */
+void sl_ws_queue_rest(struct sl_ws_queue *queue);
 
 /* Whether nothing may follow, where `pending` bytes of the next message are
  * there already. */

@@ -2,7 +2,13 @@
 
 #include "conn/ws_ending.h"
 
-#define WANT ((size_t)64 * 1024)
+/* Received at once where much arrives, and else: more room costs more to find
+ * than little to receive. */
+#define WANT_MUCH   ((size_t)64 * 1024)
+#define WANT_LITTLE ((size_t)16 * 1024)
+
+/* So many receives of little show that much arrives no more. */
+#define MUCH_STAYS 8
 
 /* What an event costs of a turn, if it has fewer bytes. */
 #define EVENT_COST ((size_t)64)
@@ -122,6 +128,13 @@ static bool is_full(const struct sl_websocket *socket)
            sl_ws_queue_is_full(&socket->queue, pending);
 }
 
+/* Whether it takes more bytes to go on. */
+static bool is_waiting(const struct sl_ws_intake *intake)
+{
+    return intake->input.length == 0 &&
+           sl_ws_incoming_is_between(&intake->incoming);
+}
+
 /* Uses what was received. Whether anything came of it. */
 static bool parse(struct sl_websocket *socket, size_t *budget)
 {
@@ -138,7 +151,7 @@ static bool parse(struct sl_websocket *socket, size_t *budget)
             sl_transport_unwait(socket->link.transport, SL_TRANSPORT_RECEIVING);
             break;
         }
-        if (socket->intake == NULL)
+        if (socket->intake == NULL || is_waiting(socket->intake))
             break;
         status = sl_ws_incoming_next(&socket->intake->incoming,
                                      &socket->intake->input, &event);
@@ -183,53 +196,75 @@ static void meet_failure(struct sl_websocket *socket,
         sl_websocket_lose(socket, failure);
 }
 
-/* Bytes were received, into `fresh` or the intake. */
-static void keep(struct sl_websocket *socket, struct sl_buffer *fresh,
-                 size_t count)
+/* Bytes were received. */
+static void count_received(struct sl_websocket *socket, size_t count)
 {
+    if (count >= WANT_LITTLE)
+        socket->much = MUCH_STAYS;
+    else if (socket->much > 0)
+        socket->much--;
     socket->unheard += count;
     if (socket->unheard >= SIGN_OF_LIFE)
         hear(socket);
-    if (socket->phase == SL_WEBSOCKET_PARTING || fresh->length == 0)
-        return;
-    if (!sl_websocket_have_intake(socket))
-        sl_websocket_run_out(socket);
-    else
-        sl_buffer_take(&socket->intake->input, fresh); /* empty: cannot fail */
 }
 
-/* Whether it has received something. */
-static bool receive(struct sl_websocket *socket, size_t *budget)
+/* Whether bytes were received, into `target`. */
+static bool receive_into(struct sl_websocket *socket, struct sl_buffer *target,
+                         size_t *budget)
 {
-    struct sl_buffer fresh;
-    struct sl_buffer *target =
-        socket->intake != NULL ? &socket->intake->input : &fresh;
     struct sl_failure failure;
     size_t count;
-    enum sl_status status;
+    enum sl_status status = sl_link_receive(
+        &socket->link, target, socket->much > 0 ? WANT_MUCH : WANT_LITTLE,
+        &count, &failure);
 
-    if (socket->has_ended || *budget == 0)
-        return false;
-    sl_buffer_init(&fresh, socket->pool, SIZE_MAX);
-    status = sl_link_receive(&socket->link, target, WANT, &count, &failure);
     if (status == SL_OK) {
         charge(budget, count);
-        keep(socket, &fresh, count);
+        count_received(socket, count);
     } else if (status == SL_END) {
         meet_end(socket);
     } else if (status != SL_AGAIN) {
         failure.status = status;
         meet_failure(socket, &failure);
     }
-    sl_buffer_fini(&fresh);
     return status == SL_OK;
+}
+
+/* The same where there is no intake: it is made for what has come. */
+static bool receive_first(struct sl_websocket *socket, size_t *budget)
+{
+    struct sl_buffer fresh;
+    bool has_received;
+
+    sl_buffer_init(&fresh, socket->pool, SIZE_MAX);
+    has_received = receive_into(socket, &fresh, budget);
+    if (socket->phase < SL_WEBSOCKET_PARTING && fresh.length > 0) {
+        if (!sl_websocket_have_intake(socket))
+            sl_websocket_run_out(socket);
+        else
+            sl_buffer_take(&socket->intake->input, &fresh); /* cannot fail */
+    }
+    sl_buffer_fini(&fresh);
+    return has_received;
+}
+
+/* Whether it has received something. */
+static bool receive(struct sl_websocket *socket, size_t *budget)
+{
+    if (socket->has_ended || *budget == 0)
+        return false;
+    return socket->intake != NULL
+               ? receive_into(socket, &socket->intake->input, budget)
+               : receive_first(socket, budget);
 }
 
 bool sl_websocket_receive_some(struct sl_websocket *socket, size_t *budget)
 {
     bool has_moved = parse(socket, budget);
 
-    if (socket->phase < SL_WEBSOCKET_OVER && !socket->is_held)
-        has_moved |= receive(socket, budget);
-    return has_moved;
+    if (socket->phase == SL_WEBSOCKET_OVER || socket->is_held ||
+        !receive(socket, budget))
+        return has_moved;
+    parse(socket, budget);
+    return true;
 }

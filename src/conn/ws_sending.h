@@ -60,6 +60,13 @@ static inline size_t sl_ws_sending_length(const struct sl_ws_sending *sending)
 {
     return sending->outlet != NULL ? sending->outlet->output.length : 0;
 }
+/* Whether nothing is under way, nor waits for its turn. */
+static inline bool sl_ws_sending_is_idle(const struct sl_ws_sending *sending)
+{
+    return sl_ws_sending_length(sending) == 0 &&
+           sending->line.sending.first == NULL && sending->pong == NULL &&
+           sending->ping == NULL && sending->close == NULL;
+}
 /* Whether no frame is under way. */
 static inline bool sl_ws_sending_is_between(const struct sl_ws_sending *sending)
 {

@@ -102,6 +102,16 @@ static inline void reserve_tail(struct sl_buffer *buffer, size_t size)
     buffer->reserved += size;
 }
 
+static inline void reserve_fresh(struct sl_buffer *buffer,
+                                 struct sl_segment *fresh, size_t limit,
+                                 struct sl_room *room)
+{
+    buffer->spare = fresh;
+    room->data = fresh->data;
+    room->size = fresh->capacity < limit ? fresh->capacity : limit;
+    buffer->reserved = room->size;
+}
+
 enum sl_status sl_buffer_reserve(struct sl_buffer *buffer, size_t at_least,
                                  struct sl_room *room)
 {
@@ -128,13 +138,24 @@ enum sl_status sl_buffer_reserve(struct sl_buffer *buffer, size_t at_least,
         status = at_least <= pool->options.segment_size
                      ? sl_pool_rent(pool, &fresh)
                      : sl_pool_rent_block(pool, at_least, &fresh);
-    if (status != SL_OK)
-        return status;
-    buffer->spare = fresh;
-    room->data = fresh->data;
-    room->size = fresh->capacity < limit ? fresh->capacity : limit;
-    buffer->reserved = room->size;
-    return SL_OK;
+    if (status == SL_OK)
+        reserve_fresh(buffer, fresh, limit, room);
+    return status;
+}
+
+enum sl_status sl_buffer_reserve_fitting(struct sl_buffer *buffer, size_t size,
+                                         struct sl_room *room)
+{
+    struct sl_segment *fresh;
+    enum sl_status status;
+
+    sl_assert(buffer->count == 0 && buffer->reserved == 0 && size > 0);
+    if (size > buffer->max_size)
+        return SL_LIMIT;
+    status = sl_pool_rent_block(buffer->pool, size, &fresh);
+    if (status == SL_OK)
+        reserve_fresh(buffer, fresh, size, room);
+    return status;
 }
 
 /* Rents segments for `size` bytes, up to `most`, or a part of them. Where they
@@ -484,12 +505,9 @@ static bool compact_run(struct sl_buffer *buffer, uint32_t index,
     size_t capacity = sl_slices_at(buffer, index)->segment->capacity;
     struct sl_segment *block;
 
-    if (sl_pool_rent_block(buffer->pool, size, &block) != SL_OK)
+    if (sl_pool_block_capacity(size) >= capacity ||
+        sl_pool_rent_block(buffer->pool, size, &block) != SL_OK)
         return false;
-    if (block->capacity >= capacity) {
-        sl_segment_release(block);
-        return false;
-    }
     for (uint32_t i = index; i < index + count; i++) {
         const struct sl_slice *slice = sl_slices_at(buffer, i);
 

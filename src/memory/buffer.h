@@ -72,6 +72,11 @@ void sl_buffer_forget(struct sl_buffer *buffer);
 enum sl_status sl_buffer_reserve(struct sl_buffer *buffer, size_t at_least,
                                  struct sl_room *room);
 
+/* Reserves room for `size` bytes, which will be all of an empty buffer, in a
+ * block that sl_buffer_compact finds nothing to do for. SL_LIMIT, SL_MEMORY. */
+enum sl_status sl_buffer_reserve_fitting(struct sl_buffer *buffer, size_t size,
+                                         struct sl_room *room);
+
 /* Reserves up to `*count` pieces of room with about `want` bytes in all, for a
  * scatter read; first the rest of the tail segment, then fresh ones. Sets
  * `*count` to the pieces given, at least one. */

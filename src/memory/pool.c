@@ -458,21 +458,38 @@ enum sl_status sl_pool_rent_run(struct sl_pool *pool, size_t most,
     return rent_run_from_slabs(pool, most, run);
 }
 
+/* The class of blocks that `size` bytes go into, and the capacity of these. */
+static inline uint8_t find_class(size_t size, size_t *capacity)
+{
+    int bits;
+
+    if (size <= SMALLEST_BLOCK) {
+        *capacity = SMALLEST_BLOCK;
+        return 0;
+    }
+    if (size > SMALLEST_BLOCK << (SL_POOL_CLASSES - 1)) {
+        *capacity = size;
+        return SL_NO_CLASS;
+    }
+    bits = 64 - __builtin_clzll((unsigned long long)size - 1);
+    *capacity = (size_t)1 << bits;
+    return (uint8_t)(bits - 8);
+}
+
+size_t sl_pool_block_capacity(size_t size)
+{
+    size_t capacity;
+
+    find_class(size, &capacity);
+    return capacity;
+}
+
 enum sl_status sl_pool_rent_block(struct sl_pool *pool, size_t size,
                                   struct sl_segment **block)
 {
-    size_t capacity = size;
-    uint8_t size_class = SL_NO_CLASS;
+    size_t capacity;
+    uint8_t size_class = find_class(size, &capacity);
 
-    if (size <= SMALLEST_BLOCK) {
-        size_class = 0;
-        capacity = SMALLEST_BLOCK;
-    } else if (size <= SMALLEST_BLOCK << (SL_POOL_CLASSES - 1)) {
-        int bits = 64 - __builtin_clzll((unsigned long long)size - 1);
-
-        size_class = (uint8_t)(bits - 8);
-        capacity = (size_t)1 << bits;
-    }
     if (capacity > pool->options.max_bytes - pool->stats.bytes)
         return SL_LIMIT;
     if (capacity == pool->options.segment_size &&

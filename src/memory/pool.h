@@ -99,6 +99,9 @@ enum sl_status sl_pool_rent_run(struct sl_pool *pool, size_t most,
 enum sl_status sl_pool_rent_block(struct sl_pool *pool, size_t size,
                                   struct sl_segment **block);
 
+/* The capacity of the block that it rents. */
+size_t sl_pool_block_capacity(size_t size);
+
 /* Rents a block of exactly `size` bytes, freed on its return. */
 enum sl_status sl_pool_rent_exact(struct sl_pool *pool, size_t size,
                                   struct sl_segment **block);

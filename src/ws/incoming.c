@@ -33,6 +33,11 @@ bool sl_ws_incoming_is_idle(const struct sl_ws_incoming *incoming)
            reader->held == 0 && !reader->is_in_message && !reader->may_compress;
 }
 
+bool sl_ws_incoming_is_between(const struct sl_ws_incoming *incoming)
+{
+    return incoming->phase == HEAD && incoming->failed == SL_OK;
+}
+
 static enum sl_status fail(struct sl_ws_incoming *incoming,
                            enum sl_status status, const char *error)
 {

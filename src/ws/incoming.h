@@ -54,6 +54,10 @@ void sl_ws_incoming_fini(struct sl_ws_incoming *incoming);
  * one made anew would do as well. */
 bool sl_ws_incoming_is_idle(const struct sl_ws_incoming *incoming);
 
+/* Whether the next byte is the first of a frame, or belongs to its head: with an
+ * empty input, sl_ws_incoming_next answers SL_AGAIN. */
+bool sl_ws_incoming_is_between(const struct sl_ws_incoming *incoming);
+
 /* Takes bytes from `input` until something is complete, or SL_WS_PART bytes or
  * so were inflated: the caller may do something else meanwhile. SL_OK: `*event`
  * is it. SL_AGAIN: all was taken, more is needed. SL_END: the peer has closed;

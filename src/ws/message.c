@@ -110,6 +110,38 @@ static enum sl_status copy_unmasked(struct sl_ws_message *message,
     return SL_OK;
 }
 
+/* Whether the piece is all of a message that would be copied out of a segment
+ * for its own good in any case: see sl_buffer_compact. */
+static bool is_small_whole(const struct sl_ws_message *message,
+                           const struct sl_buffer *to, size_t size)
+{
+    return size == message->frame.size && message->frame.is_final &&
+           to->length == 0 && !message->is_compressed &&
+           size <= to->pool->options.segment_size / 2;
+}
+
+/* Copies it at once to where it can stay. */
+static enum sl_status copy_whole(struct sl_ws_message *message,
+                                 struct sl_buffer *input, struct sl_buffer *to)
+{
+    const struct sl_ws_frame *frame = &message->frame;
+    const char *from = sl_buffer_peek(input).data;
+    size_t size = (size_t)frame->size;
+    struct sl_room room;
+    enum sl_status status = sl_buffer_reserve_fitting(to, size, &room);
+
+    if (status != SL_OK)
+        return status;
+    if (frame->is_masked)
+        sl_mask_copy(room.data, from, size, frame->key, 0);
+    else
+        memcpy(room.data, from, size);
+    sl_buffer_commit(to, size);
+    sl_buffer_consume(input, size);
+    message->left = 0;
+    return SL_OK;
+}
+
 /* Moves a piece of the frame's payload, which lies in one segment, to the end
  * of `to`. */
 static enum sl_status move_piece(struct sl_ws_message *message,
@@ -121,6 +153,8 @@ static enum sl_status move_piece(struct sl_ws_message *message,
 
     if (size > message->left)
         size = (size_t)message->left;
+    if (is_small_whole(message, to, size))
+        return copy_whole(message, input, to);
     if (message->frame.is_masked)
         return copy_unmasked(message, input, to, size < PIECE ? size : PIECE);
     status = sl_buffer_move(to, input, size);

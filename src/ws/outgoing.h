@@ -27,7 +27,7 @@
 #include "ws/options.h"
 
 /* The keys that are drawn at a time. */
-#define SL_WS_KEYS 16
+#define SL_WS_KEYS 64
 
 /* The most payload that one write takes, and the size of the frames of a
  * compressed message. */

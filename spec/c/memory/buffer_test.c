@@ -642,6 +642,58 @@ TEST("a small body is compacted into a block of its size")
     pool_close();
 }
 
+TEST("room for all of a small body leaves nothing to compact")
+{
+    const size_t sizes[] = {1, 255, 256, 257, 4096, 8192};
+
+    for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++) {
+        struct sl_buffer buffer;
+        struct sl_room room;
+        const char *data;
+
+        test_note("%zu bytes", sizes[i]);
+        pool_open(0);
+        sl_buffer_init(&buffer, &pool, 8192);
+        REQUIRE(sl_buffer_reserve_fitting(&buffer, sizes[i], &room) == SL_OK);
+        CHECK_INT(room.size, sizes[i]);
+        fill(room.data, 0, sizes[i]);
+        sl_buffer_commit(&buffer, sizes[i]);
+        CHECK(cost_of(&buffer) < 2 * sizes[i] + 256);
+        data = sl_buffer_peek(&buffer).data;
+        sl_buffer_compact(&buffer);
+        CHECK(sl_buffer_peek(&buffer).data == data);
+        CHECK(holds(&buffer, 0, sizes[i]));
+        sl_buffer_reset(&buffer);
+        CHECK_INT(sl_buffer_reserve_fitting(&buffer, 8193, &room), SL_LIMIT);
+        sl_buffer_fini(&buffer);
+        pool_close();
+    }
+}
+
+static void reserve_fitting(struct sl_allocator *failing, void *argument)
+{
+    struct sl_pool own;
+    struct sl_buffer buffer;
+    struct sl_room room;
+
+    (void)argument;
+    sl_pool_init(&own, failing, NULL);
+    sl_buffer_init(&buffer, &own, SIZE_MAX);
+    if (sl_buffer_reserve_fitting(&buffer, 100, &room) == SL_OK) {
+        CHECK_INT(room.size, 100);
+        sl_buffer_commit(&buffer, 0);
+    }
+    CHECK_INT(buffer.length, 0);
+    CHECK(sl_buffer_is_valid(&buffer));
+    sl_buffer_fini(&buffer);
+    CHECK_INT(sl_pool_fini(&own), 0);
+}
+
+TEST("such room without memory leaves the buffer as it was")
+{
+    test_each_failure(reserve_fitting, NULL);
+}
+
 TEST("ranges of a shared segment are compacted together")
 {
     struct sl_buffer buffer;
