@@ -1082,7 +1082,7 @@ local message = {}
 --- The payload, flattened once and kept; its segments are released.
 ---@return string
 function message:text() end
---- Shares the payload's segments, and stays good after the message is gone.
+--- Shares the payload's segments, or copies up to 256 bytes; stays good after the message is gone.
 ---@return sluice.sequence
 function message:sequence() end
 --- Hands the payload over; the message refuses its use afterwards.

@@ -108,18 +108,36 @@ describe("a message", function()
   end)
 
   it("is counted as leaked if it is collected while it holds bytes", function()
-    local leaked = sluice.stats().leaked
+    local leaked, large = sluice.stats().leaked, support.pattern(257)
     do
-      assert.equal(4, #message_of "leak")
-      assert.equal("fine", message_of "fine":text())
-      assert.equal(0, #message_of "")
-      message_of "fine":detach():dispose()
+      assert.equal(257, #message_of(large))
+      assert.equal(large, message_of(large):text())
+      message_of(large):detach():dispose()
     end
     collectgarbage()
     collectgarbage()
     assert.equal(leaked + 1, sluice.stats().leaked)
     assert.equal(0, sluice.stats().outstanding)
     before.leaked = before.leaked + 1
+  end)
+
+  it("holds no more than a string does while it is small, and so leaks nothing", function()
+    local small = support.pattern(256)
+    do
+      assert.equal(256, #message_of(small))
+      assert.equal(0, sluice.stats().outstanding)
+      assert.equal(0, #message_of "")
+    end
+    local message = message_of(small)
+    local sequence <close> = message:sequence()
+    local lease <close> = message:detach()
+    assert.is_true(sluice.stats().outstanding > 0)
+    message:dispose()
+    assert.equal(small, sequence:tostring())
+    assert.equal(small, lease:tostring())
+    collectgarbage()
+    collectgarbage()
+    assert.equal(before.leaked, sluice.stats().leaked)
   end)
 
   it("makes the collector work, so that forgotten ones do not pile up", function()

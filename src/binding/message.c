@@ -9,6 +9,11 @@
 #include <string.h>
 
 static const char message_type[] = "sluice.message";
+static const char small_type[] = "sluice.message (small)";
+
+/* The bytes of a small message at most: beyond, a block of the pool is smaller
+ * than what collecting it takes. */
+#define SMALL_MOST 256
 
 /* A value of the handle: the text, once made. */
 enum { MESSAGE_TEXT = 1, MESSAGE_VALUES = 1 };
@@ -17,57 +22,111 @@ enum { MESSAGE_TEXT = 1, MESSAGE_VALUES = 1 };
  * collector shall come for the handles, too. */
 #define KEPT_NOTED 16
 
+/* What every message begins with. */
 struct slb_message {
+    size_t size; /* of the payload */
+    bool is_text;
+    bool is_small;
+    bool is_disposed;
+    bool is_detached; /* the payload was handed over */
+};
+
+/* One in segments. */
+struct large {
+    struct slb_message base;
     struct slb_runtime *runtime; /* NULL: disposed */
     size_t noted;                /* see slb_hold_bytes */
-    size_t size;                 /* of the payload */
-    bool is_text;
-    bool is_detached; /* the payload was handed over */
-    bool has_text;    /* value 1 is set; the segments may be gone */
+    bool has_text;               /* value 1 is set; the segments may be gone */
     struct sl_buffer payload;
 };
 
-#define HANDLE_OF(pointer)                                      \
-    ((struct slb_message *)(void *)((char *)(pointer)-offsetof( \
-        struct slb_message, payload)))
+/* One whose bytes are Lua's as those of a string are: nothing has to be given
+ * back, so that it needs no finaliser, which would cost more than all else. */
+struct small {
+    struct slb_message base;
+    int runtime; /* its number: no one keeps it */
+    char bytes[SMALL_MOST];
+};
 
-struct sl_buffer *slb_new_message(lua_State *L, bool is_text)
+static struct large *large_of(struct slb_message *message)
 {
-    struct slb_runtime *runtime = slb_runtime(L);
-    struct slb_message *message =
-        slb_new(L, message_type, sizeof *message, MESSAGE_VALUES);
+    return (struct large *)(void *)message;
+}
 
-    sl_buffer_init(&message->payload, &runtime->pool, SIZE_MAX);
-    message->is_text = is_text;
-    message->runtime = runtime;
+static struct small *small_of(struct slb_message *message)
+{
+    return (struct small *)(void *)message;
+}
+
+/* ---- making one ---- */
+
+static struct slb_message *
+new_small(lua_State *L, const struct slb_runtime *runtime, size_t size)
+{
+    struct small *small =
+        slb_new(L, small_type, offsetof(struct small, bytes) + size, 0);
+
+    small->runtime = runtime->number;
+    small->base.is_small = true;
+    return &small->base;
+}
+
+static struct slb_message *new_large(lua_State *L, struct slb_runtime *runtime)
+{
+    struct large *large =
+        slb_new(L, message_type, sizeof *large, MESSAGE_VALUES);
+
+    sl_buffer_init(&large->payload, &runtime->pool, SIZE_MAX);
+    large->runtime = runtime;
     slb_runtime_retain(runtime);
-    return &message->payload;
+    return &large->base;
 }
 
-void slb_hold_message(struct sl_buffer *payload)
+struct slb_message *slb_new_message(lua_State *L, struct slb_runtime *runtime,
+                                    bool is_text, size_t size)
 {
-    struct slb_message *message = HANDLE_OF(payload);
+    struct slb_message *message = size <= SMALL_MOST
+                                      ? new_small(L, runtime, size)
+                                      : new_large(L, runtime);
 
-    sl_buffer_compact(payload); /* it may be kept for long */
-    message->size = payload->length;
-    message->noted = payload->length;
-    slb_hold_bytes(message->runtime, message->noted);
+    message->is_text = is_text;
+    message->size = size;
+    return message;
 }
 
-static void forget_bytes(struct slb_message *message)
+enum sl_status slb_fill_message(struct slb_message *message,
+                                struct sl_buffer *payload)
 {
-    slb_forget_bytes(message->runtime,
-                     message->noted - message->noted / KEPT_NOTED);
-    message->noted = 0;
+    struct large *large = large_of(message);
+    enum sl_status status;
+
+    sl_assert(payload->length == message->size);
+    if (message->is_small) {
+        sl_buffer_copy_out(payload, 0, small_of(message)->bytes, message->size);
+        sl_buffer_reset(payload);
+        return SL_OK;
+    }
+    status = sl_buffer_take(&large->payload, payload);
+    if (status != SL_OK)
+        return status;
+    sl_buffer_compact(&large->payload); /* it may be kept for long */
+    large->noted = message->size;
+    slb_hold_bytes(large->runtime, large->noted);
+    return SL_OK;
 }
+
+/* ---- checks ---- */
 
 static struct slb_message *check_message(lua_State *L)
 {
     struct slb_message *message = slb_check(L, 1, message_type);
 
-    if (message->runtime == NULL)
+    if (message->is_disposed)
         slb_raise_disposed(L, "message");
-    slb_check_usable(L, message->runtime);
+    if (message->is_small)
+        slb_runtime_of(L, small_of(message)->runtime);
+    else
+        slb_check_usable(L, large_of(message)->runtime);
     return message;
 }
 
@@ -80,19 +139,73 @@ static struct slb_message *check_payload(lua_State *L)
     return message;
 }
 
+/* ---- the payload ---- */
+
+static void forget_bytes(struct large *large)
+{
+    slb_forget_bytes(large->runtime, large->noted - large->noted / KEPT_NOTED);
+    large->noted = 0;
+}
+
+static enum sl_status copy_to(struct sl_buffer *to, struct sl_view bytes)
+{
+    struct sl_room room;
+    enum sl_status status;
+
+    if (bytes.size == 0)
+        return SL_OK;
+    status = sl_buffer_reserve_fitting(to, bytes.size, &room);
+    if (status != SL_OK)
+        return status;
+    memcpy(room.data, bytes.data, bytes.size);
+    sl_buffer_commit(to, bytes.size);
+    return SL_OK;
+}
+
 /* The text, once made, is the payload: puts it back into segments. */
-static enum sl_status restore(lua_State *L, struct slb_message *message)
+static enum sl_status restore(lua_State *L, struct large *large)
 {
     struct sl_view text;
     enum sl_status status;
 
-    if (message->payload.length == message->size)
+    if (large->payload.length == large->base.size)
         return SL_OK;
     lua_getiuservalue(L, 1, MESSAGE_TEXT);
     text.data = lua_tolstring(L, -1, &text.size);
-    status = sl_buffer_append(&message->payload, text);
+    status = sl_buffer_append(&large->payload, text);
     lua_pop(L, 1);
     return status;
+}
+
+/* The buffer that has the payload of the message at index 1: its own, or `copy`
+ * for a small one. NULL: out of memory. */
+static struct sl_buffer *find_payload(lua_State *L, struct slb_message *message,
+                                      struct sl_buffer *copy)
+{
+    struct large *large = large_of(message);
+
+    if (!message->is_small)
+        return restore(L, large) == SL_OK ? &large->payload : NULL;
+    return copy_to(copy, sl_view(small_of(message)->bytes, message->size)) ==
+                   SL_OK
+               ? copy
+               : NULL;
+}
+
+static int text_of_large(lua_State *L, struct large *large)
+{
+    if (large->has_text) {
+        lua_getiuservalue(L, 1, MESSAGE_TEXT);
+        return 1;
+    }
+    slb_push_buffer_string(L, &large->payload);
+    large = large_of(check_payload(L)); /* a finaliser may have disposed it */
+    sl_buffer_reset(&large->payload);
+    forget_bytes(large);
+    lua_pushvalue(L, -1);
+    lua_setiuservalue(L, 1, MESSAGE_TEXT);
+    large->has_text = true;
+    return 1;
 }
 
 /* message:text() -> string of the payload, whatever its type
@@ -101,49 +214,58 @@ static int message_text(lua_State *L)
 {
     struct slb_message *message = check_payload(L);
 
-    if (message->has_text) {
-        lua_getiuservalue(L, 1, MESSAGE_TEXT);
-        return 1;
-    }
-    slb_push_buffer_string(L, &message->payload);
-    message = check_payload(L); /* a finaliser may have disposed it */
-    sl_buffer_reset(&message->payload);
-    forget_bytes(message);
-    lua_pushvalue(L, -1);
-    lua_setiuservalue(L, 1, MESSAGE_TEXT);
-    message->has_text = true;
+    if (!message->is_small)
+        return text_of_large(L, large_of(message));
+    lua_pushlstring(L, small_of(message)->bytes, message->size);
     return 1;
 }
 
 /* message:sequence() -> sequence over the payload
- * Copies nothing, unless text() was called before; good after the message is
- * gone. */
+ * Copies nothing, unless the message is small or text() was called before; good
+ * after the message is gone. */
 static int message_sequence(lua_State *L)
 {
+    struct slb_runtime *runtime = slb_runtime(L);
     struct slb_message *message = check_payload(L);
     struct sl_sequence *sequence = slb_new_sequence(L);
+    struct sl_buffer copy;
+    const struct sl_buffer *payload;
+    enum sl_status status = SL_MEMORY;
 
     message = check_payload(L);
-    if (restore(L, message) != SL_OK ||
-        sl_sequence_show(sequence, &message->payload) != SL_OK)
+    sl_buffer_init(&copy, &runtime->pool, SIZE_MAX);
+    payload = find_payload(L, message, &copy);
+    if (payload != NULL)
+        status = sl_sequence_show(sequence, payload);
+    sl_buffer_fini(&copy);
+    if (status != SL_OK)
         return luaL_error(L, "out of memory");
     slb_hold_sequence(sequence);
-    slb_collect(L, message->runtime);
+    slb_collect(L, runtime);
     return 1;
 }
 
 /* message:detach() -> lease over the payload; refuses its use afterwards */
 static int message_detach(lua_State *L)
 {
+    struct slb_runtime *runtime = slb_runtime(L);
     struct slb_message *message = check_payload(L);
     struct sl_lease *lease = slb_new_lease(L);
+    struct sl_buffer copy;
+    struct sl_buffer *payload;
+    enum sl_status status = SL_MEMORY;
 
     message = check_payload(L);
-    if (restore(L, message) != SL_OK ||
-        sl_lease_take(lease, &message->payload) != SL_OK)
+    sl_buffer_init(&copy, &runtime->pool, SIZE_MAX);
+    payload = find_payload(L, message, &copy);
+    if (payload != NULL)
+        status = sl_lease_take(lease, payload);
+    sl_buffer_fini(&copy);
+    if (status != SL_OK)
         return luaL_error(L, "out of memory");
+    if (!message->is_small)
+        forget_bytes(large_of(message));
     message->is_detached = true;
-    forget_bytes(message);
     return 1;
 }
 
@@ -155,27 +277,35 @@ static int message_length(lua_State *L)
 
 /* ---- its end ---- */
 
+static void end_large(struct large *large)
+{
+    struct slb_runtime *runtime = large->runtime;
+
+    forget_bytes(large);
+    sl_buffer_fini(&large->payload);
+    large->runtime = NULL;
+    slb_runtime_release(runtime);
+}
+
 /* message:dispose() - gives its segments back; idempotent */
 static int message_dispose(lua_State *L)
 {
     struct slb_message *message = slb_check(L, 1, message_type);
-    struct slb_runtime *runtime = message->runtime;
 
-    if (runtime == NULL)
-        return 0;
-    forget_bytes(message);
-    sl_buffer_fini(&message->payload);
-    message->runtime = NULL;
-    slb_runtime_release(runtime);
+    if (!message->is_small && large_of(message)->runtime != NULL)
+        end_large(large_of(message));
+    message->is_disposed = true;
     return 0;
 }
 
 static int message_gc(lua_State *L)
 {
     struct slb_message *message = slb_check(L, 1, message_type);
+    struct large *large = large_of(message);
 
-    if (message->runtime != NULL && message->payload.length > 0)
-        message->runtime->leaked++;
+    if (!message->is_small && large->runtime != NULL &&
+        large->payload.length > 0)
+        large->runtime->leaked++;
     return message_dispose(L);
 }
 
@@ -198,9 +328,9 @@ static int message_index(lua_State *L)
 
 static int message_describe(lua_State *L)
 {
-    struct slb_message *message = slb_check(L, 1, message_type);
+    const struct slb_message *message = slb_check(L, 1, message_type);
 
-    if (message->runtime == NULL)
+    if (message->is_disposed)
         lua_pushliteral(L, "sluice.message (disposed)");
     else if (message->is_detached)
         lua_pushliteral(L, "sluice.message (detached)");
@@ -219,19 +349,25 @@ static const luaL_Reg methods[] = {{"text", message_text},
 
 static const luaL_Reg meta[] = {{"__len", message_length},
                                 {"__close", message_dispose},
-                                {"__gc", message_gc},
                                 {"__tostring", message_describe},
                                 {NULL, NULL}};
+
+static const luaL_Reg large_meta[] = {{"__gc", message_gc}, {NULL, NULL}};
 
 void slb_message_open(lua_State *L)
 {
     slb_type(L, message_type, NULL, meta);
-    luaL_getmetatable(L, message_type);
+    slb_type_variant(L, small_type, message_type, meta);
     lua_newtable(L);
     luaL_setfuncs(L, methods, 0);
-    lua_pushvalue(L, -1);
-    lua_setfield(L, -3, "methods");
     lua_pushcclosure(L, message_index, 1);
+    luaL_getmetatable(L, small_type);
+    lua_pushvalue(L, -2);
+    lua_setfield(L, -2, "__index");
+    lua_pop(L, 1);
+    luaL_getmetatable(L, message_type);
+    luaL_setfuncs(L, large_meta, 0);
+    lua_insert(L, -2);
     lua_setfield(L, -2, "__index");
     lua_pop(L, 1);
 }

@@ -4,7 +4,8 @@
  *       \________________________________________________/
  *
  * A message owns its payload, in the segments where it was received, until the
- * program disposes it, or detaches it as a lease.
+ * program disposes it, or detaches it as a lease. A small one has a copy of its
+ * bytes in itself.
  */
 #ifndef SLB_MESSAGE_H
 #define SLB_MESSAGE_H
@@ -12,13 +13,18 @@
 #include "memory/buffer.h"
 #include "task/runtime.h"
 
-/* Pushes a new message without payload, and returns the buffer for it: fill it
- * at once, then hold it. Making the handle may run finalisers, so look up what
- * the payload comes from afterwards. Raises out of memory. */
-struct sl_buffer *slb_new_message(lua_State *L, bool is_text);
+struct slb_message;
 
-/* The payload is complete: makes its bytes known to the collector, which the
- * caller then lets work by slb_collect. Raises nothing. */
-void slb_hold_message(struct sl_buffer *payload);
+/* Pushes a new message for `size` bytes, to be filled at once. Making the
+ * handle may run finalisers, so look up what the payload comes from afterwards.
+ * Raises out of memory. */
+struct slb_message *slb_new_message(lua_State *L, struct slb_runtime *runtime,
+                                    bool is_text, size_t size);
+
+/* Takes the payload, all of that size, which becomes empty, and makes it known
+ * to the collector, which the caller then lets work by slb_collect. SL_MEMORY;
+ * raises nothing. */
+enum sl_status slb_fill_message(struct slb_message *message,
+                                struct sl_buffer *payload);
 
 #endif

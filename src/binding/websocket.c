@@ -34,7 +34,7 @@ static void end_socket(struct slb_websocket *handle)
 
 struct slb_websocket *slb_waited_websocket(lua_State *L, int index)
 {
-    struct slb_websocket *handle = slb_check(L, index, slb_websocket_type);
+    struct slb_websocket *handle = lua_touserdata(L, index);
 
     if (handle->socket == NULL) {
         end_socket(handle);
@@ -44,7 +44,7 @@ struct slb_websocket *slb_waited_websocket(lua_State *L, int index)
     return handle;
 }
 
-struct slb_websocket *slb_check_websocket(lua_State *L, int index)
+struct slb_websocket *slb_live_websocket(lua_State *L, int index)
 {
     struct slb_websocket *handle = slb_waited_websocket(L, index);
 
@@ -53,10 +53,24 @@ struct slb_websocket *slb_check_websocket(lua_State *L, int index)
     return handle;
 }
 
+struct slb_websocket *slb_check_websocket(lua_State *L, int index)
+{
+    slb_check(L, index, slb_websocket_type);
+    return slb_live_websocket(L, index);
+}
+
+struct slb_websocket *slb_reserve_websocket_wait(lua_State *L)
+{
+    const struct slb_websocket *handle = lua_touserdata(L, 1);
+
+    slb_reserve_wait(L, handle->runtime);
+    return slb_live_websocket(L, 1);
+}
+
 struct slb_websocket *slb_check_waiting_websocket(lua_State *L)
 {
-    slb_reserve_wait(L, slb_check_websocket(L, 1)->runtime);
-    return slb_check_websocket(L, 1);
+    slb_check_websocket(L, 1);
+    return slb_reserve_websocket_wait(L);
 }
 
 bool slb_is_websocket_turn_over(lua_State *L, struct slb_websocket *handle,
@@ -133,7 +147,7 @@ static int push_timeout(lua_State *L)
     struct sl_failure failure;
 
     sl_fail(&failure, SL_TIMEOUT, SL_STAGE_WEBSOCKET, "no message within %g s",
-            lua_tonumber(L, 3));
+            lua_tonumber(L, 2));
     push_failure(L, 1, failure, NULL, "receive from");
     lua_pushliteral(L, "timeout");
     lua_replace(L, -3);
@@ -243,20 +257,21 @@ static void abandon_receive(void *subject)
 /* Moves the first message to a handle. Making that may run finalisers. */
 static int give_message(lua_State *L, struct slb_websocket *handle)
 {
-    bool is_text = sl_websocket_first(handle->socket)->is_text;
-    struct sl_buffer *payload = slb_new_message(L, is_text);
-    struct sl_ws_arrival *arrival;
+    struct sl_ws_arrival *arrival = sl_websocket_first(handle->socket);
+    bool is_text = arrival->is_text;
+    size_t size = arrival->size;
+    struct slb_message *message =
+        slb_new_message(L, handle->runtime, is_text, size);
 
     handle = slb_waited_websocket(L, 1);
     arrival = sl_websocket_first(handle->socket);
-    if (arrival == NULL || arrival->is_text != is_text)
+    if (arrival == NULL || arrival->is_text != is_text || arrival->size != size)
         return luaL_error(L, "receive: a finaliser took the message");
-    if (sl_buffer_take(payload, &arrival->payload) != SL_OK) {
+    if (slb_fill_message(message, &arrival->payload) != SL_OK) {
         sl_websocket_abort(handle->socket, SL_WS_INTERNAL, "out of memory");
         return luaL_error(L, "out of memory");
     }
     sl_websocket_drop(handle->socket);
-    slb_hold_message(payload);
     slb_collect(L, handle->runtime);
     return 1;
 }
@@ -265,7 +280,7 @@ static int received(lua_State *L, int status, lua_KContext context);
 static int turn_came(lua_State *L, int status, lua_KContext context);
 
 /* `has_looked`: the loop has had a turn. Before, that nothing is there is not
- * certain: a program may do nothing else but ask. stack: socket, due, timeout
+ * certain: a program may do nothing else but ask. stack: socket, timeout, due
  */
 static int await_message(lua_State *L, struct slb_websocket *handle,
                          bool has_looked)
@@ -275,7 +290,7 @@ static int await_message(lua_State *L, struct slb_websocket *handle,
 
     if (first != NULL && slb_is_websocket_turn_over(L, handle, first->size))
         return slb_wait_turn(L, handle->runtime, NULL, handle, turn_came);
-    status = sl_websocket_want(handle->socket, lua_tointeger(L, 2));
+    status = sl_websocket_want(handle->socket, lua_tointeger(L, 3));
     switch (status) {
     case SL_OK:
         return give_message(L, handle);
@@ -321,14 +336,12 @@ static int turn_came(lua_State *L, int status, lua_KContext context)
  * The loop has a turn even in 0 seconds. Yields. */
 static int socket_receive(lua_State *L)
 {
-    struct slb_websocket *handle = slb_check_waiting_websocket(L);
-    int64_t now = sl_loop_refresh(&handle->runtime->loop);
-    int64_t timeout =
-        lua_isnoneornil(L, 2) ? SL_NEVER : slb_check_seconds(L, 2);
+    struct slb_websocket *handle = slb_check_websocket(L, 1);
 
     lua_settop(L, 2);
-    lua_pushinteger(L, sl_ws_after(now, timeout));
-    lua_insert(L, 2);
+    lua_pushinteger(L, slb_check_due(L, 2, handle->runtime));
+    if (sl_websocket_first(handle->socket) == NULL)
+        handle = slb_reserve_websocket_wait(L);
     return await_message(L, handle, false);
 }
 

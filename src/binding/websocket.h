@@ -28,9 +28,15 @@ struct slb_websocket {
 
 /* The live WebSocket at `index`; raises when it was disposed. */
 struct slb_websocket *slb_check_websocket(lua_State *L, int index);
+/* The same for one that is known to be a WebSocket: checked before, it may have
+ * been disposed since. */
+struct slb_websocket *slb_live_websocket(lua_State *L, int index);
 /* The same at index 1, with a wait reserved. */
+struct slb_websocket *slb_reserve_websocket_wait(lua_State *L);
+/* Both: checks it, too. */
 struct slb_websocket *slb_check_waiting_websocket(lua_State *L);
-/* The one at `index` after a wait, in which it may have been disposed. */
+/* The one at `index` after a wait, in which it may have been disposed; then it
+ * may still be read. */
 struct slb_websocket *slb_waited_websocket(lua_State *L, int index);
 
 /* Counts a message of `size` bytes; whether others must get their turn now. */

@@ -162,13 +162,16 @@ struct sl_view slb_check_websocket_text(lua_State *L, int index,
 
 static enum sl_ws_opcode check_type(lua_State *L, int index)
 {
-    const char *name =
-        lua_type(L, index) == LUA_TSTRING ? lua_tostring(L, index) : NULL;
+    const char *name = NULL;
+    size_t size = 0;
 
-    if (lua_isnoneornil(L, index) ||
-        (name != NULL && strcmp(name, "text") == 0))
+    if (lua_isnoneornil(L, index))
         return SL_WS_TEXT;
-    if (name == NULL || strcmp(name, "binary") != 0)
+    if (lua_type(L, index) == LUA_TSTRING)
+        name = lua_tolstring(L, index, &size);
+    if (size == sizeof "text" - 1 && memcmp(name, "text", size) == 0)
+        return SL_WS_TEXT;
+    if (size != sizeof "binary" - 1 || memcmp(name, "binary", size) != 0)
         slb_raise_websocket_misuse(
             L, lua_pushfstring(L,
                                "send: type: \"text\" or \"binary\" expected, "
@@ -247,12 +250,13 @@ static struct sl_ws_piece piece_of(const struct slb_bytes *bytes)
 /* Others are in front of it, or it is large. stack: socket, bytes, type */
 static int send_in_turn(lua_State *L)
 {
+    struct slb_websocket *handle = slb_reserve_websocket_wait(L);
     struct slb_sender *sender = new_sender(L);
-    struct slb_websocket *handle = slb_check_websocket(L, 1);
     struct slb_bytes bytes;
     struct sl_ws_piece piece;
     enum sl_status status;
 
+    handle = slb_live_websocket(L, 1);
     slb_check_bytes(L, 2, &bytes);
     piece = piece_of(&bytes);
     status = sl_websocket_put(handle->socket, &sender->place, check_type(L, 3),
@@ -264,18 +268,43 @@ static int send_in_turn(lua_State *L)
 /* It was taken, and the peer has not. stack: socket, bytes, type */
 static int send_behind(lua_State *L)
 {
+    struct slb_websocket *handle = slb_reserve_websocket_wait(L);
     struct slb_sender *sender = new_sender(L);
-    struct slb_websocket *handle = slb_check_websocket(L, 1);
 
+    handle = slb_live_websocket(L, 1);
     return await_place(L, handle, sender,
                        sl_websocket_follow(handle->socket, &sender->place));
+}
+
+static int sent_pieces(lua_State *L, int status, lua_KContext context)
+{
+    (void)status;
+    (void)context;
+    return lua_gettop(L);
+}
+
+/* What is no bytes is the Lua layer's, if it may give some. stack: socket,
+ * source, type */
+static int send_pieces(lua_State *L)
+{
+    int kind = lua_type(L, 2);
+    bool may_give =
+        kind == LUA_TFUNCTION || kind == LUA_TTABLE || kind == LUA_TUSERDATA;
+    struct slb_bytes none;
+
+    if (!may_give || lua_getfield(L, lua_upvalueindex(1), "send") == LUA_TNIL)
+        check_payload(L, 2, &none); /* raises */
+    lua_insert(L, 1);
+    lua_callk(L, 3, LUA_MULTRET, 0, sent_pieces);
+    return sent_pieces(L, LUA_OK, 0);
 }
 
 /* socket:send(bytes, type = "text") -> true | nil, "closed", err
  *                                    | nil, message, err
  * A string, sequence or lease, which is consumed, as one message, "text" or
  * "binary". Waits until the peer's side of the connection has taken it; yields.
- * Raises for text that is not UTF-8. */
+ * Raises for text that is not UTF-8. Other values are given to `send` of the
+ * Lua layer (upvalue 1, a table). */
 static int socket_send(lua_State *L)
 {
     enum sl_ws_opcode type;
@@ -286,16 +315,18 @@ static int socket_send(lua_State *L)
 
     check_socket(L, "send");
     type = check_type(L, 3);
-    handle = slb_check_waiting_websocket(L);
+    handle = slb_live_websocket(L, 1);
     lua_settop(L, 3);
-    check_payload(L, 2, &bytes);
+    if (!slb_to_bytes(L, 2, &bytes))
+        return send_pieces(L);
     if (type == SL_WS_TEXT)
         check_text(L, &bytes);
     piece = piece_of(&bytes);
     status = sl_websocket_send(handle->socket, type, &piece);
     if (status == SL_END)
         return send_in_turn(L);
-    consume(L, 2);
+    if (bytes.sequence != NULL)
+        consume(L, 2);
     if (status == SL_AGAIN)
         return send_behind(L);
     if (status == SL_OK)
@@ -409,10 +440,8 @@ static int sender_finish(lua_State *L)
 
 /* ---- the types ---- */
 
-static const luaL_Reg socket_methods[] = {{"send", socket_send},
-                                          {"ping", socket_ping},
-                                          {"fragments", socket_fragments},
-                                          {NULL, NULL}};
+static const luaL_Reg socket_methods[] = {
+    {"ping", socket_ping}, {"fragments", socket_fragments}, {NULL, NULL}};
 
 static const luaL_Reg sender_methods[] = {{"push", sender_push},
                                           {"finish", sender_finish},
@@ -422,11 +451,30 @@ static const luaL_Reg sender_methods[] = {{"push", sender_push},
 static const luaL_Reg sender_meta[] = {
     {"__close", sender_close}, {"__gc", sender_gc}, {NULL, NULL}};
 
+/* The table for `send` of the Lua layer; a module that is opened again finds
+ * the one of the first time. stack: module, methods -> the same, the table */
+static void push_sources(lua_State *L)
+{
+    luaL_getmetatable(L, slb_websocket_type);
+    if (lua_getfield(L, -1, "sources") == LUA_TNIL) {
+        lua_pop(L, 1);
+        lua_newtable(L);
+        lua_pushvalue(L, -1);
+        lua_setfield(L, -3, "sources");
+    }
+    lua_pushvalue(L, -1);
+    lua_setfield(L, -5, "websocket_sources");
+    lua_remove(L, -2);
+}
+
 /* After the type of WebSockets is open. */
 void slb_websocket_send_open(lua_State *L)
 {
     slb_type(L, sender_type, sender_methods, sender_meta);
     lua_getfield(L, -1, "websocket_methods");
     luaL_setfuncs(L, socket_methods, 0);
+    push_sources(L);
+    lua_pushcclosure(L, socket_send, 1);
+    lua_setfield(L, -2, "send");
     lua_pop(L, 1);
 }

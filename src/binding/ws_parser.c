@@ -154,15 +154,25 @@ static int push_error(lua_State *L, const struct sl_ws_incoming *incoming,
 /* Its segments change hands; that cannot fail where the other hand is empty. */
 static int push_message(lua_State *L, bool is_text)
 {
-    struct sl_buffer *payload = slb_new_message(L, is_text);
     struct slb_ws_parser *parser = slb_check_ws_parser(L);
+    size_t size = parser->incoming.message.payload.length;
+    struct slb_message *message =
+        slb_new_message(L, parser->runtime, is_text, size);
+    struct sl_buffer payload;
+    enum sl_status status;
 
-    if (!parser->has_event || parser->event.type != SL_WS_GOT_MESSAGE)
+    parser = slb_check_ws_parser(L);
+    if (!parser->has_event || parser->event.type != SL_WS_GOT_MESSAGE ||
+        parser->incoming.message.payload.length != size)
         return luaL_error(L, "next: a finaliser has taken the message");
-    if (sl_ws_message_detach(&parser->incoming.message, payload) != SL_OK)
+    sl_buffer_init(&payload, &parser->runtime->pool, SIZE_MAX);
+    status = sl_ws_message_detach(&parser->incoming.message, &payload);
+    if (status == SL_OK)
+        status = slb_fill_message(message, &payload);
+    sl_buffer_fini(&payload);
+    if (status != SL_OK)
         return luaL_error(L, "out of memory");
-    slb_forget_bytes(parser->runtime, payload->length); /* noted when fed */
-    slb_hold_message(payload);
+    slb_forget_bytes(parser->runtime, size); /* noted when fed */
     return 1;
 }
 

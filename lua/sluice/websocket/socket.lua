@@ -7,8 +7,6 @@ local core = require "sluice.core"
 
 local methods, properties = {}, {}
 
-local send_whole = core.websocket_methods.send
-
 -- What is read at a time from a reader.
 local read_size = 64 * 1024
 
@@ -80,14 +78,15 @@ local function check_closing(code, reason, level)
   end
 end
 
---- Sends a message: a string, sequence or lease, which is disposed, as a whole; what a function
--- gives, until nil, or a reader, in fragments. `kind` is "text" (which must be UTF-8) or "binary".
--- An error in the function is raised, and ends the socket with 1011 if a part was sent. Yields.
+--- socket:send(bytes, kind): sends a message. The core sends a string, sequence or lease, which is
+-- disposed, as a whole. What a function gives, until nil, or a reader, comes here, and is sent in
+-- fragments. `kind` is "text" (which must be UTF-8) or "binary". An error in the function is
+-- raised, and ends the socket with 1011 if a part was sent. Yields.
 -- Returns true | nil, message, err
-function methods:send(bytes, kind)
-  if type(bytes) == "function" then return send_pieces(self, bytes, kind) end
-  if type(bytes) == "string" or not is_reader(bytes) then return send_whole(self, bytes, kind) end
-  return send_pieces(self, function() return bytes:read(read_size) end, kind)
+function core.websocket_sources.send(self, source, kind)
+  if type(source) == "function" then return send_pieces(self, source, kind) end
+  if not is_reader(source) then check_message(source, kind, 3) end
+  return send_pieces(self, function() return source:read(read_size) end, kind)
 end
 
 --- Sends a text message. Returns and yields as `send`.
