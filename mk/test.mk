@@ -79,12 +79,12 @@ helpers: $(MODULE) $(SPEC_MODULES)
 # The same in parts, for `make test`: spec.FOLDER.MODE. The folders that take longest
 # come first, so that no processor is left without work at the end.
 LONG_FOLDERS := journeys lua
-SPEC_FOLDERS := $(LONG_FOLDERS) $(filter-out $(LONG_FOLDERS),$(sort $(shell \
-	find spec -name '*_spec.lua' -exec grep -L '^-- Runs once\.$$' {} + | \
-	cut -d / -f 2)))
-SPEC_PARTS := $(foreach folder,$(SPEC_FOLDERS), \
-	$(patsubst %,spec.$(folder).%,$(filter-out once,$(SPEC_MODES)))) \
-	$(patsubst %,spec.%,$(filter once,$(SPEC_MODES)))
+OTHER_FOLDERS := $(filter-out $(LONG_FOLDERS),$(sort $(shell find spec \
+	-name '*_spec.lua' -exec grep -L '^-- Runs once\.$$' {} + | cut -d / -f 2)))
+parts_of = $(foreach folder,$(1), \
+	$(patsubst %,spec.$(folder).%,$(filter-out once,$(SPEC_MODES))))
+SPEC_PARTS := $(call parts_of,$(LONG_FOLDERS)) \
+	$(patsubst %,spec.%,$(filter once,$(SPEC_MODES))) $(call parts_of,$(OTHER_FOLDERS))
 
 .PHONY: $(SPEC_PARTS)
 $(filter-out spec.once,$(SPEC_PARTS)): spec.%: $(MODULE) $(SPEC_MODULES)
@@ -222,11 +222,13 @@ $(FUZZES): %: %.o $(BUILD)/fuzz/core.a
 
 # ---- all of it ----
 
-# The longest come first. A sanitized build leaves out what cannot load it, and what
-# it already includes.
-TEST_TARGETS ?= unit fuzz-short lint $(if $(SAN),,sanitized tsan-short) \
-	$(if $(SPEC)$(TEST),spec,$(SPEC_PARTS)) $(if $(SAN),,gnutls plain rock soak-short \
-	poison direct demo installed)
+# A sanitized build leaves out what cannot load it, and what it already includes. The
+# longest come first; specs often wait, the others never do: they alternate.
+alternate = $(firstword $(1)) $(firstword $(2)) $(if $(strip $(1) $(2)), \
+	$(call alternate,$(wordlist 2,99,$(1)),$(wordlist 2,99,$(2))))
+TEST_TARGETS ?= $(call alternate,unit fuzz-short lint $(if $(SAN),,sanitized \
+	tsan-short gnutls plain rock soak-short poison direct demo installed), \
+	$(if $(SPEC)$(TEST),spec,$(SPEC_PARTS)))
 
 .PHONY: test
 test:

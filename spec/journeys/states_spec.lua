@@ -16,7 +16,7 @@ local prelude = [[
   local transport = { mode = mode, backend = backend }
   local function check_left()
     sluice.loop():step(0)
-    local deadline = os.time() + 5
+    local deadline = os.time() + 60
     repeat
       sluice.loop():step(0.01)
       local now = sluice.stats()

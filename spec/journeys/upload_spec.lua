@@ -421,13 +421,13 @@ describe("an upload", function()
 
   it("waits for 100", function()
     local status, _, request, seconds, idle = expect_continue {
-      { "expect_until", "\r\n\r\n" }, { "pause", 0.1 }, { "send", GO_ON }, { "expect", "body" },
+      { "expect_until", "\r\n\r\n" }, { "pause", 0.02 }, { "send", GO_ON }, { "expect", "body" },
       { "send", DONE }, { "stall" },
     }
     assert.equal(200, status)
     assert.equal("100-continue", field_of(request, "Expect"))
     assert.equal("body", body_of(request))
-    assert.is_true(seconds >= 0.1 and seconds < 0.9, seconds)
+    assert.is_true(seconds >= 0.02 and seconds < 0.9, seconds)
     assert.equal(1, idle)
   end)
 

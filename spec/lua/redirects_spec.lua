@@ -294,7 +294,7 @@ describe("a redirect", function()
     local response <close> = assert(client:get(p.url .. "/"))
     assert.equal("done", response:text())
     p:signal(1)
-    local deadline = support.system.clock() + 5
+    local deadline = support.system.clock() + 20
     repeat sluice.loop():step(0.01)
     until client:stats().active == 0 or support.system.clock() > deadline
     local again <close> = assert(client:get(p.url .. "/again"))
