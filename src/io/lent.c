@@ -147,8 +147,13 @@ enum sl_status sl_lent_hand_over(struct sl_lent *lent, struct sl_buffer *buffer,
         lent->held -= size;
         total += size;
     }
-    if (lent->held == 0)
+    if (lent->held == 0) {
+        size_t segments = lent->count;
+
         sl_lent_release(lent);
+        if (segments > 0)
+            sl_buffer_fuse(buffer, segments);
+    }
     if (total == 0)
         return status;
     *count = total;

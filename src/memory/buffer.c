@@ -8,6 +8,11 @@
  * size of pieces. */
 #define MOST_IN_RUN ((size_t)4)
 
+/* From that many on, as many bytes as such a group has become one segment: a
+ * large body has fewer links then, each of which costs time when it is shown or
+ * released. */
+#define MUCH ((size_t)64)
+
 /* The most slices for which a reset buffer keeps its ring: it will be as full
  * again. */
 #define KEPT_SLICES 16
@@ -242,9 +247,44 @@ struct sl_segment *sl_buffer_reserved_segment(const struct sl_buffer *buffer,
     return segment;
 }
 
+/* Whether the slice is all of a full segment with no other holder. */
+static inline bool is_whole(const struct sl_slice *slice)
+{
+    const struct sl_segment *segment = slice->segment;
+
+    return slice->size == segment->capacity && segment->refs == 1 &&
+           segment->pins == 0;
+}
+
+void sl_buffer_fuse(struct sl_buffer *buffer, size_t count)
+{
+    size_t unit = buffer->pool->options.segment_size;
+    uint32_t kept, i;
+
+    if (buffer->length < MUCH * unit)
+        return;
+    if (count > buffer->count - 1)
+        count = buffer->count - 1;
+    kept = buffer->count - (uint32_t)count - 1;
+    for (i = kept + 1; i < buffer->count; i++) {
+        struct sl_slice *last = sl_slices_at(buffer, kept);
+        const struct sl_slice *next = sl_slices_at(buffer, i);
+
+        if (is_whole(last) && is_whole(next) &&
+            last->size + next->size <= MOST_IN_RUN * unit &&
+            sl_segment_fuse(last->segment, next->segment))
+            last->size = last->segment->capacity;
+        else
+            *sl_slices_at(buffer, ++kept) = *next;
+    }
+    buffer->count = kept + 1;
+    sl_check(is_sound(buffer));
+}
+
 void sl_buffer_commit(struct sl_buffer *buffer, size_t count)
 {
     struct sl_segment *fresh = buffer->spare;
+    uint32_t before;
     size_t here = count < buffer->reserved_tail ? count : buffer->reserved_tail;
 
     sl_assert(count <= buffer->reserved);
@@ -257,6 +297,7 @@ void sl_buffer_commit(struct sl_buffer *buffer, size_t count)
     }
     buffer->reserved = buffer->reserved_tail = 0;
     buffer->spare = NULL;
+    before = buffer->count;
     while (count > 0) {
         struct sl_segment *next = fresh->next;
         uint32_t slots = 0;
@@ -270,6 +311,9 @@ void sl_buffer_commit(struct sl_buffer *buffer, size_t count)
         fresh = next;
     }
     sl_segment_release_chain(fresh);
+    /* The slice before may have become full. */
+    if (buffer->count > before)
+        sl_buffer_fuse(buffer, buffer->count - before + 1);
     sl_check(is_sound(buffer));
 }
 

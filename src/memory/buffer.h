@@ -94,6 +94,11 @@ struct sl_segment *sl_buffer_reserved_segment(const struct sl_buffer *buffer,
  * reservation. */
 void sl_buffer_commit(struct sl_buffer *buffer, size_t count);
 
+/* Fuses segments among the last `count`, and the one before, where the buffer
+ * holds much and is the only holder. To be called by code that held references
+ * to what it linked. */
+void sl_buffer_fuse(struct sl_buffer *buffer, size_t count);
+
 /* Copies `bytes` to the tail; all or nothing. SL_LIMIT, SL_MEMORY. */
 enum sl_status sl_buffer_append(struct sl_buffer *buffer, struct sl_view bytes);
 

@@ -164,6 +164,18 @@ static inline void return_to_slab(struct sl_pool *pool,
     }
 }
 
+/* Returns the segments that were fused to this one, which is returned next. */
+static void return_fused(struct sl_pool *pool, struct sl_segment *segment)
+{
+    size_t count = segment->capacity / pool->options.segment_size;
+
+    segment->capacity = pool->options.segment_size;
+    while (count-- > 1) {
+        count_return(pool, &segment[count]);
+        return_to_slab(pool, &segment[count]);
+    }
+}
+
 /* ---- blocks ---- */
 
 static struct sl_block *block_of(struct sl_segment *segment)
@@ -534,11 +546,15 @@ void sl_pool_return(struct sl_segment *segment)
 
     if (pool == NULL) /* abandoned: its memory stays for good */
         return;
-    count_return(pool, segment);
-    if (segment->slab != NULL)
+    if (segment->slab != NULL) {
+        if (segment->capacity > pool->options.segment_size)
+            return_fused(pool, segment);
+        count_return(pool, segment);
         return_to_slab(pool, segment);
-    else
+    } else {
+        count_return(pool, segment);
         return_block(pool, segment);
+    }
 }
 
 void sl_pool_trim(struct sl_pool *pool, size_t keep)
@@ -567,6 +583,9 @@ void sl_pool_trim(struct sl_pool *pool, size_t keep)
     }
 }
 
+/* Those of a slab are given back in parts: each page of them takes time. */
+#define TRIMMED_AT_ONCE ((size_t)512 * 1024)
+
 bool sl_pool_trim_some(struct sl_pool *pool)
 {
     struct sl_slab *slab = pool->slabs;
@@ -577,6 +596,11 @@ bool sl_pool_trim_some(struct sl_pool *pool)
         slab = slab->next;
     if (slab == NULL)
         return false;
+    if (pool->is_hurried && slab->present > TRIMMED_AT_ONCE &&
+        !pool->options.poison) {
+        sl_slab_make_absent(slab, TRIMMED_AT_ONCE);
+        return true;
+    }
     sl_slab_unlink(&pool->slabs, slab);
     sl_slab_destroy(pool, slab);
     return true;

@@ -119,7 +119,8 @@ void sl_pool_trim(struct sl_pool *pool, size_t keep);
 
 /* From now on no call takes long, or all may: then what stayed is freed. */
 void sl_pool_hurry(struct sl_pool *pool, bool is_hurried);
-/* Frees one slab above the spare limit. False: there is none. */
+/* Frees one slab above the spare limit, or in a hurry a part of one. False:
+ * there is none. */
 bool sl_pool_trim_some(struct sl_pool *pool);
 
 static inline uint64_t sl_pool_outstanding(const struct sl_pool *pool)

@@ -64,6 +64,12 @@ static inline void sl_segment_pin(struct sl_segment *segment)
 /* Releases each segment of a chain by `next`; NULL is an empty chain. */
 void sl_segment_release_chain(struct sl_segment *segment);
 
+/* Makes one segment of two full ones with one reference each and no pins, where
+ * the second lies behind the first: the reference to the second becomes a part
+ * of that to the first. They return as the segments that they were, and are
+ * counted as such. False: they do not adjoin. */
+bool sl_segment_fuse(struct sl_segment *segment, struct sl_segment *next);
+
 /* Gives the segment back when it has no holder left. */
 void sl_segment_unpin(struct sl_segment *segment);
 

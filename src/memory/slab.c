@@ -94,6 +94,14 @@ void sl_slab_make_present(struct sl_slab *slab, size_t end)
 }
 #endif
 
+void sl_slab_make_absent(struct sl_slab *slab, size_t size)
+{
+    slab->present -= size;
+    sl_unhide(slab->data + slab->present, size);
+    madvise(slab->data + slab->present, size, MADV_DONTNEED);
+    sl_hide(slab->data + slab->present, size);
+}
+
 static char *map_slab(size_t size, bool is_plain)
 {
     char *data;

@@ -26,7 +26,7 @@ struct sl_slab {
     char *data;
     size_t mapped;
     size_t present; /* bytes from `data` on whose pages need no fault, or do not
-                       matter: all of them but in a hurry */
+                       matter; fewer than all of them only in a hurry */
     struct sl_segment segments[];
 };
 
@@ -69,6 +69,9 @@ void sl_slab_take_run(struct sl_slab *slab, const struct sl_segment *first,
 
 /* Makes the pages of the bytes before `end` present, all with one call. */
 void sl_slab_make_present(struct sl_slab *slab, size_t end);
+
+/* Gives the last `size` bytes of what is present back to the system. */
+void sl_slab_make_absent(struct sl_slab *slab, size_t size);
 
 /* NULL without memory. */
 void *sl_map_pages(size_t size);

@@ -12,16 +12,21 @@ static struct sl_operation receive;
 static struct sl_segment *block;
 static struct sl_buffer buffer;
 
-static void open_lent(void)
+static void open_lent_of(size_t segment_size)
 {
-    static const struct sl_pool_options tiny = {.segment_size = 23,
-                                                .spare_limit = SIZE_MAX};
+    const struct sl_pool_options options = {.segment_size = segment_size,
+                                            .spare_limit = SIZE_MAX};
 
-    world_init(&world, &tiny);
+    world_init(&world, &options);
     memset(&receive, 0, sizeof receive);
     CHECK_INT(sl_pool_rent_block(&world.pool, BLOCK, &block), SL_OK);
     sl_lent_init(&lent, block, BLOCK);
     sl_buffer_init(&buffer, &world.pool, SIZE_MAX);
+}
+
+static void open_lent(void)
+{
+    open_lent_of(23);
 }
 
 static void close_lent(void)
@@ -102,6 +107,31 @@ TEST("received bytes are handed over in order, in parts of any size")
             close_lent();
         }
     }
+}
+
+TEST("a large body has a quarter of the links that its segments would have")
+{
+    size_t size = 64 * SL_PROVIDED_MOST;
+    size_t total = 0;
+    size_t count;
+
+    open_lent_of(64);
+    while (total < 100 * size) {
+        sl_lent_begin(&lent, &receive, &world.pool, size, false);
+        fill(size);
+        CHECK_INT(sl_lent_hand_over(&lent, &buffer, size, &count), SL_OK);
+        total += count;
+    }
+    CHECK_INT(buffer.length, total);
+    CHECK(buffer.count <= 64 + 100);
+    while (total > 0) { /* the alphabet began anew with each receive */
+        struct sl_view view = sl_buffer_peek(&buffer);
+
+        for (size_t i = 0; i < view.size; i++, total--)
+            CHECK_INT(view.data[i], 'a' + (100 * size - total) % size % 26);
+        sl_buffer_consume(&buffer, view.size);
+    }
+    close_lent();
 }
 
 TEST("lent memory outlives its lender until the operation is over")

@@ -884,6 +884,114 @@ static void live_and_fail(struct sl_allocator *base, void *argument)
     CHECK_INT(sl_pool_fini(&scarce), 0);
 }
 
+/* ---- a large body ---- */
+
+/* Receives up to `most` bytes of the stream, in pieces as they come. */
+static size_t receive(struct sl_buffer *buffer, size_t position, size_t most)
+{
+    struct sl_room rooms[8];
+    size_t count = 8;
+    size_t got = 0;
+
+    REQUIRE(sl_buffer_reserve_many(buffer, most, rooms, &count) == SL_OK);
+    for (size_t i = 0; i < count && got < most; i++) {
+        size_t here = rooms[i].size < most - got ? rooms[i].size : most - got;
+
+        fill(rooms[i].data, position + got, here);
+        got += here;
+    }
+    sl_buffer_commit(buffer, got);
+    return got;
+}
+
+TEST("a large body has a quarter of the links that its segments would have")
+{
+    struct sl_buffer buffer;
+    size_t size = 0;
+
+    pool_open(64);
+    sl_buffer_init(&buffer, &pool, SIZE_MAX);
+    while (size < (size_t)64 * 1024)
+        size += receive(&buffer, size, 512);
+    CHECK(holds(&buffer, 0, size));
+    CHECK(is_within_bound(&buffer));
+    CHECK(buffer.count < 64 + 1024 / 4 + 16);
+    sl_buffer_consume(&buffer, size - 100);
+    CHECK(holds(&buffer, size - 100, 100));
+    sl_buffer_fini(&buffer);
+    CHECK_INT(pool.stats.bytes, 0);
+    pool_close();
+}
+
+TEST("links of a large body that others hold stay as they are")
+{
+    struct sl_buffer buffer, other;
+    struct sl_slice held;
+    size_t size = 0;
+
+    pool_open(64);
+    sl_buffer_init(&buffer, &pool, SIZE_MAX);
+    sl_buffer_init(&other, &pool, SIZE_MAX);
+    while (size < 5000)
+        size += receive(&buffer, size, 64);
+    held =
+        buffer
+            .slices[(buffer.first + buffer.count - 1) & (buffer.capacity - 1)];
+    CHECK_INT(sl_buffer_link(&other, held.segment, held.data, held.size),
+              SL_OK);
+    while (size < 6000)
+        size += receive(&buffer, size, 64);
+    CHECK_INT(held.segment->refs, 2);
+    CHECK_INT(held.segment->capacity,
+              held.segment->filled); /* not a part of another one */
+    CHECK(holds(&buffer, 0, size));
+    sl_buffer_fini(&buffer);
+    CHECK_INT(other.length, held.size);
+    sl_buffer_fini(&other);
+    pool_close();
+}
+
+TEST("a large body holds what arrived, however it comes, is shown and taken")
+{
+    unsigned random = 1;
+
+    for (int round = 0; round < 40; round++) {
+        struct sl_buffer buffer, other;
+        size_t begin = 0, end = 0, shown = 0, shown_size = 0;
+
+        test_note("round %d", round);
+        pool_open(64);
+        sl_buffer_init(&buffer, &pool, SIZE_MAX);
+        sl_buffer_init(&other, &pool, SIZE_MAX);
+        for (int i = 0; i < 400; i++) {
+            struct sl_slice front;
+
+            random = random * 1103515245 + 12345;
+            end += receive(&buffer, end, 1 + (random >> 8) % 300);
+            front = sl_buffer_front(&buffer);
+            if (round % 2 == 1 && (random >> 20) % 16 == 0) {
+                sl_buffer_reset(&other);
+                REQUIRE(sl_buffer_link(&other, front.segment, front.data,
+                                       front.size) == SL_OK);
+                shown = begin;
+                shown_size = front.size;
+            }
+            if (round % 4 >= 2 && end - begin > 6000) {
+                size_t taken = (random >> 12) % 900;
+
+                sl_buffer_consume(&buffer, taken);
+                begin += taken;
+            }
+        }
+        CHECK(holds(&buffer, begin, end - begin));
+        CHECK(holds(&other, shown, shown_size));
+        sl_buffer_fini(&buffer);
+        CHECK(holds(&other, shown, shown_size));
+        sl_buffer_fini(&other);
+        pool_close();
+    }
+}
+
 TEST("a failing allocation leaves the buffer as it was")
 {
     static size_t units[] = {7, 23, 64};

@@ -367,7 +367,8 @@ TEST("in a hurry nothing large is given back, or made present, at once")
 {
     static struct sl_segment *rented[HURRIED];
     struct sl_pool pool;
-    size_t slabs;
+    size_t slabs, before;
+    int calls = 0;
 
     pool_open(&pool, SL_POOL_SLABS, SL_SEGMENT_SIZE);
     pool.options.poison = false; /* it would touch every page */
@@ -381,8 +382,22 @@ TEST("in a hurry nothing large is given back, or made present, at once")
     for (size_t i = 0; i < HURRIED; i++)
         sl_segment_release(rented[i]);
     CHECK_INT(pool.slab_count, slabs);
-    CHECK(sl_pool_trim_some(&pool));
+    /* A slab in some parts. */
+    for (before = resident(); pool.slab_count == slabs; calls++) {
+        REQUIRE(calls < 10);
+        CHECK(sl_pool_trim_some(&pool));
+        CHECK(resident() <= before);
+    }
+    CHECK(calls > 1);
     CHECK_INT(pool.slab_count, slabs - 1);
+    /* A part is absent, and becomes present when it is used again. */
+    CHECK(sl_pool_trim_some(&pool));
+    for (size_t i = 0; i < HURRIED; i++) {
+        REQUIRE(sl_pool_rent(&pool, &rented[i]) == SL_OK);
+        memset(rented[i]->data, 2, SL_SEGMENT_SIZE);
+    }
+    for (size_t i = 0; i < HURRIED; i++)
+        sl_segment_release(rented[i]);
     while (sl_pool_trim_some(&pool))
         continue;
     CHECK(pool.stats.spare <= SL_SPARE_LIMIT);

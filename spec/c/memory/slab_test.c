@@ -295,6 +295,75 @@ TEST("a run that is rented in a hurry is one piece, and present")
     close_pool();
 }
 
+/* Fills each segment of a run of four with its own number. */
+static void fill_run(struct sl_segment *run, struct sl_segment **parts)
+{
+    for (size_t i = 0; i < 4; i++) {
+        parts[i] = run;
+        memset(run->data, (int)i + 1, run->capacity);
+        run->filled = run->capacity;
+        run = run->next;
+        parts[i]->next = NULL;
+    }
+}
+
+TEST("full segments that adjoin become one, and return as what they were")
+{
+    struct sl_segment *parts[4];
+    struct sl_segment *other;
+    struct sl_segment *block;
+    uint32_t generation;
+
+    open_pool(SL_POOL_SLABS, 64, 0);
+    fill_run(rent_run(4), parts);
+    generation = parts[3]->generation;
+    REQUIRE(sl_pool_rent(&pool, &other) == SL_OK);
+    REQUIRE(sl_pool_rent_block(&pool, 5000, &block) == SL_OK);
+    other->filled = other->capacity;
+    block->filled = block->capacity;
+
+    CHECK(!sl_segment_fuse(parts[0], parts[2]));
+    CHECK(!sl_segment_fuse(parts[1], parts[0]));
+    CHECK(!sl_segment_fuse(block, parts[0]));
+    CHECK(sl_segment_fuse(parts[2], parts[3]));
+    CHECK(sl_segment_fuse(parts[0], parts[1]));
+    CHECK(sl_segment_fuse(parts[0], parts[2])); /* two pairs */
+    CHECK_INT(parts[0]->capacity, 256);
+    CHECK_INT(parts[0]->filled, 256);
+    CHECK_INT(parts[0]->data[255], 4);
+    CHECK_INT(sl_pool_outstanding(&pool), 6);
+
+    sl_segment_release(parts[0]);
+    CHECK_INT(sl_pool_outstanding(&pool), 2);
+    CHECK_INT(pool.stats.bytes, 64 + block->capacity);
+    CHECK_INT(parts[3]->generation, generation + 1);
+    for (size_t i = 0; i < 4; i++) {
+        CHECK(parts[i]->is_free);
+        CHECK_INT(parts[i]->capacity, 64);
+    }
+    sl_segment_release(other);
+    sl_segment_release(block);
+    CHECK_INT(count_run(4), 4);
+    close_pool();
+}
+
+TEST("a fused segment that is held when the pool ends is abandoned whole")
+{
+    static char bytes[256];
+    struct sl_segment *parts[4];
+
+    open_pool(SL_POOL_SLABS, 64, 0);
+    fill_run(rent_run(4), parts);
+    for (size_t i = 1; i < 4; i++)
+        REQUIRE(sl_segment_fuse(parts[0], parts[i]));
+    sl_segment_retain(parts[0]);
+    sl_segment_release(parts[0]);
+    memcpy(bytes, parts[0]->data, sizeof bytes);
+    CHECK_INT(bytes[0] + bytes[64] + bytes[128] + bytes[192], 1 + 2 + 3 + 4);
+    sl_segment_release(parts[0]);
+    close_pool();
+}
+
 int main(void)
 {
     return test_main();
