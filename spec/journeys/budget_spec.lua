@@ -177,6 +177,45 @@ describe("a step with a budget", function()
     end
   end)
 
+  it("puts off a long text to a step with more time for it", function()
+    local body = support.pattern(1024 * 1024) -- about 0.6 ms
+    local p <close> = support.serve(answer(body))
+    for _, budget in ipairs { 0.001, false } do
+      local steps, began, ended = 0, nil, nil
+      local task = sluice.spawn(function()
+        local response <close> = assert(client:get(p.url .. "/"))
+        be_busy(0.0006)
+        began = steps
+        assert.is_true(response:text() == body)
+        ended = steps
+      end)
+      while not is_done(task)() do
+        steps = steps + 1
+        loop:step(0.01, budget or nil)
+      end
+      task:await()
+      assert.equal(budget ~= false, ended > began)
+    end
+  end)
+
+  it("ends a text that is put off when its task is cancelled", function()
+    local p <close> = support.serve(answer(support.pattern(1024 * 1024)))
+    local is_there, text, err = false, nil, nil
+    local task = sluice.spawn(function()
+      local response <close> = assert(client:get(p.url .. "/"))
+      be_busy(0.001)
+      is_there = true
+      local failure
+      text, failure, err = response:text()
+      assert.is_nil(text, failure)
+    end)
+    step_until(function() return is_there end, 0.001)
+    task:cancel()
+    step_until(is_done(task), 0.001)
+    assert.is_nil(text)
+    assert.equal("cancelled", err.code)
+  end)
+
   it("lets a request through beside a download that never waits", function()
     local head = "HTTP/1.1 200 OK\r\nContent-Length: 1000000000000\r\n\r\n"
     local large <close> = support.peer.listen { script = { {

@@ -18,6 +18,11 @@
 #define PACE_MOST   31
 #define QUICK_ITEMS (SL_MILLISECOND / 50)
 
+/* Nanoseconds that it takes to copy 16 KiB of a body, with the page faults of
+ * the copy; to show and release them. */
+#define COST_OF_COPY 10000
+#define COST_OF_LINK 30
+
 /* The memory of an exchange beside its body, roughly. */
 #define EXCHANGE_SIZE ((size_t)2 * 1024)
 
@@ -366,11 +371,25 @@ bool slb_may_read_on(lua_State *L, lua_KContext context,
 struct taking {
     enum sl_interest interest;
     bool takes_turns; /* may be called again and again: others run between */
+    int cost; /* of handing out all of it: nanoseconds for 16 KiB, about */
     /* The wanted bytes are there. stack: response, wanted, taking */
     int (*give)(lua_State *L, struct slb_response *response);
 };
 
 static int go_on(lua_State *L, int status, lua_KContext context);
+
+/* Whether to hand out the body in the next step, as the time that is left in
+ * this one is short for it. Only once: that step may have other work, too. */
+static bool put_off(lua_State *L, struct slb_response *response, int cost)
+{
+    size_t units = body_of(response)->length / SL_SEGMENT_SIZE;
+
+    response->is_put_off =
+        units > 0 && !response->is_put_off &&
+        !sl_loop_has_time(&response->runtime->loop, (int64_t)units * cost) &&
+        slb_can_take_turn(L, response->runtime);
+    return response->is_put_off;
+}
 
 /* Waits for the body of the response at index 1 as `taking` says, then gives
  * it, or its end, or its failure. stack: response, wanted, taking */
@@ -389,6 +408,9 @@ static int await_body(lua_State *L, struct slb_response *response)
                         slb_abandon_response, response, go_on);
     if (status != SL_OK)
         return push_stream_end(L, response, status);
+    if (taking->cost > 0 && put_off(L, response, taking->cost))
+        return slb_wait_step(L, response->runtime, slb_abandon_response,
+                             response, go_on);
     return taking->give(L, response);
 }
 
@@ -427,7 +449,7 @@ static int give_bytes(lua_State *L, struct slb_response *response)
  * Yields. After text() or detach() there is nothing left to read. */
 static int response_read(lua_State *L)
 {
-    static const struct taking reading = {SL_WANT_BODY, true, give_bytes};
+    static const struct taking reading = {SL_WANT_BODY, true, 0, give_bytes};
     lua_Integer wanted = luaL_optinteger(L, 2, (lua_Integer)CHUNK);
     struct slb_response *response = check_waiting(L);
 
@@ -466,7 +488,7 @@ static int give_chunk(lua_State *L, struct slb_response *response)
 /* response:next_chunk() -> sequence | nil (end) | nil, message, err; yields */
 static int response_next_chunk(lua_State *L)
 {
-    static const struct taking next = {SL_WANT_BODY, true, give_chunk};
+    static const struct taking next = {SL_WANT_BODY, true, 0, give_chunk};
 
     struct slb_response *response = check_body(L);
 
@@ -493,7 +515,8 @@ static int give_text(lua_State *L, struct slb_response *response)
 
 int slb_push_text(lua_State *L, struct slb_response *response)
 {
-    static const struct taking text = {SL_WANT_WHOLE, false, give_text};
+    static const struct taking text = {SL_WANT_WHOLE, false, COST_OF_COPY,
+                                       give_text};
 
     return take_body(L, response, &text, 0);
 }
@@ -540,7 +563,8 @@ static int give_sequence(lua_State *L, struct slb_response *response)
  * streamed. */
 static int response_sequence(lua_State *L)
 {
-    static const struct taking whole = {SL_WANT_WHOLE, false, give_sequence};
+    static const struct taking whole = {SL_WANT_WHOLE, false, COST_OF_LINK,
+                                        give_sequence};
 
     return take_body(L, check_waiting(L), &whole, 0);
 }
@@ -562,7 +586,8 @@ static int give_lease(lua_State *L, struct slb_response *response)
  * then, and when part of the body was read. Yields when streamed. */
 static int response_detach(lua_State *L)
 {
-    static const struct taking detaching = {SL_WANT_WHOLE, false, give_lease};
+    static const struct taking detaching = {SL_WANT_WHOLE, false, COST_OF_LINK,
+                                            give_lease};
     struct slb_response *response = check_waiting(L);
 
     if (response->has_text || response->exchange->incoming.response.delivered !=

@@ -30,6 +30,7 @@ struct slb_response {
     uint8_t unclocked;
     bool is_stream;
     bool is_detached; /* the body was handed over */
+    bool is_put_off;  /* taking its body waits for a step with time for that */
     bool has_text;    /* value 1 is set, the body's segments are gone */
     bool keeps_body;  /* value 1 is the request's body */
 };

@@ -132,10 +132,14 @@ static size_t align(const struct sl_incoming *incoming, size_t most)
     return most - (most - (wanted - length)) % wanted;
 }
 
-/* A large piece where bytes flow fast. */
-static size_t flow_of(const struct sl_incoming_source *source)
+/* A large piece where bytes flow fast. In a hurry it is half of that, and less
+ * where the memory is new, whose pages cost more than the bytes. */
+static size_t flow_of(const struct sl_incoming *incoming,
+                      const struct sl_incoming_source *source)
 {
-    return source->is_hurried ? WANT_FLOW / 2 : WANT_FLOW;
+    if (!source->is_hurried)
+        return WANT_FLOW;
+    return incoming->interest == SL_WANT_WHOLE ? WANT_LARGE : WANT_FLOW / 2;
 }
 
 /* Chooses the buffer to receive into, and how much to ask for. */
@@ -150,14 +154,14 @@ static struct sl_buffer *choose_target(struct sl_incoming *incoming,
         *want = WANT_SMALL;
         return source->input;
     }
-    *want = incoming->is_flowing ? flow_of(source) : WANT_LARGE;
+    *want = incoming->is_flowing ? flow_of(incoming, source) : WANT_LARGE;
     if (direct == 0 || source->input->length > 0)
         return source->input;
     /* Streamed bodies, too: bytes gather only while they arrive faster than
      * they are taken, and not for long. */
     *want = sl_transport_expect(source->link->transport,
                                 direct < SIZE_MAX ? (size_t)direct : SIZE_MAX)
-                ? flow_of(source)
+                ? flow_of(incoming, source)
                 : WANT_LARGE;
     *want = align(incoming, *want);
     if (direct < *want)

@@ -387,6 +387,14 @@ static bool is_spent(struct sl_loop *loop)
     return now >= loop->until;
 }
 
+bool sl_loop_has_time(const struct sl_loop *loop, int64_t cost)
+{
+    int64_t most = loop->turn * (TURNS - 1);
+
+    return !sl_loop_has_budget(loop) ||
+           loop->until - sl_clock_now() >= (cost < most ? cost : most);
+}
+
 static void begin_budget(struct sl_loop *loop, int64_t budget)
 {
     int64_t now = sl_clock_now();

@@ -185,6 +185,10 @@ static inline int64_t sl_loop_next_look(const struct sl_loop *loop)
     return loop->looked_at + 1;
 }
 
+/* Whether a unit of work that takes about so long should begin now: it fits
+ * into what is left of the budget, or no step would have more time for it. */
+bool sl_loop_has_time(const struct sl_loop *loop, int64_t cost);
+
 /* When a timer has to be due that waits for the next turn: in the next step, or
  * in the next round of this one under a budget. */
 static inline int64_t sl_loop_next_turn(const struct sl_loop *loop)

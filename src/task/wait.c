@@ -506,9 +506,9 @@ bool slb_can_take_turn(lua_State *L, const struct slb_runtime *runtime)
     return lua_isyieldable(L) || !runtime->loop.is_stepping;
 }
 
-int slb_wait_turn(lua_State *L, struct slb_runtime *runtime,
-                  void (*abandon)(void *subject), void *subject,
-                  lua_KFunction k)
+static int pause_until(lua_State *L, struct slb_runtime *runtime, int64_t due,
+                       void (*abandon)(void *subject), void *subject,
+                       lua_KFunction k)
 {
     struct slb_ticket *ticket = push_ticket(L, runtime);
 
@@ -516,9 +516,23 @@ int slb_wait_turn(lua_State *L, struct slb_runtime *runtime,
     ticket->subject = subject;
     sl_completion_begin(&ticket->own);
     ticket->timer.is_pause = true;
-    sl_timer_arm(&runtime->loop.timers, &ticket->timer,
-                 sl_loop_next_turn(&runtime->loop));
+    sl_timer_arm(&runtime->loop.timers, &ticket->timer, due);
     return wait_for(L, ticket, &ticket->own, k);
+}
+
+int slb_wait_turn(lua_State *L, struct slb_runtime *runtime,
+                  void (*abandon)(void *subject), void *subject,
+                  lua_KFunction k)
+{
+    return pause_until(L, runtime, sl_loop_next_turn(&runtime->loop), abandon,
+                       subject, k);
+}
+
+int slb_wait_step(lua_State *L, struct slb_runtime *runtime,
+                  void (*abandon)(void *subject), void *subject,
+                  lua_KFunction k)
+{
+    return pause_until(L, runtime, runtime->loop.now, abandon, subject, k);
 }
 
 void slb_push_waiting(lua_State *L)

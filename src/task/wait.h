@@ -83,6 +83,10 @@ int slb_wait_own(lua_State *L, struct slb_runtime *runtime,
 int slb_wait_turn(lua_State *L, struct slb_runtime *runtime,
                   void (*abandon)(void *subject), void *subject,
                   lua_KFunction k);
+/* The same until the next step, where the rest of this one is too short. */
+int slb_wait_step(lua_State *L, struct slb_runtime *runtime,
+                  void (*abandon)(void *subject), void *subject,
+                  lua_KFunction k);
 /* Whether this thread may wait for a turn. */
 bool slb_can_take_turn(lua_State *L, const struct slb_runtime *runtime);
 

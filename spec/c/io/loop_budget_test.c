@@ -209,6 +209,36 @@ TEST("a delivery's turn is a part of the budget, and none without one")
     world_fini(&world);
 }
 
+static bool had_time[3];
+
+static void look_at_time(struct sl_completion *completion)
+{
+    (void)completion;
+    had_time[0] = sl_loop_has_time(&world.loop, 90 * UNIT);
+    be_busy(40 * UNIT);
+    had_time[1] = sl_loop_has_time(&world.loop, 90 * UNIT);
+    had_time[2] = sl_loop_has_time(&world.loop, 0);
+}
+
+TEST("long work has time while most of the budget is left, or without one")
+{
+    struct sl_completion completion;
+    int tries = 0;
+
+    world_init(&world, NULL);
+    CHECK(sl_loop_has_time(&world.loop, 1000 * UNIT));
+    sl_completion_init(&completion, &world.loop, look_at_time);
+    do { /* another program may have had the core meanwhile */
+        REQUIRE(tries++ < 1000);
+        sl_completion_begin(&completion);
+        sl_completion_signal(&completion, SL_OK, 0);
+        while (completion.state != SL_COMPLETION_DONE)
+            sl_loop_step_within(&world.loop, 0, 100 * UNIT);
+        CHECK(!had_time[1]);
+    } while (!had_time[0] || !had_time[2]);
+    world_fini(&world);
+}
+
 TEST("what begins and what is ready share the steps, whatever there is of both")
 {
     static struct unit starts[30];
