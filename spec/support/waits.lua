@@ -1,5 +1,5 @@
 --- The kinds of waits beside that for a plain response: `waits.points[name]()` makes one. It has
---   run(timeout)  what a coroutine does; nil: the default deadlines
+--   run(timeout)  what a coroutine does; nil: it waits for as long as a spec may take
 --   close()       closes what the wait belongs to, under it; nil: it belongs to nobody
 --   finish()      gives up the rest: peers, clients, tasks
 
@@ -10,6 +10,9 @@ local support = require "spec.support"
 local waits = { points = {} }
 
 local points = waits.points
+local LONG = 600
+local PATIENT = { resolve = LONG, connect = LONG, proxy = LONG, tls = LONG, first_byte = LONG,
+  idle = LONG, total = LONG }
 local head = { "expect_until", "\r\n\r\n" }
 local SWITCH = "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\n"
   .. "Connection: Upgrade\r\nSec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\n\r\n"
@@ -19,7 +22,7 @@ local PART = "HTTP/1.1 200 OK\r\nContent-Length: 100000\r\n\r\npart"
 local function of_client(listening, use, scheme)
   return function()
     local p = support.peer.listen(listening)
-    local client = support.client()
+    local client = support.client { timeout = PATIENT }
     local url = ("%s://127.0.0.1:%d/"):format(scheme or "http", p.port)
     return {
       run = function(timeout) return use(client, url, timeout) end,
@@ -40,7 +43,7 @@ local function of_transport(listening, use, options)
     return {
       run = function(timeout)
         local all = { host = p.host, port = p.port, transport = support.transport(),
-          timeout = not use and timeout or nil, tls = options and options.tls }
+          timeout = not use and timeout or LONG, tls = options and options.tls }
         local message, err
         transport, message, err = sluice.connect(all)
         if not use then return transport, message, err end
@@ -57,7 +60,7 @@ end
 
 local function of_task(use)
   return function()
-    local task = sluice.spawn(sluice.sleep, 60)
+    local task = sluice.spawn(sluice.sleep, LONG)
     return {
       run = function(timeout) return use(task, timeout) end,
       close = function() task:cancel() end,
@@ -118,10 +121,11 @@ local function of_socket(use)
   return function()
     local p = support.peer.listen { receive_buffer = 4096,
       script = { { head, { "send", SWITCH }, { "stall" } } } }
-    local client = support.client()
+    local client = support.client { timeout = PATIENT }
     local real_key = core.websocket_key
     core.websocket_key = function() return "dGhlIHNhbXBsZSBub25jZQ==" end
-    local socket = assert(client:websocket(("ws://127.0.0.1:%d/"):format(p.port)))
+    local socket = assert(client:websocket(("ws://127.0.0.1:%d/"):format(p.port), {
+      close_timeout = LONG, send_timeout = LONG, ping_interval = LONG }))
     core.websocket_key = real_key
     return {
       run = function(timeout) return use(socket, timeout) end,
@@ -155,12 +159,13 @@ points["a WebSocket's close"] = of_socket(
 
 points["a task's end"] = of_task(function(task, timeout) return task:await(timeout) end)
 points["the end of all"] = of_task(function(task, timeout)
-  local other = sluice.spawn(sluice.sleep, timeout or 60)
+  local other = sluice.spawn(sluice.sleep, timeout or LONG)
   local _ <close> = setmetatable({}, { __close = function() other:cancel() end })
   return sluice.all(timeout and { other } or { task, other })
 end)
 points["a sleep"] = function()
-  return { run = function(timeout) return sluice.sleep(timeout or 60) end, finish = function() end }
+  local function run(timeout) return sluice.sleep(timeout or LONG) end
+  return { run = run, finish = function() end }
 end
 
 --- A coroutine that waits at each point; what they need stays open.
