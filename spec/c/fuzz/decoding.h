@@ -3,30 +3,19 @@
 #define SPEC_C_FUZZ_DECODING_H
 
 #include "codec/decoder.h"
-#include "memory/pool.h"
+#include "spec/c/fuzz/ground.h"
 
-#include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
-
 /* Enough to see a difference, little enough to be fast. */
-#define MOST ((size_t)16 * 1024)
+#define MOST      ((size_t)4 * 1024)
+#define ROOM_MOST ((size_t)8 * 1024)
 
 struct decoded {
     enum sl_status status; /* SL_AGAIN: stopped at MOST */
-    char *data;            /* MOST and a room more */
+    char *data;            /* the caller's, for MOST and ROOM_MOST more */
     size_t size;
 };
-
-static inline void need(int held, const char *what)
-{
-    if (held)
-        return;
-    fprintf(stderr, "decoder: %s\n", what);
-    abort();
-}
 
 static inline enum sl_status run(struct sl_decoder *decoder,
                                  struct sl_buffer *input,
@@ -38,8 +27,8 @@ static inline enum sl_status run(struct sl_decoder *decoder,
 
     do {
         status = sl_decoder_decode(decoder, input, output, room, &error);
-        need(output->length <= room, "more than room");
-        need(!sl_is_failure(status) || error != NULL, "no reason");
+        ground_demand(output->length <= room, "more than room");
+        ground_demand(!sl_is_failure(status) || error != NULL, "no reason");
         sl_buffer_copy_out(output, 0, decoded->data + decoded->size,
                            output->length);
         decoded->size += output->length;
@@ -48,34 +37,40 @@ static inline enum sl_status run(struct sl_decoder *decoder,
     return status;
 }
 
-/* In pieces of `piece` bytes; 0: whole. */
+static inline struct sl_decoder_shelf *decoding_shelf(void)
+{
+    static struct sl_decoder_shelf shelf;
+
+    if (shelf.allocator == NULL)
+        sl_decoder_shelf_init(&shelf, ground_allocator());
+    return &shelf;
+}
+
+/* In pieces of `piece` bytes, 0: whole, to `data`. `room`: at most
+ * ROOM_MOST. */
 static inline struct decoded decode(const struct sl_decoder_class *class,
                                     struct sl_view coded, size_t piece,
-                                    size_t segment_size, size_t room)
+                                    size_t segment_size, size_t room,
+                                    char *data)
 {
-    struct sl_pool_options options = {.mode = SL_POOL_DIRECT,
-                                      .segment_size = segment_size};
-    struct decoded decoded = {SL_AGAIN, malloc(MOST + room), 0};
-    struct sl_allocator allocator;
-    struct sl_decoder_shelf shelf;
-    struct sl_pool pool;
+    struct decoded decoded = {SL_AGAIN, data, 0};
+    struct sl_pool *pool = ground_pool(SL_POOL_SLABS, segment_size);
     struct sl_buffer input;
     struct sl_buffer output;
     struct sl_decoder *decoder;
     const char *error;
 
-    sl_allocator_init_system(&allocator);
-    sl_pool_init(&pool, &allocator, &options);
-    sl_decoder_shelf_init(&shelf, &allocator);
-    need(sl_decoder_rent(class, &shelf, &decoder) == SL_OK, "no decoder");
-    sl_buffer_init(&input, &pool, SIZE_MAX);
-    sl_buffer_init(&output, &pool, SIZE_MAX);
+    ground_demand(sl_decoder_rent(class, decoding_shelf(), &decoder) == SL_OK,
+                  "no decoder");
+    sl_buffer_init(&input, pool, SIZE_MAX);
+    sl_buffer_init(&output, pool, SIZE_MAX);
     while (coded.size > 0 && decoded.status == SL_AGAIN &&
            decoded.size < MOST) {
         size_t count = piece == 0 || piece > coded.size ? coded.size : piece;
 
-        need(sl_buffer_append(&input, sl_view(coded.data, count)) == SL_OK,
-             "no memory");
+        ground_demand(sl_buffer_append(&input, sl_view(coded.data, count)) ==
+                          SL_OK,
+                      "no memory");
         coded.data += count;
         coded.size -= count;
         decoded.status = run(decoder, &input, &output, room, &decoded);
@@ -87,8 +82,7 @@ static inline struct decoded decode(const struct sl_decoder_class *class,
     sl_buffer_fini(&input);
     sl_buffer_fini(&output);
     sl_decoder_release(decoder);
-    sl_decoder_shelf_fini(&shelf);
-    need(sl_pool_fini(&pool) == 0, "segments left");
+    ground_all_returned();
     return decoded;
 }
 
@@ -98,12 +92,12 @@ static inline void compare(const struct decoded *a, const struct decoded *b)
 {
     size_t common = a->size < b->size ? a->size : b->size;
 
-    need(common == 0 || memcmp(a->data, b->data, common) == 0,
-         "different content");
+    ground_demand(common == 0 || memcmp(a->data, b->data, common) == 0,
+                  "different content");
     if (a->status == SL_AGAIN || b->status == SL_AGAIN)
         return;
-    need(a->status == b->status, "different outcome");
-    need(a->status != SL_END || a->size == b->size, "different size");
+    ground_demand(a->status == b->status, "different outcome");
+    ground_demand(a->status != SL_END || a->size == b->size, "different size");
 }
 
 #endif

@@ -4,14 +4,15 @@
  * as it stands, or as the inner bytes of records, each behind its size, and with
  * another bit behind a count of bytes that make it as long as may be, and longer.
  */
+#include "spec/c/fuzz/ground.h"
+#include "spec/c/fuzz/plain_openssl.h"
 #include "tls/openssl/record.h"
 
 #include <openssl/evp.h>
-#include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+#define INPUT_MOST 256
 
 static const SSL_CIPHER *ciphers[3];
 
@@ -87,16 +88,15 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     struct sl_openssl_secret there = {"there", 32};
     struct sl_openssl_secret back = {"back", 32};
-    struct sl_pool_options options = {.segment_size = 64,
-                                      .spare_limit = SIZE_MAX};
-    struct sl_allocator allocator;
+    struct sl_allocator *allocator = ground_allocator();
+    struct sl_pool *pool = ground_pool(SL_POOL_SLABS, 512);
     struct sl_openssl_records *client;
     struct sl_openssl_records *server;
-    struct sl_pool pool;
     struct sl_buffer wire;
     struct sl_buffer plain;
     struct sl_buffer out;
     const SSL_CIPHER *cipher;
+    size_t want;
     size_t at = 1;
 
     if (ciphers[0] == NULL)
@@ -106,15 +106,15 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     cipher = ciphers[data[0] % 3];
     if (data[0] % 3 == 1)
         there.size = back.size = 48;
-    sl_allocator_init_system(&allocator);
-    sl_pool_init(&pool, &allocator, &options);
-    sl_buffer_init(&wire, &pool, SIZE_MAX);
-    sl_buffer_init(&plain, &pool, SIZE_MAX);
-    sl_buffer_init(&out, &pool, SIZE_MAX);
-    client = sl_openssl_records_create(&allocator, cipher, &there, 0, &back, 0);
-    server = sl_openssl_records_create(&allocator, cipher, &back, 0, &there, 0);
+    sl_buffer_init(&wire, pool, SIZE_MAX);
+    sl_buffer_init(&plain, pool, SIZE_MAX);
+    sl_buffer_init(&out, pool, SIZE_MAX);
+    client = sl_openssl_records_create(allocator, cipher, &there, 0, &back, 0);
+    server = sl_openssl_records_create(allocator, cipher, &back, 0, &there, 0);
     if (client == NULL || server == NULL)
         abort();
+    /* Few bytes at a time of small records, many of long ones. */
+    want = (size_t)(1 + data[0] % 40) << (data[0] & 0x40 ? 10 : 0);
     if (data[0] & 0x80) {
         if (sl_buffer_append(
                 &wire, sl_view((const char *)data + 1, size - 1)) != SL_OK)
@@ -134,7 +134,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
             count = count < size - at ? count : size - at;
             put(&server->sending, &wire, before, data + at, count);
             at += count;
-            goes_on = drain(client, &wire, &plain, &out, 1 + data[0] % 40);
+            goes_on = drain(client, &wire, &plain, &out, want);
         }
     }
     sl_openssl_records_destroy(client);
@@ -142,7 +142,6 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     sl_buffer_fini(&wire);
     sl_buffer_fini(&plain);
     sl_buffer_fini(&out);
-    if (sl_pool_fini(&pool) != 0)
-        abort();
+    ground_all_returned();
     return 0;
 }

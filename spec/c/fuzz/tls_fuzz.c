@@ -3,19 +3,18 @@
  * The first byte chooses provider, versions and how the rest is cut. No key is
  * known to the fuzzer, so a handshake that comes out well is a finding.
  */
+#include "spec/c/fuzz/ground.h"
+#include "spec/c/fuzz/plain_openssl.h"
 #include "spec/c/tls/authority.h"
 #include "tls/provider.h"
 
-#include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+#define INPUT_MOST 2048
+#define CONTEXTS   3
+#define PROVIDERS  2
 
-#define CONTEXTS  3
-#define PROVIDERS 2
-
-static struct sl_allocator allocator;
 static struct sl_tls_context *contexts[PROVIDERS][CONTEXTS];
 
 static void prepare(const struct sl_tls_provider *provider,
@@ -32,13 +31,12 @@ static void prepare(const struct sl_tls_provider *provider,
     struct sl_tls_options options;
     struct sl_failure failure;
 
-    sl_allocator_init_system(&allocator);
     sl_tls_options_default(&options);
     options.ca = sl_view(pem, strlen(pem));
     for (size_t i = 0; i < CONTEXTS; i++) {
         options.min_version = versions[i][0];
         options.max_version = versions[i][1];
-        if (provider->context_create(&allocator, &options, &made[i],
+        if (provider->context_create(ground_allocator(), &options, &made[i],
                                      &failure) != SL_OK)
             abort();
     }
@@ -48,11 +46,11 @@ static void prepare(const struct sl_tls_provider *provider,
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-    size_t chosen = size > 0 && data[0] >= 128 && sl_tls_providers[1] != NULL;
+    size_t chosen = size > 0 && data[0] >= 192 && sl_tls_providers[1] != NULL;
     const struct sl_tls_provider *provider = sl_tls_providers[chosen];
     struct sl_tls_engine *engine;
     struct sl_failure failure;
-    struct sl_pool pool;
+    struct sl_pool *pool = ground_pool(SL_POOL_SLABS, SL_SEGMENT_SIZE);
     struct sl_buffer in;
     struct sl_buffer out;
     enum sl_status status;
@@ -62,10 +60,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         prepare(provider, contexts[chosen]);
     if (size == 0)
         return 0;
-    sl_pool_init(&pool, &allocator, NULL);
-    sl_buffer_init(&in, &pool, SIZE_MAX);
-    sl_buffer_init(&out, &pool, SIZE_MAX);
-    if (provider->engine_create(contexts[chosen][data[0] % CONTEXTS], &pool,
+    sl_buffer_init(&in, pool, SIZE_MAX);
+    sl_buffer_init(&out, pool, SIZE_MAX);
+    if (provider->engine_create(contexts[chosen][data[0] % CONTEXTS], pool,
                                 "a.test", "a", NULL, &engine,
                                 &failure) != SL_OK)
         abort();
@@ -85,7 +82,6 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     provider->engine_destroy(engine);
     sl_buffer_fini(&in);
     sl_buffer_fini(&out);
-    if (sl_pool_fini(&pool) != 0)
-        abort();
+    ground_all_returned();
     return 0;
 }

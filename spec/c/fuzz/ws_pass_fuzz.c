@@ -7,28 +7,17 @@
  *   byte 3   the limit of the wire
  *   rest     commands: a letter's worth of what to do, a size, and payload
  */
+#include "spec/c/fuzz/ground.h"
 #include "ws/incoming.h"
 #include "ws/outgoing.h"
 
-#include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
-#define OPTIONS 4
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
-
-static void demand(bool holds, const char *what)
-{
-    if (holds)
-        return;
-    fprintf(stderr, "not so: %s\n", what);
-    abort();
-}
+#define INPUT_MOST 160
+#define OPTIONS    4
 
 struct ends {
-    struct sl_allocator allocator;
-    struct sl_pool pool;
+    struct sl_pool *pool;
     struct sl_buffer wire;
     struct sl_buffer received;
     struct sl_buffer sent;
@@ -48,8 +37,6 @@ static enum sl_status fill(void *bytes, size_t size)
 
 static void begin(struct ends *ends, const uint8_t *options)
 {
-    struct sl_pool_options small = {.segment_size = 64,
-                                    .spare_limit = SIZE_MAX};
     unsigned char bits = (unsigned char)(8 + (options[1] & 7));
     struct sl_ws_options ws = {.is_server = (options[0] & 1) != 0,
                                .max_size = SIZE_MAX,
@@ -63,14 +50,13 @@ static void begin(struct ends *ends, const uint8_t *options)
         ws.compression =
             (struct sl_ws_compression){true, forgets, forgets, bits, bits};
     }
-    sl_allocator_init_system(&ends->allocator);
-    sl_pool_init(&ends->pool, &ends->allocator, &small);
-    sl_buffer_init(&ends->wire, &ends->pool, (size_t)options[3] + 64);
-    sl_buffer_init(&ends->received, &ends->pool, SIZE_MAX);
-    sl_buffer_init(&ends->sent, &ends->pool, SIZE_MAX);
-    sl_ws_outgoing_init(&ends->outgoing, &ends->pool, &ws);
+    ends->pool = ground_pool(SL_POOL_SLABS, 64);
+    sl_buffer_init(&ends->wire, ends->pool, (size_t)options[3] + 64);
+    sl_buffer_init(&ends->received, ends->pool, SIZE_MAX);
+    sl_buffer_init(&ends->sent, ends->pool, SIZE_MAX);
+    sl_ws_outgoing_init(&ends->outgoing, ends->pool, &ws);
     ws.is_server = !ws.is_server;
-    sl_ws_incoming_init(&ends->incoming, &ends->pool, &ws);
+    sl_ws_incoming_init(&ends->incoming, ends->pool, &ws);
 }
 
 static void end(struct ends *ends)
@@ -80,7 +66,7 @@ static void end(struct ends *ends)
     sl_buffer_fini(&ends->wire);
     sl_buffer_fini(&ends->received);
     sl_buffer_fini(&ends->sent);
-    demand(sl_pool_fini(&ends->pool) == 0, "everything is given back");
+    ground_all_returned();
 }
 
 /* Takes what is on the wire. */
@@ -97,13 +83,14 @@ static void receive(struct ends *ends)
         }
         if (event.type == SL_WS_GOT_PART)
             continue;
-        demand(event.type == SL_WS_GOT_MESSAGE, "messages and pings alone");
+        ground_demand(event.type == SL_WS_GOT_MESSAGE,
+                      "messages and pings alone");
         ends->received_messages++;
-        demand(sl_ws_message_detach(&ends->incoming.message, &ends->received) ==
-                   SL_OK,
-               "memory");
+        ground_demand(sl_ws_message_detach(&ends->incoming.message,
+                                           &ends->received) == SL_OK,
+                      "memory");
     }
-    demand(status == SL_AGAIN, "what is sent is good");
+    ground_demand(status == SL_AGAIN, "what is sent is good");
 }
 
 static void ping(struct ends *ends, struct sl_view payload)
@@ -111,7 +98,8 @@ static void ping(struct ends *ends, struct sl_view payload)
     enum sl_status status = sl_ws_outgoing_control(&ends->outgoing, SL_WS_PING,
                                                    payload, &ends->wire);
 
-    demand(status == SL_OK || status == SL_LIMIT, "a ping goes between frames");
+    ground_demand(status == SL_OK || status == SL_LIMIT,
+                  "a ping goes between frames");
     if (status == SL_OK)
         ends->sent_pings++;
 }
@@ -123,10 +111,10 @@ static void send(struct ends *ends, struct sl_view payload, bool is_last,
     enum sl_ws_opcode type =
         ends->outgoing.is_in_message ? SL_WS_CONTINUATION : SL_WS_BINARY;
 
-    demand(sl_buffer_append(&ends->sent, payload) == SL_OK, "memory");
-    demand(sl_ws_outgoing_begin(&ends->outgoing, type, payload.size, is_last) ==
-               SL_OK,
-           "a piece begins");
+    ground_demand(sl_buffer_append(&ends->sent, payload) == SL_OK, "memory");
+    ground_demand(sl_ws_outgoing_begin(&ends->outgoing, type, payload.size,
+                                       is_last) == SL_OK,
+                  "a piece begins");
     while (ends->outgoing.is_writing) {
         size_t consumed;
         struct sl_view piece =
@@ -134,28 +122,30 @@ static void send(struct ends *ends, struct sl_view payload, bool is_last,
         enum sl_status status = sl_ws_outgoing_write(&ends->outgoing, piece,
                                                      &ends->wire, &consumed);
 
-        demand(status == SL_OK || status == SL_LIMIT, "only the wire is full");
-        demand(consumed <= piece.size, "no more is taken than there is");
+        ground_demand(status == SL_OK || status == SL_LIMIT,
+                      "only the wire is full");
+        ground_demand(consumed <= piece.size, "no more is taken than there is");
         payload.data += consumed;
         payload.size -= consumed;
         receive(ends);
     }
-    demand(payload.size == 0, "all of it is taken");
+    ground_demand(payload.size == 0, "all of it is taken");
     if (is_last)
         ends->sent_messages++;
 }
 
 static void compare(struct ends *ends)
 {
-    demand(ends->sent_messages == ends->received_messages, "each message");
-    demand(ends->sent_pings == ends->received_pings, "each ping");
-    demand(ends->sent.length == ends->received.length, "each byte");
+    ground_demand(ends->sent_messages == ends->received_messages,
+                  "each message");
+    ground_demand(ends->sent_pings == ends->received_pings, "each ping");
+    ground_demand(ends->sent.length == ends->received.length, "each byte");
     while (ends->sent.length > 0) {
         struct sl_view a = sl_buffer_peek(&ends->sent);
         struct sl_view b = sl_buffer_peek(&ends->received);
         size_t size = a.size < b.size ? a.size : b.size;
 
-        demand(memcmp(a.data, b.data, size) == 0, "the same bytes");
+        ground_demand(memcmp(a.data, b.data, size) == 0, "the same bytes");
         sl_buffer_consume(&ends->sent, size);
         sl_buffer_consume(&ends->received, size);
     }

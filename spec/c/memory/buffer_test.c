@@ -1002,14 +1002,23 @@ TEST("a failing allocation leaves the buffer as it was")
 
 TEST("holds what a model holds, after any operations in any order")
 {
-    for (size_t unit = 512; unit <= 4096; unit *= 2) {
+    struct sl_pool_options options = {.spare_limit = SIZE_MAX};
+    struct sl_allocator system;
+
+    sl_allocator_init_system(&system);
+    for (options.segment_size = 512; options.segment_size <= 4096;
+         options.segment_size *= 2) {
         for (uint64_t seed = 1; seed <= 40; seed++) {
             struct mixture_choices choices = {seed * 2654435761u, NULL, 0};
-            const char *wrong = mixture_run(&choices, unit, 400);
+            struct sl_pool mixed;
 
-            test_note("segments of %zu, seed %d", unit, (int)seed);
-            if (!CHECK_STR(wrong, NULL))
+            options.mode = seed % 2 == 0 ? SL_POOL_SLABS : SL_POOL_DIRECT;
+            sl_pool_init(&mixed, &system, &options);
+            test_note("segments of %zu, seed %d", options.segment_size,
+                      (int)seed);
+            if (!CHECK_STR(mixture_run(&choices, &mixed, 400), NULL))
                 return;
+            sl_pool_fini(&mixed);
         }
     }
 }

@@ -10,6 +10,7 @@
 #define BUFFERS    3
 #define ROOMS_MOST 8
 #define BLOCK_MOST 40 /* segments in a block */
+#define WHEEL      512
 #define MODEL_SIZE ((size_t)1 << 19)
 #define MODEL_FULL (MODEL_SIZE / 4)
 
@@ -23,11 +24,12 @@ struct side {
 
 struct mixture {
     struct mixture_choices *choices;
-    struct sl_allocator allocator;
-    struct sl_pool pool;
+    struct sl_pool *pool;
     struct side sides[BUFFERS];
-    size_t unit; /* a segment */
-    char next;   /* each byte that is written differs from the one before */
+    size_t unit; /* a segment of the pool */
+    /* Each byte that is written is one more than the byte before. */
+    char wheel[WHEEL];
+    size_t next; /* in the first half of it */
 };
 
 static bool is_used_up(const struct mixture_choices *choices)
@@ -67,8 +69,16 @@ static size_t choose_part(struct mixture *self, size_t most)
 static void write_next(struct mixture *self, struct side *side, char *to,
                        size_t size)
 {
-    for (size_t i = 0; i < size; i++)
-        to[i] = side->bytes[side->size++] = self->next++;
+    while (size > 0) {
+        size_t count = size < WHEEL / 2 ? size : WHEEL / 2;
+
+        memcpy(to, self->wheel + self->next, count);
+        memcpy(side->bytes + side->size, to, count);
+        side->size += count;
+        self->next = (self->next + count) % 256;
+        to += count;
+        size -= count;
+    }
 }
 
 static void drop_front(struct side *side, size_t size)
@@ -186,7 +196,7 @@ static void start_over(struct mixture *self, struct side *side)
         sl_buffer_reset(&side->buffer);
     } else {
         sl_buffer_fini(&side->buffer);
-        sl_buffer_init(&side->buffer, &self->pool, SIZE_MAX);
+        sl_buffer_init(&side->buffer, self->pool, SIZE_MAX);
     }
     side->size = 0;
 }
@@ -243,49 +253,30 @@ static const char *examine(struct side *side, char *scratch)
     return NULL;
 }
 
-/* The model's arrays, and one more to compare with. */
-static char *begin(struct mixture *self, size_t segment_size)
-{
-    struct sl_pool_options options = {0};
-    char *memory = malloc((BUFFERS + 1) * MODEL_SIZE);
-
-    self->unit = segment_size;
-    self->next = 0;
-    sl_allocator_init_system(&self->allocator);
-    options.mode = choose(self, 2) == 0 ? SL_POOL_SLABS : SL_POOL_DIRECT;
-    options.segment_size = segment_size;
-    options.spare_limit = SIZE_MAX;
-    sl_pool_init(&self->pool, &self->allocator, &options);
-    for (size_t i = 0; i < BUFFERS; i++) {
-        struct side *side = &self->sides[i];
-
-        sl_buffer_init(&side->buffer, &self->pool, SIZE_MAX);
-        side->bytes = memory + i * MODEL_SIZE;
-        side->size = side->room_count = 0;
-    }
-    return memory;
-}
-
-const char *mixture_run(struct mixture_choices *choices, size_t segment_size,
+const char *mixture_run(struct mixture_choices *choices, struct sl_pool *pool,
                         int steps)
 {
-    struct mixture self = {.choices = choices};
-    char *memory = begin(&self, segment_size);
-    const char *wrong = memory == NULL ? "there is memory" : NULL;
+    /* The model's arrays, and one more to compare with. */
+    static char memory[BUFFERS + 1][MODEL_SIZE];
+    struct mixture self = {
+        .choices = choices, .pool = pool, .unit = pool->options.segment_size};
+    const char *wrong = NULL;
 
+    for (size_t i = 0; i < WHEEL; i++)
+        self.wheel[i] = (char)i;
+    for (size_t i = 0; i < BUFFERS; i++) {
+        sl_buffer_init(&self.sides[i].buffer, pool, SIZE_MAX);
+        self.sides[i].bytes = memory[i];
+    }
     while (wrong == NULL && steps-- > 0 && !is_used_up(choices)) {
         if (!make_step(&self))
             wrong = "a call that cannot fail does not";
         for (size_t i = 0; i < BUFFERS && wrong == NULL; i++)
-            wrong = examine(&self.sides[i], memory + BUFFERS * MODEL_SIZE);
+            wrong = examine(&self.sides[i], memory[BUFFERS]);
     }
     if (wrong != NULL) /* what is broken is not taken down */
         return wrong;
     for (size_t i = 0; i < BUFFERS; i++)
         sl_buffer_fini(&self.sides[i].buffer);
-    free(memory);
-    if (sl_pool_outstanding(&self.pool) != 0)
-        return "all is given back";
-    sl_pool_fini(&self.pool);
-    return NULL;
+    return sl_pool_outstanding(pool) == 0 ? NULL : "all is given back";
 }

@@ -7,6 +7,8 @@
 #ifndef SPEC_C_MEMORY_MIXTURE_H
 #define SPEC_C_MEMORY_MIXTURE_H
 
+#include "memory/pool.h"
+
 #include <stddef.h>
 #include <stdint.h>
 
@@ -16,8 +18,9 @@ struct mixture_choices {
     size_t size;
 };
 
-/* NULL, or what is not as it should be. */
-const char *mixture_run(struct mixture_choices *choices, size_t segment_size,
+/* With segments of `pool`, which nothing else is rented from. NULL, or what is
+ * not as it should be. Not for two threads. */
+const char *mixture_run(struct mixture_choices *choices, struct sl_pool *pool,
                         int steps);
 
 #endif
