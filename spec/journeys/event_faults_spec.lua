@@ -98,6 +98,38 @@ describe("a faulty stream of events", function()
     assert.equal("decode", err.code)
   end)
 
+  -- 0xff begins a block of a kind that there is not.
+  local corrupt = HEAD .. "Content-Encoding: gzip\r\n\r\n" .. GZIP .. "\xff\xff\xff\xff"
+
+  it("over a gzip that is corrupt, in one piece with what comes before, or cut anywhere", function()
+    local head = #corrupt - #GZIP - 4
+    for at = head, #corrupt - 1 do
+      local list, err = collect(nil, { "send", corrupt:sub(1, at) }, { "send", corrupt:sub(at + 1) })
+      assert.same({ "a", "b" }, list)
+      assert.equal("decode", err.code)
+    end
+  end)
+
+  it("gives what came before a fault to each way of reading it", function()
+    local answer = { { "expect_until", "\r\n\r\n" }, { "send", corrupt } }
+    local p <close> = peer.listen { records = false, script = { answer, answer, answer } }
+    local function open() return assert(client:get(p.url .. "/", { stream = true })) end
+    local list = {}
+    local ok, raised = pcall(function()
+      for line in open():lines() do list[#list + 1] = line end
+    end)
+    assert.same({ false, "decode" }, { ok, raised.code })
+    assert.same({ "data: a", "", "data: b", "" }, list)
+    local response <close> = open()
+    assert.equal("data: a\n\ndata: b\n\n", response:read(1000))
+    assert.equal("decode", select(3, response:read(1000)).code)
+    list = {}
+    ok, raised = pcall(function()
+      for value in open():json_lines() do list[#list + 1] = value end
+    end)
+    assert.same({ false, "decode", 1 }, { ok, raised.code, raised.line })
+  end)
+
   it("that is reset in the middle of an event", function()
     local list, err = collect(nil, start, { "send", "data: b" }, { "pause", 0.05 }, { "reset" })
     assert.same({ "a" }, list)

@@ -40,13 +40,38 @@ static enum sl_status fail(const struct brotli *self, const char **error)
     return SL_DECODE;
 }
 
+/* After an error the library keeps what it decoded in the same call. So a call
+ * gets few bytes: one of a small piece, as streams send them, which costs 80 ns
+ * each; of a large piece more, which costs a tenth more than all at once. */
+#define PIECE_SMALL ((size_t)512)
+#define CALL_MOST   ((size_t)16)
+
+static BrotliDecoderResult decompress(struct brotli *self,
+                                      struct sl_view *input, size_t most,
+                                      struct sl_room *room)
+{
+    const uint8_t *in = (const uint8_t *)input->data;
+    uint8_t *out = (uint8_t *)room->data;
+    /* and none while decoded bytes wait for room */
+    size_t size = BrotliDecoderHasMoreOutput(self->state) ? 0
+                  : most < input->size                    ? most
+                                                          : input->size;
+    size_t left = size;
+    BrotliDecoderResult result = BrotliDecoderDecompressStream(
+        self->state, &left, &in, &room->size, &out, NULL);
+
+    input->data = (const char *)in;
+    input->size -= size - left;
+    room->data = (char *)out;
+    return result;
+}
+
 static enum sl_status brotli_run(struct sl_engine *engine,
                                  struct sl_view *input, struct sl_room *room,
                                  const char **error)
 {
     struct brotli *self = (struct brotli *)engine;
-    const uint8_t *in = (const uint8_t *)input->data;
-    uint8_t *out = (uint8_t *)room->data;
+    size_t most = input->size <= PIECE_SMALL ? 1 : CALL_MOST;
     BrotliDecoderResult result;
 
     if (self->state == NULL)
@@ -56,16 +81,19 @@ static enum sl_status brotli_run(struct sl_engine *engine,
         *error = "out of memory";
         return SL_MEMORY;
     }
-    result = BrotliDecoderDecompressStream(self->state, &input->size, &in,
-                                           &room->size, &out, NULL);
-    input->data = (const char *)in;
-    room->data = (char *)out;
+    do {
+        result = decompress(self, input, most, room);
+        /* also said while decoded bytes wait for room */
+        if (result == BROTLI_DECODER_RESULT_NEEDS_MORE_INPUT &&
+            BrotliDecoderHasMoreOutput(self->state))
+            return SL_OK;
+    } while (result == BROTLI_DECODER_RESULT_NEEDS_MORE_INPUT &&
+             input->size > 0);
     switch (result) {
     case BROTLI_DECODER_RESULT_SUCCESS:
         return SL_END;
     case BROTLI_DECODER_RESULT_NEEDS_MORE_INPUT:
-        /* also said while decoded bytes wait for room */
-        return BrotliDecoderHasMoreOutput(self->state) ? SL_OK : SL_AGAIN;
+        return SL_AGAIN;
     case BROTLI_DECODER_RESULT_NEEDS_MORE_OUTPUT:
         return SL_OK;
     default:

@@ -88,8 +88,10 @@ void sl_decoder_release(struct sl_decoder *decoder);
  * and all that can be decoded from it is in `output`. SL_DECODE: corrupt, or
  * there are bytes behind the end of the coded data. SL_LIMIT: `output` or the
  * pool is full and the data has not ended. SL_MEMORY. Failures set `*error` (a
- * static clause) and repeat until the release; how much of the data before one
- * is in `output` may depend on the cuts. */
+ * static clause) and repeat until the release. Before SL_DECODE, `output` has
+ * got all that the bytes before the faulty one decode to (zstd: whole blocks;
+ * brotli: in more than 512 bytes at once, perhaps without the last 15 bytes of
+ * these). */
 enum sl_status sl_decoder_decode(struct sl_decoder *decoder,
                                  struct sl_buffer *input,
                                  struct sl_buffer *output, size_t room,

@@ -5,6 +5,9 @@
 
 #include <isa-l/igzip_lib.h>
 
+#include <stddef.h>
+#include <string.h>
+
 struct isal {
     struct sl_engine base;
     struct inflate_state state;
@@ -30,6 +33,84 @@ static enum sl_status isal_reset(struct sl_engine *engine)
 static uint32_t at_most(size_t size)
 {
     return size > INT32_MAX ? INT32_MAX : (uint32_t)size;
+}
+
+/* One call of the library; moves past what was used, but not after an error:
+ * its pointers may stand behind the input then, and behind what it wrote. */
+static int inflate(struct inflate_state *state, struct sl_view *input,
+                   struct sl_room *room)
+{
+    uint32_t in = at_most(input->size);
+    uint32_t out = at_most(room->size);
+    int result;
+
+    state->next_in = (uint8_t *)(uintptr_t)input->data;
+    state->avail_in = in;
+    state->next_out = (uint8_t *)room->data;
+    state->avail_out = out;
+    result = isal_inflate(state);
+    if (state->total_out > COUNTED)
+        state->total_out = COUNTED;
+    if (result < ISAL_DECOMP_OK)
+        return result;
+    input->data += in - state->avail_in;
+    input->size -= in - state->avail_in;
+    room->data += out - state->avail_out;
+    room->size -= out - state->avail_out;
+    return result;
+}
+
+/* ---- everything before a fault ---- */
+
+/* Copies all that the next call may read. */
+static void copy_state(struct inflate_state *to,
+                       const struct inflate_state *from)
+{
+    memcpy(to, from,
+           offsetof(struct inflate_state, tmp_out_buffer) +
+               (size_t)from->tmp_out_valid);
+}
+
+/* What the library has decoded and had no room for. */
+static void give_held(struct inflate_state *state, struct sl_room *room)
+{
+    size_t size = (size_t)(state->tmp_out_valid - state->tmp_out_processed);
+
+    if (size > room->size)
+        size = room->size;
+    memcpy(room->data, state->tmp_out_buffer + state->tmp_out_processed, size);
+    state->tmp_out_processed += (int32_t)size;
+    room->data += size;
+    room->size -= size;
+}
+
+/* The library does not say how much of its output came before an error. So the
+ * bytes in front of the faulty one are run again, from the state before it, in
+ * pieces that are halved where the fault is in them. False: that one is the
+ * next; else the room is full. */
+static bool run_before_fault(struct inflate_state *state,
+                             struct inflate_state *before,
+                             struct sl_view *input, struct sl_room *room)
+{
+    size_t piece = input->size;
+
+    give_held(before, room);
+    copy_state(state, before);
+    while (piece > 0 && room->size > 0) {
+        struct sl_view bytes =
+            sl_view(input->data, piece < input->size ? piece : input->size);
+        size_t size = bytes.size;
+
+        if (inflate(state, &bytes, room) < ISAL_DECOMP_OK) {
+            copy_state(state, before);
+            piece /= 2;
+            continue;
+        }
+        input->data += size - bytes.size;
+        input->size -= size - bytes.size;
+        copy_state(before, state);
+    }
+    return room->size == 0;
 }
 
 /* Gives back bytes taken ahead. The library takes up to eight, perhaps from
@@ -67,41 +148,47 @@ static const char *explain(int result)
     }
 }
 
+static enum sl_status run(struct isal *self, struct inflate_state *before,
+                          struct sl_view *input, struct sl_room *room,
+                          const char **error)
+{
+    struct inflate_state *state = &self->state;
+    size_t size = input->size;
+    int result = inflate(state, input, room);
+
+    if (result < ISAL_DECOMP_OK) {
+        if (before != NULL && run_before_fault(state, before, input, room))
+            return SL_OK;
+        *error = explain(result);
+        return SL_DECODE;
+    }
+    if (state->block_state == ISAL_BLOCK_FINISH) {
+        give_back(self, input, size - input->size);
+        return SL_END;
+    }
+    if (room->size == 0)
+        return SL_OK;
+    if (input->size == 0)
+        return SL_AGAIN;
+    *error = "compressed data makes no progress";
+    return SL_DECODE;
+}
+
+/* The state is copied before each run: a few microseconds for what may be
+ * hundreds. It is no part of the engine, of which there may be many. */
 static enum sl_status isal_run(struct sl_engine *engine, struct sl_view *input,
                                struct sl_room *room, const char **error)
 {
     struct isal *self = (struct isal *)engine;
-    struct inflate_state *state = &self->state;
-    uint32_t in = at_most(input->size);
-    uint32_t out = at_most(room->size);
-    int result;
+    struct inflate_state *before =
+        sl_allocate(engine->allocator, sizeof *before);
+    enum sl_status status;
 
-    state->next_in = (uint8_t *)(uintptr_t)input->data;
-    state->avail_in = in;
-    state->next_out = (uint8_t *)room->data;
-    state->avail_out = out;
-    result = isal_inflate(state);
-    if (state->total_out > COUNTED)
-        state->total_out = COUNTED;
-    /* After an error its pointers may stand behind the input. */
-    if (result < ISAL_DECOMP_OK) {
-        *error = explain(result);
-        return SL_DECODE;
-    }
-    input->data += in - state->avail_in;
-    input->size -= in - state->avail_in;
-    room->data += out - state->avail_out;
-    room->size -= out - state->avail_out;
-    if (state->block_state == ISAL_BLOCK_FINISH) {
-        give_back(self, input, in - state->avail_in);
-        return SL_END;
-    }
-    if (state->avail_out == 0)
-        return SL_OK;
-    if (state->avail_in == 0)
-        return SL_AGAIN;
-    *error = "compressed data makes no progress";
-    return SL_DECODE;
+    if (before != NULL)
+        copy_state(before, &self->state);
+    status = run(self, before, input, room, error);
+    sl_free(engine->allocator, before, sizeof *before);
+    return status;
 }
 
 static enum sl_status isal_prime(struct sl_engine *engine,

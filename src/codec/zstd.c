@@ -16,7 +16,9 @@
 struct zstd {
     struct sl_engine base;
     ZSTD_DCtx *context; /* NULL before the first run, and after a large body */
-    bool is_inside;     /* the first byte of a frame was seen */
+    size_t next;   /* bytes up to the end of the next block, with the header
+                        * of the one behind it; 0: a frame begins */
+    bool has_more; /* the last call filled its room */
 };
 
 /* RFC 8878 3.1: a frame, or one to be skipped. The library may also be built to
@@ -42,7 +44,8 @@ static enum sl_status zstd_restart(struct sl_engine *engine)
 {
     struct zstd *self = (struct zstd *)engine;
 
-    self->is_inside = false;
+    self->next = 0;
+    self->has_more = false;
     ZSTD_DCtx_reset(self->context, ZSTD_reset_session_only);
     return SL_OK;
 }
@@ -51,7 +54,8 @@ static enum sl_status zstd_reset(struct sl_engine *engine)
 {
     struct zstd *self = (struct zstd *)engine;
 
-    self->is_inside = false;
+    self->next = 0;
+    self->has_more = false;
     if (self->context == NULL)
         return SL_OK;
     if (ZSTD_sizeof_DCtx(self->context) > KEPT) {
@@ -71,32 +75,55 @@ static ZSTD_DCtx *make_context(struct sl_allocator *allocator)
     return context;
 }
 
-static enum sl_status translate(size_t result, const struct sl_view *input,
-                                const struct sl_room *room, const char **error)
+/* RFC 8878 3.1.1.2 */
+#define BLOCK_HEADER ((size_t)3)
+#define FRAME_BEGIN  ((size_t)5)
+
+/* The bytes for one call, which does not say what it wrote before an error: so
+ * it is given nothing behind a block, and nothing before all that was decoded
+ * has been taken. */
+static size_t piece_of(const struct zstd *self, size_t size)
 {
-    if (ZSTD_isError(result)) {
-        *error = ZSTD_getErrorName(result);
-        return ZSTD_getErrorCode(result) == ZSTD_error_memory_allocation
-                   ? SL_MEMORY
-                   : SL_DECODE;
-    }
-    if (result == 0)
-        return SL_END;
-    if (room->size == 0)
-        return SL_OK;
-    if (input->size == 0)
-        return SL_AGAIN;
-    *error = "compressed data makes no progress";
-    return SL_DECODE;
+    size_t piece = self->next == 0 ? FRAME_BEGIN : self->next;
+
+    if (self->has_more)
+        return 0;
+    if (piece > BLOCK_HEADER && self->next > 0)
+        piece -= BLOCK_HEADER;
+    return piece < size ? piece : size;
+}
+
+/* One call of the library; moves past what was used. */
+static size_t decompress(struct zstd *self, struct sl_view *input,
+                         struct sl_room *room)
+{
+    ZSTD_inBuffer in = {input->data, piece_of(self, input->size), 0};
+    ZSTD_outBuffer out = {room->data, room->size, 0};
+    size_t result = ZSTD_decompressStream(self->context, &out, &in);
+
+    if (ZSTD_isError(result))
+        return result;
+    self->next = result;
+    self->has_more = out.pos == out.size;
+    input->data += in.pos;
+    input->size -= in.pos;
+    room->data += out.pos;
+    room->size -= out.pos;
+    return result;
+}
+
+static enum sl_status explain(size_t result, const char **error)
+{
+    *error = ZSTD_getErrorName(result);
+    return ZSTD_getErrorCode(result) == ZSTD_error_memory_allocation
+               ? SL_MEMORY
+               : SL_DECODE;
 }
 
 static enum sl_status zstd_run(struct sl_engine *engine, struct sl_view *input,
                                struct sl_room *room, const char **error)
 {
     struct zstd *self = (struct zstd *)engine;
-    ZSTD_inBuffer in = {input->data, input->size, 0};
-    ZSTD_outBuffer out = {room->data, room->size, 0};
-    size_t result;
 
     if (self->context == NULL)
         self->context = make_context(engine->allocator);
@@ -104,20 +131,28 @@ static enum sl_status zstd_run(struct sl_engine *engine, struct sl_view *input,
         *error = "out of memory";
         return SL_MEMORY;
     }
-    if (!self->is_inside && in.size > 0 && !begins_frame(input->data[0])) {
+    if (self->next == 0 && input->size > 0 && !begins_frame(input->data[0])) {
         *error = "not a zstd frame";
         return SL_DECODE;
     }
-    self->is_inside = self->is_inside || in.size > 0;
-    do {
-        result = ZSTD_decompressStream(self->context, &out, &in);
-    } while (!ZSTD_isError(result) && result != 0 && in.pos < in.size &&
-             out.pos < out.size);
-    input->data += in.pos;
-    input->size -= in.pos;
-    room->data += out.pos;
-    room->size -= out.pos;
-    return translate(result, input, room, error);
+    for (;;) {
+        bool had_more = self->has_more;
+        size_t left = input->size + room->size;
+        size_t result = decompress(self, input, room);
+
+        if (ZSTD_isError(result))
+            return explain(result, error);
+        if (result == 0)
+            return SL_END;
+        if (room->size == 0)
+            return SL_OK;
+        if (input->size == 0)
+            return SL_AGAIN;
+        if (left == input->size + room->size && !had_more)
+            break;
+    }
+    *error = "compressed data makes no progress";
+    return SL_DECODE;
 }
 
 static const struct sl_engine_class engine_class = {

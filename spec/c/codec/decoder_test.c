@@ -379,6 +379,80 @@ TEST("keeps a bounded number of idle decoders, each class found again")
     test_allocator_fini(&allocator);
 }
 
+/* ---- everything before a fault ---- */
+
+/* Decodes `coded` in pieces of that size. */
+static struct outcome decode_in(const struct sl_decoder_class *class,
+                                struct sl_view coded, size_t piece_size,
+                                size_t room)
+{
+    struct sl_view *pieces = calloc(coded.size + 1, sizeof *pieces);
+    struct test_allocator allocator;
+    struct sl_pool pool;
+    struct sl_decoder *decoder;
+    struct outcome outcome;
+    size_t count = 0;
+
+    for (size_t at = 0; at < coded.size; at += piece_size)
+        pieces[count++] = sl_view(coded.data + at, coded.size - at < piece_size
+                                                       ? coded.size - at
+                                                       : piece_size);
+    test_allocator_init(&allocator);
+    pool_begin(&pool, &allocator.base, SL_SEGMENT_SIZE);
+    REQUIRE(sl_decoder_rent(class, &shelf, &decoder) == SL_OK);
+    outcome = decode_pieces(decoder, &pool, pieces, count, room);
+    sl_decoder_release(decoder);
+    pool_end(&pool);
+    test_allocator_fini(&allocator);
+    free(pieces);
+    return outcome;
+}
+
+/* The byte at `at` is not as it was sent: in whatever pieces the data comes,
+ * what it gives is the same, and at least what the bytes before that give. */
+static void check_fault(const struct sl_decoder_class *class,
+                        struct bytes coded, size_t at)
+{
+    struct outcome before =
+        decode_in(class, sl_view(coded.data, at), at + 1, 100000);
+    struct outcome single, other;
+
+    coded.data[at] = (char)~coded.data[at];
+    test_note("%s, byte %zu of %zu", class->name, at, coded.size);
+    single = decode_in(class, bytes_view(coded), 1, 100000);
+    CHECK(single.content.size >= before.content.size);
+    CHECK(before.content.size == 0 ||
+          memcmp(single.content.data, before.content.data,
+                 before.content.size) == 0);
+    for (int i = 0; i < 4; i++) {
+        static const size_t rooms[] = {100000, 100000, 7, 100000};
+        size_t sizes[] = {coded.size, at > 0 ? at : 1, coded.size, 5};
+
+        other = decode_in(class, bytes_view(coded), sizes[i], rooms[i]);
+        CHECK_INT(other.status, single.status);
+        CHECK_BYTES(other.content.data, other.content.size, single.content.data,
+                    single.content.size);
+        outcome_free(&other);
+    }
+    coded.data[at] = (char)~coded.data[at];
+    outcome_free(&single);
+    outcome_free(&before);
+}
+
+TEST("gives what came before a fault, wherever that is and however it is cut")
+{
+    struct bytes text = make_text(700, 77);
+
+    for (size_t i = 0; i < CODINGS; i++) {
+        struct bytes coded = flushed(codings[i], bytes_view(text));
+
+        for (size_t at = 0; at < coded.size; at++)
+            check_fault(codings[i], coded, at);
+        bytes_free(&coded);
+    }
+    bytes_free(&text);
+}
+
 /* ---- failures ---- */
 
 struct failing {
