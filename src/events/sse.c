@@ -14,22 +14,46 @@ static const char byte_order_mark[] = "\xef\xbb\xbf";
 
 /* ---- a life ---- */
 
-/* A writer that keeps no block while it is empty. Never fails. */
-static void init_writer(struct sl_writer *writer, struct sl_pool *pool)
+/* Adds bytes, which may lie in another block of the parser. */
+static enum sl_status keep(struct sl_sse *parser, struct sl_sse_kept *kept,
+                           struct sl_view bytes)
 {
-    enum sl_status status = sl_writer_init(writer, pool, 1, SIZE_MAX);
+    struct sl_segment *old = kept->block;
+    size_t size = kept->size + bytes.size;
 
-    sl_assert(status == SL_OK);
-    (void)status;
+    if (bytes.size == 0)
+        return SL_OK;
+    if (old == NULL || size > old->capacity) {
+        size_t twice = old == NULL ? 0 : 2 * old->capacity;
+        enum sl_status status = sl_pool_rent_block(
+            parser->pool, size > twice ? size : twice, &kept->block);
+
+        if (status != SL_OK) {
+            kept->block = old;
+            return status;
+        }
+        if (kept->size > 0)
+            memcpy(kept->block->data, old->data, kept->size);
+    }
+    memcpy(kept->block->data + kept->size, bytes.data, bytes.size);
+    kept->size = size;
+    if (old != NULL && old != kept->block)
+        sl_segment_release(old);
+    return SL_OK;
+}
+
+static void give_back(struct sl_sse_kept *kept)
+{
+    if (kept->block != NULL)
+        sl_segment_release(kept->block);
+    kept->block = NULL;
+    kept->size = 0;
 }
 
 /* Forgets the event under way. The blocks stay, for the next one. */
 static void begin_event(struct sl_sse *parser)
 {
-    if (parser->text.size > 0)
-        sl_writer_cut(&parser->text, 0);
-    if (parser->names.size > 0)
-        sl_writer_cut(&parser->names, 0);
+    parser->text.size = parser->names.size = 0;
     parser->data_size = parser->data_lines = 0;
     parser->type_size = 0;
     parser->is_shown = parser->is_given = parser->has_id = false;
@@ -38,8 +62,8 @@ static void begin_event(struct sl_sse *parser)
 static void begin_stream(struct sl_sse *parser)
 {
     begin_event(parser);
-    sl_writer_reset(&parser->text);
-    sl_writer_reset(&parser->names);
+    give_back(&parser->text);
+    give_back(&parser->names);
     parser->failed = SL_OK;
     parser->lines = parser->events = 0;
     parser->since = parser->open = 0;
@@ -56,15 +80,13 @@ void sl_sse_init(struct sl_sse *parser, struct sl_pool *pool,
     memset(parser, 0, sizeof *parser);
     parser->limits = limits != NULL ? *limits : defaults;
     parser->retry = SL_SSE_NO_RETRY;
-    init_writer(&parser->text, pool);
-    init_writer(&parser->names, pool);
-    init_writer(&parser->id, pool);
+    parser->pool = pool;
 }
 
 void sl_sse_fini(struct sl_sse *parser)
 {
     begin_stream(parser);
-    sl_writer_reset(&parser->id);
+    give_back(&parser->id);
 }
 
 void sl_sse_reset(struct sl_sse *parser)
@@ -74,19 +96,27 @@ void sl_sse_reset(struct sl_sse *parser)
 
 enum sl_status sl_sse_set_id(struct sl_sse *parser, struct sl_view id)
 {
-    enum sl_status status;
+    enum sl_status status = SL_OK;
 
-    sl_writer_cut(&parser->id, 0);
-    status = sl_writer_write(&parser->id, id);
-    if (parser->id.size == 0)
-        sl_writer_reset(&parser->id);
+    parser->id.size = 0;
+    if (id.size <= sizeof parser->id_room) {
+        give_back(&parser->id);
+        if (id.size > 0)
+            memcpy(parser->id_room, id.data, id.size);
+        parser->id.size = id.size;
+    } else {
+        status = keep(parser, &parser->id, id);
+    }
     parser->id_changes++;
     return status;
 }
 
 struct sl_view sl_sse_id(const struct sl_sse *parser)
 {
-    return sl_writer_view(&parser->id);
+    const struct sl_sse_kept *id = &parser->id;
+
+    return sl_view(id->block != NULL ? id->block->data : parser->id_room,
+                   id->size);
 }
 
 /* ---- failures ---- */
@@ -94,8 +124,8 @@ struct sl_view sl_sse_id(const struct sl_sse *parser)
 static enum sl_status fail(struct sl_sse *parser, enum sl_status status)
 {
     begin_event(parser);
-    sl_writer_reset(&parser->text);
-    sl_writer_reset(&parser->names);
+    give_back(&parser->text);
+    give_back(&parser->names);
     parser->open = 0;
     parser->failed = status;
     return status;
@@ -142,7 +172,7 @@ static enum sl_status keep_data(struct sl_sse *parser)
 
     if (!parser->is_shown)
         return SL_OK;
-    status = sl_writer_write(&parser->text, parser->shown);
+    status = keep(parser, &parser->text, parser->shown);
     parser->is_shown = false;
     parser->data_size = parser->text.size;
     return status;
@@ -160,9 +190,9 @@ static enum sl_status add_data(struct sl_sse *parser, struct sl_view value)
     }
     status = keep_data(parser);
     if (status == SL_OK)
-        status = sl_writer_write(&parser->text, SL_VIEW("\n"));
+        status = keep(parser, &parser->text, SL_VIEW("\n"));
     if (status == SL_OK)
-        status = sl_writer_write(&parser->text, value);
+        status = keep(parser, &parser->text, value);
     parser->data_size = parser->text.size;
     return status;
 }
@@ -177,8 +207,7 @@ static void join_data(struct sl_sse *parser, struct sl_view value)
         *to++ = '\n';
     if (value.size > 0)
         memmove(to, value.data, value.size);
-    sl_writer_cut(&parser->text,
-                  (size_t)(to - parser->text.block->data) + value.size);
+    parser->text.size = (size_t)(to - parser->text.block->data) + value.size;
     parser->data_size = parser->text.size;
 }
 
@@ -187,7 +216,7 @@ static enum sl_status keep_name(struct sl_sse *parser, struct sl_view value,
 {
     *at = parser->names.size;
     *size = value.size;
-    return sl_writer_write(&parser->names, value);
+    return keep(parser, &parser->names, value);
 }
 
 /* ASCII digits alone, else the field is ignored. */
@@ -317,7 +346,7 @@ static enum sl_status take_line(struct sl_sse *parser, struct sl_view line,
             status = add_data(parser, value);
     }
     if (is_kept)
-        sl_writer_cut(&parser->text, parser->data_size);
+        parser->text.size = parser->data_size;
     return status == SL_OK ? SL_AGAIN : fail(parser, status);
 }
 
@@ -361,7 +390,7 @@ static enum sl_status keep_line(struct sl_sse *parser, struct sl_view bytes)
         return status;
     status = keep_data(parser);
     if (status == SL_OK)
-        status = sl_writer_write(&parser->text, bytes);
+        status = keep(parser, &parser->text, bytes);
     return status == SL_OK ? SL_AGAIN : fail(parser, status);
 }
 
@@ -414,9 +443,9 @@ static enum sl_status suspend(struct sl_sse *parser)
     if (status != SL_OK)
         return fail(parser, status);
     if (parser->text.size == 0)
-        sl_writer_reset(&parser->text);
+        give_back(&parser->text);
     if (parser->names.size == 0)
-        sl_writer_reset(&parser->names);
+        give_back(&parser->names);
     return SL_AGAIN;
 }
 
@@ -448,6 +477,38 @@ static enum sl_status take_lines(struct sl_sse *parser, struct sl_view bytes,
     return status;
 }
 
+/* What nearly all events are: one line of data and a blank line, both there and
+ * ended by LF. False: it is not that, or more than a limit allows. */
+static bool take_plain(struct sl_sse *parser, struct sl_view bytes,
+                       size_t *used, struct sl_sse_event *event)
+{
+    const char *at = bytes.data + *used;
+    const char *end = bytes.data + bytes.size;
+    const char *value = at + 5;
+    const char *stop;
+    size_t size;
+
+    if (end - at < 7 || memcmp(at, "data:", 5) != 0)
+        return false;
+    stop = find_end(value, end);
+    if (stop == NULL || *stop != '\n' || stop + 1 == end || stop[1] != '\n')
+        return false;
+    size = (size_t)(stop - at);
+    if (size > parser->limits.line || parser->since > parser->limits.event ||
+        size + 2 > parser->limits.event - parser->since)
+        return false;
+    value += *value == ' ';
+    event->type = sl_view("", 0);
+    event->data = sl_view(value, (size_t)(stop - value));
+    event->retry = parser->has_retry ? parser->retry : SL_SSE_NO_RETRY;
+    parser->has_retry = false;
+    parser->lines += 2;
+    parser->events++;
+    parser->since = 0;
+    *used += size + 2;
+    return true;
+}
+
 enum sl_status sl_sse_feed(struct sl_sse *parser, struct sl_view bytes,
                            size_t *used, struct sl_sse_event *event)
 {
@@ -464,8 +525,12 @@ enum sl_status sl_sse_feed(struct sl_sse *parser, struct sl_view bytes,
     }
     if (parser->marked < MARK_SIZE)
         status = skip_mark(parser, bytes, used);
-    if (status == SL_AGAIN && *used < bytes.size)
-        status = take_lines(parser, bytes, used, event);
+    if (status != SL_AGAIN || *used == bytes.size)
+        return status == SL_AGAIN ? suspend(parser) : status;
+    if (parser->open == 0 && parser->text.size == 0 &&
+        take_plain(parser, bytes, used, event))
+        return SL_OK;
+    status = take_lines(parser, bytes, used, event);
     return status == SL_AGAIN ? suspend(parser) : status;
 }
 

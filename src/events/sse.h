@@ -22,7 +22,7 @@
 
 #include "base/status.h"
 #include "base/view.h"
-#include "memory/writer.h"
+#include "memory/pool.h"
 
 #include <stdint.h>
 
@@ -45,14 +45,25 @@ struct sl_sse_limits {
                    * comments and blank lines */
 };
 
+/* Bytes that outlast a feed. */
+struct sl_sse_kept {
+    struct sl_segment *block; /* NULL: there is no room */
+    size_t size;
+};
+
+/* An ID up to this needs no block. */
+#define SL_SSE_ID_ROOM 24
+
 struct sl_sse {
+    struct sl_pool *pool;
     struct sl_sse_limits limits;
     enum sl_status failed;
-    struct sl_writer text;  /* data, and behind it a line that has begun */
-    struct sl_writer names; /* the type and the new ID, of an open event */
-    struct sl_writer id;    /* the last event ID */
-    struct sl_view shown;   /* data that lies in the input */
-    size_t data_size;       /* of the data in `text` */
+    struct sl_sse_kept text;  /* data, and behind it a line that has begun */
+    struct sl_sse_kept names; /* the type and the new ID, of an open event */
+    struct sl_sse_kept id;    /* the last event ID; no block: in `id_room` */
+    char id_room[SL_SSE_ID_ROOM];
+    struct sl_view shown; /* data that lies in the input */
+    size_t data_size;     /* of the data in `text` */
     size_t data_lines;
     size_t type_at; /* in `names` */
     size_t type_size;

@@ -375,9 +375,13 @@ TEST("holds no block between two feeds when no event is open")
     CHECK_INT(sl_pool_outstanding(&scene.pool), 0);
     feed(&scene, SL_VIEW("event: a\ndata: b\n\n: c\nevent: d\n\n"));
     CHECK_INT(sl_pool_outstanding(&scene.pool), 0);
-    feed(&scene, SL_VIEW("id: 1\n\n"));
+    feed(&scene, SL_VIEW("id: 0123456789abcdefghijklmn\n\n"));
+    CHECK_INT(sl_pool_outstanding(&scene.pool), 0);
+    feed(&scene, SL_VIEW("id: 0123456789abcdefghijklmno\n\n"));
+    CHECK_INT(sl_pool_outstanding(&scene.pool), 1); /* what is no short ID */
+    feed(&scene, SL_VIEW("id: 0123456789abcdefghijklmnop\n\n"));
     CHECK_INT(sl_pool_outstanding(&scene.pool), 1);
-    feed(&scene, SL_VIEW("id\n\n"));
+    feed(&scene, SL_VIEW("id: 1\n\n"));
     CHECK_INT(sl_pool_outstanding(&scene.pool), 0);
     end(&scene);
 }
