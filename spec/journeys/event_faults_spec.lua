@@ -104,7 +104,8 @@ describe("a faulty stream of events", function()
   it("over a gzip that is corrupt, in one piece with what comes before, or cut anywhere", function()
     local head = #corrupt - #GZIP - 4
     for at = head, #corrupt - 1 do
-      local list, err = collect(nil, { "send", corrupt:sub(1, at) }, { "send", corrupt:sub(at + 1) })
+      local list, err = collect(nil, { "send", corrupt:sub(1, at) },
+        { "send", corrupt:sub(at + 1) })
       assert.same({ "a", "b" }, list)
       assert.equal("decode", err.code)
     end
