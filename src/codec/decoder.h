@@ -55,7 +55,8 @@ struct sl_decoder {
     struct sl_decoder *next;        /* there */
     struct sl_engine *engine;
     enum sl_status failed;
-    const char *reason; /* why; NULL when `failed` says it all */
+    const char *reason;     /* why; NULL when `failed` says it all */
+    struct sl_buffer input; /* the owner's, for bytes to be decoded */
 };
 
 /* The class of `coding`, compared without case. NULL: unknown here, or

@@ -55,9 +55,9 @@ void sl_response_settle(struct sl_response *response)
     size_t i;
 
     for (i = 0; i < response->decoder_count; i++) {
+        sl_buffer_fini(&response->decoders[i]->input);
         sl_decoder_release(response->decoders[i]);
         response->decoders[i] = NULL;
-        sl_buffer_fini(&response->coded[i]);
     }
     response->decoder_count = 0;
 }
@@ -130,7 +130,7 @@ static enum sl_status start_decoding(struct sl_response *response)
 
         if (status != SL_OK)
             return fail_pool(response, status);
-        sl_buffer_init(&response->coded[i], response->pool, SIZE_MAX);
+        sl_buffer_init(&response->decoders[i]->input, response->pool, SIZE_MAX);
         response->decoder_count++;
     }
     hide(&response->head, SL_VIEW("Content-Encoding"));
@@ -230,7 +230,8 @@ static size_t allowed(const struct sl_response *response, size_t size)
 
 static struct sl_buffer *destination(struct sl_response *response)
 {
-    return is_decoding(response) ? &response->coded[0] : &response->body;
+    return is_decoding(response) ? &response->decoders[0]->input
+                                 : &response->body;
 }
 
 static void count_received(struct sl_response *response, size_t size)
@@ -331,15 +332,14 @@ static enum sl_status decode_last(struct sl_response *response, size_t window)
     if (room > body_room(response))
         room = (size_t)body_room(response);
     if (room > 0) {
-        status = sl_decoder_decode(decoder, &response->coded[last],
-                                   &response->body, room, &error);
+        status = sl_decoder_decode(decoder, &decoder->input, &response->body,
+                                   room, &error);
         response->delivered += response->body.length - before;
         return sl_is_failure(status) ? fail(response, status, error) : status;
     }
     /* the limit is reached: only the end may follow, not one byte more */
     sl_buffer_init(&nothing, response->pool, 0);
-    status =
-        sl_decoder_decode(decoder, &response->coded[last], &nothing, 1, &error);
+    status = sl_decoder_decode(decoder, &decoder->input, &nothing, 1, &error);
     sl_buffer_fini(&nothing);
     if (status == SL_LIMIT)
         return fail_body_limit(response);
@@ -351,6 +351,7 @@ static enum sl_status decode_last(struct sl_response *response, size_t window)
 static enum sl_status pump(struct sl_response *response, size_t window)
 {
     struct sl_decoder *outer = response->decoders[0];
+    struct sl_buffer *inner;
     const char *error;
     enum sl_status status;
 
@@ -362,11 +363,12 @@ static enum sl_status pump(struct sl_response *response, size_t window)
             continue;
         if (response->decoder_count == 1)
             return SL_AGAIN;
-        status = sl_decoder_decode(outer, &response->coded[0],
-                                   &response->coded[1], LAYER_ROOM, &error);
+        inner = &response->decoders[1]->input;
+        status =
+            sl_decoder_decode(outer, &outer->input, inner, LAYER_ROOM, &error);
         if (sl_is_failure(status))
             return fail(response, status, error);
-        if (status == SL_AGAIN && response->coded[1].length == 0)
+        if (status == SL_AGAIN && inner->length == 0)
             return SL_AGAIN;
     }
     return SL_OK;

@@ -61,7 +61,6 @@ struct sl_response {
     bool is_end_told;
     size_t decoder_count;
     struct sl_decoder *decoders[SL_CODINGS]; /* outermost first */
-    struct sl_buffer coded[SL_CODINGS];      /* input of each decoder */
     struct sl_buffer body; /* decoded bytes, for the user to drain */
     enum sl_status failed;
     const char *error; /* why: a static clause, or of head, or `excess` */
