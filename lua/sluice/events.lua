@@ -71,6 +71,7 @@ end
 
 -- The policy of reconnecting; false: there is one connection alone.
 local function policy_of(option)
+  if option == nil then return defaults end
   if option == false or option == 0 then return false end
   if type(option) ~= "table" then option = { tries = option } end
   local policy = {}

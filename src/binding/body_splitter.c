@@ -344,7 +344,7 @@ static int new_events(lua_State *L)
             return luaL_error(L, "out of memory");
     }
     if (!self->is_whole)
-        sl_exchange_allow_silence(self->response->exchange);
+        sl_exchange_expect_events(self->response->exchange);
     return 1;
 }
 

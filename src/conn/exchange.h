@@ -210,11 +210,14 @@ sl_exchange_loop(const struct sl_exchange *exchange)
 }
 
 /* The body is a stream of events, between which any time may pass: only an idle
- * time that was chosen for the request holds. */
-static inline void sl_exchange_allow_silence(struct sl_exchange *exchange)
+ * time that was chosen for the request holds, and memory that is not needed
+ * meanwhile is given back. */
+static inline void sl_exchange_expect_events(struct sl_exchange *exchange)
 {
     if (!exchange->options.deadlines.has_own_idle)
         exchange->options.deadlines.idle = SL_NEVER;
+    sl_outgoing_forget_head(&exchange->outgoing);
+    sl_head_compact(&exchange->incoming.response.head);
 }
 
 static inline bool sl_exchange_is_over(const struct sl_exchange *exchange)

@@ -454,6 +454,22 @@ static enum sl_status complete(struct sl_head *head, struct sl_buffer *input,
     return SL_OK;
 }
 
+void sl_head_compact(struct sl_head *head)
+{
+    struct sl_segment *old = head->block;
+    struct sl_segment *block;
+
+    if (head->text == NULL || old == NULL || old->refs > 1 ||
+        sl_pool_rent_exact(head->pool, old->filled, &block) != SL_OK)
+        return;
+    memcpy(block->data, old->data, old->filled);
+    block->filled = old->filled;
+    head->fields = (struct sl_field *)(void *)block->data;
+    head->text = block->data + head->count * sizeof(struct sl_field);
+    head->block = block;
+    sl_segment_release(old);
+}
+
 /* Takes a line by the long way. SL_END: it was the empty one, and the head is
  * complete. */
 static enum sl_status take_line(struct sl_head *head, struct cursor *cursor,

@@ -70,6 +70,10 @@ void sl_head_reset(struct sl_head *head);
  * SL_MEMORY: `error` says why. */
 enum sl_status sl_head_parse(struct sl_head *head, struct sl_buffer *input);
 
+/* Moves a complete head into memory of its own size: it is going to stay for
+ * long. Without memory for that it stays where it is. */
+void sl_head_compact(struct sl_head *head);
+
 /* ---- reading a complete head ---- */
 
 struct sl_view sl_head_name(const struct sl_head *head, size_t index);

@@ -324,6 +324,38 @@ TEST("sends the head before a first piece that is slow to arrive")
     scene_fini(&scene);
 }
 
+TEST("gives its head back for a stream of events, once it is over")
+{
+    struct sl_exchange *exchange = create();
+    struct sl_response *response = &exchange->incoming.response;
+
+    sl_upload_set_pushed(&exchange->outgoing.upload, 2);
+    sl_exchange_start(exchange);
+    push(exchange, 0, 1);
+    CHECK_INT(sl_exchange_want(exchange, SL_WANT_HEAD, 0), SL_AGAIN);
+    scene_expect(&scene, server, POST);
+    scene_expect(&scene, server, "a");
+    peer_send(server, "HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nh");
+    CHECK_INT(scene_want(&scene, exchange, SL_WANT_HEAD, 0), SL_OK);
+    sl_exchange_expect_events(exchange);
+    CHECK(exchange->outgoing.head != NULL); /* its body is still sent */
+    push(exchange, 1, 1);
+    scene_expect(&scene, server, "b");
+    CHECK(sl_outgoing_is_over(&exchange->outgoing));
+    sl_exchange_expect_events(exchange);
+    CHECK(exchange->outgoing.head == NULL);
+    CHECK_VIEW(sl_head_value(&response->head, 0), "5");
+    peer_send(server, "ello");
+    CHECK_INT(scene_want(&scene, exchange, SL_WANT_BODY, 5), SL_OK);
+    CHECK_VIEW(sl_buffer_peek(&response->body), "hello");
+    sl_buffer_consume(&response->body, 5);
+    CHECK_INT(scene_want(&scene, exchange, SL_WANT_BODY, 1), SL_END);
+    CHECK_INT(sl_exchange_uploaded(exchange), 2);
+    sl_exchange_release(exchange);
+    close(server);
+    scene_fini(&scene);
+}
+
 TEST("asks for no piece while it waits for 100")
 {
     scene_init(&scene);

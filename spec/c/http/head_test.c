@@ -460,6 +460,59 @@ TEST("survives every failing allocation, and repeats its failure")
     test_each_failure(parse_failing, NULL);
 }
 
+static void compact_failing(struct sl_allocator *allocator, void *argument)
+{
+    struct sl_pool pool;
+    struct sl_buffer input;
+    struct sl_head head;
+    size_t before;
+
+    (void)argument;
+    sl_pool_init(&pool, allocator, NULL);
+    sl_buffer_init(&input, &pool, SIZE_MAX);
+    sl_head_init(&head, &pool, &defaults);
+    if (sl_buffer_append(&input, sl_view(nginx, sizeof(nginx) - 1)) == SL_OK &&
+        sl_head_parse(&head, &input) == SL_OK) {
+        before = head.block->capacity;
+        sl_head_compact(&head);
+        if (!test_allocator_has_failed(allocator))
+            CHECK_INT(head.block->capacity,
+                      sizeof(nginx) - 1 + 10 * sizeof(struct sl_field));
+        CHECK(head.block->capacity <= before);
+        CHECK_INT(head.status, 200);
+        CHECK_VIEW(sl_head_reason(&head), "OK");
+        CHECK_VIEW(sl_head_name(&head, 0), "Server");
+        CHECK_VIEW(sl_head_value(&head, 9), "bytes");
+        sl_head_compact(&head);
+        CHECK_VIEW(sl_head_value(&head, 9), "bytes");
+    }
+    sl_head_fini(&head);
+    sl_buffer_fini(&input);
+    CHECK_INT(sl_pool_fini(&pool), 0);
+}
+
+TEST("a compact head is as it was, in memory of its own size if there is any")
+{
+    test_each_failure(compact_failing, NULL);
+}
+
+TEST("a head that is not complete, or has no block, is not made compact")
+{
+    struct fixture fixture;
+
+    open_fixture(&fixture, 23);
+    CHECK_INT(feed(&fixture, SL_VIEW("HTTP/1.1 200 OK\r\nA: b\r\n")), SL_AGAIN);
+    sl_head_compact(&fixture.head);
+    CHECK_INT(feed(&fixture, SL_VIEW("C: d\r\n\r\n")), SL_OK);
+    CHECK_VIEW(sl_head_value(&fixture.head, 1), "d");
+    sl_head_fini(&fixture.head);
+    sl_head_init_trailers(&fixture.head, &fixture.pool, &defaults);
+    CHECK_INT(feed(&fixture, SL_VIEW("\r\n")), SL_OK);
+    sl_head_compact(&fixture.head);
+    CHECK_INT(fixture.head.count, 0);
+    close_fixture(&fixture);
+}
+
 int main(void)
 {
     return test_main();
