@@ -3,23 +3,14 @@
 -- and the model are taken from CHAT_KEY and CHAT_MODEL. Ctrl-C ends the answer.
 
 local sluice = require "sluice"
+local url, question, key = arg[1], arg[2], os.getenv "CHAT_KEY"
+if not question then io.stderr:write "usage: chat.lua URL QUESTION\n" os.exit(2) end
 
-local url, question = arg[1], arg[2]
-if not url or not question then
-  io.stderr:write("usage: lua5.4 examples/chat.lua URL QUESTION\n")
-  os.exit(2)
-end
-
-local key = os.getenv "CHAT_KEY"
 local client <close> = assert(sluice.client {
-  base_url = url,
-  auth = key and { bearer = key } or nil,
+  base_url = url, auth = key and { bearer = key } or nil, fail_status = true,
   timeout = { idle = tonumber(os.getenv "CHAT_STALL") or 30 }, -- a stall is a failure
-  -- After as long as Retry-After says.
-  retry = { tries = 4, methods = { "POST" }, statuses = { 429, 503, 529 } },
-  fail_status = true,
+  retry = { tries = 4, methods = { "POST" }, statuses = { 429, 503, 529 } }, -- by Retry-After
 })
-
 local first, usage
 
 local function answer()
@@ -42,8 +33,7 @@ local function answer()
 end
 
 local ok, reason = pcall(answer)
-if not ok and tostring(reason):find "interrupted!$" then reason = "cancelled" end
-print(ok and "" or ("\n%s"):format(reason))
+print(ok and "" or ("\n%s"):format(tostring(reason):find "interrupted!$" and "cancelled" or reason))
 if first then print(("first token after %.0f ms"):format(first * 1000)) end
 if usage then print(("%d + %d tokens"):format(usage.prompt_tokens, usage.completion_tokens)) end
 os.exit(ok, true)
