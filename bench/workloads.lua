@@ -304,6 +304,15 @@ return {
     },
   },
   {
+    name = "W12i", title = "10,000 idle event streams", measure = "idle_streams",
+    figures = {
+      { field = "streams", must = 1536, aim = 1280,
+        unit = "bytes allocated each, Lua's too: response:events()" },
+      { field = "subscribed", unit = "the same of client:events()" },
+      { field = "waiting", unit = "the same with the coroutine that waits" },
+    },
+  },
+  {
     name = "W9t", title = "1000 idle connections over TLS", measure = "idle_secure",
     figures = {
       { field = "together", must = 16384, aim = 10240, unit = "bytes allocated each" },

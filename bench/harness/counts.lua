@@ -124,19 +124,34 @@ function counts.burst(bench)
   return { each = math.max(0, result.burst - 8192) * 1024 / count, whole = result.burst }
 end
 
--- As many as there are descriptors for.
-function counts.idle_sockets(bench)
+-- `count(url, few)` beside a server in JavaScript, for as many as there are descriptors for.
+local function beside(bench, program, count)
   local files = tonumber(shell.run("ulimit -n")) or 20000
   local few = math.min(5000, (files - 300) // 2)
   local server <close> = assert(io.popen(bench.pin_server(
-    ("env NODE_MODULES=%s/node_modules node %s/origin/ws_idle.js"):format(bench.absolute_out,
-      bench.here))))
+    ("env NODE_MODULES=%s/node_modules node %s/origin/%s"):format(bench.absolute_out, bench.here,
+      program))))
   local port, pid = server:read("l"):match "^(%d+) (%d+)$"
-  local ok, result = pcall(allocated, bench, "sockets", ("ws://127.0.0.1:%s/"):format(port),
-    mode(bench), few)
+  local ok, result = pcall(count, ("127.0.0.1:%s/"):format(port), few)
   shell.run("kill " .. pid)
   if not ok then error(result, 0) end
-  return { socket = result }
+  return result
+end
+
+function counts.idle_sockets(bench)
+  return beside(bench, "ws_idle.js", function(url, few)
+    return { socket = allocated(bench, "sockets", "ws://" .. url, mode(bench), few) }
+  end)
+end
+
+function counts.idle_streams(bench)
+  return beside(bench, "events_idle.js", function(url, few)
+    local result = {}
+    for _, how in ipairs { "streams", "subscribed", "waiting" } do
+      result[how] = allocated(bench, how, "http://" .. url, mode(bench), few)
+    end
+    return result
+  end)
 end
 
 function counts.idle_secure(bench)

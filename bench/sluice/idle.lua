@@ -8,6 +8,11 @@
 --                                           resident bytes per connection.
 --        idle.lua sockets <url> <count>     as together, for WebSockets, one after the other, each
 --                                           with a message both ways
+--        idle.lua streams <url> <count>     as sockets, for event streams (response:events), each
+--                                           with its first event read
+--        idle.lua subscribed <url> <count>  the same with `client:events()`
+--        idle.lua waiting <url> <count>     as subscribed, each with a coroutine that waits for the
+--                                           next event
 --        idle.lua burst <url> <count>       as together, without a counter: prints burst= KiB that
 --                                           are resident more than before, 150 ms after the last.
 -- Prints connections= open at the end.
@@ -110,5 +115,58 @@ local function sockets()
   print(("connections=%d"):format(connections))
 end
 
-sluice.run(({ together = together, burst = burst, apart = apart,
-  sockets = sockets })[how])
+-- `open(client)` -> what closes a stream
+local function hold(open)
+  local client, held = new_client(), {}
+  for i = 1, count do held[i] = open(client) end
+  sluice.sleep(1.5) -- they come to rest
+  tell_live()
+  local connections = #held
+  while held[1] do table.remove(held):close() end
+  client:close()
+  sluice.sleep(0.5)
+  tell_live()
+  print(("connections=%d"):format(connections))
+end
+
+local function streams()
+  hold(function(client)
+    local events = assert(client:get(url, { stream = true })):events()
+    assert(events().data == "hello")
+    return events
+  end)
+end
+
+local function subscribed()
+  hold(function(client)
+    local events = client:events(url)
+    assert(events().data == "hello")
+    return events
+  end)
+end
+
+local Waiting = { __index = {} }
+
+function Waiting.__index:close()
+  self.task:cancel()
+end
+
+local function waiting()
+  hold(function(client)
+    local has_begun = false
+    local self = setmetatable({}, Waiting)
+    self.task = sluice.spawn(function()
+      pcall(function()
+        for event in client:events(url) do
+          assert(event.data == "hello")
+          has_begun = true
+        end
+      end)
+    end)
+    while not has_begun do sluice.sleep(0) end
+    return self
+  end)
+end
+
+sluice.run(({ together = together, burst = burst, apart = apart, sockets = sockets,
+  streams = streams, subscribed = subscribed, waiting = waiting })[how])
