@@ -72,6 +72,7 @@ optional = $(eval $(call optional_text,$(1),$(2),$(3),$(4),$(5),$(6)))
 # The macro is defined exactly when the sources are part of the build: test it with
 # #ifdef.
 $(call optional,epoll,src/io/backends/epoll.c,sys/epoll.h,SL_HAVE_EPOLL)
+$(call optional,kqueue,src/io/backends/kqueue.c,sys/event.h,SL_HAVE_KQUEUE)
 $(call optional,uring,src/io/backends/uring*.c,liburing.h,SL_HAVE_URING,-luring)
 $(call optional,isal,src/codec/isal*.c,isa-l/igzip_lib.h,SL_HAVE_ISAL,-lisal)
 $(call optional,brotli,src/codec/brotli.c,brotli/decode.h,SL_HAVE_BROTLI,-lbrotlidec,-lbrotlienc)
@@ -86,7 +87,7 @@ $(call optional,gnutls,src/tls/gnutls/*.c,gnutls/gnutls.h,SL_HAVE_GNUTLS,-lgnutl
 CODECS ?= $(filter isal brotli zstd,$(HERE))
 PSL    ?= $(filter psl,$(HERE))
 TLS    ?= $(firstword $(filter openssl gnutls,$(HERE)))
-IN_MODULE := $(filter epoll uring,$(HERE)) $(CODECS) $(PSL) $(TLS)
+IN_MODULE := $(filter epoll kqueue uring,$(HERE)) $(CODECS) $(PSL) $(TLS)
 
 # The sources, define, libs or test_libs of these names.
 of = $(foreach name,$(1),$($(name)_$(2)))
@@ -109,7 +110,10 @@ MODULE_FLAGS := $(COMMON) $(call of,$(IN_MODULE),define) $(LUA_CFLAGS) \
 	-fvisibility=hidden $(CFLAGS) $(if $(SAN),$(SANITIZED) \
 	-fno-sanitize-recover=all -fno-omit-frame-pointer -DSL_DEBUG=2,-DSL_DEBUG=0)
 MODULE_LIBS := $(call of,$(IN_MODULE),libs) -lz
-SHARED := $(if $(filter Darwin,$(OS)),-bundle -undefined dynamic_lookup,-shared)
+SHARED := -shared
+ifeq ($(OS),Darwin)
+SHARED := -bundle -Wl,-undefined,dynamic_lookup
+endif
 
 all: $(MODULE)
 

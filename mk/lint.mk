@@ -2,12 +2,12 @@
 
 C_FILES := $(sort $(shell find src spec bench examples -name '*.[ch]'))
 
-LINT_C := $(filter-out $(call of,$(filter-out $(HERE),$(OPTIONAL)),sources) \
+LINT_C := $(filter-out $(call of,$(filter-out $(HERE) kqueue,$(OPTIONAL)),sources) \
 	$(if $(call has_header,curl/curl.h),,bench/clients/curl.c) \
 	$(if $(call has_header,wslay/wslay.h),,bench/clients/ws_wslay.c) \
 	$(if $(LLHTTP),,spec/support/llhttp.c),$(filter %.c,$(C_FILES)))
 LINT_STAMPS := $(LINT_C:%=$(BUILD)/lint/gcc/%.ok) $(LINT_C:%=$(BUILD)/lint/clang/%.ok)
-LINT_FLAGS := $(COMMON) $(call of,$(HERE),define) -I. $(LUA_CFLAGS) -O2 -Werror \
+LINT_FLAGS := $(COMMON) $(call of,$(HERE),define) -I. $(KQUEUE:%=-I%) $(LUA_CFLAGS) -O2 -Werror \
 	-fsyntax-only
 
 .PHONY: lint lint-c lint-format lint-lua lint-layers lint-rockspec

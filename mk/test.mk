@@ -15,11 +15,14 @@ FUZZ_SHORT_SECONDS ?= 10
 
 # ---- what is tested: everything this machine can build, except the binding ----
 
-IN_TESTS := $(filter epoll uring openssl gnutls,$(HERE)) $(CODECS)
+# A kqueue where the system has none is the tests' own, over epoll.
+KQUEUE := $(if $(filter kqueue,$(HERE)),,spec/c/support/kqueue)
+IN_TESTS := $(filter epoll kqueue uring openssl gnutls,$(HERE) $(if $(KQUEUE),kqueue)) \
+	$(CODECS)
 TEST_LIBS := $(call of,$(IN_TESTS),libs) $(call of,$(IN_TESTS),test_libs) -lz
 CORE_SOURCES := $(filter-out src/task/% src/binding/%,$(EVERYWHERE)) \
 	$(call of,$(IN_TESTS),sources)
-SUPPORT_SOURCES := $(filter-out %_test.c %_fuzz.c,$(sort $(wildcard spec/c/*/*.c)))
+SUPPORT_SOURCES := $(KQUEUE:%=%/kqueue.c) $(filter-out %_test.c %_fuzz.c,$(sort $(wildcard spec/c/*/*.c)))
 # Without a TLS library its wing has no tests either.
 UNIT_SOURCES := $(filter-out $(patsubst %,spec/c/tls/%/%,$(filter-out $(HERE), \
 	openssl gnutls)),$(sort $(wildcard spec/c/*/*_test.c spec/c/*/*/*_test.c)))
@@ -28,7 +31,7 @@ FUZZ_SOURCES := $(sort $(wildcard spec/c/fuzz/*_fuzz.c))
 UNITS  := $(UNIT_SOURCES:%.c=$(BUILD)/unit/%)
 FUZZES := $(FUZZ_SOURCES:%.c=$(BUILD)/fuzz/%)
 
-TEST_FLAGS := $(COMMON) $(call of,$(IN_TESTS),define) -I. -O1 -g \
+TEST_FLAGS := $(COMMON) $(call of,$(IN_TESTS),define) -I. $(KQUEUE:%=-I%) -O1 -g \
 	-fno-omit-frame-pointer -fno-sanitize-recover=all
 UNIT_FLAGS := $(TEST_FLAGS) -DSL_DEBUG=2 -fsanitize=$(UNIT_SAN)
 FUZZ_FLAGS := $(TEST_FLAGS) -DSL_DEBUG=1 -fsanitize=address,undefined

@@ -11,7 +11,7 @@ description = {
   detailed = "Plain scripts, coroutines, game frames and hosts with a loop of their own use the "
     .. "same calls. The bytes of bodies and messages stay outside the Lua heap, counted and "
     .. "bounded, until a script asks for a string. TLS by OpenSSL or GnuTLS; gzip and deflate, and "
-    .. "br and zstd if their libraries are there; io_uring, epoll, threads or poll.",
+    .. "br and zstd if their libraries are there; io_uring, epoll, kqueue, threads or poll.",
   license = "MIT",
   labels = { "http", "websocket", "network", "async" },
 }

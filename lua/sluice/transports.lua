@@ -78,10 +78,10 @@ end
 local modes = { stream = true, completion = true }
 
 -- The backends of a stream transport, which waits for readiness.
-local readiness = { epoll = true, poll = true }
+local readiness = { epoll = true, kqueue = true, poll = true }
 
 -- All backends; a build and a machine have some of them.
-local backends = { io_uring = true, epoll = true, threads = true, poll = true }
+local backends = { io_uring = true, epoll = true, kqueue = true, threads = true, poll = true }
 
 -- Completions that do not come from the kernel: they work, and gain less.
 local reduced = { threads = true }

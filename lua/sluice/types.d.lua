@@ -375,7 +375,7 @@ function failure:dispose() end
 ---@class sluice.transport_choice
 ---@field mode? "stream" | "completion" default "stream"
 --- Io_uring and threads have completions only.
----@field backend? "epoll" | "poll" | "io_uring" | "threads" default the best; fails: unsupported
+---@field backend? "epoll"|"kqueue"|"poll"|"io_uring"|"threads" default the best; fails: unsupported
 
 ---@alias sluice.transport_option "stream" | "completion" | sluice.transport_choice
 

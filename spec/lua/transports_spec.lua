@@ -7,7 +7,7 @@ local support = require "spec.support"
 
 local peer = support.peer
 
-local BACKENDS = { io_uring = true, epoll = true, threads = true, poll = true }
+local BACKENDS = { io_uring = true, epoll = true, kqueue = true, threads = true, poll = true }
 
 local function is_listed(list, name)
   for _, one in ipairs(list) do

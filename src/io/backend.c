@@ -10,11 +10,16 @@ const struct sl_backend_class *const sl_backend_classes[] = {
 #ifdef SL_HAVE_EPOLL
     &sl_backend_epoll,
 #endif
+#ifdef SL_HAVE_KQUEUE
+    &sl_backend_kqueue,
+#endif
     &sl_backend_threads, &sl_backend_poll, NULL,
 };
 
 #ifdef SL_HAVE_EPOLL
 const struct sl_gatherer *const sl_gatherer = &sl_gatherer_epoll;
+#elif defined(SL_HAVE_KQUEUE)
+const struct sl_gatherer *const sl_gatherer = &sl_gatherer_kqueue;
 #else
 const struct sl_gatherer *const sl_gatherer = NULL;
 #endif

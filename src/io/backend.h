@@ -8,6 +8,7 @@
  *
  *   uring      operations go to the kernel           pollfd: an eventfd
  *   epoll      edges raise flags, calls are tried    pollfd: the epoll
+ *   kqueue     the same on macOS and the BSDs        pollfd: the kqueue
  *   poll       asked anew for what is wanted         pollfd: none
  *   threads    workers try the calls, results are posted
  */
@@ -174,6 +175,7 @@ const struct sl_backend_class *sl_backend_find(const char *name);
 
 extern const struct sl_backend_class sl_backend_uring;
 extern const struct sl_backend_class sl_backend_epoll;
+extern const struct sl_backend_class sl_backend_kqueue;
 extern const struct sl_backend_class sl_backend_threads;
 extern const struct sl_backend_class sl_backend_poll;
 
@@ -182,10 +184,13 @@ extern const struct sl_backend_class sl_backend_poll;
 struct sl_gatherer {
     int (*open)(void);
     int (*add)(int gatherer, int fd);
+    /* A child of fork does not have the descriptor. */
+    bool is_left_behind;
 };
 
 extern const struct sl_gatherer *const sl_gatherer;
 extern const struct sl_gatherer sl_gatherer_epoll;
+extern const struct sl_gatherer sl_gatherer_kqueue;
 
 /* Converts a time to wait for poll(2) and epoll_wait(2): rounded up, -1 for
  * SL_NEVER. */

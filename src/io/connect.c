@@ -1,6 +1,7 @@
 #include "io/connect.h"
 
 #include "io/platform.h"
+#include "io/system.h"
 #include "io/target.h"
 #include "io/transport_class.h"
 
@@ -170,7 +171,7 @@ static int open_socket(const struct sl_connector *self, struct attempt *attempt)
 
     if (self->has_local && self->local.storage.ss_family != family)
         return EAFNOSUPPORT;
-    fd = socket(family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+    fd = sl_socket_open(family);
     if (fd < 0)
         return errno;
     self->loop->descriptors++;

@@ -1,6 +1,7 @@
 #include "io/lent.h"
 
 #include "base/debug.h"
+#include "io/system.h"
 
 #include <string.h>
 
@@ -90,7 +91,7 @@ void sl_lent_begin(struct sl_lent *lent, struct sl_operation *receive,
     }
     receive->takes_provided = is_provided;
     receive->message.msg_iov = lent->pieces;
-    receive->message.msg_iovlen = piece_count(lent);
+    receive->message.msg_iovlen = SL_PIECES(piece_count(lent));
     lent->taken = 0;
     pin(lent);
 }

@@ -137,6 +137,9 @@ static bool abandon(struct sl_loop *loop)
 {
     loop->quarantined = loop->operations;
     loop->backend_count = 0;
+    /* Its number may belong to another descriptor by now. */
+    if (sl_gatherer != NULL && sl_gatherer->is_left_behind)
+        loop->poll_fd = -1;
     close_descriptors(loop);
     return loop->quarantined == 0;
 }

@@ -26,7 +26,7 @@
 
 #include <pthread.h>
 
-#define SL_LOOP_BACKENDS 4
+#define SL_LOOP_BACKENDS 5
 
 struct sl_backend;
 struct sl_backend_class;

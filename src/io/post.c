@@ -1,9 +1,9 @@
 #include "io/post.h"
 
 #include "io/backend.h"
+#include "io/system.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <unistd.h>
 
 enum sl_status sl_loop_open_posts(struct sl_loop *loop)
@@ -13,7 +13,7 @@ enum sl_status sl_loop_open_posts(struct sl_loop *loop)
 
     if (loop->wake_fd >= 0)
         return SL_OK;
-    if (pipe2(ends, O_CLOEXEC | O_NONBLOCK) != 0)
+    if (sl_pipe_open(ends) != 0)
         return SL_LIMIT;
     /* As in add_backend. */
     if (loop->poll_fd >= 0 && sl_gatherer != NULL &&

@@ -1,5 +1,7 @@
 #include "io/resolve_threads.h"
 
+#include "io/system.h"
+
 #include <dlfcn.h>
 #include <errno.h>
 #include <netinet/in.h>
@@ -131,13 +133,11 @@ static struct force muster(const struct sl_resolve_threads *threads,
 /* Waits for the next question; NULL: time to end. With the lock held. */
 static struct sl_question *wait_for_question(struct sl_resolve_threads *threads)
 {
-    struct timespec until;
+    int64_t until = sl_clock_now() + IDLE_SECONDS * SL_SECOND;
 
-    clock_gettime(CLOCK_MONOTONIC, &until);
-    until.tv_sec += IDLE_SECONDS;
     while (threads->first == NULL && threads->loop != NULL) {
-        if (pthread_cond_timedwait(&threads->has_question, &threads->lock,
-                                   &until) == ETIMEDOUT)
+        if (sl_condition_wait(&threads->has_question, &threads->lock, until) ==
+            ETIMEDOUT)
             break;
     }
     return threads->loop != NULL ? threads->first : NULL;
@@ -212,7 +212,6 @@ static void *work(void *argument)
 struct sl_resolve_threads *sl_resolve_threads_create(struct sl_loop *loop)
 {
     struct sl_resolve_threads *threads = calloc(1, sizeof *threads);
-    pthread_condattr_t attributes;
 
     if (threads == NULL)
         return NULL;
@@ -220,16 +219,10 @@ struct sl_resolve_threads *sl_resolve_threads_create(struct sl_loop *loop)
     threads->loop = loop;
     if (pthread_mutex_init(&threads->lock, NULL) != 0)
         goto fail;
-    if (pthread_condattr_init(&attributes) != 0)
+    if (sl_condition_init(&threads->has_question) != 0)
         goto fail_lock;
-    pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
-    if (pthread_cond_init(&threads->has_question, &attributes) != 0)
-        goto fail_attributes;
-    pthread_condattr_destroy(&attributes);
     return threads;
 
-fail_attributes:
-    pthread_condattr_destroy(&attributes);
 fail_lock:
     pthread_mutex_destroy(&threads->lock);
 fail:

@@ -3,6 +3,7 @@
  * idle a connection costs this struct and nothing else. */
 #include "base/debug.h"
 #include "io/low_water.h"
+#include "io/system.h"
 #include "io/backends/readiness.h"
 #include "io/transport_class.h"
 
@@ -129,7 +130,7 @@ static ssize_t send_views(int fd, const struct sl_view *views, size_t count,
 
     if (count == 1) {
         *size = views[0].size;
-        return send(fd, views[0].data, views[0].size, MSG_NOSIGNAL);
+        return send(fd, views[0].data, views[0].size, SL_NO_SIGNAL);
     }
     memset(&message, 0, sizeof message);
     message.msg_iov = pieces;
@@ -138,9 +139,9 @@ static ssize_t send_views(int fd, const struct sl_view *views, size_t count,
         pieces[i].iov_base = (char *)(uintptr_t)views[i].data;
         pieces[i].iov_len = views[i].size;
         *size += views[i].size;
-        message.msg_iovlen = i + 1;
+        message.msg_iovlen = SL_PIECES(i + 1);
     }
-    return sendmsg(fd, &message, MSG_NOSIGNAL);
+    return sendmsg(fd, &message, SL_NO_SIGNAL);
 }
 
 /* Translates a send's answer of -1. */
@@ -253,7 +254,7 @@ static ssize_t receive_into(int fd, const struct sl_room *rooms, size_t count,
         return recv(fd, pieces[0].iov_base, pieces[0].iov_len, 0);
     memset(&message, 0, sizeof message);
     message.msg_iov = pieces;
-    message.msg_iovlen = count;
+    message.msg_iovlen = SL_PIECES(count);
     return recvmsg(fd, &message, 0);
 }
 

@@ -158,8 +158,9 @@ TEST("names the best backend that is present, and the portable ones always")
     CHECK_STR(platform->expected_benefit, platform->backends[0]->benefit);
     for (size_t i = 0; platform->backends[i] != NULL; i++) {
         const char *name = platform->backends[i]->name;
-        bool is_kernels =
-            strcmp(name, "io_uring") == 0 || strcmp(name, "epoll") == 0;
+        bool is_kernels = strcmp(name, "io_uring") == 0 ||
+                          strcmp(name, "epoll") == 0 ||
+                          strcmp(name, "kqueue") == 0;
 
         CHECK_STR(platform->backends[i]->benefit, is_kernels ? "full"
                                                   : strcmp(name, "threads") == 0

@@ -227,4 +227,7 @@ static int gatherer_add(int gatherer, int fd)
     return epoll_ctl(gatherer, EPOLL_CTL_ADD, fd, &event);
 }
 
-const struct sl_gatherer sl_gatherer_epoll = {gatherer_open, gatherer_add};
+const struct sl_gatherer sl_gatherer_epoll = {
+    .open = gatherer_open,
+    .add = gatherer_add,
+};

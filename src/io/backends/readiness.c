@@ -1,6 +1,7 @@
 #include "io/backends/readiness.h"
 
 #include "base/debug.h"
+#include "io/system.h"
 
 #include <string.h>
 #include <sys/uio.h>
@@ -45,7 +46,7 @@ static enum sl_status try_transfer(struct sl_operation *operation,
 
     do
         n = operation->kind == SL_OPERATION_SEND
-                ? sendmsg(fd, &operation->message, MSG_NOSIGNAL)
+                ? sendmsg(fd, &operation->message, SL_NO_SIGNAL)
                 : recvmsg(fd, &operation->message, 0);
     while (n < 0 && errno == EINTR);
     if (n > 0) {
@@ -72,7 +73,7 @@ static size_t total_size(const struct sl_operation *operation)
 {
     size_t size = 0;
 
-    for (size_t i = 0; i < operation->message.msg_iovlen; i++)
+    for (size_t i = 0; i < (size_t)operation->message.msg_iovlen; i++)
         size += operation->message.msg_iov[i].iov_len;
     return size;
 }

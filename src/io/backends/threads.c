@@ -10,9 +10,9 @@
  * and its memory are the worker's. */
 #include "base/debug.h"
 #include "io/backends/readiness.h"
+#include "io/system.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdlib.h>
@@ -434,7 +434,7 @@ static int start_worker(struct worker *worker)
     int ends[2];
     int error;
 
-    if (pipe2(ends, O_CLOEXEC | O_NONBLOCK) != 0)
+    if (sl_pipe_open(ends) != 0)
         return errno;
     worker->wake_fd = ends[0];
     worker->wake_write_fd = ends[1];
