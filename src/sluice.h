@@ -75,8 +75,9 @@ struct sluice_api {
     int (*writer_commit)(lua_State *L, int index, size_t size);
     /* Pushes a lease over the host's own bytes, which are neither copied nor
      * written to, and stay as they are until `release(owner)` is called: once,
-     * on this thread, when nothing reads them any more. 1; 0: a message, and
-     * `release` was called. */
+     * on this thread, when nothing reads them any more; never if the state
+     * closes while the kernel still reads them. 1; 0: a message, and `release`
+     * was called. */
     int (*push_lease)(lua_State *L, const void *data, size_t size,
                       void (*release)(void *owner), void *owner);
 

@@ -349,12 +349,14 @@ static bool has_place(struct sl_pool *pool, const struct sl_segment *segment)
     return true;
 }
 
+/* `pool` is NULL when it is gone, and its allocator with it. */
 static void release_adopted(struct sl_pool *pool, struct adopted *adopted)
 {
     void (*release)(void *owner) = adopted->release;
     void *owner = adopted->owner;
 
-    sl_free(pool->allocator, adopted, sizeof *adopted);
+    if (pool != NULL)
+        sl_free(pool->allocator, adopted, sizeof *adopted);
     release(owner);
 }
 
@@ -544,8 +546,11 @@ void sl_pool_return(struct sl_segment *segment)
 {
     struct sl_pool *pool = segment->pool;
 
-    if (pool == NULL) /* abandoned: its memory stays for good */
+    if (pool == NULL) { /* abandoned: its memory stays for good */
+        if (segment->size_class == ADOPTED_CLASS)
+            release_adopted(NULL, (struct adopted *)(void *)segment);
         return;
+    }
     if (segment->slab != NULL) {
         if (segment->capacity > pool->options.segment_size)
             return_fused(pool, segment);

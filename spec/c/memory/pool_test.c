@@ -631,8 +631,12 @@ TEST("memory still held when the pool ends is abandoned, not freed")
         sl_segment_unpin(pinned);
         sl_segment_release(owned);
         sl_segment_release(block);
+        CHECK_INT(released, 0);
+        sl_segment_pin(adopted);
         sl_segment_release(adopted);
         CHECK_INT(released, 0);
+        sl_segment_unpin(adopted);
+        CHECK_INT(released, 1);
     }
 }
 
