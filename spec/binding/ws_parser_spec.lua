@@ -43,6 +43,35 @@ describe("ws_parser", function()
     assert.is_nil(parser:feed "and more":next())
   end)
 
+  it("gives each event once, also where a finaliser takes some of them", function()
+    local count, taken, is_armed, seen = 3000, 0, true, {}
+    local parser <close> = sluice.ws_parser { role = "client" }
+    for i = 1, count do
+      local frame = i % 3 == 0 and frames.text or i % 3 == 1 and frames.ping or frames.pong
+      parser:feed(frame(tostring(i)))
+    end
+    local function note(event)
+      local number = tonumber(event.payload or event:text())
+      seen[number] = (seen[number] or 0) + 1
+    end
+    local function arm()
+      setmetatable({}, { __gc = function()
+        local event = is_armed and parser:next()
+        if not event then return end
+        note(event)
+        taken = taken + 1
+        arm()
+      end })
+    end
+    local pause = collectgarbage("setpause", 10)
+    arm()
+    for event in parser:events() do note(event) end
+    is_armed = false
+    collectgarbage("setpause", pause)
+    for i = 1, count do assert.equal(1, seen[i], i) end
+    assert.is_true(taken > 0)
+  end)
+
   it("takes masked frames as a server, and plain ones as a client", function()
     local key = "\x01\x82\x03\x84"
     local server <close> = sluice.ws_parser { role = "server" }

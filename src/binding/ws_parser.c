@@ -151,20 +151,28 @@ static int push_error(lua_State *L, const struct sl_ws_incoming *incoming,
     return push_failure(L, status, lua_tostring(L, -1), code);
 }
 
+/* Whether the event of that number waits to be pushed, still: whatever is made
+ * for it may run a finaliser that calls next, too. */
+static bool is_there(lua_State *L, uint32_t number)
+{
+    const struct slb_ws_parser *parser = slb_check_ws_parser(L);
+
+    return parser->has_event && parser->events == number;
+}
+
 /* Its segments change hands; that cannot fail where the other hand is empty. */
 static int push_message(lua_State *L, bool is_text)
 {
     struct slb_ws_parser *parser = slb_check_ws_parser(L);
+    uint32_t number = parser->events;
     size_t size = parser->incoming.message.payload.length;
     struct slb_message *message =
         slb_new_message(L, parser->runtime, is_text, size);
     struct sl_buffer payload;
     enum sl_status status;
 
-    parser = slb_check_ws_parser(L);
-    if (!parser->has_event || parser->event.type != SL_WS_GOT_MESSAGE ||
-        parser->incoming.message.payload.length != size)
-        return luaL_error(L, "next: a finaliser has taken the message");
+    if (!is_there(L, number))
+        return 1;
     sl_buffer_init(&payload, &parser->runtime->pool, SIZE_MAX);
     status = sl_ws_message_detach(&parser->incoming.message, &payload);
     if (status == SL_OK)
@@ -227,7 +235,25 @@ static enum sl_status find_event(struct slb_ws_parser *parser)
         status = sl_ws_incoming_next(&parser->incoming, &parser->input,
                                      &parser->event);
     } while (status == SL_OK && parser->event.type == SL_WS_GOT_PART);
+    if (status == SL_OK) {
+        parser->events++;
+        parser->has_event =
+            true; /* until it was pushed, whatever that raises */
+    }
     return status;
+}
+
+/* What there is instead of an event. */
+static int push_no_event(lua_State *L, const struct slb_ws_parser *parser,
+                         enum sl_status status)
+{
+    if (status == SL_AGAIN && parser->has_ended)
+        return push_failure(L, SL_CLOSED,
+                            "the connection ended without a Close frame",
+                            SL_WS_ABNORMAL);
+    if (sl_is_failure(status))
+        return push_error(L, &parser->incoming, status);
+    return slb_push_outcome(L, status, "websocket");
 }
 
 /* parser:next() -> event | false (more bytes are needed) | nil (the peer has
@@ -238,23 +264,21 @@ static enum sl_status find_event(struct slb_ws_parser *parser)
 static int parser_next(lua_State *L)
 {
     struct slb_ws_parser *parser = slb_check_ws_parser(L);
-    enum sl_status status = SL_OK;
-    int count;
 
-    if (!parser->has_event)
-        status = find_event(parser);
-    if (status == SL_AGAIN && parser->has_ended)
-        return push_failure(L, SL_CLOSED,
-                            "the connection ended without a Close frame",
-                            SL_WS_ABNORMAL);
-    if (sl_is_failure(status))
-        return push_error(L, &parser->incoming, status);
-    if (status != SL_OK)
-        return slb_push_outcome(L, status, "websocket");
-    parser->has_event = true; /* also if what follows raises */
-    count = push_event(L, parser);
-    slb_check_ws_parser(L)->has_event = false;
-    return count;
+    for (;;) {
+        enum sl_status status = parser->has_event ? SL_OK : find_event(parser);
+        uint32_t number = parser->events;
+        int count;
+
+        if (status != SL_OK)
+            return push_no_event(L, parser, status);
+        count = push_event(L, parser);
+        if (is_there(L, number)) {
+            parser->has_event = false;
+            return count;
+        }
+        lua_settop(L, 1); /* a finaliser took it: the one behind it, then */
+    }
 }
 
 static int next_event(lua_State *L)

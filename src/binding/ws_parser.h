@@ -21,6 +21,7 @@ struct slb_ws_parser {
     struct sl_buffer input;
     struct sl_ws_incoming incoming;
     struct sl_ws_event event; /* the one that next gives, until it is pushed */
+    uint32_t events;          /* found so far: tells one from the next */
     bool has_event;
     bool has_ended; /* the input */
     struct sl_ws_outgoing outgoing;
