@@ -91,7 +91,7 @@ SPEC_PARTS := $(call parts_of,$(LONG_FOLDERS)) \
 
 .PHONY: $(SPEC_PARTS)
 $(filter-out spec.once,$(SPEC_PARTS)): spec.%: $(MODULE) $(SPEC_MODULES)
-	@NAME=spec.$(basename $*) SPECS=spec/$(basename $*) $(SPEC_RUN) \
+	@SPEC_LOG=spec.$(basename $*) SPECS=spec/$(basename $*) $(SPEC_RUN) \
 		$(patsubst .%,%,$(suffix $*))
 
 spec.once: $(MODULE) $(SPEC_MODULES)
@@ -172,7 +172,7 @@ gnutls:
 .PHONY: poison direct sanitized guard
 direct: MEMORY_MODES := stream+epoll
 poison direct: $(MODULE) $(SPEC_MODULES)
-	@NAME=$@ SLUICE_POOL=$@ SPECS='$(MEMORY_SPECS)' $(SPEC_RUN) $(MEMORY_MODES)
+	@SPEC_LOG=$@ SLUICE_POOL=$@ SPECS='$(MEMORY_SPECS)' $(SPEC_RUN) $(MEMORY_MODES)
 
 sanitized:
 	@SPECS='$(MEMORY_SPECS)' SLUICE_SPEC_STREAM_MIB=16 $(MAKE) --no-print-directory \
@@ -183,7 +183,7 @@ sanitized:
 # that count memory are left out, as each block costs new pages.
 GUARD_MODES ?= once completion+io_uring
 guard: $(MODULE) $(SPEC_MODULES)
-	@NAME=$@ SLUICE_POOL=guard WITHOUT=slabs $(SPEC_RUN) $(GUARD_MODES)
+	@SPEC_LOG=$@ SLUICE_POOL=guard WITHOUT=slabs $(SPEC_RUN) $(GUARD_MODES)
 
 # ---- soak: a long run, and a short one for every test ----
 
@@ -194,7 +194,7 @@ SOAK_SHORT_REQUESTS ?= 5000
 .PHONY: soak soak-short
 soak: $(MODULE) $(SPEC_MODULES)
 	@LUA='$(LUA)' BUILD='$(BUILD)' .ci/soak $(SOAK_REQUESTS) $(SOAK_MODES)
-	@NAME=$@ SLUICE_SPEC_STREAM_MIB=1024 SPECS=spec/binding/transport_spec.lua \
+	@SPEC_LOG=$@ SLUICE_SPEC_STREAM_MIB=1024 SPECS=spec/binding/transport_spec.lua \
 		$(SPEC_RUN) $(SOAK_MODES)
 
 soak-short: $(MODULE) $(SPEC_MODULES)
