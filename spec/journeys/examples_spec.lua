@@ -3,6 +3,7 @@
 
 local nginx = require "spec.support.nginx"
 local server = require "spec.support.server"
+local system = require "support.system"
 
 -- What they are given, with URL for the server, and what they print.
 local examples = {
@@ -18,22 +19,30 @@ local examples = {
   interceptors = { { "URL/json", "FOLDER/exchanges" },
     { "3 requests sent, then 0; outstanding 0" } },
   record_replay = { { "URL/json", "FOLDER/recordings" }, { "1 request sent", "0 requests sent" } },
+  websocket_echo = { { "ECHO", "one", "two" }, { "text of 3 bytes: two\n", "closed with 1000\n" } },
   frames = { { "URL/json", "20" }, { "20 frames, 2 answers, 0 failures\n" } },
 }
 
 describe("an example", function()
-  local web, folder
+  local web, echo, folder
 
   setup(function()
+    local port = system.free_port()
     web, folder = nginx.start(), server.directory()
     web:file(100000)
+    echo = server.start({ os.getenv "LUA" or "lua5.4", "examples/websocket_server.lua",
+      tostring(port) }, port, server.directory())
   end)
   teardown(function()
     web:stop()
+    echo:stop()
     server.remove(folder)
   end)
 
-  local function fill(text) return (text:gsub("URL", web.url):gsub("FOLDER", folder)) end
+  local function fill(text)
+    return (text:gsub("URL", web.url):gsub("FOLDER", folder)
+      :gsub("ECHO", ("ws://127.0.0.1:%d/"):format(echo.port)))
+  end
 
   local function run(name, ...)
     return server.run { os.getenv "LUA" or "lua5.4", ("examples/%s.lua"):format(name), ... }
