@@ -79,19 +79,20 @@ spec: $(MODULE) $(SPEC_MODULES)
 helpers: $(MODULE) $(SPEC_MODULES)
 	@SLUICE_CERTIFICATES_AGE=1200 sh spec/support/certificates >/dev/null
 
-# The same in parts, for `make test`: spec.FOLDER.MODE. The folders that take longest
-# come first, so that no processor is left without work at the end.
+# The same in parts, for `make test`: spec.FOLDER.MODE, with halves of what takes
+# longest. It comes first, so that no processor is left without work at the end.
 LONG_FOLDERS := journeys lua
 OTHER_FOLDERS := $(filter-out $(LONG_FOLDERS),$(sort $(shell find spec \
 	-name '*_spec.lua' -exec grep -L '^-- Runs once\.$$' {} + | cut -d / -f 2)))
 parts_of = $(foreach folder,$(1), \
 	$(patsubst %,spec.$(folder).%,$(filter-out once,$(SPEC_MODES))))
-SPEC_PARTS := $(call parts_of,$(LONG_FOLDERS)) \
+SPEC_PARTS := $(call parts_of,journeys-1 journeys-2 lua) \
 	$(patsubst %,spec.%,$(filter once,$(SPEC_MODES))) $(call parts_of,$(OTHER_FOLDERS))
 
 .PHONY: $(SPEC_PARTS)
 $(filter-out spec.once,$(SPEC_PARTS)): spec.%: $(MODULE) $(SPEC_MODULES)
-	@SPEC_LOG=spec.$(basename $*) SPECS=spec/$(basename $*) $(SPEC_RUN) \
+	@SPEC_LOG=spec.$(basename $*) SPECS=spec/$(firstword $(subst -, ,$(basename $*))) \
+		PART=$(word 2,$(subst -, ,$(basename $*))) $(SPEC_RUN) \
 		$(patsubst .%,%,$(suffix $*))
 
 spec.once: $(MODULE) $(SPEC_MODULES)
