@@ -94,6 +94,18 @@ describe("a socket that compresses", function()
     end)
   end
 
+  it("sends what is shorter than the threshold as it is", function()
+    local p <close> = peer.listen { script = { {
+      { "accept", "Sec-WebSocket-Extensions: permessage-deflate\r\n" }, { "read_all" } } } }
+    local socket = assert(client:websocket(url_of(p), { compress = { threshold = 10 } }))
+    assert(socket:send(("x"):rep(9)))
+    assert(socket:send(("x"):rep(10)))
+    socket:dispose()
+    local head, first = p:received(1):match "^(.-\r\n\r\n)(.)"
+    assert.equal(0x81, first:byte())
+    assert.equal(0xc1, p:received(1):byte(#head + 6 + 9 + 1))
+  end)
+
   it("refuses a window beyond the one that was asked for, or one that was not offered", function()
     local p <close> = answer "permessage-deflate; server_max_window_bits=12"
     assert.is_nil((client:websocket(url_of(p), { compress = { server_max_window_bits = 10 } })))

@@ -365,6 +365,16 @@ describe("a socket", function()
       assert.matches("no pong within 0.02 s %(pong_timeout%)$", err.message)
     end)
 
+    it("when no message comes for its idle_timeout, though the peer pings", function()
+      local steps = {}
+      for i = 1, 200, 2 do steps[i], steps[i + 1] = { "send", "\x89\0" }, { "pause", 0.01 } end
+      steps[#steps + 1] = { "discard" }
+      open(steps, { idle_timeout = 0.05 })
+      local _, why, err = socket:receive(20)
+      assert.same({ "closed", 1001 }, { why, err.close_code })
+      assert.matches("no message for 0.05 s %(idle_timeout%)$", err.message)
+    end)
+
     it("at once by dispose, with a goodbye", function()
       open { { "discard" } }
       local waiting = sluice.spawn(function() return select(2, socket:receive()) end)
