@@ -515,17 +515,20 @@ static int give_text(lua_State *L, struct slb_response *response)
 
 int slb_push_text(lua_State *L, struct slb_response *response)
 {
-    static const struct taking text = {SL_WANT_WHOLE, false, COST_OF_COPY,
-                                       give_text};
+    static const struct taking text = {SL_WANT_WHOLE, false, 0, give_text};
 
     return take_body(L, response, &text, 0);
 }
 
 /* response:text() -> string | nil, message, err
- * Flattens once and keeps it; the segments go back. Yields when streamed. */
+ * Flattens once and keeps it; the segments go back. Yields when streamed, and
+ * where a budget is too short for it. */
 static int response_text(lua_State *L)
 {
-    return slb_push_text(L, check_waiting(L));
+    static const struct taking text = {SL_WANT_WHOLE, false, COST_OF_COPY,
+                                       give_text};
+
+    return take_body(L, check_waiting(L), &text, 0);
 }
 
 /* The text, once made, is the body. */

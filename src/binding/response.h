@@ -134,8 +134,8 @@ void slb_end_response(struct slb_response *response);
 /* The abandon function of waits on a response: its exchange ends now. */
 void slb_abandon_response(void *response);
 
-/* The whole body of the response at index 1 as a string, made once | nil,
- * message, err. A wait is reserved, or the body is complete; yields. */
+/* The whole body of the response at index 1, which is complete, as a string,
+ * made once | nil, message, err. Never yields. */
 int slb_push_text(lua_State *L, struct slb_response *response);
 
 /* Waits for the response at index 1: its head, or all of it when it is not
