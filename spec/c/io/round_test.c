@@ -1,4 +1,4 @@
-#include "io/loop.h"
+#include "io/round.h"
 
 #include "spec/c/io/world.h"
 
