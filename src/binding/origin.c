@@ -80,8 +80,8 @@ static struct slb_response *create(lua_State *L, enum sl_status *status,
         *status = sl_exchange_set_authorization(response->exchange,
                                                 lua_tostring(L, 10));
     if (*status == SL_OK)
-        *status =
-            slb_set_body(L, 5, &response->exchange->outgoing.upload, refused);
+        *status = slb_set_body(
+            L, 5, &response->exchange->request->outgoing.upload, refused);
     if (*status != SL_OK) {
         int error = errno; /* says why a file could not be taken */
 

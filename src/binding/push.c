@@ -30,12 +30,12 @@ static int await_room(lua_State *L, struct slb_response *response)
     enum sl_status status = sl_exchange_want_room(exchange);
 
     if (status == SL_AGAIN)
-        return slb_wait(L, response->runtime, &exchange->room,
+        return slb_wait(L, response->runtime, &exchange->request->room,
                         slb_abandon_response, response, has_room);
     if (status == SL_MISUSE)
         return luaL_error(L, "body is being pushed by another coroutine");
     /* A failure shows when the response is waited for. */
-    lua_pushboolean(L, !sl_outgoing_is_over(&exchange->outgoing));
+    lua_pushboolean(L, !sl_outgoing_is_over(&exchange->request->outgoing));
     return 1;
 }
 

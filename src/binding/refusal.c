@@ -86,14 +86,15 @@ void slb_add_refusal(lua_State *L, int index)
 
     holder = slb_new(L, HOLDER, sizeof *holder, 0); /* stack: err, holder */
     if (response->exchange == NULL ||
-        response->exchange->place.refusal == NULL) { /* a finaliser was here */
+        response->exchange->request->place.refusal ==
+            NULL) { /* a finaliser was here */
         lua_pop(L, 1);
         return;
     }
     holder->runtime = response->runtime;
     slb_runtime_retain(holder->runtime);
-    holder->refusal = response->exchange->place.refusal;
-    response->exchange->place.refusal = NULL;
+    holder->refusal = response->exchange->request->place.refusal;
+    response->exchange->request->place.refusal = NULL;
     push_answer(L, holder->refusal);
     lua_setfield(L, -3, "response");
     let_go(holder);

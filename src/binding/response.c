@@ -53,7 +53,7 @@ static void release(struct slb_response *response, struct sl_exchange *exchange)
 static bool is_awaited(const struct sl_exchange *exchange)
 {
     return slb_is_awaited(&exchange->completion) ||
-           slb_is_awaited(&exchange->room);
+           slb_is_awaited(&exchange->request->room);
 }
 
 void slb_end_response(struct slb_response *response)
@@ -262,7 +262,8 @@ int slb_settle_response(lua_State *L, struct slb_response *response)
         slb_abandon_response(response);
         return count;
     }
-    if (response->keeps_body && sl_outgoing_is_over(&exchange->outgoing)) {
+    if (response->keeps_body &&
+        sl_outgoing_is_over(&exchange->request->outgoing)) {
         lua_pushnil(L);
         lua_setiuservalue(L, 1, RESPONSE_TEXT);
         response->keeps_body = false;

@@ -28,13 +28,13 @@ enum sl_stage sl_exchange_stage(const struct sl_exchange *exchange)
     case SL_EXCHANGE_NEW:
         return SL_STAGE_QUEUE;
     case SL_EXCHANGE_WAITING:
-        return sl_place_stage(&exchange->place);
+        return sl_place_stage(&exchange->request->place);
     default:
         break;
     }
     if (exchange->incoming.response.phase > SL_PHASE_HEAD)
         return SL_STAGE_BODY;
-    return sl_outgoing_is_over(&exchange->outgoing) ||
+    return sl_outgoing_is_over(&exchange->request->outgoing) ||
                    exchange->incoming.phase != SL_INCOMING_SILENT
                ? SL_STAGE_HEAD
                : SL_STAGE_SEND;
@@ -51,9 +51,9 @@ static bool is_receiving(const struct sl_exchange *exchange)
 void sl_exchange_keep_pace(struct sl_exchange *exchange)
 {
     int64_t now = sl_exchange_loop(exchange)->now;
-    bool can_move =
-        exchange->phase == SL_EXCHANGE_ACTIVE &&
-        (is_receiving(exchange) || sl_outgoing_is_moving(&exchange->outgoing));
+    bool can_move = exchange->phase == SL_EXCHANGE_ACTIVE &&
+                    (is_receiving(exchange) ||
+                     sl_outgoing_is_moving(&exchange->request->outgoing));
 
     if (!can_move)
         sl_pace_restart(&exchange->pace, now);
@@ -70,11 +70,11 @@ static int64_t stage_due(const struct sl_exchange *exchange)
     switch (exchange->phase) {
     case SL_EXCHANGE_WAITING:
         /* A connection that is being opened keeps its own deadlines. */
-        return exchange->place.opening == NULL
+        return exchange->request->place.opening == NULL
                    ? after(exchange->stage_began, deadlines->queue)
                    : SL_NEVER;
     case SL_EXCHANGE_ACTIVE:
-        if (sl_outgoing_is_over(&exchange->outgoing) &&
+        if (sl_outgoing_is_over(&exchange->request->outgoing) &&
             exchange->incoming.phase == SL_INCOMING_SILENT)
             return after(moved, deadlines->first_byte);
         return after(moved, deadlines->idle);
@@ -85,7 +85,7 @@ static int64_t stage_due(const struct sl_exchange *exchange)
 
 int64_t sl_exchange_due(const struct sl_exchange *exchange)
 {
-    const struct sl_outgoing *outgoing = &exchange->outgoing;
+    const struct sl_outgoing *outgoing = &exchange->request->outgoing;
     int64_t due = exchange->deadline;
     int64_t stage = stage_due(exchange);
     int64_t pace = sl_pace_is_kept(&exchange->pace)

@@ -20,9 +20,9 @@ static bool is_satisfied(const struct sl_exchange *exchange)
 
 bool sl_exchange_has_room(const struct sl_exchange *exchange)
 {
-    return sl_outgoing_is_over(&exchange->outgoing) ||
+    return sl_outgoing_is_over(&exchange->request->outgoing) ||
            (exchange->phase == SL_EXCHANGE_ACTIVE &&
-            sl_outgoing_has_room(&exchange->outgoing));
+            sl_outgoing_has_room(&exchange->request->outgoing));
 }
 
 static void wake(struct sl_exchange *exchange)
@@ -30,9 +30,9 @@ static void wake(struct sl_exchange *exchange)
     if (exchange->completion.state == SL_COMPLETION_PENDING &&
         is_satisfied(exchange))
         sl_completion_signal(&exchange->completion, SL_OK, 0);
-    if (exchange->room.state == SL_COMPLETION_PENDING &&
+    if (exchange->request->room.state == SL_COMPLETION_PENDING &&
         sl_exchange_has_room(exchange))
-        sl_completion_signal(&exchange->room, SL_OK, 0);
+        sl_completion_signal(&exchange->request->room, SL_OK, 0);
 }
 
 /* Sets the timer for the next deadline, when there is a waiter. */
@@ -44,7 +44,7 @@ void sl_exchange_arm(struct sl_exchange *exchange)
         sl_exchange_keep_pace(exchange);
     if (!sl_exchange_is_awaited(exchange) &&
         !sl_incoming_is_draining(&exchange->incoming) &&
-        exchange->outgoing.phase != SL_OUTGOING_EXPECTING)
+        exchange->request->outgoing.phase != SL_OUTGOING_EXPECTING)
         return;
     due = sl_exchange_due(exchange);
     /* A timer that fires too early arms itself again; one that fired too late
@@ -94,7 +94,8 @@ static void end(struct sl_exchange *exchange, enum sl_exchange_phase phase)
     exchange->phase = phase;
     exchange->times.ended = loop->now;
     sl_timer_disarm(&loop->timers, &exchange->timer);
-    sl_outgoing_end(&exchange->outgoing);
+    if (exchange->request->exchange != NULL)
+        sl_outgoing_end(&exchange->request->outgoing);
     sl_response_settle(&exchange->incoming.response);
     wake(exchange);
     if (sl_incoming_is_draining(&exchange->incoming))
@@ -106,7 +107,7 @@ static void leave(struct sl_exchange *exchange)
 {
     struct sl_connection *connection = part(exchange);
 
-    sl_place_leave(&exchange->place);
+    sl_place_leave(&exchange->request->place);
     if (connection != NULL)
         sl_connection_discard(connection, true);
 }
@@ -118,11 +119,11 @@ static void fail(struct sl_exchange *exchange)
 
     if (failure->stage == SL_STAGE_NONE)
         failure->stage = sl_exchange_stage(exchange);
-    failure->is_retryable = failure->status != SL_INVALID &&
-                            failure->status != SL_MEMORY &&
-                            (!sl_outgoing_has_sent(&exchange->outgoing) ||
-                             (exchange->options.is_idempotent &&
-                              exchange->incoming.phase == SL_INCOMING_SILENT));
+    failure->is_retryable =
+        failure->status != SL_INVALID && failure->status != SL_MEMORY &&
+        (!sl_outgoing_has_sent(&exchange->request->outgoing) ||
+         (exchange->options.is_idempotent &&
+          exchange->incoming.phase == SL_INCOMING_SILENT));
     leave(exchange);
     end(exchange, SL_EXCHANGE_FAILED);
 }
@@ -154,14 +155,15 @@ static void activate(struct sl_exchange *exchange,
     exchange->phase = SL_EXCHANGE_ACTIVE;
     exchange->peer = sl_peer_retain(connection->peer);
     exchange->last_activity = loop->now;
-    sl_outgoing_begin(&exchange->outgoing, exchange->options.expects_continue);
+    sl_outgoing_begin(&exchange->request->outgoing,
+                      exchange->options.expects_continue);
 }
 
 /* Notes the stages of a connection that was opened for this exchange; any other
  * connection was there at once, as seen from here. */
 static void note_times(struct sl_exchange *exchange)
 {
-    const struct sl_opening_times *opened = &exchange->place.times;
+    const struct sl_opening_times *opened = &exchange->request->place.times;
     struct sl_exchange_times *times = &exchange->times;
 
     if (opened->began == 0) {
@@ -179,10 +181,15 @@ static void note_times(struct sl_exchange *exchange)
     ((struct sl_exchange *)(void *)((char *)(pointer)-offsetof( \
         struct sl_exchange, member)))
 
+#define OF_REQUEST(member, pointer)                                      \
+    (((struct sl_exchange_request *)(void *)((char *)(pointer)-offsetof( \
+          struct sl_exchange_request, member)))                          \
+         ->exchange)
+
 static void granted(struct sl_place *place, struct sl_connection *connection,
                     bool is_new)
 {
-    struct sl_exchange *exchange = FROM(place, place);
+    struct sl_exchange *exchange = OF_REQUEST(place, place);
 
     if (!is_new)
         exchange->use = SL_EXCHANGE_REUSED;
@@ -196,7 +203,7 @@ static void granted(struct sl_place *place, struct sl_connection *connection,
 
 static void refused(struct sl_place *place, const struct sl_failure *failure)
 {
-    struct sl_exchange *exchange = FROM(place, place);
+    struct sl_exchange *exchange = OF_REQUEST(place, place);
 
     exchange->failure = *failure;
     fail(exchange);
@@ -211,10 +218,10 @@ static void ask_for_connection(struct sl_exchange *exchange)
     exchange->phase = SL_EXCHANGE_WAITING;
     exchange->stage_began = sl_exchange_loop(exchange)->now;
     /* An offer is made once: what it holds is for one connection. */
-    exchange->place.needs_new = exchange->use == SL_EXCHANGE_RESENT ||
-                                exchange->options.traits.wants_upgrade;
-    switch (sl_origin_ask(exchange->origin, &exchange->place, &connection,
-                          &exchange->failure)) {
+    exchange->request->place.needs_new = exchange->use == SL_EXCHANGE_RESENT ||
+                                         exchange->options.traits.wants_upgrade;
+    switch (sl_origin_ask(exchange->origin, &exchange->request->place,
+                          &connection, &exchange->failure)) {
     case SL_OK:
         exchange->use = SL_EXCHANGE_REUSED;
         note_times(exchange);
@@ -233,8 +240,8 @@ static bool may_resend(const struct sl_exchange *exchange)
 {
     return exchange->use == SL_EXCHANGE_REUSED &&
            exchange->incoming.phase == SL_INCOMING_SILENT &&
-           sl_outgoing_is_replayable(&exchange->outgoing) &&
-           (!sl_outgoing_has_sent(&exchange->outgoing) ||
+           sl_outgoing_is_replayable(&exchange->request->outgoing) &&
+           (!sl_outgoing_has_sent(&exchange->request->outgoing) ||
             exchange->options.is_idempotent);
 }
 
@@ -257,7 +264,7 @@ static void lose(struct sl_exchange *exchange)
     leave(exchange);
     exchange->use = SL_EXCHANGE_RESENT;
     exchange->failure.status = SL_OK;
-    sl_outgoing_rewind(&exchange->outgoing);
+    sl_outgoing_rewind(&exchange->request->outgoing);
     sl_peer_release(exchange->peer);
     exchange->peer = NULL;
     sl_incoming_fini(&exchange->incoming);
@@ -272,7 +279,7 @@ static void lose(struct sl_exchange *exchange)
 static bool may_be_unread(const struct sl_exchange *exchange)
 {
     return exchange->incoming.response.head.status == 407 &&
-           sl_upload_delivered(&exchange->outgoing.upload) > 0;
+           sl_exchange_uploaded(exchange) > 0;
 }
 
 /* Whether the server goes over to the protocol that was offered. An answer that
@@ -281,7 +288,7 @@ static bool is_upgrade(const struct sl_exchange *exchange)
 {
     return exchange->incoming.response.framing.is_upgrade &&
            exchange->use != SL_EXCHANGE_UNASKED &&
-           sl_outgoing_is_sent(&exchange->outgoing,
+           sl_outgoing_is_sent(&exchange->request->outgoing,
                                &exchange->connection->link);
 }
 
@@ -293,7 +300,7 @@ static void finish(struct sl_exchange *exchange)
     bool can_reuse =
         exchange->incoming.response.framing.keeps_alive &&
         exchange->use != SL_EXCHANGE_UNASKED && !may_be_unread(exchange) &&
-        sl_outgoing_is_sent(&exchange->outgoing, &connection->link);
+        sl_outgoing_is_sent(&exchange->request->outgoing, &connection->link);
 
     if (is_upgrade(exchange)) {
         end(exchange, SL_EXCHANGE_DONE);
@@ -356,7 +363,7 @@ static enum sl_status meet_unasked(struct sl_exchange *exchange)
 
 static bool send_some(struct sl_exchange *exchange, size_t *budget)
 {
-    struct sl_outgoing *outgoing = &exchange->outgoing;
+    struct sl_outgoing *outgoing = &exchange->request->outgoing;
     int64_t now = sl_exchange_loop(exchange)->now;
     size_t count;
     enum sl_status status;
@@ -388,17 +395,17 @@ static void note_news(struct sl_exchange *exchange,
             exchange->times.first_byte = exchange->last_activity;
     }
     if (news->continues)
-        sl_outgoing_go_on(&exchange->outgoing);
+        sl_outgoing_go_on(&exchange->request->outgoing);
     if (response->phase == SL_PHASE_HEAD)
         return;
     exchange->origin->speaks_1_0 = response->head.minor_version == 0;
-    sl_outgoing_answered(&exchange->outgoing, response->head.status);
+    sl_outgoing_answered(&exchange->request->outgoing, response->head.status);
 }
 
 /* The pusher of a body learns of an early answer through this. */
 static bool wants_head(const struct sl_exchange *exchange)
 {
-    return exchange->room.state == SL_COMPLETION_PENDING;
+    return exchange->request->room.state == SL_COMPLETION_PENDING;
 }
 
 static bool receive_some(struct sl_exchange *exchange, size_t *budget)
@@ -425,7 +432,7 @@ static void advance_message(struct sl_exchange *exchange)
         bool was_stuck;
 
         has_moved = false;
-        if (!sl_outgoing_is_over(&exchange->outgoing))
+        if (!sl_outgoing_is_over(&exchange->request->outgoing))
             has_moved = send_some(exchange, &budget);
         if (exchange->phase != SL_EXCHANGE_ACTIVE)
             break;
@@ -462,7 +469,7 @@ void sl_exchange_advance(struct sl_exchange *exchange)
 static void time_came(struct sl_timer *timer)
 {
     struct sl_exchange *exchange = FROM(timer, timer);
-    struct sl_outgoing *outgoing = &exchange->outgoing;
+    struct sl_outgoing *outgoing = &exchange->request->outgoing;
     int64_t now = sl_exchange_loop(exchange)->looked_at;
 
     if (outgoing->phase == SL_OUTGOING_EXPECTING &&
@@ -491,7 +498,7 @@ static void turn_came(struct sl_completion *completion)
 {
     struct sl_exchange *exchange = FROM(turn, completion);
 
-    sl_outgoing_let_go(&exchange->outgoing, false);
+    sl_outgoing_let_go(&exchange->request->outgoing, false);
     sl_exchange_advance(exchange);
 }
 
@@ -502,7 +509,7 @@ static void cancel(struct sl_completion *completion)
 
 static void cancel_push(struct sl_completion *room)
 {
-    sl_exchange_abort(FROM(room, room), SL_CANCELLED, "cancelled");
+    sl_exchange_abort(OF_REQUEST(room, room), SL_CANCELLED, "cancelled");
 }
 
 /* ---- a life ---- */
@@ -519,27 +526,26 @@ enum sl_status sl_exchange_create(struct sl_exchanges *exchanges,
 
     if (created == NULL)
         return SL_MEMORY;
-    status = sl_outgoing_init(&created->outgoing, connections->allocator,
-                              connections->pool, head);
+    status = sl_outgoing_init(&created->request->outgoing,
+                              connections->allocator, connections->pool, head);
     if (status != SL_OK) {
         sl_exchanges_return(exchanges, created);
         return status;
     }
     created->refs = 1;
-    created->exchanges = exchanges;
     sl_exchanges_retain(exchanges);
     created->origin = origin;
     if (origin != NULL)
         sl_origin_retain(origin);
     created->options = *options;
-    created->place.events = &place_events;
-    created->place.deadlines = options->deadlines.opening;
+    created->request->place.events = &place_events;
+    created->request->place.deadlines = options->deadlines.opening;
     sl_pace_init(&created->pace, options->deadlines.rate_bytes,
                  options->deadlines.rate_within);
     sl_completion_init(&created->completion, connections->loop, NULL);
     created->completion.cancel = cancel;
-    sl_completion_init(&created->room, connections->loop, NULL);
-    created->room.cancel = cancel_push;
+    sl_completion_init(&created->request->room, connections->loop, NULL);
+    created->request->room.cancel = cancel_push;
     sl_completion_init(&created->turn, connections->loop, turn_came);
     sl_timer_init(&created->timer, time_came);
     init_incoming(created);
@@ -609,10 +615,16 @@ static void leave_link(struct sl_exchange *exchange)
         sl_connection_discard(part(exchange), false);
 }
 
-static void free_authorization(struct sl_exchange *exchange)
+/* Releases what the request still has. */
+static void end_request(struct sl_exchange *exchange)
 {
-    const char *text = exchange->place.authorization;
+    struct sl_exchange_request *request = exchange->request;
+    const char *text = request->place.authorization;
 
+    if (request->exchange == NULL)
+        return;
+    sl_completion_fini(&request->room);
+    sl_refusal_destroy(request->place.refusal);
     if (text != NULL)
         sl_free(exchange->exchanges->connections->allocator, (void *)text,
                 strlen(text) + 1);
@@ -628,7 +640,7 @@ enum sl_status sl_exchange_set_authorization(struct sl_exchange *exchange,
     if (copy == NULL)
         return SL_MEMORY;
     memcpy(copy, authorization, size);
-    exchange->place.authorization = copy;
+    exchange->request->place.authorization = copy;
     return SL_OK;
 }
 
@@ -642,17 +654,40 @@ void sl_exchange_release(struct sl_exchange *exchange)
     if (!sl_exchange_is_over(exchange))
         sl_exchange_abort(exchange, SL_CANCELLED, "cancelled");
     leave_link(exchange);
+    end_request(exchange);
     sl_completion_fini(&exchange->completion);
-    sl_completion_fini(&exchange->room);
     sl_completion_fini(&exchange->turn);
     sl_incoming_fini(&exchange->incoming);
     sl_peer_release(exchange->peer);
-    sl_refusal_destroy(exchange->place.refusal);
-    free_authorization(exchange);
     if (exchange->origin != NULL)
         sl_origin_release(exchange->origin);
     sl_exchanges_return(exchanges, exchange);
     sl_exchanges_release(exchanges);
+}
+
+/* Whether nothing of the request is needed any more. A pusher may give more
+ * than it declared, and is to learn of that. */
+static bool has_sent_all(const struct sl_exchange *exchange)
+{
+    const struct sl_exchange_request *request = exchange->request;
+
+    return request->exchange != NULL &&
+           request->outgoing.phase == SL_OUTGOING_SENT &&
+           !request->outgoing.upload.is_pushed &&
+           exchange->incoming.response.phase > SL_PHASE_HEAD;
+}
+
+void sl_exchange_expect_events(struct sl_exchange *exchange)
+{
+    if (!exchange->options.deadlines.has_own_idle)
+        exchange->options.deadlines.idle = SL_NEVER;
+    sl_head_compact(&exchange->incoming.response.head);
+    if (!has_sent_all(exchange))
+        return;
+    exchange->uploaded = sl_exchange_uploaded(exchange);
+    sl_outgoing_end(&exchange->request->outgoing);
+    end_request(exchange);
+    sl_exchanges_return_request(exchange);
 }
 
 void sl_exchange_set_deadline(struct sl_exchange *exchange, int64_t deadline)
@@ -685,7 +720,7 @@ void sl_exchange_start(struct sl_exchange *exchange)
 static bool may_gather(const struct sl_exchange *exchange)
 {
     return exchange->phase == SL_EXCHANGE_ACTIVE &&
-           !sl_outgoing_has_sent(&exchange->outgoing) &&
+           !sl_outgoing_has_sent(&exchange->request->outgoing) &&
            sl_loop_has_more(sl_exchange_loop(exchange));
 }
 
@@ -757,9 +792,11 @@ bool sl_exchange_is_ready(struct sl_exchange *exchange, size_t wanted)
 
 uint64_t sl_exchange_uploaded(const struct sl_exchange *exchange)
 {
+    if (exchange->request->exchange == NULL)
+        return exchange->uploaded;
     return sl_exchange_is_over(exchange)
-               ? exchange->outgoing.uploaded
-               : sl_upload_delivered(&exchange->outgoing.upload);
+               ? exchange->request->outgoing.uploaded
+               : sl_upload_delivered(&exchange->request->outgoing.upload);
 }
 
 void sl_exchange_check_deadline(struct sl_exchange *exchange)
@@ -785,7 +822,7 @@ static bool is_worth_draining(const struct sl_exchange *exchange)
 
     return exchange->phase == SL_EXCHANGE_ACTIVE &&
            response->phase != SL_PHASE_HEAD &&
-           exchange->outgoing.phase == SL_OUTGOING_SENT &&
+           exchange->request->outgoing.phase == SL_OUTGOING_SENT &&
            response->framing.keeps_alive &&
            sl_incoming_is_short(&exchange->incoming) &&
            exchange->completion.state != SL_COMPLETION_PENDING &&

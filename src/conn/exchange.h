@@ -93,6 +93,14 @@ struct sl_exchange_times {
     int64_t ended;
 };
 
+/* What is needed until the request is over and its answer has begun. */
+struct sl_exchange_request {
+    struct sl_exchange *exchange; /* NULL: stands for one that was given back */
+    struct sl_place place;        /* WAITING */
+    struct sl_completion room;    /* pushed bytes can be taken */
+    struct sl_outgoing outgoing;
+};
+
 struct sl_exchange {
     size_t refs;
     enum sl_exchange_phase phase;
@@ -100,17 +108,15 @@ struct sl_exchange {
     struct sl_exchanges *exchanges;
     struct sl_origin *origin;         /* NULL: of sl_exchange_answer */
     struct sl_connection *connection; /* ACTIVE; DONE: upgraded, not taken */
-    struct sl_place place;            /* WAITING */
+    struct sl_exchange_request *request;
     struct sl_exchange *next; /* in the active, draining or spare list */
     struct sl_exchange *previous;
     struct sl_exchange_options options;
 
     struct sl_completion completion; /* the wanted part is there */
-    struct sl_completion room;       /* pushed bytes can be taken */
     struct sl_completion turn;       /* go on in the next step of the loop */
 
-    struct sl_outgoing outgoing;
-
+    uint64_t uploaded; /* body bytes sent, once the request was given back */
     struct sl_timer timer;
     int64_t deadline;      /* total, absolute */
     int64_t stage_began;   /* the wait for a connection */
@@ -170,6 +176,11 @@ enum sl_status sl_exchange_want(struct sl_exchange *exchange,
  * for a waiter, with its deadlines. False also while another user waits. */
 bool sl_exchange_is_ready(struct sl_exchange *exchange, size_t wanted);
 
+/* The body is a stream of events, between which any time may pass: only an idle
+ * time that was chosen for the request holds, and memory that is not needed
+ * meanwhile is given back. */
+void sl_exchange_expect_events(struct sl_exchange *exchange);
+
 /* Bytes of the request's body that were sent so far, without framing. */
 uint64_t sl_exchange_uploaded(const struct sl_exchange *exchange);
 
@@ -200,24 +211,14 @@ bool sl_exchange_take_link(struct sl_exchange *exchange, struct sl_link *link,
 static inline bool sl_exchange_is_awaited(const struct sl_exchange *exchange)
 {
     return exchange->completion.state == SL_COMPLETION_PENDING ||
-           exchange->room.state == SL_COMPLETION_PENDING || exchange->is_polled;
+           exchange->request->room.state == SL_COMPLETION_PENDING ||
+           exchange->is_polled;
 }
 
 static inline struct sl_loop *
 sl_exchange_loop(const struct sl_exchange *exchange)
 {
     return exchange->exchanges->connections->loop;
-}
-
-/* The body is a stream of events, between which any time may pass: only an idle
- * time that was chosen for the request holds, and memory that is not needed
- * meanwhile is given back. */
-static inline void sl_exchange_expect_events(struct sl_exchange *exchange)
-{
-    if (!exchange->options.deadlines.has_own_idle)
-        exchange->options.deadlines.idle = SL_NEVER;
-    sl_outgoing_forget_head(&exchange->outgoing);
-    sl_head_compact(&exchange->incoming.response.head);
 }
 
 static inline bool sl_exchange_is_over(const struct sl_exchange *exchange)

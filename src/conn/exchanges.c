@@ -34,16 +34,33 @@ void sl_exchanges_unlink(struct sl_exchange **list,
 enum sl_status sl_exchanges_create(struct sl_connections *connections,
                                    struct sl_exchanges **exchanges)
 {
+    struct sl_allocator *allocator = connections->allocator;
     struct sl_exchanges *created =
-        sl_allocate_zeroed(connections->allocator, sizeof *created);
+        sl_allocate_zeroed(allocator, sizeof *created);
 
     if (created == NULL)
         return SL_MEMORY;
+    created->over = sl_allocate_zeroed(allocator, sizeof *created->over);
+    if (created->over == NULL) {
+        sl_free(allocator, created, sizeof *created);
+        return SL_MEMORY;
+    }
+    sl_completion_init(&created->over->room, connections->loop, NULL);
+    created->over->outgoing.phase = SL_OUTGOING_SENT;
+    created->over->outgoing.head_sent = 1;
     created->connections = connections;
     sl_connections_retain(connections);
     created->refs = 1;
     *exchanges = created;
     return SL_OK;
+}
+
+/* Frees it and its request. */
+static void destroy(struct sl_exchanges *exchanges,
+                    struct sl_exchange *exchange)
+{
+    sl_exchanges_return_request(exchange);
+    sl_free(exchanges->connections->allocator, exchange, sizeof *exchange);
 }
 
 void sl_exchanges_retain(struct sl_exchanges *exchanges)
@@ -61,8 +78,9 @@ void sl_exchanges_release(struct sl_exchanges *exchanges)
         struct sl_exchange *spare = exchanges->spare;
 
         exchanges->spare = spare->next;
-        sl_free(connections->allocator, spare, sizeof *spare);
+        destroy(exchanges, spare);
     }
+    sl_free(connections->allocator, exchanges->over, sizeof *exchanges->over);
     sl_free(connections->allocator, exchanges, sizeof *exchanges);
     sl_connections_release(connections);
 }
@@ -77,30 +95,66 @@ void sl_exchanges_close(struct sl_exchanges *exchanges)
     sl_exchanges_release(exchanges);
 }
 
+static struct sl_exchange *create(struct sl_exchanges *exchanges)
+{
+    struct sl_allocator *allocator = exchanges->connections->allocator;
+    struct sl_exchange *created =
+        sl_allocate_zeroed(allocator, sizeof *created);
+
+    if (created == NULL)
+        return NULL;
+    created->request = sl_allocate_zeroed(allocator, sizeof *created->request);
+    if (created->request == NULL) {
+        sl_free(allocator, created, sizeof *created);
+        return NULL;
+    }
+    return created;
+}
+
 struct sl_exchange *sl_exchanges_rent(struct sl_exchanges *exchanges)
 {
     struct sl_exchange *exchange = exchanges->spare;
+    struct sl_exchange_request *request;
 
-    if (exchange == NULL)
-        return sl_allocate_zeroed(exchanges->connections->allocator,
-                                  sizeof *exchange);
-    exchanges->spare = exchange->next;
-    exchanges->spare_count--;
-    /* The response, the last of it, has an init of its own. */
-    memset(exchange, 0, offsetof(struct sl_exchange, incoming.response));
+    if (exchange == NULL) {
+        exchange = create(exchanges);
+        if (exchange == NULL)
+            return NULL;
+    } else {
+        exchanges->spare = exchange->next;
+        exchanges->spare_count--;
+        /* The response, the last of it, has an init of its own. */
+        request = exchange->request;
+        memset(exchange, 0, offsetof(struct sl_exchange, incoming.response));
+        memset(request, 0, sizeof *request);
+        exchange->request = request;
+    }
+    exchange->exchanges = exchanges;
+    exchange->request->exchange = exchange;
     return exchange;
 }
 
 void sl_exchanges_return(struct sl_exchanges *exchanges,
                          struct sl_exchange *exchange)
 {
-    if (exchanges->spare_count >= SPARE_MOST) {
-        sl_free(exchanges->connections->allocator, exchange, sizeof *exchange);
+    if (exchanges->spare_count >= SPARE_MOST ||
+        exchange->request == exchanges->over) {
+        destroy(exchanges, exchange);
         return;
     }
     exchange->next = exchanges->spare;
     exchanges->spare = exchange;
     exchanges->spare_count++;
+}
+
+void sl_exchanges_return_request(struct sl_exchange *exchange)
+{
+    struct sl_exchanges *exchanges = exchange->exchanges;
+    struct sl_exchange_request *request = exchange->request;
+
+    if (request != exchanges->over)
+        sl_free(exchanges->connections->allocator, request, sizeof *request);
+    exchange->request = exchanges->over;
 }
 
 size_t sl_exchanges_unread(const struct sl_exchanges *exchanges,

@@ -10,12 +10,14 @@
 #include "conn/origin.h"
 
 struct sl_exchange;
+struct sl_exchange_request;
 
 struct sl_exchanges {
     struct sl_connections *connections; /* retained */
     struct sl_exchange *active;         /* in no order */
     struct sl_exchange *draining;
     struct sl_exchange *spare;
+    struct sl_exchange_request *over; /* in place of those given back */
     size_t spare_count;
     size_t refs;
     uint64_t requests;
@@ -37,10 +39,13 @@ size_t sl_exchanges_unread(const struct sl_exchanges *exchanges,
 
 /* ---- called by conn/exchange.c ---- */
 
-/* An exchange, zeroed but for its response; NULL: no memory. */
+/* An exchange with a request, zeroed but for its response; NULL: no memory. */
 struct sl_exchange *sl_exchanges_rent(struct sl_exchanges *exchanges);
 void sl_exchanges_return(struct sl_exchanges *exchanges,
                          struct sl_exchange *exchange);
+
+/* Frees the request of an exchange, which is over. Idempotent. */
+void sl_exchanges_return_request(struct sl_exchange *exchange);
 
 void sl_exchanges_link(struct sl_exchange **list, struct sl_exchange *exchange);
 void sl_exchanges_unlink(struct sl_exchange **list,

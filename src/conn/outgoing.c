@@ -48,12 +48,6 @@ void sl_outgoing_end(struct sl_outgoing *outgoing)
     release_head(outgoing);
 }
 
-void sl_outgoing_forget_head(struct sl_outgoing *outgoing)
-{
-    if (sl_outgoing_is_over(outgoing))
-        release_head(outgoing);
-}
-
 void sl_outgoing_begin(struct sl_outgoing *outgoing, bool expects_continue)
 {
     outgoing->continue_until = SL_NEVER;

@@ -48,10 +48,6 @@ enum sl_status sl_outgoing_init(struct sl_outgoing *outgoing,
 /* Frees the head and the body; nothing more is sent. */
 void sl_outgoing_end(struct sl_outgoing *outgoing);
 
-/* A final answer is there, so the head is not sent again: gives it back, once
- * it is over. */
-void sl_outgoing_forget_head(struct sl_outgoing *outgoing);
-
 /* A connection is there. */
 void sl_outgoing_begin(struct sl_outgoing *outgoing, bool expects_continue);
 /* Begins again from the start; the body must be replayable. */

@@ -3,19 +3,19 @@
 bool sl_exchange_is_taking(const struct sl_exchange *exchange)
 {
     return !sl_exchange_is_over(exchange) &&
-           exchange->outgoing.phase != SL_OUTGOING_CUT;
+           exchange->request->outgoing.phase != SL_OUTGOING_CUT;
 }
 
 enum sl_status sl_exchange_want_room(struct sl_exchange *exchange)
 {
-    struct sl_completion *room = &exchange->room;
+    struct sl_completion *room = &exchange->request->room;
 
     if (room->state == SL_COMPLETION_PENDING ||
         room->state == SL_COMPLETION_READY)
         return SL_MISUSE;
     if (sl_exchange_has_room(exchange)) {
-        if (exchange->outgoing.phase == SL_OUTGOING_HELD) {
-            sl_outgoing_ask(&exchange->outgoing);
+        if (exchange->request->outgoing.phase == SL_OUTGOING_HELD) {
+            sl_outgoing_ask(&exchange->request->outgoing);
             sl_exchange_take_turn(exchange);
         }
         return SL_OK;
@@ -37,7 +37,7 @@ static enum sl_status push_piece(struct sl_exchange *exchange,
     status = sequence != NULL ? sl_sequence_link(sequence, &piece)
                               : sl_buffer_append(&piece, text);
     if (status == SL_OK)
-        status = sl_upload_push(&exchange->outgoing.upload, &piece);
+        status = sl_upload_push(&exchange->request->outgoing.upload, &piece);
     sl_buffer_fini(&piece);
     return status;
 }
@@ -45,7 +45,7 @@ static enum sl_status push_piece(struct sl_exchange *exchange,
 /* Pushed bytes are ready to be sent. */
 static void send_pushed(struct sl_exchange *exchange)
 {
-    struct sl_outgoing *outgoing = &exchange->outgoing;
+    struct sl_outgoing *outgoing = &exchange->request->outgoing;
 
     if (exchange->phase != SL_EXCHANGE_ACTIVE)
         return;
@@ -84,9 +84,10 @@ enum sl_status sl_exchange_push(struct sl_exchange *exchange,
 enum sl_status sl_exchange_end_body(struct sl_exchange *exchange,
                                     struct sl_view trailers)
 {
-    if (sl_outgoing_is_over(&exchange->outgoing))
+    if (sl_outgoing_is_over(&exchange->request->outgoing))
         return SL_END;
-    return go_on_pushing(exchange,
-                         sl_upload_finish(&exchange->outgoing.upload, trailers),
-                         "less body than was declared");
+    return go_on_pushing(
+        exchange,
+        sl_upload_finish(&exchange->request->outgoing.upload, trailers),
+        "less body than was declared");
 }

@@ -437,8 +437,8 @@ TEST("sends a body behind its head, and again from the start")
 
     REQUIRE(sl_exchange_create(scene.exchanges, scene.origin, &scene.options,
                                SL_VIEW(POST), &exchange) == SL_OK);
-    REQUIRE(sl_upload_add_text(&exchange->outgoing.upload, SL_VIEW("data")) ==
-            SL_OK);
+    REQUIRE(sl_upload_add_text(&exchange->request->outgoing.upload,
+                               SL_VIEW("data")) == SL_OK);
     sl_exchange_start(exchange);
     sl_exchange_want(exchange, SL_WANT_WHOLE, 0);
     int peer = scene_accept(&scene);
@@ -458,7 +458,7 @@ TEST("delivers a final answer that arrives during the upload")
 
     REQUIRE(sl_exchange_create(scene.exchanges, scene.origin, &scene.options,
                                SL_VIEW(POST), &exchange) == SL_OK);
-    sl_upload_set_pushed(&exchange->outgoing.upload, 4);
+    sl_upload_set_pushed(&exchange->request->outgoing.upload, 4);
     sl_exchange_start(exchange);
     CHECK_INT(sl_exchange_want_room(exchange), SL_AGAIN);
     int peer = scene_accept(&scene);
@@ -467,7 +467,7 @@ TEST("delivers a final answer that arrives during the upload")
     peer_send(peer, "HTTP/1.1 413 No\r\nContent-Length: 2\r\n\r\nno");
     CHECK_INT(scene_want(&scene, exchange, SL_WANT_WHOLE, 0), SL_OK);
     CHECK_INT(exchange->incoming.response.head.status, 413);
-    CHECK_INT(exchange->outgoing.phase, SL_OUTGOING_CUT);
+    CHECK_INT(exchange->request->outgoing.phase, SL_OUTGOING_CUT);
     CHECK_INT(scene.connections->stats.idle, 0);
     sl_exchange_release(exchange);
     close(peer);
@@ -481,7 +481,7 @@ TEST("accepts pushed bytes while its response is read")
 
     REQUIRE(sl_exchange_create(scene.exchanges, scene.origin, &scene.options,
                                SL_VIEW(POST), &exchange) == SL_OK);
-    sl_upload_set_pushed(&exchange->outgoing.upload, 8);
+    sl_upload_set_pushed(&exchange->request->outgoing.upload, 8);
     sl_exchange_start(exchange);
     CHECK_INT(sl_exchange_want(exchange, SL_WANT_HEAD, 0), SL_AGAIN);
     CHECK_INT(sl_exchange_want_room(exchange), SL_AGAIN);
@@ -491,7 +491,7 @@ TEST("accepts pushed bytes while its response is read")
     scene_expect(&scene, peer, POST);
     peer_send(peer, "HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nda");
     CHECK_INT(scene_want(&scene, exchange, SL_WANT_HEAD, 0), SL_OK);
-    CHECK(!sl_outgoing_is_over(&exchange->outgoing));
+    CHECK(!sl_outgoing_is_over(&exchange->request->outgoing));
     CHECK_INT(sl_exchange_uploaded(exchange), 0);
 
     for (int i = 0; i < 2; i++) {
@@ -499,12 +499,13 @@ TEST("accepts pushed bytes while its response is read")
         scene_expect(&scene, peer, "push");
         CHECK_INT(scene_want_room(&scene, exchange), SL_OK);
     }
-    CHECK(sl_outgoing_is_over(&exchange->outgoing)); /* all that was declared */
+    CHECK(sl_outgoing_is_over(
+        &exchange->request->outgoing)); /* all that was declared */
     CHECK_INT(sl_exchange_end_body(exchange, SL_VIEW("")), SL_END);
     peer_send(peer, "ta");
     CHECK_INT(scene_want(&scene, exchange, SL_WANT_WHOLE, 0), SL_OK);
     CHECK_INT(sl_exchange_uploaded(exchange), 8);
-    CHECK(exchange->outgoing.phase != SL_OUTGOING_CUT);
+    CHECK(exchange->request->outgoing.phase != SL_OUTGOING_CUT);
     CHECK_INT(scene.connections->stats.idle, 1);
     sl_exchange_release(exchange);
     close(peer);
@@ -518,7 +519,7 @@ static struct sl_exchange *begin_pushing(int *peer)
 
     REQUIRE(sl_exchange_create(scene.exchanges, scene.origin, &scene.options,
                                SL_VIEW(POST), &exchange) == SL_OK);
-    sl_upload_set_pushed(&exchange->outgoing.upload, 4);
+    sl_upload_set_pushed(&exchange->request->outgoing.upload, 4);
     sl_exchange_start(exchange);
     CHECK_INT(sl_exchange_want(exchange, SL_WANT_WHOLE, 0), SL_AGAIN);
     *peer = scene_accept(&scene);
@@ -582,7 +583,8 @@ TEST("notifies the pusher when the deadline has passed")
     scene.options.deadlines.idle = 20 * SL_MILLISECOND;
     REQUIRE(sl_exchange_create(scene.exchanges, scene.origin, &scene.options,
                                SL_VIEW(POST), &exchange) == SL_OK);
-    sl_upload_set_pushed(&exchange->outgoing.upload, SL_UPLOAD_WINDOW + 1);
+    sl_upload_set_pushed(&exchange->request->outgoing.upload,
+                         SL_UPLOAD_WINDOW + 1);
     sl_exchange_start(exchange);
     CHECK_INT(sl_exchange_want_room(exchange), SL_AGAIN);
     int peer = scene_accept(&scene);
@@ -590,7 +592,7 @@ TEST("notifies the pusher when the deadline has passed")
     scene_expect(&scene, peer, POST);
     CHECK_INT(scene_want(&scene, exchange, SL_WANT_HEAD, 0), SL_TIMEOUT);
     CHECK_INT(sl_exchange_want_room(exchange), SL_OK);
-    CHECK(sl_outgoing_is_over(&exchange->outgoing));
+    CHECK(sl_outgoing_is_over(&exchange->request->outgoing));
     sl_exchange_release(exchange);
     close(peer);
     scene_fini(&scene);
@@ -610,16 +612,16 @@ TEST("waits for 100 until it comes, the server refuses, or a second passes")
     REQUIRE(sl_exchange_create(scene.exchanges, scene.origin, &scene.options,
                                sl_view(head, sizeof head - 1),
                                &exchange) == SL_OK);
-    REQUIRE(sl_upload_add_text(&exchange->outgoing.upload, SL_VIEW("data")) ==
-            SL_OK);
+    REQUIRE(sl_upload_add_text(&exchange->request->outgoing.upload,
+                               SL_VIEW("data")) == SL_OK);
     sl_exchange_start(exchange);
     sl_exchange_want(exchange, SL_WANT_WHOLE, 0);
     int peer = scene_accept(&scene);
     scene_expect(&scene, peer, head);
     world_settle(&scene.world);
     CHECK_INT(recv(peer, &byte, 1, MSG_DONTWAIT), -1);
-    CHECK(exchange->outgoing.continue_until > scene.world.loop.now);
-    CHECK(exchange->outgoing.continue_until <=
+    CHECK(exchange->request->outgoing.continue_until > scene.world.loop.now);
+    CHECK(exchange->request->outgoing.continue_until <=
           scene.world.loop.now + SL_SECOND);
     peer_send(peer, "HTTP/1.1 100 Continue\r\n\r\n");
     scene_expect(&scene, peer, "data");

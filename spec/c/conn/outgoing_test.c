@@ -64,7 +64,8 @@ static struct sl_exchange *create(void)
     return exchange;
 }
 
-/* What a body of BODY bytes costs, whose bytes come in order of the alphabet. */
+/* What a body of BODY bytes costs, whose bytes come in order of the alphabet.
+ */
 static void finish(struct sl_exchange *exchange, const char *framing_head,
                    const char *framing_tail)
 {
@@ -106,8 +107,8 @@ TEST("sends a head and a sequence of many small segments at once")
     fill(&buffer, 0, BODY);
     REQUIRE(sl_sequence_take(&content, &buffer) == SL_OK);
     sl_buffer_fini(&buffer);
-    REQUIRE(sl_upload_add_sequence(&exchange->outgoing.upload, &content) ==
-            SL_OK);
+    REQUIRE(sl_upload_add_sequence(&exchange->request->outgoing.upload,
+                                   &content) == SL_OK);
     sl_exchange_start(exchange);
     count_sends(exchange);
     CHECK_INT(sl_exchange_want(exchange, SL_WANT_WHOLE, 0), SL_AGAIN);
@@ -123,11 +124,11 @@ TEST("sends a head and a small file at once")
     for (size_t i = 0; i < BODY; i++)
         putc((char)('a' + i % 26), file);
     fflush(file);
-    CHECK_INT(sl_upload_add_file(&exchange->outgoing.upload, fileno(file), 1,
-                                 BODY, "body"),
+    CHECK_INT(sl_upload_add_file(&exchange->request->outgoing.upload,
+                                 fileno(file), 1, BODY, "body"),
               SL_END);
-    CHECK_INT(sl_upload_add_file(&exchange->outgoing.upload, fileno(file), 0,
-                                 BODY, "body"),
+    CHECK_INT(sl_upload_add_file(&exchange->request->outgoing.upload,
+                                 fileno(file), 0, BODY, "body"),
               SL_OK);
     fclose(file);
     sl_exchange_start(exchange);
@@ -149,10 +150,11 @@ TEST("sends a head and many sources at once")
     }
     fflush(file);
     for (size_t i = 0; i < BODY / 2; i += 512)
-        REQUIRE(sl_upload_add_text(&exchange->outgoing.upload,
+        REQUIRE(sl_upload_add_text(&exchange->request->outgoing.upload,
                                    sl_view(text + i, 512)) == SL_OK);
-    REQUIRE(sl_upload_add_file(&exchange->outgoing.upload, fileno(file),
-                               BODY / 2, BODY / 2, "body") == SL_OK);
+    REQUIRE(sl_upload_add_file(&exchange->request->outgoing.upload,
+                               fileno(file), BODY / 2, BODY / 2,
+                               "body") == SL_OK);
     fclose(file);
     sl_exchange_start(exchange);
     count_sends(exchange);
@@ -172,10 +174,10 @@ static struct sl_exchange *send_large(FILE **file, const struct sl_view *texts,
     *file = tmpfile();
     REQUIRE(*file != NULL && ftruncate(fileno(*file), (off_t)LARGE) == 0);
     for (size_t i = 0; i < count; i++)
-        REQUIRE(sl_upload_add_text(&exchange->outgoing.upload, texts[i]) ==
-                SL_OK);
-    REQUIRE(sl_upload_add_file(&exchange->outgoing.upload, fileno(*file), 0,
-                               LARGE, "the file") == SL_OK);
+        REQUIRE(sl_upload_add_text(&exchange->request->outgoing.upload,
+                                   texts[i]) == SL_OK);
+    REQUIRE(sl_upload_add_file(&exchange->request->outgoing.upload,
+                               fileno(*file), 0, LARGE, "the file") == SL_OK);
     sl_exchange_start(exchange);
     CHECK_INT(sl_exchange_want(exchange, SL_WANT_WHOLE, 0), SL_AGAIN);
     return exchange;
@@ -193,7 +195,7 @@ TEST("fails at once if a file shrinks while it is sent")
         char bytes[65536];
         int64_t until = sl_clock_now() + PATIENCE;
 
-        CHECK(!sl_outgoing_is_over(&exchange->outgoing));
+        CHECK(!sl_outgoing_is_over(&exchange->request->outgoing));
         REQUIRE(ftruncate(fileno(file), sizes[i]) == 0);
         while (exchange->phase < SL_EXCHANGE_DONE && sl_clock_now() < until) {
             if (recv(server, bytes, sizeof bytes, MSG_DONTWAIT) < 0)
@@ -234,8 +236,9 @@ TEST("fails at once if a file shrinks within a send")
         FILE *file = tmpfile();
 
         REQUIRE(file != NULL && ftruncate(fileno(file), 60000) == 0);
-        REQUIRE(sl_upload_add_file(&exchange->outgoing.upload, fileno(file), 0,
-                                   60000, "the file") == SL_OK);
+        REQUIRE(sl_upload_add_file(&exchange->request->outgoing.upload,
+                                   fileno(file), 0, 60000,
+                                   "the file") == SL_OK);
         sl_exchange_start(exchange);
         count_sends(exchange);
         counting.send_mapped = cut_and_send;
@@ -270,7 +273,7 @@ TEST("sends a head and pieces that are given without waiting at once")
 {
     struct sl_exchange *exchange = create();
 
-    sl_upload_set_pushed(&exchange->outgoing.upload, BODY);
+    sl_upload_set_pushed(&exchange->request->outgoing.upload, BODY);
     sl_exchange_start(exchange);
     count_sends(exchange);
     CHECK_INT(sl_exchange_want(exchange, SL_WANT_WHOLE, 0), SL_AGAIN);
@@ -286,7 +289,7 @@ TEST("sends a head and a chunked body at once")
 {
     struct sl_exchange *exchange = create();
 
-    sl_upload_set_pushed(&exchange->outgoing.upload, UINT64_MAX);
+    sl_upload_set_pushed(&exchange->request->outgoing.upload, UINT64_MAX);
     sl_exchange_start(exchange);
     count_sends(exchange);
     CHECK_INT(sl_exchange_want(exchange, SL_WANT_WHOLE, 0), SL_AGAIN);
@@ -307,7 +310,7 @@ TEST("sends the head before a first piece that is slow to arrive")
 {
     struct sl_exchange *exchange = create();
 
-    sl_upload_set_pushed(&exchange->outgoing.upload, 4);
+    sl_upload_set_pushed(&exchange->request->outgoing.upload, 4);
     sl_exchange_start(exchange);
     CHECK_INT(sl_exchange_want(exchange, SL_WANT_WHOLE, 0), SL_AGAIN);
     CHECK_INT(sl_exchange_want_room(exchange), SL_OK);
@@ -316,7 +319,7 @@ TEST("sends the head before a first piece that is slow to arrive")
     scene_expect(&scene, server, "ab"); /* and so does the second one */
     push(exchange, 2, 2);
     scene_expect(&scene, server, "cd");
-    CHECK(sl_outgoing_is_over(&exchange->outgoing));
+    CHECK(sl_outgoing_is_over(&exchange->request->outgoing));
     peer_send(server, HELLO);
     CHECK_INT(scene_want(&scene, exchange, SL_WANT_WHOLE, 0), SL_OK);
     sl_exchange_release(exchange);
@@ -324,26 +327,19 @@ TEST("sends the head before a first piece that is slow to arrive")
     scene_fini(&scene);
 }
 
-TEST("gives its head back for a stream of events, once it is over")
+/* A stream of events begins when so much of a response is there. */
+static struct sl_exchange *expect_events(struct sl_exchange *exchange)
 {
-    struct sl_exchange *exchange = create();
-    struct sl_response *response = &exchange->incoming.response;
-
-    sl_upload_set_pushed(&exchange->outgoing.upload, 2);
-    sl_exchange_start(exchange);
-    push(exchange, 0, 1);
-    CHECK_INT(sl_exchange_want(exchange, SL_WANT_HEAD, 0), SL_AGAIN);
-    scene_expect(&scene, server, POST);
-    scene_expect(&scene, server, "a");
     peer_send(server, "HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nh");
     CHECK_INT(scene_want(&scene, exchange, SL_WANT_HEAD, 0), SL_OK);
     sl_exchange_expect_events(exchange);
-    CHECK(exchange->outgoing.head != NULL); /* its body is still sent */
-    push(exchange, 1, 1);
-    scene_expect(&scene, server, "b");
-    CHECK(sl_outgoing_is_over(&exchange->outgoing));
-    sl_exchange_expect_events(exchange);
-    CHECK(exchange->outgoing.head == NULL);
+    return exchange;
+}
+
+static void finish_events(struct sl_exchange *exchange)
+{
+    struct sl_response *response = &exchange->incoming.response;
+
     CHECK_VIEW(sl_head_value(&response->head, 0), "5");
     peer_send(server, "ello");
     CHECK_INT(scene_want(&scene, exchange, SL_WANT_BODY, 5), SL_OK);
@@ -352,8 +348,50 @@ TEST("gives its head back for a stream of events, once it is over")
     CHECK_INT(scene_want(&scene, exchange, SL_WANT_BODY, 1), SL_END);
     CHECK_INT(sl_exchange_uploaded(exchange), 2);
     sl_exchange_release(exchange);
+    /* The connection was kept, and the next request is as any other. */
+    exchange = scene_begin(&scene, GET);
+    CHECK_INT(sl_exchange_want(exchange, SL_WANT_WHOLE, 0), SL_AGAIN);
+    scene_expect(&scene, server, GET);
+    peer_send(server, HELLO);
+    CHECK_INT(scene_want(&scene, exchange, SL_WANT_WHOLE, 0), SL_OK);
+    sl_exchange_release(exchange);
     close(server);
     scene_fini(&scene);
+}
+
+TEST("is given back for a stream of events")
+{
+    struct sl_exchange *exchange = create();
+
+    REQUIRE(sl_upload_add_text(&exchange->request->outgoing.upload,
+                               SL_VIEW("ab")) == SL_OK);
+    sl_exchange_start(exchange);
+    CHECK_INT(sl_exchange_want(exchange, SL_WANT_HEAD, 0), SL_AGAIN);
+    scene_expect(&scene, server, POST);
+    scene_expect(&scene, server, "ab");
+    expect_events(exchange);
+    CHECK(exchange->request->exchange == NULL);
+    sl_exchange_expect_events(exchange); /* once more */
+    CHECK_INT(sl_exchange_uploaded(exchange), 2);
+    finish_events(exchange);
+}
+
+TEST("stays beside a stream of events while its body may be pushed")
+{
+    struct sl_exchange *exchange = create();
+
+    sl_upload_set_pushed(&exchange->request->outgoing.upload, 2);
+    sl_exchange_start(exchange);
+    push(exchange, 0, 1);
+    CHECK_INT(sl_exchange_want(exchange, SL_WANT_HEAD, 0), SL_AGAIN);
+    scene_expect(&scene, server, POST);
+    scene_expect(&scene, server, "a");
+    expect_events(exchange);
+    push(exchange, 1, 1);
+    scene_expect(&scene, server, "b");
+    sl_exchange_expect_events(exchange);
+    CHECK(exchange->request->exchange == exchange);
+    finish_events(exchange);
 }
 
 TEST("asks for no piece while it waits for 100")
@@ -365,12 +403,12 @@ TEST("asks for no piece while it waits for 100")
     scene.options.expects_continue = true;
     REQUIRE(sl_exchange_create(scene.exchanges, scene.origin, &scene.options,
                                SL_VIEW(POST), &exchange) == SL_OK);
-    sl_upload_set_pushed(&exchange->outgoing.upload, 4);
+    sl_upload_set_pushed(&exchange->request->outgoing.upload, 4);
     sl_exchange_start(exchange);
     CHECK_INT(sl_exchange_want(exchange, SL_WANT_WHOLE, 0), SL_AGAIN);
     CHECK_INT(sl_exchange_want_room(exchange), SL_AGAIN);
     scene_expect(&scene, server, POST);
-    CHECK(exchange->room.state == SL_COMPLETION_PENDING);
+    CHECK(exchange->request->room.state == SL_COMPLETION_PENDING);
     peer_send(server, "HTTP/1.1 100 Continue\r\n\r\n");
     CHECK_INT(scene_want_room(&scene, exchange), SL_OK);
     push(exchange, 0, 4);

@@ -159,8 +159,8 @@ static inline enum sl_status scene_want_room(struct scene *scene,
     enum sl_status status = SL_AGAIN;
 
     while (status == SL_AGAIN && sl_clock_now() < until) {
-        while (exchange->room.state == SL_COMPLETION_PENDING ||
-               exchange->room.state == SL_COMPLETION_READY)
+        while (exchange->request->room.state == SL_COMPLETION_PENDING ||
+               exchange->request->room.state == SL_COMPLETION_READY)
             CHECK_INT(sl_loop_step(&scene->world.loop, SL_SECOND), SL_OK);
         status = sl_exchange_want_room(exchange);
     }
