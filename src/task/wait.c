@@ -534,7 +534,8 @@ int slb_wait_step(lua_State *L, struct slb_runtime *runtime,
                   void (*abandon)(void *subject), void *subject,
                   lua_KFunction k)
 {
-    return pause_until(L, runtime, runtime->loop.now, abandon, subject, k);
+    return pause_until(L, runtime, sl_loop_next_look(&runtime->loop), abandon,
+                       subject, k);
 }
 
 void slb_push_waiting(lua_State *L)
