@@ -52,7 +52,7 @@ clang:
 	+@$(MAKE) --no-print-directory BUILD='$(BUILD)/clang' CC=$(CLANG) \
 		CPPFLAGS=-Werror installed
 
-NIGHT_TARGETS ?= analyze clang musl macos deb
+NIGHT_TARGETS ?= analyze external clang musl macos deb
 
 .PHONY: night
 night:

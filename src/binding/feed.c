@@ -1,5 +1,6 @@
 #include "binding/feed.h"
 
+#include "binding/text.h"
 #include "binding/types.h"
 
 int slb_feed(lua_State *L, struct slb_runtime *runtime, struct sl_buffer *input,
@@ -37,7 +38,14 @@ int slb_iterate(lua_State *L, int upvalue, lua_CFunction next)
 void slb_push_buffer_string(lua_State *L, struct sl_buffer *buffer)
 {
     struct sl_view view = {"", 0};
+    size_t size = buffer->length;
+    char *room = slb_text_room(L, size);
 
+    if (room != NULL) {
+        sl_buffer_copy_out(buffer, 0, room, size);
+        slb_push_room(L, room, size);
+        return;
+    }
     if (buffer->length > 0 &&
         sl_buffer_gather(buffer, buffer->length, &view) != SL_OK)
         luaL_error(L, "out of memory");

@@ -1,6 +1,7 @@
 #include "binding/response.h"
 
 #include "binding/refusal.h"
+#include "binding/text.h"
 #include "binding/types.h"
 #include "memory/lease.h"
 #include "task/wait.h"
@@ -290,15 +291,21 @@ static int answered(lua_State *L, int status, lua_KContext context)
  * an error while the string is made loses nothing. */
 static void push_bytes(lua_State *L, struct slb_response *response, size_t size)
 {
+    char *room = slb_text_room(L, size);
     struct sl_view view;
 
     if (size == 0) {
         lua_pushliteral(L, "");
         return;
     }
-    if (sl_buffer_gather(body_of(response), size, &view) != SL_OK)
-        luaL_error(L, "out of memory");
-    lua_pushlstring(L, view.data, size);
+    if (room != NULL) {
+        sl_buffer_copy_out(body_of(response), 0, room, size);
+        slb_push_room(L, room, size);
+    } else {
+        if (sl_buffer_gather(body_of(response), size, &view) != SL_OK)
+            luaL_error(L, "out of memory");
+        lua_pushlstring(L, view.data, size);
+    }
     /* A finaliser may have disposed it, or read on. */
     if (response->exchange != NULL && body_of(response)->length >= size)
         sl_buffer_consume(body_of(response), size);

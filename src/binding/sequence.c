@@ -1,3 +1,4 @@
+#include "binding/text.h"
 #include "binding/types.h"
 
 #include "memory/sequence.h"
@@ -60,15 +61,20 @@ struct sl_sequence *slb_check_sequence(lua_State *L, int index)
 }
 
 /* A single slice is copied once, into the string. Several are gathered first,
- * because Lua 5.4 cannot fill a string in place. */
+ * where Lua cannot take over what was gathered. */
 void slb_push_sequence_string(lua_State *L,
                               const struct sl_sequence *(*check)(lua_State *L))
 {
     const struct sl_sequence *sequence = check(L);
     size_t size = sequence->size;
     luaL_Buffer text;
-    char *room;
+    char *room = slb_text_room(L, size);
 
+    if (room != NULL) {
+        sl_sequence_copy_out(sequence, 0, room, size);
+        slb_push_room(L, room, size);
+        return;
+    }
     if (sequence->count <= 1) {
         struct sl_view view = sl_sequence_at(sequence, 0);
 
