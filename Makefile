@@ -133,6 +133,14 @@ $(MODULE): $(OBJECTS) $(BUILD)/module.list
 	$(call run,link)$(CC) $(SHARED) $(SANITIZED) $(LDFLAGS) -pthread -o $@ \
 		$(OBJECTS) $(MODULE_LIBS)
 
+# What a build cannot do without is looked for before anything is compiled.
+CHECKED := $(BUILD)/checked
+$(CHECKED): $(BUILD)/module.flags mk/check
+	@mk/check '$(TLS)' $(CC) $(filter-out -MMD -MP,$(COMMON)) $(LUA_CFLAGS)
+	@touch $@
+
+$(OBJECTS): | $(CHECKED)
+
 $(BUILD)/module/%.o: %.c $(BUILD)/module.flags
 	@mkdir -p $(@D)
 	$(call run,cc)$(CC) $(MODULE_FLAGS) -c -o $@ $<

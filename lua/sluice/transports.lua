@@ -105,6 +105,18 @@ local function is_listed(list, name)
   return false
 end
 
+-- Why a backend is not available, and what to do.
+local function lack_of(backend)
+  if not core.is_built(backend) then
+    return ("backend '%s' is not in this build; leave backend out for the best of these: %s")
+      :format(backend, table.concat(core.platform().backends, ", "))
+  elseif backend == "io_uring" then
+    return "the kernel refuses io_uring: see the sysctl kernel.io_uring_disabled and the seccomp "
+      .. "profile of the container, or leave backend out for the next best"
+  end
+  return ("backend '%s' is not available on this machine"):format(backend)
+end
+
 --- Chooses the transport: the one asked for if this machine has it, else the stream transport
 -- and one warning. A backend that was named is never replaced.
 -- Misuse raises at `level`.
@@ -127,8 +139,7 @@ function transports.choose(asked, where, logger, level)
   end
   local platform = core.platform()
   if backend and not is_listed(platform.backends, backend) then
-    return failure.new("unsupported", ("%s: %s transport"):format(where, mode),
-      ("backend '%s' is not available on this machine"):format(backend))
+    return failure.new("unsupported", ("%s: %s transport"):format(where, mode), lack_of(backend))
   end
   if mode == "completion" and not platform.supported then
     warn_once(logger, "completion transport is not available here; using stream")

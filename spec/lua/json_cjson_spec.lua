@@ -18,6 +18,20 @@ describe("JSON by lua-cjson", function()
     assert.equal(sluice.json.null, value.b)
   end)
 
+  it("says once that it rounds numbers, if this lua-cjson does", function()
+    local status, output = script.run [[
+      local cjson = require "sluice.json_cjson"
+      local text = assert(cjson.text { 0.1 + 0.2 })
+      assert(cjson.text { 1 })
+      print(assert(cjson.decode(text))[1] == 0.1 + 0.2)
+    ]]
+    assert.equal(0, status)
+    local is_exact = output:find "true\n$" ~= nil
+    local _, told = output:gsub("this lua%-cjson rounds the numbers that it writes; the serializer "
+      .. "json, the default, does not\n", "")
+    assert.equal(is_exact and 0 or 1, told, output)
+  end)
+
   it("takes the text once, and writes it at once", function()
     local count = 0
     local input = { tostring = function()

@@ -309,7 +309,9 @@ describe("a kernel that refuses io_uring", function()
         { "send", "HTTP/1.1 204 No Content\r\n\r\n" }, { "stall" } } } }
       local status, output = script.run(refused, p.url .. "/", tostring(number))
       assert.equal("1 info completion transport over epoll\n" ..
-        "client: completion transport: backend 'io_uring' is not available on this machine\n",
+        "client: completion transport: the kernel refuses io_uring: see the sysctl " ..
+        "kernel.io_uring_disabled and the seccomp profile of the container, or leave backend " ..
+        "out for the next best\n",
         output)
       assert.equal(0, status)
     end)

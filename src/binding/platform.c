@@ -33,7 +33,19 @@ static int get_platform(lua_State *L)
     return 1;
 }
 
-static const luaL_Reg functions[] = {{"platform", get_platform}, {NULL, NULL}};
+/* is_built(name) -> boolean
+ * Whether this build has the backend, if the machine grants it or not. */
+static int is_built(lua_State *L)
+{
+    lua_pushboolean(L, sl_backend_find(luaL_checkstring(L, 1)) != NULL);
+    return 1;
+}
+
+static const luaL_Reg functions[] = {
+    {"platform", get_platform},
+    {"is_built", is_built},
+    {NULL, NULL},
+};
 
 void slb_platform_open(lua_State *L)
 {
