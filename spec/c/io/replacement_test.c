@@ -20,6 +20,46 @@ static char path[PATH_MAX];
 static struct sl_replacement replacement;
 static struct sl_failure failure;
 
+/* What was given to fsync(2), in order, each with the content that the file's
+ * name led to at that time; which of them fails, 0: none. */
+static struct {
+    bool is_folder[4];
+    char content[4][8];
+    int count;
+    int bad;
+} syncs;
+
+/* Instead of the system's. */
+int fsync(int fd)
+{
+    struct stat info;
+
+    if (fstat(fd, &info) != 0)
+        return -1;
+    if (!S_ISREG(info.st_mode) && !S_ISDIR(info.st_mode)) {
+        errno = EINVAL;
+        return -1;
+    }
+    if (syncs.count < 4) {
+        FILE *file = fopen(path, "rb");
+
+        syncs.is_folder[syncs.count] = S_ISDIR(info.st_mode);
+        memset(syncs.content[syncs.count], 0, sizeof syncs.content[0]);
+        if (file != NULL) {
+            char *content = syncs.content[syncs.count];
+
+            content[fread(content, 1, sizeof syncs.content[0] - 1, file)] =
+                '\0';
+            fclose(file);
+        }
+    }
+    syncs.count++;
+    if (syncs.count != syncs.bad)
+        return 0;
+    errno = EIO;
+    return -1;
+}
+
 static void world_open(void)
 {
     const struct sl_pool_options options = {.segment_size = 7,
@@ -31,6 +71,7 @@ static void world_open(void)
     REQUIRE(mkdtemp(folder) != NULL);
     snprintf(path, sizeof path, "%s/file", folder);
     sl_replacement_init(&replacement);
+    memset(&syncs, 0, sizeof syncs);
     umask(022);
 }
 
@@ -200,6 +241,37 @@ TEST("a file that is replaced keeps its owner where that may be")
     CHECK_INT(info.st_mode & 07777, 04755);
     CHECK_INT(info.st_uid, geteuid() == 0 ? 1234 : geteuid());
     CHECK_INT(info.st_gid, geteuid() == 0 ? 4321 : getegid());
+    world_close(1);
+}
+
+TEST("a durable file is on the disk before its name, and then that is, too")
+{
+    world_open();
+    write_file(path, "old", 0644);
+    save("new", true);
+    CHECK_INT(syncs.count, 2);
+    CHECK(!syncs.is_folder[0]);
+    CHECK_STR(syncs.content[0], "old");
+    CHECK(syncs.is_folder[1]);
+    CHECK_STR(syncs.content[1], "new");
+    check_file(path, "new", 0644);
+    save("newer", false);
+    CHECK_INT(syncs.count, 2);
+    check_file(path, "newer", 0644);
+    world_close(1);
+}
+
+TEST("a disk that fails is reported, and leaves the old file")
+{
+    world_open();
+    write_file(path, "old", 0644);
+    syncs.bad = 1;
+    REQUIRE(sl_replacement_open(&replacement, path, false, &failure) == SL_OK);
+    CHECK_INT(write_text("new"), SL_OK);
+    CHECK_INT(sl_replacement_commit(&replacement, true, &failure), SL_INVALID);
+    CHECK_INT(failure.system_error, EIO);
+    CHECK_INT(syncs.count, 1);
+    check_file(path, "old", 0644);
     world_close(1);
 }
 
