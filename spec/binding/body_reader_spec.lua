@@ -313,6 +313,25 @@ describe("a body's reader", function()
     assert.equal(0, reader:seek())
   end)
 
+  it("costs what is read, whole and on its way", function()
+    local count = 30000
+    local text = ("12345\n"):rep(count)
+    local p <close> = answer({ "send", head_of(#text) .. text })
+    local function cost(is_stream, format)
+      local response <close> = assert(client:get(p.url .. "/", { stream = is_stream }))
+      local reader <close> = response:reader()
+      local from, got = os.clock(), 0
+      while reader:read(format) do got = got + 1 end
+      assert.equal(count, got)
+      return os.clock() - from
+    end
+    for _, format in ipairs { "n", "l" } do
+      local whole, streamed = cost(false, format), cost(true, format)
+      -- Copies of what is left of a piece would make it some hundred times as much.
+      assert.is_true(streamed < 20 * whole + 0.1, ("%g s, %g s"):format(whole, streamed))
+    end
+  end)
+
   it("makes its strings from the segments, and holds nothing beside them", function()
     local line = pattern(69):gsub("\n", " ") .. "\n"
     local count = 60000

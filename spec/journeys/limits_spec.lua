@@ -54,6 +54,12 @@ describe("the documented limits", function()
     end,
   }
 
+  it("are generous: heads of real servers, and thousands of tasks in a queue", function()
+    assert.same({ 65536, 131072, 32 }, { (row "line"), (row "head"), (row "interim") })
+    local queue = server.read "doc/reference/request_options.md":match "\n| `queue` |[^\n]*"
+    assert.matches("| s | 60 |", queue, 1, true)
+  end)
+
   for name, make in pairs(wires) do
     it("of responses: " .. name, function()
       local limit, code = row(name)

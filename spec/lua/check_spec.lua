@@ -127,7 +127,7 @@ describe("an unknown option", function()
   it("that other libraries have is reported with its name in this library", function()
     for name, meant in pairs {
       data = "'body'", params = "'query'", allow_redirects = "'redirects'", token = "'auth'",
-      connect_timeout = "'timeout.connect'",
+      connect_timeout = "'timeout.connect'", proxies = "'proxy'",
     } do
       assert.equal(("request: unknown option '%s': did you mean %s?"):format(name, meant),
         of_request(name))

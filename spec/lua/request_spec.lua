@@ -257,6 +257,13 @@ describe("a request", function()
     refused(client:request("TRACE", server.url .. "/", { body = "x" }))
     refused(client:request("TRACE", server.url .. "/", { headers = { Cookie = "a=b" } }))
     refused(client:request("TRACE", server.url .. "/", { auth = { "a", "b" } }))
+    refused(client:request("TRACE", (server.url:gsub("//", "//a:b@")) .. "/"))
+    local marked = { { "X-Key", "a", secret = true } }
+    refused(client:request("TRACE", server.url .. "/", { headers = marked }))
+    for _, options in ipairs { { headers = marked }, { auth = { "a", "b" } } } do
+      local own <close> = support.client(options)
+      refused(own:request("TRACE", server.url .. "/"))
+    end
     head(client:request("TRACE", server.url .. "/"))
   end)
 

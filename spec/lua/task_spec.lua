@@ -213,6 +213,20 @@ describe("sluice.race", function()
     sluice.loop():run()
   end)
 
+  it("cancels all when the caller is closed, and the others when one raises", function()
+    local tasks = { sleeper(60), sleeper(60) }
+    local racing = coroutine.create(function() return sluice.race(tasks) end)
+    assert(coroutine.resume(racing))
+    for _ = 1, 3 do sluice.loop():step(0) end
+    assert.is_true(coroutine.close(racing))
+    for _, one in ipairs(tasks) do assert.equal("cancelled", select(3, one:await()).code) end
+    local other = sleeper(60)
+    local failing = sluice.spawn(function() error("first", 0) end)
+    assert.same({ false, "first" }, { pcall(sluice.race, { other, failing }) })
+    assert.equal("cancelled", select(3, other:await()).code)
+    sluice.loop():run()
+  end)
+
   it("refuses what is no array of tasks", function()
     assert.error_matches(function() sluice.race() end, "race: array of tasks expected, got nil")
     assert.error_matches(function() sluice.race {} end, "race: at least one task expected")
@@ -351,6 +365,25 @@ describe("sluice.run", function()
       first:cancel()
       second:await()
     end
+  end)
+
+  it("does not wait for what goes on behind requests", function()
+    local is_asked, is_over = false, false
+    local deadline = support.system.clock() + 20
+    local client <close> = support.client { resolver = function()
+      is_asked = true
+      -- Cancelled or not.
+      repeat sluice.sleep(0.001) until is_over or support.system.clock() > deadline
+    end }
+    local err = sluice.run(function()
+      return select(3, client:get("http://a.test/", { timeout = { resolve = 0.01 } }))
+    end)
+    assert.same({ "timeout", "resolve" }, { err.code, err.stage })
+    assert.is_true(is_asked)
+    assert.equal(1, sluice.stats().waiting)
+    is_over = true
+    support.settle(sluice)
+    assert.equal(0, sluice.stats().waiting)
   end)
 
   it("waits for a task that waits for something else, however long", function()

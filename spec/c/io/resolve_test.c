@@ -343,6 +343,7 @@ TEST("any number of names waits for a thread, in order, until given up")
     struct ask stuck[SL_RESOLVE_MOST_THREADS];
     char host[32];
 
+    CHECK_INT(SL_RESOLVE_MOST_THREADS, 16);
     open_world();
     for (size_t i = 0; i < SL_RESOLVE_MOST_THREADS; i++) {
         snprintf(host, sizeof host, "slow%zu", i);
