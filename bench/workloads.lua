@@ -26,14 +26,30 @@ local function with_completion(row)
   return row
 end
 
+--- Other clients for Lua, and the module without which each is left out.
+local function for_lua(name, module, workload)
+  return { name = (name:gsub("_", "-")), client = "lua", workload = name .. "_" .. workload,
+    needs = module }
+end
+
 local function small(name, title, at, connections, count, figures)
   local workload = connections == 1 and "sequential" or "concurrent"
   local contenders = { body("sluice", "sluice", workload), body("curl", "curl", workload) }
   if at ~= "secure" then
     table.insert(contenders, body("raw", "raw", workload))
   end
+  if at == "secure" and connections == 1 then
+    table.insert(contenders, body("SSL_read", "floor", "sequential"))
+  end
   if connections > 1 then
     table.insert(contenders, { name = "wrk", client = "wrk" })
+  end
+  if at == "fast" then
+    table.insert(contenders, body("undici", "undici", workload))
+    table.insert(contenders, for_lua("luv", "luv", workload))
+    table.insert(contenders, for_lua("lua_http", "http.request", workload))
+    table.insert(contenders, connections == 1 and for_lua("luasocket", "socket.http", workload)
+      or for_lua("copas", "copas.http", workload))
   end
   return {
     name = name, title = title, at = at, path = "/1k", per = "request",
@@ -213,12 +229,14 @@ return {
   large("W5", "gzip 256 MiB, 5.3:1", "fast", "/gzip/text.gz", 256, {
     body("sluice", "sluice", "discard", decode),
     body("curl", "curl", "discard", decode),
+    body("inflate", "floor", "inflate"),
   }, {
     cpu("sluice", "curl", 0.95, 0.85),
   }),
   large("W5b", "gzip 256 MiB, 280:1", "fast", "/gzip/flat.gz", 256, {
     body("sluice", "sluice", "discard", decode),
     body("curl", "curl", "discard", decode),
+    body("inflate", "floor", "inflate"),
   }, {
     cpu("sluice", "curl", 0.70, 0.45),
   }),
@@ -232,6 +250,7 @@ return {
   large("W6c", "1 GiB streamed over TLS 1.3", "secure", "/1g", 1024, {
     body("sluice", "sluice", "discard"),
     body("curl", "curl", "discard"),
+    body("SSL_read", "floor", "discard"),
   }, {
     cpu("sluice", "curl", 0.97, 0.88),
   }),
@@ -340,7 +359,8 @@ return {
     },
   },
   {
-    name = "G1", title = "1,000 to 40,000 tasks on 16 connections", measure = "growth_tasks",
+    name = "G1", title = "1 to 40,000 tasks on 16 connections, compared from 1,000 on",
+    measure = "growth_tasks",
     figures = {
       { field = "growth", must = 1.5, aim = 1.2, unit = "dearest over cheapest" },
       { field = "most", unit = "us a task" },
@@ -355,10 +375,10 @@ return {
     },
   },
   {
-    name = "G3", title = "longest step, 100 and 10,000 origins at once",
+    name = "G3", title = "longest step, 1 to 10,000 origins at once, compared from 100 on",
     measure = "growth_origins",
     figures = {
-      { field = "growth", must = 2.0, aim = 1.5, unit = "10,000 over 100" },
+      { field = "growth", must = 2.0, aim = 1.5, unit = "dearest over cheapest" },
       { field = "most", unit = "us" },
     },
   },
@@ -368,6 +388,22 @@ return {
     figures = {
       { field = "growth", must = 1.25, unit = "with over without them" },
       { field = "most", unit = "us" },
+    },
+  },
+  {
+    name = "G5", title = "GET, 1 to 10,000 connections in use, compared from 100 on",
+    measure = "growth_connections",
+    figures = {
+      { field = "growth", unit = "dearest over cheapest" },
+      { field = "most", unit = "us" },
+    },
+  },
+  {
+    name = "G6", title = "a MiB of bodies of 1 KiB to 1 GiB, compared from 4 MiB on",
+    measure = "growth_sizes",
+    figures = {
+      { field = "growth", unit = "dearest over cheapest" },
+      { field = "most", unit = "us a MiB" },
     },
   },
   {

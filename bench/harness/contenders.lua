@@ -15,15 +15,18 @@ local function environment(variables)
   return #words > 0 and "env " .. table.concat(words, " ") .. " " or ""
 end
 
--- How a contender's program is called: sluice by a script of the row's, ws and undici by node,
--- others are programs of their own.
+-- How a contender's program is called: sluice by a script of the row's, other clients for Lua by
+-- one of theirs, ws and undici by node. Others are programs of their own.
 local function program(bench, row, contender)
   if contender.client == "sluice" then
     return ("%s %s/sluice/%s.lua"):format(bench.lua, bench.here, row.script or "client")
   elseif contender.client == "ws" then
     return ("node %s/clients/ws.js"):format(bench.here)
   elseif contender.client == "undici" then
-    return ("node %s/clients/events.js"):format(bench.here)
+    local script = row.per == "request" and "undici" or "events"
+    return ("node %s/clients/%s.js"):format(bench.here, script)
+  elseif contender.client == "lua" then
+    return ("%s %s/clients/lua.lua"):format(bench.lua, bench.here)
   end
   return ("%s/%s"):format(bench.out, contender.client)
 end
@@ -49,6 +52,12 @@ function contenders.command(bench, row, contender, count, wrapper)
   return ("%s%s%s %s %s %d %d"):format(
     environment(variables), wrapper and wrapper .. " " or "", program(bench, row, contender),
     contender.workload, url, count, row.size or row.connections)
+end
+
+--- Whether it can be run here: for another client for Lua, whether its module loads.
+function contenders.is_here(bench, contender)
+  return not contender.needs
+    or select(2, shell.try(("%s -e 'require [[%s]]'"):format(bench.lua, contender.needs)))
 end
 
 --- The name=number pairs of the last line that has any.

@@ -47,6 +47,42 @@ local function difference(bench, client, connections, few, many, wrapper, read)
   return (read() - base) / (many - few)
 end
 
+-- perf counts without slowing what it counts; where it may not, strace does.
+local function call_counter(bench)
+  local path = bench.servers.dir .. "/calls"
+  local wrapper, pattern = "perf stat -x, -e raw_syscalls:sys_enter -o " .. path, "(%d+),"
+  if not select(2, shell.try(wrapper .. " true")) or not shell.read(path):match("%d+,,raw") then
+    wrapper, pattern = "strace -f -c -o " .. path, "(%d+)%s+%d*%s*total"
+  end
+  return wrapper, function() return tonumber(shell.read(path):match(pattern)) end
+end
+
+local function malloc_counter(bench)
+  local path = bench.servers.dir .. "/mallocs"
+  return ("env LD_PRELOAD=%s/count_malloc.so COUNT_MALLOC=%s"):format(bench.absolute_out, path),
+    function()
+      local numbers = contenders.numbers(shell.read(path))
+      return numbers.other + numbers.lua
+    end
+end
+
+--- Calls of the allocator, Lua's heap among them, and of the system, for a unit of a timed row.
+-- They are counted in two runs of their own. A field is missing where it cannot be counted.
+function counts.used(bench, row, contender, few)
+  local result = {}
+  if contender.client == "wrk" then return result end
+  for field, make in pairs { mallocs = malloc_counter, calls = call_counter } do
+    local wrapper, read = make(bench)
+    local function run(count)
+      shell.run(bench.pin_client(contenders.command(bench, row, contender, count, wrapper)))
+      return read()
+    end
+    local is_ok, value = pcall(function() return run(2 * few) - run(few) end)
+    result[field] = is_ok and value / few / (row.per == "MiB" and row.mib or 1) or nil
+  end
+  return result
+end
+
 function counts.allocations(bench)
   local path = bench.servers.dir .. "/mallocs"
   local wrapper = ("env LD_PRELOAD=%s/count_malloc.so COUNT_MALLOC=%s"):format(
@@ -61,14 +97,7 @@ function counts.allocations(bench)
 end
 
 function counts.system_calls(bench)
-  local path = bench.servers.dir .. "/calls"
-  local wrapper, pattern = "perf stat -x, -e raw_syscalls:sys_enter -o " .. path, "(%d+),"
-  if not select(2, shell.try(wrapper .. " true")) or not shell.read(path):match("%d+,,raw") then
-    wrapper, pattern = "strace -f -c -o " .. path, "(%d+)%s+%d*%s*total"
-  end
-  local function calls()
-    return tonumber(shell.read(path):match(pattern))
-  end
+  local wrapper, calls = call_counter(bench)
   return {
     sequential = difference(bench, "sluice", 1, 500, 2500, wrapper, calls),
     concurrent = difference(bench, "sluice", 64, 6400, 32000, wrapper, calls),
@@ -193,22 +222,38 @@ function counts.steady(bench)
   return result
 end
 
--- The most over the least that one request costs for each of the counts.
-local function growth(bench, what, sizes)
-  local least, most = math.huge, 0
-  for _, size in ipairs(sizes) do
+-- The most over the least that one request costs for each of the counts; those below `from` are
+-- shown, and not compared.
+local function growth(bench, what, sizes, from)
+  local least, most, points = math.huge, 0, {}
+  for i, size in ipairs(sizes) do
     local arguments = ("%s %s %d"):format(what, bench.servers.fast, size)
     local us = run_script(bench, "growth", arguments, mode(bench)).us
-    least, most = math.min(least, us), math.max(most, us)
+    local is_compared = size >= (from or 0)
+    points[i] = { size = size, us = us, is_compared = is_compared }
+    if is_compared then least, most = math.min(least, us), math.max(most, us) end
   end
-  return { growth = most / least, most = most }
+  return { growth = most / least, most = most, points = points, what = what }
 end
 
-function counts.growth_tasks(bench) return growth(bench, "tasks", { 1000, 10000, 40000 }) end
+function counts.growth_tasks(bench)
+  return growth(bench, "tasks", { 1, 10, 100, 1000, 10000, 40000 }, 1000)
+end
+
+function counts.growth_connections(bench)
+  local files = tonumber(shell.run("ulimit -n")) or 20000
+  return growth(bench, "connections", { 1, 10, 100, 1000, math.min(10000, files - 100) }, 100)
+end
+
+function counts.growth_sizes(bench)
+  return growth(bench, "sizes", { 1 << 10, 1 << 14, 1 << 18, 1 << 22, 1 << 26, 1 << 30 }, 1 << 22)
+end
 
 function counts.growth_elsewhere(bench) return growth(bench, "elsewhere", { 0, 30000 }) end
 
-function counts.growth_origins(bench) return growth(bench, "origins", { 100, 10000 }) end
+function counts.growth_origins(bench)
+  return growth(bench, "origins", { 1, 10, 100, 1000, 10000 }, 100)
+end
 
 --- What a GET costs with the built-in interceptors over one without, by the median of five runs of
 -- each in turn.

@@ -91,8 +91,37 @@ function report.figures(row, results, modes)
   return lines
 end
 
+local function kilo(size)
+  for _, unit in ipairs { "GiB", "MiB", "KiB" } do
+    local one = ({ GiB = 1 << 30, MiB = 1 << 20, KiB = 1 << 10 })[unit]
+    if size >= one then return ("%d %s"):format(size // one, unit) end
+  end
+end
+
+--- The lines of a growth row for each of its transports: what one costs at each count, and how
+-- many times the least of those that are compared that is.
+function report.growth(row, results, modes)
+  local lines = {}
+  for _, mode in ipairs(modes) do
+    local result = results[mode]
+    local points = result and result.points or {}
+    local least = math.huge
+    for _, point in ipairs(points) do
+      if point.is_compared then least = math.min(least, point.us) end
+    end
+    for _, point in ipairs(points) do
+      local size = result.what == "sizes" and kilo(point.size) or ("%d"):format(point.size)
+      local over = point.is_compared and ("%.2f"):format(point.us / least) or "-"
+      lines[#lines + 1] = ("| %s %s, %s%s | %.2f | %s |"):format(row.name, result.what, size,
+        #modes > 1 and " (" .. mode .. ")" or "", point.us, over)
+    end
+  end
+  return lines
+end
+
 --- The lines of the context: what each contender used, in microseconds per unit.
-function report.context(row, rounds)
+-- @param used { [name] = { mallocs =, calls = } } per unit
+function report.context(row, rounds, used)
   local lines = {}
   local names = {}
   for _, contender in ipairs(row.contenders) do
@@ -106,6 +135,10 @@ function report.context(row, rounds)
     end
     local rss = values(rounds, name, "rss")
     cells[#cells + 1] = #rss > 0 and ("%d"):format(math.floor(report.median(rss))) or "-"
+    for _, field in ipairs { "mallocs", "calls" } do
+      local value = used[name] and used[name][field]
+      cells[#cells + 1] = value and ("%.2f"):format(math.max(0, value)) or "-"
+    end
     lines[#lines + 1] = ("| %s | %s | %s | %s |"):format(
       row.name, name, row.per, table.concat(cells, " | "))
   end

@@ -2,6 +2,8 @@
 -- usage: growth.lua tasks <origin> <count>      so many tasks on 16 connections
 --        growth.lua elsewhere <origin> <count>  a GET while so many wait for another origin
 --        growth.lua origins <origin> <count>    the longest step, each task with its own origin
+--        growth.lua connections <origin> <count>  a GET on each of so many connections in turn
+--        growth.lua sizes <origin> <bytes>      a body of so many bytes, streamed; us for a MiB
 --        growth.lua steps <origin> <0 or 1>     a GET, with 1 through the built-in interceptors
 -- Prints us=.
 
@@ -13,7 +15,8 @@ local sluice = require "sluice"
 local what, url, count = arg[1], arg[2], tonumber(arg[3])
 local port = url:match(":(%d+)")
 local patient = { queue = 600, total = 600, first_byte = 600 }
-local client = meter.client { timeout = patient }
+local pool = what == "connections" and { per_origin = count, total = count } or nil
+local client = meter.client { timeout = patient, pool = pool }
 local us
 
 local function fetch(address) assert(client:get(address)):dispose() end
@@ -38,6 +41,36 @@ elseif what == "elsewhere" then
   end
   measure(100)
   us = measure(5000)
+elseif what == "connections" then
+  sluice.run(function()
+    local function all(address, times)
+      local tasks = {}
+      for i = 1, count do
+        tasks[i] = sluice.spawn(function()
+          for _ = 1, times do fetch(address) end
+        end)
+      end
+      for i = 1, count do tasks[i]:await() end
+    end
+    all(("%s/gather/%d"):format(url, count), 1)
+    assert(sluice.stats().connections == count)
+    local times = math.max(2, 20000 // count)
+    local from = os.clock()
+    all(url .. "/1k", times)
+    us = (os.clock() - from) / times / count * 1e6
+  end)
+elseif what == "sizes" then
+  sluice.run(function()
+    local times = math.max(1, math.min(5000, (1 << 28) // count))
+    local address = ("%s/length/%d"):format(url, count)
+    fetch(url .. "/1k")
+    local from = os.clock()
+    for _ = 1, times do
+      local response <close> = assert(client:get(address, { stream = true }))
+      for piece in response:chunks() do piece:dispose() end
+    end
+    us = (os.clock() - from) / times / count * 1e6 * (1 << 20)
+  end)
 elseif what == "steps" then
   local steps = sluice.interceptors
   if count == 1 then

@@ -27,6 +27,13 @@ local function wall()
   return tonumber(read_file("/proc/uptime"):match("^%S+"))
 end
 
+--- Hundredths of a second in the program and in the kernel, so far.
+local function ticks()
+  local user, system = read_file("/proc/self/stat"):match("%)" .. (" %S+"):rep(11)
+    .. " (%d+) (%d+)")
+  return tonumber(user), tonumber(system)
+end
+
 --- Starts measuring; the peak of resident memory is set back first.
 function meter.begin()
   collectgarbage()
@@ -36,15 +43,19 @@ function meter.begin()
     file:write("5")
     file:close()
   end
-  return { rss = meter.kib("VmRSS"), wall = wall(), cpu = os.clock() }
+  local user, system = ticks()
+  return { rss = meter.kib("VmRSS"), wall = wall(), cpu = os.clock(), user = user, system = system }
 end
 
 --- Prints what was used since `start`, in the form that clients/meter.c prints.
 function meter.finish(start, requests, bytes)
   local cpu = os.clock() - start.cpu
   local seconds = wall() - start.wall
-  print(("cpu=%.6f wall=%.6f requests=%d bytes=%d rss=%d"):format(
-    cpu, seconds, requests, bytes, meter.kib("VmHWM") - start.rss))
+  local user, system = ticks()
+  user, system = user - start.user, system - start.system
+  local share = user + system > 0 and user / (user + system) or 0
+  print(("cpu=%.6f user=%.6f sys=%.6f wall=%.6f requests=%d bytes=%d rss=%d"):format(cpu,
+    cpu * share, cpu * (1 - share), seconds, requests, bytes, meter.kib("VmHWM") - start.rss))
 end
 
 --- A client as the environment asks for it: $TRANSPORT "stream" or "completion+<backend>" or
