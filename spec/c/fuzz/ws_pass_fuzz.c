@@ -6,6 +6,10 @@
  *   byte 2   the least size that is compressed
  *   byte 3   the limit of the wire
  *   rest     commands: a letter's worth of what to do, a size, and payload
+ *
+ * An input passes more code than any other target's: to weigh the rarity of all
+ * of it takes as long as the run.
+ * flags: -entropic=0
  */
 #include "spec/c/fuzz/ground.h"
 #include "ws/incoming.h"
