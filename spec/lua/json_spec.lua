@@ -270,6 +270,16 @@ describe("JSON", function()
     end
   end)
 
+  it("is what a client uses that was told nothing, and keeps integers", function()
+    local big = '{"at":1700000000123456}'
+    local p <close> = support.peer.listen { script = { { { "expect_until", big },
+      { "send", "HTTP/1.1 200 OK\r\nContent-Length: 8\r\n\r\n{\"id\":5}" }, { "stall" } } } }
+    local client <close> = support.client()
+    local response <close> = assert(client:post(p.url .. "/", { json = { at = 1700000000123456 },
+      timeout = 30 }))
+    assert.equal("/items/5", "/items/" .. response:json().id)
+  end)
+
   it("does not change the host's settings of lua-cjson", function()
     local cjson = require "cjson"
     cjson.encode_invalid_numbers(true)
