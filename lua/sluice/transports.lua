@@ -186,8 +186,12 @@ local function ask_password(options)
 end
 
 --- A TLS context of checked options; `alpn` are the protocols if the options name none.
--- Returns context | nil, message, err (tls, invalid, memory)
+-- Returns context | nil, message, err (tls, invalid, memory, unsupported: there is no TLS here)
 function transports.tls_context(options, alpn)
+  if not core.platform().tls_providers[1] then
+    return failure.new("unsupported", "tls", "this build has no TLS library; build sluice where "
+      .. "the headers of OpenSSL or GnuTLS are installed", "tls")
+  end
   local copy = {}
   for key, value in pairs(options) do copy[key] = value end
   copy.alpn = alpn_list(copy.alpn or alpn)

@@ -281,6 +281,35 @@ describe("a machine without completion transport", function()
   end)
 end)
 
+describe("a build without a TLS library", function()
+  it("fails requests for https and says what to build, and sends those for http", function()
+    local p <close> = peer.listen { script = { { { "expect_until", "\r\n\r\n" },
+      { "send", "HTTP/1.1 204 No Content\r\n\r\n" }, { "stall" } } } }
+    local status, output = script.run([[
+      local core = require "sluice.core"
+      local platform = core.platform
+      core.platform = function()
+        local seen = platform()
+        seen.tls_providers = {}
+        return seen
+      end
+      local sluice = require "sluice"
+      for _, url in ipairs { "https://127.0.0.1:1/", (arg[1]:gsub("^http", "https")) } do
+        local none, message, err = sluice.get(url)
+        print(none, err.code, err.stage, message)
+      end
+      print(select(3, sluice.websocket "wss://127.0.0.1:1/").code)
+      local transport, _, err = sluice.connect { host = "127.0.0.1", port = 1, tls = true }
+      print(transport, err.code)
+      print(assert(sluice.get(arg[1])).status)
+    ]], p.url .. "/")
+    local told = "nil\tunsupported\ttls\ttls: this build has no TLS library; build sluice where "
+      .. "the headers of OpenSSL or GnuTLS are installed\n"
+    assert.equal(told .. told .. "unsupported\nnil\tunsupported\n204\n", output)
+    assert.equal(0, status)
+  end)
+end)
+
 describe("a kernel that refuses io_uring", function()
   local refused = [[
     assert(require "support.refusal".io_uring(tonumber(arg[2])))
