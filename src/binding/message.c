@@ -226,12 +226,14 @@ static int message_text(lua_State *L)
 static int message_sequence(lua_State *L)
 {
     struct slb_runtime *runtime = slb_runtime(L);
-    struct slb_message *message = check_payload(L);
-    struct sl_sequence *sequence = slb_new_sequence(L);
+    struct slb_message *message;
+    struct sl_sequence *sequence;
     struct sl_buffer copy;
     const struct sl_buffer *payload;
     enum sl_status status = SL_MEMORY;
 
+    check_payload(L);
+    sequence = slb_new_sequence(L);
     message = check_payload(L);
     sl_buffer_init(&copy, &runtime->pool, SIZE_MAX);
     payload = find_payload(L, message, &copy);
@@ -249,12 +251,14 @@ static int message_sequence(lua_State *L)
 static int message_detach(lua_State *L)
 {
     struct slb_runtime *runtime = slb_runtime(L);
-    struct slb_message *message = check_payload(L);
-    struct sl_lease *lease = slb_new_lease(L);
+    struct slb_message *message;
+    struct sl_lease *lease;
     struct sl_buffer copy;
     struct sl_buffer *payload;
     enum sl_status status = SL_MEMORY;
 
+    check_payload(L);
+    lease = slb_new_lease(L);
     message = check_payload(L);
     sl_buffer_init(&copy, &runtime->pool, SIZE_MAX);
     payload = find_payload(L, message, &copy);

@@ -250,12 +250,14 @@ static struct sl_ws_piece piece_of(const struct slb_bytes *bytes)
 /* Others are in front of it, or it is large. stack: socket, bytes, type */
 static int send_in_turn(lua_State *L)
 {
-    struct slb_websocket *handle = slb_reserve_websocket_wait(L);
-    struct slb_sender *sender = new_sender(L);
+    struct slb_websocket *handle;
+    struct slb_sender *sender;
     struct slb_bytes bytes;
     struct sl_ws_piece piece;
     enum sl_status status;
 
+    slb_reserve_websocket_wait(L);
+    sender = new_sender(L);
     handle = slb_live_websocket(L, 1);
     slb_check_bytes(L, 2, &bytes);
     piece = piece_of(&bytes);
@@ -268,9 +270,11 @@ static int send_in_turn(lua_State *L)
 /* It was taken, and the peer has not. stack: socket, bytes, type */
 static int send_behind(lua_State *L)
 {
-    struct slb_websocket *handle = slb_reserve_websocket_wait(L);
-    struct slb_sender *sender = new_sender(L);
+    struct slb_websocket *handle;
+    struct slb_sender *sender;
 
+    slb_reserve_websocket_wait(L);
+    sender = new_sender(L);
     handle = slb_live_websocket(L, 1);
     return await_place(L, handle, sender,
                        sl_websocket_follow(handle->socket, &sender->place));
