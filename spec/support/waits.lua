@@ -171,14 +171,16 @@ end
 --- A coroutine that waits at each point; what they need stays open.
 function waits.begin_all()
   local kept = {}
-  for _, make in pairs(points) do
+  for name, make in pairs(points) do
     local point = make()
     local thread = coroutine.create(point.run)
     assert(coroutine.resume(thread))
-    kept[#kept + 1] = { point, thread }
+    kept[#kept + 1] = { point, thread, name }
   end
   for _ = 1, 20 do sluice.loop():step(0.002) end
-  for _, one in ipairs(kept) do assert(coroutine.status(one[2]) == "suspended") end
+  for _, one in ipairs(kept) do
+    assert(coroutine.status(one[2]) == "suspended", one[3] .. " did not wait")
+  end
   return kept
 end
 
