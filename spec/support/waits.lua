@@ -47,7 +47,7 @@ local function of_transport(listening, use, options)
         local message, err
         transport, message, err = sluice.connect(all)
         if not use then return transport, message, err end
-        return use(transport, timeout)
+        return use(transport, timeout or LONG)
       end,
       close = use and function() transport:close() end,
       finish = function()
@@ -78,8 +78,10 @@ points["a tunnel"] = of_client({ script = { { head, { "stall" } } } },
     return client:get(url, { proxy = url:gsub("^https", "http"), timeout = timeout })
   end, "https")
 
+-- Without a time of its own it has ten seconds, whatever the client allows: a busy machine may take
+-- longer to begin all waits.
 points["a handshake of WebSocket"] = of_client({ script = { { head, { "stall" } } } },
-  function(client, url, timeout) return client:websocket(url, { timeout = timeout }) end)
+  function(client, url, timeout) return client:websocket(url, { timeout = timeout or LONG }) end)
 
 points["100-continue"] = of_client({ script = { { head, { "stall" } } } },
   function(client, url, timeout)
@@ -125,7 +127,7 @@ local function of_socket(use)
     local real_key = core.websocket_key
     core.websocket_key = function() return "dGhlIHNhbXBsZSBub25jZQ==" end
     local socket = assert(client:websocket(("ws://127.0.0.1:%d/"):format(p.port), {
-      close_timeout = LONG, send_timeout = LONG, ping_interval = LONG }))
+      timeout = LONG, close_timeout = LONG, send_timeout = LONG, ping_interval = LONG }))
     core.websocket_key = real_key
     return {
       run = function(timeout) return use(socket, timeout) end,
