@@ -203,6 +203,48 @@ describe("a step with a budget", function()
     end
   end)
 
+  --- Begins a round and leaves it with f's task as the next unit of work.
+  local function cut_before(f)
+    local is_open, is_cut = false, false
+    local gate = sluice.spawn(function()
+      repeat sluice.sleep(0) until is_open
+    end)
+    local task = sluice.spawn(function()
+      gate:await()
+      return f()
+    end)
+    local before_it = sluice.spawn(function() -- who waits last goes on first
+      gate:await()
+      is_cut = true
+    end)
+    step_until(function()
+      is_open = task:status() == "waiting" and before_it:status() == "waiting"
+      return is_cut
+    end, 0)
+    assert.equal("waiting", task:status())
+    return task
+  end
+
+  it("puts off a long text in a step that goes on with a round, too", function()
+    local body = support.pattern(8 << 20) -- about 5 ms
+    local p <close> = support.serve(answer(body))
+    local response <close> = assert(client:get(p.url .. "/"))
+    local step, began, ended = 0, nil, nil
+    local task = cut_before(function()
+      be_busy(0.004)
+      began = step
+      assert.is_true(response:text() == body)
+      ended = step
+    end)
+    while not is_done(task)() do
+      step = step + 1
+      loop:step(0.01, 0.008)
+    end
+    task:await()
+    assert.equal(1, began)
+    assert.is_true(ended > began)
+  end)
+
   it("ends a text that is put off when its task is cancelled", function()
     local p <close> = support.serve(answer(support.pattern(1024 * 1024)))
     local is_there, text, err = false, nil, nil
@@ -240,15 +282,16 @@ describe("a step with a budget", function()
     step_until(function() return bytes > 0 end, 0.001)
     local already = bytes
     local other = sluice.spawn(function()
-      for _ = 1, 20 do
+      local count = 0
+      repeat
         local response <close> = assert(client:get(small.url .. "/"))
         assert.equal("good", response:text())
         sluice.sleep(0.001)
-      end
+        count = count + 1
+      until count >= 20 and bytes > already
     end)
     step_until(is_done(other), 0.001)
     other:await()
-    assert.is_true(bytes > already)
     is_over = true
     step_until(is_done(task), 0.001)
     task:await()
@@ -324,23 +367,44 @@ describe("a step with a budget", function()
     loop:run()
   end)
 
+  it("wakes it once in a step that goes on with a round, and in a long one", function()
+    local wakes, is_over = 0, false
+    local task = cut_before(function()
+      repeat
+        sluice.sleep(0)
+        wakes = wakes + 1
+        be_busy(0.011) -- after that, a step looks at the timers again
+      until is_over
+    end)
+    for i = 1, 20 do
+      loop:step(0, i % 2 * 0.05)
+      assert.is_true(wakes <= i, wakes)
+    end
+    assert.is_true(wakes > 0)
+    is_over = true
+    task:await()
+  end)
+
   it("lets no deadline pass for what arrived in time", function()
     local body = ("x"):rep(20000)
     local p <close> = support.peer.listen { script = { {
-      { "expect_until", "\r\n\r\n" }, { "hold" }, { "send", answer(body) }, { "read_all" },
+      { "expect_until", "\r\n\r\n" }, { "hold" }, { "send", answer(body) },
     } }, repeat_last = true }
     local count, seconds = 50, 1
     local many = support.client { pool = { per_origin = count, total = count } }
-    local tasks, from = {}, clock()
+    local tasks, from, latest = {}, clock(), nil
     for i = 1, count do
       tasks[i] = sluice.spawn(function()
+        latest = clock()
         local response <close>, message = many:get(p.url .. "/", { timeout = seconds })
         return response and response:text() or message
       end)
     end
     repeat loop:step(0.01, 0.001) until p:wait("holding", count, 0)
     p:signal(count)
-    repeat until clock() - from > seconds + 0.1
+    assert.is_true(p:wait("idle", count)) -- all is sent
+    assert.is_true(clock() - from < seconds, "sent too late")
+    repeat until clock() - latest > seconds + 0.1
     for i = 1, count do
       step_until(is_done(tasks[i]), 0)
       assert.equal(body, tasks[i]:await(), i)
@@ -486,7 +550,7 @@ describe("response:is_ready", function()
       { "expect_until", "\r\n\r\n" },
       { "send", "HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nsome" }, { "read_all" },
     } } }
-    local options = { stream = true, timeout = { idle = 0.05 } }
+    local options = { stream = true, timeout = { idle = 0.5 } }
     local response <close> = assert(client:get(p.url .. "/", options))
     assert.is_true(poll(response, 9, 20))
     assert.equal("some", response:read(9))
@@ -540,7 +604,7 @@ describe("the game among the examples", function()
     local status, output = play()
     assert.equal(2, status)
     assert.matches("^usage: ", output)
-    status, output = play("http://127.0.0.1:1/", "0.2")
+    status, output = play("http://127.0.0.1:1/", "60")
     assert.not_equal(0, status)
     assert.matches("connect 127.0.0.1:1: connection refused", output)
   end)

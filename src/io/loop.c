@@ -298,6 +298,7 @@ enum sl_status sl_loop_step_within(struct sl_loop *loop, int64_t max_wait,
     if (loop->is_stepping || loop->is_closing || sl_loop_check(loop) != SL_OK)
         return SL_MISUSE;
     loop->is_stepping = true;
+    loop->steps++;
     if (loop->is_host_told)
         sl_loop_take_posts(loop);
     if (budget != SL_NEVER) {

@@ -18,7 +18,7 @@
 #define TURNS 4
 
 /* How long a step with a budget takes no new look at the timers. What was armed
- * for now since it began is for the next one. */
+ * for now since its first is for the next one. */
 #define TIMERS_STAY (10 * SL_MILLISECOND)
 
 /* ---- waiting ---- */

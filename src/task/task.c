@@ -543,8 +543,11 @@ static int sleep_for(lua_State *L)
 {
     struct slb_runtime *runtime = slb_runtime(L);
     int64_t duration = slb_check_seconds(L, 1);
-    int64_t now = sl_loop_refresh(&runtime->loop);
+    int64_t now;
 
+    if (duration == 0)
+        return slb_wait_step(L, runtime, NULL, NULL, slept);
+    now = sl_loop_refresh(&runtime->loop);
     return slb_wait_own(L, runtime, NULL,
                         duration >= SL_NEVER - now ? SL_NEVER : now + duration,
                         slept);

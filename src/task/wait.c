@@ -55,9 +55,17 @@ static void signal_own(struct slb_ticket *ticket, enum sl_status status)
         sl_completion_signal(&ticket->own, status, 0);
 }
 
+/* A step with a budget looks at the timers more than once where it lasts long,
+ * or goes on with a round that the one before has begun. */
 static void own_due(struct sl_timer *timer)
 {
-    signal_own(TICKET_FROM(timer, timer), SL_TIMEOUT);
+    struct slb_ticket *ticket = TICKET_FROM(timer, timer);
+    struct sl_loop *loop = &ticket->runtime->loop;
+
+    if (ticket->step != 0 && ticket->step == loop->steps)
+        sl_timer_arm(&loop->timers, timer, sl_loop_next_look(loop));
+    else
+        signal_own(ticket, SL_TIMEOUT);
 }
 
 static void own_cancelled(struct sl_completion *completion)
@@ -494,6 +502,7 @@ int slb_wait_own(lua_State *L, struct slb_runtime *runtime,
     struct slb_ticket *ticket = push_ticket(L, runtime);
 
     ticket->abandon = NULL;
+    ticket->step = 0;
     sl_completion_begin(&ticket->own);
     if (list != NULL)
         enter_list(ticket, list);
@@ -509,13 +518,14 @@ bool slb_can_take_turn(lua_State *L, const struct slb_runtime *runtime)
 }
 
 static int pause_until(lua_State *L, struct slb_runtime *runtime, int64_t due,
-                       void (*abandon)(void *subject), void *subject,
-                       lua_KFunction k)
+                       uint32_t step, void (*abandon)(void *subject),
+                       void *subject, lua_KFunction k)
 {
     struct slb_ticket *ticket = push_ticket(L, runtime);
 
     ticket->abandon = abandon;
     ticket->subject = subject;
+    ticket->step = step;
     sl_completion_begin(&ticket->own);
     ticket->timer.is_pause = true;
     sl_timer_arm(&runtime->loop.timers, &ticket->timer, due);
@@ -526,15 +536,18 @@ int slb_wait_turn(lua_State *L, struct slb_runtime *runtime,
                   void (*abandon)(void *subject), void *subject,
                   lua_KFunction k)
 {
-    return pause_until(L, runtime, sl_loop_next_turn(&runtime->loop), abandon,
-                       subject, k);
+    return pause_until(L, runtime, sl_loop_next_turn(&runtime->loop), 0,
+                       abandon, subject, k);
 }
 
 int slb_wait_step(lua_State *L, struct slb_runtime *runtime,
                   void (*abandon)(void *subject), void *subject,
                   lua_KFunction k)
 {
-    return pause_until(L, runtime, sl_loop_next_look(&runtime->loop), abandon,
+    struct sl_loop *loop = &runtime->loop;
+
+    /* Those that begin to wait in one step end in the same order. */
+    return pause_until(L, runtime, sl_loop_refresh(loop), loop->steps, abandon,
                        subject, k);
 }
 

@@ -37,6 +37,7 @@ struct slb_ticket {
     uint32_t version;             /* of target, when the wait began */
     uint32_t waits;               /* so far: tells one from the next */
     int number;                   /* in the registry, which keeps it for good */
+    uint32_t step;                /* of the loop, which it outlasts; 0: none */
     lua_State *coroutine;         /* NULL: waits outside of any */
     struct slb_task *task;        /* whose coroutine this is; NULL: a foreign */
     void (*abandon)(void *subject);
@@ -83,7 +84,7 @@ int slb_wait_own(lua_State *L, struct slb_runtime *runtime,
 int slb_wait_turn(lua_State *L, struct slb_runtime *runtime,
                   void (*abandon)(void *subject), void *subject,
                   lua_KFunction k);
-/* The same until the next step, where the rest of this one is too short. */
+/* The same until the next step, however many rounds are left in this one. */
 int slb_wait_step(lua_State *L, struct slb_runtime *runtime,
                   void (*abandon)(void *subject), void *subject,
                   lua_KFunction k);
