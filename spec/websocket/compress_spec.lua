@@ -96,10 +96,12 @@ describe("a socket that compresses", function()
 
   it("sends what is shorter than the threshold as it is", function()
     local p <close> = peer.listen { script = { {
-      { "accept", "Sec-WebSocket-Extensions: permessage-deflate\r\n" }, { "read_all" } } } }
+      { "accept", "Sec-WebSocket-Extensions: permessage-deflate\r\n" },
+      { "read", 2 + 4 + 9 }, { "read", 2 }, { "hold" } } } }
     local socket = assert(client:websocket(url_of(p), { compress = { threshold = 10 } }))
     assert(socket:send(("x"):rep(9)))
     assert(socket:send(("x"):rep(10)))
+    assert.is_true(p:wait "holding")
     socket:dispose()
     local head, first = p:received(1):match "^(.-\r\n\r\n)(.)"
     assert.equal(0x81, first:byte())
