@@ -1,5 +1,5 @@
-/* kqueue(2) over epoll, for tests: one registration for both filters of a
- * descriptor, whose events are told apart again.
+/* kqueue(2) over epoll, for tests. Both filters of a descriptor share one
+ * registration; each of its events is reported for the filter it belongs to.
  *
  * A queue is the epoll's descriptor, and its filters stand in a table by that
  * number. The table of a queue that was closed stays until its number is used
