@@ -432,8 +432,11 @@ static void advance_message(struct sl_exchange *exchange)
         bool was_stuck;
 
         has_moved = false;
+        /* What has gone to its end moves no more: then only what is received
+         * counts. */
         if (!sl_outgoing_is_over(&exchange->request->outgoing))
-            has_moved = send_some(exchange, &budget);
+            has_moved = send_some(exchange, &budget) &&
+                        !sl_outgoing_is_over(&exchange->request->outgoing);
         if (exchange->phase != SL_EXCHANGE_ACTIVE)
             break;
         was_stuck = sl_link_is_stuck(&exchange->connection->link);

@@ -225,6 +225,14 @@ static enum sl_status discard_body(struct sl_incoming *incoming,
                    "response was disposed before its end");
 }
 
+/* A head needs bytes; a body may end without any. */
+static bool has_nothing_to_parse(const struct sl_incoming *incoming,
+                                 const struct sl_incoming_source *source)
+{
+    return incoming->response.phase == SL_PHASE_HEAD &&
+           source->input->length == 0;
+}
+
 enum sl_status sl_incoming_advance(struct sl_incoming *incoming,
                                    const struct sl_incoming_source *source,
                                    bool wants_head, size_t *budget,
@@ -236,7 +244,9 @@ enum sl_status sl_incoming_advance(struct sl_incoming *incoming,
     news->received = 0;
     news->continues = false;
     /* Parse the bytes that arrived with the last piece. */
-    status = parse(incoming, source->input, budget, news, failure);
+    status = has_nothing_to_parse(incoming, source)
+                 ? SL_AGAIN
+                 : parse(incoming, source->input, budget, news, failure);
     if (status == SL_AGAIN && *budget > 0 &&
         sl_incoming_is_wanted(incoming, wants_head)) {
         size_t before = *budget;

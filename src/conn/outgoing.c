@@ -202,6 +202,15 @@ static enum sl_status send_next(struct sl_outgoing *outgoing,
     return sl_link_flush(link, failure);
 }
 
+/* Whether the send that has just succeeded was the last: no other one is
+ * needed to see that. */
+static bool has_ended_sending(const struct sl_outgoing *outgoing,
+                              const struct sl_link *link)
+{
+    return outgoing->phase == SL_OUTGOING_SENDING &&
+           sl_outgoing_is_sent(outgoing, link);
+}
+
 /* The wait for 100 begins when the whole head is on its way. */
 static void await_continue(struct sl_outgoing *outgoing, int64_t now)
 {
@@ -232,7 +241,7 @@ enum sl_status sl_outgoing_advance(struct sl_outgoing *outgoing,
     }
     if (sl_is_failure(status))
         return status;
-    if (status == SL_OK && *count == 0) {
+    if (status == SL_OK && (*count == 0 || has_ended_sending(outgoing, link))) {
         outgoing->phase = SL_OUTGOING_SENT;
         return SL_OK;
     }
