@@ -306,7 +306,7 @@ function Client:get(url, options)
     if not response then return nil, message, err end
     return follow(self, "GET", url, response)
   end
-  local response, message, err = planned.origin:send(planned.head, planned.options, planned.info)
+  local response, message, err = planned.send()
   if message == nil then return response end
   if not response then return nil, message, err end
   return follow(self, "GET", url, response)
@@ -324,8 +324,7 @@ for _, method in ipairs { "POST", "PUT", "PATCH" } do
     local text, message, err = json.text(options.json)
     if not text then return nil, message, err end
     local response
-    response, message, err =
-      planned.origin:send(planned.head, planned.options, planned.info, text)
+    response, message, err = planned.send(text)
     if message == nil then return response end
     if not response then return nil, message, err end
     return follow(self, method, url, response, text)

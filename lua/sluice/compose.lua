@@ -297,6 +297,13 @@ local function kind_of(request)
   return request:own_auth() and kind .. " auth" or kind
 end
 
+-- A function of a text that sends what is planned, with that body or none, as origin:send does.
+local function sender_of(planned, options)
+  local origin, head, info = planned.origin, planned.head, planned.info
+  if type(origin) == "userdata" then return origin:sender(head, options, info) end
+  return function(text) return origin:send(head, options, info, text) end
+end
+
 local function keep(client, kind, key, planned)
   if client.plan_count >= plan_limit then client:forget_plans() end
   local kept = client.plans[kind]
@@ -304,7 +311,7 @@ local function keep(client, kind, key, planned)
     kept = {}
     client.plans[kind] = kept
   end
-  planned.options = compose.options(client, planned.info.method, {}, false)
+  planned.send = sender_of(planned, compose.options(client, planned.info.method, {}, false))
   kept[key] = planned
   client.plan_count = client.plan_count + 1
 end

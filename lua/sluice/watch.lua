@@ -86,7 +86,7 @@ function watch.send(planned)
   end
   flight.count = flight.count + 1
   local closing <close> = flight -- luacheck: ignore
-  local response, message, err = planned.origin:send(planned.head, planned.options, planned.info)
+  local response, message, err = planned.send()
   local ok, raised = pcall(finish, planned.done, response, message, err, from)
   if not ok then
     if response then response:dispose() end

@@ -118,14 +118,15 @@ struct sl_view slb_fill_head(lua_State *L, const struct slb_head *head,
                              char room[SLB_HEAD_ROOM])
 {
     struct sl_request_lines lines = {{"", 0}, UINT64_MAX};
+    bool has_fields = fields != 0 && !lua_isnil(L, fields);
     char *bytes = room;
     size_t size;
 
     if (head->has_length)
         lines.length = length;
-    else if (lua_isnil(L, fields))
+    else if (!has_fields)
         return head->template.head;
-    if (!lua_isnil(L, fields))
+    if (has_fields)
         lines.fields = slb_check_view(L, fields);
     size = sl_request_size(&head->template, &lines);
     if (size > SLB_HEAD_ROOM)

@@ -24,64 +24,94 @@ struct slb_origin *slb_check_origin(lua_State *L, int index)
 
 /* ---- sending ---- */
 
+/* One sending. The indexes are of values on the stack, or of upvalues. */
+struct sending {
+    struct slb_origin *origin;
+    const struct slb_head *head;
+    const struct slb_options *options;
+    int info; /* the table about the request */
+    int body;
+    int more; /* size, lines, deadline, authorization; 0: there are none */
+};
+
+enum { MORE_SIZE, MORE_LINES, MORE_DEADLINE, MORE_AUTHORIZATION };
+
 /* Keeps the body's value alive as long as the response sends it. */
-static void keep_body(lua_State *L, struct slb_response *response)
+static void keep_body(lua_State *L, struct slb_response *response, int body)
 {
-    if (lua_type(L, 5) != LUA_TSTRING && lua_type(L, 5) != LUA_TTABLE)
+    if (lua_type(L, body) != LUA_TSTRING && lua_type(L, body) != LUA_TTABLE)
         return;
-    lua_pushvalue(L, 5);
+    lua_pushvalue(L, body);
     lua_setiuservalue(L, -2, RESPONSE_TEXT); /* until the answer's */
     response->keeps_body = true;
 }
 
 /* The length of the body: a text knows its own. */
-static uint64_t body_length(lua_State *L)
+static uint64_t body_length(lua_State *L, const struct sending *sending)
 {
-    if (lua_isinteger(L, 7))
-        return (uint64_t)lua_tointeger(L, 7);
-    return lua_type(L, 5) == LUA_TSTRING ? lua_rawlen(L, 5) : 0;
+    if (sending->more != 0 && lua_isinteger(L, sending->more + MORE_SIZE))
+        return (uint64_t)lua_tointeger(L, sending->more + MORE_SIZE);
+    return lua_type(L, sending->body) == LUA_TSTRING
+               ? lua_rawlen(L, sending->body)
+               : 0;
 }
 
-/* origin, head, options, info, body, is_stream, size, lines, deadline,
- * authorization
- *   -> response on top of the stack, its exchange created but not started
- * `refused`: the name of the file that has failed, or NULL. */
-static struct slb_response *create(lua_State *L, enum sl_status *status,
+/* Sets what else holds for this sending alone. */
+static enum sl_status set_more(lua_State *L, const struct sending *sending,
+                               struct sl_exchange *exchange)
+{
+    int deadline = sending->more + MORE_DEADLINE;
+    int authorization = sending->more + MORE_AUTHORIZATION;
+
+    if (lua_isinteger(L, deadline))
+        sl_exchange_set_deadline(exchange, lua_tointeger(L, deadline));
+    if (lua_type(L, authorization) != LUA_TSTRING)
+        return SL_OK;
+    return sl_exchange_set_authorization(exchange,
+                                         lua_tostring(L, authorization));
+}
+
+static void check_origin_live(lua_State *L, const struct slb_origin *origin)
+{
+    if (origin->origin == NULL)
+        slb_raise_disposed(L, "origin");
+}
+
+/* -> response on top of the stack, its exchange created but not started.
+ * `metatable` is that of responses. `refused`: the name of the file that has
+ * failed, or NULL. A wait is reserved. */
+static struct slb_response *create(lua_State *L, const struct sending *sending,
+                                   int metatable, enum sl_status *status,
                                    const char **refused)
 {
-    struct slb_options *options = slb_check(L, 3, slb_options_type);
-    struct slb_origin *origin = slb_check_origin(L, 1);
-    const struct slb_head *made;
+    struct slb_origin *origin = sending->origin;
+    int lines = sending->more == 0 ? 0 : sending->more + MORE_LINES;
     char room[SLB_HEAD_ROOM];
     struct slb_response *response;
     struct sl_view head;
 
     *refused = NULL;
-    slb_reserve_wait(L, origin->runtime);
-    made = slb_check_head(L, 2);
-    head =
-        slb_fill_head(L, made, 8, made->has_length ? body_length(L) : 0, room);
-    luaL_checktype(L, 4, LUA_TTABLE);
-    response = slb_new(L, slb_response_type, sizeof *response, RESPONSE_VALUES);
-    lua_pushvalue(L, 4);
+    head = slb_fill_head(
+        L, sending->head, lines,
+        sending->head->has_length ? body_length(L, sending) : 0, room);
+    response = slb_new_of(L, metatable, sizeof *response, RESPONSE_VALUES);
+    lua_pushvalue(L, sending->info);
     lua_setiuservalue(L, -2, RESPONSE_INFO);
-    keep_body(L, response);
-    if (origin->origin == NULL) /* ended by a finaliser */
-        slb_check_origin(L, 1);
+    keep_body(L, response, sending->body);
+    check_origin_live(L, origin); /* a finaliser may have ended it */
     *status = sl_exchange_create(origin->exchanges, origin->origin,
-                                 &options->options, head, &response->exchange);
+                                 &sending->options->options, head,
+                                 &response->exchange);
     if (*status != SL_OK)
         return response;
     response->runtime = origin->runtime;
     slb_runtime_retain(response->runtime);
-    if (lua_isinteger(L, 9))
-        sl_exchange_set_deadline(response->exchange, lua_tointeger(L, 9));
-    if (lua_type(L, 10) == LUA_TSTRING)
-        *status = sl_exchange_set_authorization(response->exchange,
-                                                lua_tostring(L, 10));
+    if (sending->more != 0)
+        *status = set_more(L, sending, response->exchange);
     if (*status == SL_OK)
-        *status = slb_set_body(
-            L, 5, &response->exchange->request->outgoing.upload, refused);
+        *status = slb_set_body(L, sending->body,
+                               &response->exchange->request->outgoing.upload,
+                               refused);
     if (*status != SL_OK) {
         int error = errno; /* says why a file could not be taken */
 
@@ -89,6 +119,38 @@ static struct slb_response *create(lua_State *L, enum sl_status *status,
         errno = error;
     }
     return response;
+}
+
+/* origin, head, options, info, body, is_stream, size, lines, deadline,
+ * authorization
+ *   -> response on top of the stack, as `create` gives it */
+static struct slb_response *create_from_arguments(lua_State *L,
+                                                  enum sl_status *status,
+                                                  const char **refused)
+{
+    struct sending sending = {.info = 4, .body = 5, .more = 7};
+    struct slb_response *response;
+    bool is_stream = lua_toboolean(L, 6);
+
+    lua_settop(L, 10);
+    sending.options = slb_check(L, 3, slb_options_type);
+    sending.origin = slb_check_origin(L, 1);
+    slb_reserve_wait(L, sending.origin->runtime);
+    sending.head = slb_check_head(L, 2);
+    luaL_checktype(L, 4, LUA_TTABLE);
+    slb_push_type(L, slb_response_type);
+    response = create(L, &sending, 11, status, refused);
+    response->is_stream = is_stream;
+    return response;
+}
+
+/* Sends and waits. stack: ..., response */
+static int send_created(lua_State *L, struct slb_response *response)
+{
+    lua_replace(L, 1);
+    lua_settop(L, 1);
+    sl_exchange_start(response->exchange);
+    return slb_settle_response(L, response);
 }
 
 /* origin:send(head, options, info, body, is_stream, size, lines, deadline,
@@ -101,20 +163,62 @@ static struct slb_response *create(lua_State *L, enum sl_status *status,
  * `authorization` is for the proxy of a tunnel that is made for it. */
 static int origin_send(lua_State *L)
 {
+    enum sl_status status;
+    const char *refused;
+    struct slb_response *response = create_from_arguments(L, &status, &refused);
+
+    if (status != SL_OK)
+        return slb_push_body_refusal(L, status, refused);
+    return send_created(L, response);
+}
+
+/* What `send` of origin:sender has beside its argument. */
+enum {
+    SENDER_ORIGIN = 1,
+    SENDER_HEAD,
+    SENDER_OPTIONS,
+    SENDER_INFO,
+    SENDER_METATABLE,
+    SENDER_VALUES = SENDER_METATABLE
+};
+
+/* send(text) -> as origin:send */
+static int send_again(lua_State *L)
+{
+    const struct sending sending = {
+        .origin = lua_touserdata(L, lua_upvalueindex(SENDER_ORIGIN)),
+        .head = lua_touserdata(L, lua_upvalueindex(SENDER_HEAD)),
+        .options = lua_touserdata(L, lua_upvalueindex(SENDER_OPTIONS)),
+        .info = lua_upvalueindex(SENDER_INFO),
+        .body = 1};
     struct slb_response *response;
     enum sl_status status;
     const char *refused;
-    bool is_stream = lua_toboolean(L, 6);
 
-    lua_settop(L, 10);
-    response = create(L, &status, &refused);
+    lua_settop(L, 1);
+    check_origin_live(L, sending.origin);
+    slb_check_usable(L, sending.origin->runtime);
+    slb_reserve_wait(L, sending.origin->runtime);
+    response = create(L, &sending, lua_upvalueindex(SENDER_METATABLE), &status,
+                      &refused);
     if (status != SL_OK)
         return slb_push_body_refusal(L, status, refused);
-    response->is_stream = is_stream;
-    lua_replace(L, 1);
-    lua_settop(L, 1);
-    sl_exchange_start(response->exchange);
-    return slb_settle_response(L, response);
+    return send_created(L, response);
+}
+
+/* origin:sender(head, options, info) -> send
+ * A function that sends the same request each time, with a text as its body, or
+ * nil: what it is made of is checked here, once. */
+static int origin_sender(lua_State *L)
+{
+    lua_settop(L, 4);
+    slb_check_origin(L, 1);
+    slb_check_head(L, 2);
+    slb_check(L, 3, slb_options_type);
+    luaL_checktype(L, 4, LUA_TTABLE);
+    slb_push_type(L, slb_response_type);
+    lua_pushcclosure(L, send_again, SENDER_VALUES);
+    return 1;
 }
 
 /* origin:begin(head, options, info, body, is_stream, size, lines, deadline,
@@ -123,16 +227,12 @@ static int origin_send(lua_State *L)
  * The same without waiting: for bodies that are pushed. */
 static int origin_begin(lua_State *L)
 {
-    struct slb_response *response;
     enum sl_status status;
     const char *refused;
-    bool is_stream = lua_toboolean(L, 6);
+    struct slb_response *response = create_from_arguments(L, &status, &refused);
 
-    lua_settop(L, 10);
-    response = create(L, &status, &refused);
     if (status != SL_OK)
         return slb_push_body_refusal(L, status, refused);
-    response->is_stream = is_stream;
     sl_exchange_start(response->exchange);
     return 1;
 }
@@ -168,11 +268,9 @@ static int origin_gc(lua_State *L)
     return 0;
 }
 
-static const luaL_Reg methods[] = {{"is_old", origin_is_old},
-                                   {"send", origin_send},
-                                   {"begin", origin_begin},
-                                   {"wait", origin_wait},
-                                   {NULL, NULL}};
+static const luaL_Reg methods[] = {
+    {"is_old", origin_is_old}, {"send", origin_send}, {"sender", origin_sender},
+    {"begin", origin_begin},   {"wait", origin_wait}, {NULL, NULL}};
 
 static const luaL_Reg meta[] = {{"__gc", origin_gc}, {NULL, NULL}};
 

@@ -317,15 +317,30 @@ void slb_collect(lua_State *L, struct slb_runtime *runtime)
  * anything else here. */
 #define TYPE_MARK 1
 
+void slb_push_type(lua_State *L, const char *type)
+{
+    if (lua_rawgetp(L, LUA_REGISTRYINDEX, type) == LUA_TNIL) {
+        lua_pop(L, 1);
+        luaL_getmetatable(L, type);
+    }
+}
+
 void *slb_new(lua_State *L, const char *type, size_t size, int values)
 {
     void *created = lua_newuserdatauv(L, size, values);
 
     memset(created, 0, size);
-    if (lua_rawgetp(L, LUA_REGISTRYINDEX, type) == LUA_TNIL) {
-        lua_pop(L, 1);
-        luaL_getmetatable(L, type);
-    }
+    slb_push_type(L, type);
+    lua_setmetatable(L, -2);
+    return created;
+}
+
+void *slb_new_of(lua_State *L, int metatable, size_t size, int values)
+{
+    void *created = lua_newuserdatauv(L, size, values);
+
+    memset(created, 0, size);
+    lua_pushvalue(L, metatable);
     lua_setmetatable(L, -2);
     return created;
 }

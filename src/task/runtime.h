@@ -136,6 +136,10 @@ static inline void slb_forget_bytes(struct slb_runtime *runtime, size_t bytes)
 
 /* A new userdata of that type with zeroed content: closed, until filled. */
 void *slb_new(lua_State *L, const char *type, size_t size, int values);
+/* The same, by the metatable of its type at an index that does not depend on
+ * the top of the stack: slb_push_type pushes it. */
+void *slb_new_of(lua_State *L, int metatable, size_t size, int values);
+void slb_push_type(lua_State *L, const char *type);
 
 /* Registers a type: `methods` become its `__index` unless it has its own,
  * `meta` its metamethods. `type` is "sluice.<type>". */
