@@ -177,10 +177,20 @@ static int nothing(lua_State *L)
     return 0;
 }
 
+/* Whether L was resumed by this library, for a task: then the function that
+ * waits can yield by itself. */
+static bool can_yield_here(lua_State *L, const struct slb_runtime *runtime)
+{
+    return runtime->running == L && runtime->running_task != NULL &&
+           lua_isyieldable(L);
+}
+
 /* What the frame of the yield takes is there afterwards: want of memory at a
  * call from a function that waits already cannot be undone. */
-static void reserve_frame(lua_State *L)
+static void reserve_frame(lua_State *L, const struct slb_runtime *runtime)
 {
+    if (can_yield_here(L, runtime))
+        return; /* without a frame */
     luaL_checkstack(L, 6 + 2 * LUA_MINSTACK, "too many values to wait");
     if (!lua_isyieldable(L))
         return; /* it drives the loop and yields nothing */
@@ -190,7 +200,7 @@ static void reserve_frame(lua_State *L)
 
 void slb_reserve_wait(lua_State *L, struct slb_runtime *runtime)
 {
-    reserve_frame(L);
+    reserve_frame(L, runtime);
     find_ticket(L, runtime);
 }
 
@@ -199,7 +209,7 @@ static struct slb_ticket *push_ticket(lua_State *L, struct slb_runtime *runtime)
 {
     struct slb_ticket *ticket;
 
-    reserve_frame(L);
+    reserve_frame(L, runtime);
     ticket = find_ticket(L, runtime);
     lua_rawgeti(L, LUA_REGISTRYINDEX, ticket->number);
     lua_toclose(L, -1);
@@ -390,6 +400,44 @@ static int begin_stay(lua_State *L)
     return slb_stay(L, lua_touserdata(L, 1));
 }
 
+/* L, which was resumed by this library, yields from the frame that waits. */
+static int yield_here(lua_State *L, struct slb_ticket *ticket);
+
+/* A coroutine that somebody resumes too early, with whatever values, yields
+ * again. */
+static int resumed_here(lua_State *L, int status, lua_KContext context)
+{
+    struct slb_ticket *ticket = (struct slb_ticket *)context;
+
+    (void)status;
+    lua_settop(L, ticket->context);
+    return yield_here(L, ticket);
+}
+
+static int yield_here(lua_State *L, struct slb_ticket *ticket)
+{
+    if (slb_is_over(ticket))
+        return ticket->k(L, LUA_YIELD, ticket->context);
+    ticket->runtime->yielded = ticket;
+    slb_push_waiting(L);
+    return lua_yieldk(L, 1, (lua_KContext)ticket, resumed_here);
+}
+
+/* For the task, if L is one's. */
+static void bind_task(lua_State *L, struct slb_ticket *ticket,
+                      struct slb_task *task)
+{
+    ticket->coroutine = L;
+    ticket->task = task;
+    if (task == NULL)
+        return;
+    task->ticket = ticket;
+    if (task->must_cancel) {
+        task->must_cancel = false;
+        slb_cancel(ticket);
+    }
+}
+
 /* The wait itself, for a ticket that is on top of the stack. */
 static int wait_for(lua_State *L, struct slb_ticket *ticket,
                     struct sl_completion *target, lua_KFunction k)
@@ -420,16 +468,15 @@ static int wait_for(lua_State *L, struct slb_ticket *ticket,
         return k(L, LUA_OK, index);
     }
 
-    ticket->coroutine = L;
-    ticket->task =
-        runtime->running == L ? runtime->running_task : slb_task_of(L, runtime);
-    if (ticket->task != NULL) {
-        ticket->task->ticket = ticket;
-        if (ticket->task->must_cancel) {
-            ticket->task->must_cancel = false;
-            slb_cancel(ticket);
-        }
-    } else {
+    if (can_yield_here(L, runtime)) {
+        bind_task(L, ticket, runtime->running_task);
+        ticket->k = k;
+        ticket->context = index;
+        return yield_here(L, ticket);
+    }
+    bind_task(L, ticket,
+              runtime->running == L ? NULL : slb_task_of(L, runtime));
+    if (ticket->task == NULL) {
         const char *refusal;
 
         lua_pushthread(L);

@@ -46,7 +46,8 @@ struct slb_ticket {
     bool has_host;            /* which resumes the coroutine */
     bool has_values;          /* of those below, some may be set */
     bool is_handed;           /* over, which the host knows: not counted */
-    lua_KFunction k;          /* by its host: where the coroutine goes on, */
+    lua_KFunction k;          /* without a frame for the yield, or by its
+                               * host: where the coroutine goes on, */
     int context;              /* and with what */
     struct sl_completion own; /* for waits on timers and tasks */
     struct sl_timer timer;
