@@ -194,10 +194,11 @@ static int push_error(lua_State *L, const struct sl_response *response,
                       enum sl_status status)
 {
     struct sl_failure failure;
+    char room[SL_EXCESS_ROOM];
 
     sl_fail(&failure, status,
             response->phase == SL_PHASE_HEAD ? SL_STAGE_HEAD : SL_STAGE_BODY,
-            "%s", response->error);
+            "%s", sl_response_explain(response, room));
     return slb_push_failure(L, &failure, "response");
 }
 

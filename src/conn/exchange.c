@@ -597,7 +597,9 @@ enum sl_status sl_exchange_answer(struct sl_exchanges *exchanges,
     (*exchange)->deadline = SL_NEVER;
     end(*exchange, SL_EXCHANGE_DONE);
     if (status != SL_OK) {
-        const char *error = (*exchange)->incoming.response.head.error;
+        char room[SL_EXCESS_ROOM];
+        const char *error =
+            sl_head_explain(&(*exchange)->incoming.response.head, room);
 
         sl_fail(failure, status, SL_STAGE_HEAD, "%s",
                 error != NULL ? error : "out of memory");

@@ -70,6 +70,15 @@ static void charge(size_t *budget, uint64_t count)
     *budget -= count < *budget ? (size_t)count : *budget;
 }
 
+static enum sl_status fail(const struct sl_response *response,
+                           enum sl_status status, struct sl_failure *failure)
+{
+    char room[SL_EXCESS_ROOM];
+
+    return sl_fail(failure, status, SL_STAGE_NONE, "%s",
+                   sl_response_explain(response, room));
+}
+
 static enum sl_status parse_within(struct sl_incoming *incoming,
                                    struct sl_buffer *input, size_t window,
                                    struct sl_incoming_news *news,
@@ -83,8 +92,7 @@ static enum sl_status parse_within(struct sl_incoming *incoming,
             sl_response_step(response, input, window, &event);
 
         if (sl_is_failure(status))
-            return sl_fail(failure, status, SL_STAGE_NONE, "%s",
-                           response->error);
+            return fail(response, status, failure);
         if (status != SL_OK)
             return status;
         if (event == SL_EVENT_END)
@@ -209,7 +217,7 @@ static enum sl_status input_ended(struct sl_incoming *incoming,
     /* The failure of sending says more than "closed without a response". */
     if (sl_is_failure(status) &&
         (failure->status == SL_OK || failure->stage != SL_STAGE_SEND))
-        sl_fail(failure, status, SL_STAGE_NONE, "%s", response->error);
+        fail(response, status, failure);
     /* SL_AGAIN: decoded bytes wait for a reader, or for a turn. */
     return sl_is_failure(status) ? SL_CLOSED : status;
 }

@@ -166,6 +166,8 @@ static enum sl_status read_head(struct http *http, struct sl_failure *failure)
 {
     struct sl_response *response = &http->tunnel.answer->response;
     enum sl_response_event event = SL_EVENT_INTERIM;
+    char room[SL_EXCESS_ROOM];
+    const char *error;
     enum sl_status status;
 
     do
@@ -179,9 +181,10 @@ static enum sl_status read_head(struct http *http, struct sl_failure *failure)
     if (status == SL_MEMORY)
         return sl_fail(failure, status, SL_STAGE_PROXY, "out of memory");
     /* The option that a response's words name does not limit this answer. */
+    error = sl_response_explain(response, room);
     return sl_fail(failure, SL_PROXY, SL_STAGE_PROXY,
                    "its answer to CONNECT %s: %.*s", http->authority,
-                   (int)words_size(response->error), response->error);
+                   (int)words_size(error), error);
 }
 
 static enum sl_status advance(struct sl_tunnel *tunnel,

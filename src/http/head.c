@@ -37,17 +37,10 @@ static enum sl_status fail(struct sl_head *head, enum sl_status status,
     return status;
 }
 
-static enum sl_status exceed(struct sl_head *head, const char *what,
-                             size_t limit, const char *unit)
+static enum sl_status exceed(struct sl_head *head, enum sl_head_excess excess)
 {
-    snprintf(head->excess, sizeof head->excess, "%s exceeds %zu %s", what,
-             limit, unit);
-    return fail(head, SL_LIMIT, head->excess);
-}
-
-static const char *section_name(const struct sl_head *head)
-{
-    return head->is_trailers ? "trailer section" : "response head";
+    head->excess = excess;
+    return fail(head, SL_LIMIT, NULL);
 }
 
 /* ---- life ---- */
@@ -133,8 +126,7 @@ static size_t head_limit(const struct sl_head *head)
 static enum sl_status need_more(struct sl_head *head, size_t available)
 {
     if (available >= head_limit(head))
-        return exceed(head, section_name(head), head_limit(head),
-                      "bytes (limits.head)");
+        return exceed(head, SL_HEAD_TOO_LARGE);
     return SL_AGAIN;
 }
 
@@ -185,8 +177,7 @@ static enum sl_status find_line(struct sl_head *head, struct cursor *cursor,
             return end_line(head, cursor, head->size, available, line);
     }
     if (head->size - head->line > head->limits->line)
-        return exceed(head, "a line of the head", head->limits->line,
-                      "bytes (limits.line)");
+        return exceed(head, SL_HEAD_LINE_TOO_LONG);
     return need_more(head, available);
 }
 
@@ -309,7 +300,7 @@ static enum sl_status parse_field(struct sl_head *head, struct sl_view text,
     if (name_size == 0)
         return fail(head, SL_PROTOCOL, "field line without a name");
     if (name_size > UINT16_MAX)
-        return exceed(head, "a field name", UINT16_MAX, "bytes (fixed)");
+        return exceed(head, SL_HEAD_NAME_TOO_LONG);
     status = reserve_field(head);
     if (status != SL_OK)
         return status;
@@ -377,8 +368,7 @@ static enum sl_status parse_line(struct sl_head *head, struct sl_view text,
         return SL_OK;
     }
     if (++head->line_count > head->limits->lines)
-        return exceed(head, section_name(head), head->limits->lines,
-                      "lines (limits.lines)");
+        return exceed(head, SL_HEAD_TOO_MANY_LINES);
     if (sl_is_blank(text.data[0]))
         return parse_fold(head, text, offset);
     return parse_field(head, text, offset);
@@ -524,6 +514,37 @@ enum sl_status sl_head_parse(struct sl_head *head, struct sl_buffer *input)
             status = take_line(head, &cursor, input, available);
     }
     return status == SL_END ? SL_OK : status;
+}
+
+/* ---- why it failed ---- */
+
+static const char *exceeds(char *room, const char *what, size_t limit,
+                           const char *unit)
+{
+    snprintf(room, SL_EXCESS_ROOM, "%s exceeds %zu %s", what, limit, unit);
+    return room;
+}
+
+const char *sl_head_explain(const struct sl_head *head,
+                            char room[SL_EXCESS_ROOM])
+{
+    const char *section =
+        head->is_trailers ? "trailer section" : "response head";
+
+    switch (head->excess) {
+    case SL_HEAD_TOO_LARGE:
+        return exceeds(room, section, head_limit(head), "bytes (limits.head)");
+    case SL_HEAD_LINE_TOO_LONG:
+        return exceeds(room, "a line of the head", head->limits->line,
+                       "bytes (limits.line)");
+    case SL_HEAD_TOO_MANY_LINES:
+        return exceeds(room, section, head->limits->lines,
+                       "lines (limits.lines)");
+    case SL_HEAD_NAME_TOO_LONG:
+        return exceeds(room, "a field name", UINT16_MAX, "bytes (fixed)");
+    default:
+        return head->error;
+    }
 }
 
 /* ---- reading ---- */

@@ -27,6 +27,18 @@ struct sl_head_limits {
     bool lenient_lf; /* a bare LF ends a line */
 };
 
+/* What a head has more of than its limits allow. */
+enum sl_head_excess {
+    SL_HEAD_FITS,
+    SL_HEAD_TOO_LARGE,
+    SL_HEAD_LINE_TOO_LONG,
+    SL_HEAD_TOO_MANY_LINES,
+    SL_HEAD_NAME_TOO_LONG
+};
+
+/* Bytes of a message that names a limit and its option. */
+#define SL_EXCESS_ROOM 80
+
 struct sl_field {
     uint32_t name; /* offset into the text */
     uint32_t value;
@@ -52,8 +64,8 @@ struct sl_head {
     size_t line;           /* while parsing: offset of the current line */
     size_t line_count;     /* lines after the first, folded ones too */
     enum sl_status failed; /* first failure, repeated until reset */
-    const char *error;     /* why: a static clause, or `excess` */
-    char excess[80];       /* of SL_LIMIT: with the limit and its option */
+    const char *error;     /* why: a static clause; NULL: `excess` says it */
+    enum sl_head_excess excess;
 };
 
 void sl_head_init(struct sl_head *head, struct sl_pool *pool,
@@ -67,8 +79,13 @@ void sl_head_reset(struct sl_head *head);
 
 /* Parses from the front of `input`. SL_OK: complete, its bytes are consumed.
  * SL_AGAIN: more is needed, nothing is consumed. SL_PROTOCOL, SL_LIMIT,
- * SL_MEMORY: `error` says why. */
+ * SL_MEMORY: sl_head_explain says why. */
 enum sl_status sl_head_parse(struct sl_head *head, struct sl_buffer *input);
+
+/* Why it failed: a static clause, or one written into `room`. NULL: it has not
+ * failed. */
+const char *sl_head_explain(const struct sl_head *head,
+                            char room[SL_EXCESS_ROOM]);
 
 /* Moves a complete head into memory of its own size: it is going to stay for
  * long. Without memory for that it stays where it is. */

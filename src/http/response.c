@@ -141,12 +141,8 @@ static enum sl_status start_decoding(struct sl_response *response)
 static enum sl_status take_interim(struct sl_response *response,
                                    enum sl_response_event *event)
 {
-    if (++response->interim_count > response->limits->interim) {
-        snprintf(response->excess, sizeof response->excess,
-                 "more than %zu interim responses (limits.interim)",
-                 response->limits->interim);
-        return fail(response, SL_LIMIT, response->excess);
-    }
+    if (++response->interim_count > response->limits->interim)
+        return fail(response, SL_LIMIT, NULL);
     /* RFC 9112 9.6: close means close, whichever head says it */
     if (!response->framing.keeps_alive)
         response->must_close = true;
@@ -190,7 +186,7 @@ static enum sl_status step_head(struct sl_response *response,
     if (status == SL_AGAIN)
         return SL_AGAIN;
     if (status != SL_OK)
-        return fail(response, status, response->head.error);
+        return fail(response, status, NULL);
     status = sl_framing_decide(&response->framing, &response->head,
                                response->request, &error);
     if (status != SL_OK)
@@ -214,10 +210,7 @@ static uint64_t body_room(const struct sl_response *response)
 
 static enum sl_status fail_body_limit(struct sl_response *response)
 {
-    snprintf(response->excess, sizeof response->excess,
-             "body exceeds %" PRIu64 " bytes (limits.body)",
-             response->limits->body);
-    return fail(response, SL_LIMIT, response->excess);
+    return fail(response, SL_LIMIT, NULL);
 }
 
 /* The part of `size` bytes of identity coding that the limit still allows. */
@@ -457,7 +450,7 @@ static enum sl_status step_trailers(struct sl_response *response,
         return status;
     status = sl_head_parse(&response->trailers, input);
     if (sl_is_failure(status))
-        return fail(response, status, response->trailers.error);
+        return fail(response, status, NULL);
     if (status == SL_AGAIN)
         return SL_AGAIN;
     if (has_framing_field(&response->trailers))
@@ -551,6 +544,26 @@ enum sl_status sl_response_end_input(struct sl_response *response,
         response->has_input_ended = true;
         return SL_OK;
     }
+}
+
+const char *sl_response_explain(const struct sl_response *response,
+                                char room[SL_EXCESS_ROOM])
+{
+    if (response->failed == SL_OK || response->error != NULL)
+        return response->error;
+    if (sl_is_failure(response->head.failed))
+        return sl_head_explain(&response->head, room);
+    if (sl_is_failure(response->trailers.failed))
+        return sl_head_explain(&response->trailers, room);
+    if (response->phase == SL_PHASE_HEAD)
+        snprintf(room, SL_EXCESS_ROOM,
+                 "more than %zu interim responses (limits.interim)",
+                 response->limits->interim);
+    else
+        snprintf(room, SL_EXCESS_ROOM,
+                 "body exceeds %" PRIu64 " bytes (limits.body)",
+                 response->limits->body);
+    return room;
 }
 
 /* ---- past the machine ---- */

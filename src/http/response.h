@@ -63,8 +63,7 @@ struct sl_response {
     struct sl_decoder *decoders[SL_CODINGS]; /* outermost first */
     struct sl_buffer body; /* decoded bytes, for the user to drain */
     enum sl_status failed;
-    const char *error; /* why: a static clause, or of head, or `excess` */
-    char excess[80];   /* of SL_LIMIT: with the limit and its option */
+    const char *error; /* why: a static clause; NULL: sl_response_explain */
 };
 
 /* Decoders come from `shelf`; NULL: content codings are not removed. */
@@ -77,9 +76,9 @@ void sl_response_fini(struct sl_response *response);
 /* Advances until something happened. SL_OK: `*event`. SL_AGAIN: all of `input`
  * is used that can be; more bytes are needed. While `body` holds `window` bytes
  * or more, a decoding response leaves its input alone and answers SL_AGAIN with
- * sl_response_is_full: drain `body` first. Failures repeat; `error` says why.
- * After SL_EVENT_END answers SL_END; `input` then holds surplus bytes, if
- * any. */
+ * sl_response_is_full: drain `body` first. Failures repeat; sl_response_explain
+ * says why. After SL_EVENT_END answers SL_END; `input` then holds surplus bytes,
+ * if any. */
 enum sl_status sl_response_step(struct sl_response *response,
                                 struct sl_buffer *input, size_t window,
                                 enum sl_response_event *event);
@@ -91,6 +90,11 @@ enum sl_status sl_response_step(struct sl_response *response,
  * truncated. */
 enum sl_status sl_response_end_input(struct sl_response *response,
                                      bool is_clean);
+
+/* Why it failed: a static clause, or one written into `room`. NULL: it has not
+ * failed. */
+const char *sl_response_explain(const struct sl_response *response,
+                                char room[SL_EXCESS_ROOM]);
 
 static inline bool sl_response_is_full(const struct sl_response *response,
                                        size_t window)

@@ -6,6 +6,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+static char room[SL_EXCESS_ROOM]; /* for messages */
+
 static const struct sl_head_limits defaults = {65536, 16384, 256, false};
 
 struct fixture {
@@ -154,12 +156,12 @@ TEST("starts again after reset, also from the middle and after a failure")
     sl_head_reset(&fixture.head);
     sl_buffer_reset(&fixture.input);
     CHECK_INT(feed(&fixture, SL_VIEW("nonsense")), SL_PROTOCOL);
-    CHECK_STR(fixture.head.error, "not an HTTP response");
+    CHECK_STR(sl_head_explain(&fixture.head, room), "not an HTTP response");
     CHECK_INT(feed(&fixture, SL_VIEW("HTTP/1.1 200 OK\r\n\r\n")), SL_PROTOCOL);
     sl_head_reset(&fixture.head);
     sl_buffer_reset(&fixture.input);
     CHECK_INT(feed(&fixture, SL_VIEW("HTTP/1.1 200 OK\r\n\r\n")), SL_OK);
-    CHECK(fixture.head.error == NULL);
+    CHECK(sl_head_explain(&fixture.head, room) == NULL);
     close_fixture(&fixture);
 }
 
@@ -259,7 +261,7 @@ static void check_limit(struct limit_case *limit_case, size_t segment_size)
     open_limited(&fixture, segment_size, &limit_case->limits);
     CHECK_INT(feed(&fixture, sl_view(limit_case->text, limit_case->size)),
               limit_case->expected);
-    CHECK_STR(fixture.head.error, limit_case->error);
+    CHECK_STR(sl_head_explain(&fixture.head, room), limit_case->error);
     close_fixture(&fixture);
 
     open_limited(&fixture, segment_size, &limit_case->limits);
@@ -273,7 +275,7 @@ static void check_limit(struct limit_case *limit_case, size_t segment_size)
               : fixture.head.text != NULL         ? SL_OK
                                                   : SL_AGAIN,
               limit_case->expected);
-    CHECK_STR(fixture.head.error, limit_case->error);
+    CHECK_STR(sl_head_explain(&fixture.head, room), limit_case->error);
     close_fixture(&fixture);
 }
 
@@ -392,7 +394,7 @@ TEST("obeys limits that are smaller than a status line")
     limits.line = 4;
     open_limited(&fixture, 0, &limits);
     CHECK_INT(feed(&fixture, SL_VIEW("HTTP/1.1 200 OK\r\n\r\n")), SL_LIMIT);
-    CHECK_STR(fixture.head.error,
+    CHECK_STR(sl_head_explain(&fixture.head, room),
               "a line of the head exceeds 4 bytes (limits.line)");
     close_fixture(&fixture);
     open_limited(&fixture, 0, &limits);
@@ -448,7 +450,8 @@ static void parse_failing(struct sl_allocator *allocator, void *argument)
         CHECK(status == SL_MEMORY && test_allocator_has_failed(allocator));
     if (head.failed != SL_OK) {
         CHECK_INT(sl_head_parse(&head, &input), SL_MEMORY);
-        CHECK_STR(head.error, "no memory for the response head");
+        CHECK_STR(sl_head_explain(&head, room),
+                  "no memory for the response head");
     }
     sl_head_fini(&head);
     sl_buffer_fini(&input);

@@ -195,6 +195,7 @@ static inline void transcript_step(struct transcript *script,
                                    struct sl_response *response,
                                    struct sl_buffer *input, size_t window)
 {
+    char room[SL_EXCESS_ROOM];
     enum sl_response_event event;
     enum sl_status status;
 
@@ -220,7 +221,7 @@ static inline void transcript_step(struct transcript *script,
         }
     }
     if (sl_is_failure(status))
-        transcript_fail(script, status, response->error);
+        transcript_fail(script, status, sl_response_explain(response, room));
 }
 
 static inline void transcript_surplus(struct transcript *script,
@@ -245,6 +246,7 @@ static inline void transcript_run(struct transcript *script,
     struct sl_decoder_shelf shelf;
     struct sl_pool pool;
     enum sl_status status = SL_OK;
+    char room[SL_EXCESS_ROOM];
     size_t i;
 
     memset(script, 0, sizeof(*script));
@@ -266,7 +268,8 @@ static inline void transcript_run(struct transcript *script,
     if (setup->ends && script->failed == SL_OK) {
         status = sl_response_end_input(&response, setup->is_clean);
         if (status != SL_OK)
-            transcript_fail(script, status, response.error);
+            transcript_fail(script, status,
+                            sl_response_explain(&response, room));
         else
             transcript_step(script, &response, &input, window);
     }
