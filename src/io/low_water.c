@@ -9,61 +9,93 @@
 #define RAISED   (128 * 1024)
 #define PATIENCE (10 * SL_MILLISECOND)
 
-static void set(struct sl_low_water *self, int bytes)
-{
-    struct sl_timers *timers = &self->loop->timers;
+struct sl_raised_mark {
+    struct sl_timer timer; /* armed */
+    struct sl_low_water_socket socket;
+    struct sl_low_water *low_water;
+    int64_t last_received;
+};
 
-    if (self->bytes == bytes)
-        return;
-    self->bytes = bytes;
-    setsockopt(self->fd, SOL_SOCKET, SO_RCVLOWAT, &bytes, sizeof bytes);
-    if (bytes == 1)
-        sl_timer_disarm(timers, &self->timer);
-    else
-        sl_timer_arm(timers, &self->timer, self->loop->now + PATIENCE);
+static void set(int fd, int bytes)
+{
+    setsockopt(fd, SOL_SOCKET, SO_RCVLOWAT, &bytes, sizeof bytes);
+}
+
+static void forget(struct sl_low_water *self)
+{
+    struct sl_loop *loop = self->mark->socket.loop;
+
+    sl_timer_disarm(&loop->timers, &self->mark->timer);
+    sl_free(loop->cells.allocator, self->mark, sizeof *self->mark);
+    self->mark = NULL;
+}
+
+static void lower(struct sl_low_water *self)
+{
+    set(self->mark->socket.fd, 1);
+    forget(self);
 }
 
 static void check_flow(struct sl_timer *timer)
 {
-    struct sl_low_water *self = (struct sl_low_water *)(void *)timer;
-    int64_t due = self->last_received + PATIENCE;
+    struct sl_raised_mark *mark = (struct sl_raised_mark *)(void *)timer;
+    struct sl_low_water *self = mark->low_water;
+    const struct sl_low_water_socket socket = mark->socket;
+    int64_t due = mark->last_received + PATIENCE;
 
-    if (due > self->loop->now) {
-        sl_timer_arm(&self->loop->timers, timer, due);
+    if (due > socket.loop->now) {
+        sl_timer_arm(&socket.loop->timers, timer, due);
         return;
     }
     self->is_flowing = false;
-    set(self, 1);
-    self->on_lowered(self);
+    lower(self);
+    socket.on_lowered(self);
 }
 
-void sl_low_water_init(struct sl_low_water *low_water, struct sl_loop *loop,
-                       int fd, void (*on_lowered)(struct sl_low_water *))
+static void raise(struct sl_low_water *self,
+                  const struct sl_low_water_socket *socket)
+{
+    struct sl_loop *loop = socket->loop;
+    struct sl_raised_mark *mark =
+        sl_allocate_zeroed(loop->cells.allocator, sizeof *mark);
+
+    if (mark == NULL)
+        return;
+    sl_timer_init(&mark->timer, check_flow);
+    mark->timer.is_pause = true;
+    mark->socket = *socket;
+    mark->low_water = self;
+    mark->last_received = loop->now;
+    self->mark = mark;
+    set(socket->fd, RAISED);
+    sl_timer_arm(&loop->timers, &mark->timer, loop->now + PATIENCE);
+}
+
+void sl_low_water_init(struct sl_low_water *low_water)
 {
     memset(low_water, 0, sizeof *low_water);
-    sl_timer_init(&low_water->timer, check_flow);
-    low_water->timer.is_pause = true;
-    low_water->loop = loop;
-    low_water->on_lowered = on_lowered;
-    low_water->fd = fd;
-    low_water->bytes = 1;
 }
 
 void sl_low_water_fini(struct sl_low_water *low_water)
 {
-    sl_timer_disarm(&low_water->loop->timers, &low_water->timer);
+    if (low_water->mark != NULL)
+        forget(low_water);
 }
 
 void sl_low_water_note(struct sl_low_water *low_water, bool is_room_filled)
 {
     low_water->is_flowing = is_room_filled;
-    low_water->last_received = low_water->loop->now;
+    if (low_water->mark != NULL)
+        low_water->mark->last_received = low_water->mark->socket.loop->now;
 }
 
-void sl_low_water_expect(struct sl_low_water *low_water, size_t bytes)
+void sl_low_water_expect(struct sl_low_water *low_water,
+                         const struct sl_low_water_socket *socket, size_t bytes)
 {
-    if (bytes < 2 * RAISED)
-        set(low_water, 1);
-    else if (bytes >= 4 * RAISED && low_water->is_flowing)
-        set(low_water, RAISED);
+    bool is_raised = low_water->mark != NULL;
+
+    if (bytes < 2 * RAISED && is_raised)
+        lower(low_water);
+    else if (bytes >= 4 * RAISED && low_water->is_flowing && !is_raised)
+        raise(low_water, socket);
 }

@@ -206,14 +206,6 @@ static enum sl_status stream_flush(struct sl_transport *transport)
 
 /* ---- receiving ---- */
 
-static bool stream_expect(struct sl_transport *transport, size_t bytes)
-{
-    struct sl_low_water *low_water = &self_of(transport)->low_water;
-
-    sl_low_water_expect(low_water, bytes);
-    return sl_low_water_is_raised(low_water);
-}
-
 /* Some kernels do not report bytes that have gathered already. */
 static void lowered(struct sl_low_water *low_water)
 {
@@ -223,6 +215,16 @@ static void lowered(struct sl_low_water *low_water)
 
     self->base.socket.is_readable = true;
     notify(&self->base.socket);
+}
+
+static bool stream_expect(struct sl_transport *transport, size_t bytes)
+{
+    struct sl_low_water *low_water = &self_of(transport)->low_water;
+    const struct sl_low_water_socket socket = {transport->loop,
+                                               transport->socket.fd, lowered};
+
+    sl_low_water_expect(low_water, &socket, bytes);
+    return sl_low_water_is_raised(low_water);
 }
 
 /* Rooms that lie side by side become one piece. Returns their count. */
@@ -402,7 +404,7 @@ static enum sl_status stream_create(struct sl_loop *loop, struct sl_pool *pool,
     self->base.loop = loop;
     self->base.drained_at = loop->now;
     sl_completion_init(&self->ready, loop, deliver);
-    sl_low_water_init(&self->low_water, loop, own->fd, lowered);
+    sl_low_water_init(&self->low_water);
     *transport = &self->base;
     return SL_OK;
 }

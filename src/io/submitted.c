@@ -383,9 +383,11 @@ static void lowered(struct sl_low_water *low_water)
 static bool submitted_expect(struct sl_transport *transport, size_t bytes)
 {
     struct submitted *self = self_of(transport);
+    const struct sl_low_water_socket socket = {transport->loop,
+                                               transport->socket.fd, lowered};
 
     self->expected = bytes;
-    sl_low_water_expect(&self->low_water, bytes);
+    sl_low_water_expect(&self->low_water, &socket, bytes);
     return sl_low_water_is_raised(&self->low_water);
 }
 
@@ -496,7 +498,7 @@ static enum sl_status submitted_create(struct sl_loop *loop,
     self->sending.message.msg_iov = &self->send_piece;
     self->sending.message.msg_iovlen = 1;
     sl_timer_init(&self->linger, stop_lingering);
-    sl_low_water_init(&self->low_water, loop, self->base.socket.fd, lowered);
+    sl_low_water_init(&self->low_water);
     *transport = &self->base;
     return SL_OK;
 

@@ -25,12 +25,19 @@ static int mark(void)
     return bytes;
 }
 
+static void expect(size_t bytes)
+{
+    const struct sl_low_water_socket socket = {&world.loop, ours, on_lowered};
+
+    sl_low_water_expect(&low_water, &socket, bytes);
+}
+
 static void open_mark(void)
 {
     is_lowered = false;
     world_init(&world, NULL);
     peer_tcp(&ours, &theirs);
-    sl_low_water_init(&low_water, &world.loop, ours, on_lowered);
+    sl_low_water_init(&low_water);
 }
 
 static void close_mark(void)
@@ -44,21 +51,21 @@ static void close_mark(void)
 TEST("is raised only while much is missing and receives are full")
 {
     open_mark();
-    sl_low_water_expect(&low_water, MUCH);
+    expect(MUCH);
     CHECK_INT(mark(), 1);
     CHECK(!sl_low_water_is_raised(&low_water));
     sl_low_water_note(&low_water, true);
-    sl_low_water_expect(&low_water, 100000);
+    expect(100000);
     CHECK_INT(mark(), 1);
-    sl_low_water_expect(&low_water, MUCH);
+    expect(MUCH);
     CHECK(mark() > 65536);
     CHECK(sl_low_water_is_raised(&low_water));
     CHECK_INT(world.loop.timers.count, 1);
     /* A short one does not take it back, the end does. */
     sl_low_water_note(&low_water, false);
-    sl_low_water_expect(&low_water, MUCH / 2);
+    expect(MUCH / 2);
     CHECK(mark() > 65536);
-    sl_low_water_expect(&low_water, 100000);
+    expect(100000);
     CHECK_INT(mark(), 1);
     CHECK_INT(world.loop.timers.count, 0);
     CHECK(!is_lowered);
@@ -80,7 +87,7 @@ TEST("is lowered when nothing arrives for a while")
 {
     open_mark();
     sl_low_water_note(&low_water, true);
-    sl_low_water_expect(&low_water, MUCH);
+    expect(MUCH);
     pass(9 * SL_MILLISECOND);
     CHECK(!is_lowered);
     pass(SL_MILLISECOND);
@@ -88,10 +95,10 @@ TEST("is lowered when nothing arrives for a while")
     CHECK_INT(mark(), 1);
     CHECK_INT(world.loop.timers.count, 0);
     /* Not again before what comes fills its room again. */
-    sl_low_water_expect(&low_water, MUCH);
+    expect(MUCH);
     CHECK_INT(mark(), 1);
     sl_low_water_note(&low_water, true);
-    sl_low_water_expect(&low_water, MUCH);
+    expect(MUCH);
     CHECK(mark() > 65536);
     close_mark();
 }
@@ -100,7 +107,7 @@ TEST("stays raised while bytes arrive")
 {
     open_mark();
     sl_low_water_note(&low_water, true);
-    sl_low_water_expect(&low_water, MUCH);
+    expect(MUCH);
     for (int i = 0; i < 100; i++) {
         pass(9 * SL_MILLISECOND);
         sl_low_water_note(&low_water, false);
@@ -111,6 +118,20 @@ TEST("stays raised while bytes arrive")
     pass(10 * SL_MILLISECOND);
     CHECK(is_lowered);
     close_mark();
+}
+
+TEST("is not raised without memory for it")
+{
+    open_mark();
+    sl_low_water_note(&low_water, true);
+    test_allocator_fail(&world.own, TEST_FAIL_FROM, 1);
+    expect(MUCH);
+    CHECK(!sl_low_water_is_raised(&low_water));
+    CHECK_INT(mark(), 1);
+    test_allocator_fail(&world.own, TEST_FAIL_NEVER, 0);
+    expect(MUCH);
+    CHECK(sl_low_water_is_raised(&low_water));
+    close_mark(); /* while it is raised */
 }
 
 int main(void)
