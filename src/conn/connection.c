@@ -115,7 +115,6 @@ enum sl_status sl_connection_open(struct sl_origin *origin,
     }
     created->origin = origin;
     created->user = place;
-    sl_buffer_init(&created->input, all->pool, SIZE_MAX);
     sl_connections_add_opening(all, created);
     *connection = created;
     return SL_OK;
@@ -185,7 +184,7 @@ void sl_connection_put(struct sl_connection *connection, int64_t announced)
     connection->events = NULL;
     connection->user = NULL;
     if (!sl_connection_begin_idle(connection, announced) || all->is_closed ||
-        !all->options.reuses || connection->input.length > 0 ||
+        !all->options.reuses ||
         age_of(connection, connection->idle_since) >= all->options.lifetime ||
         !sl_connection_watch(connection))
         sl_connection_discard(connection, false);
@@ -208,7 +207,6 @@ static void leave(struct sl_connection *connection)
         all->stats.open--;
     }
     sl_peer_release(connection->peer);
-    sl_buffer_fini(&connection->input);
     sl_cells_return(&all->loop->cells, connection, sizeof *connection);
     sl_origin_free_room(origin);
 }
@@ -220,11 +218,9 @@ void sl_connection_discard(struct sl_connection *connection, bool is_abort)
     leave(connection);
 }
 
-void sl_connection_take(struct sl_connection *connection, struct sl_link *link,
-                        struct sl_buffer *input)
+void sl_connection_take(struct sl_connection *connection, struct sl_link *link)
 {
     sl_assert(connection->events != NULL);
     *link = connection->link;
-    sl_buffer_take(input, &connection->input);
     leave(connection);
 }

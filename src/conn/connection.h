@@ -22,7 +22,6 @@ struct sl_connection {
     struct sl_opening *opening; /* NULL once it is open */
     struct sl_link link;
     struct sl_peer *peer;                     /* NULL: plain */
-    struct sl_buffer input;                   /* received, not yet used */
     const struct sl_transport_events *events; /* LENT: of its user; else NULL */
     void *user; /* OPENING: the place it is opened for; NULL: for the next */
     struct sl_connection *next; /* in the origin's idle stack */
@@ -59,16 +58,15 @@ static inline void sl_connection_lend(struct sl_connection *connection,
 }
 
 /* The user's message ended cleanly. The connection goes to the next waiter,
- * becomes idle, or closes where it may not be used again (old, surplus input,
- * pool closed, or the peer has spoken). `announced`: the seconds for which its
+ * becomes idle, or closes where it may not be used again (old, pool closed, or
+ * the peer has spoken). `announced`: the seconds for which its
  * server keeps it, -1 if unknown; it is given up a second before. */
 void sl_connection_put(struct sl_connection *connection, int64_t announced);
 /* Closes a connection in any state, and frees its room. */
 void sl_connection_discard(struct sl_connection *connection, bool is_abort);
-/* Moves the link and the input out of a lent connection and frees its room; the
- * pool forgets them. The caller binds the transport. */
-void sl_connection_take(struct sl_connection *connection, struct sl_link *link,
-                        struct sl_buffer *input);
+/* Moves the link out of a lent connection and frees its room; the pool forgets
+ * them. The caller binds the transport. */
+void sl_connection_take(struct sl_connection *connection, struct sl_link *link);
 
 /* ---- called by conn/origin.c and conn/pool.c ---- */
 

@@ -45,7 +45,7 @@ static bool is_receiving(const struct sl_exchange *exchange)
 {
     return exchange->incoming.phase == SL_INCOMING_BEGUN &&
            (exchange->incoming.response.phase > SL_PHASE_HEAD ||
-            exchange->connection->input.length > 0);
+            exchange->input != NULL);
 }
 
 void sl_exchange_keep_pace(struct sl_exchange *exchange)

@@ -75,11 +75,19 @@ static struct sl_exchange **list_of(const struct sl_exchange *exchange)
                : &exchange->exchanges->active;
 }
 
+static void drop_input(struct sl_exchange *exchange)
+{
+    if (exchange->input != NULL)
+        sl_exchanges_return_input(exchange->exchanges, exchange->input);
+    exchange->input = NULL;
+}
+
 /* Takes the connection from the exchange. */
 static struct sl_connection *part(struct sl_exchange *exchange)
 {
     struct sl_connection *connection = exchange->connection;
 
+    drop_input(exchange);
     exchange->connection = NULL;
     if (connection != NULL)
         sl_exchanges_unlink(list_of(exchange), exchange);
@@ -299,7 +307,8 @@ static void finish(struct sl_exchange *exchange)
      * noticed. */
     bool can_reuse =
         exchange->incoming.response.framing.keeps_alive &&
-        exchange->use != SL_EXCHANGE_UNASKED && !may_be_unread(exchange) &&
+        exchange->use != SL_EXCHANGE_UNASKED && exchange->input == NULL &&
+        !may_be_unread(exchange) &&
         sl_outgoing_is_sent(&exchange->request->outgoing, &connection->link);
 
     if (is_upgrade(exchange)) {
@@ -337,6 +346,23 @@ static bool conclude(struct sl_exchange *exchange, enum sl_status status)
     }
 }
 
+/* False: there is no memory for received bytes, and `failure` says so. */
+static bool open_input(struct sl_exchange *exchange)
+{
+    if (exchange->input == NULL)
+        exchange->input = sl_exchanges_rent_input(exchange->exchanges);
+    if (exchange->input == NULL)
+        sl_fail(&exchange->failure, SL_MEMORY, SL_STAGE_NONE, "out of memory");
+    return exchange->input != NULL;
+}
+
+/* Keeps the input only for what is left in it. */
+static void close_input(struct sl_exchange *exchange)
+{
+    if (exchange->input->length == 0)
+        drop_input(exchange);
+}
+
 /* Handles bytes that were there before the first request was sent. On a reused
  * connection they cannot be the answer; on a new one they are taken for it,
  * once. */
@@ -355,9 +381,12 @@ static enum sl_status meet_unasked(struct sl_exchange *exchange)
                        "the server closed the connection, or spoke unasked, "
                        "while the request waited");
     }
-    if (sl_link_receive(&connection->link, &connection->input, UNASKED_MOST,
+    if (!open_input(exchange))
+        return SL_MEMORY;
+    if (sl_link_receive(&connection->link, exchange->input, UNASKED_MOST,
                         &count, &ignored) == SL_OK)
         exchange->use = SL_EXCHANGE_UNASKED;
+    close_input(exchange);
     return SL_OK;
 }
 
@@ -368,8 +397,11 @@ static bool send_some(struct sl_exchange *exchange, size_t *budget)
     size_t count;
     enum sl_status status;
 
-    if (!sl_outgoing_has_sent(outgoing) && meet_unasked(exchange) != SL_OK)
-        return conclude(exchange, SL_CLOSED);
+    if (!sl_outgoing_has_sent(outgoing)) {
+        status = meet_unasked(exchange);
+        if (status != SL_OK)
+            return conclude(exchange, status);
+    }
     status = sl_outgoing_advance(outgoing, &exchange->connection->link, now,
                                  budget, &count, &exchange->failure);
     if (count > 0 || outgoing->phase == SL_OUTGOING_SENT)
@@ -411,13 +443,18 @@ static bool wants_head(const struct sl_exchange *exchange)
 static bool receive_some(struct sl_exchange *exchange, size_t *budget)
 {
     struct sl_incoming_source source = {
-        &exchange->connection->link, &exchange->connection->input,
-        sl_loop_has_budget(sl_exchange_loop(exchange))};
+        .link = &exchange->connection->link,
+        .is_hurried = sl_loop_has_budget(sl_exchange_loop(exchange))};
     struct sl_incoming_news news;
-    enum sl_status status =
+    enum sl_status status;
+
+    if (!open_input(exchange))
+        return conclude(exchange, SL_MEMORY);
+    source.input = exchange->input;
+    status =
         sl_incoming_advance(&exchange->incoming, &source, wants_head(exchange),
                             budget, &news, &exchange->failure);
-
+    close_input(exchange);
     note_news(exchange, &news);
     return conclude(exchange, status);
 }
@@ -852,7 +889,7 @@ void sl_exchange_drop(struct sl_exchange *exchange)
     sl_exchanges_unlink(&exchange->exchanges->active, exchange);
     sl_exchanges_link(&exchange->exchanges->draining, exchange);
     sl_incoming_drain(&exchange->incoming, now + DRAIN_TIMEOUT,
-                      exchange->connection->input.length);
+                      exchange->input != NULL ? exchange->input->length : 0);
     sl_exchange_advance(exchange);
 }
 
@@ -861,7 +898,9 @@ bool sl_exchange_take_link(struct sl_exchange *exchange, struct sl_link *link,
 {
     if (!sl_exchange_is_upgraded(exchange))
         return false;
-    sl_connection_take(part(exchange), link, input);
+    if (exchange->input != NULL)
+        sl_buffer_take(input, exchange->input);
+    sl_connection_take(part(exchange), link);
     sl_transport_bind(link->transport, NULL, NULL);
     return true;
 }

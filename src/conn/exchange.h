@@ -127,7 +127,8 @@ struct sl_exchange {
     bool is_compact; /* the whole body holds no more memory than it should */
     struct sl_exchange_times times;
     struct sl_failure failure;
-    struct sl_peer *peer; /* of the connection; NULL: plain */
+    struct sl_peer *peer;    /* of the connection; NULL: plain */
+    struct sl_buffer *input; /* received, not yet parsed; NULL: nothing */
 
     struct sl_incoming incoming;
 };

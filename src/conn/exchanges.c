@@ -63,6 +63,13 @@ static void destroy(struct sl_exchanges *exchanges,
     sl_free(exchanges->connections->allocator, exchange, sizeof *exchange);
 }
 
+static void destroy_input(struct sl_exchanges *exchanges,
+                          struct sl_buffer *input)
+{
+    sl_buffer_fini(input);
+    sl_free(exchanges->connections->allocator, input, sizeof *input);
+}
+
 void sl_exchanges_retain(struct sl_exchanges *exchanges)
 {
     exchanges->refs++;
@@ -80,6 +87,8 @@ void sl_exchanges_release(struct sl_exchanges *exchanges)
         exchanges->spare = spare->next;
         destroy(exchanges, spare);
     }
+    if (exchanges->spare_input != NULL)
+        destroy_input(exchanges, exchanges->spare_input);
     sl_free(connections->allocator, exchanges->over, sizeof *exchanges->over);
     sl_free(connections->allocator, exchanges, sizeof *exchanges);
     sl_connections_release(connections);
@@ -145,6 +154,32 @@ void sl_exchanges_return(struct sl_exchanges *exchanges,
     exchange->next = exchanges->spare;
     exchanges->spare = exchange;
     exchanges->spare_count++;
+}
+
+struct sl_buffer *sl_exchanges_rent_input(struct sl_exchanges *exchanges)
+{
+    struct sl_connections *connections = exchanges->connections;
+    struct sl_buffer *input = exchanges->spare_input;
+
+    exchanges->spare_input = NULL;
+    if (input != NULL)
+        return input;
+    input = sl_allocate(connections->allocator, sizeof *input);
+    if (input != NULL)
+        sl_buffer_init(input, connections->pool, SIZE_MAX);
+    return input;
+}
+
+void sl_exchanges_return_input(struct sl_exchanges *exchanges,
+                               struct sl_buffer *input)
+{
+    if (exchanges->spare_input != NULL) {
+        destroy_input(exchanges, input);
+        return;
+    }
+    if (input->length > 0)
+        sl_buffer_reset(input);
+    exchanges->spare_input = input;
 }
 
 void sl_exchanges_return_request(struct sl_exchange *exchange)

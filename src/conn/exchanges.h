@@ -18,6 +18,7 @@ struct sl_exchanges {
     struct sl_exchange *draining;
     struct sl_exchange *spare;
     struct sl_exchange_request *over; /* in place of those given back */
+    struct sl_buffer *spare_input;    /* NULL: none */
     size_t spare_count;
     size_t refs;
     uint64_t requests;
@@ -43,6 +44,14 @@ size_t sl_exchanges_unread(const struct sl_exchanges *exchanges,
 struct sl_exchange *sl_exchanges_rent(struct sl_exchanges *exchanges);
 void sl_exchanges_return(struct sl_exchanges *exchanges,
                          struct sl_exchange *exchange);
+
+/* A buffer for received bytes that are not parsed yet. Nearly always all of
+ * them are parsed at once, so that one buffer serves all exchanges of a client.
+ * NULL: no memory. */
+struct sl_buffer *sl_exchanges_rent_input(struct sl_exchanges *exchanges);
+/* Frees what it holds. */
+void sl_exchanges_return_input(struct sl_exchanges *exchanges,
+                               struct sl_buffer *input);
 
 /* Frees the request of an exchange, which is over. Idempotent. */
 void sl_exchanges_return_request(struct sl_exchange *exchange);

@@ -33,7 +33,6 @@ TEST("hands a connection over for good, and its place to the next waiter")
 {
     struct sl_view hello = SL_VIEW("hello");
     struct sl_failure failure;
-    struct sl_buffer input;
     struct sl_link link;
     char bytes[16];
     int peers[2];
@@ -42,13 +41,8 @@ TEST("hands a connection over for good, and its place to the next waiter")
     setup(1, 1);
     peers[0] = open_for(0, 0);
     CHECK_INT(ask(1, 0), SL_AGAIN);
-    REQUIRE(sl_buffer_append(&users[0].connection->input,
-                             SL_VIEW("early bytes")) == SL_OK);
-    sl_buffer_init(&input, &world.pool, SIZE_MAX);
-    sl_connection_take(users[0].connection, &link, &input);
+    sl_connection_take(users[0].connection, &link);
     CHECK_INT(pool->stats.open, 0);
-    CHECK_INT(sl_buffer_copy_out(&input, 0, bytes, sizeof bytes), 11);
-    CHECK_BYTES(bytes, 11, "early bytes", 11);
     step_until_held(1);
     peers[1] = script_accept();
     step_until_granted(1, 1);
@@ -58,7 +52,6 @@ TEST("hands a connection over for good, and its place to the next waiter")
         CHECK_INT(sl_loop_step(&world.loop, 0), SL_OK);
     CHECK_INT(recv(peers[0], bytes, sizeof bytes, 0), 5);
     sl_link_close(&link, false);
-    sl_buffer_fini(&input);
     put(1);
     close(peers[0]);
     close(peers[1]);
