@@ -84,7 +84,7 @@ static enum sl_status want_more(struct slb_body_reader *reader,
     /* A line or a number cut by a failure is not returned; a counted run of
      * bytes is, as far as it arrived. */
     if (exchange->phase == SL_EXCHANGE_FAILED && item->kind != SL_ITEM_COUNT)
-        return exchange->failure.status;
+        return exchange->failure->status;
     return SL_END;
 }
 

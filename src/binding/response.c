@@ -159,7 +159,7 @@ static const char *push_attempt(lua_State *L, int index,
     const struct sl_origin *origin = exchange->origin;
 
     /* Nothing allocates before the origin is read: a finaliser may end it. */
-    switch (exchange->failure.stage) {
+    switch (exchange->failure->stage) {
     case SL_STAGE_CONNECT:
         return lua_pushfstring(L, "connect %s:%d", sl_origin_next_host(origin),
                                sl_origin_next_port(origin));
@@ -176,7 +176,7 @@ static const char *push_attempt(lua_State *L, int index,
 int slb_push_exchange_failure(lua_State *L, int index,
                               const struct sl_exchange *exchange)
 {
-    const struct sl_failure failure = exchange->failure;
+    const struct sl_failure failure = *exchange->failure;
 
     luaL_checkstack(L, 12, NULL);
     if (failure.stage == SL_STAGE_CONNECT && failure.status != SL_CANCELLED)
@@ -215,7 +215,7 @@ bool slb_leads_on(const struct slb_response *response)
 {
     const struct sl_exchange *exchange = response->exchange;
 
-    return exchange->options.traits.follows_redirects &&
+    return exchange->incoming.response.request.follows_redirects &&
            exchange->incoming.response.phase > SL_PHASE_HEAD &&
            sl_is_redirect(&exchange->incoming.response.head);
 }
@@ -225,7 +225,7 @@ static enum sl_status want_answer(const struct slb_response *response,
                                   bool *is_redirect)
 {
     struct sl_exchange *exchange = response->exchange;
-    bool may_redirect = exchange->options.traits.follows_redirects &&
+    bool may_redirect = exchange->incoming.response.request.follows_redirects &&
                         exchange->incoming.response.phase == SL_PHASE_HEAD;
 
     *is_redirect = slb_leads_on(response);
@@ -370,8 +370,7 @@ bool slb_may_read_on(lua_State *L, lua_KContext context,
         return true;
     sl_exchange_abort(response->exchange, SL_CANCELLED, "cancelled");
     if (is_complete(response)) /* a turn, while its whole body is read */
-        sl_fail(&response->exchange->failure, SL_CANCELLED, SL_STAGE_BODY,
-                "cancelled");
+        sl_exchange_note_cancelled(response->exchange);
     return false;
 }
 

@@ -56,28 +56,29 @@ void sl_exchange_keep_pace(struct sl_exchange *exchange)
                      sl_outgoing_is_moving(&exchange->request->outgoing));
 
     if (!can_move)
-        sl_pace_restart(&exchange->pace, now);
-    sl_pace_run(&exchange->pace, can_move && sl_exchange_is_awaited(exchange),
-                now);
+        sl_pace_restart(&exchange->request->pace, now);
+    sl_pace_run(&exchange->request->pace,
+                can_move && sl_exchange_is_awaited(exchange), now);
 }
 
 /* The deadline of the exchange's stage, without the total one. */
 static int64_t stage_due(const struct sl_exchange *exchange)
 {
-    const struct sl_deadlines *deadlines = &exchange->options.deadlines;
+    const struct sl_deadlines *deadlines =
+        &exchange->request->options.deadlines;
     int64_t moved = exchange->last_activity;
 
     switch (exchange->phase) {
     case SL_EXCHANGE_WAITING:
         /* A connection that is being opened keeps its own deadlines. */
         return exchange->request->place.opening == NULL
-                   ? after(exchange->stage_began, deadlines->queue)
+                   ? after(exchange->request->stage_began, deadlines->queue)
                    : SL_NEVER;
     case SL_EXCHANGE_ACTIVE:
         if (sl_outgoing_is_over(&exchange->request->outgoing) &&
             exchange->incoming.phase == SL_INCOMING_SILENT)
             return after(moved, deadlines->first_byte);
-        return after(moved, deadlines->idle);
+        return after(moved, exchange->idle);
     default:
         return SL_NEVER;
     }
@@ -88,8 +89,8 @@ int64_t sl_exchange_due(const struct sl_exchange *exchange)
     const struct sl_outgoing *outgoing = &exchange->request->outgoing;
     int64_t due = exchange->deadline;
     int64_t stage = stage_due(exchange);
-    int64_t pace = sl_pace_is_kept(&exchange->pace)
-                       ? sl_pace_due(&exchange->pace)
+    int64_t pace = sl_pace_is_kept(&exchange->request->pace)
+                       ? sl_pace_due(&exchange->request->pace)
                        : SL_NEVER;
 
     if (sl_incoming_is_draining(&exchange->incoming))
@@ -114,7 +115,7 @@ static void total_passed(const struct sl_exchange *exchange,
                          enum sl_stage stage, struct sl_failure *failure)
 {
     const struct sl_origin *origin = exchange->origin;
-    double limit = seconds(exchange->options.deadlines.total);
+    double limit = seconds(exchange->total);
 
     if (stage != SL_STAGE_RESOLVE && stage != SL_STAGE_CONNECT)
         sl_fail(failure, SL_TIMEOUT, stage,
@@ -135,7 +136,7 @@ static void queue_passed(const struct sl_exchange *exchange,
 {
     const struct sl_origin *origin = exchange->origin;
     size_t unread = sl_exchanges_unread(exchange->exchanges, origin);
-    double limit = seconds(exchange->options.deadlines.queue);
+    double limit = seconds(exchange->request->options.deadlines.queue);
 
     if (unread > 0)
         sl_fail(failure, SL_TIMEOUT, SL_STAGE_QUEUE,
@@ -153,7 +154,8 @@ static void queue_passed(const struct sl_exchange *exchange,
 static void pace_passed(const struct sl_exchange *exchange, enum sl_stage stage,
                         struct sl_failure *failure)
 {
-    const struct sl_deadlines *deadlines = &exchange->options.deadlines;
+    const struct sl_deadlines *deadlines =
+        &exchange->request->options.deadlines;
 
     sl_fail(failure, SL_TIMEOUT, stage,
             "fewer than %" PRIu64 " bytes in %g s (timeout.rate)",
@@ -162,16 +164,17 @@ static void pace_passed(const struct sl_exchange *exchange, enum sl_stage stage,
 
 void sl_exchange_time_out(struct sl_exchange *exchange)
 {
-    const struct sl_deadlines *deadlines = &exchange->options.deadlines;
+    const struct sl_deadlines *deadlines =
+        &exchange->request->options.deadlines;
     enum sl_stage stage = sl_exchange_stage(exchange);
-    struct sl_failure *failure = &exchange->failure;
+    struct sl_failure *failure = &exchange->request->failure;
     int64_t now = exchange->origin->connections->loop->now;
 
     if (now >= exchange->deadline) {
         total_passed(exchange, stage, failure);
         return;
     }
-    if (sl_pace_due(&exchange->pace) < stage_due(exchange)) {
+    if (sl_pace_due(&exchange->request->pace) < stage_due(exchange)) {
         pace_passed(exchange, stage, failure);
         return;
     }
@@ -192,5 +195,5 @@ void sl_exchange_time_out(struct sl_exchange *exchange)
     }
     sl_fail(failure, SL_TIMEOUT, stage,
             "no data in either direction for %g s (timeout.idle)",
-            seconds(deadlines->idle));
+            seconds(exchange->idle));
 }

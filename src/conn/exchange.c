@@ -40,7 +40,7 @@ void sl_exchange_arm(struct sl_exchange *exchange)
 {
     int64_t due;
 
-    if (sl_pace_is_kept(&exchange->pace))
+    if (sl_pace_is_kept(&exchange->request->pace))
         sl_exchange_keep_pace(exchange);
     if (!sl_exchange_is_awaited(exchange) &&
         !sl_incoming_is_draining(&exchange->incoming) &&
@@ -120,19 +120,53 @@ static void leave(struct sl_exchange *exchange)
         sl_connection_discard(connection, true);
 }
 
-/* `failure` is filled but for what depends on the stage reached. */
+static const struct sl_failure none = {.status = SL_OK};
+static const struct sl_failure no_memory = {SL_MEMORY, SL_STAGE_BODY, 0, false,
+                                            "out of memory"};
+static const struct sl_failure cancelled = {SL_CANCELLED, SL_STAGE_BODY, 0,
+                                            false, "cancelled"};
+
+/* Keeps what was noted, where everybody notes that has no request any more. */
+static const struct sl_failure *keep_failure(const struct sl_exchange *exchange)
+{
+    struct sl_exchange_request *request = exchange->request;
+    struct sl_failure *kept;
+
+    if (request->exchange != NULL)
+        return &request->failure;
+    kept =
+        sl_allocate(exchange->exchanges->connections->allocator, sizeof *kept);
+    if (kept == NULL)
+        return &no_memory;
+    *kept = request->failure;
+    return kept;
+}
+
+static void free_failure(struct sl_exchange *exchange)
+{
+    const struct sl_failure *failure = exchange->failure;
+
+    if (failure == &none || failure == &no_memory || failure == &cancelled ||
+        failure == &exchange->request->failure)
+        return;
+    sl_free(exchange->exchanges->connections->allocator, (void *)failure,
+            sizeof *failure);
+}
+
+/* The noted failure is complete but for what depends on the stage reached. */
 static void fail(struct sl_exchange *exchange)
 {
-    struct sl_failure *failure = &exchange->failure;
+    struct sl_failure *failure = &exchange->request->failure;
 
     if (failure->stage == SL_STAGE_NONE)
         failure->stage = sl_exchange_stage(exchange);
     failure->is_retryable =
         failure->status != SL_INVALID && failure->status != SL_MEMORY &&
         (!sl_outgoing_has_sent(&exchange->request->outgoing) ||
-         (exchange->options.is_idempotent &&
+         (exchange->request->options.is_idempotent &&
           exchange->incoming.phase == SL_INCOMING_SILENT));
     leave(exchange);
+    exchange->failure = keep_failure(exchange);
     end(exchange, SL_EXCHANGE_FAILED);
 }
 
@@ -164,7 +198,7 @@ static void activate(struct sl_exchange *exchange,
     exchange->peer = sl_peer_retain(connection->peer);
     exchange->last_activity = loop->now;
     sl_outgoing_begin(&exchange->request->outgoing,
-                      exchange->options.expects_continue);
+                      exchange->request->options.expects_continue);
 }
 
 /* Notes the stages of a connection that was opened for this exchange; any other
@@ -213,7 +247,7 @@ static void refused(struct sl_place *place, const struct sl_failure *failure)
 {
     struct sl_exchange *exchange = OF_REQUEST(place, place);
 
-    exchange->failure = *failure;
+    exchange->request->failure = *failure;
     fail(exchange);
 }
 
@@ -224,12 +258,13 @@ static void ask_for_connection(struct sl_exchange *exchange)
     struct sl_connection *connection;
 
     exchange->phase = SL_EXCHANGE_WAITING;
-    exchange->stage_began = sl_exchange_loop(exchange)->now;
+    exchange->request->stage_began = sl_exchange_loop(exchange)->now;
     /* An offer is made once: what it holds is for one connection. */
-    exchange->request->place.needs_new = exchange->use == SL_EXCHANGE_RESENT ||
-                                         exchange->options.traits.wants_upgrade;
+    exchange->request->place.needs_new =
+        exchange->use == SL_EXCHANGE_RESENT ||
+        exchange->request->options.traits.wants_upgrade;
     switch (sl_origin_ask(exchange->origin, &exchange->request->place,
-                          &connection, &exchange->failure)) {
+                          &connection, &exchange->request->failure)) {
     case SL_OK:
         exchange->use = SL_EXCHANGE_REUSED;
         note_times(exchange);
@@ -250,15 +285,15 @@ static bool may_resend(const struct sl_exchange *exchange)
            exchange->incoming.phase == SL_INCOMING_SILENT &&
            sl_outgoing_is_replayable(&exchange->request->outgoing) &&
            (!sl_outgoing_has_sent(&exchange->request->outgoing) ||
-            exchange->options.is_idempotent);
+            exchange->request->options.is_idempotent);
 }
 
 static void init_incoming(struct sl_exchange *exchange)
 {
     sl_incoming_init(&exchange->incoming,
-                     exchange->exchanges->connections->pool,
-                     &exchange->options.limits, exchange->options.traits,
-                     exchange->options.shelf);
+                     exchange->exchanges->connections->pool, &exchange->limits,
+                     exchange->request->options.traits,
+                     exchange->request->options.shelf);
 }
 
 /* The connection ended under the exchange. The commonest case is harmless: the
@@ -271,7 +306,7 @@ static void lose(struct sl_exchange *exchange)
     }
     leave(exchange);
     exchange->use = SL_EXCHANGE_RESENT;
-    exchange->failure.status = SL_OK;
+    exchange->request->failure.status = SL_OK;
     sl_outgoing_rewind(&exchange->request->outgoing);
     sl_peer_release(exchange->peer);
     exchange->peer = NULL;
@@ -352,7 +387,8 @@ static bool open_input(struct sl_exchange *exchange)
     if (exchange->input == NULL)
         exchange->input = sl_exchanges_rent_input(exchange->exchanges);
     if (exchange->input == NULL)
-        sl_fail(&exchange->failure, SL_MEMORY, SL_STAGE_NONE, "out of memory");
+        sl_fail(&exchange->request->failure, SL_MEMORY, SL_STAGE_NONE,
+                "out of memory");
     return exchange->input != NULL;
 }
 
@@ -377,7 +413,7 @@ static enum sl_status meet_unasked(struct sl_exchange *exchange)
     if (exchange->use == SL_EXCHANGE_REUSED) {
         if (sl_link_is_quiet(&connection->link))
             return SL_OK;
-        return sl_fail(&exchange->failure, SL_CLOSED, SL_STAGE_SEND,
+        return sl_fail(&exchange->request->failure, SL_CLOSED, SL_STAGE_SEND,
                        "the server closed the connection, or spoke unasked, "
                        "while the request waited");
     }
@@ -403,11 +439,11 @@ static bool send_some(struct sl_exchange *exchange, size_t *budget)
             return conclude(exchange, status);
     }
     status = sl_outgoing_advance(outgoing, &exchange->connection->link, now,
-                                 budget, &count, &exchange->failure);
+                                 budget, &count, &exchange->request->failure);
     if (count > 0 || outgoing->phase == SL_OUTGOING_SENT)
         exchange->last_activity = now;
-    if (sl_pace_is_kept(&exchange->pace))
-        sl_pace_move(&exchange->pace, count, now);
+    if (sl_pace_is_kept(&exchange->request->pace))
+        sl_pace_move(&exchange->request->pace, count, now);
     if (outgoing->phase == SL_OUTGOING_SENT)
         exchange->times.sent = now;
     return conclude(exchange, status);
@@ -421,8 +457,8 @@ static void note_news(struct sl_exchange *exchange,
 
     if (news->received > 0) {
         exchange->last_activity = now;
-        if (sl_pace_is_kept(&exchange->pace))
-            sl_pace_move(&exchange->pace, news->received, now);
+        if (sl_pace_is_kept(&exchange->request->pace))
+            sl_pace_move(&exchange->request->pace, news->received, now);
         if (exchange->times.first_byte == 0)
             exchange->times.first_byte = exchange->last_activity;
     }
@@ -453,7 +489,7 @@ static bool receive_some(struct sl_exchange *exchange, size_t *budget)
     source.input = exchange->input;
     status =
         sl_incoming_advance(&exchange->incoming, &source, wants_head(exchange),
-                            budget, &news, &exchange->failure);
+                            budget, &news, &exchange->request->failure);
     close_input(exchange);
     note_news(exchange, &news);
     return conclude(exchange, status);
@@ -577,10 +613,14 @@ enum sl_status sl_exchange_create(struct sl_exchanges *exchanges,
     created->origin = origin;
     if (origin != NULL)
         sl_origin_retain(origin);
-    created->options = *options;
+    created->request->options = *options;
+    created->failure = &none;
+    created->limits = options->limits;
+    created->total = options->deadlines.total;
+    created->idle = options->deadlines.idle;
     created->request->place.events = &place_events;
     created->request->place.deadlines = options->deadlines.opening;
-    sl_pace_init(&created->pace, options->deadlines.rate_bytes,
+    sl_pace_init(&created->request->pace, options->deadlines.rate_bytes,
                  options->deadlines.rate_within);
     sl_completion_init(&created->completion, connections->loop, NULL);
     created->completion.cancel = cancel;
@@ -696,6 +736,7 @@ void sl_exchange_release(struct sl_exchange *exchange)
     if (!sl_exchange_is_over(exchange))
         sl_exchange_abort(exchange, SL_CANCELLED, "cancelled");
     leave_link(exchange);
+    free_failure(exchange);
     end_request(exchange);
     sl_completion_fini(&exchange->completion);
     sl_completion_fini(&exchange->turn);
@@ -713,16 +754,18 @@ static bool has_sent_all(const struct sl_exchange *exchange)
 {
     const struct sl_exchange_request *request = exchange->request;
 
-    return request->exchange != NULL &&
+    return request->exchange != NULL && exchange->phase == SL_EXCHANGE_ACTIVE &&
            request->outgoing.phase == SL_OUTGOING_SENT &&
            !request->outgoing.upload.is_pushed &&
+           !sl_pace_is_kept(&request->pace) &&
            exchange->incoming.response.phase > SL_PHASE_HEAD;
 }
 
 void sl_exchange_expect_events(struct sl_exchange *exchange)
 {
-    if (!exchange->options.deadlines.has_own_idle)
-        exchange->options.deadlines.idle = SL_NEVER;
+    if (exchange->request->exchange != NULL &&
+        !exchange->request->options.deadlines.has_own_idle)
+        exchange->idle = SL_NEVER;
     sl_head_compact(&exchange->incoming.response.head);
     if (!has_sent_all(exchange))
         return;
@@ -741,7 +784,7 @@ void sl_exchange_set_deadline(struct sl_exchange *exchange, int64_t deadline)
 void sl_exchange_start(struct sl_exchange *exchange)
 {
     struct sl_loop *loop = sl_exchange_loop(exchange);
-    int64_t total = exchange->options.deadlines.total;
+    int64_t total = exchange->total;
 
     sl_assert(exchange->phase == SL_EXCHANGE_NEW);
     exchange->times.started = sl_loop_refresh(loop);
@@ -806,7 +849,7 @@ enum sl_status sl_exchange_want(struct sl_exchange *exchange,
     if (interest == SL_WANT_HEAD && response->phase > SL_PHASE_HEAD)
         return SL_OK;
     if (exchange->phase == SL_EXCHANGE_FAILED)
-        return exchange->failure.status;
+        return exchange->failure->status;
     if (interest == SL_WANT_WHOLE && !exchange->is_compact)
         sl_buffer_compact(&response->body);
     exchange->is_compact = exchange->is_compact || interest == SL_WANT_WHOLE;
@@ -853,8 +896,14 @@ void sl_exchange_abort(struct sl_exchange *exchange, enum sl_status status,
 {
     if (sl_exchange_is_over(exchange))
         return;
-    sl_fail(&exchange->failure, status, SL_STAGE_NONE, "%s", reason);
+    sl_fail(&exchange->request->failure, status, SL_STAGE_NONE, "%s", reason);
     fail(exchange);
+}
+
+void sl_exchange_note_cancelled(struct sl_exchange *exchange)
+{
+    sl_assert(exchange->phase == SL_EXCHANGE_DONE);
+    exchange->failure = &cancelled;
 }
 
 /* Whether reading the rest of its response costs less than a new connection. */

@@ -95,10 +95,15 @@ struct sl_exchange_times {
 
 /* What is needed until the request is over and its answer has begun. */
 struct sl_exchange_request {
-    struct sl_exchange *exchange; /* NULL: stands for one that was given back */
-    struct sl_place place;        /* WAITING */
-    struct sl_completion room;    /* pushed bytes can be taken */
+    struct sl_exchange
+        *exchange; /* NULL: stands for all that were given back */
+    struct sl_exchange_options options;
+    struct sl_place place;     /* WAITING */
+    struct sl_completion room; /* pushed bytes can be taken */
     struct sl_outgoing outgoing;
+    struct sl_pace pace;
+    int64_t stage_began;       /* the wait for a connection */
+    struct sl_failure failure; /* being noted; see sl_exchange.failure */
 };
 
 struct sl_exchange {
@@ -111,7 +116,9 @@ struct sl_exchange {
     struct sl_exchange_request *request;
     struct sl_exchange *next; /* in the active, draining or spare list */
     struct sl_exchange *previous;
-    struct sl_exchange_options options;
+    struct sl_response_limits limits;
+    int64_t total; /* the durations, for messages */
+    int64_t idle;
 
     struct sl_completion completion; /* the wanted part is there */
     struct sl_completion turn;       /* go on in the next step of the loop */
@@ -119,14 +126,14 @@ struct sl_exchange {
     uint64_t uploaded; /* body bytes sent, once the request was given back */
     struct sl_timer timer;
     int64_t deadline;      /* total, absolute */
-    int64_t stage_began;   /* the wait for a connection */
     int64_t last_activity; /* a byte moved */
-    struct sl_pace pace;
     enum sl_exchange_time total_time;
     bool is_polled;  /* its user asks now and then whether bytes are there */
     bool is_compact; /* the whole body holds no more memory than it should */
     struct sl_exchange_times times;
-    struct sl_failure failure;
+    /* FAILED: why. It lies in the request, or is allocated where that was given
+     * back; without memory for that it says so. Else SL_OK. */
+    const struct sl_failure *failure;
     struct sl_peer *peer;    /* of the connection; NULL: plain */
     struct sl_buffer *input; /* received, not yet parsed; NULL: nothing */
 
@@ -193,6 +200,9 @@ void sl_exchange_check_deadline(struct sl_exchange *exchange);
  * notified. Also from inside its own handshake (the owner's verify). */
 void sl_exchange_abort(struct sl_exchange *exchange, enum sl_status status,
                        const char *reason);
+
+/* The user of a response that is DONE was cancelled: `failure` says so. */
+void sl_exchange_note_cancelled(struct sl_exchange *exchange);
 
 /* The rest of the body is not wanted: it is drained when little is missing,
  * else the connection closes. Body bytes held are given back. */

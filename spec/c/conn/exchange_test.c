@@ -196,8 +196,8 @@ TEST("does not resend a request that is not idempotent and was sent")
     scene_expect(&scene, peer, GET);
     peer_reset(peer);
     CHECK_INT(scene_want(&scene, exchange, SL_WANT_WHOLE, 0), SL_CLOSED);
-    CHECK(!exchange->failure.is_retryable);
-    CHECK_INT(exchange->failure.stage, SL_STAGE_HEAD);
+    CHECK(!exchange->failure->is_retryable);
+    CHECK_INT(exchange->failure->stage, SL_STAGE_HEAD);
     CHECK_INT(scene.exchanges->resends, 0);
     sl_exchange_release(exchange);
     scene_fini(&scene);
@@ -214,7 +214,7 @@ TEST("never reports a truncated body complete")
     peer_send(peer, "HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhell");
     close(peer);
     CHECK_INT(scene_want(&scene, exchange, SL_WANT_WHOLE, 0), SL_CLOSED);
-    CHECK_INT(exchange->failure.stage, SL_STAGE_BODY);
+    CHECK_INT(exchange->failure->stage, SL_STAGE_BODY);
     sl_exchange_release(exchange);
     scene_fini(&scene);
 }
@@ -336,8 +336,8 @@ TEST("fails in the queue when its deadline passes")
     struct sl_exchange *second = scene_begin(&scene, GET);
 
     CHECK_INT(scene_want(&scene, second, SL_WANT_WHOLE, 0), SL_TIMEOUT);
-    CHECK_INT(second->failure.stage, SL_STAGE_QUEUE);
-    CHECK(second->failure.is_retryable);
+    CHECK_INT(second->failure->stage, SL_STAGE_QUEUE);
+    CHECK(second->failure->is_retryable);
     sl_exchange_release(first);
     sl_exchange_release(second);
     scene_fini(&scene);
@@ -353,13 +353,14 @@ TEST("ends a response that is slower than its rate")
     sl_exchange_want(exchange, SL_WANT_WHOLE, 0);
     int peer = scene_accept(&scene);
     scene_expect(&scene, peer, GET);
-    CHECK(sl_pace_due(&exchange->pace) == SL_NEVER); /* it has not begun */
+    CHECK(sl_pace_due(&exchange->request->pace) ==
+          SL_NEVER); /* it has not begun */
     peer_send(peer, "HTTP/1.1 200 OK\r\nContent-Length: 9999\r\n\r\nabc");
     CHECK_INT(scene_want(&scene, exchange, SL_WANT_WHOLE, 0), SL_TIMEOUT);
-    CHECK_STR(exchange->failure.reason,
+    CHECK_STR(exchange->failure->reason,
               "fewer than 1000 bytes in 0.02 s (timeout.rate)");
-    CHECK_INT(exchange->failure.stage, SL_STAGE_BODY);
-    CHECK(!exchange->failure.is_retryable);
+    CHECK_INT(exchange->failure->stage, SL_STAGE_BODY);
+    CHECK(!exchange->failure->is_retryable);
     sl_exchange_release(exchange);
     close(peer);
     scene_fini(&scene);
@@ -377,12 +378,12 @@ TEST("measures its rate only while there is a waiter")
     scene_expect(&scene, peer, GET);
     peer_send(peer, "HTTP/1.1 200 OK\r\nContent-Length: 9999\r\n\r\na");
     CHECK_INT(scene_want(&scene, exchange, SL_WANT_BODY, 1), SL_OK);
-    CHECK(sl_pace_due(&exchange->pace) == SL_NEVER);
+    CHECK(sl_pace_due(&exchange->request->pace) == SL_NEVER);
     CHECK_INT(sl_exchange_want(exchange, SL_WANT_BODY, 2), SL_AGAIN);
-    CHECK(sl_pace_due(&exchange->pace) != SL_NEVER);
+    CHECK(sl_pace_due(&exchange->request->pace) != SL_NEVER);
     peer_send(peer, "b");
     CHECK_INT(scene_want(&scene, exchange, SL_WANT_BODY, 2), SL_OK);
-    CHECK(sl_pace_due(&exchange->pace) == SL_NEVER);
+    CHECK(sl_pace_due(&exchange->request->pace) == SL_NEVER);
     sl_exchange_release(exchange);
     close(peer);
     scene_fini(&scene);
@@ -408,7 +409,7 @@ TEST("ends by a total deadline that began before it")
 
     CHECK_INT(scene_want(&scene, exchange, SL_WANT_WHOLE, 0), SL_TIMEOUT);
     CHECK(sl_clock_now() >= due);
-    CHECK_STR(exchange->failure.reason,
+    CHECK_STR(exchange->failure->reason,
               "not complete within 300 s (timeout.total)");
     sl_exchange_release(exchange);
     scene_fini(&scene);
@@ -421,8 +422,8 @@ TEST("opens no connection once its total time is over")
 
     CHECK_INT(exchange->phase, SL_EXCHANGE_FAILED);
     CHECK_INT(sl_exchange_want(exchange, SL_WANT_WHOLE, 0), SL_TIMEOUT);
-    CHECK_INT(exchange->failure.stage, SL_STAGE_QUEUE);
-    CHECK(exchange->failure.is_retryable);
+    CHECK_INT(exchange->failure->stage, SL_STAGE_QUEUE);
+    CHECK(exchange->failure->is_retryable);
     CHECK_INT(scene.connections->stats.made, 0);
     sl_exchange_release(exchange);
     scene_fini(&scene);
@@ -532,8 +533,8 @@ static void check_failed(struct sl_exchange *exchange, const char *reason)
 {
     CHECK(!sl_exchange_is_taking(exchange));
     CHECK_INT(exchange->phase, SL_EXCHANGE_FAILED);
-    CHECK_INT(exchange->failure.status, SL_INVALID);
-    CHECK_STR(exchange->failure.reason, reason);
+    CHECK_INT(exchange->failure->status, SL_INVALID);
+    CHECK_STR(exchange->failure->reason, reason);
     CHECK_INT(sl_exchange_push(exchange, SL_VIEW("x"), NULL), SL_END);
     CHECK_INT(sl_exchange_end_body(exchange, SL_VIEW("")), SL_END);
     sl_exchange_release(exchange);
@@ -569,7 +570,7 @@ TEST("fails if there is no memory for a pushed piece")
     test_allocator_fail(&scene.world.own, TEST_FAIL_ONCE, 1);
     CHECK_INT(sl_exchange_push(exchange, SL_VIEW("four"), NULL), SL_MEMORY);
     CHECK_INT(exchange->phase, SL_EXCHANGE_FAILED);
-    CHECK_STR(exchange->failure.reason, "out of memory");
+    CHECK_STR(exchange->failure->reason, "out of memory");
     sl_exchange_release(exchange);
     close(peer);
     scene_fini(&scene);
@@ -839,8 +840,8 @@ TEST("may be ended from inside its own handshake")
     /* "W", no bytes: welcome */
     REQUIRE(send(peer, "W\0\0", 3, MSG_NOSIGNAL) == 3);
     CHECK_INT(scene_want(&scene, exchange, SL_WANT_WHOLE, 0), SL_CANCELLED);
-    CHECK_INT(exchange->failure.stage, SL_STAGE_TLS);
-    CHECK_STR(exchange->failure.reason, "asked for");
+    CHECK_INT(exchange->failure->stage, SL_STAGE_TLS);
+    CHECK_STR(exchange->failure->reason, "asked for");
     CHECK_INT(scene.connections->stats.active, 0);
     sl_exchange_release(exchange);
     close(peer);

@@ -203,9 +203,9 @@ TEST("fails at once if a file shrinks while it is sent")
                           SL_OK);
         }
         CHECK_INT(sl_exchange_want(exchange, SL_WANT_WHOLE, 0), SL_INVALID);
-        CHECK_STR(exchange->failure.reason,
+        CHECK_STR(exchange->failure->reason,
                   "the file has shrunk since the request was made");
-        CHECK_INT(exchange->failure.stage, SL_STAGE_SEND);
+        CHECK_INT(exchange->failure->stage, SL_STAGE_SEND);
         CHECK_INT(scene.world.loop.late_writes, 0);
         fclose(file);
         sl_exchange_release(exchange);
@@ -245,7 +245,7 @@ TEST("fails at once if a file shrinks within a send")
         file_to_cut = fileno(file);
         cut_at = sizes[i];
         CHECK_INT(sl_exchange_want(exchange, SL_WANT_WHOLE, 0), SL_INVALID);
-        CHECK_STR(exchange->failure.reason,
+        CHECK_STR(exchange->failure->reason,
                   "the file has shrunk since the request was made");
         CHECK_INT(scene.world.loop.late_writes, 0);
         fclose(file);
