@@ -6,7 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-static char room[SL_EXCESS_ROOM]; /* for messages */
+static char words[SL_EXCESS_ROOM]; /* for messages */
 
 static const struct sl_head_limits defaults = {65536, 16384, 256, false};
 
@@ -156,12 +156,12 @@ TEST("starts again after reset, also from the middle and after a failure")
     sl_head_reset(&fixture.head);
     sl_buffer_reset(&fixture.input);
     CHECK_INT(feed(&fixture, SL_VIEW("nonsense")), SL_PROTOCOL);
-    CHECK_STR(sl_head_explain(&fixture.head, room), "not an HTTP response");
+    CHECK_STR(sl_head_explain(&fixture.head, words), "not an HTTP response");
     CHECK_INT(feed(&fixture, SL_VIEW("HTTP/1.1 200 OK\r\n\r\n")), SL_PROTOCOL);
     sl_head_reset(&fixture.head);
     sl_buffer_reset(&fixture.input);
     CHECK_INT(feed(&fixture, SL_VIEW("HTTP/1.1 200 OK\r\n\r\n")), SL_OK);
-    CHECK(sl_head_explain(&fixture.head, room) == NULL);
+    CHECK(sl_head_explain(&fixture.head, words) == NULL);
     close_fixture(&fixture);
 }
 
@@ -261,7 +261,7 @@ static void check_limit(struct limit_case *limit_case, size_t segment_size)
     open_limited(&fixture, segment_size, &limit_case->limits);
     CHECK_INT(feed(&fixture, sl_view(limit_case->text, limit_case->size)),
               limit_case->expected);
-    CHECK_STR(sl_head_explain(&fixture.head, room), limit_case->error);
+    CHECK_STR(sl_head_explain(&fixture.head, words), limit_case->error);
     close_fixture(&fixture);
 
     open_limited(&fixture, segment_size, &limit_case->limits);
@@ -275,7 +275,7 @@ static void check_limit(struct limit_case *limit_case, size_t segment_size)
               : fixture.head.text != NULL         ? SL_OK
                                                   : SL_AGAIN,
               limit_case->expected);
-    CHECK_STR(sl_head_explain(&fixture.head, room), limit_case->error);
+    CHECK_STR(sl_head_explain(&fixture.head, words), limit_case->error);
     close_fixture(&fixture);
 }
 
@@ -394,7 +394,7 @@ TEST("obeys limits that are smaller than a status line")
     limits.line = 4;
     open_limited(&fixture, 0, &limits);
     CHECK_INT(feed(&fixture, SL_VIEW("HTTP/1.1 200 OK\r\n\r\n")), SL_LIMIT);
-    CHECK_STR(sl_head_explain(&fixture.head, room),
+    CHECK_STR(sl_head_explain(&fixture.head, words),
               "a line of the head exceeds 4 bytes (limits.line)");
     close_fixture(&fixture);
     open_limited(&fixture, 0, &limits);
@@ -450,7 +450,7 @@ static void parse_failing(struct sl_allocator *allocator, void *argument)
         CHECK(status == SL_MEMORY && test_allocator_has_failed(allocator));
     if (head.failed != SL_OK) {
         CHECK_INT(sl_head_parse(&head, &input), SL_MEMORY);
-        CHECK_STR(sl_head_explain(&head, room),
+        CHECK_STR(sl_head_explain(&head, words),
                   "no memory for the response head");
     }
     sl_head_fini(&head);

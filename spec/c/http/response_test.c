@@ -4,7 +4,7 @@
 
 #include <zlib.h>
 
-static char room[SL_EXCESS_ROOM]; /* for messages */
+static char words[SL_EXCESS_ROOM]; /* for messages */
 
 struct fixture {
     struct test_allocator allocator;
@@ -273,7 +273,7 @@ TEST("repeats its failure")
     append(&fixture, SL_VIEW("5\r\nhello\r\n"));
     expect_status(&fixture, SL_PROTOCOL);
     CHECK_INT(sl_response_end_input(&fixture.response, true), SL_PROTOCOL);
-    CHECK_STR(sl_response_explain(&fixture.response, room),
+    CHECK_STR(sl_response_explain(&fixture.response, words),
               "chunk size is not a hexadecimal number");
     close_fixture(&fixture);
 }
@@ -357,7 +357,7 @@ TEST("holds little memory while a bomb is streamed, and stops at the limit")
     } while (!sl_is_failure(status) && status != SL_END);
     CHECK_INT(status, SL_LIMIT);
     CHECK_INT(fixture.response.delivered, size - 1);
-    CHECK_STR(sl_response_explain(&fixture.response, room),
+    CHECK_STR(sl_response_explain(&fixture.response, words),
               "body exceeds 39999999 bytes (limits.body)");
     free((void *)(uintptr_t)inner.data);
     free(coded);
@@ -385,7 +385,7 @@ static void check_coded_end(struct sl_view coded, const char *error)
         while (status == SL_OK);
     }
     CHECK_INT(status, error == NULL ? SL_END : SL_DECODE);
-    CHECK_INT(sl_response_explain(&fixture.response, room) == NULL,
+    CHECK_INT(sl_response_explain(&fixture.response, words) == NULL,
               error == NULL);
     close_fixture(&fixture);
 }
@@ -431,7 +431,7 @@ TEST("reports a pool that is full in the body as a limit, in any framing")
                 continue;
         }
         CHECK_INT(fixture.response.failed, SL_LIMIT);
-        CHECK_STR(sl_response_explain(&fixture.response, room),
+        CHECK_STR(sl_response_explain(&fixture.response, words),
                   "the pool is full");
         close_fixture(&fixture);
     }
