@@ -850,11 +850,13 @@ function buffer:dispose() end
 --- ```
 ---@class sluice.task
 local task = {}
---- Waits for the task's results; raises its error. Fails with timeout or cancelled. Yields.
+--- Waits for the task's results; raises its error. Fails with timeout or cancelled, unless the
+--- task has ended in the same step. Yields.
 ---@param timeout? number default none, in s
 ---@return any ...
 function task:await(timeout) end
---- Returns whether there was something to cancel.
+--- The wait that the task is in fails with cancelled, and the operation with it. A wait that is
+--- over gives its result, and the next one fails. Returns whether there was something to cancel.
 ---@param reason? string default none; stands in the failure
 ---@return boolean
 function task:cancel(reason) end

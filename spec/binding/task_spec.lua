@@ -393,6 +393,106 @@ describe("a task", function()
       assert.is_false(task:cancel())
       assert.equal("cancelled", select(3, task:await()).code)
     end)
+
+    -- Two tasks wait for the same gate. Who goes first calls `meanwhile` with the other, whose
+    -- wait is over by then; it returns what `late` returns.
+    local function beyond_a_gate(meanwhile, late)
+      local gate, first, tasks = sluice.spawn(sluice.sleep, 60), nil, {}
+      for i = 1, 2 do
+        tasks[i] = sluice.spawn(function()
+          assert.is_nil((gate:await()))
+          if first then return late() end
+          first = i
+          meanwhile(tasks[3 - i])
+        end)
+      end
+      for _ = 1, 2 do sluice.loop():step(0) end
+      assert.is_nil(first)
+      gate:cancel()
+      step_until(function() return first end)
+      return tasks[3 - first]:await()
+    end
+
+    it("gets the cancellation in its next wait if the current one is over", function()
+      local sleeping, message, err, again
+      beyond_a_gate(function(other) assert.is_true(other:cancel "too late") end, function()
+        sleeping, message, err = sluice.sleep(60)
+        again = sluice.sleep(0)
+      end)
+      assert.is_nil(sleeping)
+      assert.equal("sleep: cancelled: too late", message)
+      assert.equal("cancelled", err.code)
+      assert.is_true(again)
+    end)
+
+    it("is interrupted once if it is cancelled twice after its wait", function()
+      local codes = {}
+      beyond_a_gate(function(other)
+        other:cancel "first"
+        other:cancel "second"
+      end, function()
+        for i = 1, 2 do codes[i] = select(2, sluice.sleep(0)) or "slept" end
+      end)
+      assert.same({ "sleep: cancelled: second", "slept" }, codes)
+    end)
+
+    it("may end without another wait", function()
+      assert.equal("late", beyond_a_gate(function(other) other:cancel() end,
+        function() return "late" end))
+    end)
+
+    it("gets the cancellation before the run that raised stops it", function()
+      local codes = {}
+      local ok, message = pcall(sluice.run, function()
+        local gate = sluice.spawn(sluice.sleep, 60)
+        for i = 1, 2 do
+          sluice.spawn(function()
+            gate:await()
+            repeat
+              local slept, _, err = sluice.sleep(0.001)
+              codes[i] = err and err.code
+            until not slept
+          end)
+        end
+        sluice.sleep(0)
+        gate:cancel()
+        gate:await()
+        error("broken", 0)
+      end)
+      assert.same({ false, "broken" }, { ok, message })
+      assert.same({ "cancelled", "cancelled" }, codes)
+    end)
+
+    it("gets the results of a task that ends before the cancellation arrives", function()
+      local waiting, got, next_wait
+      local awaited = sluice.spawn(function()
+        sluice.sleep(0)
+        waiting:cancel()
+        return "result"
+      end)
+      waiting = sluice.spawn(function()
+        got = awaited:await()
+        next_wait = table.pack(sluice.sleep(60))
+      end)
+      waiting:await()
+      assert.equal("result", got)
+      assert.equal("sleep: cancelled", next_wait[2])
+    end)
+
+    it("gets the cancellation and its reason in a generator, too", function()
+      local first, second
+      local task = sluice.spawn(function()
+        local generator = sluice.wrap(function()
+          first = select(2, sluice.sleep(60))
+          second = sluice.sleep(0)
+        end)
+        generator()
+      end)
+      sluice.loop():step(0)
+      task:cancel "enough"
+      task:await()
+      assert.same({ "sleep: cancelled: enough", true }, { first, second })
+    end)
   end)
 
   describe("that fails", function()

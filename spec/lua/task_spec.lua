@@ -71,6 +71,22 @@ describe("sluice.all", function()
     assert.equal(3, done)
   end)
 
+  it("does not take its own cancellation for the failure of a task that has ended", function()
+    local waiting, results, next_wait
+    local ending = sluice.spawn(function()
+      sluice.sleep(0)
+      waiting:cancel()
+      return "result"
+    end)
+    waiting = sluice.spawn(function()
+      results = sluice.all { ending }
+      next_wait = select(2, sluice.sleep(60))
+    end)
+    waiting:await()
+    assert.same({ n = 1, errors = {}, "result" }, results)
+    assert.equal("sleep: cancelled", next_wait)
+  end)
+
   it("keeps a task's own failure among the results", function()
     local task = sluice.spawn(function() return nil, "own", { code = "cancelled" } end)
     local other = sluice.spawn(function() return "other" end)
@@ -227,11 +243,82 @@ describe("sluice.race", function()
     sluice.loop():run()
   end)
 
+  it("cancels also those whose wait is over already", function()
+    local gate = sluice.spawn(sluice.sleep, 60)
+    local tasks, codes = {}, {}
+    for i = 1, 2 do
+      tasks[i] = sluice.spawn(function()
+        gate:await()
+        codes[i] = select(3, sluice.sleep(60)).code
+      end)
+    end
+    sluice.loop():step(0)
+    local racing = coroutine.create(function() return sluice.race(tasks) end)
+    assert(coroutine.resume(racing))
+    local closer = sluice.spawn(function() -- the last that waits, and the first that goes on
+      gate:await()
+      assert.is_true(coroutine.close(racing))
+    end)
+    sluice.loop():step(0)
+    gate:cancel()
+    closer:await()
+    sluice.all(tasks)
+    assert.same({ "cancelled", "cancelled" }, codes)
+  end)
+
   it("refuses what is no array of tasks", function()
     assert.error_matches(function() sluice.race() end, "race: array of tasks expected, got nil")
     assert.error_matches(function() sluice.race {} end, "race: at least one task expected")
     assert.error_matches(function() sluice.race { 5 } end,
       "race: %[1%]: task or completion expected")
+  end)
+end)
+
+describe("a task that is cancelled", function()
+  local before
+
+  before_each(function() before = support.snapshot(sluice) end)
+  after_each(function() support.verify(sluice, before) end)
+
+  it("is interrupted once if its client was closed in its wait, too", function()
+    local p <close> = support.peer.listen { script = { { { "hold" } } } }
+    local client = support.client()
+    local codes = {}
+    local task = sluice.spawn(function()
+      codes[1] = select(3, client:get(p.url .. "/")).code
+      for i = 2, 3 do codes[i] = select(2, sluice.sleep(0)) or "slept" end
+    end)
+    for _ = 1, 2 do sluice.loop():step(0) end
+    client:close()
+    task:cancel()
+    task:await()
+    assert.same({ "cancelled", "slept", "slept" }, codes)
+  end)
+
+  -- Two responses come at about the same time. The task that goes first cancels the other, whose
+  -- response may have come as well.
+  it("keeps a response that has arrived, and is interrupted in its next wait", function()
+    local answer = "HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello"
+    local script = { { { "expect_until", "\r\n\r\n" }, { "send", answer }, { "stall" } } }
+    local first_peer <close> = support.peer.listen { script = script }
+    local second_peer <close> = support.peer.listen { script = script }
+    local client <close> = support.client()
+    local tasks, first, got, next_wait = {}, nil, nil, nil
+    for i, p in ipairs { first_peer, second_peer } do
+      tasks[i] = sluice.spawn(function()
+        local response <close>, _, err = client:get(p.url .. "/")
+        if not first then
+          first = i
+          tasks[3 - i]:cancel()
+          return
+        end
+        got = response and response:text() or err.code
+        next_wait = select(2, sluice.sleep(0)) or "slept"
+      end)
+    end
+    for _, task in ipairs(tasks) do task:await() end
+    assert.equal(got == "hello" and "sleep: cancelled" or "slept", next_wait)
+    assert.is_true(got == "hello" or got == "cancelled", got)
   end)
 end)
 

@@ -453,6 +453,26 @@ describe("a socket", function()
       assert.same({ "text last" }, events)
     end)
 
+    it("when a task is cancelled before it sends", function()
+      open({ { "read", MASKED + 4 }, { "send", text "done" }, { "stall" } })
+      local task
+      task = sluice.spawn(function()
+        local codes = {}
+        for i, send in ipairs {
+          function() return socket:send "never" end,
+          function() return socket:send(function() return "never" end) end,
+        } do
+          task:cancel()
+          codes[i] = select(3, send()).code
+        end
+        assert.is_true(socket:send "last")
+        return codes
+      end)
+      assert.same({ "cancelled", "cancelled" }, task:await())
+      assert.equal("text done", next_text())
+      assert.same({ "text last" }, received())
+    end)
+
     it("to its end when one gives up a send in the middle", function()
       local large = ("y"):rep(8 << 20)
       open({ { "stall" } }, nil, { receive_buffer = 4096 })

@@ -88,7 +88,7 @@ static int push_outcome(lua_State *L, struct slb_websocket *handle,
 static int turn_came(lua_State *L, int status, lua_KContext context)
 {
     (void)status;
-    slb_waited(L, context); /* what was sent is sent, also when cancelled */
+    slb_waited(L, context); /* what was sent is sent: a cancel ends the next */
     slb_waited_websocket(L, 1)->given = 0;
     lua_pushboolean(L, true);
     return 1;
@@ -325,6 +325,10 @@ static int socket_send(lua_State *L)
         return send_pieces(L);
     if (type == SL_WS_TEXT)
         check_text(L, &bytes);
+    if (slb_is_cancelled(L, handle->runtime)) {
+        consume(L, 2);
+        return push_outcome(L, handle, SL_CANCELLED);
+    }
     piece = piece_of(&bytes);
     status = sl_websocket_send(handle->socket, type, &piece);
     if (status == SL_END)
@@ -394,9 +398,14 @@ static int put_fragment(lua_State *L, struct slb_websocket *handle,
                         struct slb_sender *sender,
                         const struct sl_ws_piece *piece, bool is_last)
 {
-    enum sl_status status = sl_websocket_put(handle->socket, &sender->place,
-                                             sender->type, piece, is_last);
+    enum sl_status status;
 
+    if (slb_is_cancelled(L, handle->runtime)) {
+        consume(L, 3);
+        return push_outcome(L, handle, SL_CANCELLED);
+    }
+    status = sl_websocket_put(handle->socket, &sender->place, sender->type,
+                              piece, is_last);
     sender->is_over = is_last;
     consume(L, 3);
     if (status == SL_OK)

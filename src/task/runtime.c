@@ -460,11 +460,11 @@ static void push_error(lua_State *L, const struct sl_failure *failure)
     set_error_metatable(L);
 }
 
-static bool push_cancel_reason(lua_State *L)
+static bool take_cancel(lua_State *L)
 {
     struct slb_runtime *runtime = slb_runtime(L);
 
-    return runtime->push_cancel_reason(L, runtime);
+    return runtime->take_cancel(L, runtime);
 }
 
 int slb_push_failure(lua_State *L, const struct sl_failure *failure,
@@ -478,7 +478,7 @@ int slb_push_failure(lua_State *L, const struct sl_failure *failure,
     lua_pushnil(L);
     lua_pushfstring(L, has_object ? "%s %s" : "%s: %s", attempt,
                     failure->reason);
-    if (failure->status == SL_CANCELLED && push_cancel_reason(L)) {
+    if (failure->status == SL_CANCELLED && take_cancel(L)) {
         lua_pushfstring(L, "%s: %s", lua_tostring(L, -2), lua_tostring(L, -1));
         lua_replace(L, -3);
         lua_pop(L, 1);

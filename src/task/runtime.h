@@ -62,9 +62,10 @@ struct slb_runtime {
     void (*task_stopped)(lua_State *L, struct slb_runtime *runtime,
                          struct slb_task *task, lua_State *coroutine,
                          int status, int count);
-    /* The reason for which the task that L runs was cancelled, on top of the
-     * stack; false: nothing was pushed. */
-    bool (*push_cancel_reason)(lua_State *L, struct slb_runtime *runtime);
+    /* The program is given a failure `cancelled`: if L runs a task that was
+     * cancelled, it has learned of that now. The reason is on top of the stack;
+     * false: nothing was pushed. */
+    bool (*take_cancel)(lua_State *L, struct slb_runtime *runtime);
     struct slb_ticket *yielded; /* for which a coroutine yielded last */
     /* Tasks of the program's own: those that have not ended, those whose error
      * has reached nobody. Who waits for the former to be none. */

@@ -35,6 +35,11 @@ static struct task *check_task(lua_State *L)
     return task;
 }
 
+static bool is_over(const struct task *task)
+{
+    return task->status >= TASK_DONE;
+}
+
 /* In the registry: failed tasks by their address, as long as they are there. */
 static const char failed_key;
 
@@ -285,21 +290,18 @@ static int push_results(lua_State *L, struct task *task)
     return count;
 }
 
+/* A task that ended in the same step as the wait for it gives its results: a
+ * caller that got a failure instead could take it for one of them. */
 int slb_awaited(lua_State *L, int status, lua_KContext context)
 {
     enum sl_status outcome = slb_waited(L, context);
 
     (void)status;
-    if (outcome == SL_OK) {
+    if (outcome == SL_OK || is_over(slb_check(L, 1, task_type))) {
         lua_settop(L, 1);
         return push_results(L, check_task(L));
     }
     return slb_push_outcome(L, outcome, "await task");
-}
-
-static bool is_over(const struct task *task)
-{
-    return task->status >= TASK_DONE;
 }
 
 /* task:await(timeout) -> its results | nil, message, err (timeout, cancelled)
@@ -321,17 +323,17 @@ static int task_await(lua_State *L)
     return slb_wait_own(L, runtime, &task->waiters, due, slb_awaited);
 }
 
+/* A wait that is over gives its result: then the next one is cancelled. */
 static void cancel(struct task *task)
 {
+    task->base.must_cancel = true;
     if (task->base.ticket != NULL)
         slb_cancel(task->base.ticket);
-    else
-        task->base.must_cancel = true;
 }
 
 /* task:cancel(reason) -> whether there was something to cancel
- * The wait it is in, or else its next one, ends with `cancelled` and the
- * reason, a string, in the message. */
+ * The wait it is in, or the next one if that is over already, ends with
+ * `cancelled` and the reason, a string, in the message. */
 static int task_cancel(lua_State *L)
 {
     struct task *task = check_task(L);
@@ -349,14 +351,16 @@ static int task_cancel(lua_State *L)
     return 1;
 }
 
-static bool push_cancel_reason(lua_State *L, struct slb_runtime *runtime)
+static bool take_cancel(lua_State *L, struct slb_runtime *runtime)
 {
-    lua_rawgeti(L, LUA_REGISTRYINDEX, runtime->tasks);
-    lua_pushthread(L);
-    if (lua_rawget(L, -2) != LUA_TUSERDATA) {
-        lua_pop(L, 2);
+    struct slb_task *task = slb_task_of(L, runtime);
+
+    if (task == NULL)
         return false;
-    }
+    task->must_cancel = false;
+    lua_rawgeti(L, LUA_REGISTRYINDEX, runtime->tasks);
+    lua_rawgetp(L, -1, task); /* tasks[address] = coroutine */
+    lua_rawget(L, -2);        /* tasks[coroutine] = task */
     if (lua_getiuservalue(L, -1, TASK_REASON) != LUA_TSTRING) {
         lua_pop(L, 3);
         return false;
@@ -572,7 +576,7 @@ void slb_task_open(lua_State *L)
     struct slb_runtime *runtime = slb_runtime(L);
 
     runtime->task_stopped = stopped;
-    runtime->push_cancel_reason = push_cancel_reason;
+    runtime->take_cancel = take_cancel;
     slb_type(L, task_type, methods, meta);
     lua_newtable(L);
     lua_createtable(L, 0, 1);

@@ -432,10 +432,8 @@ static void bind_task(lua_State *L, struct slb_ticket *ticket,
     if (task == NULL)
         return;
     task->ticket = ticket;
-    if (task->must_cancel) {
-        task->must_cancel = false;
+    if (task->must_cancel)
         slb_cancel(ticket);
-    }
 }
 
 /* The wait itself, for a ticket that is on top of the stack. */
@@ -474,8 +472,7 @@ static int wait_for(lua_State *L, struct slb_ticket *ticket,
         ticket->context = index;
         return yield_here(L, ticket);
     }
-    bind_task(L, ticket,
-              runtime->running == L ? NULL : slb_task_of(L, runtime));
+    bind_task(L, ticket, slb_task_of(L, runtime));
     if (ticket->task == NULL) {
         const char *refusal;
 
@@ -626,6 +623,7 @@ void slb_cancel(struct slb_ticket *ticket)
     struct sl_completion *target = ticket->target;
 
     if (target != NULL && target->cancel != NULL &&
+        target->version == ticket->version &&
         target->state == SL_COMPLETION_PENDING)
         target->cancel(target);
 }
@@ -634,6 +632,8 @@ struct slb_task *slb_task_of(lua_State *L, struct slb_runtime *runtime)
 {
     struct slb_task *task;
 
+    if (runtime->running == L)
+        return runtime->running_task;
     lua_rawgeti(L, LUA_REGISTRYINDEX, runtime->tasks);
     lua_pushthread(L);
     lua_rawget(L, -2);
@@ -658,7 +658,7 @@ int slb_resume_within(lua_State *L, struct slb_runtime *runtime,
 {
     lua_State *outer = runtime->running;
     struct slb_task *outer_task = runtime->running_task;
-    struct slb_task *task = outer == L ? outer_task : slb_task_of(L, runtime);
+    struct slb_task *task = slb_task_of(L, runtime);
     int status;
 
     runtime->yielded = NULL;

@@ -22,7 +22,7 @@ struct slb_ticket;
 /* A task as far as waiting goes; task.c keeps the rest behind it. */
 struct slb_task {
     struct slb_ticket *ticket; /* what its coroutine waits for; NULL: nothing */
-    bool must_cancel;          /* the next wait ends at once */
+    bool must_cancel;          /* until it is given a failure `cancelled` */
     struct slb_task **list;    /* of the runtime's, which it is in; or NULL */
     struct slb_task *next;
     struct slb_task *previous;
@@ -121,7 +121,8 @@ static inline bool slb_is_awaited(const struct sl_completion *completion)
     return completion->mark != 0;
 }
 
-/* Asks the operation that a coroutine waits for to end with SL_CANCELLED. */
+/* Asks the operation that a coroutine waits for to end with SL_CANCELLED, unless
+ * it is over. */
 void slb_cancel(struct slb_ticket *ticket);
 
 /* Makes one step, as sl_loop_step_within does, with resumes from L. SL_MISUSE:
@@ -133,8 +134,17 @@ enum sl_status slb_step(lua_State *L, struct slb_runtime *runtime,
  * False when it raised; the error is on top of the stack. */
 bool slb_run_hook(lua_State *L);
 
-/* The task of the coroutine L; NULL for a foreign one. */
+/* The task that runs the coroutine L, perhaps by a generator; NULL: none. */
 struct slb_task *slb_task_of(lua_State *L, struct slb_runtime *runtime);
+
+/* Whether L runs a task that was cancelled and has not learned of it: for what
+ * may go on for long without a wait that could be cancelled. */
+static inline bool slb_is_cancelled(const lua_State *L,
+                                    const struct slb_runtime *runtime)
+{
+    return runtime->running == L && runtime->running_task != NULL &&
+           runtime->running_task->must_cancel;
+}
 
 /* Runs a coroutine until it waits or ends. What it does but for waiting is
  * reported to runtime->task_stopped, if a task runs it. */
