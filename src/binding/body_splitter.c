@@ -7,6 +7,8 @@
 #include "memory/reader.h"
 #include "task/wait.h"
 
+#include <string.h>
+
 static const char body_splitter_type[] = "sluice.body_splitter";
 
 /* The most values given before others get their turn. */
@@ -16,8 +18,18 @@ static const char body_splitter_type[] = "sluice.body_splitter";
  * the last event ID */
 enum { VALUE_RESPONSE = 1, VALUE_SEQUENCE, VALUE_ID };
 
+/* The splitter that a loop has called last, so that its next call need not ask
+ * for its type. An upvalue of what loops call; it outlives all finalisers. */
+struct known {
+    struct slb_body_splitter *splitter; /* NULL once it is collected */
+};
+
+/* of what loops call, behind those of events */
+enum { UPVALUE_KNOWN = SLB_EVENT_UPVALUES + 1 };
+
 struct slb_body_splitter {
     struct slb_runtime *runtime; /* NULL: closed */
+    struct known *known;         /* NULL: no loop has called it */
     struct slb_response *response;
     struct sl_reader reader; /* over the sequence */
     bool is_whole;
@@ -26,19 +38,39 @@ struct slb_body_splitter {
 };
 
 /* Raises when it was closed, or its body cannot be read any more. */
-static struct slb_body_splitter *check_open(lua_State *L)
+static void check_state(lua_State *L, struct slb_body_splitter *self)
 {
-    struct slb_body_splitter *self = slb_check(L, 1, body_splitter_type);
-
     if (self->runtime == NULL)
         luaL_error(L, "use of closed loop over a body");
     if (!self->is_whole) {
         slb_check_unread(L, self->response);
-        return self;
+        return;
     }
     lua_getiuservalue(L, 1, VALUE_SEQUENCE);
     slb_check_sequence(L, -1);
     lua_pop(L, 1);
+}
+
+static struct slb_body_splitter *check_open(lua_State *L)
+{
+    struct slb_body_splitter *self = slb_check(L, 1, body_splitter_type);
+
+    check_state(L, self);
+    return self;
+}
+
+/* The same for a call of a loop. */
+static struct slb_body_splitter *check_known(lua_State *L)
+{
+    struct known *known = lua_touserdata(L, lua_upvalueindex(UPVALUE_KNOWN));
+    struct slb_body_splitter *self = lua_touserdata(L, 1);
+
+    if (self == NULL || self != known->splitter) {
+        self = slb_check(L, 1, body_splitter_type);
+        self->known = known;
+        known->splitter = self;
+    }
+    check_state(L, self);
     return self;
 }
 
@@ -192,10 +224,9 @@ static int loop_more(lua_State *L, int status, lua_KContext context)
 /* Gives a value that is there at once, as nearly all are; else what a wait
  * needs is reserved before the body is looked at again: see slb_reserve_wait.
  */
-static int begin_read(lua_State *L, bool is_loop, lua_KFunction k)
+static int begin_read(lua_State *L, struct slb_body_splitter *self,
+                      bool is_loop, lua_KFunction k)
 {
-    struct slb_body_splitter *self = check_open(L);
-
     if (self->is_at_end) {
         lua_pushnil(L);
         return 1;
@@ -214,13 +245,13 @@ static int begin_read(lua_State *L, bool is_loop, lua_KFunction k)
  *                  | nil, message, err; yields while the body arrives */
 static int splitter_next(lua_State *L)
 {
-    return begin_read(L, false, next_more);
+    return begin_read(L, check_open(L), false, next_more);
 }
 
 /* splitter() -> the same, for a loop; a failure is raised */
 static int splitter_call(lua_State *L)
 {
-    return begin_read(L, true, loop_more);
+    return begin_read(L, check_known(L), true, loop_more);
 }
 
 /* ---- life ---- */
@@ -255,6 +286,8 @@ static int splitter_gc(lua_State *L)
     struct slb_body_splitter *self = slb_check(L, 1, body_splitter_type);
     struct slb_runtime *runtime = self->runtime;
 
+    if (self->known != NULL && self->known->splitter == self)
+        self->known->splitter = NULL;
     if (runtime == NULL)
         return 0;
     self->runtime = NULL;
@@ -378,7 +411,9 @@ void slb_body_splitter_open(lua_State *L)
     slb_set_index(L, body_splitter_type, methods, splitter_index);
     luaL_getmetatable(L, body_splitter_type);
     slb_push_event_upvalues(L);
-    lua_pushcclosure(L, splitter_call, SLB_EVENT_UPVALUES);
+    memset(lua_newuserdatauv(L, sizeof(struct known), 0), 0,
+           sizeof(struct known));
+    lua_pushcclosure(L, splitter_call, UPVALUE_KNOWN);
     lua_setfield(L, -2, "__call");
     lua_pop(L, 1);
     slb_push_event_type(L);

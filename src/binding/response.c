@@ -344,13 +344,6 @@ bool slb_is_turn_over(lua_State *L, struct slb_response *response)
     return slb_can_take_turn(L, response->runtime);
 }
 
-void slb_count_given(struct slb_response *response, size_t size, size_t pieces)
-{
-    if (size < SLB_TURN_BYTES / pieces)
-        size = SLB_TURN_BYTES / pieces;
-    response->given += size < SLB_TURN_BYTES ? (uint32_t)size : SLB_TURN_BYTES;
-}
-
 static void count_piece(struct slb_response *response, size_t size)
 {
     slb_count_given(response, size, TURN_PIECES);

@@ -101,7 +101,14 @@ static inline bool slb_may_take_item(struct slb_response *response)
 bool slb_is_turn_over(lua_State *L, struct slb_response *response);
 /* Counts the bytes given out; a turn is over after that many pieces of any
  * size. */
-void slb_count_given(struct slb_response *response, size_t size, size_t pieces);
+static inline void slb_count_given(struct slb_response *response, size_t size,
+                                   size_t pieces)
+{
+    if (size < SLB_TURN_BYTES / pieces)
+        size = SLB_TURN_BYTES / pieces;
+    response->given += size < SLB_TURN_BYTES ? (uint32_t)size : SLB_TURN_BYTES;
+}
+
 /* Called first in a continuation of slb_wait or slb_wait_turn: whether to go
  * on. If not, the exchange has failed by now. */
 bool slb_may_read_on(lua_State *L, lua_KContext context,

@@ -2,12 +2,9 @@
 
 #include "base/ascii.h"
 #include "base/debug.h"
+#include "events/scan.h"
 
 #include <string.h>
-
-/* Line ends are looked for in pieces of this size: the one of the two that a
- * stream does not use is not looked for over all that has arrived. */
-#define WINDOW ((size_t)512)
 
 static const char byte_order_mark[] = "\xef\xbb\xbf";
 #define MARK_SIZE 3
@@ -350,30 +347,6 @@ static enum sl_status take_line(struct sl_sse *parser, struct sl_view line,
     return status == SL_OK ? SL_AGAIN : fail(parser, status);
 }
 
-/* The first line end from `at` on, which is before `end`; NULL: there is
- * none. */
-static const char *find_end(const char *at, const char *end)
-{
-    if (*at == '\n' || *at == '\r') /* half of the lines are blank */
-        return at;
-    while (at < end) {
-        size_t size = (size_t)(end - at);
-        const char *found;
-        const char *cr;
-
-        if (size > WINDOW)
-            size = WINDOW;
-        found = memchr(at, '\n', size);
-        cr = memchr(at, '\r', found != NULL ? (size_t)(found - at) : size);
-        if (cr != NULL)
-            return cr;
-        if (found != NULL)
-            return found;
-        at += size;
-    }
-    return NULL;
-}
-
 /* Bytes of the line that has begun. */
 static size_t kept_line(const struct sl_sse *parser)
 {
@@ -457,7 +430,7 @@ static enum sl_status take_lines(struct sl_sse *parser, struct sl_view bytes,
     enum sl_status status = SL_AGAIN;
 
     while (at < end && status == SL_AGAIN) {
-        const char *found = find_end(at, end);
+        const char *found = sl_scan_line_end(at, end);
         const char *stop = found != NULL ? found : end;
         struct sl_view line = sl_view(at, (size_t)(stop - at));
 
@@ -490,7 +463,7 @@ static bool take_plain(struct sl_sse *parser, struct sl_view bytes,
 
     if (end - at < 7 || memcmp(at, "data:", 5) != 0)
         return false;
-    stop = find_end(value, end);
+    stop = sl_scan_line_end(value, end);
     if (stop == NULL || *stop != '\n' || stop + 1 == end || stop[1] != '\n')
         return false;
     size = (size_t)(stop - at);
