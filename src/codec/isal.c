@@ -10,6 +10,7 @@
 
 struct isal {
     struct sl_engine base;
+    bool is_fresh; /* nothing was run since it was set up or reset */
     struct inflate_state state;
 };
 
@@ -20,13 +21,19 @@ struct isal {
 
 static enum sl_status isal_init(struct sl_engine *engine)
 {
-    isal_inflate_init(&((struct isal *)engine)->state);
+    struct isal *self = (struct isal *)engine;
+
+    isal_inflate_init(&self->state);
+    self->is_fresh = true;
     return SL_OK;
 }
 
 static enum sl_status isal_reset(struct sl_engine *engine)
 {
-    isal_inflate_reset(&((struct isal *)engine)->state);
+    struct isal *self = (struct isal *)engine;
+
+    isal_inflate_reset(&self->state);
+    self->is_fresh = true;
     return SL_OK;
 }
 
@@ -148,7 +155,46 @@ static const char *explain(int result)
     }
 }
 
-static enum sl_status run(struct isal *self, struct inflate_state *before,
+/* A copy of the state before a run, for run_before_fault; NULL where the run
+ * begins with a fresh one, as it does for a small body. A copy costs a few
+ * microseconds, for a run of perhaps hundreds. It is no part of the engine, of
+ * which there may be many. */
+static struct inflate_state *remember(const struct isal *self)
+{
+    struct inflate_state *before;
+
+    if (self->is_fresh)
+        return NULL;
+    before = sl_allocate(self->base.allocator, sizeof *before);
+    if (before != NULL)
+        copy_state(before, &self->state);
+    return before;
+}
+
+static struct inflate_state *recall_fresh(const struct isal *self)
+{
+    struct inflate_state *before =
+        sl_allocate(self->base.allocator, sizeof *before);
+
+    if (before != NULL)
+        isal_inflate_init(before);
+    return before;
+}
+
+/* Answers to an error of the library. */
+static enum sl_status fault(struct isal *self, struct inflate_state **before,
+                            int result, struct sl_view *input,
+                            struct sl_room *room, const char **error)
+{
+    if (self->is_fresh)
+        *before = recall_fresh(self);
+    if (*before != NULL && run_before_fault(&self->state, *before, input, room))
+        return SL_OK;
+    *error = explain(result);
+    return SL_DECODE;
+}
+
+static enum sl_status run(struct isal *self, struct inflate_state **before,
                           struct sl_view *input, struct sl_room *room,
                           const char **error)
 {
@@ -156,12 +202,8 @@ static enum sl_status run(struct isal *self, struct inflate_state *before,
     size_t size = input->size;
     int result = inflate(state, input, room);
 
-    if (result < ISAL_DECOMP_OK) {
-        if (before != NULL && run_before_fault(state, before, input, room))
-            return SL_OK;
-        *error = explain(result);
-        return SL_DECODE;
-    }
+    if (result < ISAL_DECOMP_OK)
+        return fault(self, before, result, input, room, error);
     if (state->block_state == ISAL_BLOCK_FINISH) {
         give_back(self, input, size - input->size);
         return SL_END;
@@ -174,19 +216,14 @@ static enum sl_status run(struct isal *self, struct inflate_state *before,
     return SL_DECODE;
 }
 
-/* The state is copied before each run: a few microseconds for what may be
- * hundreds. It is no part of the engine, of which there may be many. */
 static enum sl_status isal_run(struct sl_engine *engine, struct sl_view *input,
                                struct sl_room *room, const char **error)
 {
     struct isal *self = (struct isal *)engine;
-    struct inflate_state *before =
-        sl_allocate(engine->allocator, sizeof *before);
-    enum sl_status status;
+    struct inflate_state *before = remember(self);
+    enum sl_status status = run(self, &before, input, room, error);
 
-    if (before != NULL)
-        copy_state(before, &self->state);
-    status = run(self, before, input, room, error);
+    self->is_fresh = false;
     sl_free(engine->allocator, before, sizeof *before);
     return status;
 }
@@ -194,12 +231,12 @@ static enum sl_status isal_run(struct sl_engine *engine, struct sl_view *input,
 static enum sl_status isal_prime(struct sl_engine *engine,
                                  struct sl_view before)
 {
-    struct inflate_state *state = &((struct isal *)engine)->state;
+    struct isal *self = (struct isal *)engine;
+    int result = isal_inflate_set_dict(
+        &self->state, (uint8_t *)(uintptr_t)before.data, (uint32_t)before.size);
 
-    return isal_inflate_set_dict(state, (uint8_t *)(uintptr_t)before.data,
-                                 (uint32_t)before.size) == COMP_OK
-               ? SL_OK
-               : SL_MEMORY;
+    self->is_fresh = false;
+    return result == COMP_OK ? SL_OK : SL_MEMORY;
 }
 
 /* Behind a block the library has looked for the next one, and found no bit. */

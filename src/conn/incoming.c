@@ -113,8 +113,7 @@ static enum sl_status parse(struct sl_incoming *incoming,
     struct sl_response *response = &incoming->response;
     uint64_t before = response->delivered;
     enum sl_status status;
-    size_t window =
-        incoming->wanted > WANT_LARGE ? incoming->wanted : WANT_LARGE;
+    size_t window = incoming->wanted > WANT_FLOW ? incoming->wanted : WANT_FLOW;
 
     /* A few bytes may decode to a thousand times as many. */
     if (incoming->interest == SL_WANT_WHOLE ||
