@@ -1,4 +1,4 @@
 std = "lua54"
 max_line_length = 100
 files["spec"] = { std = "+busted" }
-files["lua/sluice/types.d.lua"] = { unused = false, unused_args = false }
+files["**/*.d.lua"] = { unused = false, unused_args = false }

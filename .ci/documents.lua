@@ -15,7 +15,7 @@ end
 
 --- { path = text } of each such document.
 local function make()
-  local made = reference.make(assert(read(reference.source)))
+  local made = reference.make(reference.types())
   made["doc/cpu.svg"] = chart.of("doc/guide/transports.md",
     "CPU time, relative to libcurl's multi interface (1): less is better",
     { "stream+epoll", "completion+io_uring" }, "W1,W2n,W3,W6b,W6c,W8")

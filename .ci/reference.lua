@@ -1,10 +1,17 @@
---- Makes the pages of doc/reference/ from lua/sluice/types.d.lua: a page for each public type.
+--- Makes the pages of doc/reference/ from lua/sluice/types.d.lua and lua/sluice/types/: a page for
+-- each public type.
 --
 -- The line of an option says, divided by semicolons, its default with the unit ("default 10 s"), or
 -- the unit alone ("in bytes"), what it is, and the codes of failure that it can lead to
 -- ("fails: timeout"). A comment above the line is part of it.
 
-local reference = { source = "lua/sluice/types.d.lua" }
+local reference = {
+  sources = { "lua/sluice/types.d.lua" }, -- the module itself, then the rest by theme
+}
+do
+  local list <close> = assert(io.popen "LC_ALL=C ls lua/sluice/types/*.d.lua")
+  for path in list:lines() do table.insert(reference.sources, path) end
+end
 
 -- What stands on which page, in this order; the first one gives the page its name.
 local pages = {
@@ -332,8 +339,8 @@ local function write_index(found)
     "# Reference",
     "",
     "Every public type, option and function. The [guide](../../README.md#where-next) shows their",
-    "use. `make doc` writes these pages from [types.d.lua](../../lua/sluice/types.d.lua), which",
-    "language servers read, too.",
+    "use. `make doc` writes these pages from [types.d.lua](../../lua/sluice/types.d.lua) and",
+    "`lua/sluice/types/`, which language servers read, too.",
     "",
     "- **Options** are checked: one that is unknown or of a wrong type raises. *Fails with*",
     "  names the codes of later failures ([errors](../guide/errors.md)).",
@@ -370,7 +377,17 @@ function reference.options(text)
   return options
 end
 
---- { path = text } of all pages, of the text of types.d.lua. Raises where a type has no page, or a
+--- The text of all files of types, one after the other.
+function reference.types()
+  local texts = {}
+  for i, path in ipairs(reference.sources) do
+    local file <close> = assert(io.open(path, "rb"))
+    texts[i] = file:read "a"
+  end
+  return table.concat(texts, "\n")
+end
+
+--- { path = text } of all pages, of the text of all types. Raises where a type has no page, or a
 -- function does not say what it does and with what it fails.
 function reference.make(text)
   local found, placed = read(text), {}
@@ -395,7 +412,7 @@ function reference.make(text)
     end
   end
   table.sort(missing)
-  if missing[1] then error(reference.source .. ":\n" .. table.concat(missing, "\n"), 0) end
+  if missing[1] then error("lua/sluice/types:\n" .. table.concat(missing, "\n"), 0) end
 
   local made = { ["doc/reference/README.md"] = write_index(found) }
   for _, page in ipairs(pages) do

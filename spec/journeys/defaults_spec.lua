@@ -1,10 +1,10 @@
 -- Runs once.
--- The reference is made from types.d.lua, and its defaults are those of the code.
+-- The reference is made from the types, and its defaults are those of the code.
 
 local reference = dofile ".ci/reference.lua"
 local server = require "spec.support.server"
 
-local types = server.read(reference.source)
+local types = reference.types()
 local options = reference.options(types)
 
 -- Where a default stands in the code: the file, and a pattern that captures it.
@@ -189,7 +189,7 @@ describe("the reference", function()
   end)
 
   it("names codes of failures that there are", function()
-    local codes = server.read "lua/sluice/types.d.lua":match "@alias sluice.code\n(.-)\n\n"
+    local codes = types:match "@alias sluice.code\n(.-)\n\n"
     for class, fields in pairs(options) do
       for name, option in pairs(fields) do
         for code in option.fails:gmatch "[^, ]+" do

@@ -80,10 +80,10 @@ local function check_command(line)
   end
 end
 
---- The functions and methods of types.d.lua, which types_spec compares with what there is, and
+--- The functions and methods of the types, which types_spec compares with what there is, and
 -- what they belong to.
 local is_typed = {}
-for line in server.read "lua/sluice/types.d.lua":gmatch "[^\n]+" do
+for line in dofile ".ci/reference.lua".types():gmatch "[^\n]+" do
   local name, receiver = line:match "^function (([%a_]+)[.:][%a_]+)%("
   if name then is_typed[name], is_typed[receiver] = true, true end
 end

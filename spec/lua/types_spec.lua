@@ -1,10 +1,11 @@
--- types.d.lua names what there is, all of it and nothing else.
+-- The types name what there is, all of it and nothing else.
 
 local Client = require "sluice.client"
 local CookieJar = require "sluice.cookies.jar"
 local Request = require "sluice.request"
 local core = require "sluice.core"
 local open_websocket = require "sluice.websocket.open"
+local reference = dofile ".ci/reference.lua"
 local server = require "spec.support.server"
 local sluice = require "sluice"
 local support = require "spec.support"
@@ -13,7 +14,7 @@ local transports = require "sluice.transports"
 --- { class = { fields = { name = true }, methods = { name = true } } }
 local function read_types()
   local classes, class, variables = {}, nil, {}
-  for line in (server.read "lua/sluice/types.d.lua" .. "\n"):gmatch "(.-)\n" do
+  for line in (reference.types() .. "\n"):gmatch "(.-)\n" do
     local name = line:match "^%-%-%-@class ([%w_.]+)"
     local field = line:match "^%-%-%-@field ([%w_]+)%??"
     local variable = line:match "^local ([%w_]+) = {}$"
@@ -70,15 +71,25 @@ end
 
 local function methods_of(class) return set_of(debug.getregistry()[class].__index) end
 
-describe("types.d.lua", function()
+describe("the types", function()
   local client
 
   before_each(function() client = support.client() end)
   after_each(function() client:close() end)
 
-  it("is valid Lua", function() assert(loadfile "lua/sluice/types.d.lua") end)
+  it("are valid Lua", function()
+    assert.is_true(#reference.sources > 1)
+    for _, path in ipairs(reference.sources) do assert(loadfile(path)) end
+  end)
 
-  it("names the functions of the module", function()
+  it("are in one file that returns the module, and others that nothing can require", function()
+    for i, path in ipairs(reference.sources) do
+      local first = server.read(path):match "^[^\n]*"
+      assert.equal(i == 1 and "---@meta sluice" or "---@meta _", first, path)
+    end
+  end)
+
+  it("name the functions of the module", function()
     local functions, values = {}, {}
     for name, value in pairs(sluice) do
       local set = type(value) == "table" and values or functions
@@ -92,7 +103,7 @@ describe("types.d.lua", function()
       "null", "array_mt", "empty_array"))
   end)
 
-  it("names the methods of the core's objects", function()
+  it("name the methods of the core's objects", function()
     for _, class in ipairs { "sluice.sequence", "sluice.reader", "sluice.body_reader",
       "sluice.lease", "sluice.writer", "sluice.buffer", "sluice.task", "sluice.signal",
       "sluice.loop", "sluice.transport", "sluice.http_parser", "sluice.ws_parser" } do
@@ -111,7 +122,7 @@ describe("types.d.lua", function()
     assert.same({ get = true, all = true }, types["sluice.headers"].methods)
   end)
 
-  it("names the methods of the objects made in Lua", function()
+  it("name the methods of the objects made in Lua", function()
     check_methods("sluice.client", set_of(Client, "absolute", "forget_plans", "is_home", "new",
       "schema"))
     check_methods("sluice.cookie_jar", set_of(CookieJar, "new", "receive", "matching",
@@ -128,7 +139,7 @@ describe("types.d.lua", function()
       "watch"))
   end)
 
-  it("names the options", function()
+  it("name the options", function()
     check_fields("sluice.client_options", set_of(upvalue(Client.new, "schema")))
     local of_request = upvalue(Request.new, "check_options")
     check_fields("sluice.request_options", set_of(upvalue(of_request, "schema")))
@@ -138,7 +149,7 @@ describe("types.d.lua", function()
     check_fields("sluice.tls_options", set_of(upvalue(of_tls, "schema")))
   end)
 
-  it("names the options that the guide names", function()
+  it("name the options that the guide names", function()
     local of_request, of_client = server.read "doc/guide/scripts.md"
       :match "Of one request: `(.-)`.-Of a client: `(.-)`"
     local function set(text)
@@ -150,7 +161,7 @@ describe("types.d.lua", function()
     check_fields("sluice.client_options", set(of_client))
   end)
 
-  it("names options within options", function()
+  it("name options within options", function()
     local function is_taken(class, outer)
       for name in pairs(types[class].fields) do
         local _, message = pcall(sluice.client, { [outer] = { [name] = print } })
@@ -180,7 +191,7 @@ describe("types.d.lua", function()
     end
   end)
 
-  it("names the counters and the platform's fields", function()
+  it("name the counters and the platform's fields", function()
     check_fields("sluice.stats", set_of(sluice.stats()))
     check_fields("sluice.platform", set_of(sluice.platform()))
     local stats = client:stats()
@@ -188,7 +199,7 @@ describe("types.d.lua", function()
     check_fields("sluice.client_stats", set_of(stats))
   end)
 
-  it("names the fields of a response, and each exists", function()
+  it("name the fields of a response, and each exists", function()
     local answer = "HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\ngood"
     local p <close> = support.peer.listen {
       script = { { { "expect_until", "\r\n\r\n" }, { "send", answer }, { "stall" } } } }
@@ -200,13 +211,13 @@ describe("types.d.lua", function()
     end
   end)
 
-  it("names the parts of a URL", function()
+  it("name the parts of a URL", function()
     local parts = assert(sluice.url.parse "http://user@[::1]:80/path?query#fragment")
     check_fields("sluice.url_parts", set_of(parts))
   end)
 
-  it("names the codes and the stages", function()
-    local text = server.read "lua/sluice/types.d.lua"
+  it("name the codes and the stages", function()
+    local text = reference.types()
     local page = server.read "doc/guide/errors.md"
     local codes = text:match "@alias sluice.code\n(.-)\n\n"
     for code in page:match "`err.code` is one of ([%a%s]+);":gmatch "%a+" do
