@@ -212,11 +212,12 @@ fuzz: $(FUZZES)
 fuzz-short: $(FUZZES)
 	@BUILD='$(BUILD)' SECONDS_ALL=$(FUZZ_SHORT_SECONDS) .ci/fuzz $(FUZZES)
 
-# The operands of comparisons help to find keywords and sizes. There are none in
-# memory and in the tests' own models, where the sanitizers' checks of pointers
-# alone would be recorded: a third of the time.
-FUZZ_UNTRACED := $(patsubst %.c,$(BUILD)/fuzz/%.o,$(filter src/memory/% spec/%, \
-	$(CORE_SOURCES) $(SUPPORT_SOURCES) $(FUZZ_SOURCES)))
+# The operands of comparisons help to find keywords and sizes. Where no input is
+# compared, the sanitizers' checks of pointers alone would be recorded: a third of
+# the time.
+FUZZ_UNTRACED := $(patsubst %.c,$(BUILD)/fuzz/%.o,$(filter-out src/conn/tunnel%, \
+	$(filter src/memory/% src/io/% src/conn/% spec/%, \
+	$(CORE_SOURCES) $(SUPPORT_SOURCES) $(FUZZ_SOURCES))))
 $(FUZZ_UNTRACED): TRACED := -fno-sanitize-coverage=trace-cmp
 
 $(BUILD)/fuzz/%.o: %.c $(BUILD)/fuzz.flags
