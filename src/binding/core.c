@@ -24,6 +24,7 @@ int luaopen_sluice_core(lua_State *L)
     luaL_checkversion(L);
     slb_runtime_open(L);
     lua_newtable(L);
+    slb_ticket_open(L);
     slb_wait_open(L);
     slb_host_open(L);
     slb_scheduler_open(L);

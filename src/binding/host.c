@@ -3,7 +3,7 @@
 #include "binding/types.h"
 #include "memory/lease.h"
 #include "memory/writer.h"
-#include "task/wait.h"
+#include "task/drive.h"
 #include "sluice.h"
 
 /* A function of the table, called in protected mode with the value at `index`,

@@ -1,6 +1,6 @@
 #include "binding/types.h"
 #include "conn/pool.h"
-#include "task/wait.h"
+#include "task/drive.h"
 
 #include <errno.h>
 #include <string.h>

@@ -1,6 +1,6 @@
 /* task/report.h - errors that reach nobody
  *
- * in:  task/task.c, task/wait.c
+ * in:  task/task.c, task/resume.c
  * out: the handler that on_error sets, or stderr
  *
  * An error ends a task that nobody awaits, or a coroutine of the caller's own

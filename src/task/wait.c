@@ -1,103 +1,11 @@
+#include "task/drive.h"
 #include "task/host.h"
-#include "task/report.h"
 #include "task/scheduler.h"
-
-static const char ticket_type[] = "sluice.ticket";
-
-/* Slots that resuming a coroutine and keeping its results take. */
-#define DELIVERY_SLOTS 16
-
-/* They stay. Made by fewer, they fill the gaps between coroutines and what else
- * comes and goes, and keep one page each when that has gone. */
-#define TICKETS_AT_ONCE 256
-
-#define TICKET_FROM(member, pointer)                                     \
-    ((struct slb_ticket *)((char *)(pointer)-offsetof(struct slb_ticket, \
-                                                      member)))
 
 static struct slb_runtime *runtime_of(struct sl_completion *completion)
 {
     return (struct slb_runtime *)((char *)completion->loop -
                                   offsetof(struct slb_runtime, loop));
-}
-
-/* ---- tickets ---- */
-
-static void leave_list(struct slb_ticket *ticket)
-{
-    if (ticket->list == NULL)
-        return;
-    if (ticket->previous != NULL)
-        ticket->previous->next = ticket->next;
-    else
-        *ticket->list = ticket->next;
-    if (ticket->next != NULL)
-        ticket->next->previous = ticket->previous;
-    ticket->list = NULL;
-    ticket->next = ticket->previous = NULL;
-}
-
-static void enter_list(struct slb_ticket *ticket, struct slb_ticket **list)
-{
-    ticket->list = list;
-    ticket->previous = NULL;
-    ticket->next = *list;
-    if (*list != NULL)
-        (*list)->previous = ticket;
-    *list = ticket;
-}
-
-static void signal_own(struct slb_ticket *ticket, enum sl_status status)
-{
-    leave_list(ticket);
-    sl_timer_disarm(&ticket->runtime->loop.timers, &ticket->timer);
-    if (ticket->own.state == SL_COMPLETION_PENDING)
-        sl_completion_signal(&ticket->own, status, 0);
-}
-
-/* A step with a budget looks at the timers more than once where it lasts long,
- * or goes on with a round that the one before has begun. */
-static void own_due(struct sl_timer *timer)
-{
-    struct slb_ticket *ticket = TICKET_FROM(timer, timer);
-    struct sl_loop *loop = &ticket->runtime->loop;
-
-    if (ticket->step != 0 && ticket->step == loop->steps)
-        sl_timer_arm(&loop->timers, timer, sl_loop_next_look(loop));
-    else
-        signal_own(ticket, SL_TIMEOUT);
-}
-
-static void own_cancelled(struct sl_completion *completion)
-{
-    signal_own(TICKET_FROM(own, completion), SL_CANCELLED);
-}
-
-void slb_signal_all(struct slb_ticket **list, enum sl_status status)
-{
-    while (*list != NULL)
-        signal_own(*list, status);
-}
-
-/* The loop goes on without the coroutine. */
-static void count_down(const struct slb_ticket *ticket)
-{
-    ticket->runtime->waiting--;
-    if (ticket->is_endless)
-        ticket->runtime->endless--;
-}
-
-/* The host resumes the coroutine when it likes, or drops it: the ticket no
- * longer holds it. stack: ticket, coroutine -> nothing */
-static void hand_over(lua_State *L, struct slb_ticket *ticket)
-{
-    count_down(ticket);
-    ticket->is_handed = true;
-    ticket->coroutine = NULL;
-    lua_pop(L, 1);
-    lua_pushnil(L);
-    lua_setiuservalue(L, -2, SLB_TICKET_COROUTINE);
-    lua_pop(L, 1);
 }
 
 /* The coroutine of the completion's waiter goes on. */
@@ -128,47 +36,12 @@ static void deliver(struct sl_completion *completion)
     if (ticket->target == NULL || ticket->waits != waits)
         lua_pop(L, 2); /* it went on */
     else if (ticket->has_host)
-        hand_over(L, ticket);
+        slb_hand_over(L, ticket);
     else {
         /* It could not go on: calling __close takes memory. */
         slb_end_wait(ticket);
         lua_pop(L, 2);
     }
-}
-
-static void make_ticket(lua_State *L, struct slb_runtime *runtime)
-{
-    struct slb_ticket *ticket =
-        slb_new(L, ticket_type, sizeof *ticket, SLB_TICKET_VALUES);
-
-    ticket->runtime = runtime;
-    slb_runtime_retain(runtime);
-    sl_completion_init(&ticket->own, &runtime->loop, deliver);
-    ticket->own.cancel = own_cancelled;
-    sl_timer_init(&ticket->timer, own_due);
-    ticket->number = luaL_ref(L, LUA_REGISTRYINDEX);
-    ticket->next = runtime->free_tickets;
-    runtime->free_tickets = ticket;
-    runtime->tickets++;
-}
-
-/* Finds an unused ticket, or makes one: many at once where there are many,
- * since tickets stay and shall lie side by side. */
-static struct slb_ticket *find_ticket(lua_State *L, struct slb_runtime *runtime)
-{
-    struct slb_ticket *ticket = runtime->free_tickets;
-    size_t count = runtime->tickets / 2;
-
-    while (ticket != NULL && ticket->runtime == NULL)
-        ticket = ticket->next; /* finalised: the state closes */
-    if (ticket != NULL)
-        return runtime->free_tickets = ticket;
-    if (count > TICKETS_AT_ONCE)
-        count = TICKETS_AT_ONCE;
-    do
-        make_ticket(L, runtime);
-    while (count-- > 1);
-    return runtime->free_tickets;
 }
 
 static int nothing(lua_State *L)
@@ -201,7 +74,7 @@ static void reserve_frame(lua_State *L, const struct slb_runtime *runtime)
 void slb_reserve_wait(lua_State *L, struct slb_runtime *runtime)
 {
     reserve_frame(L, runtime);
-    find_ticket(L, runtime);
+    slb_find_ticket(L, runtime);
 }
 
 /* A ticket on the stack of L, in a to-be-closed slot. */
@@ -210,143 +83,13 @@ static struct slb_ticket *push_ticket(lua_State *L, struct slb_runtime *runtime)
     struct slb_ticket *ticket;
 
     reserve_frame(L, runtime);
-    ticket = find_ticket(L, runtime);
+    ticket = slb_find_ticket(L, runtime);
     lua_rawgeti(L, LUA_REGISTRYINDEX, ticket->number);
     lua_toclose(L, -1);
     /* Nothing raises from here to its use. */
     runtime->free_tickets = ticket->next;
     ticket->next = NULL;
     return ticket;
-}
-
-/* The slot it was in is closed already or will be by the same function. */
-void slb_end_wait(struct slb_ticket *ticket)
-{
-    struct slb_runtime *runtime = ticket->runtime;
-    struct sl_completion *target = ticket->target;
-
-    if (target == NULL)
-        return;
-    ticket->target = NULL;
-    ticket->coroutine = NULL;
-    if (ticket->task != NULL) {
-        ticket->task->ticket = NULL;
-        ticket->task = NULL;
-    }
-    if (!ticket->is_handed)
-        count_down(ticket);
-    if (target == &ticket->own) {
-        leave_list(ticket);
-        sl_timer_disarm(&runtime->loop.timers, &ticket->timer);
-        sl_completion_fini(&ticket->own);
-        if (ticket->abandon != NULL)
-            ticket->abandon(ticket->subject);
-    } else if (target->version == ticket->version &&
-               target->mark == (uint32_t)ticket->number) {
-        target->mark = 0;
-        if (ticket->abandon != NULL)
-            ticket->abandon(ticket->subject);
-    }
-    ticket->next = runtime->free_tickets;
-    runtime->free_tickets = ticket;
-}
-
-static int ticket_close(lua_State *L)
-{
-    struct slb_ticket *ticket = slb_check(L, 1, ticket_type);
-
-    slb_end_wait(ticket);
-    if (!ticket->has_values)
-        return 0;
-    ticket->has_values = false;
-    for (int i = 1; i <= SLB_TICKET_VALUES; i++) {
-        lua_pushnil(L);
-        lua_setiuservalue(L, 1, i);
-    }
-    return 0;
-}
-
-/* Only a closing state finalises tickets, in any order among what they waited
- * for. */
-static int ticket_gc(lua_State *L)
-{
-    struct slb_ticket *ticket = slb_check(L, 1, ticket_type);
-    struct slb_runtime *runtime = ticket->runtime;
-
-    if (runtime == NULL)
-        return 0;
-    slb_end_wait(ticket);
-    ticket->runtime = NULL;
-    slb_runtime_release(runtime);
-    return 0;
-}
-
-/* ---- waiting ---- */
-
-enum sl_status slb_step(lua_State *L, struct slb_runtime *runtime,
-                        int64_t max_wait, int64_t budget)
-{
-    lua_State *outer = runtime->stepping;
-    enum sl_status status;
-
-    if (runtime->loop.is_stepping)
-        return SL_MISUSE;
-    /* Deliveries have no way to say that there is no room. */
-    if (!lua_checkstack(L, DELIVERY_SLOTS))
-        return SL_MEMORY;
-    runtime->stepping = L;
-    status = sl_loop_step_within(&runtime->loop, max_wait, budget);
-    runtime->stepping = outer;
-    return status;
-}
-
-bool slb_run_hook(lua_State *L)
-{
-    if (lua_gethook(L) == NULL)
-        return true;
-    return luaL_loadstring(L, "return") == LUA_OK &&
-           lua_pcall(L, 0, 0, 0) == LUA_OK;
-}
-
-/* Only waits for tasks are left, which no running code can end. */
-static bool is_deadlock(const struct slb_runtime *runtime)
-{
-    return !sl_loop_has_ready(&runtime->loop) &&
-           runtime->loop.operations == runtime->endless;
-}
-
-/* Drives the loop once. Answers why it cannot be driven on, or NULL. */
-static const char *drive_once(lua_State *L, struct slb_runtime *runtime)
-{
-    if (is_deadlock(runtime))
-        return "deadlock: every task waits for another";
-    switch (slb_step(L, runtime, SLB_DRIVE_SLICE, SL_NEVER)) {
-    case SL_OK:
-        return NULL;
-    case SL_MEMORY:
-        return "out of memory";
-    default:
-        return "sluice cannot be used after fork or from another thread";
-    }
-}
-
-/* Drives the loop until what the ticket waits for is DONE. False: the error is
- * on top. */
-static bool drive(lua_State *L, const struct slb_ticket *ticket)
-{
-    const struct sl_completion *target = ticket->target;
-
-    while (ticket->target == target && target->state != SL_COMPLETION_DONE) {
-        const char *error = drive_once(L, ticket->runtime);
-
-        if (error != NULL) {
-            lua_pushstring(L, error);
-            return false;
-        }
-        if (!slb_run_hook(L))
-            return false;
-    }
-    return true;
 }
 
 /* A coroutine that ends with an error keeps its slots until the caller closes
@@ -364,14 +107,6 @@ static int raise_unfinished(lua_State *L, int index, const char *message)
     lua_pushstring(L, message);
     lua_concat(L, 2);
     return raise_on_top(L, index);
-}
-
-bool slb_is_over(const struct slb_ticket *ticket)
-{
-    const struct sl_completion *target = ticket->target;
-
-    return target == NULL || target->version != ticket->version ||
-           target->state == SL_COMPLETION_DONE;
 }
 
 /* The frame that yields is above that of the function that waits: a scheduler
@@ -443,23 +178,14 @@ static int wait_for(lua_State *L, struct slb_ticket *ticket,
     struct slb_runtime *runtime = ticket->runtime;
     int index = lua_gettop(L);
 
-    ticket->target = target;
-    ticket->is_endless = target == &ticket->own && !ticket->timer.is_armed;
-    if (ticket->is_endless)
-        runtime->endless++;
-    ticket->has_host = false;
-    ticket->is_handed = false;
-    ticket->waits++;
-    ticket->version = target->version;
-    target->mark = (uint32_t)ticket->number;
+    slb_begin_wait(ticket, target);
     target->deliver = deliver;
-    runtime->waiting++;
     if (!lua_isyieldable(L)) {
         if (runtime->loop.is_stepping)
             return raise_unfinished(L, index,
                                     "attempt to wait where a "
                                     "coroutine cannot yield");
-        if (!drive(L, ticket)) {
+        if (!slb_drive(L, ticket)) {
             slb_end_wait(ticket);
             return lua_error(L);
         }
@@ -502,7 +228,7 @@ int slb_wait_along(lua_State *L, struct slb_ticket *ticket, lua_KFunction k)
         if (ticket->runtime->loop.is_stepping)
             return luaL_error(L, "attempt to wait where a coroutine cannot "
                                  "yield");
-        if (!drive(L, ticket))
+        if (!slb_drive(L, ticket))
             return lua_error(L);
         return k(L, LUA_OK, index);
     }
@@ -549,7 +275,7 @@ int slb_wait_own(lua_State *L, struct slb_runtime *runtime,
     ticket->step = 0;
     sl_completion_begin(&ticket->own);
     if (list != NULL)
-        enter_list(ticket, list);
+        slb_enter_waiters(ticket, list);
     ticket->timer.is_pause = list == NULL;
     if (due != SL_NEVER)
         sl_timer_arm(&runtime->loop.timers, &ticket->timer, due);
@@ -618,98 +344,8 @@ enum sl_status slb_waited(lua_State *L, lua_KContext context)
     return status;
 }
 
-void slb_cancel(struct slb_ticket *ticket)
-{
-    struct sl_completion *target = ticket->target;
-
-    if (target != NULL && target->cancel != NULL &&
-        target->version == ticket->version &&
-        target->state == SL_COMPLETION_PENDING)
-        target->cancel(target);
-}
-
-struct slb_task *slb_task_of(lua_State *L, struct slb_runtime *runtime)
-{
-    struct slb_task *task;
-
-    if (runtime->running == L)
-        return runtime->running_task;
-    lua_rawgeti(L, LUA_REGISTRYINDEX, runtime->tasks);
-    lua_pushthread(L);
-    lua_rawget(L, -2);
-    task = lua_touserdata(L, -1);
-    lua_pop(L, 2);
-    return task;
-}
-
-void slb_close_thread(lua_State *coroutine, lua_State *from)
-{
-#if LUA_VERSION_RELEASE_NUM >= 50406
-    lua_closethread(coroutine, from);
-#else
-    (void)from;
-    lua_resetthread(coroutine);
-#endif
-    lua_settop(coroutine, 0);
-}
-
-int slb_resume_within(lua_State *L, struct slb_runtime *runtime,
-                      lua_State *coroutine, int argument_count, int *count)
-{
-    lua_State *outer = runtime->running;
-    struct slb_task *outer_task = runtime->running_task;
-    struct slb_task *task = slb_task_of(L, runtime);
-    int status;
-
-    runtime->yielded = NULL;
-    runtime->running = coroutine;
-    runtime->running_task = task;
-    status = lua_resume(coroutine, L, argument_count, count);
-    runtime->running = outer;
-    runtime->running_task = outer_task;
-    return status;
-}
-
-void slb_resume(struct slb_runtime *runtime, lua_State *coroutine,
-                struct slb_task *task, int argument_count)
-{
-    lua_State *L = runtime->stepping;
-    lua_State *outer = runtime->running;
-    struct slb_task *outer_task = runtime->running_task;
-    int count;
-    int status;
-
-    runtime->running = coroutine;
-    runtime->running_task = task;
-    status = lua_resume(coroutine, L, argument_count, &count);
-    runtime->running = outer;
-    runtime->running_task = outer_task;
-
-    /* Values yielded by hand have no receiver. A task that yields them lets
-     * others run; a coroutine of the caller's own is the caller's again. With
-     * results left on its stack, one that has ended would not look dead. */
-    if (status == LUA_YIELD || (status == LUA_OK && task == NULL))
-        lua_pop(coroutine, count);
-    if (task != NULL) {
-        /* Want of memory at the yield itself, and then at calling __close. */
-        if (status != LUA_YIELD && task->ticket != NULL)
-            slb_end_wait(task->ticket);
-        if (status != LUA_YIELD || task->ticket == NULL)
-            runtime->task_stopped(L, runtime, task, coroutine, status, count);
-        return;
-    }
-    if (status != LUA_OK && status != LUA_YIELD) {
-        slb_report_thread(L, coroutine);
-        slb_close_thread(coroutine, L);
-    }
-}
-
-static const luaL_Reg ticket_meta[] = {
-    {"__close", ticket_close}, {"__gc", ticket_gc}, {NULL, NULL}};
-
 void slb_wait_open(lua_State *L)
 {
-    slb_type(L, ticket_type, NULL, ticket_meta);
     slb_push_waiting(L);
     lua_setfield(L, -2, "waiting");
 }
