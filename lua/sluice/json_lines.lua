@@ -12,6 +12,27 @@ json_lines.content_type = "application/x-ndjson"
 
 local RS = "\30"
 
+-- Whether a table has the values that ipairs gives, and nothing else, which would not be sent.
+local function is_array(list)
+  local count = 0
+  for _ in ipairs(list) do count = count + 1 end
+  for _ in next, list do count = count - 1 end
+  return count >= 0
+end
+
+-- What pairs and ipairs return first: called without a table, they raise.
+local steps = { [next] = true, [(ipairs {})] = true }
+
+--- The checker of the option.
+function json_lines.check(value)
+  if type(value) == "table" then
+    return not is_array(value) and "array without gaps and other keys" or nil
+  elseif steps[value] then
+    return "array, or function to be called without arguments, not pairs() or ipairs(),"
+  end
+  return type(value) ~= "function" and "function or array" or nil
+end
+
 -- The line of a value | nil, message
 local function line_of(value, number, mark)
   local text, message = json.text(value)

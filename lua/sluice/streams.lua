@@ -30,6 +30,9 @@ core.event_type.__index = Event
 
 --- The data decoded as JSON. Returns the value | nil, message, err (decode)
 function Event:json()
+  if getmetatable(self) ~= core.event_type then
+    error("json: called without an event: write event:json(), with a colon", 2)
+  end
   local value, message, err = json.decode(self.data)
   if message == nil then return value end
   if err.code ~= "decode" then return nil, message, err end
@@ -85,10 +88,11 @@ end
 
 -- ---- JSON lines ----
 
--- Raises what is wrong with a line.
+-- Raises what is wrong with a line. The body of an error is seldom lines: its status says more.
 local function refuse(response, what, number, reason, position)
+  local status = response.ok and "" or ("status %d: "):format(response.status)
   local _, _, err = failure.new("decode", ("%s %s"):format(response.method, response.url),
-    ("%s %d: %s"):format(what, number, reason), "body")
+    ("%s%s %d: %s"):format(status, what, number, reason), "body")
   err.line, err.position = number, position
   error(err, 0)
 end

@@ -92,4 +92,23 @@ describe("the option json_lines", function()
     end, "only one of them")
     assert.equal("", json_lines.body_of({}))
   end)
+
+  it("refuses a table of which not all would be sent, and an iterator without its table", function()
+    local function message_of(...)
+      local value = ...
+      local _, raised = pcall(client.post, client, "http://127.0.0.1:1/", { json_lines = value })
+      return raised
+    end
+    for _, list in ipairs { { a = 1 }, { 1, nil, 3 }, { 1, 2, total = 2 }, { [0] = 0, 1 } } do
+      assert.matches("option 'json_lines': array without gaps and other keys expected, got table",
+        message_of(list), 1, true)
+    end
+    for _, step in ipairs { (pairs {}), (ipairs {}) } do
+      assert.matches("without arguments, not pairs() or ipairs(), expected, got function",
+        message_of(step), 1, true)
+    end
+    local proxy = setmetatable({}, { __index = function(_, i) return i < 3 and i or nil end })
+    local _, _, err = client:post("http://127.0.0.1:1/", { json_lines = proxy })
+    assert.equal("connect", err.code)
+  end)
 end)

@@ -261,6 +261,10 @@ describe("a body as a stream", function()
       message)
     assert.equal("decode", err.code)
     assert.equal(2, err.position)
+    local ok, raised = pcall(function() event.json() end)
+    assert.is_false(ok)
+    assert.matches("streams_spec.lua:%d+: json: called without an event: write event:json%(%)",
+      raised)
   end)
 
   it("lets other tasks run while a flood of comments comes", function()
@@ -353,6 +357,13 @@ describe("a body as a stream", function()
         assert.matches("^GET http://[^ ]+/: " .. case[3], err.message)
       end
     end
+  end)
+
+  it("says which status the answer has whose body is no JSON", function()
+    local p <close> = serve { "send", "HTTP/1.1 502 Bad\r\nContent-Length: 6\r\n\r\n<html>" }
+    local list, err = collect(get(p, true), "json_lines")
+    assert.same({}, list)
+    assert.matches("^GET http://[^ ]+/: status 502: line 1: decode JSON: byte 1: ", err.message)
   end)
 
   it("limits a line", function()
