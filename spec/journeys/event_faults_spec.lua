@@ -96,6 +96,21 @@ describe("a faulty stream of events", function()
     local list, err = collect(nil, { "send", coded }, { "close" })
     assert.same({ "a", "b" }, list)
     assert.equal("decode", err.code)
+    assert.matches("^GET http://[^ ]+: compressed data is truncated$", err.message)
+  end)
+
+  it("over a gzip that is cut off at any byte, behind the events that are whole", function()
+    local most = 0
+    for size = 1, #GZIP - 1 do
+      local coded = HEAD .. "Content-Encoding: gzip\r\n\r\n" .. GZIP:sub(1, size)
+      local list, err = collect(nil, { "send", coded }, { "close" })
+      assert.is_true(#list >= most and #list <= 2, size)
+      for i, data in ipairs(list) do assert.equal(("ab"):sub(i, i), data) end
+      assert.equal("decode", err.code)
+      assert.matches("compressed data is truncated", err.message, 1, true)
+      most = #list
+    end
+    assert.equal(2, most)
   end)
 
   -- 0xff begins a block of a kind that there is not.
