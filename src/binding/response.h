@@ -1,6 +1,7 @@
 /* binding/response.h - a response, from the moment its request is sent
  *
- *   response.c              the handle: waiting, reading, ends
+ *   response.c              the handle: waiting for the answer, failures, ends
+ *   response_body.c         the body, read in pieces or taken whole
  *   response_properties.c   status, headers and the like, by name
  *   push.c                  its request's body, in pieces
  *   progress.c              the progress of both bodies
@@ -43,8 +44,20 @@ struct slb_response *slb_check_response(lua_State *L, int index);
 void slb_check_live(lua_State *L, struct slb_response *response);
 void slb_check_unread(lua_State *L, struct slb_response *response);
 
+static inline struct sl_buffer *slb_body_of(struct slb_response *response)
+{
+    return &response->exchange->incoming.response.body;
+}
+
+static inline bool slb_is_complete(const struct slb_response *response)
+{
+    return response->exchange->phase == SL_EXCHANGE_DONE;
+}
+
 /* Its body has arrived: makes its bytes known to the collector. */
 void slb_note_body(lua_State *L, struct slb_response *response);
+/* They are somebody else's now. */
+void slb_forget_body(struct slb_response *response);
 
 /* Whether it redirects, and its request follows redirects. */
 bool slb_leads_on(const struct slb_response *response);
@@ -54,6 +67,9 @@ bool slb_leads_on(const struct slb_response *response);
  * sl_exchange_take_link). False: there is none, or it was taken already. */
 bool slb_response_take_link(struct slb_response *response, struct sl_link *link,
                             struct sl_buffer *input);
+
+/* The methods of response_body.c. */
+extern const luaL_Reg slb_response_body_methods[];
 
 /* response:dispose() */
 void slb_dispose_response(struct slb_response *response);
