@@ -242,9 +242,12 @@ int slb_settle_response(lua_State *L, struct slb_response *response)
 
 static int answered(lua_State *L, int status, lua_KContext context)
 {
+    struct slb_response *response = lua_touserdata(L, 1);
+
     (void)status;
     slb_waited(L, context);
-    return slb_settle_response(L, slb_check_response(L, 1));
+    slb_check_live(L, response);
+    return slb_settle_response(L, response);
 }
 
 /* ---- ends ---- */

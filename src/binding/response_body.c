@@ -266,9 +266,9 @@ static int give_text(lua_State *L, struct slb_response *response)
 
 int slb_push_text(lua_State *L, struct slb_response *response)
 {
-    static const struct taking text = {SL_WANT_WHOLE, false, 0, give_text};
-
-    return take_body(L, response, &text, 0);
+    if (slb_is_being_read(response))
+        return push_stream_end(L, response, SL_MISUSE);
+    return give_text(L, response);
 }
 
 /* response:text() -> string | nil, message, err

@@ -6,8 +6,9 @@
 
 #include <string.h>
 
-static int push_timings(lua_State *L, const struct sl_exchange *exchange)
+static int push_timings(lua_State *L, struct slb_response *response)
 {
+    const struct sl_exchange *exchange = response->exchange;
     const struct sl_exchange_times times = exchange->times;
     bool is_reused = exchange->use == SL_EXCHANGE_REUSED;
     const struct {
@@ -47,27 +48,11 @@ static int push_body(lua_State *L, struct slb_response *response)
     return slb_push_text(L, response);
 }
 
-/* The value that the request gave, else what the function of that name (upvalue
- * 2 has them) makes of the response, else nil. */
-static int push_made(lua_State *L)
-{
-    lua_getiuservalue(L, 1, RESPONSE_INFO);
-    lua_pushvalue(L, 2);
-    if (lua_rawget(L, -2) != LUA_TNIL)
-        return 1;
-    lua_pushvalue(L, 2);
-    if (lua_rawget(L, lua_upvalueindex(2)) == LUA_TNIL)
-        return 1;
-    lua_pushvalue(L, 1);
-    lua_call(L, 1, 1);
-    return 1;
-}
-
 /* How often the request was sent, all redirects and retries of its call
  * included: the pool may have sent it once more than the Lua layer knows. */
-static int push_attempts(lua_State *L, const struct sl_exchange *exchange)
+static int push_attempts(lua_State *L, struct slb_response *response)
 {
-    bool is_resent = exchange->use == SL_EXCHANGE_RESENT;
+    bool is_resent = response->exchange->use == SL_EXCHANGE_RESENT;
 
     lua_getiuservalue(L, 1, RESPONSE_INFO);
     lua_pushliteral(L, "attempts");
@@ -77,65 +62,135 @@ static int push_attempts(lua_State *L, const struct sl_exchange *exchange)
     return 1;
 }
 
-/* The property at index 2, which is no method. */
-static int push_property(lua_State *L, struct slb_response *response,
-                         const char *name)
+static const struct sl_head *head_of(const struct slb_response *response)
 {
-    const struct sl_head *head = &response->exchange->incoming.response.head;
-    struct sl_view reason;
+    return &response->exchange->incoming.response.head;
+}
 
-    if (strcmp(name, "status") == 0) {
-        lua_pushinteger(L, head->status);
-    } else if (strcmp(name, "body") == 0) {
-        return push_body(L, response);
-    } else if (strcmp(name, "ok") == 0) {
-        lua_pushboolean(L, head->status >= 200 && head->status <= 299);
-    } else if (strcmp(name, "reason") == 0) {
-        reason = sl_head_reason(head);
-        lua_pushlstring(L, reason.data, reason.size);
-    } else if (strcmp(name, "version") == 0) {
-        lua_pushstring(L, head->minor_version == 0 ? "1.0" : "1.1");
-    } else if (strcmp(name, "headers") == 0) {
-        slb_push_headers(L, 1, false);
-    } else if (strcmp(name, "trailers") == 0) {
-        slb_push_headers(L, 1, true);
-    } else if (strcmp(name, "timings") == 0) {
-        return push_timings(L, response->exchange);
-    } else if (strcmp(name, "attempts") == 0) {
-        return push_attempts(L, response->exchange);
-    } else if (strcmp(name, "tls") == 0) {
-        struct slb_peer *held = slb_new_peer(L);
-
-        slb_push_peer(L, held, slb_check_response(L, 1)->exchange->peer);
-    } else {
-        return push_made(L);
-    }
+static int push_status(lua_State *L, struct slb_response *response)
+{
+    lua_pushinteger(L, head_of(response)->status);
     return 1;
 }
 
-/* response[name]: a method (upvalue 1 has them), else a property */
+static int push_ok(lua_State *L, struct slb_response *response)
+{
+    int status = head_of(response)->status;
+
+    lua_pushboolean(L, status >= 200 && status <= 299);
+    return 1;
+}
+
+static int push_reason(lua_State *L, struct slb_response *response)
+{
+    struct sl_view reason = sl_head_reason(head_of(response));
+
+    lua_pushlstring(L, reason.data, reason.size);
+    return 1;
+}
+
+static int push_version(lua_State *L, struct slb_response *response)
+{
+    lua_pushstring(L, head_of(response)->minor_version == 0 ? "1.0" : "1.1");
+    return 1;
+}
+
+static int push_headers(lua_State *L, struct slb_response *response)
+{
+    (void)response;
+    slb_push_headers(L, 1, false);
+    return 1;
+}
+
+static int push_trailers(lua_State *L, struct slb_response *response)
+{
+    (void)response;
+    slb_push_headers(L, 1, true);
+    return 1;
+}
+
+static int push_tls(lua_State *L, struct slb_response *response)
+{
+    struct slb_peer *held = slb_new_peer(L);
+
+    (void)response; /* a finaliser may have disposed it */
+    slb_push_peer(L, held, slb_check_response(L, 1)->exchange->peer);
+    return 1;
+}
+
+/* The live response is at index 1, the value goes on top. */
+static const struct property {
+    const char *name;
+    int (*push)(lua_State *L, struct slb_response *response);
+} properties[] = {{"status", push_status},
+                  {"body", push_body},
+                  {"ok", push_ok},
+                  {"reason", push_reason},
+                  {"version", push_version},
+                  {"headers", push_headers},
+                  {"trailers", push_trailers},
+                  {"timings", push_timings},
+                  {"attempts", push_attempts},
+                  {"tls", push_tls}};
+
+/* upvalues of response_index: properties by name, methods, what functions make
+ */
+enum { PROPERTIES = 1, METHODS, MADE, UPVALUES = MADE };
+
+/* The value that the request gave, else what the function of that name makes of
+ * the response, else nil. */
+static int push_made(lua_State *L)
+{
+    lua_getiuservalue(L, 1, RESPONSE_INFO);
+    lua_pushvalue(L, 2);
+    if (lua_rawget(L, -2) != LUA_TNIL)
+        return 1;
+    lua_pushvalue(L, 2);
+    if (lua_rawget(L, lua_upvalueindex(MADE)) == LUA_TNIL)
+        return 1;
+    lua_pushvalue(L, 1);
+    lua_call(L, 1, 1);
+    return 1;
+}
+
+/* response[name]: a property, a method, or a property that is made */
 static int response_index(lua_State *L)
 {
-    const char *name;
-
-    lua_settop(L, 2);
+    if (lua_gettop(L) != 2)
+        lua_settop(L, 2);
     lua_pushvalue(L, 2);
-    if (lua_rawget(L, lua_upvalueindex(1)) != LUA_TNIL)
+    if (lua_rawget(L, lua_upvalueindex(PROPERTIES)) != LUA_TNIL) {
+        const struct property *property = lua_touserdata(L, -1);
+
+        return property->push(L, slb_check_response(L, 1));
+    }
+    lua_pushvalue(L, 2);
+    if (lua_rawget(L, lua_upvalueindex(METHODS)) != LUA_TNIL)
         return 1;
-    lua_settop(L, 2);
-    name = luaL_checkstring(L, 2);
-    return push_property(L, slb_check_response(L, 1), name);
+    luaL_checkstring(L, 2);
+    slb_check_response(L, 1);
+    return push_made(L);
+}
+
+static void push_properties(lua_State *L)
+{
+    lua_newtable(L);
+    for (size_t i = 0; i < sizeof properties / sizeof *properties; i++) {
+        lua_pushlightuserdata(L, (void *)(uintptr_t)&properties[i]);
+        lua_setfield(L, -2, properties[i].name);
+    }
 }
 
 /* After the type of responses is open. */
 void slb_response_properties_open(lua_State *L)
 {
     luaL_getmetatable(L, slb_response_type);
-    lua_getfield(L, -2, "response_methods");
+    push_properties(L);
+    lua_getfield(L, -3, "response_methods");
     lua_newtable(L);
     lua_pushvalue(L, -1);
-    lua_setfield(L, -5, "response_properties");
-    lua_pushcclosure(L, response_index, 2);
+    lua_setfield(L, -6, "response_properties");
+    lua_pushcclosure(L, response_index, UPVALUES);
     lua_setfield(L, -2, "__index");
     lua_pop(L, 1);
 }
