@@ -176,7 +176,7 @@ install: $(MODULE)
 demo bench:
 	@.ci/install build $@
 	@$(MAKE) --no-print-directory all
-	@LUA='$(LUA)' BUILD='$(BUILD)' $(if $(filter demo,$@),examples/demo,bench/run)
+	@LUA='$(LUA)' BUILD='$(BUILD)' $(if $(filter demo,$@),examples/demo,bench/run $(ROUNDS:%=--rounds=%))
 
 .PHONY: clean probes
 clean:

@@ -1,11 +1,12 @@
 --- The workloads and the figures required of them, as in the table of goals.
 --
--- A row with `contenders` is timed: each of them does `count` requests (`quick` with --quick),
--- one after the other, round after round, and a figure is the median of one over the median of
--- another. `at` names the server, `per` the unit. A row with `measure` is counted once by the
--- function of that name in harness/counts.lua; its figures name fields of what that returns, and
--- those of others than sluice, for comparison, are its context. Where a row's `modes` stand these
--- transports run, too, unless others were asked for; a figure's `by_mode` has goals of their own.
+-- A row with `contenders` is timed: each of them does `count` requests (`quick` with --quick; one
+-- with a `share` that part of them), one after the other, round after round, and a figure is the
+-- median of one over the median of another. `at` names the server, `per` the unit. A row with
+-- `measure` is counted once by the function of that name in harness/counts.lua; its figures name
+-- fields of what that returns, and those of others than sluice, for comparison, are its context.
+-- Where a row's `modes` stand these transports run, too, unless others were asked for; a figure's
+-- `by_mode` has goals of their own.
 
 local MIB = 1024 * 1024
 local GIB = 1024 * MIB
@@ -26,10 +27,11 @@ local function with_completion(row)
   return row
 end
 
---- Other clients for Lua, and the module without which each is left out.
-local function for_lua(name, module, workload)
+--- Other clients for Lua, the module without which each is left out, and the part of the requests
+-- that it makes: a tenth where each takes a connection of its own.
+local function for_lua(name, module, workload, share)
   return { name = (name:gsub("_", "-")), client = "lua", workload = name .. "_" .. workload,
-    needs = module }
+    needs = module, share = share }
 end
 
 local function small(name, title, at, connections, count, figures)
@@ -47,9 +49,10 @@ local function small(name, title, at, connections, count, figures)
   if at == "fast" then
     table.insert(contenders, body("undici", "undici", workload))
     table.insert(contenders, for_lua("luv", "luv", workload))
-    table.insert(contenders, for_lua("lua_http", "http.request", workload))
-    table.insert(contenders, connections == 1 and for_lua("luasocket", "socket.http", workload)
-      or for_lua("copas", "copas.http", workload))
+    table.insert(contenders, for_lua("lua_http", "http.request", workload, 10))
+    table.insert(contenders, connections == 1
+      and for_lua("luasocket", "socket.http", workload, 10)
+      or for_lua("copas", "copas.http", workload, 10))
   end
   return {
     name = name, title = title, at = at, path = "/1k", per = "request",

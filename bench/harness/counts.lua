@@ -70,6 +70,7 @@ end
 -- They are counted in two runs of their own. A field is missing where it cannot be counted.
 function counts.used(bench, row, contender, few)
   local result = {}
+  few = math.max(1, few // (contender.share or 1))
   if contender.client == "wrk" then return result end
   for field, make in pairs { mallocs = malloc_counter, calls = call_counter } do
     local wrapper, read = make(bench)

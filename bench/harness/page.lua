@@ -49,7 +49,8 @@ end
 
 --- Writes README.md, cpu.svg and growth.svg.
 -- @param folder where; it is made
--- @param made { figures =, context =, growth = }, lines of the tables
+-- @param made { figures =, context =, growth = }, lines of the tables; missing =, workloads that
+-- gave no figure
 -- @param options rounds, and `note`, a sentence on the circumstances
 -- @param inflate what the build takes gzip off with
 function page.write(folder, made, options, inflate)
@@ -68,6 +69,7 @@ function page.write(folder, made, options, inflate)
       .. "counts; the times below them hold for this machine only.\n"):format(os.date "%Y-%m-%d",
       machine(), inflate, options.rounds),
     options.note and ("**%s**\n"):format(options.note) or "",
+    #made.missing > 0 and "**Not measured: " .. table.concat(made.missing, ", ") .. "**\n" or "",
     draw(folder, "cpu", "CPU time, sluice over libcurl's multi interface: less is better",
       "sluice / curl", CPU, against_curl(made.figures)),
     section("Figures", page.FIGURES, made.figures),

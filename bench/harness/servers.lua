@@ -97,32 +97,48 @@ local function make_payloads(out)
   return dir
 end
 
-local function start_origin(self, out, payloads, pin)
-  local port, pid = shell.run(pin(out .. "/origin " .. shell.quote(payloads)))
+-- Each of these starts a server, sets where it is, and returns its process.
+local start = {}
+
+function start.origin(self, out, pin)
+  local port, pid = shell.run(pin(out .. "/origin " .. shell.quote(self.payloads)))
     :match("(%d+) (%d+)")
   self.fast = "http://127.0.0.1:" .. port
-  table.insert(self.pids, pid)
+  return pid
 end
 
 -- The same for WebSocket.
-local function start_ws_origin(self, out, pin)
+function start.ws_origin(self, out, pin)
   local port, pid = shell.run(pin(out .. "/ws_origin")):match("(%d+) (%d+)")
   self.websocket = "ws://127.0.0.1:" .. port
-  table.insert(self.pids, pid)
+  return pid
 end
 
-local function start_nginx(self, out, pin)
+function start.nginx(self, out, pin)
   local plain, secure = shell.run(out .. "/free_port 2"):match("(%d+)%s+(%d+)")
   shell.write(self.dir .. "/nginx.conf", nginx_conf(self.dir, plain, secure))
   shell.run(pin(("nginx -c %s/nginx.conf"):format(self.dir)))
   self.nginx = "http://127.0.0.1:" .. plain
   self.secure = "https://127.0.0.1:" .. secure
-  table.insert(self.pids, (shell.read(self.dir .. "/nginx.pid"):match("%d+")))
+  return (shell.read(self.dir .. "/nginx.pid"):match("%d+"))
+end
+
+-- Starts what does not run (any more).
+local function ensure(self, out, pin)
+  for _, name in ipairs { "origin", "ws_origin", "nginx" } do
+    local pid = self.pids[name]
+    if pid and not select(2, shell.try("kill -0 " .. pid)) then
+      io.stderr:write(name, " has ended, and is started again\n")
+      pid = nil
+    end
+    self.pids[name] = pid or start[name](self, out, pin)
+  end
 end
 
 --- Starts all and calls `use(self)`, which finds in it the base URLs `fast`, `websocket`, `nginx`
 -- and `secure`, `ca_file`, `upload` (a file of 256 MiB), `payloads` (the folder of bodies) and
--- `dir` for its own files. They are stopped after it, also when it raises.
+-- `dir` for its own files; its `ensure()` starts again what has ended. They are stopped after it,
+-- also when it raises.
 -- @param out where the programs are
 -- @param pin puts a command on the servers' core
 function servers.with(out, pin, use)
@@ -139,12 +155,11 @@ function servers.with(out, pin, use)
     shell.write(dir .. "/www/1k", ("abcdefghijklmnop"):rep(64))
     shell.run(("truncate -s 1G %s/www/1g"):format(dir))
     shell.run(("head -c %d /dev/zero > %s"):format(256 * MIB, self.upload))
-    start_origin(self, out, payloads, pin)
-    start_ws_origin(self, out, pin)
-    start_nginx(self, out, pin)
+    function self.ensure() ensure(self, out, pin) end
+    self.ensure()
     use(self)
   end, debug.traceback)
-  for _, pid in ipairs(self.pids) do
+  for _, pid in pairs(self.pids) do
     shell.try("kill " .. pid)
   end
   shell.try("rm -rf " .. shell.quote(dir))

@@ -12,7 +12,7 @@ describe("the page of a benchmark", function()
     directory = server.directory()
   end)
   teardown(function()
-    for _, name in ipairs { "chart", "page", "report", "shell", "workloads" } do
+    for _, name in ipairs { "chart", "figures", "page", "report", "shell", "workloads" } do
       package.loaded[name] = nil
     end
     package.path = path
@@ -39,10 +39,12 @@ describe("the page of a benchmark", function()
       figures = report.figures(row, rounds, { "stream" }),
       context = report.context(row, rounds, { sluice = { mallocs = 2, calls = 3 } }),
       growth = report.growth({ name = "G6" }, grown, { "stream" }),
+      missing = { "W7a", "W9" },
     }, { rounds = 2, note = "On a busy machine." }, "sluice inflates with zlib")
     local text = server.read(directory .. "/results/README.md")
     for _, wanted in ipairs {
-      os.date "%Y-", "2 rounds", "**On a busy machine.**", "sluice inflates with zlib",
+      os.date "%Y-", "2 rounds", "**On a busy machine.**", "**Not measured: W7a, W9**",
+      "sluice inflates with zlib",
       "| W1 | cpu/request vs curl | 0.90 | 0.20 | **0.56** | 0.50 - 0.60 | must |",
       "| W1 | sluice | request | 2.50 | 1.00 | 1.00 | 3.00 | 64 | 2.00 | 3.00 |",
       "| W1 | curl | request | 4.50 | - | - | - | - | - | - |",
@@ -58,10 +60,27 @@ describe("the page of a benchmark", function()
   end)
 
   it("has no table and no picture of what was not measured", function()
-    local nothing = { figures = {}, context = {}, growth = {} }
+    local nothing = { figures = {}, context = {}, growth = {}, missing = {} }
     page.write(directory .. "/empty", nothing, { rounds = 1 }, "")
     local text = server.read(directory .. "/empty/README.md")
     assert.is_nil(text:find("## Growth", 1, true))
     assert.is_nil(text:find("svg", 1, true))
+    assert.is_nil(text:find("Not measured", 1, true))
+  end)
+
+  it("gives the README its chart: a row for each name, a column for each transport", function()
+    local figures = require "figures"
+    local of_modes = { sluice = { cpu = 1e-6 }, ["sluice stream+poll"] = { cpu = 3e-6 },
+      curl = { cpu = 4e-6 } }
+    local other = setmetatable({ name = "W2n" }, { __index = row })
+    local lines = report.figures(row, { of_modes }, { "stream", "stream+poll" })
+    table.move(report.figures(other, rounds, { "stream" }), 1, 1, #lines + 1, lines)
+    page.write(directory .. "/chart", { figures = lines, context = {}, growth = {}, missing = {} },
+      { rounds = 1 }, "")
+    assert.same({
+      { name = "sequential small GET, fast origin (W1)", 0.25, 0.75 },
+      { name = "small GET, 64 connections, nginx (W2n)", 0.56, false },
+    }, figures.against_curl(server.read(directory .. "/chart/README.md"), { "W1", "W2n" },
+      { "stream", "stream+poll" }))
   end)
 end)
