@@ -291,6 +291,45 @@ describe("a response", function()
   end)
 end)
 
+describe("responses that are kept", function()
+  local before, client
+  before_each(function()
+    before = support.snapshot(sluice)
+    client = support.client()
+  end)
+  after_each(function()
+    client:close()
+    support.verify(sluice, before)
+  end)
+
+  local COUNT, SEGMENT = 40, 16 * 1024
+
+  it("keep no whole segments for small bodies, but for the last of a client", function()
+    local script = {}
+    for i = 0, COUNT do
+      script[2 * i + 1] = request_head
+      script[2 * i + 2] = { "send", "HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\n"
+        .. pattern(100) }
+    end
+    script[#script + 1] = { "stall" }
+    local p <close> = peer.listen { script = { script } }
+    assert(client:get(p.url .. "/")):dispose()
+    local bytes, kept = sluice.stats().bytes, {}
+    for i = 1, COUNT do kept[i] = assert(client:get(p.url .. "/")) end
+    local held = sluice.stats().bytes - bytes
+    assert.is_true(held <= COUNT * 1024 + SEGMENT, held)
+    local sequence = kept[COUNT]:sequence() -- is handed over, perhaps for long
+    held = sluice.stats().bytes - bytes
+    assert.is_true(held <= COUNT * 1024, held)
+    assert.equal(pattern(100), sequence:tostring())
+    sequence:dispose()
+    for i = 1, COUNT do
+      assert.equal(pattern(100), kept[i].body)
+      kept[i]:dispose()
+    end
+  end)
+end)
+
 describe("a parser", function()
   local before
   before_each(function() before = support.snapshot(sluice) end)

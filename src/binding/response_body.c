@@ -303,7 +303,10 @@ static enum sl_status show_body(lua_State *L, struct slb_response *response,
 static int give_sequence(lua_State *L, struct slb_response *response)
 {
     struct sl_sequence *sequence = slb_new_sequence(L);
-    enum sl_status status = show_body(L, check_body(L), sequence);
+    enum sl_status status;
+
+    sl_exchange_compact(check_body(L)->exchange); /* it may be kept for long */
+    status = show_body(L, check_body(L), sequence);
 
     if (status != SL_OK)
         return slb_push_outcome(L, status, "body");
@@ -326,7 +329,10 @@ static int response_sequence(lua_State *L)
 static int give_lease(lua_State *L, struct slb_response *response)
 {
     struct sl_lease *lease = slb_new_lease(L);
-    enum sl_status status = sl_lease_take(lease, slb_body_of(check_body(L)));
+    enum sl_status status;
+
+    sl_exchange_compact(check_body(L)->exchange);
+    status = sl_lease_take(lease, slb_body_of(check_body(L)));
 
     if (status != SL_OK)
         return slb_push_outcome(L, status, "detach body");

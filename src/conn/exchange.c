@@ -817,6 +817,30 @@ static bool is_taken(const struct sl_exchange *exchange)
            sl_incoming_is_draining(&exchange->incoming);
 }
 
+void sl_exchange_compact(struct sl_exchange *exchange)
+{
+    struct sl_exchanges *exchanges = exchange->exchanges;
+
+    if (exchanges->loose == exchange)
+        exchanges->loose = NULL;
+    if (!exchange->is_compact)
+        sl_buffer_compact(&exchange->incoming.response.body);
+    exchange->is_compact = true;
+}
+
+/* The whole body is there, perhaps for long. Most bodies are taken at once, so
+ * that this one is compacted only when the next is there. */
+static void hold_body(struct sl_exchange *exchange)
+{
+    struct sl_exchanges *exchanges = exchange->exchanges;
+
+    if (exchange->is_compact || exchanges->loose == exchange)
+        return;
+    if (exchanges->loose != NULL)
+        sl_exchange_compact(exchanges->loose);
+    exchanges->loose = exchange;
+}
+
 enum sl_status sl_exchange_want(struct sl_exchange *exchange,
                                 enum sl_interest interest, size_t wanted)
 {
@@ -850,9 +874,8 @@ enum sl_status sl_exchange_want(struct sl_exchange *exchange,
         return SL_OK;
     if (exchange->phase == SL_EXCHANGE_FAILED)
         return exchange->failure->status;
-    if (interest == SL_WANT_WHOLE && !exchange->is_compact)
-        sl_buffer_compact(&response->body);
-    exchange->is_compact = exchange->is_compact || interest == SL_WANT_WHOLE;
+    if (interest == SL_WANT_WHOLE)
+        hold_body(exchange);
     return interest == SL_WANT_BODY ? SL_END : SL_OK;
 }
 

@@ -179,6 +179,11 @@ void sl_exchange_start(struct sl_exchange *exchange);
 enum sl_status sl_exchange_want(struct sl_exchange *exchange,
                                 enum sl_interest interest, size_t wanted);
 
+/* The body, which is whole, holds no more memory than it should: for one that
+ * is handed over. Of the bodies that sl_exchange_want has given whole, those of
+ * a client are compact but for the last one. */
+void sl_exchange_compact(struct sl_exchange *exchange);
+
 /* Whether body bytes can be taken without waiting: as many as are wanted, or
  * the last ones before the end or a failure. Until then they are received as
  * for a waiter, with its deadlines. False also while another user waits. */

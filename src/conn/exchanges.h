@@ -17,6 +17,8 @@ struct sl_exchanges {
     struct sl_exchange *active;         /* in no order */
     struct sl_exchange *draining;
     struct sl_exchange *spare;
+    struct sl_exchange *loose;        /* has the whole body that came last, not
+                                       * compact yet; NULL: none */
     struct sl_exchange_request *over; /* in place of those given back */
     struct sl_buffer *spare_input;    /* NULL: none */
     size_t spare_count;
