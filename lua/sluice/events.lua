@@ -1,6 +1,7 @@
 --- Server-sent events over as many connections as it takes (HTML 9.2.3):
 -- `for event in client:events(url, options) do`. Each connection is a call of its own, made of one
--- request that is never sent itself.
+-- request that is never sent itself. Thousands of loops may wait at a time, so a loop keeps little
+-- while it waits: no field for what is as usual, and no request that can be made anew.
 --
 --     connect --> read --+--> wait --> connect ...
 --        \_________\_____/
@@ -22,7 +23,12 @@ Events.__name = "sluice.events"
 
 -- ---- options ----
 
-local defaults = { tries = 10, delay = 1, max_delay = 30, max_retry = 3600, jitter = 0.5 }
+-- What holds for a loop that has no field of its own for it. Others are nil as a rule: `last_id` and
+-- `retry`, which the stream said last; `deadline`, the end of all of it; limits of lines and events.
+Events.policy = { tries = 10, delay = 1, max_delay = 30, max_retry = 3600, jitter = 0.5 }
+Events.failed = 0 -- connections in sequence that were not opened
+Events.idle = 0 -- connections in sequence that brought no event
+Events.is_over = false
 
 local reconnect_schema = {
   tries = check.count,
@@ -69,13 +75,12 @@ local function split_options(client, options, level)
   return own, of_request
 end
 
--- The policy of reconnecting; false: there is one connection alone.
+-- The policy of reconnecting that an option says; false: there is one connection alone.
 local function policy_of(option)
-  if option == nil then return defaults end
   if option == false or option == 0 then return false end
   if type(option) ~= "table" then option = { tries = option } end
   local policy = {}
-  for name, value in pairs(defaults) do policy[name] = value end
+  for name, value in pairs(Events.policy) do policy[name] = value end
   for name, value in pairs(option) do policy[name] = value end
   return policy
 end
@@ -91,8 +96,39 @@ local function is_passing(err)
   return type(err) == "table" and passing[err.code] or false
 end
 
+local own_fields = { Accept = "text/event-stream", ["Cache-Control"] = "no-cache" }
+
+-- Misuse raises at `level`.
+local function new_template(client, url, options, level)
+  local template, _, err = Request.new(client, "GET", url, options, level + 1)
+  if not template then error(err, level + 1) end
+  for name, value in pairs(own_fields) do
+    if not template:get_header(name) then template:set_header(name, value) end
+  end
+  return template
+end
+
+local function template_of(self)
+  local source = self.source
+  if type(source) ~= "string" then return source end
+  return new_template(self.client, source, { stream = true }, 1)
+end
+
+-- Whether a template can be made from its URL again.
+local function is_plain(template)
+  for name in pairs(template.options) do
+    if name ~= "stream" then return false end
+  end
+  return true
+end
+
+local function forget_template(self)
+  local source = self.source
+  if type(source) ~= "string" and is_plain(source) then self.source = source.url end
+end
+
 local function request_of(self)
-  local request = self.template:derive {}
+  local request = template_of(self):derive {}
   if self.last_id then request:set_header("Last-Event-ID", self.last_id) end
   return request
 end
@@ -125,9 +161,10 @@ local function connect(self)
   end
   local reason = streams.refusal_of(response, true)
   if reason then refuse(response, reason) end
-  self.response, self.failed = response, 0
-  self.stream = core.body_events(response, nil, self.options.max_line_size,
-    self.options.max_event_size, self.last_id)
+  forget_template(self)
+  self.response, self.failed = response, nil
+  self.stream = core.body_events(response, nil, self.max_line_size, self.max_event_size,
+    self.last_id)
   return true
 end
 
@@ -171,7 +208,7 @@ local function wait(self, err)
   end
   local ok, reason = pause.wait(self.client, seconds)
   if ok then return true end
-  local _, _, cancelled = self.template:failure("cancelled", reason, "queue")
+  local _, _, cancelled = template_of(self):failure("cancelled", reason, "queue")
   error(cancelled, 0)
 end
 
@@ -179,7 +216,7 @@ end
 local function read(self)
   local event, message, err = self.stream:next()
   if event then
-    self.idle = 0
+    self.idle = nil
     return event
   end
   leave(self)
@@ -225,23 +262,14 @@ end
 return function(client, url, options, level)
   level = level + 1
   local own, of_request = split_options(client, options or {}, level)
-  local template, _, err = Request.new(client, "GET", url, of_request, level)
-  if not template then error(err, level) end
-  for name, value in pairs { Accept = "text/event-stream", ["Cache-Control"] = "no-cache" } do
-    if not template:get_header(name) then template:set_header(name, value) end
-  end
-  return setmetatable({
+  local self = setmetatable({
     client = client,
-    template = template,
-    options = own,
-    policy = policy_of(own.reconnect),
-    last_id = own.last_id,
-    retry = nil, -- milliseconds, as the stream said last
-    deadline = Call.deadline_of(client, of_request),
-    failed = 0, -- connections in sequence that were not opened
-    idle = 0, -- connections in sequence that brought no event
+    source = new_template(client, url, of_request, level), -- or its URL
     stream = nil,
     response = nil,
-    is_over = false,
   }, Events)
+  self.max_line_size, self.max_event_size = own.max_line_size, own.max_event_size
+  self.last_id, self.deadline = own.last_id, Call.deadline_of(client, of_request)
+  if own.reconnect ~= nil then self.policy = policy_of(own.reconnect) end
+  return self
 end
