@@ -36,7 +36,7 @@ static const struct sl_head *check_head(lua_State *L, int index)
         return &exchange->incoming.response.head;
     /* Trailers are shown once they are complete; until then they are empty. */
     return exchange->incoming.response.phase >= SL_PHASE_DECODING
-               ? &exchange->incoming.response.trailers
+               ? sl_response_trailers(&exchange->incoming.response)
                : &no_fields;
 }
 

@@ -117,7 +117,7 @@ static const struct sl_head *check_head(lua_State *L, bool is_trailers)
 {
     const struct sl_response *response = &check_parser(L)->response;
 
-    return is_trailers ? &response->trailers : &response->head;
+    return is_trailers ? sl_response_trailers(response) : &response->head;
 }
 
 /* An array of { name, value }, in wire order. */

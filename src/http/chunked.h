@@ -19,14 +19,13 @@
 #define SL_CHUNK_EXTENSION_LIMIT 256
 
 struct sl_chunked {
-    int state;     /* see chunked.c */
     uint64_t left; /* payload bytes missing from this chunk */
-    uint32_t
-        line; /* of the size line: its digits, then its extension's bytes */
+    const char *error;
+    uint32_t line;  /* of the size line: its digits, then its extension's */
+    uint8_t state;  /* see chunked.c */
+    uint8_t failed; /* enum sl_status */
     bool lenient_lf;
     bool keeps_input; /* others see the bytes too: leave them as they are */
-    const char *error;
-    enum sl_status failed;
 };
 
 void sl_chunked_init(struct sl_chunked *chunked, bool lenient_lf);

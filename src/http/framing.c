@@ -101,7 +101,7 @@ static void read_keep_alive(struct evidence *found, struct sl_view value)
 }
 
 /* Lists come in the order of application: the last is removed first. */
-static void read_content_coding(struct sl_framing *framing,
+static void read_content_coding(struct sl_content_codings *codings,
                                 struct sl_view value)
 {
     struct sl_view coding;
@@ -110,13 +110,13 @@ static void read_content_coding(struct sl_framing *framing,
     while (sl_list_next(&value, &coding)) {
         if (sl_equal_ignoring_case(coding, SL_VIEW("identity")))
             continue;
-        if (framing->coding_count == SL_CODINGS)
-            framing->has_many_codings = true;
+        if (codings->count == SL_CODINGS)
+            codings->has_many = true;
         else
-            framing->coding_count++;
-        for (i = framing->coding_count - 1; i > 0; i--)
-            framing->codings[i] = framing->codings[i - 1];
-        framing->codings[0] = coding;
+            codings->count++;
+        for (i = codings->count - 1; i > 0; i--)
+            codings->names[i] = codings->names[i - 1];
+        codings->names[0] = coding;
     }
 }
 
@@ -128,7 +128,7 @@ static bool is_named(const struct sl_head *head, size_t index,
 
 /* Chooses by the size of the name, so that most names are compared once at
  * most. */
-static const char *read_field(struct sl_framing *framing,
+static const char *read_field(struct sl_content_codings *codings,
                               struct evidence *found,
                               const struct sl_head *head, size_t index)
 {
@@ -145,7 +145,7 @@ static const char *read_field(struct sl_framing *framing,
         break;
     case sizeof("Content-Encoding") - 1:
         if (is_named(head, index, SL_VIEW("Content-Encoding")))
-            read_content_coding(framing, sl_head_value(head, index));
+            read_content_coding(codings, sl_head_value(head, index));
         break;
     case sizeof("Transfer-Encoding") - 1:
         if (is_named(head, index, SL_VIEW("Transfer-Encoding")))
@@ -181,6 +181,7 @@ static bool has_no_body(int status, struct sl_request_traits request)
 }
 
 enum sl_status sl_framing_decide(struct sl_framing *framing,
+                                 struct sl_content_codings *codings,
                                  const struct sl_head *head,
                                  struct sl_request_traits request,
                                  const char **error)
@@ -192,12 +193,14 @@ enum sl_status sl_framing_decide(struct sl_framing *framing,
     size_t i;
 
     memset(framing, 0, sizeof(*framing));
+    codings->count = 0;
+    codings->has_many = false;
     for (i = 0; i < head->count && fault == NULL; i++)
-        fault = read_field(framing, &found, head, i);
+        fault = read_field(codings, &found, head, i);
     framing->idle = -1;
     /* RFC 9112 6.3(2): a tunnel's framing fields mean nothing */
     if (is_tunnel) {
-        framing->coding_count = 0;
+        codings->count = 0;
         return SL_OK;
     }
     if (fault == NULL && found.coding_lines > 0 && !found.is_chunked)

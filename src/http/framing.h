@@ -27,15 +27,19 @@ struct sl_request_traits {
 #define SL_CODINGS 2
 
 struct sl_framing {
+    uint64_t length; /* for SL_FRAMING_LENGTH */
+    int64_t idle;    /* seconds that the server then waits; -1: unknown */
     enum sl_framing_kind kind;
-    uint64_t length;  /* for SL_FRAMING_LENGTH */
     bool keeps_alive; /* the connection may be used again afterwards */
-    int64_t idle;     /* seconds that the server then waits; -1: unknown */
     bool is_upgrade;  /* 101, accepted */
-    /* Content-Encoding, outermost (to be removed first) at 0. */
-    struct sl_view codings[SL_CODINGS];
-    size_t coding_count;
-    bool has_many_codings; /* more than SL_CODINGS */
+};
+
+/* Content-Encoding, outermost (to be removed first) at 0: views into the head.
+ */
+struct sl_content_codings {
+    struct sl_view names[SL_CODINGS];
+    size_t count;
+    bool has_many; /* more than SL_CODINGS */
 };
 
 /* Whether a response redirects (RFC 9110 15.4): 301, 302, 303, 307 or 308 with
@@ -44,6 +48,7 @@ bool sl_is_redirect(const struct sl_head *head);
 
 /* SL_PROTOCOL: `error` says why. */
 enum sl_status sl_framing_decide(struct sl_framing *framing,
+                                 struct sl_content_codings *codings,
                                  const struct sl_head *head,
                                  struct sl_request_traits request,
                                  const char **error);

@@ -32,14 +32,14 @@ struct line {
 static enum sl_status fail(struct sl_head *head, enum sl_status status,
                            const char *error)
 {
-    head->failed = status;
+    head->failed = (uint8_t)status;
     head->error = error;
     return status;
 }
 
 static enum sl_status exceed(struct sl_head *head, enum sl_head_excess excess)
 {
-    head->excess = excess;
+    head->excess = (uint8_t)excess;
     return fail(head, SL_LIMIT, NULL);
 }
 
@@ -172,7 +172,7 @@ static enum sl_status find_line(struct sl_head *head, struct cursor *cursor,
         size_t size = (slice_end < stop ? slice_end : stop) - head->size;
         const char *control = sl_scan_control(at, at + size);
 
-        head->size += (size_t)(control - at);
+        head->size += (uint32_t)(control - at);
         if (control < at + size)
             return end_line(head, cursor, head->size, available, line);
     }
@@ -227,9 +227,9 @@ static void parse_status_line(struct sl_head *head, struct sl_view text)
 {
     const char *digits = text.data + 9;
 
-    head->minor_version = text.data[7] - '0';
-    head->status =
-        (digits[0] - '0') * 100 + (digits[1] - '0') * 10 + (digits[2] - '0');
+    head->minor_version = (uint8_t)(text.data[7] - '0');
+    head->status = (uint16_t)((digits[0] - '0') * 100 + (digits[1] - '0') * 10 +
+                              (digits[2] - '0'));
     head->reason = (uint32_t)text.size;
     if (text.size >= STATUS_LINE_SIZE) {
         head->reason = STATUS_LINE_SIZE;
@@ -356,7 +356,7 @@ static enum sl_status take_plain_lines(struct sl_head *head,
         head->line_count++;
         line = line_end + 2;
     }
-    head->line = head->size = (size_t)(line - slice.data);
+    head->line = head->size = (uint32_t)(line - slice.data);
     return status;
 }
 
@@ -419,7 +419,7 @@ static enum sl_status complete(struct sl_head *head, struct sl_buffer *input,
     char *text;
     size_t i;
 
-    head->size = size;
+    head->size = (uint32_t)size;
     if (head->is_trailers && head->count == 0) {
         head->text = "\r\n";
         sl_buffer_consume(input, size);
@@ -482,7 +482,7 @@ static enum sl_status take_line(struct sl_head *head, struct cursor *cursor,
                        line.offset);
     else
         status = parse_crossing_line(head, input, &line);
-    head->line = head->size = line.next;
+    head->line = head->size = (uint32_t)line.next;
     return status;
 }
 

@@ -53,19 +53,19 @@ struct sl_head {
     struct sl_segment *block; /* while parsing: the table alone */
     struct sl_field *fields;
     const char *text;  /* NULL until complete */
-    size_t size;       /* of the text; while parsing: bytes scanned so far */
-    size_t count;      /* fields */
-    int status;        /* 100 to 999 */
-    int minor_version; /* 0 or 1 */
+    const char *error; /* why: a static clause; NULL: `excess` says it */
+    uint32_t size;     /* of the text; while parsing: bytes scanned so far */
+    uint32_t count;    /* fields */
     uint32_t reason;   /* offset of the reason phrase */
     uint32_t reason_size;
+    uint32_t line;         /* while parsing: offset of the current line */
+    uint32_t line_count;   /* lines after the first, folded ones too */
+    uint16_t status;       /* 100 to 999 */
+    uint8_t minor_version; /* 0 or 1 */
+    uint8_t failed;        /* first failure, repeated until reset */
+    uint8_t excess;        /* enum sl_head_excess */
     bool is_trailers;
-    bool has_folds;        /* values to blank when it is complete */
-    size_t line;           /* while parsing: offset of the current line */
-    size_t line_count;     /* lines after the first, folded ones too */
-    enum sl_status failed; /* first failure, repeated until reset */
-    const char *error;     /* why: a static clause; NULL: `excess` says it */
-    enum sl_head_excess excess;
+    bool has_folds; /* values to blank when it is complete */
 };
 
 void sl_head_init(struct sl_head *head, struct sl_pool *pool,

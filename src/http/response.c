@@ -46,7 +46,6 @@ void sl_response_init(struct sl_response *response, struct sl_pool *pool,
     response->request = request;
     response->shelf = shelf;
     sl_head_init(&response->head, pool, &limits->head);
-    sl_head_init_trailers(&response->trailers, pool, &limits->head);
     sl_buffer_init(&response->body, pool, SIZE_MAX);
 }
 
@@ -68,11 +67,21 @@ void sl_response_discard(struct sl_response *response)
     sl_buffer_reset(&response->body);
 }
 
+static void free_trailers(struct sl_response *response)
+{
+    if (response->trailers == NULL)
+        return;
+    sl_head_fini(response->trailers);
+    sl_free(response->pool->allocator, response->trailers,
+            sizeof *response->trailers);
+    response->trailers = NULL;
+}
+
 void sl_response_fini(struct sl_response *response)
 {
     sl_response_settle(response);
     sl_head_fini(&response->head);
-    sl_head_fini(&response->trailers);
+    free_trailers(response);
     sl_buffer_fini(&response->body);
 }
 
@@ -87,17 +96,17 @@ static void hide(struct sl_head *head, struct sl_view name)
 }
 
 /* Finds decoders. With an unknown coding the whole body stays coded. */
-static bool find_decoders(const struct sl_framing *framing,
+static bool find_decoders(const struct sl_content_codings *codings,
                           const struct sl_decoder_class **classes)
 {
     size_t i;
 
-    for (i = 0; i < framing->coding_count; i++) {
-        classes[i] = sl_decoder_find(framing->codings[i]);
+    for (i = 0; i < codings->count; i++) {
+        classes[i] = sl_decoder_find(codings->names[i]);
         if (classes[i] == NULL)
             return false;
     }
-    return framing->coding_count > 0;
+    return codings->count > 0;
 }
 
 static bool has_body_to_decode(const struct sl_response *response)
@@ -112,19 +121,19 @@ static bool has_body_to_decode(const struct sl_response *response)
            !sl_is_redirect(&response->head);
 }
 
-static enum sl_status start_decoding(struct sl_response *response)
+static enum sl_status start_decoding(struct sl_response *response,
+                                     const struct sl_content_codings *codings)
 {
     const struct sl_decoder_class *classes[SL_CODINGS];
     size_t i;
 
-    if (!has_body_to_decode(response) ||
-        !find_decoders(&response->framing, classes))
+    if (!has_body_to_decode(response) || !find_decoders(codings, classes))
         return SL_OK;
-    if (response->framing.has_many_codings)
+    if (codings->has_many)
         return fail(
             response, SL_DECODE,
             "more than " SL_NUMERAL(SL_CODINGS) " content codings (fixed)");
-    for (i = 0; i < response->framing.coding_count; i++) {
+    for (i = 0; i < codings->count; i++) {
         enum sl_status status = sl_decoder_rent(classes[i], response->shelf,
                                                 &response->decoders[i]);
 
@@ -152,6 +161,7 @@ static enum sl_status take_interim(struct sl_response *response,
 }
 
 static enum sl_status take_final(struct sl_response *response,
+                                 const struct sl_content_codings *codings,
                                  enum sl_response_event *event)
 {
     struct sl_framing *framing = &response->framing;
@@ -159,7 +169,7 @@ static enum sl_status take_final(struct sl_response *response,
 
     if (response->must_close)
         framing->keeps_alive = false;
-    status = start_decoding(response);
+    status = start_decoding(response, codings);
     if (status != SL_OK)
         return status;
     sl_chunked_init(&response->chunked, response->limits->head.lenient_lf);
@@ -175,6 +185,7 @@ static enum sl_status step_head(struct sl_response *response,
                                 struct sl_buffer *input,
                                 enum sl_response_event *event)
 {
+    struct sl_content_codings codings;
     const char *error;
     enum sl_status status;
 
@@ -187,13 +198,13 @@ static enum sl_status step_head(struct sl_response *response,
         return SL_AGAIN;
     if (status != SL_OK)
         return fail(response, status, NULL);
-    status = sl_framing_decide(&response->framing, &response->head,
+    status = sl_framing_decide(&response->framing, &codings, &response->head,
                                response->request, &error);
     if (status != SL_OK)
         return fail(response, status, error);
     if (response->head.status < 200 && !response->framing.is_upgrade)
         return take_interim(response, event);
-    return take_final(response, event);
+    return take_final(response, &codings, event);
 }
 
 /* ---- body: from the wire to `body` or to the first decoder ---- */
@@ -441,6 +452,29 @@ static bool has_framing_field(const struct sl_head *trailers)
            sl_head_find(trailers, 0, SL_VIEW("Transfer-Encoding")) != SIZE_MAX;
 }
 
+/* Nearly all bodies end like this: then no trailers are kept. */
+static bool has_no_trailers(const struct sl_response *response,
+                            const struct sl_buffer *input)
+{
+    struct sl_view front = sl_buffer_peek(input);
+
+    return response->trailers == NULL && front.size >= 2 &&
+           front.data[0] == '\r' && front.data[1] == '\n';
+}
+
+static enum sl_status open_trailers(struct sl_response *response)
+{
+    if (response->trailers != NULL)
+        return SL_OK;
+    response->trailers =
+        sl_allocate(response->pool->allocator, sizeof *response->trailers);
+    if (response->trailers == NULL)
+        return fail(response, SL_MEMORY, "no memory for the trailers");
+    sl_head_init_trailers(response->trailers, response->pool,
+                          &response->limits->head);
+    return SL_OK;
+}
+
 static enum sl_status step_trailers(struct sl_response *response,
                                     struct sl_buffer *input, size_t window)
 {
@@ -448,12 +482,20 @@ static enum sl_status step_trailers(struct sl_response *response,
 
     if (status != SL_OK)
         return status;
-    status = sl_head_parse(&response->trailers, input);
+    if (has_no_trailers(response, input)) {
+        sl_buffer_consume(input, 2);
+        response->phase = SL_PHASE_DECODING;
+        return SL_OK;
+    }
+    status = open_trailers(response);
+    if (status != SL_OK)
+        return status;
+    status = sl_head_parse(response->trailers, input);
     if (sl_is_failure(status))
         return fail(response, status, NULL);
     if (status == SL_AGAIN)
         return SL_AGAIN;
-    if (has_framing_field(&response->trailers))
+    if (has_framing_field(response->trailers))
         return fail(response, SL_PROTOCOL,
                     "framing field in the trailer section");
     response->phase = SL_PHASE_DECODING;
@@ -553,8 +595,8 @@ const char *sl_response_explain(const struct sl_response *response,
         return response->error;
     if (sl_is_failure(response->head.failed))
         return sl_head_explain(&response->head, room);
-    if (sl_is_failure(response->trailers.failed))
-        return sl_head_explain(&response->trailers, room);
+    if (response->trailers != NULL && response->trailers->failed != SL_OK)
+        return sl_head_explain(response->trailers, room);
     if (response->phase == SL_PHASE_HEAD)
         snprintf(room, SL_EXCESS_ROOM,
                  "more than %zu interim responses (limits.interim)",
@@ -582,6 +624,13 @@ void sl_response_received(struct sl_response *response, size_t count)
     sl_assert(count <= response->left);
     response->left -= count;
     count_received(response, count);
+}
+
+const struct sl_head *sl_response_trailers(const struct sl_response *response)
+{
+    static const struct sl_head none;
+
+    return response->trailers != NULL ? response->trailers : &none;
 }
 
 uint64_t sl_response_expected(const struct sl_response *response)

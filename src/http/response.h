@@ -28,7 +28,7 @@ enum sl_response_event {
     SL_EVENT_INTERIM, /* 1xx: `head` holds it until the next step */
     SL_EVENT_HEAD,    /* final head: `head`, `framing` are set */
     SL_EVENT_BODY,    /* `body` has grown */
-    SL_EVENT_END      /* complete: `trailers` are set when there were any */
+    SL_EVENT_END      /* complete, with its trailers */
 };
 
 enum sl_response_phase {
@@ -44,22 +44,22 @@ struct sl_response {
     const struct sl_response_limits *limits;
     struct sl_request_traits request;
     struct sl_decoder_shelf *shelf;
-    bool keeps_input; /* set when others see the input: it is only read */
-    enum sl_response_phase phase;
-    struct sl_head head;
-    struct sl_framing framing;
-    struct sl_chunked chunked;
-    struct sl_head trailers;
-    uint64_t left;      /* for SL_FRAMING_LENGTH */
-    uint64_t received;  /* body bytes before decoding */
-    uint64_t delivered; /* body bytes put into `body` so far */
-    uint64_t told;      /* of `delivered`, reported by SL_EVENT_BODY */
-    size_t interim_count;
+    bool keeps_input;      /* set when others see the input: it is only read */
     bool is_interim_shown; /* `head` is that of an interim response */
     bool must_close;       /* an interim response said so */
     bool has_input_ended;  /* after a body that ends with it */
     bool is_end_told;
-    size_t decoder_count;
+    uint8_t decoder_count;
+    enum sl_response_phase phase;
+    struct sl_head head;
+    struct sl_framing framing;
+    struct sl_chunked chunked;
+    struct sl_head *trailers; /* NULL: none; see sl_response_trailers */
+    uint64_t left;            /* for SL_FRAMING_LENGTH */
+    uint64_t received;        /* body bytes before decoding */
+    uint64_t delivered;       /* body bytes put into `body` so far */
+    uint64_t told;            /* of `delivered`, reported by SL_EVENT_BODY */
+    size_t interim_count;
     struct sl_decoder *decoders[SL_CODINGS]; /* outermost first */
     struct sl_buffer body; /* decoded bytes, for the user to drain */
     enum sl_status failed;
@@ -110,6 +110,9 @@ void sl_response_received(struct sl_response *response, size_t count);
 
 /* The declared length of the body before decoding; UINT64_MAX: unknown. */
 uint64_t sl_response_expected(const struct sl_response *response);
+
+/* The trailers, after SL_EVENT_END; those of most responses have no field. */
+const struct sl_head *sl_response_trailers(const struct sl_response *response);
 
 /* The body is not wanted: held bytes are freed, and later ones are not decoded
  * but only counted, framed and put into `body`, to be discarded again. */

@@ -43,11 +43,11 @@ struct sl_completion {
     uint8_t status; /* enum sl_status, when READY or DONE */
     /* It has no waiter and is not among the loop's operations, so that an idle
      * connection does not keep a program running. */
-    bool is_background;
-    bool is_internal; /* `deliver` only frees memory: also when closing */
+    bool is_background : 1;
+    bool is_internal : 1; /* `deliver` only frees memory: also when closing */
     /* `deliver` begins work of its own, as a new coroutine does: a step
      * delivers a bounded number of these. */
-    bool is_start;
+    bool is_start : 1;
 };
 
 void sl_completion_init(struct sl_completion *completion, struct sl_loop *loop,

@@ -34,6 +34,7 @@ static bool is_inside(const struct sl_head *head, struct sl_view view)
 static void check_head(const struct sl_head *head)
 {
     struct sl_framing framing;
+    struct sl_content_codings codings;
     struct sl_request_traits request = {.wants_upgrade = true};
     const char *error = NULL;
     size_t i;
@@ -53,8 +54,8 @@ static void check_head(const struct sl_head *head)
     demand(head->status >= 100 && head->status <= 999, "a status");
     demand(head->minor_version == 0 || head->minor_version == 1, "a version");
     demand(sl_is_field_value(sl_head_reason(head)), "a reason");
-    demand((sl_framing_decide(&framing, head, request, &error) == SL_OK) ==
-               (error == NULL),
+    demand((sl_framing_decide(&framing, &codings, head, request, &error) ==
+            SL_OK) == (error == NULL),
            "a refusal has its reason");
 }
 

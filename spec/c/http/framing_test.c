@@ -13,6 +13,7 @@ struct decision {
     struct sl_buffer input;
     struct sl_head head;
     struct sl_framing framing;
+    struct sl_content_codings codings;
     enum sl_status status;
     const char *error;
 };
@@ -32,8 +33,9 @@ static void decide(struct decision *decision, const char *text,
     sl_head_init(&decision->head, &decision->pool, &limits);
     sl_buffer_append(&decision->input, sl_view(text, strlen(text)));
     REQUIRE(sl_head_parse(&decision->head, &decision->input) == SL_OK);
-    decision->status = sl_framing_decide(&decision->framing, &decision->head,
-                                         request, &decision->error);
+    decision->status =
+        sl_framing_decide(&decision->framing, &decision->codings,
+                          &decision->head, request, &decision->error);
 }
 
 static void undo(struct decision *decision)
@@ -176,12 +178,12 @@ static void check_codings(const char *fields, const char *first,
              "HTTP/1.1 200 OK\r\nContent-Length: 1\r\n%s\r\n", fields);
     decide(&decision, text, get);
     CHECK_INT(decision.status, SL_OK);
-    CHECK_INT(decision.framing.coding_count, count);
-    CHECK_INT(decision.framing.has_many_codings, has_many);
+    CHECK_INT(decision.codings.count, count);
+    CHECK_INT(decision.codings.has_many, has_many);
     if (first != NULL)
-        CHECK_VIEW(decision.framing.codings[0], first);
+        CHECK_VIEW(decision.codings.names[0], first);
     if (second != NULL)
-        CHECK_VIEW(decision.framing.codings[1], second);
+        CHECK_VIEW(decision.codings.names[1], second);
     undo(&decision);
 }
 

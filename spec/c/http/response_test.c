@@ -476,7 +476,7 @@ TEST("keeps head, trailers and body when it is finished")
     sl_response_settle(&fixture.response);
     sl_response_settle(&fixture.response);
     CHECK_INT(fixture.response.head.status, 200);
-    CHECK_VIEW(sl_head_value(&fixture.response.trailers, 0), "y");
+    CHECK_VIEW(sl_head_value(fixture.response.trailers, 0), "y");
     CHECK_VIEW(sl_buffer_peek(&fixture.response.body), "ab");
     expect_status(&fixture, SL_END);
     free((void *)(uintptr_t)coded.data);

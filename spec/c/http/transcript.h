@@ -166,8 +166,7 @@ static inline void transcript_end(struct transcript *script,
                                   const struct sl_response *response)
 {
     transcript_close_body(script);
-    if (response->trailers.text != NULL)
-        transcript_fields(script, "trailer", &response->trailers);
+    transcript_fields(script, "trailer", sl_response_trailers(response));
     transcript_print(script, response->framing.is_upgrade ? "end upgrade\n"
                              : response->framing.keeps_alive
                                  ? "end keep-alive\n"
