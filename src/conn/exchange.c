@@ -10,6 +10,9 @@
 /* Received before the first request is sent: a head, as a rule. */
 #define UNASKED_MOST ((size_t)16 * 1024)
 
+static void fail(struct sl_exchange *exchange);
+static void turn_came(struct sl_completion *completion);
+
 /* ---- notifying those who wait ---- */
 
 static bool is_satisfied(const struct sl_exchange *exchange)
@@ -55,14 +58,56 @@ void sl_exchange_arm(struct sl_exchange *exchange)
                      due);
 }
 
+static void init_turn(struct sl_exchange *exchange,
+                      struct sl_exchange_turn *turn)
+{
+    sl_completion_init(&turn->completion, sl_exchange_loop(exchange),
+                       turn_came);
+    turn->exchange = exchange;
+    exchange->turn = turn;
+}
+
+static void free_turn(struct sl_exchange *exchange)
+{
+    struct sl_exchange_turn *turn = exchange->turn;
+
+    if (turn == NULL)
+        return;
+    sl_completion_fini(&turn->completion);
+    exchange->turn = NULL;
+    if (turn != &exchange->request->turn)
+        sl_free(exchange->exchanges->connections->allocator, turn,
+                sizeof *turn);
+}
+
+/* False: there is no memory for it. */
+static bool take_turn(struct sl_exchange *exchange)
+{
+    struct sl_exchange_turn *turn = exchange->turn;
+
+    if (turn == NULL) {
+        turn = sl_allocate(exchange->exchanges->connections->allocator,
+                           sizeof *turn);
+        if (turn == NULL)
+            return false;
+        init_turn(exchange, turn);
+    }
+    if (turn->completion.state == SL_COMPLETION_PENDING ||
+        turn->completion.state == SL_COMPLETION_READY)
+        return true;
+    sl_completion_begin(&turn->completion);
+    sl_completion_signal(&turn->completion, SL_OK, 0);
+    return true;
+}
+
 /* Lets others run, and goes on in the next step of the loop. */
 void sl_exchange_take_turn(struct sl_exchange *exchange)
 {
-    if (exchange->turn.state == SL_COMPLETION_PENDING ||
-        exchange->turn.state == SL_COMPLETION_READY)
+    if (take_turn(exchange))
         return;
-    sl_completion_begin(&exchange->turn);
-    sl_completion_signal(&exchange->turn, SL_OK, 0);
+    sl_fail(&exchange->request->failure, SL_MEMORY, SL_STAGE_NONE,
+            "out of memory");
+    fail(exchange);
 }
 
 /* ---- ends ---- */
@@ -444,8 +489,6 @@ static bool send_some(struct sl_exchange *exchange, size_t *budget)
         exchange->last_activity = now;
     if (sl_pace_is_kept(&exchange->request->pace))
         sl_pace_move(&exchange->request->pace, count, now);
-    if (outgoing->phase == SL_OUTGOING_SENT)
-        exchange->times.sent = now;
     return conclude(exchange, status);
 }
 
@@ -572,8 +615,11 @@ static void time_came(struct sl_timer *timer)
 
 static void turn_came(struct sl_completion *completion)
 {
-    struct sl_exchange *exchange = FROM(turn, completion);
+    struct sl_exchange *exchange =
+        ((struct sl_exchange_turn *)(void *)completion)->exchange;
 
+    if (exchange->request->exchange == NULL)
+        free_turn(exchange);
     sl_outgoing_let_go(&exchange->request->outgoing, false);
     sl_exchange_advance(exchange);
 }
@@ -626,7 +672,7 @@ enum sl_status sl_exchange_create(struct sl_exchanges *exchanges,
     created->completion.cancel = cancel;
     sl_completion_init(&created->request->room, connections->loop, NULL);
     created->request->room.cancel = cancel_push;
-    sl_completion_init(&created->turn, connections->loop, turn_came);
+    init_turn(created, &created->request->turn);
     sl_timer_init(&created->timer, time_came);
     init_incoming(created);
     *exchange = created;
@@ -737,9 +783,9 @@ void sl_exchange_release(struct sl_exchange *exchange)
         sl_exchange_abort(exchange, SL_CANCELLED, "cancelled");
     leave_link(exchange);
     free_failure(exchange);
+    free_turn(exchange);
     end_request(exchange);
     sl_completion_fini(&exchange->completion);
-    sl_completion_fini(&exchange->turn);
     sl_incoming_fini(&exchange->incoming);
     sl_peer_release(exchange->peer);
     if (exchange->origin != NULL)
@@ -758,6 +804,7 @@ static bool has_sent_all(const struct sl_exchange *exchange)
            request->outgoing.phase == SL_OUTGOING_SENT &&
            !request->outgoing.upload.is_pushed &&
            !sl_pace_is_kept(&request->pace) &&
+           request->turn.completion.state != SL_COMPLETION_READY &&
            exchange->incoming.response.phase > SL_PHASE_HEAD;
 }
 
@@ -771,6 +818,7 @@ void sl_exchange_expect_events(struct sl_exchange *exchange)
         return;
     exchange->uploaded = sl_exchange_uploaded(exchange);
     sl_outgoing_end(&exchange->request->outgoing);
+    free_turn(exchange);
     end_request(exchange);
     sl_exchanges_return_request(exchange);
 }

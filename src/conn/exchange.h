@@ -88,9 +88,14 @@ struct sl_exchange_times {
     int64_t connected;
     int64_t tunneled;
     int64_t secured;
-    int64_t sent; /* the whole request */
     int64_t first_byte;
     int64_t ended;
+};
+
+/* Goes on with an exchange in the next step of the loop. */
+struct sl_exchange_turn {
+    struct sl_completion completion;
+    struct sl_exchange *exchange;
 };
 
 /* What is needed until the request is over and its answer has begun. */
@@ -100,6 +105,7 @@ struct sl_exchange_request {
     struct sl_exchange_options options;
     struct sl_place place;     /* WAITING */
     struct sl_completion room; /* pushed bytes can be taken */
+    struct sl_exchange_turn turn;
     struct sl_outgoing outgoing;
     struct sl_pace pace;
     int64_t stage_began;       /* the wait for a connection */
@@ -109,7 +115,10 @@ struct sl_exchange_request {
 struct sl_exchange {
     size_t refs;
     enum sl_exchange_phase phase;
-    enum sl_exchange_use use;
+    uint8_t use;        /* enum sl_exchange_use */
+    uint8_t total_time; /* enum sl_exchange_time */
+    bool is_polled;     /* its user asks now and then whether bytes are there */
+    bool is_compact;    /* the whole body holds no more memory than it should */
     struct sl_exchanges *exchanges;
     struct sl_origin *origin;         /* NULL: of sl_exchange_answer */
     struct sl_connection *connection; /* ACTIVE; DONE: upgraded, not taken */
@@ -121,15 +130,14 @@ struct sl_exchange {
     int64_t idle;
 
     struct sl_completion completion; /* the wanted part is there */
-    struct sl_completion turn;       /* go on in the next step of the loop */
+    /* In the request; once that was given back it is allocated where it is
+     * needed, and NULL until then. */
+    struct sl_exchange_turn *turn;
 
     uint64_t uploaded; /* body bytes sent, once the request was given back */
     struct sl_timer timer;
     int64_t deadline;      /* total, absolute */
     int64_t last_activity; /* a byte moved */
-    enum sl_exchange_time total_time;
-    bool is_polled;  /* its user asks now and then whether bytes are there */
-    bool is_compact; /* the whole body holds no more memory than it should */
     struct sl_exchange_times times;
     /* FAILED: why. It lies in the request, or is allocated where that was given
      * back; without memory for that it says so. Else SL_OK. */

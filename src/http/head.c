@@ -60,10 +60,18 @@ void sl_head_init_trailers(struct sl_head *head, struct sl_pool *pool,
     head->is_trailers = true;
 }
 
+/* Of a complete head: its table and its text. */
+static size_t total_size(const struct sl_head *head)
+{
+    return head->count * sizeof(struct sl_field) + head->size;
+}
+
 void sl_head_fini(struct sl_head *head)
 {
     if (head->block != NULL)
         sl_segment_release(head->block);
+    else if (head->fields != NULL)
+        sl_free(head->pool->allocator, head->fields, total_size(head));
     head->block = NULL;
     head->fields = NULL;
     head->text = NULL;
@@ -446,18 +454,19 @@ static enum sl_status complete(struct sl_head *head, struct sl_buffer *input,
 
 void sl_head_compact(struct sl_head *head)
 {
-    struct sl_segment *old = head->block;
-    struct sl_segment *block;
+    struct sl_segment *block = head->block;
+    char *memory;
 
-    if (head->text == NULL || old == NULL || old->refs > 1 ||
-        sl_pool_rent_exact(head->pool, old->filled, &block) != SL_OK)
+    if (head->text == NULL || block == NULL || head->count == 0)
         return;
-    memcpy(block->data, old->data, old->filled);
-    block->filled = old->filled;
-    head->fields = (struct sl_field *)(void *)block->data;
-    head->text = block->data + head->count * sizeof(struct sl_field);
-    head->block = block;
-    sl_segment_release(old);
+    memory = sl_allocate(head->pool->allocator, total_size(head));
+    if (memory == NULL)
+        return;
+    memcpy(memory, block->data, total_size(head));
+    head->fields = (struct sl_field *)(void *)memory;
+    head->text = memory + head->count * sizeof(struct sl_field);
+    head->block = NULL;
+    sl_segment_release(block);
 }
 
 /* Takes a line by the long way. SL_END: it was the empty one, and the head is

@@ -50,7 +50,8 @@ struct sl_field {
 struct sl_head {
     struct sl_pool *pool;
     const struct sl_head_limits *limits;
-    struct sl_segment *block; /* while parsing: the table alone */
+    struct sl_segment
+        *block; /* while parsing: the table alone; NULL: compact */
     struct sl_field *fields;
     const char *text;  /* NULL until complete */
     const char *error; /* why: a static clause; NULL: `excess` says it */
@@ -87,8 +88,9 @@ enum sl_status sl_head_parse(struct sl_head *head, struct sl_buffer *input);
 const char *sl_head_explain(const struct sl_head *head,
                             char room[SL_EXCESS_ROOM]);
 
-/* Moves a complete head into memory of its own size: it is going to stay for
- * long. Without memory for that it stays where it is. */
+/* Moves a complete head into memory of its own size, from the pool's allocator:
+ * it is going to stay for long. Without memory for that it stays where it is.
+ */
 void sl_head_compact(struct sl_head *head);
 
 /* ---- reading a complete head ---- */

@@ -234,6 +234,33 @@ TEST("is cancelled, aborted or released while it waits")
     in_each_mode(end_from_here);
 }
 
+static void take_turns(void)
+{
+    struct stream streams[] = {begin(), begin()};
+
+    for (int i = 0; i < 2; i++) {
+        CHECK(streams[0].exchange->turn == NULL);
+        sl_exchange_take_turn(streams[0].exchange);
+        sl_exchange_take_turn(streams[0].exchange); /* it has one already */
+        CHECK(streams[0].exchange->turn != NULL);
+        CHECK_INT(sl_loop_step(&scene.world.loop, 0), SL_OK);
+        CHECK(streams[0].exchange->turn == NULL);
+        expect_event(&streams[0]);
+    }
+    test_allocator_fail(&scene.world.own, TEST_FAIL_ONCE, 1);
+    sl_exchange_take_turn(streams[1].exchange);
+    test_allocator_fail(&scene.world.own, TEST_FAIL_NEVER, 0);
+    expect_failure(&streams[1], SL_MEMORY, "out of memory");
+    sl_exchange_take_turn(streams[0].exchange); /* released before it comes */
+    finish(&streams[0]);
+    finish(&streams[1]);
+}
+
+TEST("takes a turn, for which it then needs memory")
+{
+    in_each_mode(take_turns);
+}
+
 static void close_client(void)
 {
     struct stream stream = begin();
