@@ -1,7 +1,7 @@
 /* conn/exchange.h - one request and its response
  *
  * in:     binding/response.c
- * below:  conn/origin.c, conn/outgoing.c, conn/incoming.c
+ * below:  conn/course.c, conn/lean.c, conn/deadline.c
  *
  *   NEW --> WAITING --> ACTIVE --> DONE
  *      \________\__________\_____> FAILED
@@ -9,7 +9,7 @@
  * WAITING is the place's: in the queue of its origin, or while a connection is
  * opened for it. ACTIVE is the work of two parts, each with phases of its own:
  * the outgoing request and the incoming response. They answer a status; only
- * this unit finishes, loses or fails.
+ * conn/course.c finishes, loses or fails.
  *
  *   connections   FIRST (a new one) or REUSED --lost--> RESENT (a new one)
  *                 a new one whose server speaks first: UNASKED
@@ -255,16 +255,5 @@ static inline bool sl_exchange_is_upgraded(const struct sl_exchange *exchange)
 {
     return exchange->phase == SL_EXCHANGE_DONE && exchange->connection != NULL;
 }
-
-/* ---- called by conn/pushing.c ---- */
-
-/* Whether pushed bytes can be taken, or will not be any more. */
-bool sl_exchange_has_room(const struct sl_exchange *exchange);
-/* Moves bytes until nothing more moves or the turn is over. */
-void sl_exchange_advance(struct sl_exchange *exchange);
-/* Goes on in the next step of the loop. */
-void sl_exchange_take_turn(struct sl_exchange *exchange);
-/* Sets the timer for the next deadline, when somebody waits. */
-void sl_exchange_arm(struct sl_exchange *exchange);
 
 #endif

@@ -1,5 +1,7 @@
 #include "conn/pushing.h"
 
+#include "conn/course.h"
+
 bool sl_exchange_is_taking(const struct sl_exchange *exchange)
 {
     return !sl_exchange_is_over(exchange) &&

@@ -1,5 +1,5 @@
 /* A stream of events, whose exchange has given its request back and waits. */
-#include "conn/exchange.h"
+#include "conn/course.h"
 
 #include "spec/c/conn/scene.h"
 
