@@ -23,8 +23,9 @@ Events.__name = "sluice.events"
 
 -- ---- options ----
 
--- What holds for a loop that has no field of its own for it. Others are nil as a rule: `last_id` and
--- `retry`, which the stream said last; `deadline`, the end of all of it; limits of lines and events.
+-- What holds for a loop that has no field of its own for it. Others are nil as a rule: `last_id`
+-- and `retry`, which the stream said last; `deadline`, the end of all of it; `max_line_size` and
+-- `max_event_size`.
 Events.policy = { tries = 10, delay = 1, max_delay = 30, max_retry = 3600, jitter = 0.5 }
 Events.failed = 0 -- connections in sequence that were not opened
 Events.idle = 0 -- connections in sequence that brought no event

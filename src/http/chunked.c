@@ -65,7 +65,7 @@ void sl_chunked_init(struct sl_chunked *chunked, bool lenient_lf)
 static void fail(struct sl_chunked *chunked, enum sl_status status,
                  const char *error)
 {
-    chunked->failed = status;
+    chunked->failed = (uint8_t)status;
     chunked->error = error;
 }
 
