@@ -213,7 +213,7 @@ static void tell(struct story *story, const struct plan *plan,
     }
     ground_demand(story->status == SL_OK || story->status == SL_AGAIN ||
                       story->status == SL_END ||
-                      exchange->failure.reason[0] != '\0',
+                      exchange->failure->reason[0] != '\0',
                   "a failure has a reason");
     ground_demand(story->status == SL_AGAIN || leaves_after != UINT32_MAX ||
                       sl_exchange_is_over(exchange),
