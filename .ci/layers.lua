@@ -45,7 +45,7 @@ local conn_groups = {
   set "pool origin connection",
   set "source upload",
   set "outgoing incoming pace",
-  set "exchange exchanges deadline channel pushing",
+  set "exchange course lean exchanges deadline channel pushing",
   set "ws_queue ws_place ws_sending",
   set "websocket ws_receiving ws_ending ws_deadline",
 }
