@@ -160,4 +160,32 @@ describe("timeout.rate", function()
       assert.equal("timeout", err.code, name)
     end
   end)
+
+  it("false turns the deadline of a stage before the head off", function()
+    local silent <close> = play { "stall" }
+    local stages = {
+      queue = { pool = { per_origin = 1 } },
+      proxy = { url = "https://name.test/", proxy = silent.url },
+      tls = { url = silent.url:gsub("^http", "https") },
+    }
+    for stage, case in pairs(stages) do
+      local url = case.url or silent.url .. "/"
+      local strict <close> = support.client { pool = case.pool, proxy = case.proxy,
+        timeout = { [stage] = 0.03, total = false, first_byte = false } }
+      local holder = stage == "queue" and sluice.spawn(strict.get, strict, url)
+      if holder then
+        while strict:stats().active == 0 do sluice.loop():step(0.01) end
+      end
+      local _, message, err = strict:get(url)
+      assert.same({ "timeout", stage }, { err.code, err.stage }, message)
+      assert.matches("timeout." .. stage, message, 1, true)
+      _, message, err = strict:get(url, { timeout = { [stage] = false, total = 0.3 } })
+      assert.equal("timeout", err.code, message)
+      assert.matches("timeout.total", message, 1, true)
+      if holder then
+        holder:cancel()
+        holder:await()
+      end
+    end
+  end)
 end)

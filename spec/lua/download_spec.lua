@@ -207,9 +207,11 @@ describe("client:download", function()
     server.write(path .. ".sluice-part", body)
     server.write(path .. ".sluice-note", "sluice download 1\nsource ",
       core.hash("sha256", p.url .. "/a"), '\netag "one"\ntotal 3000\n')
+    server.write(path .. ".sluice-note.sluice-part", "of a process that was killed")
     assert.is_true(client:download(p.url .. "/a", path, { resume = true }))
     assert.equal("bytes=2999-2999", header(p, 2, "Range"))
     assert.equal(body, server.read(path))
+    assert.same({ "file" }, names())
   end)
 
   it("never goes on with bytes of which it does not know what they are", function()

@@ -57,17 +57,18 @@ static int replace_file(lua_State *L)
     return 1;
 }
 
-/* open_parts(path, is_kept) -> replacement | nil, reason */
+/* open_parts(path, is_kept, is_private) -> replacement | nil, reason */
 static int open_parts(lua_State *L)
 {
     bool is_kept = lua_toboolean(L, 2);
+    bool is_private = lua_toboolean(L, 3);
     struct sl_replacement *replacement;
     struct sl_failure failure;
 
     if (!push_closed(L, &replacement))
         return 2;
     if (sl_replacement_open_parts(replacement, lua_tostring(L, 1), is_kept,
-                                  &failure) != SL_OK)
+                                  is_private, &failure) != SL_OK)
         return push_reason(L, &failure);
     return 1;
 }

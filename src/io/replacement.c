@@ -131,9 +131,10 @@ enum sl_status sl_replacement_open(struct sl_replacement *replacement,
 static int open_kept(struct sl_replacement *replacement)
 {
     struct stat opened, named;
-    int fd = open(replacement->temporary,
-                  O_WRONLY | O_CREAT | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC,
-                  replacement->had_file ? 0600 : 0666);
+    int fd =
+        open(replacement->temporary,
+             O_WRONLY | O_CREAT | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC,
+             replacement->had_file || replacement->is_private ? 0600 : 0666);
     int error = 0;
 
     if (fd < 0)
@@ -176,10 +177,11 @@ static int open_parts(struct sl_replacement *replacement, bool is_kept)
 
 enum sl_status sl_replacement_open_parts(struct sl_replacement *replacement,
                                          const char *path, bool is_kept,
+                                         bool is_private,
                                          struct sl_failure *failure)
 {
     struct stat info;
-    int error = look(replacement, path, false, &info);
+    int error = look(replacement, path, is_private, &info);
 
     sl_assert(replacement->fd < 0);
     if (error != 0 && error != ENOENT)

@@ -44,10 +44,11 @@ enum sl_status sl_replacement_open(struct sl_replacement *replacement,
 /* Opens a file that is written in parts, in any order. `is_kept`: under a
  * temporary name that is always the same, and which close leaves; so a file
  * that is there is gone on with. It is locked until it is closed, and must
- * belong to this user. Failures are SL_INVALID, also for what is no regular
- * file. */
+ * belong to this user. `is_private`: as above. Failures are SL_INVALID, also
+ * for what is no regular file. */
 enum sl_status sl_replacement_open_parts(struct sl_replacement *replacement,
                                          const char *path, bool is_kept,
+                                         bool is_private,
                                          struct sl_failure *failure);
 
 /* Writes from position `from` of the bytes on, which is before their end;

@@ -48,8 +48,8 @@ function notes.read(path, source)
   return found.known, found.done
 end
 
---- Writes notes instead of those that are there. `done`: ranges, nil where the bytes come in their
--- order. Returns true | nil, reason
+--- Writes notes instead of those that are there, under a name that is always the same until they
+-- are whole. `done`: ranges, nil where the bytes come in their order. Returns true | nil, reason
 function notes.write(path, source, known, done)
   local lines = { first_line, "source " .. source }
   for _, name in ipairs { "etag", "modified", "digest", "total" } do
@@ -61,12 +61,22 @@ function notes.write(path, source, known, done)
       lines[#lines + 1] = ("range %d %d"):format(range[1], range[2])
     end
   end
-  local file <close>, reason = core.replace_file(path, true)
+  local file <close>, reason = core.open_parts(path, true, true)
   if not file then return nil, reason end
   local ok
-  ok, reason = text_file.write_all(file, table.concat(lines, "\n") .. "\n")
-  if not ok then return nil, reason end
+  ok, reason = file:cut(0)
+  if ok then ok, reason = text_file.write_all(file, table.concat(lines, "\n") .. "\n") end
+  if not ok then
+    file:discard()
+    return nil, reason
+  end
   return file:commit(false)
+end
+
+--- Removes notes, and what a process that ended while it wrote them has left.
+function notes.remove(path)
+  os.remove(path)
+  os.remove(path .. ".sluice-part")
 end
 
 return notes

@@ -2,7 +2,8 @@
 -- them that say what they are.
 --
 --     name.sluice-part     the bytes; locked while they are written
---     name.sluice-note     of which version; which bytes, unless they came in their order
+--     name.sluice-note     of which version; which bytes, unless they came in their order; behind
+--                          .sluice-part, too, while it is written
 --
 -- The notes are written before the bytes they are about, removed before bytes of another version
 -- come, and say less than there is rather than more: so a process may end at any moment.
@@ -68,7 +69,7 @@ end
 --- Forgets all bytes. Returns true | nil, reason
 function Partial:forget()
   self.known, self.done, self.is_ordered = {}, {}, true
-  if self.notes then os.remove(self.notes) end
+  if self.notes then notes.remove(self.notes) end
   return self.file:cut(0)
 end
 
@@ -106,13 +107,13 @@ function Partial:count() return ranges.count(self.done) end
 --- Gives the file its name. Returns true | nil, reason
 function Partial:commit(is_durable)
   self.is_over = true
-  if self.notes then os.remove(self.notes) end
+  if self.notes then notes.remove(self.notes) end
   return self.file:commit(is_durable)
 end
 
 --- Removes all of it.
 function Partial:discard()
-  if self.notes then os.remove(self.notes) end
+  if self.notes then notes.remove(self.notes) end
   self.file:discard()
   self.is_over = true
 end

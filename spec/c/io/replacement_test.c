@@ -455,8 +455,8 @@ TEST("a file that others have open by a descriptor is appended to")
 
 static void open_parts(bool is_kept)
 {
-    REQUIRE(sl_replacement_open_parts(&replacement, path, is_kept, &failure) ==
-            SL_OK);
+    REQUIRE(sl_replacement_open_parts(&replacement, path, is_kept, false,
+                                      &failure) == SL_OK);
     CHECK((fcntl(replacement.fd, F_GETFD) & FD_CLOEXEC) != 0);
 }
 
@@ -517,7 +517,7 @@ TEST("a file in parts has one writer at a time, also in one process")
     world_open();
     sl_replacement_init(&second);
     open_parts(true);
-    CHECK_INT(sl_replacement_open_parts(&second, path, true, &failure),
+    CHECK_INT(sl_replacement_open_parts(&second, path, true, false, &failure),
               SL_INVALID);
     CHECK_STR(failure.reason, "it is being written already");
     CHECK_INT(write_at("first", 0), SL_OK);
@@ -529,13 +529,15 @@ TEST("a file in parts has one writer at a time, also in one process")
 
     CHECK_INT(sl_file_name_beside(path, ".sluice-part", name), 0);
     REQUIRE(symlink("elsewhere", name) == 0);
-    CHECK_INT(sl_replacement_open_parts(&replacement, path, true, &failure),
-              SL_INVALID);
+    CHECK_INT(
+        sl_replacement_open_parts(&replacement, path, true, false, &failure),
+        SL_INVALID);
     CHECK_INT(failure.system_error, ELOOP);
     unlink(name);
     REQUIRE(mkfifo(name, 0600) == 0);
-    CHECK_INT(sl_replacement_open_parts(&replacement, path, true, &failure),
-              SL_INVALID);
+    CHECK_INT(
+        sl_replacement_open_parts(&replacement, path, true, false, &failure),
+        SL_INVALID);
     world_close(2);
 }
 
@@ -544,13 +546,13 @@ TEST("only a regular file is written in parts")
     world_open();
     REQUIRE(mkfifo(path, 0600) == 0);
     for (int is_kept = 0; is_kept < 2; is_kept++) {
-        CHECK_INT(
-            sl_replacement_open_parts(&replacement, path, is_kept, &failure),
-            SL_INVALID);
+        CHECK_INT(sl_replacement_open_parts(&replacement, path, is_kept, false,
+                                            &failure),
+                  SL_INVALID);
         CHECK(strstr(failure.reason, "only a regular file") != NULL);
-        CHECK_INT(
-            sl_replacement_open_parts(&replacement, folder, is_kept, &failure),
-            SL_INVALID);
+        CHECK_INT(sl_replacement_open_parts(&replacement, folder, is_kept,
+                                            false, &failure),
+                  SL_INVALID);
         CHECK_INT(failure.system_error, EISDIR);
     }
     world_close(1);
