@@ -130,6 +130,7 @@ static enum sl_status copy_whole(struct sl_ws_message *message,
     struct sl_room room;
     enum sl_status status = sl_buffer_reserve_fitting(to, size, &room);
 
+    sl_assert(from != NULL);
     if (status != SL_OK)
         return status;
     if (frame->is_masked)
