@@ -61,6 +61,7 @@ struct sl_loop {
     int64_t turn_until;        /* the end of that of the delivery under way */
     struct sl_completion mark; /* the end of a batch, in the ready queue */
     int delivered;             /* completions and timers in this round */
+    size_t firing;             /* timers that this round may still fire */
     uint32_t steps;            /* that were begun: tells one from the next */
     int late_rounds;           /* batches delivered for a timer that is late */
     bool is_in_time;           /* such batches have been delivered */

@@ -256,12 +256,9 @@ static bool deliver_in_time(struct sl_loop *loop)
 
 static bool fire_timers(struct sl_loop *loop)
 {
-    /* A timer that is armed while firing waits for the next step. */
-    size_t most = loop->timers.count;
-
     if (loop->mark.state == SL_COMPLETION_READY && !deliver_batch(loop))
         return false;
-    for (size_t i = 0; i < most; i++) {
+    while (loop->firing > 0) {
         struct sl_timer *timer;
 
         /* Behind a pause, a deadline. */
@@ -271,6 +268,7 @@ static bool fire_timers(struct sl_loop *loop)
         timer = sl_timers_take_due(&loop->timers, loop->looked_at);
         if (timer == NULL)
             return true;
+        loop->firing--;
         timer->fire(timer);
         loop->delivered++;
         /* A delivery may make the answer ready that the next timer waits
@@ -349,6 +347,10 @@ bool sl_round_run(struct sl_loop *loop, int64_t max_wait)
             return true;
         }
         loop->phase++;
+        /* A timer that is armed while firing waits for the next round, in
+         * however many steps this one is done. */
+        if (loop->phase == SL_LOOP_FIRING)
+            loop->firing = loop->timers.count;
         if (is_spent(loop) && !is_round_empty(loop))
             return false;
     }

@@ -352,6 +352,58 @@ TEST("a pause that is over at once fires once a look, whatever the budget")
     world_fini(&world);
 }
 
+/* ---- timers that take turns ---- */
+
+#define TURNERS 5
+
+struct turner {
+    struct sl_timer timer;
+    int turns;
+};
+
+/* It has more work than a turn takes. */
+static void turn_again(struct sl_timer *timer)
+{
+    struct turner *turner = (struct turner *)(void *)timer;
+
+    turner->turns++;
+    be_busy(UNIT);
+    timer->is_pause = true;
+    sl_timer_arm(&world.loop.timers, timer, sl_loop_next_turn(&world.loop));
+}
+
+TEST("timers that take turn after turn leave some to all others")
+{
+    static const int64_t budgets[] = {0, UNIT, 3 * UNIT};
+
+    for (size_t i = 0; i < sizeof budgets / sizeof *budgets; i++) {
+        struct turner turners[TURNERS];
+        struct unit units[2];
+
+        world_init(&world, NULL);
+        for (size_t n = 0; n < TURNERS; n++) {
+            sl_timer_init(&turners[n].timer, turn_again);
+            turners[n].turns = 0;
+            turners[n].timer.is_pause = true;
+            sl_timer_arm(&world.loop.timers, &turners[n].timer, 0);
+        }
+        begin_units(&units[0], 1, true);
+        begin_units(&units[1], 1, false);
+        units[1].is_endless = units[0].is_endless = true;
+        for (int steps = 0; steps < 200; steps++)
+            sl_loop_step_within(&world.loop, 0, budgets[i]);
+        CHECK(units[0].order > 5);
+        CHECK(units[1].order > 5);
+        for (size_t n = 0; n < TURNERS; n++) {
+            CHECK(turners[n].turns > 5);
+            sl_timer_disarm(&world.loop.timers, &turners[n].timer);
+        }
+        for (size_t n = 0; n < 2; n++)
+            sl_completion_fini(&units[n].completion);
+        world_fini(&world);
+    }
+}
+
 /* ---- sockets ---- */
 
 #define CROWD 200
