@@ -115,6 +115,56 @@ describe("a step with a budget", function()
     end
   end)
 
+  it("comes to the end of every body, however short its turns are", function()
+    local text = ("data: 1\n\n"):rep(40)
+    local ways = {
+      function(response)
+        local bytes = 0
+        for piece in response:chunks() do
+          bytes = bytes + #piece
+          piece:dispose()
+        end
+        return bytes == #text
+      end,
+      function(response)
+        local bytes = 0
+        while true do
+          local piece = response:read(7)
+          if not piece then return bytes == #text end
+          bytes = bytes + #piece
+        end
+      end,
+      function(response)
+        local lines = 0
+        for _ in response:lines() do lines = lines + 1 end
+        return lines == 80
+      end,
+      function(response)
+        local reader <close> = response:reader()
+        return reader:read(3, "l", "n", "a") == "dat"
+      end,
+      function(response)
+        local events = 0
+        for event in response:events() do events = events + event:json() end
+        return events == 40
+      end,
+      function(response) return response:text() == text end,
+    }
+    local p <close> = support.serve(answer(text, "Content-Type: text/event-stream\r\n"))
+    for _, budget in ipairs { 0, 1e-7 } do
+      for _, is_stream in ipairs { true, false } do
+        for i, read in ipairs(ways) do
+          local task = sluice.spawn(function()
+            local response <close> = assert(client:get(p.url .. "/", { stream = is_stream }))
+            return read(response)
+          end)
+          step_until(is_done(task), budget)
+          assert.is_true(task:await(), i)
+        end
+      end
+    end
+  end)
+
   it("ends a turn early for a task that is cancelled", function()
     local p <close> = support.serve(answer(("line\n"):rep(1000)))
     for _, is_stream in ipairs { true, false } do
@@ -297,6 +347,32 @@ describe("a step with a budget", function()
     task:await()
   end)
 
+  it("receives less at once where no time is left", function()
+    local size = 8 << 20
+    local most = {}
+    for i, budget in ipairs { 0, 3600 } do
+      local p <close> = support.peer.listen { script = { {
+        { "expect_until", "\r\n\r\n" },
+        { "send", ("HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n"):format(size) },
+        { "send_repeat", ("x"):rep(65536), size // 65536 }, { "loop" },
+      } } }
+      local longest, bytes = 0, 0
+      local task = sluice.spawn(function()
+        local response <close> = assert(client:get(p.url .. "/", { stream = true }))
+        for piece in response:chunks() do
+          longest, bytes = math.max(longest, #piece), bytes + #piece
+          piece:dispose()
+        end
+      end)
+      step_until(is_done(task), budget)
+      task:await()
+      assert.equal(size, bytes)
+      most[i] = longest
+    end
+    assert.is_true(most[1] <= 128 << 10, most[1])
+    assert.is_true(most[2] <= 256 << 10, most[2])
+  end)
+
   it("divides the pieces of a body that a function gives", function()
     local p <close> = support.peer.listen { script = { {
       { "expect_until", "0\r\n\r\n" }, { "send", answer "good" }, { "loop" },
@@ -326,28 +402,37 @@ describe("a step with a budget", function()
     core.websocket_key = function() return "dGhlIHNhbXBsZSBub25jZQ==" end
     local switch = "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\n"
       .. "Connection: Upgrade\r\nSec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\n\r\n"
-    local p <close> = support.peer.listen { script = { {
+    local talk = {
       { "expect_until", "\r\n\r\n" },
       { "send", switch .. ("\x81\x04good"):rep(300) .. "\x88\x02\x03\xe8" }, { "read_all" },
-    } } }
+    }
+    local p <close> = support.peer.listen { script = { talk, talk } }
     local count, already, most = 0, 0, 0
-    local task = sluice.spawn(function()
+    local is_busy = true
+    local function receive_all()
       local socket <close> = assert(client:websocket((p.url:gsub("^http", "ws")) .. "/"))
       for message in socket:messages() do
         assert.equal("good", message:text())
         message:dispose()
         count = count + 1
-        be_busy(UNIT)
+        if is_busy then be_busy(UNIT) end
       end
-    end)
+    end
+    local task = sluice.spawn(receive_all)
     while not is_done(task)() do
       loop:step(0.01, 4 * UNIT)
       most, already = math.max(most, count - already), count
     end
-    core.websocket_key = real_key
-    task:await()
     assert.equal(300, count)
     assert.is_true(most <= 5, most)
+    -- However short its turns are, each has a message.
+    is_busy, count = false, 0
+    local again = sluice.spawn(receive_all)
+    step_until(is_done(again), 0)
+    core.websocket_key = real_key
+    task:await()
+    again:await()
+    assert.equal(300, count)
   end)
 
   it("wakes a coroutine that sleeps for no time once a step", function()

@@ -29,6 +29,7 @@ struct slb_response {
     int64_t clocked_at;
     uint8_t pace;
     uint8_t unclocked;
+    bool has_turn; /* it has waited: one item is due, however short the turn */
     bool is_stream;
     bool is_detached; /* the body was handed over */
     bool is_put_off;  /* taking its body waits for a step with time for that */

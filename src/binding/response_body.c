@@ -89,7 +89,10 @@ bool slb_is_item_in_turn(struct slb_response *response)
 
 bool slb_is_turn_over(lua_State *L, struct slb_response *response)
 {
-    if (slb_is_within_turn(response))
+    bool has_turn = response->has_turn;
+
+    response->has_turn = false;
+    if (has_turn || slb_is_within_turn(response))
         return false;
     response->given = 0;
     return slb_can_take_turn(L, response->runtime);
@@ -106,6 +109,7 @@ bool slb_may_read_on(lua_State *L, lua_KContext context,
     enum sl_status status = slb_waited(L, context);
 
     response->given = 0;
+    response->has_turn = true;
     if (response->exchange == NULL)
         return true;
     if (status == SL_TIMEOUT) /* the turn has come */

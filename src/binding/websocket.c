@@ -280,15 +280,16 @@ static int received(lua_State *L, int status, lua_KContext context);
 static int turn_came(lua_State *L, int status, lua_KContext context);
 
 /* `has_looked`: the loop has had a turn. Before, that nothing is there is not
- * certain: a program may do nothing else but ask. stack: socket, timeout, due
- */
+ * certain: a program may do nothing else but ask. Behind it one message is due,
+ * however short the turn is. stack: socket, timeout, due */
 static int await_message(lua_State *L, struct slb_websocket *handle,
                          bool has_looked)
 {
     const struct sl_ws_arrival *first = sl_websocket_first(handle->socket);
     enum sl_status status;
 
-    if (first != NULL && slb_is_websocket_turn_over(L, handle, first->size))
+    if (first != NULL && slb_is_websocket_turn_over(L, handle, first->size) &&
+        !has_looked)
         return slb_wait_turn(L, handle->runtime, NULL, handle, turn_came);
     status = sl_websocket_want(handle->socket, lua_tointeger(L, 3));
     switch (status) {

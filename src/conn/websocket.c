@@ -99,7 +99,7 @@ static void move(struct sl_websocket *socket)
             has_moved |= !sl_link_is_stuck(&socket->link);
         budget = sl_turn_go_on(socket->loop, budget);
     }
-    if (budget == 0)
+    if (has_moved && budget == 0)
         socket->has_turn = true;
 }
 
