@@ -6,6 +6,9 @@
 /* Received before the first request is sent: a head, as a rule. */
 #define UNASKED_MOST ((size_t)16 * 1024)
 
+/* Nanoseconds that a receive of SL_FLOW takes, or half of it into new memory. */
+#define COST_OF_FLOW (SL_MILLISECOND / 10)
+
 /* ---- notifying those who wait ---- */
 
 bool sl_exchange_has_room(const struct sl_exchange *exchange)
@@ -431,11 +434,24 @@ static bool wants_head(const struct sl_exchange *exchange)
     return exchange->request->room.state == SL_COMPLETION_PENDING;
 }
 
+/* Under a budget less is received at once where the memory is new, whose pages
+ * cost more than the bytes, and where little time is left. */
+static size_t flow_of(const struct sl_exchange *exchange)
+{
+    const struct sl_loop *loop = sl_exchange_loop(exchange);
+    size_t flow = SL_FLOW;
+
+    if (!sl_loop_has_budget(loop))
+        return flow;
+    if (exchange->incoming.interest == SL_WANT_WHOLE)
+        flow /= 2;
+    return sl_loop_has_time(loop, COST_OF_FLOW) ? flow : flow / 2;
+}
+
 static bool receive_some(struct sl_exchange *exchange, size_t *budget)
 {
-    struct sl_incoming_source source = {
-        .link = &exchange->connection->link,
-        .is_hurried = sl_loop_has_budget(sl_exchange_loop(exchange))};
+    struct sl_incoming_source source = {.link = &exchange->connection->link,
+                                        .flow = flow_of(exchange)};
     struct sl_incoming_news news;
     enum sl_status status;
 

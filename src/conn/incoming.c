@@ -1,11 +1,8 @@
 #include "conn/incoming.h"
 
-/* Received at once: a head and a small body, or a large piece, or what gathers
- * between two wake-ups where bytes flow fast. All of it still fits into the
- * cache next to the core. */
+/* Received at once: a head and a small body, or a large piece. */
 #define WANT_SMALL ((size_t)16 * 1024)
 #define WANT_LARGE ((size_t)64 * 1024)
-#define WANT_FLOW  ((size_t)256 * 1024)
 
 /* Bytes that are read, with their framing, to keep a connection whose response
  * was disposed early. */
@@ -113,7 +110,7 @@ static enum sl_status parse(struct sl_incoming *incoming,
     struct sl_response *response = &incoming->response;
     uint64_t before = response->delivered;
     enum sl_status status;
-    size_t window = incoming->wanted > WANT_FLOW ? incoming->wanted : WANT_FLOW;
+    size_t window = incoming->wanted > SL_FLOW ? incoming->wanted : SL_FLOW;
 
     /* A few bytes may decode to a thousand times as many. */
     if (incoming->interest == SL_WANT_WHOLE ||
@@ -139,16 +136,6 @@ static size_t align(const struct sl_incoming *incoming, size_t most)
     return most - (most - (wanted - length)) % wanted;
 }
 
-/* A large piece where bytes flow fast. In a hurry it is half of that, and less
- * where the memory is new, whose pages cost more than the bytes. */
-static size_t flow_of(const struct sl_incoming *incoming,
-                      const struct sl_incoming_source *source)
-{
-    if (!source->is_hurried)
-        return WANT_FLOW;
-    return incoming->interest == SL_WANT_WHOLE ? WANT_LARGE : WANT_FLOW / 2;
-}
-
 /* Chooses the buffer to receive into, and how much to ask for. */
 static struct sl_buffer *choose_target(struct sl_incoming *incoming,
                                        const struct sl_incoming_source *source,
@@ -161,14 +148,14 @@ static struct sl_buffer *choose_target(struct sl_incoming *incoming,
         *want = WANT_SMALL;
         return source->input;
     }
-    *want = incoming->is_flowing ? flow_of(incoming, source) : WANT_LARGE;
+    *want = incoming->is_flowing ? source->flow : WANT_LARGE;
     if (direct == 0 || source->input->length > 0)
         return source->input;
     /* Streamed bodies, too: bytes gather only while they arrive faster than
      * they are taken, and not for long. */
     *want = sl_transport_expect(source->link->transport,
                                 direct < SIZE_MAX ? (size_t)direct : SIZE_MAX)
-                ? flow_of(incoming, source)
+                ? source->flow
                 : WANT_LARGE;
     *want = align(incoming, *want);
     if (direct < *want)

@@ -32,11 +32,15 @@ enum sl_interest {
     SL_WANT_WHOLE /* the end */
 };
 
+/* The most received at once: what gathers between two wake-ups where bytes flow
+ * fast, and still fits into the cache next to the core. */
+#define SL_FLOW ((size_t)256 * 1024)
+
 /* The connection that bytes are received from. */
 struct sl_incoming_source {
     struct sl_link *link;
     struct sl_buffer *input; /* received, not yet parsed */
-    bool is_hurried;         /* no receive may take much of a turn */
+    size_t flow;             /* received at once where bytes flow fast */
 };
 
 /* Events met during an advance. */

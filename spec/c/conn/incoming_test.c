@@ -12,6 +12,7 @@ struct reply {
     struct sl_incoming_news news;
     struct sl_failure failure;
     size_t budget;
+    size_t flow;
     int peer;
 };
 
@@ -41,6 +42,7 @@ static enum sl_status reply_open(struct sl_allocator *allocator,
     memset(&reply.failure, 0, sizeof reply.failure);
     reply.world.resolver = NULL;
     reply.peer = -1;
+    reply.flow = SL_FLOW;
     if (!world_open(&reply.world, allocator, &pool))
         return SL_MEMORY;
     sl_response_limits_default(&reply.limits);
@@ -82,7 +84,7 @@ static void teardown(void)
 
 static enum sl_status advance(void)
 {
-    struct sl_incoming_source source = {&reply.link, &reply.input, false};
+    struct sl_incoming_source source = {&reply.link, &reply.input, reply.flow};
 
     world_settle(&reply.world); /* what has arrived shows itself */
     reply.budget = SL_TURN_BUDGET;
@@ -148,6 +150,40 @@ TEST("ends a receive of pieces with one of them")
         sl_incoming_want(&reply.incoming, SL_WANT_BODY, i == 0 ? 1000 : 900000);
         bring(100000);
         CHECK(body->length >= 65536);
+    }
+    teardown();
+}
+
+/* The most that one receive brings of `size` bytes that wait. */
+static size_t most_at_once(size_t size)
+{
+    static char bytes[160 * 1024];
+    size_t most = 0;
+
+    REQUIRE(send(reply.peer, bytes, size, MSG_DONTWAIT) == (ssize_t)size);
+    for (size_t left = size; left > 0; left -= reply.news.received) {
+        REQUIRE(advance() == SL_OK && reply.news.received <= left);
+        if (reply.news.received > most)
+            most = reply.news.received;
+        sl_buffer_consume(&reply.incoming.response.body,
+                          reply.incoming.response.body.length);
+    }
+    return most;
+}
+
+TEST("receives no more at once than its source says")
+{
+    const size_t flows[] = {96 * 1024, 64 * 1024, 128 * 1024};
+
+    test_allocator_init(&reply.world.own);
+    REQUIRE(reply_open(&reply.world.own.base, usual) == SL_OK);
+    sl_incoming_want(&reply.incoming, SL_WANT_BODY, 900000);
+    peer_send(reply.peer, "HTTP/1.1 200 OK\r\nContent-Length: 4000000\r\n\r\n");
+    advance_all();
+    most_at_once(65536); /* bytes flow fast from here on */
+    for (size_t i = 0; i < sizeof flows / sizeof *flows; i++) {
+        reply.flow = flows[i];
+        CHECK_INT(most_at_once(160 * 1024), flows[i]);
     }
     teardown();
 }
