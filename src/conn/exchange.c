@@ -134,6 +134,8 @@ void sl_exchange_release(struct sl_exchange *exchange)
     if (!sl_exchange_is_over(exchange))
         sl_exchange_abort(exchange, SL_CANCELLED, "cancelled");
     leave_link(exchange);
+    if (exchanges->loose == exchange)
+        exchanges->loose = NULL;
     sl_exchange_free_failure(exchange);
     sl_exchange_free_turn(exchange);
     sl_exchange_end_request(exchange);
