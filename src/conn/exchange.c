@@ -131,6 +131,8 @@ void sl_exchange_release(struct sl_exchange *exchange)
     if (--exchange->refs > 0)
         return;
     exchange->refs = 1; /* while it ends */
+    if (exchanges->loose == exchange)
+        exchanges->loose = NULL;
     if (!sl_exchange_is_over(exchange))
         sl_exchange_abort(exchange, SL_CANCELLED, "cancelled");
     leave_link(exchange);
