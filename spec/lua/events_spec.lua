@@ -175,6 +175,30 @@ describe("client:events", function()
     assert.equal("timeout", err.code)
   end)
 
+  it("waits without an idle deadline, unless one is given", function()
+    local stalls = { request_head, { "send", HEAD .. "data: a\n\n" }, { "stall" } }
+    local p <close> = serve(stalls)
+    local list, err = collect(p.url, { timeout = { idle = 0.2 }, reconnect = false })
+    assert.same({ "a" }, list)
+    assert.same({ "timeout", "body" }, { err.code, err.stage })
+    assert.matches("timeout.idle", err.message, 1, true)
+    local q <close> = serve(stalls)
+    list = {}
+    local task = sluice.spawn(function()
+      for event in client:events(q.url, { timeout = { first_byte = 0.05 } }) do
+        list[#list + 1] = event.data
+      end
+    end)
+    local deadline = support.system.clock() + 20
+    -- The timer of the first byte fires once more, and finds no other deadline.
+    repeat sluice.loop():step(0.01)
+    until list[1] and sluice.stats().timers == 0 or support.system.clock() > deadline
+    assert.same({ "a" }, list)
+    assert.equal(0, sluice.stats().timers)
+    task:cancel()
+    assert.is_false((pcall(task.await, task)))
+  end)
+
   it("ends when its client closes while it waits", function()
     local p <close> = serve(HEAD .. "data: a\n\n")
     local list = {}
