@@ -35,6 +35,45 @@ TEST("delivers a response and keeps the connection")
     scene_fini(&scene);
 }
 
+static struct sl_exchange *get_hello(int *peer)
+{
+    struct sl_exchange *exchange = scene_begin(&scene, GET);
+
+    CHECK_INT(sl_exchange_want(exchange, SL_WANT_WHOLE, 0), SL_AGAIN);
+    if (*peer < 0)
+        *peer = scene_accept(&scene);
+    scene_expect(&scene, *peer, GET);
+    peer_send(*peer, HELLO);
+    CHECK_INT(scene_want(&scene, exchange, SL_WANT_WHOLE, 0), SL_OK);
+    return exchange;
+}
+
+TEST("compacts a body when the next is there or it is handed over")
+{
+    scene_init(&scene);
+    int peer = -1;
+    struct sl_exchange *first = get_hello(&peer);
+
+    CHECK(!first->is_compact);
+    struct sl_exchange *second = get_hello(&peer);
+    CHECK(first->is_compact);
+    CHECK(!second->is_compact);
+    sl_exchange_release(second); /* which nobody compacts any more */
+    sl_exchange_release(first);
+
+    first = get_hello(&peer);
+    second = get_hello(&peer);
+    sl_exchange_compact(second);
+    CHECK(second->is_compact);
+    scene_check_body(first, "hello");
+    scene_check_body(second, "hello");
+    sl_exchange_release(second);
+    sl_exchange_release(first);
+    CHECK(scene.exchanges->loose == NULL);
+    close(peer);
+    scene_fini(&scene);
+}
+
 /* ---- addresses from the client's own source ---- */
 
 static struct sl_lookup *wanted;
