@@ -91,6 +91,7 @@ local function handshakes(name, title, env, figures)
     contenders = {
       body("sluice", "sluice", "sequential", env),
       body("curl", "curl", "sequential", env),
+      body("OpenSSL", "floor", "handshakes", env),
     },
     figures = figures,
   }
