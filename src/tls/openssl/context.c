@@ -254,7 +254,6 @@ static void set_modes(struct sl_tls_context *context)
         options |= SSL_OP_NO_TICKET;
     if (!context->policy.resumes)
         SSL_CTX_set_session_cache_mode(ssl, SSL_SESS_CACHE_OFF);
-    SSL_CTX_set_keylog_callback(ssl, sl_openssl_engine_note_secret);
     SSL_CTX_set_msg_callback(ssl, sl_openssl_engine_note_message);
     SSL_CTX_sess_set_new_cb(ssl, sl_openssl_engine_keep_session);
     SSL_CTX_set_options(ssl, options);
@@ -311,6 +310,9 @@ static enum sl_status configure(struct sl_tls_context *context,
     if (status == SL_OK)
         status = sl_tls_policy_open_log(&context->policy, options->key_log_file,
                                         failure);
+    if (context->policy.key_log >= 0)
+        SSL_CTX_set_keylog_callback(context->ssl,
+                                    sl_openssl_engine_note_secret);
     return status;
 }
 

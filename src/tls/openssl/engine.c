@@ -4,11 +4,6 @@
 
 #include <stdio.h>
 
-#define RECORD_HEADER 5
-
-/* The bytes that a record of TLS 1.3 adds to its content: kind and tag. */
-#define RECORD_OVERHEAD (1 + 16)
-
 /* The content after which it pays to go on without the SSL. */
 #define MUCH_CONTENT ((size_t)64 * 1024)
 
@@ -87,7 +82,7 @@ enum sl_status sl_openssl_engine_create(struct sl_tls_context *context,
     memcpy(made->host, host, expected.host_size); /* zeroed behind */
     made->expected = expected;
     made->expected.host = made->host;
-    made->keeps_ssl = !context->has_own_records;
+    made->notes.is_void = !context->has_own_records;
     sl_openssl_context_retain(context);
     status = prepare(made, identity, failure);
     if (status != SL_OK) {
@@ -96,12 +91,6 @@ enum sl_status sl_openssl_engine_create(struct sl_tls_context *context,
     }
     *engine = made;
     return SL_OK;
-}
-
-static void forget_secrets(struct sl_tls_engine *engine)
-{
-    OPENSSL_cleanse(&engine->receiving, sizeof engine->receiving);
-    OPENSSL_cleanse(&engine->sending, sizeof engine->sending);
 }
 
 static void drop_ssl(struct sl_tls_engine *engine)
@@ -128,7 +117,7 @@ void sl_openssl_engine_destroy(struct sl_tls_engine *engine)
     if (engine->ssl != NULL)
         drop_ssl(engine);
     sl_openssl_records_destroy(engine->records);
-    forget_secrets(engine);
+    sl_openssl_notes_void(&engine->notes);
     SSL_SESSION_free(engine->early_session);
     sl_tls_texts_release(engine->texts);
     sl_free(context->allocator, engine, engine->size);
@@ -155,65 +144,24 @@ int sl_openssl_engine_keep_session(SSL *ssl, SSL_SESSION *session)
     return 1; /* the reference is ours now */
 }
 
-/* ---- secrets ---- */
-
-static bool starts_with(const char *text, const char *start)
-{
-    return strncmp(text, start, strlen(start)) == 0;
-}
-
-/* "LABEL <client random> <secret>" */
-static void read_secret(const char *line, struct sl_openssl_secret *secret)
-{
-    const char *hex = strrchr(line, ' ') + 1;
-    size_t size = strlen(hex) / 2;
-
-    secret->size = 0;
-    if (size > sizeof secret->bytes)
-        return;
-    for (size_t i = 0; i < size; i++)
-        secret->bytes[i] =
-            (unsigned char)(OPENSSL_hexchar2int((unsigned char)hex[2 * i])
-                                << 4 |
-                            OPENSSL_hexchar2int((unsigned char)hex[2 * i + 1]));
-    secret->size = (uint8_t)size;
-}
+/* ---- without the SSL ---- */
 
 void sl_openssl_engine_note_secret(const SSL *ssl, const char *line)
 {
     struct sl_tls_engine *engine = sl_openssl_engine_of(ssl);
     const struct sl_tls_policy *policy = &engine->context->policy;
+    bool is_enough = sl_openssl_notes_secret(&engine->notes, line);
     char text[512];
     int size;
 
-    if (engine->keeps_ssl)
-        ; /* the secrets would not be used */
-    else if (starts_with(line, "SERVER_TRAFFIC_SECRET_0 "))
-        read_secret(line, &engine->receiving);
-    else if (starts_with(line, "CLIENT_TRAFFIC_SECRET_0 "))
-        read_secret(line, &engine->sending);
-    if (policy->key_log < 0)
+    if (policy->key_log < 0) {
+        if (is_enough)
+            SSL_CTX_set_keylog_callback(engine->context->ssl, NULL);
         return;
+    }
     size = snprintf(text, sizeof text, "%s\n", line);
     if (size > 0 && (size_t)size < sizeof text)
         sl_tls_policy_log(policy, sl_view(text, (size_t)size));
-}
-
-static void keep_ssl(struct sl_tls_engine *engine)
-{
-    engine->keeps_ssl = true;
-    forget_secrets(engine);
-}
-
-/* Follows messages: the bytes that records bring are counted against the
- * messages understood; the rest has begun and not ended. Padding counts as
- * begun, until content follows; RFC 8446 5.1 lets nothing come between. */
-static void follow_messages(struct sl_tls_engine *engine, unsigned char kind)
-{
-    if (kind == SSL3_RT_HANDSHAKE)
-        engine->message_left += engine->record_size - RECORD_OVERHEAD;
-    else
-        engine->message_left = 0;
 }
 
 void sl_openssl_engine_note_message(int is_sent, int version, int kind,
@@ -221,21 +169,12 @@ void sl_openssl_engine_note_message(int is_sent, int version, int kind,
                                     void *unused)
 {
     struct sl_tls_engine *engine = sl_openssl_engine_of(ssl);
-    const unsigned char *at = bytes;
 
     (void)version;
     (void)unused;
-    /* From now on other secrets hold, which the callback does not report. */
-    if (kind == SSL3_RT_HANDSHAKE && size > 0 && *at == SSL3_MT_KEY_UPDATE)
-        keep_ssl(engine);
-    if (is_sent)
-        return;
-    if (kind == SSL3_RT_HEADER && size == RECORD_HEADER)
-        engine->record_size = (uint16_t)(at[3] << 8 | at[4]);
-    else if (kind == SSL3_RT_INNER_CONTENT_TYPE)
-        follow_messages(engine, *at);
-    else if (kind == SSL3_RT_HANDSHAKE)
-        engine->message_left -= (int64_t)size;
+    if (sl_openssl_notes_message(&engine->notes, is_sent, kind, bytes, size))
+        SSL_CTX_set_keylog_callback(engine->context->ssl,
+                                    sl_openssl_engine_note_secret);
 }
 
 /* Goes on without the SSL, when nothing is under way in it. */
@@ -243,11 +182,12 @@ static void take_over(struct sl_tls_engine *engine)
 {
     X509 *peer;
 
-    if (engine->ssl == NULL || engine->keeps_ssl || engine->content_size == 0 ||
-        engine->state.is_closed || engine->state.failure.status != SL_OK ||
+    if (engine->ssl == NULL || engine->content_size == 0 ||
+        !sl_openssl_notes_suffice(&engine->notes) || engine->state.is_closed ||
+        engine->state.failure.status != SL_OK ||
         SSL_version(engine->ssl) != TLS1_3_VERSION ||
         SSL_get_shutdown(engine->ssl) != 0 || SSL_has_pending(engine->ssl) ||
-        engine->message_left != 0 || engine->bio.received.header_size > 0 ||
+        engine->bio.received.header_size > 0 ||
         engine->bio.sent.header_size > 0)
         return;
     if (engine->texts == NULL) {
@@ -258,14 +198,11 @@ static void take_over(struct sl_tls_engine *engine)
     if (engine->texts != NULL)
         engine->records = sl_openssl_records_create(
             engine->context->allocator, SSL_get_current_cipher(engine->ssl),
-            &engine->receiving, engine->bio.received.count, &engine->sending,
-            engine->bio.sent.count);
-    if (engine->records == NULL) {
-        keep_ssl(engine);
-        return;
-    }
-    forget_secrets(engine);
-    drop_ssl(engine);
+            &engine->notes.receiving, engine->bio.received.count,
+            &engine->notes.sending, engine->bio.sent.count);
+    sl_openssl_notes_void(&engine->notes);
+    if (engine->records != NULL)
+        drop_ssl(engine);
 }
 
 /* ---- calls ---- */
@@ -401,7 +338,7 @@ static enum sl_status accept_peer(struct sl_tls_engine *engine)
     /* Records from now on are under the keys of the connection. */
     engine->bio.received.count = 0;
     engine->bio.sent.count = 0;
-    engine->message_left = 0;
+    engine->notes.message_left = 0;
     sl_tls_engine_accept(&engine->state);
     if (engine->early_session != NULL)
         sl_openssl_slot_put(engine->slot, engine->early_session);
@@ -430,6 +367,8 @@ enum sl_status sl_openssl_engine_handshake(struct sl_tls_engine *engine,
     if (status == SL_END)
         status = sl_fail(&engine->state.failure, SL_TLS, SL_STAGE_TLS,
                          "the peer closed during the handshake");
+    if (engine->context->policy.key_log < 0)
+        SSL_CTX_set_keylog_callback(engine->context->ssl, NULL);
     if (status == SL_OK)
         status = accept_peer(engine);
     leave(engine);

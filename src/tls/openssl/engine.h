@@ -8,9 +8,9 @@
  *
  * With TLS 1.3 the SSL makes the connection and serves the first request, with
  * the tickets before its answer. When another request follows, much content
- * arrives, or the connection rests, record.h takes over with the secrets and
- * the SSL is freed. The SSL stays where keys were updated before: it does not
- * reveal those secrets.
+ * arrives, or the connection rests, record.h takes over with what notes.h knows
+ * and the SSL is freed. The SSL stays where keys were updated before: it does
+ * not reveal those secrets.
  *
  * The first failure is kept and repeated by every later call.
  */
@@ -20,6 +20,7 @@
 #include "tls/openssl/bio.h"
 #include "tls/openssl/certificate.h"
 #include "tls/openssl/context.h"
+#include "tls/openssl/notes.h"
 #include "tls/openssl/record.h"
 #include "tls/openssl/verify.h"
 #include "tls/engine.h"
@@ -37,13 +38,9 @@ struct sl_tls_engine {
     void *owner;
     struct sl_tls_texts *texts; /* of the peer, once asked for */
     size_t content_size;        /* received through the SSL */
-    uint16_t record_size;       /* of the last record */
-    int64_t message_left;       /* bytes of a message that has begun */
-    struct sl_openssl_secret receiving;
-    struct sl_openssl_secret sending;
+    struct sl_openssl_notes notes;
     struct sl_tls_info info;
     bool is_checked; /* the chain was verified, name and all */
-    bool keeps_ssl;  /* nothing else can go on with it */
     struct sl_tls_engine_state state;
     struct sl_tls_peer expected;
     size_t size; /* of this block */
@@ -84,8 +81,11 @@ bool sl_openssl_engine_peer(struct sl_tls_engine *engine,
 struct sl_tls_engine *sl_openssl_engine_of(const SSL *ssl);
 /* For SSL_CTX_sess_set_new_cb. */
 int sl_openssl_engine_keep_session(SSL *ssl, SSL_SESSION *session);
-/* For SSL_CTX_set_keylog_callback, SSL_CTX_set_msg_callback. */
+/* For SSL_CTX_set_keylog_callback, which costs 1 % of a handshake for each
+ * secret: OpenSSL prints it. Without a log it is set only between a Finished
+ * and the secret of the content that is made behind it. */
 void sl_openssl_engine_note_secret(const SSL *ssl, const char *line);
+/* For SSL_CTX_set_msg_callback. */
 void sl_openssl_engine_note_message(int is_sent, int version, int kind,
                                     const void *bytes, size_t size, SSL *ssl,
                                     void *unused);

@@ -279,7 +279,8 @@ TEST("erases its secrets when it crosses over, and if it never can")
     begin(&scene, &wire);
     for (int updates = 0; updates < 2; updates++) {
         open_wire(&wire);
-        CHECK(!is_zero(&wire.engine->sending, sizeof wire.engine->sending));
+        CHECK(!is_zero(&wire.engine->notes.sending,
+                       sizeof wire.engine->notes.sending));
         if (updates) {
             CHECK(
                 SSL_key_update(scene.server.ssl, SSL_KEY_UPDATE_NOT_REQUESTED));
@@ -289,8 +290,10 @@ TEST("erases its secrets when it crosses over, and if it never can")
             wire.provider->rest(wire.engine);
         }
         CHECK_INT(wire.engine->ssl != NULL, updates);
-        CHECK(is_zero(&wire.engine->sending, sizeof wire.engine->sending));
-        CHECK(is_zero(&wire.engine->receiving, sizeof wire.engine->receiving));
+        CHECK(is_zero(&wire.engine->notes.sending,
+                      sizeof wire.engine->notes.sending));
+        CHECK(is_zero(&wire.engine->notes.receiving,
+                      sizeof wire.engine->notes.receiving));
     }
     end(&scene, &wire);
 }
