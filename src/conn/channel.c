@@ -260,12 +260,17 @@ static void opened(void *owner)
     struct sl_channel_operation *operation = &channel->opening;
     enum sl_status status = sl_opening_result(
         channel->opener, &channel->link, &channel->peer, &operation->failure);
+    struct sl_failure ignored;
 
     sl_opening_destroy(channel->opener);
     channel->opener = NULL;
     channel->phase = status == SL_OK ? SL_CHANNEL_OPEN : SL_CHANNEL_CLOSED;
-    if (status == SL_OK)
+    if (status == SL_OK) {
         sl_transport_bind(channel->link.transport, &events, channel);
+        /* The program may wait before it sends. A peer that cannot be written
+         * to shows itself then. */
+        sl_link_flush(&channel->link, &ignored);
+    }
     end(operation, status, false);
 }
 

@@ -390,6 +390,7 @@ static bool send_some(struct sl_exchange *exchange, size_t *budget)
 {
     struct sl_outgoing *outgoing = &exchange->request->outgoing;
     int64_t now = sl_exchange_loop(exchange)->now;
+    struct sl_failure ignored;
     size_t count;
     enum sl_status status;
 
@@ -400,6 +401,9 @@ static bool send_some(struct sl_exchange *exchange, size_t *budget)
     }
     status = sl_outgoing_advance(outgoing, &exchange->connection->link, now,
                                  budget, &count, &exchange->request->failure);
+    /* The peer waits for the end of the handshake. */
+    if (!sl_outgoing_has_sent(outgoing))
+        sl_link_flush(&exchange->connection->link, &ignored);
     if (count > 0 || outgoing->phase == SL_OUTGOING_SENT)
         exchange->last_activity = now;
     if (sl_pace_is_kept(&exchange->request->pace))

@@ -12,6 +12,10 @@
 /* Receives of messages for TLS alone; a peer that sends more is not quiet. */
 #define NEWS_MOST 4
 
+/* The end of a handshake that goes with the first content: a Finished, and a
+ * small certificate. */
+#define MOST_FLIGHT ((size_t)1024)
+
 /* TLS answers that may wait for a peer which asks and does not read. */
 #define MOST_UNSENT ((size_t)64 * 1024)
 
@@ -41,6 +45,7 @@ enum sl_status sl_link_secure(struct sl_link *link, struct sl_pool *pool,
     sl_buffer_init(&tls->out, pool, SIZE_MAX);
     tls->stage = stage;
     tls->is_stuck = false;
+    tls->has_flight = false;
     link->tls = tls;
     link->is_clean_end = false;
     return SL_OK;
@@ -94,6 +99,7 @@ static enum sl_status flush_ciphertext(struct sl_link *link,
 {
     struct sl_buffer *out = &tls->out;
 
+    tls->has_flight = false;
     while (out->length > 0) {
         struct sl_view views[FLUSH_VIEWS];
         size_t count = sl_buffer_views(out, views, FLUSH_VIEWS);
@@ -153,7 +159,8 @@ static enum sl_status send_through_tls(struct sl_link *link,
                                        size_t count, size_t *sent,
                                        struct sl_failure *failure)
 {
-    enum sl_status status = flush_ciphertext(link, tls, failure);
+    enum sl_status status =
+        tls->has_flight ? SL_OK : flush_ciphertext(link, tls, failure);
 
     if (status != SL_OK)
         return status;
@@ -216,7 +223,7 @@ static enum sl_status receive_through_tls(struct sl_link *link,
                                         &tls->out, failure);
         /* Key updates and alerts; a peer that cannot be written to shows itself
          * at the next send or receive. */
-        if (tls->out.length > 0)
+        if (tls->out.length > 0 && !tls->has_flight)
             flush_ciphertext(link, tls, &ignored);
         *received = buffer->length - before;
         if (*received > 0)
@@ -259,10 +266,15 @@ enum sl_status sl_link_handshake(struct sl_link *link,
         struct sl_failure flush_failure;
         enum sl_status status =
             tls->provider->handshake(tls->engine, &tls->in, &tls->out, failure);
-        /* A failed handshake flushes, too: the alert says why. */
-        enum sl_status flushed = flush_ciphertext(
-            link, tls, sl_is_failure(status) ? &flush_failure : failure);
+        enum sl_status flushed;
 
+        tls->has_flight = status == SL_OK && tls->out.length > 0 &&
+                          tls->out.length <= MOST_FLIGHT;
+        if (tls->has_flight)
+            return SL_OK;
+        /* A failed handshake flushes, too: the alert says why. */
+        flushed = flush_ciphertext(
+            link, tls, sl_is_failure(status) ? &flush_failure : failure);
         if (sl_is_failure(status))
             return fail_layer(tls, status, failure);
         if (status == SL_OK || sl_is_failure(flushed))

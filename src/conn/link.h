@@ -43,6 +43,7 @@ struct sl_link_tls {
     struct sl_buffer out; /* ciphertext to send */
     enum sl_stage stage;  /* that its failures name */
     bool is_stuck;        /* a send waits for bytes of the peer */
+    bool has_flight;      /* `out` holds the end of the handshake */
 };
 
 struct sl_link {
@@ -63,7 +64,9 @@ enum sl_status sl_link_secure(struct sl_link *link, struct sl_pool *pool,
                               struct sl_tls_engine *engine,
                               enum sl_stage stage);
 
-/* SL_OK: done and verified. SL_AGAIN: call again at can_send, can_receive. */
+/* SL_OK: done and verified. SL_AGAIN: call again at can_send, can_receive. The
+ * last messages may stay behind to go with the first send; who does not send at
+ * once flushes, because the peer waits for them. */
 enum sl_status sl_link_handshake(struct sl_link *link,
                                  struct sl_failure *failure);
 

@@ -518,6 +518,44 @@ TEST("speaks TLS, and does not take a truncation for an end")
     each_manner(secure);
 }
 
+/* The frame without content that comes next, behind "H127.0.0.1". */
+static void peer_expect_end_of_handshake(struct talk *talk)
+{
+    char got[3 + 9 + 3];
+    size_t count = 0;
+    int64_t until = sl_clock_now() + PATIENCE;
+
+    while (count < sizeof got && sl_clock_now() < until) {
+        ssize_t n =
+            recv(talk->peer, got + count, sizeof got - count, MSG_DONTWAIT);
+
+        if (n > 0)
+            count += (size_t)n;
+        else
+            CHECK_INT(sl_loop_step(&talk->world.loop, SL_MILLISECOND), SL_OK);
+    }
+    REQUIRE(count == sizeof got);
+    CHECK_BYTES(got + 12, 3, "A\0\0", 3);
+}
+
+static void silent(const struct manner *manner)
+{
+    struct talk talk = {0};
+
+    test_allocator_init(&talk.world.own);
+    REQUIRE(talk_open(&talk, &talk.world.own.base, manner, true) == SL_OK);
+    accept_peer(&talk);
+    peer_frame(&talk, 'W', "?");
+    CHECK_INT(result_of(&talk, &talk.channel->opening), SL_OK);
+    peer_expect_end_of_handshake(&talk);
+    talk_fini(&talk);
+}
+
+TEST("ends its handshake at once, though the program sends nothing")
+{
+    each_manner(silent);
+}
+
 static void refused(const struct manner *manner)
 {
     struct talk talk = {0};

@@ -849,9 +849,12 @@ static bool abort_it(void *owner, const struct sl_tls_certificate *peer,
     return true;
 }
 
-static void secure_scene(struct sl_exchange **asked)
+static void secure_scene(bool (*verify)(void *owner,
+                                        const struct sl_tls_certificate *peer,
+                                        char *reason, size_t reason_size),
+                         struct sl_exchange **asked)
 {
-    struct sl_tls_options tls = {.verifies = true, .verify = abort_it};
+    struct sl_tls_options tls = {.verifies = true, .verify = verify};
     struct sl_origin_options origin = {.host = "127.0.0.1",
                                        .key = "tls",
                                        .provider = &framed_provider,
@@ -867,12 +870,47 @@ static void secure_scene(struct sl_exchange **asked)
     framed_provider.context_release(origin.context);
 }
 
+TEST("ends its handshake though the first bytes of its body are not there")
+{
+    struct sl_exchange *exchange;
+    char got[3 + 9 + 3];
+    size_t count = 0;
+    int64_t until = sl_clock_now() + PATIENCE;
+    int peer;
+
+    secure_scene(NULL, NULL);
+    REQUIRE(sl_exchange_create(scene.exchanges, scene.origin, &scene.options,
+                               SL_VIEW(POST), &exchange) == SL_OK);
+    sl_upload_set_pushed(&exchange->request->outgoing.upload, 4);
+    sl_exchange_start(exchange);
+    CHECK_INT(sl_exchange_want(exchange, SL_WANT_HEAD, 0), SL_AGAIN);
+    peer = scene_accept(&scene);
+    /* "W", one byte: welcome, and answer this */
+    REQUIRE(send(peer, "W\0\1?", 4, MSG_NOSIGNAL) == 4);
+    while (count < sizeof got && sl_clock_now() < until) {
+        ssize_t n = recv(peer, got + count, sizeof got - count, MSG_DONTWAIT);
+
+        if (n > 0)
+            count += (size_t)n;
+        else
+            CHECK_INT(sl_loop_step(&scene.world.loop, SL_MILLISECOND), SL_OK);
+    }
+    REQUIRE(count == sizeof got); /* "H", its host, "A" */
+    CHECK_BYTES(got + 12, 3, "A\0\0", 3);
+    CHECK_INT(exchange->request->outgoing.phase, SL_OUTGOING_HELD);
+    CHECK_INT(exchange->request->outgoing.head_sent, 0);
+    sl_exchange_abort(exchange, SL_CANCELLED, "enough");
+    sl_exchange_release(exchange);
+    close(peer);
+    scene_fini(&scene);
+}
+
 TEST("may be ended from inside its own handshake")
 {
     struct sl_exchange *exchange;
     int peer;
 
-    secure_scene(&exchange);
+    secure_scene(abort_it, &exchange);
     exchange = scene_begin(&scene, GET);
     CHECK_INT(sl_exchange_want(exchange, SL_WANT_WHOLE, 0), SL_AGAIN);
     peer = scene_accept(&scene);

@@ -242,6 +242,16 @@ static enum sl_status count_send(struct sl_transport *transport,
     return counted->send(transport, views, count, sent);
 }
 
+static void begin_counting(struct pair *pair,
+                           struct sl_transport_class *counting)
+{
+    counted = pair->link.transport->class;
+    *counting = *counted;
+    counting->send = count_send;
+    pair->link.transport->class = counting;
+    sends = 0;
+}
+
 static void sends_at_once(const struct manner *manner)
 {
     static const char text[100];
@@ -255,11 +265,7 @@ static void sends_at_once(const struct manner *manner)
     REQUIRE(peer_frame(&pair, 'W', ""));
     CHECK_INT(handshake(&pair), SL_OK);
     world_settle(&pair.world);
-    counted = pair.link.transport->class;
-    counting = *counted;
-    counting.send = count_send;
-    pair.link.transport->class = &counting;
-    sends = 0;
+    begin_counting(&pair, &counting);
     CHECK_INT(sl_link_send(&pair.link, views, 2, &sent, &failure), SL_OK);
     CHECK_INT(sent, sizeof text);
     CHECK_INT(sends, 1); /* of several segments */
@@ -270,6 +276,47 @@ static void sends_at_once(const struct manner *manner)
 TEST("sends what it has encrypted by one call")
 {
     each_manner(sends_at_once);
+}
+
+static void sends_flight(const struct manner *manner)
+{
+    for (int is_silent = 0; is_silent < 2; is_silent++) {
+        struct sl_transport_class counting;
+        struct sl_view text = SL_VIEW("question");
+        struct sl_failure failure;
+        struct pair pair;
+        int64_t until;
+        size_t size;
+
+        pair_init(&pair, manner, TLS);
+        REQUIRE(peer_frame(&pair, 'W', "?"));
+        begin_counting(&pair, &counting);
+        CHECK_INT(handshake(&pair), SL_OK);
+        until = sl_clock_now() + PATIENCE;
+        while (sl_transport_flush(pair.link.transport) == SL_AGAIN &&
+               sl_clock_now() < until)
+            CHECK_INT(sl_loop_step(&pair.world.loop, SL_MILLISECOND), SL_OK);
+        sends = 0;
+        CHECK_INT(sl_link_unsent(&pair.link), 3);
+        CHECK_INT(
+            sl_link_receive(&pair.link, &pair.buffer, 10, &size, &failure),
+            SL_AGAIN);
+        CHECK_INT(sends, 0);
+        if (is_silent)
+            CHECK_INT(sl_link_flush(&pair.link, &failure), SL_OK);
+        else
+            CHECK_INT(sl_link_send(&pair.link, &text, 1, &size, &failure),
+                      SL_OK);
+        CHECK_INT(sends, 1);
+        CHECK(sl_link_is_flushed(&pair.link));
+        pair.link.transport->class = counted;
+        pair_fini(&pair);
+    }
+}
+
+TEST("sends the end of a handshake with the first content, or when flushed")
+{
+    each_manner(sends_flight);
 }
 
 /* ---- what TLS sends by itself ---- */

@@ -191,6 +191,10 @@ static enum sl_status handshake(struct sl_tls_engine *engine,
             !engine->context->verify(engine->owner, &peer, reason,
                                      sizeof reason))
             return break_down(engine, SL_TLS, "refused by its owner", failure);
+        if (size > 0)
+            status = framed_put(out, 'A', sl_view(NULL, 0));
+        if (status != SL_OK)
+            return break_down(engine, status, "no room for an answer", failure);
         engine->is_ready = true;
         return SL_OK;
     }

@@ -5,7 +5,8 @@
  *
  *   [ kind | size, two bytes | bytes, each XOR 0x5a ]
  *
- *   client  H host                       server  W        (welcome)
+ *   client  H host                       server  W        (welcome; with bytes
+ *                                                         it wants an answer)
  *           D content                            X reason (refused)
  *           A (answer)                           Q        (wants an answer)
  *           C (close)                            D C K    (K: nothing, skipped)
