@@ -580,5 +580,6 @@ void sl_exchange_init_course(struct sl_exchange *exchange)
     request->room.cancel = cancel_push;
     sl_exchange_init_turn(exchange, &request->turn);
     sl_timer_init(&exchange->timer, time_came);
+    sl_incoming_want(&exchange->incoming, SL_WANT_NOTHING, 0);
     init_incoming(exchange);
 }

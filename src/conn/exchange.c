@@ -34,6 +34,9 @@ enum sl_status sl_exchange_create(struct sl_exchanges *exchanges,
     if (origin != NULL)
         sl_origin_retain(origin);
     created->request->options = *options;
+    /* Its reason is read only where one was noted. */
+    memset(&created->request->failure, 0,
+           offsetof(struct sl_failure, reason) + 1);
     created->failure = &sl_exchange_no_failure;
     created->limits = options->limits;
     created->total = options->deadlines.total;

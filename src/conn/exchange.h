@@ -100,15 +100,16 @@ struct sl_exchange_turn {
 
 /* What is needed until the request is over and its answer has begun. */
 struct sl_exchange_request {
-    struct sl_exchange
-        *exchange; /* NULL: stands for all that were given back */
-    struct sl_exchange_options options;
-    struct sl_place place;     /* WAITING */
+    struct sl_exchange *exchange; /* NULL: stands for those given back */
+    struct sl_place place;        /* WAITING */
+    int64_t stage_began;          /* the wait for a connection */
+    struct sl_outgoing outgoing;
+
+    /* From here on each has an init of its own, and is not zeroed before. */
     struct sl_completion room; /* pushed bytes can be taken */
     struct sl_exchange_turn turn;
-    struct sl_outgoing outgoing;
     struct sl_pace pace;
-    int64_t stage_began;       /* the wait for a connection */
+    struct sl_exchange_options options;
     struct sl_failure failure; /* being noted; see sl_exchange.failure */
 };
 
@@ -125,18 +126,12 @@ struct sl_exchange {
     struct sl_exchange_request *request;
     struct sl_exchange *next; /* in the active, draining or spare list */
     struct sl_exchange *previous;
-    struct sl_response_limits limits;
-    int64_t total; /* the durations, for messages */
-    int64_t idle;
-
-    struct sl_completion completion; /* the wanted part is there */
     /* In the request; once that was given back it is allocated where it is
      * needed, and NULL until then. */
     struct sl_exchange_turn *turn;
 
     uint64_t uploaded; /* body bytes sent, once the request was given back */
-    struct sl_timer timer;
-    int64_t deadline;      /* total, absolute */
+    int64_t deadline;  /* total, absolute */
     int64_t last_activity; /* a byte moved */
     struct sl_exchange_times times;
     /* FAILED: why. It lies in the request, or is allocated where that was given
@@ -145,6 +140,12 @@ struct sl_exchange {
     struct sl_peer *peer;    /* of the connection; NULL: plain */
     struct sl_buffer *input; /* received, not yet parsed; NULL: nothing */
 
+    /* From here on each has an init of its own, and is not zeroed before. */
+    int64_t total; /* the durations, for messages */
+    int64_t idle;
+    struct sl_response_limits limits;
+    struct sl_completion completion; /* the wanted part is there */
+    struct sl_timer timer;
     struct sl_incoming incoming;
 };
 

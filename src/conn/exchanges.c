@@ -132,10 +132,9 @@ struct sl_exchange *sl_exchanges_rent(struct sl_exchanges *exchanges)
     } else {
         exchanges->spare = exchange->next;
         exchanges->spare_count--;
-        /* The response, the last of it, has an init of its own. */
         request = exchange->request;
-        memset(exchange, 0, offsetof(struct sl_exchange, incoming.response));
-        memset(request, 0, sizeof *request);
+        memset(exchange, 0, offsetof(struct sl_exchange, total));
+        memset(request, 0, offsetof(struct sl_exchange_request, room));
         exchange->request = request;
     }
     exchange->exchanges = exchanges;
