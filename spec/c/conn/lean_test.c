@@ -234,6 +234,22 @@ TEST("is cancelled, aborted or released while it waits")
     in_each_mode(end_from_here);
 }
 
+TEST("holds less than a KiB beside its connection while it waits")
+{
+    struct stream streams[9];
+    size_t before;
+
+    scene_init(&scene);
+    streams[0] = begin();
+    before = scene.world.own.bytes;
+    for (int i = 1; i < 9; i++)
+        streams[i] = begin();
+    CHECK((scene.world.own.bytes - before) / 8 < 1024);
+    for (int i = 0; i < 9; i++)
+        finish(&streams[i]);
+    scene_fini(&scene);
+}
+
 static void take_turns(void)
 {
     struct stream streams[] = {begin(), begin()};
