@@ -1,7 +1,7 @@
 /* memory/poison.h - free memory that shows late writes to it
  *
- * in, out: memory/pool.c, memory/slab.c and memory/cells.c, which alone include
- *          this
+ * in, out: memory/pool.c, memory/block.c, memory/slab.c and memory/cells.c,
+ *          which alone include this
  *
  * Under the address sanitizer free memory is hidden from the program. A
  * poisoned pool also fills it, which catches what no sanitizer sees: the

@@ -1,21 +1,13 @@
+#include "memory/block.h"
 #include "memory/poison.h"
 #include "memory/slab.h"
 
 #include <string.h>
-#include <sys/mman.h>
-#include <unistd.h>
 
 #define SMALLEST_BLOCK  ((size_t)256)
 #define QUARANTINE_SIZE 256
 #define SLABS_SEARCHED  8   /* for a run */
 #define ADOPTED_CLASS   254 /* not a free list */
-
-/* A segment with its own allocation, or in SL_POOL_GUARD its own mapping. */
-struct sl_block {
-    struct sl_segment segment;
-    struct sl_block *next;
-    struct sl_block *previous;
-};
 
 /* A segment over bytes of another owner's. */
 struct adopted {
@@ -178,87 +170,6 @@ static void return_fused(struct sl_pool *pool, struct sl_segment *segment)
 
 /* ---- blocks ---- */
 
-static struct sl_block *block_of(struct sl_segment *segment)
-{
-    return (struct sl_block *)segment;
-}
-
-static size_t block_header_size(void)
-{
-    return sl_round_up(sizeof(struct sl_block), SL_ALIGNMENT);
-}
-
-/* Pages for the data of a guarded block, and one more that stays closed. */
-static size_t guard_size(size_t capacity)
-{
-    size_t page = (size_t)sysconf(_SC_PAGESIZE);
-
-    return sl_round_up(capacity, page) + page;
-}
-
-/* The data ends where the closed page begins: one byte too many is a crash. */
-static char *guard_map(size_t capacity)
-{
-    size_t page = (size_t)sysconf(_SC_PAGESIZE);
-    size_t size = guard_size(capacity);
-    char *pages = sl_map_pages(size);
-
-    if (pages == NULL)
-        return NULL;
-    if (mprotect(pages + size - page, page, PROT_NONE) != 0) {
-        munmap(pages, size);
-        return NULL;
-    }
-    return pages + size - page - capacity;
-}
-
-static char *guard_pages(const struct sl_segment *segment)
-{
-    size_t page = (size_t)sysconf(_SC_PAGESIZE);
-
-    return segment->data + segment->capacity + page -
-           guard_size(segment->capacity);
-}
-
-static struct sl_block *block_create(struct sl_pool *pool, size_t capacity,
-                                     uint8_t size_class)
-{
-    bool is_guarded = pool->options.mode == SL_POOL_GUARD;
-    size_t header = block_header_size();
-    struct sl_block *block;
-
-    if (capacity > SIZE_MAX / 2)
-        return NULL;
-    block = sl_allocate(pool->allocator, header + (is_guarded ? 0 : capacity));
-    if (block == NULL)
-        return NULL;
-    memset(block, 0, sizeof *block);
-    block->segment.data =
-        is_guarded ? guard_map(capacity) : (char *)block + header;
-    if (block->segment.data == NULL) {
-        sl_free(pool->allocator, block, header);
-        return NULL;
-    }
-    block->segment.pool = pool;
-    block->segment.capacity = capacity;
-    block->segment.size_class = size_class;
-    return block;
-}
-
-static void block_destroy(struct sl_pool *pool, struct sl_block *block)
-{
-    struct sl_segment *segment = &block->segment;
-    size_t size = block_header_size();
-
-    if (pool->options.mode == SL_POOL_GUARD) {
-        munmap(guard_pages(segment), guard_size(segment->capacity));
-    } else {
-        sl_unhide(segment->data, segment->capacity);
-        size += segment->capacity;
-    }
-    sl_free(pool->allocator, block, size);
-}
-
 static void link_block(struct sl_pool *pool, struct sl_block *block)
 {
     block->previous = NULL;
@@ -278,7 +189,7 @@ static enum sl_status rent_from_block(struct sl_pool *pool, size_t capacity,
     if (size_class != SL_NO_CLASS)
         segment = pool->free_blocks[size_class];
     if (segment != NULL) {
-        block = block_of(segment);
+        block = sl_block_of(segment);
         pool->free_blocks[size_class] = segment->next;
         pool->stats.spare -= capacity;
         pool->spare_blocks -= capacity;
@@ -286,7 +197,7 @@ static enum sl_status rent_from_block(struct sl_pool *pool, size_t capacity,
         if (pool->options.poison)
             sl_poison_verify(segment);
     } else {
-        block = block_create(pool, capacity, size_class);
+        block = sl_block_create(pool, capacity, size_class);
         if (block == NULL)
             return SL_MEMORY;
         segment = &block->segment;
@@ -299,9 +210,7 @@ static enum sl_status rent_from_block(struct sl_pool *pool, size_t capacity,
 
 static void quarantine(struct sl_pool *pool, struct sl_block *block)
 {
-    struct sl_segment *segment = &block->segment;
-
-    mprotect(guard_pages(segment), guard_size(segment->capacity), PROT_NONE);
+    sl_block_close(block);
     block->next = NULL;
     if (pool->quarantine == NULL)
         pool->quarantine = block;
@@ -314,7 +223,7 @@ static void quarantine(struct sl_pool *pool, struct sl_block *block)
     }
     block = pool->quarantine;
     pool->quarantine = block->next;
-    block_destroy(pool, block);
+    sl_block_destroy(pool, block);
 }
 
 /* Frees a spare block of the largest class above that one. False: there is
@@ -329,7 +238,7 @@ static bool drop_larger(struct sl_pool *pool, size_t size_class)
         pool->free_blocks[i] = segment->next;
         pool->stats.spare -= segment->capacity;
         pool->spare_blocks -= segment->capacity;
-        block_destroy(pool, block_of(segment));
+        sl_block_destroy(pool, sl_block_of(segment));
         return true;
     }
     return false;
@@ -362,7 +271,7 @@ static void release_adopted(struct sl_pool *pool, struct adopted *adopted)
 
 static void return_block(struct sl_pool *pool, struct sl_segment *segment)
 {
-    struct sl_block *block = block_of(segment);
+    struct sl_block *block = sl_block_of(segment);
 
     if (block->previous != NULL)
         block->previous->next = block->next;
@@ -382,7 +291,7 @@ static void return_block(struct sl_pool *pool, struct sl_segment *segment)
     if (pool->options.poison)
         sl_poison_fill(segment);
     if (pool->options.mode == SL_POOL_DIRECT || !has_place(pool, segment)) {
-        block_destroy(pool, block);
+        sl_block_destroy(pool, block);
         return;
     }
     sl_hide(segment->data, segment->capacity);
@@ -427,7 +336,7 @@ size_t sl_pool_fini(struct sl_pool *pool)
     sl_pool_trim(pool, 0);
     while ((block = pool->quarantine) != NULL) {
         pool->quarantine = block->next;
-        block_destroy(pool, block);
+        sl_block_destroy(pool, block);
     }
     pool->quarantine_count = 0;
     /* A holder of a segment may release it later: the segment must not come
@@ -574,7 +483,7 @@ void sl_pool_trim(struct sl_pool *pool, size_t keep)
             pool->free_blocks[i] = segment->next;
             pool->stats.spare -= segment->capacity;
             pool->spare_blocks -= segment->capacity;
-            block_destroy(pool, block_of(segment));
+            sl_block_destroy(pool, sl_block_of(segment));
         }
     }
     while (slab != NULL && pool->stats.spare > keep) {

@@ -1,6 +1,6 @@
 /* memory/slab.h - 2 MiB of segments, carved for a pool
  *
- * in, out: memory/pool.c, which alone includes this
+ * in, out: memory/pool.c, and memory/block.c for pages
  *
  *   headers   [ 0 | 1 | 2 | 3 | ... ]     free ones linked, last returned first
  *   data      [ 0 | 1 | 2 | 3 | ... ]     page-aligned; neighbours adjoin
