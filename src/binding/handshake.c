@@ -1,12 +1,24 @@
 /* The opening handshake of a WebSocket, for the Lua layer. */
 #include "binding/handshake.h"
 
-#include "base/random.h"
 #include "binding/options.h"
 #include "binding/scratch.h"
 #include "binding/types.h"
+#include "tls/provider.h"
 
 #include <lauxlib.h>
+
+enum sl_status slb_sha1(struct sl_view bytes,
+                        unsigned char digest[SL_WS_DIGEST_SIZE])
+{
+    unsigned char hash[SL_TLS_HASH_MAX];
+    size_t size;
+    enum sl_status status = sl_tls_hash(SL_TLS_SHA1, bytes, hash, &size);
+
+    if (status == SL_OK)
+        memcpy(digest, hash, SL_WS_DIGEST_SIZE);
+    return status;
+}
 
 /* websocket_key() -> value of Sec-WebSocket-Key, never the same again
  *                  | nil, message, err (tls) */
@@ -14,7 +26,7 @@ static int websocket_key(lua_State *L)
 {
     unsigned char nonce[SL_WS_NONCE_SIZE];
     char key[SL_WS_KEY_SIZE];
-    enum sl_status status = sl_random(nonce, sizeof nonce);
+    enum sl_status status = sl_tls_random(nonce, sizeof nonce);
 
     if (status != SL_OK)
         return slb_push_outcome(L, status, "random bytes");
@@ -74,7 +86,7 @@ static int check_websocket(lua_State *L)
     answer.accept = slb_field_view(L, "accept");
     answer.protocol = slb_field_view(L, "protocol");
     answer.extensions = slb_field_view(L, "extensions");
-    status = sl_ws_check_answer(&offer, &answer, &protocol, &error);
+    status = sl_ws_check_answer(&offer, &answer, slb_sha1, &protocol, &error);
     if (status != SL_OK) {
         lua_pushnil(L);
         lua_pushstring(L, error != NULL ? error : sl_status_name(status));

@@ -1,6 +1,6 @@
 /* Bytes that nobody can guess, for the Lua layer. */
-#include "base/random.h"
 #include "binding/types.h"
+#include "tls/provider.h"
 
 #include <lauxlib.h>
 
@@ -14,7 +14,7 @@ static int push_random(lua_State *L)
     enum sl_status status;
 
     luaL_argcheck(L, size >= 1 && size <= RANDOM_MAX, 1, "1 to 256 expected");
-    status = sl_random(bytes, (size_t)size);
+    status = sl_tls_random(bytes, (size_t)size);
     if (status != SL_OK)
         return slb_push_outcome(L, status, "random bytes");
     lua_pushlstring(L, bytes, (size_t)size);

@@ -27,13 +27,16 @@ static int ws_accept(lua_State *L)
     struct sl_view key = sl_trim(slb_check_view(L, 1));
     char accept[SL_WS_ACCEPT_SIZE];
     struct sl_failure failure;
+    enum sl_status status;
 
     if (!is_key(key)) {
         sl_fail(&failure, SL_PROTOCOL, SL_STAGE_WEBSOCKET,
                 "Sec-WebSocket-Key is not 16 bytes in base64");
         return slb_push_failure(L, &failure, "ws_accept");
     }
-    sl_ws_make_accept(key.data, accept);
+    status = sl_ws_make_accept(slb_sha1, key.data, accept);
+    if (status != SL_OK)
+        return slb_push_outcome(L, status, "ws_accept");
     lua_pushlstring(L, accept, sizeof accept);
     return 1;
 }

@@ -1,11 +1,11 @@
 #include "binding/ws_parser.h"
 
-#include "base/random.h"
 #include "binding/feed.h"
 #include "binding/handshake.h"
 #include "binding/message.h"
 #include "binding/options.h"
 #include "binding/types.h"
+#include "tls/provider.h"
 
 #include <string.h>
 
@@ -92,7 +92,7 @@ static int new_parser(lua_State *L)
         return luaL_argerror(L, 1,
                              "max_message_size: integer above zero "
                              "expected, got 0");
-    parser->options.random = sl_random;
+    parser->options.random = sl_tls_random;
     lua_getfield(L, 1, "compress");
     read_compress(L, parser);
     lua_settop(L, 2);

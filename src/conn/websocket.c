@@ -1,10 +1,10 @@
 #include "conn/websocket.h"
 
 #include "base/debug.h"
-#include "base/random.h"
 #include "conn/ws_deadline.h"
 #include "conn/ws_ending.h"
 #include "conn/ws_receiving.h"
+#include "tls/provider.h"
 
 #include <string.h>
 
@@ -17,7 +17,7 @@ void sl_websocket_options_default(struct sl_websocket_options *options)
 {
     memset(options, 0, sizeof *options);
     options->protocol.max_size = MESSAGE_MOST;
-    options->protocol.random = sl_random;
+    options->protocol.random = sl_tls_random;
     options->protocol.compress_from = COMPRESS_FROM;
     options->queue_count = 100;
     options->queue_bytes = MESSAGE_MOST;

@@ -8,6 +8,8 @@
 #endif
 
 #include <string.h>
+#include <sys/random.h>
+#include <unistd.h>
 
 const struct sl_tls_provider *const sl_tls_providers[] = {
 #ifdef SL_HAVE_OPENSSL
@@ -25,6 +27,31 @@ const struct sl_tls_provider *sl_tls_provider_find(const char *name)
         if (name == NULL || strcmp(sl_tls_providers[i]->name, name) == 0)
             return sl_tls_providers[i];
     return NULL;
+}
+
+/* The system gives this many at once. */
+#define ENTROPY_PIECE ((size_t)256)
+
+static enum sl_status system_random(char *bytes, size_t size)
+{
+    while (size > 0) {
+        size_t piece = size < ENTROPY_PIECE ? size : ENTROPY_PIECE;
+
+        if (getentropy(bytes, piece) != 0)
+            return SL_TLS;
+        bytes += piece;
+        size -= piece;
+    }
+    return SL_OK;
+}
+
+enum sl_status sl_tls_random(void *bytes, size_t size)
+{
+    const struct sl_tls_provider *provider = sl_tls_provider_find(NULL);
+
+    if (provider == NULL)
+        return system_random(bytes, size);
+    return provider->random(bytes, size);
 }
 
 void sl_tls_options_default(struct sl_tls_options *options)

@@ -20,7 +20,7 @@ enum sl_tls_version { SL_TLS_DEFAULT, SL_TLS_1_2, SL_TLS_1_3 };
 #define SL_TLS_PINS     16
 #define SL_TLS_PIN_SIZE 32
 
-enum sl_tls_hash { SL_TLS_MD5, SL_TLS_SHA256, SL_TLS_SHA512 };
+enum sl_tls_hash { SL_TLS_MD5, SL_TLS_SHA1, SL_TLS_SHA256, SL_TLS_SHA512 };
 
 /* The longest of them, in bytes. */
 #define SL_TLS_HASH_MAX 64
@@ -85,6 +85,10 @@ struct sl_tls_hasher;
 
 struct sl_tls_provider {
     const char *name;
+
+    /* Fills `bytes` so that nobody can guess them. SL_TLS: the library has none
+     * now. */
+    enum sl_status (*random)(void *bytes, size_t size);
 
     /* SL_TLS, SL_INVALID, SL_MEMORY: `failure` says which file or option. */
     enum sl_status (*context_create)(struct sl_allocator *allocator,
@@ -164,6 +168,10 @@ struct sl_tls_provider {
 /* The providers of this build, the default first; NULL-terminated. */
 extern const struct sl_tls_provider *const sl_tls_providers[];
 const struct sl_tls_provider *sl_tls_provider_find(const char *name);
+
+/* Random bytes of the default provider; of the system in a build without one.
+ */
+enum sl_status sl_tls_random(void *bytes, size_t size);
 
 void sl_tls_options_default(struct sl_tls_options *options);
 

@@ -3,7 +3,6 @@
 #include "base/ascii.h"
 #include "base/token.h"
 #include "codec/base64.h"
-#include "codec/sha1.h"
 
 #include <string.h>
 
@@ -16,16 +15,21 @@ void sl_ws_make_key(const unsigned char nonce[SL_WS_NONCE_SIZE],
     sl_base64_encode(key, sl_view((const char *)nonce, SL_WS_NONCE_SIZE));
 }
 
-void sl_ws_make_accept(const char key[SL_WS_KEY_SIZE],
-                       char accept[SL_WS_ACCEPT_SIZE])
+enum sl_status sl_ws_make_accept(sl_ws_sha1 sha1,
+                                 const char key[SL_WS_KEY_SIZE],
+                                 char accept[SL_WS_ACCEPT_SIZE])
 {
     char text[SL_WS_KEY_SIZE + sizeof guid - 1];
-    unsigned char digest[SL_SHA1_SIZE];
+    unsigned char digest[SL_WS_DIGEST_SIZE];
+    enum sl_status status;
 
     memcpy(text, key, SL_WS_KEY_SIZE);
     memcpy(text + SL_WS_KEY_SIZE, guid, sizeof guid - 1);
-    sl_sha1(sl_view(text, sizeof text), digest);
-    sl_base64_encode(accept, sl_view((const char *)digest, sizeof digest));
+    status = sha1(sl_view(text, sizeof text), digest);
+    if (status == SL_OK)
+        sl_base64_encode(accept,
+                         sl_view((const char *)digest, SL_WS_DIGEST_SIZE));
+    return status;
 }
 
 bool sl_ws_may_offer(const struct sl_view *protocols, size_t count)
@@ -96,14 +100,18 @@ static bool find_protocol(const struct sl_ws_offer *offer,
 
 enum sl_status sl_ws_check_answer(const struct sl_ws_offer *offer,
                                   const struct sl_ws_answer *answer,
-                                  struct sl_view *protocol, const char **error)
+                                  sl_ws_sha1 sha1, struct sl_view *protocol,
+                                  const char **error)
 {
     char expected[SL_WS_ACCEPT_SIZE];
+    enum sl_status status;
 
     *error = judge(offer, answer);
     if (*error != NULL)
         return SL_PROTOCOL;
-    sl_ws_make_accept(offer->key, expected);
+    status = sl_ws_make_accept(sha1, offer->key, expected);
+    if (status != SL_OK)
+        return status;
     if (!sl_view_equal(sl_trim(answer->accept),
                        sl_view(expected, sizeof expected)))
         *error = "Sec-WebSocket-Accept does not fit the key";

@@ -8,7 +8,8 @@
  *   Sec-WebSocket-Protocol: list      <---
  *
  * This unit makes the values and judges those of the answer; heads are read and
- * written by http/.
+ * written by http/. SHA-1 is a function of the caller's, since TLS libraries
+ * have it.
  */
 #ifndef SL_WS_HANDSHAKE_H
 #define SL_WS_HANDSHAKE_H
@@ -21,7 +22,12 @@
 
 #define SL_WS_NONCE_SIZE  16
 #define SL_WS_KEY_SIZE    24
+#define SL_WS_DIGEST_SIZE 20
 #define SL_WS_ACCEPT_SIZE 28
+
+/* SL_MEMORY, SL_UNSUPPORTED. */
+typedef enum sl_status (*sl_ws_sha1)(struct sl_view bytes,
+                                     unsigned char digest[SL_WS_DIGEST_SIZE]);
 
 /* What a client offers. */
 struct sl_ws_offer {
@@ -46,18 +52,20 @@ struct sl_ws_answer {
 void sl_ws_make_key(const unsigned char nonce[SL_WS_NONCE_SIZE],
                     char key[SL_WS_KEY_SIZE]);
 
-/* Makes what a server answers to a key. */
-void sl_ws_make_accept(const char key[SL_WS_KEY_SIZE],
-                       char accept[SL_WS_ACCEPT_SIZE]);
+/* Makes what a server answers to a key. Statuses of `sha1`. */
+enum sl_status sl_ws_make_accept(sl_ws_sha1 sha1,
+                                 const char key[SL_WS_KEY_SIZE],
+                                 char accept[SL_WS_ACCEPT_SIZE]);
 
 /* Whether these subprotocols may be offered: tokens, none of them twice. */
 bool sl_ws_may_offer(const struct sl_view *protocols, size_t count);
 
 /* Judges an answer. `*protocol` is the offered one that was chosen, or empty.
- * SL_PROTOCOL: it does not accept this offer; `*error` says why. Extensions that
- * were offered are for the caller to read. */
+ * SL_PROTOCOL: it does not accept this offer; `*error` says why. Statuses of
+ * `sha1`. Extensions that were offered are for the caller to read. */
 enum sl_status sl_ws_check_answer(const struct sl_ws_offer *offer,
                                   const struct sl_ws_answer *answer,
-                                  struct sl_view *protocol, const char **error);
+                                  sl_ws_sha1 sha1, struct sl_view *protocol,
+                                  const char **error);
 
 #endif

@@ -21,7 +21,7 @@ struct sl_ws_compression {
     unsigned char client_bits;
 };
 
-/* Fills `bytes` so that nobody can guess them. Statuses as sl_random. */
+/* Fills `bytes` so that nobody can guess them. Statuses as sl_tls_random. */
 typedef enum sl_status (*sl_ws_random)(void *bytes, size_t size);
 
 struct sl_ws_options {

@@ -19,6 +19,7 @@ TEST("has complete tables")
     for (size_t i = 0; sl_tls_providers[i] != NULL; i++) {
         const struct sl_tls_provider *provider = sl_tls_providers[i];
 
+        CHECK(provider->random != NULL);
         CHECK(provider->name != NULL && provider->context_create != NULL &&
               provider->context_retain != NULL &&
               provider->context_release != NULL);
@@ -31,12 +32,15 @@ TEST("has complete tables")
     }
 }
 
-/* RFC 1321 A.5, FIPS 180-2 B.1 */
+/* RFC 1321 A.5, RFC 3174 7.3, FIPS 180-2 B.1 */
 TEST("hashes by every provider as the standards do")
 {
     static const unsigned char md5[] = {0x90, 0x01, 0x50, 0x98, 0x3c, 0xd2,
                                         0x4f, 0xb0, 0xd6, 0x96, 0x3f, 0x7d,
                                         0x28, 0xe1, 0x7f, 0x72};
+    static const unsigned char sha1[] = {
+        0xa9, 0x99, 0x3e, 0x36, 0x47, 0x06, 0x81, 0x6a, 0xba, 0x3e,
+        0x25, 0x71, 0x78, 0x50, 0xc2, 0x6c, 0x9c, 0xd0, 0xd8, 0x9d};
     static const unsigned char sha256[] = {
         0xba, 0x78, 0x16, 0xbf, 0x8f, 0x01, 0xcf, 0xea, 0x41, 0x41, 0x40,
         0xde, 0x5d, 0xae, 0x22, 0x23, 0xb0, 0x03, 0x61, 0xa3, 0x96, 0x17,
@@ -51,6 +55,10 @@ TEST("hashes by every provider as the standards do")
                   SL_OK);
         CHECK_INT(size, sizeof md5);
         CHECK(memcmp(hash, md5, size) == 0);
+        CHECK_INT(provider->hash(SL_TLS_SHA1, SL_VIEW("abc"), hash, &size),
+                  SL_OK);
+        CHECK_INT(size, sizeof sha1);
+        CHECK(memcmp(hash, sha1, size) == 0);
         CHECK_INT(provider->hash(SL_TLS_SHA256, SL_VIEW("abc"), hash, &size),
                   SL_OK);
         CHECK_INT(size, sizeof sha256);
@@ -102,6 +110,22 @@ TEST("hashes the same in pieces, by every provider")
         CHECK(memcmp(hash, sha512, size) == 0);
         REQUIRE(provider->hasher_create(SL_TLS_SHA256, &hasher) == SL_OK);
         provider->hasher_destroy(hasher); /* unfinished */
+    }
+}
+
+TEST("gives random bytes, as many as asked for")
+{
+    for (size_t i = 0; sl_tls_providers[i] != NULL; i++) {
+        unsigned char first[32];
+        unsigned char second[32];
+
+        memset(first, 0xaa, sizeof first);
+        memset(second, 0xaa, sizeof second);
+        CHECK_INT(sl_tls_providers[i]->random(first, 31), SL_OK);
+        CHECK_INT(sl_tls_random(second, 31), SL_OK);
+        CHECK(memcmp(first, second, 31) != 0);
+        CHECK_INT(first[31], 0xaa);
+        CHECK_INT(second[31], 0xaa);
     }
 }
 

@@ -1,8 +1,29 @@
 #include "ws/handshake.h"
 
 #include "spec/c/support/test.h"
+#include "tls/provider.h"
 
 #include <string.h>
+
+static enum sl_status sha1(struct sl_view bytes,
+                           unsigned char digest[SL_WS_DIGEST_SIZE])
+{
+    unsigned char hash[SL_TLS_HASH_MAX];
+    size_t size = 0;
+    enum sl_status status = sl_tls_hash(SL_TLS_SHA1, bytes, hash, &size);
+
+    if (status == SL_OK)
+        memcpy(digest, hash, SL_WS_DIGEST_SIZE);
+    return status;
+}
+
+static enum sl_status no_memory(struct sl_view bytes,
+                                unsigned char digest[SL_WS_DIGEST_SIZE])
+{
+    (void)bytes;
+    (void)digest;
+    return SL_MEMORY;
+}
 
 static const char key[] = "dGhlIHNhbXBsZSBub25jZQ==";
 #define ACCEPT "s3pPLMBiTxaQ9kYGzzhZRbK+xOo="
@@ -14,8 +35,9 @@ TEST("makes the key and the answer of RFC 6455 1.3")
 
     sl_ws_make_key((const unsigned char *)"the sample nonce", made);
     CHECK_BYTES(made, sizeof made, key, SL_WS_KEY_SIZE);
-    sl_ws_make_accept(made, accept);
+    CHECK_INT(sl_ws_make_accept(sha1, made, accept), SL_OK);
     CHECK_BYTES(accept, sizeof accept, ACCEPT, SL_WS_ACCEPT_SIZE);
+    CHECK_INT(sl_ws_make_accept(no_memory, made, accept), SL_MEMORY);
 }
 
 static struct sl_ws_answer good(void)
@@ -39,7 +61,7 @@ static enum sl_status check(const struct sl_ws_answer *answer,
     struct sl_ws_offer offer = {"", protocols, 2, has_extensions};
 
     memcpy(offer.key, key, SL_WS_KEY_SIZE);
-    return sl_ws_check_answer(&offer, answer, protocol, error);
+    return sl_ws_check_answer(&offer, answer, sha1, protocol, error);
 }
 
 static void check_good(struct sl_ws_answer answer, const char *expected)
@@ -141,6 +163,18 @@ TEST("offers tokens, each of them once")
     CHECK(!sl_ws_may_offer(protocols, 3));
     CHECK(!sl_ws_may_offer(protocols + 3, 1));
     CHECK(!sl_ws_may_offer(protocols + 4, 1));
+}
+
+TEST("passes on that there is no memory")
+{
+    struct sl_ws_answer answer = good();
+    struct sl_ws_offer offer = {"", NULL, 0, false};
+    struct sl_view protocol;
+    const char *error;
+
+    memcpy(offer.key, key, SL_WS_KEY_SIZE);
+    CHECK_INT(sl_ws_check_answer(&offer, &answer, no_memory, &protocol, &error),
+              SL_MEMORY);
 }
 
 int main(void)

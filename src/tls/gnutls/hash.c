@@ -8,6 +8,8 @@ static gnutls_digest_algorithm_t algorithm_of(enum sl_tls_hash kind)
     switch (kind) {
     case SL_TLS_MD5:
         return GNUTLS_DIG_MD5;
+    case SL_TLS_SHA1:
+        return GNUTLS_DIG_SHA1;
     case SL_TLS_SHA512:
         return GNUTLS_DIG_SHA512;
     default:

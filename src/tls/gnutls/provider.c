@@ -4,8 +4,16 @@
 #include "tls/gnutls/engine.h"
 #include "tls/gnutls/hash.h"
 
+#include <gnutls/crypto.h>
+
+static enum sl_status fill_random(void *bytes, size_t size)
+{
+    return gnutls_rnd(GNUTLS_RND_RANDOM, bytes, size) == 0 ? SL_OK : SL_TLS;
+}
+
 const struct sl_tls_provider sl_tls_gnutls = {
     .name = "gnutls",
+    .random = fill_random,
     .context_create = sl_gnutls_context_create,
     .context_retain = sl_gnutls_context_retain,
     .context_release = sl_gnutls_context_release,

@@ -9,6 +9,8 @@ static const EVP_MD *algorithm_of(enum sl_tls_hash kind)
     switch (kind) {
     case SL_TLS_MD5:
         return EVP_md5();
+    case SL_TLS_SHA1:
+        return EVP_sha1();
     case SL_TLS_SHA512:
         return EVP_sha512();
     default:

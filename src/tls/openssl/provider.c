@@ -4,8 +4,21 @@
 #include "tls/openssl/engine.h"
 #include "tls/openssl/hash.h"
 
+#include <limits.h>
+#include <openssl/err.h>
+#include <openssl/rand.h>
+
+static enum sl_status fill_random(void *bytes, size_t size)
+{
+    if (size <= INT_MAX && RAND_bytes(bytes, (int)size) == 1)
+        return SL_OK;
+    ERR_clear_error();
+    return SL_TLS;
+}
+
 const struct sl_tls_provider sl_tls_openssl = {
     .name = "openssl",
+    .random = fill_random,
     .context_create = sl_openssl_context_create,
     .context_retain = sl_openssl_context_retain,
     .context_release = sl_openssl_context_release,
