@@ -268,8 +268,12 @@ enum sl_status sl_link_handshake(struct sl_link *link,
             tls->provider->handshake(tls->engine, &tls->in, &tls->out, failure);
         enum sl_status flushed;
 
+        /* Only where a flush is sure to take it: no earlier send is under
+         * way. */
         tls->has_flight = status == SL_OK && tls->out.length > 0 &&
-                          tls->out.length <= MOST_FLIGHT;
+                          tls->out.length <= MOST_FLIGHT &&
+                          (tls->below == NULL || tls->below->out.length == 0) &&
+                          sl_transport_flush(link->transport) == SL_OK;
         if (tls->has_flight)
             return SL_OK;
         /* A failed handshake flushes, too: the alert says why. */
