@@ -101,21 +101,19 @@ function sluice.request(method, url, options)
   return default_client():request(method, url, options)
 end
 
-for _, verb in ipairs { "get", "head", "post", "put", "patch", "delete", "options" } do
-  sluice[verb] = function(url, options)
+-- With the default client, as the methods of a client: a request, loops, a file, a WebSocket.
+local of_the_default_client = {
+  "get", "head", "post", "put", "patch", "delete", "options",
+  "pages", "events", "download", "websocket",
+}
+for _, name in ipairs(of_the_default_client) do
+  sluice[name] = function(url, ...)
     if url == sluice then
-      error(("%s: write sluice.%s(url), with a dot"):format(verb, verb), 2)
+      error(("%s: write sluice.%s(url), with a dot"):format(name, name), 2)
     end
     local client = default_client()
-    return client[verb](client, url, options)
+    return client[name](client, url, ...)
   end
-end
-
---- Opens a WebSocket with the default client, as client:websocket.
--- Returns socket | nil, message, err. Yields.
-function sluice.websocket(url, options)
-  if url == sluice then error("websocket: write sluice.websocket(url), with a dot", 2) end
-  return default_client():websocket(url, options)
 end
 
 return sluice

@@ -137,6 +137,24 @@ function sluice.delete(to, options) end
 ---@param options? sluice.request_options
 ---@return sluice.response?, string?, sluice.error?
 function sluice.options(to, options) end
+--- Iterates over a page and those behind it with the module's own client, as client:pages. Yields.
+---@param to string a URL
+---@param options? sluice.pages_options
+---@return fun(): sluice.response?
+function sluice.pages(to, options) end
+--- Iterates over server-sent events with the module's own client, as client:events. Yields.
+---@param to string a URL
+---@param options? sluice.events_options
+---@return fun(): sluice.event?
+function sluice.events(to, options) end
+--- Fetches a file with the module's own client, as client:download. Fails as it does. Yields.
+---@param from string a URL
+---@param path string of the file
+---@param options? sluice.download_options
+---@return boolean? done
+---@return string? message
+---@return sluice.error? err
+function sluice.download(from, path, options) end
 --- Opens a WebSocket with the module's own client, as client:websocket. Fails as it does. Yields.
 ---@param to string a URL of ws, wss, http or https
 ---@param options? sluice.websocket_options

@@ -171,7 +171,8 @@ describe("a method of a client", function()
   end)
 
   it("called on the module with a colon is reported at the caller's line", function()
-    for _, name in ipairs { "get", "head", "post", "put", "patch", "delete", "options" } do
+    for _, name in ipairs { "get", "head", "post", "put", "patch", "delete", "options", "pages",
+      "events", "download", "websocket" } do
       local ok, message = pcall(function() sluice[name](sluice, "http://127.0.0.1:1/") end)
       assert.is_false(ok)
       assert.matches("check_spec.lua:%d+: " .. name .. ": write sluice%." .. name

@@ -50,6 +50,39 @@ describe("the module", function()
     assert.same({ "GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "GET" }, methods)
   end)
 
+  it("uses it for pages, events and downloads", function()
+    local path = os.tmpname()
+    finally(function() os.remove(path) end)
+    local steps = {}
+    for _, answer in ipairs {
+      "Content-Length: 1\r\nLink: </2>; rel=next\r\n\r\n1",
+      "Content-Length: 1\r\n\r\n2",
+      "Content-Length: 9\r\nContent-Type: text/event-stream\r\n\r\ndata: x\n\n",
+      "Content-Length: 4\r\n\r\nfile",
+    } do
+      table.insert(steps, { "expect_until", "\r\n\r\n" })
+      table.insert(steps, { "send", "HTTP/1.1 200 OK\r\n" .. answer })
+    end
+    local p <close> = support.peer.listen { script = { steps } }
+    local status, output = script.run([[
+      local sluice = require "sluice"
+      local url, path = ...
+      for page in sluice.pages(url) do print(page:text()) end
+      for event in sluice.events(url) do
+        print(event.data)
+        break
+      end
+      print(sluice.download(url, path))
+      print(pcall(sluice.events, url, { made_up = 1 }))
+      assert(sluice.stats().outstanding == 0)
+    ]], p.url .. "/", path)
+    assert.equal(0, status, output)
+    assert.matches("^1\n2\nx\ntrue\nfalse\t.*unknown option 'made_up'", output)
+    local file <close> = assert(io.open(path, "rb"))
+    assert.equal("file", file:read "a")
+    assert.equal(1, (p:connections()))
+  end)
+
   describe("configured", function()
     local p
 
