@@ -7,6 +7,7 @@
 #include "memory/reader.h"
 #include "task/wait.h"
 
+#include <stddef.h>
 #include <string.h>
 
 static const char body_splitter_type[] = "sluice.body_splitter";
@@ -14,12 +15,13 @@ static const char body_splitter_type[] = "sluice.body_splitter";
 /* The most values given before others get their turn. */
 #define TURN_VALUES 1024
 
-/* values: the response; the sequence of a whole body, which is the splitter's;
- * the last event ID */
-enum { VALUE_RESPONSE = 1, VALUE_SEQUENCE, VALUE_ID };
+/* values: the response; the last event ID; the sequence of a whole body, which
+ * is the splitter's, and is a value of such a one alone */
+enum { VALUE_RESPONSE = 1, VALUE_ID, VALUE_SEQUENCE };
 
 /* The splitter that a loop has called last, so that its next call need not ask
- * for its type. An upvalue of what loops call; it outlives all finalisers. */
+ * for its type. An upvalue of what loops call, and of the finaliser; it outlives
+ * all of these. */
 struct known {
     struct slb_body_splitter *splitter; /* NULL once it is collected */
 };
@@ -27,20 +29,33 @@ struct known {
 /* of what loops call, behind those of events */
 enum { UPVALUE_KNOWN = SLB_EVENT_UPVALUES + 1 };
 
+/* Thousands of them may wait at a time for an event: it holds no more than that
+ * takes. */
 struct slb_body_splitter {
-    struct slb_runtime *runtime; /* NULL: closed */
-    struct known *known;         /* NULL: no loop has called it */
-    struct slb_response *response;
-    struct sl_reader reader; /* over the sequence */
+    struct slb_response *response; /* whose runtime it retains */
+    bool is_live;                  /* false: closed */
     bool is_whole;
     bool is_at_end;
-    struct slb_splitter splitter;
+    bool is_owner;                /* the response is disposed at its end */
+    struct slb_splitter splitter; /* the last: see SLB_EVENT_SPLITTER_SIZE */
 };
+
+/* One over a whole body, or with limits of its own. */
+struct ample {
+    struct slb_body_splitter base;
+    struct sl_reader reader; /* over the sequence */
+    struct sl_sse_limits limits;
+};
+
+static struct ample *ample_of(struct slb_body_splitter *self)
+{
+    return (struct ample *)(void *)self;
+}
 
 /* Raises when it was closed, or its body cannot be read any more. */
 static void check_state(lua_State *L, struct slb_body_splitter *self)
 {
-    if (self->runtime == NULL)
+    if (!self->is_live)
         luaL_error(L, "use of closed loop over a body");
     if (!self->is_whole) {
         slb_check_unread(L, self->response);
@@ -67,7 +82,6 @@ static struct slb_body_splitter *check_known(lua_State *L)
 
     if (self == NULL || self != known->splitter) {
         self = slb_check(L, 1, body_splitter_type);
-        self->known = known;
         known->splitter = self;
     }
     check_state(L, self);
@@ -82,7 +96,7 @@ static void check(lua_State *L)
 /* Whether it is as it was when it was checked, for all that finalisers do. */
 static bool is_open(const struct slb_body_splitter *self)
 {
-    return self->runtime != NULL && !self->is_whole &&
+    return self->is_live && !self->is_whole &&
            self->response->exchange != NULL && !self->response->is_detached;
 }
 
@@ -91,7 +105,7 @@ static bool is_open(const struct slb_body_splitter *self)
 static struct sl_view peek(struct slb_body_splitter *self)
 {
     if (self->is_whole)
-        return sl_reader_peek(&self->reader);
+        return sl_reader_peek(&ample_of(self)->reader);
     return sl_buffer_peek(&self->response->exchange->incoming.response.body);
 }
 
@@ -99,7 +113,7 @@ static struct sl_view peek(struct slb_body_splitter *self)
 static void consume(struct slb_body_splitter *self, size_t size, size_t values)
 {
     if (self->is_whole) {
-        sl_reader_skip(&self->reader, size);
+        sl_reader_skip(&ample_of(self)->reader, size);
         return;
     }
     sl_buffer_consume(&self->response->exchange->incoming.response.body, size);
@@ -137,10 +151,9 @@ static enum sl_status want(const struct slb_body_splitter *self)
 static int give(lua_State *L, struct slb_body_splitter *self)
 {
     size_t consumed;
-    int count = slb_push_split(L, &self->splitter, &consumed);
+    int count = slb_push_split(L, &self->splitter, check, &consumed);
 
-    if (self->runtime != NULL &&
-        (self->is_whole || self->response->exchange != NULL))
+    if (self->is_live && (self->is_whole || self->response->exchange != NULL))
         consume(self, consumed, 1);
     return count;
 }
@@ -148,6 +161,8 @@ static int give(lua_State *L, struct slb_body_splitter *self)
 static int push_end(lua_State *L, struct slb_body_splitter *self)
 {
     self->is_at_end = true;
+    if (self->is_owner)
+        slb_dispose_response(self->response);
     lua_pushnil(L);
     return 1;
 }
@@ -237,7 +252,7 @@ static int begin_read(lua_State *L, struct slb_body_splitter *self,
     if (slb_is_within_turn(self->response) && split(self) == SL_OK)
         return give(L, self);
     if (slb_takes_turns(self->response, self->is_whole))
-        slb_reserve_wait(L, self->runtime);
+        slb_reserve_wait(L, self->response->runtime);
     return read_on(L, is_loop, k);
 }
 
@@ -261,15 +276,15 @@ static int splitter_call(lua_State *L)
 static int splitter_close(lua_State *L)
 {
     struct slb_body_splitter *self = slb_check(L, 1, body_splitter_type);
-    struct slb_runtime *runtime = self->runtime;
+    struct slb_runtime *runtime = self->response->runtime;
 
-    if (runtime == NULL)
+    if (!self->is_live)
         return 0;
     lua_settop(L, 1);
     slb_push_split_property(L, &self->splitter, "last_id"); /* it stays known */
-    if (self->runtime == NULL)
+    if (!self->is_live)
         return 0; /* by a finaliser */
-    self->runtime = NULL;
+    self->is_live = false;
     slb_splitter_fini(&self->splitter);
     if (!self->is_at_end)
         slb_dispose_response(self->response);
@@ -284,15 +299,15 @@ static int splitter_close(lua_State *L)
 static int splitter_gc(lua_State *L)
 {
     struct slb_body_splitter *self = slb_check(L, 1, body_splitter_type);
-    struct slb_runtime *runtime = self->runtime;
+    struct known *known = lua_touserdata(L, lua_upvalueindex(1));
 
-    if (self->known != NULL && self->known->splitter == self)
-        self->known->splitter = NULL;
-    if (runtime == NULL)
+    if (known->splitter == self)
+        known->splitter = NULL;
+    if (!self->is_live)
         return 0;
-    self->runtime = NULL;
+    self->is_live = false;
     slb_splitter_fini(&self->splitter);
-    slb_runtime_release(runtime);
+    slb_runtime_release(self->response->runtime);
     return 0;
 }
 
@@ -303,7 +318,7 @@ static int splitter_describe(lua_State *L)
     lua_pushfstring(L, "%s%s",
                     self->splitter.has_records ? "sluice.json_lines"
                                                : "sluice.events",
-                    self->runtime == NULL ? " (closed)" : "");
+                    !self->is_live ? " (closed)" : "");
     return 1;
 }
 
@@ -321,8 +336,17 @@ static int splitter_index(lua_State *L)
     return 1;
 }
 
+/* The size of a splitter of events, or of records, that waits. */
+static size_t lean_size(bool has_records)
+{
+    return has_records ? sizeof(struct slb_body_splitter)
+                       : offsetof(struct slb_body_splitter, splitter) +
+                             SLB_EVENT_SPLITTER_SIZE;
+}
+
 /* stack: response, its whole body as a sequence or nil, ... */
-static struct slb_body_splitter *push_splitter(lua_State *L)
+static struct slb_body_splitter *push_splitter(lua_State *L, bool has_records,
+                                               bool has_limits)
 {
     struct slb_response *response = slb_check_response(L, 1);
     bool is_whole = !lua_isnoneornil(L, 2);
@@ -330,15 +354,17 @@ static struct slb_body_splitter *push_splitter(lua_State *L)
 
     if (is_whole)
         slb_check_sequence(L, 2);
-    self = slb_new(L, body_splitter_type, sizeof *self, VALUE_ID);
+    self = slb_new(L, body_splitter_type,
+                   is_whole || has_limits ? sizeof(struct ample)
+                                          : lean_size(has_records),
+                   is_whole ? VALUE_SEQUENCE : VALUE_ID);
     self->response = response;
     self->is_whole = is_whole;
-    self->splitter.check = check;
     self->splitter.id_value = VALUE_ID;
     lua_pushvalue(L, 1);
     lua_setiuservalue(L, -2, VALUE_RESPONSE);
     if (is_whole) {
-        sl_reader_init(&self->reader, slb_check_sequence(L, 2));
+        sl_reader_init(&ample_of(self)->reader, slb_check_sequence(L, 2));
         lua_pushvalue(L, 2);
         lua_setiuservalue(L, -2, VALUE_SEQUENCE);
     }
@@ -349,31 +375,36 @@ static struct slb_body_splitter *push_splitter(lua_State *L)
 /* From now on it is open. */
 static void open_splitter(struct slb_body_splitter *self)
 {
-    self->runtime = self->response->runtime;
-    slb_runtime_retain(self->runtime);
+    slb_runtime_retain(self->response->runtime);
+    self->is_live = true;
 }
 
-/* body_events(response, sequence, max_line_size, max_event_size, last_id) ->
- * splitter, which owns the sequence; without a sequence it reads the arriving
- * body, for whose bytes it waits however long they take, unless the request has
- * an idle time of its own. */
+/* body_events(response, sequence, max_line_size, max_event_size, last_id,
+ *             is_owner) -> splitter, which owns the sequence
+ * Without a sequence it reads the arriving body, for whose bytes it waits
+ * however long they take, unless the request has an idle time of its own.
+ * `is_owner`: the response is disposed at its end, too. */
 static int new_events(lua_State *L)
 {
     struct sl_sse_limits limits = {
         (size_t)luaL_optinteger(L, 3, (lua_Integer)SL_SSE_LINE_LIMIT),
         (size_t)luaL_optinteger(L, 4, (lua_Integer)SL_SSE_EVENT_LIMIT)};
+    bool has_limits = !lua_isnoneornil(L, 3) || !lua_isnoneornil(L, 4);
     struct slb_body_splitter *self;
 
-    lua_settop(L, 5);
-    self = push_splitter(L);
+    lua_settop(L, 6);
+    self = push_splitter(L, false, has_limits);
+    if (has_limits)
+        ample_of(self)->limits = limits;
     slb_splitter_init_events(&self->splitter, &self->response->runtime->pool,
-                             &limits);
+                             has_limits ? &ample_of(self)->limits : NULL);
+    self->is_owner = lua_toboolean(L, 6);
     open_splitter(self);
     if (!lua_isnoneornil(L, 5)) {
         struct sl_view id;
 
         id.data = lua_tolstring(L, 5, &id.size);
-        if (sl_sse_set_id(&self->splitter.sse.parser, id) != SL_OK)
+        if (sl_sse_set_id(&self->splitter.sse, id) != SL_OK)
             return luaL_error(L, "out of memory");
     }
     if (!self->is_whole)
@@ -386,7 +417,7 @@ static int new_events(lua_State *L)
 static int new_records(lua_State *L)
 {
     size_t limit = (size_t)luaL_optinteger(L, 3, (lua_Integer)SL_RECORD_LIMIT);
-    struct slb_body_splitter *self = push_splitter(L);
+    struct slb_body_splitter *self = push_splitter(L, true, false);
 
     slb_splitter_init_records(&self->splitter, &self->response->runtime->pool,
                               limit);
@@ -398,7 +429,6 @@ static const luaL_Reg methods[] = {
     {"next", splitter_next}, {"close", splitter_close}, {NULL, NULL}};
 
 static const luaL_Reg meta[] = {{"__close", splitter_close},
-                                {"__gc", splitter_gc},
                                 {"__tostring", splitter_describe},
                                 {NULL, NULL}};
 
@@ -409,13 +439,17 @@ void slb_body_splitter_open(lua_State *L)
 {
     slb_type(L, body_splitter_type, NULL, meta);
     slb_set_index(L, body_splitter_type, methods, splitter_index);
-    luaL_getmetatable(L, body_splitter_type);
-    slb_push_event_upvalues(L);
     memset(lua_newuserdatauv(L, sizeof(struct known), 0), 0,
            sizeof(struct known));
+    luaL_getmetatable(L, body_splitter_type); /* stack: known, metatable */
+    slb_push_event_upvalues(L);
+    lua_pushvalue(L, -2 - SLB_EVENT_UPVALUES);
     lua_pushcclosure(L, splitter_call, UPVALUE_KNOWN);
     lua_setfield(L, -2, "__call");
-    lua_pop(L, 1);
+    lua_pushvalue(L, -2);
+    lua_pushcclosure(L, splitter_gc, 1);
+    lua_setfield(L, -2, "__gc");
+    lua_pop(L, 2);
     slb_push_event_type(L);
     lua_setfield(L, -2, "event_type"); /* the Lua layer adds its methods */
     luaL_setfuncs(L, functions, 0);

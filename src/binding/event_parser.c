@@ -14,6 +14,7 @@ enum { UPVALUE_PARSER = SLB_EVENT_UPVALUES + 1 };
 struct slb_event_parser {
     struct slb_runtime *runtime; /* NULL: disposed */
     bool has_ended;              /* the input */
+    struct sl_sse_limits limits;
     struct sl_buffer input;
     struct slb_splitter splitter;
 };
@@ -56,12 +57,13 @@ static int new_parser(lua_State *L)
     id = slb_field_view(L, "last_id"); /* stack: options, id */
     parser = slb_new(L, PARSER, sizeof *parser, VALUE_ID);
     sl_buffer_init(&parser->input, &runtime->pool, SIZE_MAX);
-    slb_splitter_init_events(&parser->splitter, &runtime->pool, &limits);
-    parser->splitter.check = check;
+    parser->limits = limits;
+    slb_splitter_init_events(&parser->splitter, &runtime->pool,
+                             &parser->limits);
     parser->splitter.id_value = VALUE_ID;
     parser->runtime = runtime;
     slb_runtime_retain(runtime);
-    if (id.size > 0 && sl_sse_set_id(&parser->splitter.sse.parser, id) != SL_OK)
+    if (id.size > 0 && sl_sse_set_id(&parser->splitter.sse, id) != SL_OK)
         return luaL_error(L, "out of memory");
     return 1;
 }
@@ -110,7 +112,7 @@ static int parser_next(lua_State *L)
     parser = check_parser(L);
     status = split(parser);
     if (status == SL_OK) {
-        slb_push_split(L, &parser->splitter, &consumed);
+        slb_push_split(L, &parser->splitter, check, &consumed);
         if (parser->runtime != NULL)
             sl_buffer_consume(&parser->input, consumed);
         lua_settop(L, 2);
@@ -161,7 +163,7 @@ static int parser_reset(lua_State *L)
 {
     struct slb_event_parser *parser = check_parser(L);
 
-    sl_sse_reset(&parser->splitter.sse.parser);
+    sl_sse_reset(&parser->splitter.sse);
     sl_buffer_reset(&parser->input);
     parser->splitter.is_ready = false;
     parser->has_ended = false;

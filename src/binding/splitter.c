@@ -11,7 +11,7 @@ void slb_splitter_init_events(struct slb_splitter *splitter,
                               const struct sl_sse_limits *limits)
 {
     splitter->has_records = false;
-    sl_sse_init(&splitter->sse.parser, pool, limits);
+    sl_sse_init(&splitter->sse, pool, limits);
 }
 
 void slb_splitter_init_records(struct slb_splitter *splitter,
@@ -31,8 +31,8 @@ void slb_splitter_fini(struct slb_splitter *splitter)
         sl_records_fini(&splitter->json.parser);
         return;
     }
-    splitter->unfinished = sl_sse_unfinished(&splitter->sse.parser);
-    sl_sse_fini(&splitter->sse.parser);
+    splitter->used = sl_sse_unfinished(&splitter->sse);
+    sl_sse_fini(&splitter->sse);
 }
 
 /* ---- splitting ---- */
@@ -46,8 +46,7 @@ enum sl_status slb_split(struct slb_splitter *splitter, struct sl_view bytes)
     status = splitter->has_records
                  ? sl_records_feed(&splitter->json.parser, bytes,
                                    &splitter->used, &splitter->json.record)
-                 : sl_sse_feed(&splitter->sse.parser, bytes, &splitter->used,
-                               &splitter->sse.event);
+                 : sl_sse_feed(&splitter->sse, bytes, &splitter->used);
     splitter->is_ready = status == SL_OK;
     return status;
 }
@@ -73,7 +72,7 @@ int slb_push_split_failure(lua_State *L, const struct slb_splitter *splitter,
     if (splitter->has_records)
         sl_records_explain(&splitter->json.parser, &failure);
     else
-        sl_sse_explain(&splitter->sse.parser, &failure);
+        sl_sse_explain(&splitter->sse, &failure);
     return slb_push_failure(L, &failure, attempt);
 }
 
@@ -99,15 +98,33 @@ void slb_prepare_split(lua_State *L, const struct slb_splitter *splitter)
         lua_pushnil(L);
         return;
     }
-    lua_createtable(L, 0, sl_sse_id(&splitter->sse.parser).size > 0 ? 3 : 2);
+    lua_createtable(L, 0, sl_sse_id(&splitter->sse).size > 0 ? 3 : 2);
 }
 
-/* Raises if a finaliser ended the handle, or read on. */
-static void recheck(lua_State *L, const struct slb_splitter *splitter,
-                    uint64_t pushed)
+/* A value that is being pushed: finalisers may end its handle, or read on. */
+struct pushing {
+    struct slb_splitter *splitter;
+    void (*check)(lua_State *L); /* raises if the handle ended */
+    uint64_t number;             /* of the value */
+};
+
+/* The number of the value that is ready. */
+static uint64_t number_of(const struct slb_splitter *splitter)
 {
-    splitter->check(L);
-    if (splitter->pushed != pushed || !splitter->is_ready)
+    return splitter->has_records ? splitter->json.record.number
+                                 : splitter->sse.events;
+}
+
+static bool is_ready(const struct pushing *pushing)
+{
+    return pushing->splitter->is_ready &&
+           number_of(pushing->splitter) == pushing->number;
+}
+
+static void recheck(lua_State *L, const struct pushing *pushing)
+{
+    pushing->check(L);
+    if (!is_ready(pushing))
         luaL_error(L, "the stream was read meanwhile");
 }
 
@@ -115,7 +132,7 @@ static void recheck(lua_State *L, const struct slb_splitter *splitter,
  * finalisers may have run. */
 static bool push_id(lua_State *L, struct slb_splitter *splitter)
 {
-    const struct sl_sse *parser = &splitter->sse.parser;
+    const struct sl_sse *parser = &splitter->sse;
     struct sl_view id = sl_sse_id(parser);
     uint32_t changes = parser->id_changes;
 
@@ -136,7 +153,7 @@ static bool push_id(lua_State *L, struct slb_splitter *splitter)
 bool slb_push_split_property(lua_State *L, struct slb_splitter *splitter,
                              const char *name)
 {
-    const struct sl_sse *parser = &splitter->sse.parser;
+    const struct sl_sse *parser = &splitter->sse;
 
     if (splitter->has_records) {
         lua_pushnil(L);
@@ -148,7 +165,7 @@ bool slb_push_split_property(lua_State *L, struct slb_splitter *splitter,
         lua_pushinteger(L, (lua_Integer)parser->retry);
     } else if (strcmp(name, "unfinished") == 0) {
         lua_pushinteger(L, (lua_Integer)(splitter->is_over
-                                             ? splitter->unfinished
+                                             ? splitter->used
                                              : sl_sse_unfinished(parser)));
     } else {
         lua_pushnil(L);
@@ -160,22 +177,22 @@ bool slb_push_split_property(lua_State *L, struct slb_splitter *splitter,
 /* Fills the event at index 2. What makes a string may run finalisers, but only
  * once it has copied the bytes: the data is copied last, as nearly all events
  * have nothing else. */
-static void fill_event(lua_State *L, struct slb_splitter *splitter)
+static void fill_event(lua_State *L, const struct pushing *pushing)
 {
-    const struct sl_sse_event event = splitter->sse.event;
-    uint64_t pushed = splitter->pushed;
+    struct slb_splitter *splitter = pushing->splitter;
+    const struct sl_sse_event event = sl_sse_given(&splitter->sse);
 
     lua_pushvalue(L, lua_upvalueindex(SLB_EVENT_KEY_TYPE));
     if (event.type.size > 0) {
         lua_pushlstring(L, event.type.data, event.type.size);
-        recheck(L, splitter, pushed);
+        recheck(L, pushing);
     } else {
         lua_pushvalue(L, lua_upvalueindex(SLB_EVENT_MESSAGE));
     }
     lua_rawset(L, 2);
-    if (splitter->sse.parser.id_changes > 0) {
+    if (splitter->sse.id_changes > 0) {
         if (push_id(L, splitter))
-            recheck(L, splitter, pushed);
+            recheck(L, pushing);
         lua_setfield(L, 2, "id");
     }
     lua_pushvalue(L, lua_upvalueindex(SLB_EVENT_KEY_DATA));
@@ -201,21 +218,20 @@ static int push_record(lua_State *L, const struct slb_splitter *splitter)
 }
 
 int slb_push_split(lua_State *L, struct slb_splitter *splitter,
-                   size_t *consumed)
+                   void (*check)(lua_State *L), size_t *consumed)
 {
-    uint64_t pushed = splitter->pushed;
+    const struct pushing pushing = {splitter, check, number_of(splitter)};
     int count = 1;
 
     if (splitter->has_records)
         count = push_record(L, splitter);
     else
-        fill_event(L, splitter);
+        fill_event(L, &pushing);
     *consumed = 0;
     /* A finaliser may have taken it, too. */
-    if (splitter->pushed == pushed && splitter->is_ready) {
+    if (is_ready(&pushing)) {
         *consumed = splitter->used;
         splitter->is_ready = false;
-        splitter->pushed++;
     }
     return count;
 }

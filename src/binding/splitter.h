@@ -15,22 +15,18 @@
 
 #include <lauxlib.h>
 #include <lua.h>
+#include <stddef.h>
 
 struct slb_splitter {
-    bool has_records; /* JSON texts, else events */
+    size_t used; /* bytes up to the end of the value that is ready; once it is
+                  * over: of what was unfinished */
+    uint32_t id_changes;    /* of the ID that Lua knows */
+    unsigned char id_value; /* user value of the handle that keeps that */
+    bool has_records;       /* JSON texts, else events */
     bool is_ready;
     bool is_over;
-    size_t unfinished;   /* once it is over */
-    size_t used;         /* bytes up to the end of the value that is ready */
-    uint64_t pushed;     /* values so far */
-    uint32_t id_changes; /* of the ID that Lua knows */
-    int id_value;        /* user value of the handle that keeps that */
-    void (*check)(lua_State *L); /* raises if the handle at index 1 ended */
-    union {
-        struct {
-            struct sl_sse parser;
-            struct sl_sse_event event;
-        } sse;
+    union { /* the last, so that a splitter of events may end behind its own */
+        struct sl_sse sse;
         struct {
             struct sl_records parser;
             struct sl_record record;
@@ -38,6 +34,12 @@ struct slb_splitter {
     };
 };
 
+/* The size of a splitter of events. */
+#define SLB_EVENT_SPLITTER_SIZE \
+    (offsetof(struct slb_splitter, sse) + sizeof(struct sl_sse))
+
+/* The caller keeps the limits for as long as the splitter. NULL: the default.
+ */
 void slb_splitter_init_events(struct slb_splitter *splitter,
                               struct sl_pool *pool,
                               const struct sl_sse_limits *limits);
@@ -67,10 +69,11 @@ enum sl_status slb_split(struct slb_splitter *splitter, struct sl_view bytes);
 enum sl_status slb_split_end(struct slb_splitter *splitter);
 
 /* Pushes the value that is ready: an event (index 2), or text, number, of what
- * ("line" or "record") and whether it is cut. `*consumed`: bytes for the owner
- * to consume now, if the handle is still live. The count of values. */
+ * ("line" or "record") and whether it is cut. `check` raises if the handle at
+ * index 1 has ended. `*consumed`: bytes for the owner to consume now, if the
+ * handle is still live. The count of values. */
 int slb_push_split(lua_State *L, struct slb_splitter *splitter,
-                   size_t *consumed);
+                   void (*check)(lua_State *L), size_t *consumed);
 
 /* nil, message, err; `attempt` names whose bytes they are. */
 int slb_push_split_failure(lua_State *L, const struct slb_splitter *splitter,

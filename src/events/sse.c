@@ -4,10 +4,35 @@
 #include "base/debug.h"
 #include "events/scan.h"
 
+#include <stddef.h>
 #include <string.h>
 
 static const char byte_order_mark[] = "\xef\xbb\xbf";
 #define MARK_SIZE 3
+
+/* As `id_size`: the ID is longer than its room. */
+#define ID_IS_KEPT 255
+
+/* The bytes of a type and a new ID for which a draft has room. */
+#define NAMES_ROOM 160
+
+/* An event that has begun. */
+struct sl_sse_draft {
+    struct sl_segment *block; /* its own */
+    struct sl_sse_kept text;  /* data, and behind it a line that has begun */
+    size_t data_size;         /* of the data in `text` */
+    size_t data_lines;
+    struct sl_sse_kept names; /* the type and the new ID; no block: in `room` */
+    size_t type_at;           /* in `names` */
+    size_t type_size;
+    size_t id_at; /* in `names` */
+    size_t id_size;
+    size_t open; /* bytes of fields since the last blank line */
+    char room[NAMES_ROOM];
+};
+
+static const struct sl_sse_limits default_limits = {SL_SSE_LINE_LIMIT,
+                                                    SL_SSE_EVENT_LIMIT};
 
 /* ---- a life ---- */
 
@@ -47,23 +72,58 @@ static void give_back(struct sl_sse_kept *kept)
     kept->size = 0;
 }
 
-/* Forgets the event under way. The blocks stay, for the next one. */
+/* Forgets the event under way. The draft stays, for the next one. */
 static void begin_event(struct sl_sse *parser)
 {
-    parser->text.size = parser->names.size = 0;
-    parser->data_size = parser->data_lines = 0;
-    parser->type_size = 0;
+    struct sl_sse_draft *draft = parser->draft;
+
     parser->is_shown = parser->is_given = parser->has_id = false;
+    if (draft == NULL)
+        return;
+    draft->text.size = draft->names.size = 0;
+    draft->data_size = draft->data_lines = 0;
+    draft->type_size = 0;
+}
+
+static void drop_draft(struct sl_sse *parser)
+{
+    struct sl_sse_draft *draft = parser->draft;
+
+    if (draft == NULL)
+        return;
+    parser->draft = NULL;
+    give_back(&draft->text);
+    give_back(&draft->names);
+    sl_segment_release(draft->block);
+}
+
+static enum sl_status rent_draft(struct sl_sse *parser)
+{
+    struct sl_segment *block;
+    enum sl_status status =
+        sl_pool_rent_block(parser->pool, sizeof *parser->draft, &block);
+
+    if (status != SL_OK)
+        return status;
+    parser->draft = (struct sl_sse_draft *)(void *)block->data;
+    memset(parser->draft, 0, offsetof(struct sl_sse_draft, room));
+    parser->draft->block = block;
+    return SL_OK;
+}
+
+/* SL_OK: there is a draft. */
+static inline enum sl_status begin_draft(struct sl_sse *parser)
+{
+    return parser->draft != NULL ? SL_OK : rent_draft(parser);
 }
 
 static void begin_stream(struct sl_sse *parser)
 {
     begin_event(parser);
-    give_back(&parser->text);
-    give_back(&parser->names);
+    drop_draft(parser);
     parser->failed = SL_OK;
     parser->lines = parser->events = 0;
-    parser->since = parser->open = 0;
+    parser->since = 0;
     parser->marked = 0;
     parser->is_behind_cr = parser->has_retry = parser->is_line_fault = false;
 }
@@ -71,19 +131,23 @@ static void begin_stream(struct sl_sse *parser)
 void sl_sse_init(struct sl_sse *parser, struct sl_pool *pool,
                  const struct sl_sse_limits *limits)
 {
-    static const struct sl_sse_limits defaults = {SL_SSE_LINE_LIMIT,
-                                                  SL_SSE_EVENT_LIMIT};
-
     memset(parser, 0, sizeof *parser);
-    parser->limits = limits != NULL ? *limits : defaults;
+    parser->limits = limits != NULL ? limits : &default_limits;
     parser->retry = SL_SSE_NO_RETRY;
     parser->pool = pool;
+}
+
+static void drop_id(struct sl_sse *parser)
+{
+    if (parser->id_size == ID_IS_KEPT)
+        give_back(&parser->id.kept);
+    parser->id_size = 0;
 }
 
 void sl_sse_fini(struct sl_sse *parser)
 {
     begin_stream(parser);
-    give_back(&parser->id);
+    drop_id(parser);
 }
 
 void sl_sse_reset(struct sl_sse *parser)
@@ -91,29 +155,44 @@ void sl_sse_reset(struct sl_sse *parser)
     begin_stream(parser);
 }
 
+/* Keeps an ID that is too long for its room. */
+static enum sl_status keep_id(struct sl_sse *parser, struct sl_view id)
+{
+    struct sl_sse_kept kept = {NULL, 0};
+    enum sl_status status;
+
+    if (parser->id_size == ID_IS_KEPT)
+        kept.block = parser->id.kept.block;
+    parser->id_size = 0;
+    status = keep(parser, &kept, id);
+    if (status != SL_OK) {
+        give_back(&kept);
+        return status;
+    }
+    parser->id.kept = kept;
+    parser->id_size = ID_IS_KEPT;
+    return SL_OK;
+}
+
 enum sl_status sl_sse_set_id(struct sl_sse *parser, struct sl_view id)
 {
-    enum sl_status status = SL_OK;
-
-    parser->id.size = 0;
-    if (id.size <= sizeof parser->id_room) {
-        give_back(&parser->id);
-        if (id.size > 0)
-            memcpy(parser->id_room, id.data, id.size);
-        parser->id.size = id.size;
-    } else {
-        status = keep(parser, &parser->id, id);
-    }
     parser->id_changes++;
-    return status;
+    if (id.size > sizeof parser->id.room)
+        return keep_id(parser, id);
+    drop_id(parser);
+    if (id.size > 0)
+        memcpy(parser->id.room, id.data, id.size);
+    parser->id_size = (unsigned char)id.size;
+    return SL_OK;
 }
 
 struct sl_view sl_sse_id(const struct sl_sse *parser)
 {
-    const struct sl_sse_kept *id = &parser->id;
+    const struct sl_sse_kept *kept = &parser->id.kept;
 
-    return sl_view(id->block != NULL ? id->block->data : parser->id_room,
-                   id->size);
+    return parser->id_size == ID_IS_KEPT
+               ? sl_view(kept->block->data, kept->size)
+               : sl_view(parser->id.room, parser->id_size);
 }
 
 /* ---- failures ---- */
@@ -121,10 +200,8 @@ struct sl_view sl_sse_id(const struct sl_sse *parser)
 static enum sl_status fail(struct sl_sse *parser, enum sl_status status)
 {
     begin_event(parser);
-    give_back(&parser->text);
-    give_back(&parser->names);
-    parser->open = 0;
-    parser->failed = status;
+    drop_draft(parser);
+    parser->failed = (unsigned char)status;
     return status;
 }
 
@@ -133,12 +210,12 @@ static enum sl_status fail(struct sl_sse *parser, enum sl_status status)
 static enum sl_status check_size(struct sl_sse *parser, size_t size,
                                  size_t ended)
 {
-    if (size > parser->limits.line) {
+    if (size > parser->limits->line) {
         parser->is_line_fault = true;
         return fail(parser, SL_LIMIT);
     }
-    if (parser->since > parser->limits.event ||
-        size + ended > parser->limits.event - parser->since)
+    if (parser->since > parser->limits->event ||
+        size + ended > parser->limits->event - parser->since)
         return fail(parser, SL_LIMIT);
     return SL_OK;
 }
@@ -147,17 +224,18 @@ enum sl_status sl_sse_explain(const struct sl_sse *parser,
                               struct sl_failure *failure)
 {
     if (parser->failed != SL_LIMIT)
-        return sl_fail(failure, parser->failed, SL_STAGE_BODY, "out of memory");
+        return sl_fail(failure, (enum sl_status)parser->failed, SL_STAGE_BODY,
+                       "out of memory");
     if (parser->is_line_fault)
         return sl_fail(failure, SL_LIMIT, SL_STAGE_BODY,
                        "line %llu is longer than %zu bytes (max_line_size)",
                        (unsigned long long)parser->lines + 1,
-                       parser->limits.line);
+                       parser->limits->line);
     return sl_fail(failure, SL_LIMIT, SL_STAGE_BODY,
                    "event %llu is not complete within %zu bytes "
                    "(max_event_size)",
                    (unsigned long long)parser->events + 1,
-                   parser->limits.event);
+                   parser->limits->event);
 }
 
 /* ---- fields ---- */
@@ -165,55 +243,75 @@ enum sl_status sl_sse_explain(const struct sl_sse *parser,
 /* Moves the data that lies in the input into `text`. */
 static enum sl_status keep_data(struct sl_sse *parser)
 {
+    struct sl_sse_draft *draft = parser->draft;
     enum sl_status status;
 
     if (!parser->is_shown)
         return SL_OK;
-    status = keep(parser, &parser->text, parser->shown);
+    status = keep(parser, &draft->text, parser->shown);
     parser->is_shown = false;
-    parser->data_size = parser->text.size;
+    draft->data_size = draft->text.size;
     return status;
 }
 
 /* Adds a value of a line in the input. */
 static enum sl_status add_data(struct sl_sse *parser, struct sl_view value)
 {
+    struct sl_sse_draft *draft = parser->draft;
     enum sl_status status;
 
-    if (parser->data_lines++ == 0) {
+    if (draft->data_lines++ == 0) {
         parser->shown = value;
         parser->is_shown = true;
         return SL_OK;
     }
     status = keep_data(parser);
     if (status == SL_OK)
-        status = keep(parser, &parser->text, SL_VIEW("\n"));
+        status = keep(parser, &draft->text, SL_VIEW("\n"));
     if (status == SL_OK)
-        status = keep(parser, &parser->text, value);
-    parser->data_size = parser->text.size;
+        status = keep(parser, &draft->text, value);
+    draft->data_size = draft->text.size;
     return status;
 }
 
 /* The same for the line that stands in `text` behind the data: the value moves
  * down, over the name of its field. */
-static void join_data(struct sl_sse *parser, struct sl_view value)
+static void join_data(struct sl_sse_draft *draft, struct sl_view value)
 {
-    char *to = parser->text.block->data + parser->data_size;
+    char *to = draft->text.block->data + draft->data_size;
 
-    if (parser->data_lines++ > 0)
+    if (draft->data_lines++ > 0)
         *to++ = '\n';
     if (value.size > 0)
         memmove(to, value.data, value.size);
-    parser->text.size = (size_t)(to - parser->text.block->data) + value.size;
-    parser->data_size = parser->text.size;
+    draft->text.size = (size_t)(to - draft->text.block->data) + value.size;
+    draft->data_size = draft->text.size;
 }
 
 static enum sl_status keep_name(struct sl_sse *parser, struct sl_view value,
                                 size_t *at, size_t *size)
 {
-    *at = parser->names.size;
+    struct sl_sse_kept *names = &parser->draft->names;
+    char *room = parser->draft->room;
+
+    *at = names->size;
     *size = value.size;
-    return keep(parser, &parser->names, value);
+    if (names->block == NULL && value.size <= NAMES_ROOM - names->size) {
+        if (value.size > 0)
+            memcpy(room + names->size, value.data, value.size);
+        names->size += value.size;
+        return SL_OK;
+    }
+    if (names->block == NULL) { /* from now on all are in a block */
+        struct sl_view earlier = sl_view(room, names->size);
+        enum sl_status status;
+
+        names->size = 0;
+        status = keep(parser, names, earlier);
+        if (status != SL_OK)
+            return status;
+    }
+    return keep(parser, names, value);
 }
 
 /* ASCII digits alone, else the field is ignored. */
@@ -240,12 +338,14 @@ static enum sl_status set_field(struct sl_sse *parser, struct sl_view name,
                                 struct sl_view value)
 {
     if (sl_view_equal(name, SL_VIEW("event")))
-        return keep_name(parser, value, &parser->type_at, &parser->type_size);
+        return keep_name(parser, value, &parser->draft->type_at,
+                         &parser->draft->type_size);
     if (sl_view_equal(name, SL_VIEW("id"))) {
         if (value.size > 0 && memchr(value.data, '\0', value.size) != NULL)
             return SL_OK;
         parser->has_id = true;
-        return keep_name(parser, value, &parser->id_at, &parser->id_size);
+        return keep_name(parser, value, &parser->draft->id_at,
+                         &parser->draft->id_size);
     }
     if (sl_view_equal(name, SL_VIEW("retry")))
         set_retry(parser, value);
@@ -275,82 +375,106 @@ static void split(struct sl_view line, struct sl_view *name,
 
 /* ---- lines ---- */
 
-static struct sl_view name_at(const struct sl_sse *parser, size_t at,
+static struct sl_view name_at(const struct sl_sse_draft *draft, size_t at,
                               size_t size)
 {
-    return size == 0 ? sl_view("", 0)
-                     : sl_view(parser->names.block->data + at, size);
+    const char *names =
+        draft->names.block != NULL ? draft->names.block->data : draft->room;
+
+    return size == 0 ? sl_view("", 0) : sl_view(names + at, size);
 }
 
-static void give(struct sl_sse *parser, struct sl_sse_event *event)
+/* An event is complete, whose data is `shown`. */
+static void give(struct sl_sse *parser)
 {
-    event->type = name_at(parser, parser->type_at, parser->type_size);
-    event->data = parser->shown;
-    if (!parser->is_shown)
-        event->data = parser->data_size == 0 ? sl_view("", 0)
-                                             : sl_view(parser->text.block->data,
-                                                       parser->data_size);
-    event->retry = parser->has_retry ? parser->retry : SL_SSE_NO_RETRY;
-    parser->has_retry = false;
     parser->is_given = true;
     parser->events++;
     parser->since = 0;
 }
 
-/* A blank line: the ID counts even where there is no data, and so no event. */
-static enum sl_status end_event(struct sl_sse *parser,
-                                struct sl_sse_event *event)
+struct sl_view sl_sse_type(const struct sl_sse *parser)
 {
-    parser->open = 0;
+    const struct sl_sse_draft *draft = parser->draft;
+
+    return draft == NULL ? sl_view("", 0)
+                         : name_at(draft, draft->type_at, draft->type_size);
+}
+
+/* A blank line: the ID counts even where there is no data, and so no event. */
+static enum sl_status end_event(struct sl_sse *parser)
+{
+    struct sl_sse_draft *draft = parser->draft;
+
+    if (draft == NULL)
+        return SL_AGAIN;
+    draft->open = 0;
     if (parser->has_id) {
-        enum sl_status status = sl_sse_set_id(
-            parser, name_at(parser, parser->id_at, parser->id_size));
+        enum sl_status status =
+            sl_sse_set_id(parser, name_at(draft, draft->id_at, draft->id_size));
 
         if (status != SL_OK)
             return fail(parser, status);
     }
-    if (parser->data_lines == 0) {
+    if (draft->data_lines == 0) {
         begin_event(parser);
         return SL_AGAIN;
     }
-    give(parser, event);
+    if (!parser->is_shown)
+        parser->shown = draft->data_size == 0 ? sl_view("", 0)
+                                              : sl_view(draft->text.block->data,
+                                                        draft->data_size);
+    give(parser);
+    return SL_OK;
+}
+
+/* Takes a field; `is_kept`: its line stands in `text`. */
+static enum sl_status take_field(struct sl_sse *parser, struct sl_view line,
+                                 bool is_kept)
+{
+    enum sl_status status = begin_draft(parser);
+    struct sl_view name;
+    struct sl_view value;
+
+    if (status != SL_OK)
+        return status;
+    parser->draft->open += line.size + 1;
+    split(line, &name, &value);
+    if (!sl_view_equal(name, SL_VIEW("data")))
+        return set_field(parser, name, value);
+    if (!is_kept)
+        return add_data(parser, value);
+    join_data(parser->draft, value);
     return SL_OK;
 }
 
 /* Takes a line without its end; `is_kept`: it stands in `text`. SL_OK: it
  * completes an event. */
 static enum sl_status take_line(struct sl_sse *parser, struct sl_view line,
-                                bool is_kept, struct sl_sse_event *event)
+                                bool is_kept)
 {
     enum sl_status status = check_size(parser, line.size, 1);
-    struct sl_view name;
-    struct sl_view value;
 
     if (status != SL_OK)
         return status;
     parser->lines++;
     parser->since += line.size + 1;
     if (line.size == 0)
-        return end_event(parser, event);
-    if (line.data[0] != ':') {
-        parser->open += line.size + 1;
-        split(line, &name, &value);
-        if (!sl_view_equal(name, SL_VIEW("data")))
-            status = set_field(parser, name, value);
-        else if (is_kept)
-            join_data(parser, value);
-        else
-            status = add_data(parser, value);
-    }
+        return end_event(parser);
+    if (line.data[0] != ':')
+        status = take_field(parser, line, is_kept);
     if (is_kept)
-        parser->text.size = parser->data_size;
+        parser->draft->text.size = parser->draft->data_size;
     return status == SL_OK ? SL_AGAIN : fail(parser, status);
 }
 
 /* Bytes of the line that has begun. */
 static size_t kept_line(const struct sl_sse *parser)
 {
-    return parser->text.size - parser->data_size;
+    const struct sl_sse_draft *draft = parser->draft;
+
+    return draft == NULL || draft->text.size == 0
+               ? 0
+               : draft->text.size - draft->data_size;
 }
 
 /* Keeps the beginning of a line. SL_AGAIN: it was kept. */
@@ -361,27 +485,30 @@ static enum sl_status keep_line(struct sl_sse *parser, struct sl_view bytes)
 
     if (status != SL_OK)
         return status;
-    status = keep_data(parser);
+    status = begin_draft(parser);
     if (status == SL_OK)
-        status = keep(parser, &parser->text, bytes);
+        status = keep_data(parser);
+    if (status == SL_OK)
+        status = keep(parser, &parser->draft->text, bytes);
     return status == SL_OK ? SL_AGAIN : fail(parser, status);
 }
 
 /* Takes the line that ends before `end`, with what was kept of it. */
-static enum sl_status take_bytes(struct sl_sse *parser, struct sl_view bytes,
-                                 struct sl_sse_event *event)
+static enum sl_status take_bytes(struct sl_sse *parser, struct sl_view bytes)
 {
+    const struct sl_sse_draft *draft;
     enum sl_status status;
 
-    if (parser->text.size == 0 || kept_line(parser) == 0)
-        return take_line(parser, bytes, false, event);
+    if (kept_line(parser) == 0)
+        return take_line(parser, bytes, false);
     status = keep_line(parser, bytes);
     if (status != SL_AGAIN)
         return status;
-    return take_line(parser,
-                     sl_view(parser->text.block->data + parser->data_size,
-                             kept_line(parser)),
-                     true, event);
+    draft = parser->draft;
+    return take_line(
+        parser,
+        sl_view(draft->text.block->data + draft->data_size, kept_line(parser)),
+        true);
 }
 
 /* ---- feeding ---- */
@@ -407,23 +534,25 @@ static enum sl_status skip_mark(struct sl_sse *parser, struct sl_view bytes,
                       : keep_line(parser, sl_view(byte_order_mark, begun));
 }
 
-/* Keeps what an open event needs beyond these bytes, and no block for
+/* Keeps what an open event needs beyond these bytes, and no draft for
  * nothing. */
 static enum sl_status suspend(struct sl_sse *parser)
 {
-    enum sl_status status = keep_data(parser);
+    const struct sl_sse_draft *draft = parser->draft;
+    enum sl_status status;
 
+    if (draft == NULL)
+        return SL_AGAIN;
+    status = keep_data(parser);
     if (status != SL_OK)
         return fail(parser, status);
-    if (parser->text.size == 0)
-        give_back(&parser->text);
-    if (parser->names.size == 0)
-        give_back(&parser->names);
+    if (draft->open == 0 && draft->text.size == 0)
+        drop_draft(parser);
     return SL_AGAIN;
 }
 
 static enum sl_status take_lines(struct sl_sse *parser, struct sl_view bytes,
-                                 size_t *used, struct sl_sse_event *event)
+                                 size_t *used)
 {
     const char *end = bytes.data + bytes.size;
     const char *at = bytes.data + *used;
@@ -439,7 +568,7 @@ static enum sl_status take_lines(struct sl_sse *parser, struct sl_view bytes,
             at = end;
             break;
         }
-        status = take_bytes(parser, line, event);
+        status = take_bytes(parser, line);
         at = found + 1;
         if (*found == '\r' && at == end)
             parser->is_behind_cr = true;
@@ -453,7 +582,7 @@ static enum sl_status take_lines(struct sl_sse *parser, struct sl_view bytes,
 /* What nearly all events are: one line of data and a blank line, both there and
  * ended by LF. False: it is not that, or more than a limit allows. */
 static bool take_plain(struct sl_sse *parser, struct sl_view bytes,
-                       size_t *used, struct sl_sse_event *event)
+                       size_t *used)
 {
     const char *at = bytes.data + *used;
     const char *end = bytes.data + bytes.size;
@@ -467,31 +596,30 @@ static bool take_plain(struct sl_sse *parser, struct sl_view bytes,
     if (stop == NULL || *stop != '\n' || stop + 1 == end || stop[1] != '\n')
         return false;
     size = (size_t)(stop - at);
-    if (size > parser->limits.line || parser->since > parser->limits.event ||
-        size + 2 > parser->limits.event - parser->since)
+    if (size > parser->limits->line || parser->since > parser->limits->event ||
+        size + 2 > parser->limits->event - parser->since)
         return false;
     value += *value == ' ';
-    event->type = sl_view("", 0);
-    event->data = sl_view(value, (size_t)(stop - value));
-    event->retry = parser->has_retry ? parser->retry : SL_SSE_NO_RETRY;
-    parser->has_retry = false;
+    parser->shown = sl_view(value, (size_t)(stop - value));
     parser->lines += 2;
-    parser->events++;
-    parser->since = 0;
+    give(parser);
     *used += size + 2;
     return true;
 }
 
 enum sl_status sl_sse_feed(struct sl_sse *parser, struct sl_view bytes,
-                           size_t *used, struct sl_sse_event *event)
+                           size_t *used)
 {
+    const struct sl_sse_draft *draft;
     enum sl_status status = SL_AGAIN;
 
     *used = 0;
     if (parser->failed != SL_OK)
-        return parser->failed;
-    if (parser->is_given)
+        return (enum sl_status)parser->failed;
+    if (parser->is_given) {
         begin_event(parser);
+        parser->has_retry = false;
+    }
     if (bytes.size > 0 && parser->is_behind_cr) {
         *used = bytes.data[0] == '\n';
         parser->is_behind_cr = false;
@@ -500,23 +628,26 @@ enum sl_status sl_sse_feed(struct sl_sse *parser, struct sl_view bytes,
         status = skip_mark(parser, bytes, used);
     if (status != SL_AGAIN || *used == bytes.size)
         return status == SL_AGAIN ? suspend(parser) : status;
-    if (parser->open == 0 && parser->text.size == 0 &&
-        take_plain(parser, bytes, used, event))
+    draft = parser->draft;
+    if ((draft == NULL || (draft->open == 0 && draft->text.size == 0)) &&
+        take_plain(parser, bytes, used))
         return SL_OK;
-    status = take_lines(parser, bytes, used, event);
+    status = take_lines(parser, bytes, used);
     return status == SL_AGAIN ? suspend(parser) : status;
 }
 
 size_t sl_sse_unfinished(const struct sl_sse *parser)
 {
-    size_t size = parser->open;
+    const struct sl_sse_draft *draft = parser->draft;
+    size_t size = parser->marked < MARK_SIZE ? parser->marked : 0;
 
     if (parser->is_given || parser->failed != SL_OK)
         return 0;
-    if (parser->marked < MARK_SIZE)
-        size += parser->marked;
+    if (draft == NULL)
+        return size;
+    size += draft->open;
     if (kept_line(parser) > 0 &&
-        parser->text.block->data[parser->data_size] != ':')
+        draft->text.block->data[draft->data_size] != ':')
         size += kept_line(parser);
     return size;
 }

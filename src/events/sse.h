@@ -14,8 +14,9 @@
  * are not checked to be UTF-8.
  *
  * Where the value lies in one piece it is shown there and not copied. What has
- * to outlast a feed, of an event that is not complete, is kept in pooled
- * blocks, which are given back once there is nothing to keep.
+ * to outlast a feed, of an event that is not complete, is kept in a draft of it
+ * and in pooled blocks, which are given back once there is nothing to keep:
+ * thousands of streams may wait at a time for an event to begin.
  */
 #ifndef SL_EVENTS_SSE_H
 #define SL_EVENTS_SSE_H
@@ -56,35 +57,30 @@ struct sl_sse_kept {
 
 struct sl_sse {
     struct sl_pool *pool;
-    struct sl_sse_limits limits;
-    enum sl_status failed;
-    struct sl_sse_kept text;  /* data, and behind it a line that has begun */
-    struct sl_sse_kept names; /* the type and the new ID, of an open event */
-    struct sl_sse_kept id;    /* the last event ID; no block: in `id_room` */
-    char id_room[SL_SSE_ID_ROOM];
-    struct sl_view shown; /* data that lies in the input */
-    size_t data_size;     /* of the data in `text` */
-    size_t data_lines;
-    size_t type_at; /* in `names` */
-    size_t type_size;
-    size_t id_at; /* in `names` */
-    size_t id_size;
-    uint64_t retry;       /* set last, by this stream or an earlier one */
-    uint64_t lines;       /* that have ended */
-    uint64_t events;      /* that were given */
-    size_t since;         /* bytes of lines since the last event */
-    size_t open;          /* bytes of fields since the last blank line */
-    uint32_t id_changes;  /* how often the last event ID was set */
+    const struct sl_sse_limits *limits;
+    struct sl_sse_draft *draft; /* of an event that has begun; NULL: none has */
+    struct sl_view shown;       /* data that lies in the input, or is given */
+    uint64_t retry;             /* set last, by this stream or an earlier one */
+    uint64_t lines;             /* that have ended */
+    uint64_t events;            /* that were given */
+    size_t since;               /* bytes of lines since the last event */
+    union {
+        char room[SL_SSE_ID_ROOM];
+        struct sl_sse_kept kept; /* a longer one */
+    } id;                        /* the last event ID */
+    uint32_t id_changes;         /* how often the last event ID was set */
+    unsigned char id_size;       /* of the one in `room`; 255: it is kept */
+    unsigned char failed;        /* a status */
     unsigned char marked; /* bytes of the byte order mark; 3: behind it */
     bool is_behind_cr;    /* a LF belongs to it */
-    bool is_shown;        /* the data is `shown` */
+    bool is_shown;        /* the data is `shown`, in the input */
     bool is_given;        /* the next feed begins with another event */
     bool has_id;
     bool has_retry; /* was set since the last event */
     bool is_line_fault;
 };
 
-/* NULL: the default limits. */
+/* The caller keeps the limits for as long as the parser. NULL: the default. */
 void sl_sse_init(struct sl_sse *parser, struct sl_pool *pool,
                  const struct sl_sse_limits *limits);
 /* Gives back what it holds. Idempotent. */
@@ -97,12 +93,24 @@ enum sl_status sl_sse_set_id(struct sl_sse *parser, struct sl_view id);
 /* The last event ID; empty: there is none. Good until the next feed. */
 struct sl_view sl_sse_id(const struct sl_sse *parser);
 
-/* Uses `*used` of the bytes. SL_OK: an event is complete, and what is left is
- * for the next call. SL_AGAIN: all were used, more are needed. SL_LIMIT,
- * SL_MEMORY: the parser fails from now on until reset, and sl_sse_explain says
- * why. */
+/* Uses `*used` of the bytes. SL_OK: an event is complete, see sl_sse_given, and
+ * what is left is for the next call. SL_AGAIN: all were used, more are needed.
+ * SL_LIMIT, SL_MEMORY: the parser fails from now on until reset, and
+ * sl_sse_explain says why. */
 enum sl_status sl_sse_feed(struct sl_sse *parser, struct sl_view bytes,
-                           size_t *used, struct sl_sse_event *event);
+                           size_t *used);
+/* The type of the event that has begun, or is given; empty: "message". */
+struct sl_view sl_sse_type(const struct sl_sse *parser);
+/* After SL_OK, until the next feed: the event. */
+static inline struct sl_sse_event sl_sse_given(const struct sl_sse *parser)
+{
+    struct sl_sse_event event = {
+        .type = parser->draft != NULL ? sl_sse_type(parser) : sl_view(NULL, 0),
+        .data = parser->shown,
+        .retry = parser->has_retry ? parser->retry : SL_SSE_NO_RETRY};
+
+    return event;
+}
 /* After SL_LIMIT and SL_MEMORY. Returns the status. */
 enum sl_status sl_sse_explain(const struct sl_sse *parser,
                               struct sl_failure *failure);

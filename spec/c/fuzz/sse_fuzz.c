@@ -45,6 +45,7 @@ static void note(struct outcome *outcome, struct sl_view bytes)
 /* Either of the two, with the same calls. */
 struct subject {
     bool has_records;
+    struct sl_sse_limits limits; /* of the events */
     struct sl_sse sse;
     struct sl_records records;
 };
@@ -52,10 +53,10 @@ struct subject {
 static void begin(struct subject *subject, struct sl_pool *pool,
                   const uint8_t *options)
 {
-    struct sl_sse_limits limits = {options[2], (size_t)options[2] * 4};
-
+    subject->limits.line = options[2];
+    subject->limits.event = (size_t)options[2] * 4;
     subject->has_records = (options[0] & 1) != 0;
-    sl_sse_init(&subject->sse, pool, &limits);
+    sl_sse_init(&subject->sse, pool, &subject->limits);
     sl_records_init(&subject->records, pool, options[2]);
 }
 
@@ -84,11 +85,12 @@ static enum sl_status feed_events(struct outcome *outcome,
                                   struct subject *subject, struct sl_view bytes,
                                   size_t *used)
 {
-    struct sl_sse_event event;
-    enum sl_status status = sl_sse_feed(&subject->sse, bytes, used, &event);
+    enum sl_status status = sl_sse_feed(&subject->sse, bytes, used);
 
     if (status == SL_OK) {
-        demand(event.data.size <= subject->sse.limits.event, "the limit holds");
+        struct sl_sse_event event = sl_sse_given(&subject->sse);
+
+        demand(event.data.size <= subject->limits.event, "the limit holds");
         note(outcome, event.type);
         note(outcome, event.data);
         note(outcome, sl_sse_id(&subject->sse));
