@@ -99,13 +99,18 @@ end
 
 local own_fields = { Accept = "text/event-stream", ["Cache-Control"] = "no-cache" }
 
+-- Stands for them in the kind of a plan (see compose.lua), which is kept with them.
+local variant = " events"
+
 -- Misuse raises at `level`.
 local function new_template(client, url, options, level)
   local template, _, err = Request.new(client, "GET", url, options, level + 1)
   if not template then error(err, level + 1) end
+  local key = template.key
   for name, value in pairs(own_fields) do
     if not template:get_header(name) then template:set_header(name, value) end
   end
+  if key then template.key, template.variant = key, variant end
   return template
 end
 
@@ -163,9 +168,9 @@ local function connect(self)
   local reason = streams.refusal_of(response, true)
   if reason then refuse(response, reason) end
   forget_template(self)
-  self.response, self.failed = response, nil
+  self.failed = nil
   self.stream = core.body_events(response, nil, self.max_line_size, self.max_event_size,
-    self.last_id)
+    self.last_id, true)
   return true
 end
 
@@ -173,13 +178,10 @@ end
 
 -- Leaves the stream that was read, with what the next one goes on from.
 local function leave(self)
-  local stream, response = self.stream, self.response
-  self.stream, self.response = nil, nil
-  if stream then
-    self.last_id, self.retry = stream.last_id, stream.retry or self.retry
-    stream:close()
-  end
-  if response then response:dispose() end
+  local stream = self.stream
+  if not stream then return end
+  self.stream, self.last_id, self.retry = nil, stream.last_id, stream.retry or self.retry
+  stream:close()
 end
 
 -- The seconds until the next connection: what the stream asked for, and longer from time to time
@@ -259,16 +261,26 @@ function Events:__tostring()
   return self.is_over and "sluice.events (closed)" or "sluice.events"
 end
 
+-- The metatable of a client's loops, of which none has a field for its client.
+local function type_of(client)
+  local made = client.events_type
+  if made then return made end
+  made = { __index = setmetatable({ client = client }, Events) }
+  for name, value in pairs(Events) do
+    if name:find "^__" and name ~= "__index" then made[name] = value end
+  end
+  client.events_type = made
+  return made
+end
+
 --- Iterates over the events at `url`. Misuse raises at `level`.
 return function(client, url, options, level)
   level = level + 1
   local own, of_request = split_options(client, options or {}, level)
   local self = setmetatable({
-    client = client,
     source = new_template(client, url, of_request, level), -- or its URL
     stream = nil,
-    response = nil,
-  }, Events)
+  }, type_of(client))
   self.max_line_size, self.max_event_size = own.max_line_size, own.max_event_size
   self.last_id, self.deadline = own.last_id, Call.deadline_of(client, of_request)
   if own.reconnect ~= nil then self.policy = policy_of(own.reconnect) end

@@ -66,6 +66,17 @@ describe("client:events", function()
     end
   end)
 
+  it("shares the plan of its first request, which is none of another request's", function()
+    local stream = HEAD .. "data: a\n\n"
+    local p <close> = serve(stream, stream, stream, stream)
+    for _ = 1, 2 do assert.same({ "a" }, (collect(p.url, { reconnect = false }))) end
+    assert.equal(1, client.plan_count)
+    assert(client:get(p.url, { stream = true })):text()
+    assert.same({ "a" }, (collect(p.url, { reconnect = false, headers = { Accept = "x/y" } })))
+    assert.same({ "text/event-stream", "text/event-stream", "*/*", "x/y" }, fields_of(p, "Accept"))
+    assert.same({ "no-cache", "no-cache", false, "no-cache" }, fields_of(p, "Cache%-Control"))
+  end)
+
   it("goes on from an ID of before, and keeps it while the stream sets no other", function()
     local p <close> = serve(HEAD .. "data: a\n\n", HEAD .. "id: 9\ndata: b\n\nid\ndata: c\n\n",
       HEAD .. "data: d\n\n", GONE)
