@@ -23,18 +23,18 @@ struct slb_response {
     struct sl_exchange *exchange; /* NULL: disposed */
     struct sl_exchange *ending;   /* disposed, but coroutines wait for it */
     size_t noted;                 /* bytes reported to the collector */
-    uint32_t given; /* bytes read since it last had to wait, about */
     /* Under a budget: when the clock was read last, the items after which it is
      * read again, and how many of them are left. */
     int64_t clocked_at;
+    uint32_t given; /* bytes read since it last had to wait, about */
     uint8_t pace;
     uint8_t unclocked;
     bool has_turn; /* it has waited: one item is due, however short the turn */
-    bool is_stream;
-    bool is_detached; /* the body was handed over */
-    bool is_put_off;  /* taking its body waits for a step with time for that */
-    bool has_text;    /* value 1 is set, the body's segments are gone */
-    bool keeps_body;  /* value 1 is the request's body */
+    bool is_stream : 1;
+    bool is_detached : 1; /* the body was handed over */
+    bool is_put_off : 1;  /* taking it waits for a step with time for that */
+    bool has_text : 1;    /* value 1 is set, the body's segments are gone */
+    bool keeps_body : 1;  /* value 1 is the request's body */
 };
 
 /* The live response at `index`; raises when disposed. */
