@@ -33,11 +33,7 @@ enum { UPVALUE_KNOWN = SLB_EVENT_UPVALUES + 1 };
  * takes. */
 struct slb_body_splitter {
     struct slb_response *response; /* whose runtime it retains */
-    bool is_live;                  /* false: closed */
-    bool is_whole;
-    bool is_at_end;
-    bool is_owner;                /* the response is disposed at its end */
-    struct slb_splitter splitter; /* the last: see SLB_EVENT_SPLITTER_SIZE */
+    struct slb_splitter splitter;  /* the last: see SLB_EVENT_SPLITTER_SIZE */
 };
 
 /* One over a whole body, or with limits of its own. */
@@ -55,9 +51,9 @@ static struct ample *ample_of(struct slb_body_splitter *self)
 /* Raises when it was closed, or its body cannot be read any more. */
 static void check_state(lua_State *L, struct slb_body_splitter *self)
 {
-    if (!self->is_live)
+    if (!self->splitter.is_live)
         luaL_error(L, "use of closed loop over a body");
-    if (!self->is_whole) {
+    if (!self->splitter.is_whole) {
         slb_check_unread(L, self->response);
         return;
     }
@@ -96,7 +92,7 @@ static void check(lua_State *L)
 /* Whether it is as it was when it was checked, for all that finalisers do. */
 static bool is_open(const struct slb_body_splitter *self)
 {
-    return self->is_live && !self->is_whole &&
+    return self->splitter.is_live && !self->splitter.is_whole &&
            self->response->exchange != NULL && !self->response->is_detached;
 }
 
@@ -104,7 +100,7 @@ static bool is_open(const struct slb_body_splitter *self)
 
 static struct sl_view peek(struct slb_body_splitter *self)
 {
-    if (self->is_whole)
+    if (self->splitter.is_whole)
         return sl_reader_peek(&ample_of(self)->reader);
     return sl_buffer_peek(&self->response->exchange->incoming.response.body);
 }
@@ -112,7 +108,7 @@ static struct sl_view peek(struct slb_body_splitter *self)
 /* `values`: given with these bytes. */
 static void consume(struct slb_body_splitter *self, size_t size, size_t values)
 {
-    if (self->is_whole) {
+    if (self->splitter.is_whole) {
         sl_reader_skip(&ample_of(self)->reader, size);
         return;
     }
@@ -127,7 +123,7 @@ static enum sl_status split(struct slb_body_splitter *self)
     enum sl_status status;
     struct sl_view view;
 
-    if (!self->is_whole && slb_is_being_read(self->response))
+    if (!self->splitter.is_whole && slb_is_being_read(self->response))
         return SL_MISUSE;
     do { /* with no bytes at last: it holds no block while it waits */
         view = peek(self);
@@ -141,7 +137,7 @@ static enum sl_status split(struct slb_body_splitter *self)
 /* Wants more bytes. SL_OK: they are there; SL_END: the body has ended. */
 static enum sl_status want(const struct slb_body_splitter *self)
 {
-    if (self->is_whole)
+    if (self->splitter.is_whole)
         return SL_END;
     return sl_exchange_want(self->response->exchange, SL_WANT_BODY, 1);
 }
@@ -153,15 +149,16 @@ static int give(lua_State *L, struct slb_body_splitter *self)
     size_t consumed;
     int count = slb_push_split(L, &self->splitter, check, &consumed);
 
-    if (self->is_live && (self->is_whole || self->response->exchange != NULL))
+    if (self->splitter.is_live &&
+        (self->splitter.is_whole || self->response->exchange != NULL))
         consume(self, consumed, 1);
     return count;
 }
 
 static int push_end(lua_State *L, struct slb_body_splitter *self)
 {
-    self->is_at_end = true;
-    if (self->is_owner)
+    self->splitter.is_at_end = true;
+    if (self->splitter.is_owner)
         slb_dispose_response(self->response);
     lua_pushnil(L);
     return 1;
@@ -186,7 +183,7 @@ static int read_on(lua_State *L, bool is_loop, lua_KFunction k)
         struct slb_response *response = self->response;
         enum sl_status status;
 
-        if (slb_takes_turns(response, self->is_whole) &&
+        if (slb_takes_turns(response, self->splitter.is_whole) &&
             slb_is_turn_over(L, response))
             return slb_wait_turn(L, response->runtime, slb_abandon_response,
                                  response, k);
@@ -242,7 +239,7 @@ static int loop_more(lua_State *L, int status, lua_KContext context)
 static int begin_read(lua_State *L, struct slb_body_splitter *self,
                       bool is_loop, lua_KFunction k)
 {
-    if (self->is_at_end) {
+    if (self->splitter.is_at_end) {
         lua_pushnil(L);
         return 1;
     }
@@ -251,7 +248,7 @@ static int begin_read(lua_State *L, struct slb_body_splitter *self,
         check_open(L);
     if (slb_is_within_turn(self->response) && split(self) == SL_OK)
         return give(L, self);
-    if (slb_takes_turns(self->response, self->is_whole))
+    if (slb_takes_turns(self->response, self->splitter.is_whole))
         slb_reserve_wait(L, self->response->runtime);
     return read_on(L, is_loop, k);
 }
@@ -278,17 +275,16 @@ static int splitter_close(lua_State *L)
     struct slb_body_splitter *self = slb_check(L, 1, body_splitter_type);
     struct slb_runtime *runtime = self->response->runtime;
 
-    if (!self->is_live)
+    if (!self->splitter.is_live)
         return 0;
     lua_settop(L, 1);
     slb_push_split_property(L, &self->splitter, "last_id"); /* it stays known */
-    if (!self->is_live)
+    if (!self->splitter.is_live)
         return 0; /* by a finaliser */
-    self->is_live = false;
     slb_splitter_fini(&self->splitter);
-    if (!self->is_at_end)
+    if (!self->splitter.is_at_end)
         slb_dispose_response(self->response);
-    if (self->is_whole) {
+    if (self->splitter.is_whole) {
         lua_getiuservalue(L, 1, VALUE_SEQUENCE);
         slb_dispose_sequence(L, -1);
     }
@@ -303,9 +299,8 @@ static int splitter_gc(lua_State *L)
 
     if (known->splitter == self)
         known->splitter = NULL;
-    if (!self->is_live)
+    if (!self->splitter.is_live)
         return 0;
-    self->is_live = false;
     slb_splitter_fini(&self->splitter);
     slb_runtime_release(self->response->runtime);
     return 0;
@@ -318,7 +313,7 @@ static int splitter_describe(lua_State *L)
     lua_pushfstring(L, "%s%s",
                     self->splitter.has_records ? "sluice.json_lines"
                                                : "sluice.events",
-                    !self->is_live ? " (closed)" : "");
+                    !self->splitter.is_live ? " (closed)" : "");
     return 1;
 }
 
@@ -359,7 +354,7 @@ static struct slb_body_splitter *push_splitter(lua_State *L, bool has_records,
                                           : lean_size(has_records),
                    is_whole ? VALUE_SEQUENCE : VALUE_ID);
     self->response = response;
-    self->is_whole = is_whole;
+    self->splitter.is_whole = is_whole;
     self->splitter.id_value = VALUE_ID;
     lua_pushvalue(L, 1);
     lua_setiuservalue(L, -2, VALUE_RESPONSE);
@@ -372,11 +367,10 @@ static struct slb_body_splitter *push_splitter(lua_State *L, bool has_records,
     return self;
 }
 
-/* From now on it is open. */
-static void open_splitter(struct slb_body_splitter *self)
+/* It has begun: from now on it holds the runtime, until it is over. */
+static void hold_runtime(struct slb_body_splitter *self)
 {
     slb_runtime_retain(self->response->runtime);
-    self->is_live = true;
 }
 
 /* body_events(response, sequence, max_line_size, max_event_size, last_id,
@@ -398,8 +392,8 @@ static int new_events(lua_State *L)
         ample_of(self)->limits = limits;
     slb_splitter_init_events(&self->splitter, &self->response->runtime->pool,
                              has_limits ? &ample_of(self)->limits : NULL);
-    self->is_owner = lua_toboolean(L, 6);
-    open_splitter(self);
+    self->splitter.is_owner = lua_toboolean(L, 6);
+    hold_runtime(self);
     if (!lua_isnoneornil(L, 5)) {
         struct sl_view id;
 
@@ -407,7 +401,7 @@ static int new_events(lua_State *L)
         if (sl_sse_set_id(&self->splitter.sse, id) != SL_OK)
             return luaL_error(L, "out of memory");
     }
-    if (!self->is_whole)
+    if (!self->splitter.is_whole)
         sl_exchange_expect_events(self->response->exchange);
     return 1;
 }
@@ -421,7 +415,7 @@ static int new_records(lua_State *L)
 
     slb_splitter_init_records(&self->splitter, &self->response->runtime->pool,
                               limit);
-    open_splitter(self);
+    hold_runtime(self);
     return 1;
 }
 

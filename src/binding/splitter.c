@@ -11,6 +11,7 @@ void slb_splitter_init_events(struct slb_splitter *splitter,
                               const struct sl_sse_limits *limits)
 {
     splitter->has_records = false;
+    splitter->is_live = true;
     sl_sse_init(&splitter->sse, pool, limits);
 }
 
@@ -18,14 +19,15 @@ void slb_splitter_init_records(struct slb_splitter *splitter,
                                struct sl_pool *pool, size_t limit)
 {
     splitter->has_records = true;
+    splitter->is_live = true;
     sl_records_init(&splitter->json.parser, pool, limit);
 }
 
 void slb_splitter_fini(struct slb_splitter *splitter)
 {
-    if (splitter->is_over)
+    if (!splitter->is_live)
         return;
-    splitter->is_over = true;
+    splitter->is_live = false;
     splitter->is_ready = false;
     if (splitter->has_records) {
         sl_records_fini(&splitter->json.parser);
@@ -132,11 +134,10 @@ static void recheck(lua_State *L, const struct pushing *pushing)
  * finalisers may have run. */
 static bool push_id(lua_State *L, struct slb_splitter *splitter)
 {
-    const struct sl_sse *parser = &splitter->sse;
+    struct sl_sse *parser = &splitter->sse;
     struct sl_view id = sl_sse_id(parser);
-    uint32_t changes = parser->id_changes;
 
-    if (splitter->id_changes == changes) {
+    if (!parser->is_id_new) {
         lua_getiuservalue(L, 1, splitter->id_value);
         return false;
     }
@@ -146,7 +147,7 @@ static bool push_id(lua_State *L, struct slb_splitter *splitter)
         lua_pushnil(L);
     lua_pushvalue(L, -1);
     lua_setiuservalue(L, 1, splitter->id_value);
-    splitter->id_changes = changes;
+    sl_sse_note_id(parser);
     return true;
 }
 
@@ -164,9 +165,9 @@ bool slb_push_split_property(lua_State *L, struct slb_splitter *splitter,
     } else if (strcmp(name, "retry") == 0 && parser->retry != SL_SSE_NO_RETRY) {
         lua_pushinteger(L, (lua_Integer)parser->retry);
     } else if (strcmp(name, "unfinished") == 0) {
-        lua_pushinteger(L, (lua_Integer)(splitter->is_over
-                                             ? splitter->used
-                                             : sl_sse_unfinished(parser)));
+        lua_pushinteger(L, (lua_Integer)(splitter->is_live
+                                             ? sl_sse_unfinished(parser)
+                                             : splitter->used));
     } else {
         lua_pushnil(L);
         return strcmp(name, "retry") == 0;
@@ -190,7 +191,7 @@ static void fill_event(lua_State *L, const struct pushing *pushing)
         lua_pushvalue(L, lua_upvalueindex(SLB_EVENT_MESSAGE));
     }
     lua_rawset(L, 2);
-    if (splitter->sse.id_changes > 0) {
+    if (splitter->sse.had_id) {
         if (push_id(L, splitter))
             recheck(L, pushing);
         lua_setfield(L, 2, "id");

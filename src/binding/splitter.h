@@ -20,11 +20,14 @@
 struct slb_splitter {
     size_t used; /* bytes up to the end of the value that is ready; once it is
                   * over: of what was unfinished */
-    uint32_t id_changes;    /* of the ID that Lua knows */
-    unsigned char id_value; /* user value of the handle that keeps that */
+    unsigned char id_value; /* user value of the handle that keeps the ID */
     bool has_records;       /* JSON texts, else events */
     bool is_ready;
-    bool is_over;
+    bool is_live; /* begun, and not over */
+    /* of a body's: */
+    bool is_at_end;
+    bool is_whole; /* all of the body is there */
+    bool is_owner; /* the response is disposed at its end */
     union { /* the last, so that a splitter of events may end behind its own */
         struct sl_sse sse;
         struct {

@@ -176,7 +176,7 @@ static enum sl_status keep_id(struct sl_sse *parser, struct sl_view id)
 
 enum sl_status sl_sse_set_id(struct sl_sse *parser, struct sl_view id)
 {
-    parser->id_changes++;
+    parser->had_id = parser->is_id_new = true;
     if (id.size > sizeof parser->id.room)
         return keep_id(parser, id);
     drop_id(parser);

@@ -68,16 +68,17 @@ struct sl_sse {
         char room[SL_SSE_ID_ROOM];
         struct sl_sse_kept kept; /* a longer one */
     } id;                        /* the last event ID */
-    uint32_t id_changes;         /* how often the last event ID was set */
     unsigned char id_size;       /* of the one in `room`; 255: it is kept */
     unsigned char failed;        /* a status */
-    unsigned char marked; /* bytes of the byte order mark; 3: behind it */
-    bool is_behind_cr;    /* a LF belongs to it */
-    bool is_shown;        /* the data is `shown`, in the input */
-    bool is_given;        /* the next feed begins with another event */
-    bool has_id;
-    bool has_retry; /* was set since the last event */
-    bool is_line_fault;
+    unsigned char marked;  /* bytes of the byte order mark; 3: behind it */
+    bool is_shown;         /* the data is `shown`, in the input */
+    bool is_given;         /* the next feed begins with another event */
+    bool has_retry;        /* was set since the last event */
+    bool is_behind_cr : 1; /* a LF belongs to it */
+    bool has_id : 1;       /* the event that has begun */
+    bool had_id : 1;       /* the last event ID was set, perhaps to none */
+    bool is_id_new : 1;    /* and not noted since */
+    bool is_line_fault : 1;
 };
 
 /* The caller keeps the limits for as long as the parser. NULL: the default. */
@@ -92,6 +93,12 @@ void sl_sse_reset(struct sl_sse *parser);
 enum sl_status sl_sse_set_id(struct sl_sse *parser, struct sl_view id);
 /* The last event ID; empty: there is none. Good until the next feed. */
 struct sl_view sl_sse_id(const struct sl_sse *parser);
+
+/* Notes the last event ID: it is new no more, until it is set again. */
+static inline void sl_sse_note_id(struct sl_sse *parser)
+{
+    parser->is_id_new = false;
+}
 
 /* Uses `*used` of the bytes. SL_OK: an event is complete, see sl_sse_given, and
  * what is left is for the next call. SL_AGAIN: all were used, more are needed.
