@@ -6,15 +6,12 @@
 
 #include <string.h>
 
-/* The memory of an exchange beside its body, roughly. */
-#define EXCHANGE_SIZE ((size_t)2 * 1024)
-
 const char slb_response_type[] = "sluice.response";
 
 void slb_note_body(lua_State *L, struct slb_response *response)
 {
     response->noted =
-        EXCHANGE_SIZE + response->exchange->incoming.response.body.length;
+        sl_exchange_size(response->exchange) + slb_body_of(response)->length;
     slb_note_bytes(L, response->runtime, response->noted);
 }
 
@@ -75,7 +72,9 @@ struct slb_response *slb_check_response(lua_State *L, int index)
 
 void slb_forget_body(struct slb_response *response)
 {
-    forget_bytes(response, EXCHANGE_SIZE);
+    /* A finaliser may have disposed it, and all of its bytes are forgotten. */
+    if (response->exchange != NULL)
+        forget_bytes(response, sl_exchange_size(response->exchange));
 }
 
 static void let_go(struct slb_response *response)

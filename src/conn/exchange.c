@@ -253,6 +253,7 @@ enum sl_status sl_exchange_want(struct sl_exchange *exchange,
         return SL_OK;
     if (exchange->phase == SL_EXCHANGE_FAILED)
         return exchange->failure->status;
+    sl_exchange_give_back_request(exchange);
     if (interest == SL_WANT_WHOLE)
         hold_body(exchange);
     return interest == SL_WANT_BODY ? SL_END : SL_OK;
@@ -275,6 +276,15 @@ bool sl_exchange_is_ready(struct sl_exchange *exchange, size_t wanted)
     exchange->is_polled = false;
     sl_incoming_want(&exchange->incoming, SL_WANT_NOTHING, wanted);
     return true;
+}
+
+size_t sl_exchange_size(const struct sl_exchange *exchange)
+{
+    const struct sl_exchange_request *request = exchange->request;
+
+    return sizeof *exchange +
+           (request->exchange != NULL ? sizeof *request : 0) +
+           sl_head_size(&exchange->incoming.response.head);
 }
 
 uint64_t sl_exchange_uploaded(const struct sl_exchange *exchange)

@@ -100,9 +100,10 @@ struct sl_exchange_turn {
 
 /* What is needed until the request is over and its answer has begun. */
 struct sl_exchange_request {
-    struct sl_exchange *exchange; /* NULL: stands for those given back */
-    struct sl_place place;        /* WAITING */
-    int64_t stage_began;          /* the wait for a connection */
+    struct sl_exchange *exchange;     /* NULL: stands for those given back */
+    struct sl_exchange_request *next; /* spare */
+    struct sl_place place;            /* WAITING */
+    int64_t stage_began;              /* the wait for a connection */
     struct sl_outgoing outgoing;
 
     /* From here on each has an init of its own, and is not zeroed before. */
@@ -231,6 +232,9 @@ bool sl_exchange_take_link(struct sl_exchange *exchange, struct sl_link *link,
                            struct sl_buffer *input);
 
 /* ---- what others know of it ---- */
+
+/* The bytes that it holds beside its body. */
+size_t sl_exchange_size(const struct sl_exchange *exchange);
 
 /* Whether there is a waiter: for the wanted part, or for room. */
 static inline bool sl_exchange_is_awaited(const struct sl_exchange *exchange)

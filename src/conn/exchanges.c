@@ -55,14 +55,6 @@ enum sl_status sl_exchanges_create(struct sl_connections *connections,
     return SL_OK;
 }
 
-/* Frees it and its request. */
-static void destroy(struct sl_exchanges *exchanges,
-                    struct sl_exchange *exchange)
-{
-    sl_exchanges_return_request(exchange);
-    sl_free(exchanges->connections->allocator, exchange, sizeof *exchange);
-}
-
 static void destroy_input(struct sl_exchanges *exchanges,
                           struct sl_buffer *input)
 {
@@ -85,7 +77,13 @@ void sl_exchanges_release(struct sl_exchanges *exchanges)
         struct sl_exchange *spare = exchanges->spare;
 
         exchanges->spare = spare->next;
-        destroy(exchanges, spare);
+        sl_free(connections->allocator, spare, sizeof *spare);
+    }
+    while (exchanges->spare_request != NULL) {
+        struct sl_exchange_request *spare = exchanges->spare_request;
+
+        exchanges->spare_request = spare->next;
+        sl_free(connections->allocator, spare, sizeof *spare);
     }
     if (exchanges->spare_input != NULL)
         destroy_input(exchanges, exchanges->spare_input);
@@ -104,50 +102,62 @@ void sl_exchanges_close(struct sl_exchanges *exchanges)
     sl_exchanges_release(exchanges);
 }
 
-static struct sl_exchange *create(struct sl_exchanges *exchanges)
+static struct sl_exchange_request *rent_request(struct sl_exchanges *exchanges)
 {
-    struct sl_allocator *allocator = exchanges->connections->allocator;
-    struct sl_exchange *created =
-        sl_allocate_zeroed(allocator, sizeof *created);
+    struct sl_exchange_request *request = exchanges->spare_request;
 
-    if (created == NULL)
-        return NULL;
-    created->request = sl_allocate_zeroed(allocator, sizeof *created->request);
-    if (created->request == NULL) {
-        sl_free(allocator, created, sizeof *created);
-        return NULL;
+    if (request == NULL)
+        return sl_allocate_zeroed(exchanges->connections->allocator,
+                                  sizeof *request);
+    exchanges->spare_request = request->next;
+    exchanges->spare_request_count--;
+    memset(request, 0, offsetof(struct sl_exchange_request, room));
+    return request;
+}
+
+static void return_request(struct sl_exchanges *exchanges,
+                           struct sl_exchange_request *request)
+{
+    if (exchanges->spare_request_count >= SPARE_MOST) {
+        sl_free(exchanges->connections->allocator, request, sizeof *request);
+        return;
     }
-    return created;
+    request->next = exchanges->spare_request;
+    exchanges->spare_request = request;
+    exchanges->spare_request_count++;
 }
 
 struct sl_exchange *sl_exchanges_rent(struct sl_exchanges *exchanges)
 {
+    struct sl_exchange_request *request = rent_request(exchanges);
     struct sl_exchange *exchange = exchanges->spare;
-    struct sl_exchange_request *request;
 
+    if (request == NULL)
+        return NULL;
     if (exchange == NULL) {
-        exchange = create(exchanges);
-        if (exchange == NULL)
+        exchange = sl_allocate_zeroed(exchanges->connections->allocator,
+                                      sizeof *exchange);
+        if (exchange == NULL) {
+            return_request(exchanges, request);
             return NULL;
+        }
     } else {
         exchanges->spare = exchange->next;
         exchanges->spare_count--;
-        request = exchange->request;
         memset(exchange, 0, offsetof(struct sl_exchange, total));
-        memset(request, 0, offsetof(struct sl_exchange_request, room));
-        exchange->request = request;
     }
     exchange->exchanges = exchanges;
-    exchange->request->exchange = exchange;
+    exchange->request = request;
+    request->exchange = exchange;
     return exchange;
 }
 
 void sl_exchanges_return(struct sl_exchanges *exchanges,
                          struct sl_exchange *exchange)
 {
-    if (exchanges->spare_count >= SPARE_MOST ||
-        exchange->request == exchanges->over) {
-        destroy(exchanges, exchange);
+    sl_exchanges_return_request(exchange);
+    if (exchanges->spare_count >= SPARE_MOST) {
+        sl_free(exchanges->connections->allocator, exchange, sizeof *exchange);
         return;
     }
     exchange->next = exchanges->spare;
@@ -184,10 +194,9 @@ void sl_exchanges_return_input(struct sl_exchanges *exchanges,
 void sl_exchanges_return_request(struct sl_exchange *exchange)
 {
     struct sl_exchanges *exchanges = exchange->exchanges;
-    struct sl_exchange_request *request = exchange->request;
 
-    if (request != exchanges->over)
-        sl_free(exchanges->connections->allocator, request, sizeof *request);
+    if (exchange->request != exchanges->over)
+        return_request(exchanges, exchange->request);
     exchange->request = exchanges->over;
 }
 

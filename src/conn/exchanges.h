@@ -2,7 +2,8 @@
  *
  *   active     hold a connection
  *   draining   hold one, and are held by that alone
- *   spare      have ended: kept for the next requests
+ *   spare      have ended: kept for the next requests. A response that is whole
+ *              needs its request no more, so that these are kept apart
  */
 #ifndef SL_CONN_EXCHANGES_H
 #define SL_CONN_EXCHANGES_H
@@ -20,8 +21,10 @@ struct sl_exchanges {
     struct sl_exchange *loose;        /* has the whole body that came last, not
                                        * compact yet; NULL: none */
     struct sl_exchange_request *over; /* in place of those given back */
-    struct sl_buffer *spare_input;    /* NULL: none */
+    struct sl_exchange_request *spare_request;
+    struct sl_buffer *spare_input; /* NULL: none */
     size_t spare_count;
+    size_t spare_request_count;
     size_t refs;
     uint64_t requests;
     uint64_t resends;
@@ -55,7 +58,8 @@ struct sl_buffer *sl_exchanges_rent_input(struct sl_exchanges *exchanges);
 void sl_exchanges_return_input(struct sl_exchanges *exchanges,
                                struct sl_buffer *input);
 
-/* Frees the request of an exchange, which is over. Idempotent. */
+/* Keeps the request of an exchange, which is over, for the next one. Idempotent.
+ */
 void sl_exchanges_return_request(struct sl_exchange *exchange);
 
 void sl_exchanges_link(struct sl_exchange **list, struct sl_exchange *exchange);

@@ -105,18 +105,31 @@ void sl_exchange_end_request(struct sl_exchange *exchange)
                 strlen(text) + 1);
 }
 
-/* Whether nothing of the request is needed any more. A pusher may give more
- * than it declared, and is to learn of that. */
+/* Whether all of the request was sent, and nobody goes on with it. A pusher may
+ * give more than it declared, and is to learn of that. */
 static bool has_sent_all(const struct sl_exchange *exchange)
 {
     const struct sl_exchange_request *request = exchange->request;
 
-    return request->exchange != NULL && exchange->phase == SL_EXCHANGE_ACTIVE &&
+    return request->exchange != NULL &&
            request->outgoing.phase == SL_OUTGOING_SENT &&
            !request->outgoing.upload.is_pushed &&
-           !sl_pace_is_kept(&request->pace) &&
-           request->turn.completion.state != SL_COMPLETION_READY &&
-           exchange->incoming.response.phase > SL_PHASE_HEAD;
+           request->turn.completion.state != SL_COMPLETION_READY;
+}
+
+static void give_back(struct sl_exchange *exchange)
+{
+    exchange->uploaded = sl_exchange_uploaded(exchange);
+    sl_exchange_free_turn(exchange);
+    sl_exchange_end_request(exchange);
+    sl_exchanges_return_request(exchange);
+}
+
+void sl_exchange_give_back_request(struct sl_exchange *exchange)
+{
+    sl_assert(exchange->phase == SL_EXCHANGE_DONE);
+    if (has_sent_all(exchange))
+        give_back(exchange);
 }
 
 void sl_exchange_expect_events(struct sl_exchange *exchange)
@@ -125,11 +138,10 @@ void sl_exchange_expect_events(struct sl_exchange *exchange)
         !exchange->request->options.deadlines.has_own_idle)
         exchange->idle = SL_NEVER;
     sl_head_compact(&exchange->incoming.response.head);
-    if (!has_sent_all(exchange))
+    if (!has_sent_all(exchange) || exchange->phase != SL_EXCHANGE_ACTIVE ||
+        sl_pace_is_kept(&exchange->request->pace) ||
+        exchange->incoming.response.phase == SL_PHASE_HEAD)
         return;
-    exchange->uploaded = sl_exchange_uploaded(exchange);
     sl_outgoing_end(&exchange->request->outgoing);
-    sl_exchange_free_turn(exchange);
-    sl_exchange_end_request(exchange);
-    sl_exchanges_return_request(exchange);
+    give_back(exchange);
 }

@@ -1,12 +1,13 @@
-/* conn/lean.h - an exchange that waits for long without its request
+/* conn/lean.h - an exchange that lives on without its request
  *
  *   with its request    turn and failure lie there
  *   without             a turn is allocated where one is taken, a failure when
  *                       it fails
  *
- * A stream of events may wait for hours, beside thousands of others. Once its
- * request is sent and its head is there it gives the request back; in place of
- * that stands one which all such exchanges of a client share. What they note
+ * A stream of events may wait for hours, beside thousands of others: it gives its
+ * request back once that is sent and the head is there. A response that is whole
+ * may be kept for as long, and gives it back when its user has been told. In its
+ * place stands one which all such exchanges of a client share. What they note
  * there is theirs until the call that noted it returns.
  */
 #ifndef SL_CONN_LEAN_H
@@ -21,6 +22,9 @@ struct sl_exchange_turn;
 
 /* Releases what the request still has. Idempotent. */
 void sl_exchange_end_request(struct sl_exchange *exchange);
+
+/* The exchange is DONE: gives the request back, if all of it was sent. */
+void sl_exchange_give_back_request(struct sl_exchange *exchange);
 
 /* ---- turns ---- */
 

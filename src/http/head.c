@@ -60,8 +60,7 @@ void sl_head_init_trailers(struct sl_head *head, struct sl_pool *pool,
     head->is_trailers = true;
 }
 
-/* Of a complete head: its table and its text. */
-static size_t total_size(const struct sl_head *head)
+size_t sl_head_size(const struct sl_head *head)
 {
     return head->count * sizeof(struct sl_field) + head->size;
 }
@@ -71,7 +70,7 @@ void sl_head_fini(struct sl_head *head)
     if (head->block != NULL)
         sl_segment_release(head->block);
     else if (head->fields != NULL)
-        sl_free(head->pool->allocator, head->fields, total_size(head));
+        sl_free(head->pool->allocator, head->fields, sl_head_size(head));
     head->block = NULL;
     head->fields = NULL;
     head->text = NULL;
@@ -459,10 +458,10 @@ void sl_head_compact(struct sl_head *head)
 
     if (head->text == NULL || block == NULL || head->count == 0)
         return;
-    memory = sl_allocate(head->pool->allocator, total_size(head));
+    memory = sl_allocate(head->pool->allocator, sl_head_size(head));
     if (memory == NULL)
         return;
-    memcpy(memory, block->data, total_size(head));
+    memcpy(memory, block->data, sl_head_size(head));
     head->fields = (struct sl_field *)(void *)memory;
     head->text = memory + head->count * sizeof(struct sl_field);
     head->block = NULL;

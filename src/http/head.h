@@ -95,6 +95,9 @@ void sl_head_compact(struct sl_head *head);
 
 /* ---- reading a complete head ---- */
 
+/* Bytes of its table and its text. */
+size_t sl_head_size(const struct sl_head *head);
+
 struct sl_view sl_head_name(const struct sl_head *head, size_t index);
 struct sl_view sl_head_value(const struct sl_head *head, size_t index);
 struct sl_view sl_head_reason(const struct sl_head *head);
