@@ -120,10 +120,14 @@ static void read_content_coding(struct sl_content_codings *codings,
     }
 }
 
-static bool is_named(const struct sl_head *head, size_t index,
-                     struct sl_view name)
+/* The name at `index` has the size of `name`, and nearly always its case. */
+static inline bool is_named(const struct sl_head *head, size_t index,
+                            struct sl_view name)
 {
-    return sl_equal_ignoring_case(sl_head_name(head, index), name);
+    struct sl_view found = sl_head_name(head, index);
+
+    return memcmp(found.data, name.data, name.size) == 0 ||
+           sl_equal_ignoring_case(found, name);
 }
 
 /* Chooses by the size of the name, so that most names are compared once at

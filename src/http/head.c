@@ -209,17 +209,19 @@ static bool fits_status_line(const struct sl_head *head, size_t offset, char c)
  * byte, so that a peer of another protocol is not waited for. */
 static enum sl_status check_status_line(struct sl_head *head,
                                         const struct sl_buffer *input,
-                                        size_t available)
+                                        struct sl_view front, size_t available)
 {
     char bytes[STATUS_LINE_SIZE];
     size_t end = available < STATUS_LINE_SIZE ? available : STATUS_LINE_SIZE;
     size_t i;
 
+    if (front.size >= STATUS_LINE_SIZE &&
+        head->limits->line >= STATUS_LINE_SIZE &&
+        memcmp(front.data, "HTTP/1.1 200 ", STATUS_LINE_SIZE) == 0)
+        return SL_OK;
     if (end > head->limits->line)
         end = head->limits->line;
     sl_buffer_copy_out(input, 0, bytes, end);
-    if (end == STATUS_LINE_SIZE && memcmp(bytes, "HTTP/1.1 200 ", end) == 0)
-        return SL_OK;
     for (i = head->size; i < end; i++) {
         if (!fits_status_line(head, i, bytes[i]))
             return fail(head, SL_PROTOCOL,
@@ -244,16 +246,13 @@ static void parse_status_line(struct sl_head *head, struct sl_view text)
     }
 }
 
-/* Makes room in the table for one more field. */
-static enum sl_status reserve_field(struct sl_head *head)
+/* Gives the table more room. */
+static enum sl_status grow_table(struct sl_head *head)
 {
     size_t used = head->count * sizeof(struct sl_field);
     struct sl_segment *table;
     enum sl_status status;
 
-    if (head->block != NULL &&
-        head->block->capacity - used >= sizeof(struct sl_field))
-        return SL_OK;
     status = sl_pool_rent_block(head->pool, used == 0 ? TABLE_SIZE : used * 2,
                                 &table);
     if (status != SL_OK)
@@ -265,6 +264,15 @@ static enum sl_status reserve_field(struct sl_head *head)
     head->block = table;
     head->fields = (struct sl_field *)(void *)table->data;
     return SL_OK;
+}
+
+/* Makes room in the table for one more field. */
+static inline enum sl_status reserve_field(struct sl_head *head)
+{
+    if (head->block != NULL &&
+        head->block->capacity / sizeof(struct sl_field) > head->count)
+        return SL_OK;
+    return grow_table(head);
 }
 
 /* RFC 9112 5.2: a line that starts with whitespace continues the last value. */
@@ -332,7 +340,8 @@ static enum sl_status take_plain_lines(struct sl_head *head,
     const char *line = slice.data + head->line;
     enum sl_status status = SL_OK;
 
-    while (head->line_count < head->limits->lines) {
+    while (line < end && *line != '\r' &&
+           head->line_count < head->limits->lines) {
         const char *name_end = sl_scan_name(line, end);
         const char *value = name_end + 1;
         const char *line_end, *value_end;
@@ -468,6 +477,14 @@ void sl_head_compact(struct sl_head *head)
     sl_segment_release(block);
 }
 
+/* Whether the empty line is next, in the first slice. */
+static bool is_at_end(const struct sl_head *head, struct sl_view slice)
+{
+    return head->size == head->line && slice.size > head->line &&
+           slice.size - head->line >= 2 && slice.data[head->line] == '\r' &&
+           slice.data[head->line + 1] == '\n';
+}
+
 /* Takes a line by the long way. SL_END: it was the empty one, and the head is
  * complete. */
 static enum sl_status take_line(struct sl_head *head, struct cursor *cursor,
@@ -511,13 +528,16 @@ enum sl_status sl_head_parse(struct sl_head *head, struct sl_buffer *input)
     front =
         sl_view(cursor.data, cursor.size < available ? cursor.size : available);
     if (head->line == 0 && head->size < STATUS_LINE_SIZE && !head->is_trailers)
-        status = check_status_line(head, input, available);
+        status = check_status_line(head, input, front, available);
     while (status == SL_OK) {
         /* A line that was looked at before is not looked at again from its
          * start: one that arrives byte by byte would cost its square. */
         if (head->size == head->line && head->line < front.size &&
-            (head->line > 0 || head->is_trailers))
+            (head->line > 0 || head->is_trailers)) {
             status = take_plain_lines(head, front);
+            if (status == SL_OK && is_at_end(head, front))
+                return complete(head, input, head->line + 2);
+        }
         if (status == SL_OK)
             status = take_line(head, &cursor, input, available);
     }
