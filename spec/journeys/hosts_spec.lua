@@ -95,7 +95,7 @@ describe("a host that resumes coroutines itself", function()
     it("resumes a wait for " .. name, function()
       local point, is_over = make(), false
       scheduler.go(function()
-        point.run(0.05)
+        point.run(0.2)
         is_over = true
       end)
       scheduler.run()

@@ -3,6 +3,7 @@
 --   close()       closes what the wait belongs to, under it; nil: it belongs to nobody
 --   finish()      gives up the rest: peers, clients, tasks
 
+local certificates = require "spec.support.certificates"
 local core = require "sluice.core"
 local sluice = require "sluice"
 local support = require "spec.support"
@@ -22,7 +23,10 @@ local PART = "HTTP/1.1 200 OK\r\nContent-Length: 100000\r\n\r\npart"
 local function of_client(listening, use, scheme)
   return function()
     local p = support.peer.listen(listening)
-    local client = support.client { timeout = PATIENT }
+    -- With one root: a busy machine takes long to read those of the system, in the time of a call.
+    local client = support.client {
+      timeout = PATIENT, tls = scheme and { ca_file = certificates.file "root.pem" },
+    }
     local url = ("%s://127.0.0.1:%d/"):format(scheme or "http", p.port)
     return {
       run = function(timeout) return use(client, url, timeout) end,

@@ -152,7 +152,7 @@ describe("the adapter for copas", function()
     it("resumes a wait for " .. name, function()
       local point, is_over = make(), false
       copas.addthread(function()
-        point.run(0.05)
+        point.run(0.2)
         is_over = true
       end)
       step_until(function() return is_over end)

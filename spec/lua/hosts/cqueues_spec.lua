@@ -120,7 +120,7 @@ describe("the adapter for cqueues", function()
     it("resumes a wait for " .. name, function()
       local point, is_over = make(), false
       controller:wrap(function()
-        point.run(0.05)
+        point.run(0.2)
         point.finish()
         is_over = true
       end)
