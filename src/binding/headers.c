@@ -163,7 +163,7 @@ static int set_cookies(lua_State *L)
 static size_t find_line(const struct sl_head *head, lua_Integer wanted)
 {
     for (size_t i = 0; i < head->count; i++) {
-        if (!head->fields[i].is_hidden && --wanted == 0)
+        if (!sl_head_is_hidden(head, i) && --wanted == 0)
             return i;
     }
     return SIZE_MAX;
@@ -208,7 +208,7 @@ static int headers_next(lua_State *L)
     size_t index = (size_t)lua_tointeger(L, lua_upvalueindex(1));
     struct sl_view name;
 
-    while (index < head->count && head->fields[index].is_hidden)
+    while (index < head->count && sl_head_is_hidden(head, index))
         index++;
     if (index >= head->count) {
         lua_pushnil(L);
@@ -239,7 +239,7 @@ static int headers_length(lua_State *L)
     lua_Integer count = 0;
 
     for (size_t i = 0; i < head->count; i++)
-        count += !head->fields[i].is_hidden;
+        count += !sl_head_is_hidden(head, i);
     lua_pushinteger(L, count);
     return 1;
 }

@@ -129,7 +129,7 @@ static void set_fields(lua_State *L, const char *name, bool is_trailers)
     for (size_t i = 0; i < check_head(L, is_trailers)->count; i++) {
         struct sl_view part;
 
-        if (check_head(L, is_trailers)->fields[i].is_hidden)
+        if (sl_head_is_hidden(check_head(L, is_trailers), i))
             continue;
         lua_createtable(L, 2, 0);
         part = sl_head_name(check_head(L, is_trailers), i);

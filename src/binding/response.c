@@ -343,7 +343,7 @@ static int is_decoded(lua_State *L)
     bool is_hidden = false;
 
     for (size_t i = 0; i < head->count && !is_hidden; i++)
-        is_hidden = head->fields[i].is_hidden;
+        is_hidden = sl_head_is_hidden(head, i);
     lua_pushboolean(L, is_hidden);
     return 1;
 }

@@ -11,7 +11,10 @@
  *            offsets into the text   the bytes as received; obs-fold is blanked
  *
  * so a head stays good until sl_head_fini, whatever happens to the input, and
- * strings are made only for the fields that the caller reads.
+ * strings are made only for the fields that the caller reads. A head that stays
+ * for long is compact: what is read of it alone, in memory of that size.
+ *
+ *   memory [ sizes | sizes | ... ][ OKNamevalueNamevalue... ]
  */
 #ifndef SL_HTTP_HEAD_H
 #define SL_HTTP_HEAD_H
@@ -47,12 +50,23 @@ struct sl_field {
     bool is_hidden; /* not shown: it described the body before decoding */
 };
 
+/* Of a field in a compact head. */
+struct sl_field_sizes {
+    uint16_t name; /* with SL_FIELD_HIDDEN */
+    uint16_t value;
+};
+
+#define SL_FIELD_HIDDEN 0x8000u
+
 struct sl_head {
     struct sl_pool *pool;
     const struct sl_head_limits *limits;
     struct sl_segment
         *block; /* while parsing: the table alone; NULL: compact */
-    struct sl_field *fields;
+    union {
+        struct sl_field *fields;
+        struct sl_field_sizes *sizes; /* compact */
+    };
     const char *text;  /* NULL until complete */
     const char *error; /* why: a static clause; NULL: `excess` says it */
     uint32_t size;     /* of the text; while parsing: bytes scanned so far */
@@ -89,8 +103,9 @@ const char *sl_head_explain(const struct sl_head *head,
                             char room[SL_EXCESS_ROOM]);
 
 /* Moves a complete head into memory of its own size, from the pool's allocator:
- * it is going to stay for long. Without memory for that it stays where it is.
- */
+ * it is going to stay for long. Finding a field takes a step for each one before
+ * it then. Without memory for that, or with a value of 64 KiB or a name of 32
+ * KiB, it stays where it is. */
 void sl_head_compact(struct sl_head *head);
 
 /* ---- reading a complete head ---- */
@@ -101,6 +116,8 @@ size_t sl_head_size(const struct sl_head *head);
 struct sl_view sl_head_name(const struct sl_head *head, size_t index);
 struct sl_view sl_head_value(const struct sl_head *head, size_t index);
 struct sl_view sl_head_reason(const struct sl_head *head);
+/* Not shown: it described the body before decoding. */
+bool sl_head_is_hidden(const struct sl_head *head, size_t index);
 
 /* The index of the first field of that name (compared without case) at or after
  * `from` that is not hidden; SIZE_MAX: no such field. */

@@ -500,6 +500,54 @@ TEST("a compact head is as it was, in memory of its own size if there is any")
     test_each_failure(compact_failing, NULL);
 }
 
+TEST("a compact head has each field, hidden ones too, where it was")
+{
+    struct fixture fixture;
+    struct sl_head *head = &fixture.head;
+
+    open_fixture(&fixture, 0);
+    CHECK_INT(feed(&fixture, SL_VIEW("HTTP/1.1 404 Not  Found\r\n"
+                                     "Set-Cookie: a\r\n"
+                                     "Empty:\r\n"
+                                     "Folded: one\r\n two\r\n"
+                                     "SET-COOKIE: b\r\n\r\n")),
+              SL_OK);
+    head->fields[0].is_hidden = true;
+    sl_head_compact(head);
+    CHECK(head->block == NULL);
+    CHECK_INT(head->count, 4);
+    CHECK_VIEW(sl_head_reason(head), "Not  Found");
+    CHECK_VIEW(sl_head_name(head, 0), "Set-Cookie");
+    CHECK(sl_head_is_hidden(head, 0));
+    CHECK_VIEW(sl_head_value(head, 1), "");
+    CHECK(!sl_head_is_hidden(head, 1));
+    CHECK_VIEW(sl_head_name(head, 2), "Folded");
+    CHECK_VIEW(sl_head_value(head, 2), "one   two");
+    CHECK_VIEW(sl_head_value(head, 3), "b");
+    CHECK_INT(sl_head_find(head, 0, SL_VIEW("set-cookie")), 3);
+    CHECK_INT(sl_head_find(head, 1, SL_VIEW("empty")), 1);
+    CHECK(sl_head_find(head, 2, SL_VIEW("empty")) == SIZE_MAX);
+    close_fixture(&fixture);
+}
+
+TEST("a head with a value of 64 KiB stays where it is")
+{
+    struct sl_head_limits limits = {131072, 131072, 256, false};
+    struct fixture fixture;
+    static char line[UINT16_MAX + 3];
+
+    open_limited(&fixture, 0, &limits);
+    memset(line, 'x', sizeof line);
+    line[1] = ':';
+    CHECK_INT(feed(&fixture, SL_VIEW("HTTP/1.1 200 OK\r\n")), SL_AGAIN);
+    CHECK_INT(feed(&fixture, sl_view(line, sizeof line)), SL_AGAIN);
+    CHECK_INT(feed(&fixture, SL_VIEW("\r\n\r\n")), SL_OK);
+    sl_head_compact(&fixture.head);
+    CHECK(fixture.head.block != NULL);
+    CHECK_INT(sl_head_value(&fixture.head, 0).size, UINT16_MAX + 1);
+    close_fixture(&fixture);
+}
+
 TEST("a head that is not complete, or has no block, is not made compact")
 {
     struct fixture fixture;

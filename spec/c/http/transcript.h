@@ -111,7 +111,7 @@ static inline void transcript_fields(struct transcript *script,
     size_t i;
 
     for (i = 0; i < head->count; i++) {
-        if (head->fields[i].is_hidden)
+        if (sl_head_is_hidden(head, i))
             continue;
         transcript_print(script, label);
         transcript_print(script, " ");
