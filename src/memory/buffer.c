@@ -99,11 +99,19 @@ static inline size_t limit_room(const struct sl_buffer *buffer)
     return buffer->max_size - buffer->length;
 }
 
+/* The room behind the tail slice, as much of it as can be reserved at once. */
+static inline size_t tail_room(const struct sl_buffer *buffer)
+{
+    size_t room = sl_slices_room(buffer);
+
+    return room < UINT32_MAX ? room : UINT32_MAX;
+}
+
 static inline void reserve_tail(struct sl_buffer *buffer, size_t size)
 {
     /* Another buffer may show the same range: it must not write there too. */
     sl_segment_pin(sl_slices_tail(buffer)->segment);
-    buffer->reserved_tail = size;
+    buffer->reserved_tail = (uint32_t)size;
     buffer->reserved += size;
 }
 
@@ -122,7 +130,7 @@ enum sl_status sl_buffer_reserve(struct sl_buffer *buffer, size_t at_least,
 {
     struct sl_pool *pool = buffer->pool;
     size_t limit = limit_room(buffer);
-    size_t here = sl_slices_room(buffer);
+    size_t here = tail_room(buffer);
     struct sl_segment *fresh;
     enum sl_status status;
 
@@ -184,7 +192,7 @@ enum sl_status sl_buffer_reserve_many(struct sl_buffer *buffer, size_t want,
     struct sl_segment **last = &buffer->spare;
     struct sl_segment *run = NULL;
     size_t limit = limit_room(buffer);
-    size_t here = sl_slices_room(buffer);
+    size_t here = tail_room(buffer);
     size_t pieces = 0;
     enum sl_status status = SL_OK;
 
@@ -295,7 +303,8 @@ void sl_buffer_commit(struct sl_buffer *buffer, size_t count)
             sl_slices_pop_tail(buffer);
         count -= here;
     }
-    buffer->reserved = buffer->reserved_tail = 0;
+    buffer->reserved = 0;
+    buffer->reserved_tail = 0;
     buffer->spare = NULL;
     before = buffer->count;
     while (count > 0) {

@@ -36,7 +36,8 @@ struct sl_slice {
     size_t size;
 };
 
-#define SL_BUFFER_INLINE_SLICES 2
+/* Most buffers show a range of one segment at a time, and there are many. */
+#define SL_BUFFER_INLINE_SLICES 1
 
 struct sl_buffer {
     struct sl_pool *pool;
@@ -44,11 +45,11 @@ struct sl_buffer {
     uint32_t first;
     uint32_t count;
     uint32_t capacity;
+    uint32_t reserved_tail;   /* room behind the tail slice, now pinned */
     size_t length;            /* unread bytes over all slices */
     size_t max_size;          /* of length; SIZE_MAX: none */
     struct sl_segment *spare; /* rented for a reservation, not yet used */
-    size_t reserved;          /* open room; 0: no reservation */
-    size_t reserved_tail;     /* the part behind the tail slice, now pinned */
+    size_t reserved;          /* open room, also behind the tail; 0: none */
     size_t cost;              /* capacity of the segments shown */
     size_t head_consumed;     /* bytes consumed of the head segment */
     struct sl_slice inline_slices[SL_BUFFER_INLINE_SLICES];

@@ -1,9 +1,12 @@
 #include "memory/slices.h"
 
+#define RING_LEAST 4
+
 enum sl_status sl_slices_grow(struct sl_buffer *buffer, size_t needed)
 {
     struct sl_allocator *allocator = buffer->pool->allocator;
-    size_t capacity = buffer->capacity;
+    size_t capacity =
+        buffer->capacity < RING_LEAST ? RING_LEAST : buffer->capacity;
     struct sl_slice *slices;
 
     while (capacity < needed)

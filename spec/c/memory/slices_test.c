@@ -182,13 +182,13 @@ TEST("a ring that cannot grow stays as it is")
 
     pool_open(1);
     sl_buffer_init(&buffer, &pool, SIZE_MAX);
-    push_bytes(&buffer, 0, 2);
+    push_bytes(&buffer, 0, 4);
     test_allocator_fail(&allocator, TEST_FAIL_FROM, 1);
     CHECK_INT(sl_slices_ensure(&buffer, 1), SL_MEMORY);
-    CHECK(holds(&buffer, 0, 2));
+    CHECK(holds(&buffer, 0, 4));
     test_allocator_fail(&allocator, TEST_FAIL_NEVER, 0);
     CHECK_INT(sl_slices_ensure(&buffer, (size_t)UINT32_MAX), SL_MEMORY);
-    CHECK(holds(&buffer, 0, 2));
+    CHECK(holds(&buffer, 0, 4));
     sl_buffer_fini(&buffer);
     pool_close();
 }
