@@ -377,7 +377,8 @@ static void hold_runtime(struct slb_body_splitter *self)
  *             is_owner) -> splitter, which owns the sequence
  * Without a sequence it reads the arriving body, for whose bytes it waits
  * however long they take, unless the request has an idle time of its own.
- * `is_owner`: the response is disposed at its end, too. */
+ * `is_owner`: the response is disposed at its end, too, and no other code asks
+ * for its head. */
 static int new_events(lua_State *L)
 {
     struct sl_sse_limits limits = {
@@ -401,8 +402,11 @@ static int new_events(lua_State *L)
         if (sl_sse_set_id(&self->splitter.sse, id) != SL_OK)
             return luaL_error(L, "out of memory");
     }
-    if (!self->splitter.is_whole)
+    if (!self->splitter.is_whole) {
+        if (self->splitter.is_owner)
+            sl_exchange_forget_head(self->response->exchange);
         sl_exchange_expect_events(self->response->exchange);
+    }
     return 1;
 }
 

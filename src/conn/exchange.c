@@ -296,6 +296,11 @@ uint64_t sl_exchange_uploaded(const struct sl_exchange *exchange)
                : sl_upload_delivered(&exchange->request->outgoing.upload);
 }
 
+void sl_exchange_forget_head(struct sl_exchange *exchange)
+{
+    sl_head_forget(&exchange->incoming.response.head);
+}
+
 void sl_exchange_check_deadline(struct sl_exchange *exchange)
 {
     if (exchange->phase == SL_EXCHANGE_ACTIVE &&

@@ -204,6 +204,10 @@ bool sl_exchange_is_ready(struct sl_exchange *exchange, size_t wanted);
  * meanwhile is given back. */
 void sl_exchange_expect_events(struct sl_exchange *exchange);
 
+/* Nobody will ask for the reason or a field of the head, which is there: frees
+ * them. The status stays. */
+void sl_exchange_forget_head(struct sl_exchange *exchange);
+
 /* Bytes of the request's body that were sent so far, without framing. */
 uint64_t sl_exchange_uploaded(const struct sl_exchange *exchange);
 

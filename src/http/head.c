@@ -538,6 +538,14 @@ static bool is_at_end(const struct sl_head *head, struct sl_view slice)
            slice.data[head->line + 1] == '\n';
 }
 
+void sl_head_forget(struct sl_head *head)
+{
+    sl_assert(head->text != NULL);
+    sl_head_fini(head);
+    head->text = "";
+    head->reason = head->reason_size = 0;
+}
+
 /* Takes a line by the long way. SL_END: it was the empty one, and the head is
  * complete. */
 static enum sl_status take_line(struct sl_head *head, struct cursor *cursor,

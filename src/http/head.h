@@ -108,6 +108,9 @@ const char *sl_head_explain(const struct sl_head *head,
  * KiB, it stays where it is. */
 void sl_head_compact(struct sl_head *head);
 
+/* Frees the reason and the fields of a complete head, which then has none. */
+void sl_head_forget(struct sl_head *head);
+
 /* ---- reading a complete head ---- */
 
 /* Bytes of its table and its text. */

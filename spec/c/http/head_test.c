@@ -548,6 +548,28 @@ TEST("a head with a value of 64 KiB stays where it is")
     close_fixture(&fixture);
 }
 
+TEST("a head that was forgotten has its status and no field")
+{
+    struct fixture fixture;
+    struct sl_head *head = &fixture.head;
+
+    for (int compact = 0; compact < 2; compact++) {
+        open_fixture(&fixture, 0);
+        CHECK_INT(feed(&fixture, SL_VIEW("HTTP/1.1 404 No\r\nA: b\r\n\r\n")),
+                  SL_OK);
+        if (compact)
+            sl_head_compact(head);
+        sl_head_forget(head);
+        CHECK_INT(head->status, 404);
+        CHECK_INT(head->count, 0);
+        CHECK_VIEW(sl_head_reason(head), "");
+        CHECK(sl_head_find(head, 0, SL_VIEW("A")) == SIZE_MAX);
+        sl_head_compact(head);
+        sl_head_forget(head);
+        close_fixture(&fixture);
+    }
+}
+
 TEST("a head that is not complete, or has no block, is not made compact")
 {
     struct fixture fixture;
