@@ -250,10 +250,10 @@ static bool may_resend(const struct sl_exchange *exchange)
 
 static void init_incoming(struct sl_exchange *exchange)
 {
-    sl_incoming_init(&exchange->incoming,
-                     exchange->exchanges->connections->pool, &exchange->limits,
-                     exchange->request->options.traits,
-                     exchange->request->options.shelf);
+    sl_incoming_init(
+        &exchange->incoming, exchange->exchanges->connections->pool,
+        &exchange->request->options.limits, exchange->request->options.traits,
+        exchange->request->options.shelf);
 }
 
 /* The connection ended under the exchange. The commonest case is harmless: the

@@ -38,7 +38,6 @@ enum sl_status sl_exchange_create(struct sl_exchanges *exchanges,
     memset(&created->request->failure, 0,
            offsetof(struct sl_failure, reason) + 1);
     created->failure = &sl_exchange_no_failure;
-    created->limits = options->limits;
     created->total = options->deadlines.total;
     created->idle = options->deadlines.idle;
     created->request->place.deadlines = options->deadlines.opening;
@@ -146,6 +145,7 @@ void sl_exchange_release(struct sl_exchange *exchange)
     sl_exchange_end_request(exchange);
     sl_completion_fini(&exchange->completion);
     sl_incoming_fini(&exchange->incoming);
+    sl_exchange_free_limits(exchange);
     sl_peer_release(exchange->peer);
     if (exchange->origin != NULL)
         sl_origin_release(exchange->origin);

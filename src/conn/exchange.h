@@ -110,6 +110,7 @@ struct sl_exchange_request {
     struct sl_completion room; /* pushed bytes can be taken */
     struct sl_exchange_turn turn;
     struct sl_pace pace;
+    /* Its limits are those of the response until it is given back. */
     struct sl_exchange_options options;
     struct sl_failure failure; /* being noted; see sl_exchange.failure */
 };
@@ -144,7 +145,6 @@ struct sl_exchange {
     /* From here on each has an init of its own, and is not zeroed before. */
     int64_t total; /* the durations, for messages */
     int64_t idle;
-    struct sl_response_limits limits;
     struct sl_completion completion; /* the wanted part is there */
     struct sl_timer timer;
     struct sl_incoming incoming;

@@ -25,6 +25,7 @@ struct sl_exchanges {
     struct sl_buffer *spare_input; /* NULL: none */
     size_t spare_count;
     size_t spare_request_count;
+    bool has_limits; /* those of `over` are set, for good */
     size_t refs;
     uint64_t requests;
     uint64_t resends;

@@ -89,6 +89,39 @@ void sl_exchange_note_cancelled(struct sl_exchange *exchange)
     exchange->failure = &cancelled;
 }
 
+/* ---- limits ---- */
+
+/* Moves the limits of the response out of the request. False: there is no
+ * memory for a copy. */
+static bool move_limits(struct sl_exchange *exchange)
+{
+    struct sl_exchanges *exchanges = exchange->exchanges;
+    struct sl_response *response = &exchange->incoming.response;
+    struct sl_response_limits *kept = &exchanges->over->options.limits;
+
+    if (!exchanges->has_limits) {
+        *kept = *response->limits;
+        exchanges->has_limits = true;
+    } else if (!sl_response_limits_equal(kept, response->limits)) {
+        kept = sl_allocate(exchanges->connections->allocator, sizeof *kept);
+        if (kept == NULL)
+            return false;
+        *kept = *response->limits;
+    }
+    sl_response_set_limits(response, kept);
+    return true;
+}
+
+void sl_exchange_free_limits(struct sl_exchange *exchange)
+{
+    const struct sl_response_limits *limits =
+        exchange->incoming.response.limits;
+
+    if (limits != &exchange->request->options.limits)
+        sl_free(exchange->exchanges->connections->allocator, (void *)limits,
+                sizeof *limits);
+}
+
 /* ---- giving the request back ---- */
 
 void sl_exchange_end_request(struct sl_exchange *exchange)
@@ -128,7 +161,7 @@ static void give_back(struct sl_exchange *exchange)
 void sl_exchange_give_back_request(struct sl_exchange *exchange)
 {
     sl_assert(exchange->phase == SL_EXCHANGE_DONE);
-    if (has_sent_all(exchange))
+    if (has_sent_all(exchange) && move_limits(exchange))
         give_back(exchange);
 }
 
@@ -140,7 +173,8 @@ void sl_exchange_expect_events(struct sl_exchange *exchange)
     sl_head_compact(&exchange->incoming.response.head);
     if (!has_sent_all(exchange) || exchange->phase != SL_EXCHANGE_ACTIVE ||
         sl_pace_is_kept(&exchange->request->pace) ||
-        exchange->incoming.response.phase == SL_PHASE_HEAD)
+        exchange->incoming.response.phase == SL_PHASE_HEAD ||
+        !move_limits(exchange))
         return;
     sl_outgoing_end(&exchange->request->outgoing);
     give_back(exchange);

@@ -1,8 +1,9 @@
 /* conn/lean.h - an exchange that lives on without its request
  *
- *   with its request    turn and failure lie there
+ *   with its request    turn, failure and limits lie there
  *   without             a turn is allocated where one is taken, a failure when
- *                       it fails
+ *                       it fails; limits are those of the first such one of
+ *                       its client, or a copy where they differ
  *
  * A stream of events may wait for hours, beside thousands of others: it gives its
  * request back once that is sent and the head is there. A response that is whole
@@ -25,6 +26,8 @@ void sl_exchange_end_request(struct sl_exchange *exchange);
 
 /* The exchange is DONE: gives the request back, if all of it was sent. */
 void sl_exchange_give_back_request(struct sl_exchange *exchange);
+/* Frees a copy of its limits. */
+void sl_exchange_free_limits(struct sl_exchange *exchange);
 
 /* ---- turns ---- */
 

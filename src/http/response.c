@@ -16,6 +16,15 @@ void sl_response_limits_default(struct sl_response_limits *limits)
     limits->body = UINT64_MAX;
 }
 
+bool sl_response_limits_equal(const struct sl_response_limits *a,
+                              const struct sl_response_limits *b)
+{
+    return a->head.head == b->head.head && a->head.line == b->head.line &&
+           a->head.lines == b->head.lines &&
+           a->head.lenient_lf == b->head.lenient_lf &&
+           a->interim == b->interim && a->body == b->body;
+}
+
 static enum sl_status fail(struct sl_response *response, enum sl_status status,
                            const char *error)
 {
@@ -47,6 +56,16 @@ void sl_response_init(struct sl_response *response, struct sl_pool *pool,
     response->shelf = shelf;
     sl_head_init(&response->head, pool, &limits->head);
     sl_buffer_init(&response->body, pool, SIZE_MAX);
+}
+
+void sl_response_set_limits(struct sl_response *response,
+                            const struct sl_response_limits *limits)
+{
+    sl_assert(sl_response_limits_equal(response->limits, limits));
+    response->limits = limits;
+    response->head.limits = &limits->head;
+    if (response->trailers != NULL)
+        response->trailers->limits = &limits->head;
 }
 
 void sl_response_settle(struct sl_response *response)

@@ -73,6 +73,12 @@ void sl_response_init(struct sl_response *response, struct sl_pool *pool,
                       struct sl_decoder_shelf *shelf);
 void sl_response_fini(struct sl_response *response);
 
+/* Moves to limits that say the same and live longer. */
+void sl_response_set_limits(struct sl_response *response,
+                            const struct sl_response_limits *limits);
+bool sl_response_limits_equal(const struct sl_response_limits *a,
+                              const struct sl_response_limits *b);
+
 /* Advances until something happened. SL_OK: `*event`. SL_AGAIN: all of `input`
  * is used that can be; more bytes are needed. While `body` holds `window` bytes
  * or more, a decoding response leaves its input alone and answers SL_AGAIN with

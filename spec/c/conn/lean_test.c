@@ -334,6 +334,38 @@ TEST("gives its request back for the next one when the response is whole")
     scene_fini(&scene);
 }
 
+static void keep_limits(void)
+{
+    struct stream usual = begin();
+    struct stream other, alike;
+
+    scene.options.limits.body = 7;
+    other = begin();
+    scene.options.limits.body = UINT64_MAX;
+    alike = begin();
+    CHECK(usual.exchange->incoming.response.limits ==
+          alike.exchange->incoming.response.limits);
+    for (int i = 0; i < 3; i++) {
+        expect_event(&usual);
+        expect_event(&alike);
+    }
+    expect_event(&other);
+    peer_send(other.peer, "5\r\nevent\r\n");
+    CHECK_INT(scene_want(&scene, other.exchange, SL_WANT_BODY, 1), SL_OK);
+    scene_check_body(other.exchange, "ev");
+    sl_buffer_consume(&other.exchange->incoming.response.body, 2);
+    expect_failure(&other, SL_LIMIT, "body exceeds 7 bytes (limits.body)");
+    finish(&usual);
+    finish(&other);
+    expect_event(&alike);
+    finish(&alike);
+}
+
+TEST("each stream has its own limits")
+{
+    in_each_mode(keep_limits);
+}
+
 static int peer;
 
 /* Waits for a part; the peer answers as soon as it is connected. */
@@ -377,13 +409,15 @@ static void whole_life(struct sl_allocator *allocator, void *argument)
     struct sl_exchange *exchange;
     enum sl_status status;
 
-    (void)argument;
     peer = -1;
     sl_connections_options_default(&limits);
     status = scene_open(&scene, allocator, &limits);
     if (scene.exchanges == NULL && status == SL_MEMORY &&
         scene.world.resolver == NULL)
         return;
+    /* As after a stream with others. */
+    if (status == SL_OK && argument != NULL)
+        scene.exchanges->has_limits = true;
     if (status == SL_OK)
         status = sl_exchange_create(scene.exchanges, scene.origin,
                                     &scene.options, SL_VIEW(GET), &exchange);
@@ -402,7 +436,10 @@ static void whole_life(struct sl_allocator *allocator, void *argument)
 
 TEST("releases everything whichever allocation fails")
 {
+    bool has_other_limits = true;
+
     test_each_failure(whole_life, NULL);
+    test_each_failure(whole_life, &has_other_limits);
 }
 
 int main(void)
