@@ -56,7 +56,7 @@ static enum sl_status fill(struct sl_exchange *exchange, struct sl_view text,
     struct sl_buffer input;
     enum sl_status status;
 
-    sl_buffer_init(&input, response->pool, SIZE_MAX);
+    sl_buffer_init(&input, response->body.pool, SIZE_MAX);
     status = sl_buffer_append(&input, text);
     if (status == SL_OK)
         status = sl_head_parse(&response->head, &input);
@@ -68,6 +68,7 @@ static enum sl_status fill(struct sl_exchange *exchange, struct sl_view text,
     if (status == SL_OK)
         status = sl_sequence_link(body, &response->body);
     response->delivered = response->received = response->body.length;
+    response->has_grown = response->body.length > 0;
     response->phase = SL_PHASE_END;
     return status;
 }

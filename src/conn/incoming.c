@@ -30,7 +30,7 @@ void sl_incoming_fini(struct sl_incoming *incoming)
 void sl_incoming_want(struct sl_incoming *incoming, enum sl_interest interest,
                       size_t wanted)
 {
-    incoming->interest = interest;
+    incoming->interest = (uint8_t)interest;
     incoming->wanted = wanted;
 }
 
@@ -123,6 +123,14 @@ static enum sl_status parse(struct sl_incoming *incoming,
 
 /* ---- receiving ---- */
 
+/* More than the limit is not told apart. */
+static void count_drained(struct sl_incoming *incoming, size_t count)
+{
+    uint32_t room = UINT32_MAX - incoming->drained;
+
+    incoming->drained += count < room ? (uint32_t)count : room;
+}
+
 /* Receives for large pieces end with one of them: the next one begins with a
  * segment then, and may be one piece of memory. */
 static size_t align(const struct sl_incoming *incoming, size_t most)
@@ -181,7 +189,7 @@ static enum sl_status receive(struct sl_incoming *incoming,
     if (incoming->phase == SL_INCOMING_SILENT)
         incoming->phase = SL_INCOMING_BEGUN;
     if (incoming->phase == SL_INCOMING_DRAINING)
-        incoming->drained += count;
+        count_drained(incoming, count);
     if (target == &incoming->response.body)
         sl_response_received(&incoming->response, count);
     return SL_OK;
@@ -266,7 +274,8 @@ void sl_incoming_drain(struct sl_incoming *incoming, int64_t until, size_t held)
 {
     incoming->phase = SL_INCOMING_DRAINING;
     incoming->drain_until = until;
-    incoming->drained = held;
+    incoming->drained = 0;
+    count_drained(incoming, held);
     sl_response_discard(&incoming->response);
 }
 

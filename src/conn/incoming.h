@@ -50,12 +50,12 @@ struct sl_incoming_news {
 };
 
 struct sl_incoming {
-    enum sl_incoming_phase phase;
-    enum sl_interest interest;
     size_t wanted;
-    bool is_flowing; /* the last receive brought a large piece */
     int64_t drain_until;
-    size_t drained; /* bytes from the wire, framing too, while DRAINING */
+    uint32_t drained; /* bytes from the wire, framing too, while DRAINING */
+    uint8_t phase;    /* enum sl_incoming_phase */
+    uint8_t interest; /* enum sl_interest */
+    bool is_flowing;  /* the last receive brought a large piece */
     struct sl_response response; /* has an init of its own */
 };
 

@@ -221,7 +221,7 @@ enum sl_status sl_framing_decide(struct sl_framing *framing,
     framing->keeps_alive = fault == NULL && !found.has_close &&
                            !request.wants_close &&
                            (head->minor_version == 1 || found.has_keep_alive);
-    framing->idle = found.idle;
+    framing->idle = found.idle < INT32_MAX ? (int32_t)found.idle : INT32_MAX;
     if (head->status == 101)
         return decide_upgrade(framing, head, request, error);
     if (has_no_body(head->status, request)) {

@@ -27,9 +27,9 @@ struct sl_request_traits {
 #define SL_CODINGS 2
 
 struct sl_framing {
-    uint64_t length; /* for SL_FRAMING_LENGTH */
-    int64_t idle;    /* seconds that the server then waits; -1: unknown */
-    enum sl_framing_kind kind;
+    uint64_t length;  /* for SL_FRAMING_LENGTH */
+    int32_t idle;     /* seconds that the server then waits; -1: unknown */
+    uint8_t kind;     /* enum sl_framing_kind */
     bool keeps_alive; /* the connection may be used again afterwards */
     bool is_upgrade;  /* 101, accepted */
 };

@@ -28,7 +28,7 @@ bool sl_response_limits_equal(const struct sl_response_limits *a,
 static enum sl_status fail(struct sl_response *response, enum sl_status status,
                            const char *error)
 {
-    response->failed = status;
+    response->failed = (uint8_t)status;
     response->error = error;
     return status;
 }
@@ -50,7 +50,6 @@ void sl_response_init(struct sl_response *response, struct sl_pool *pool,
                       struct sl_decoder_shelf *shelf)
 {
     memset(response, 0, sizeof(*response));
-    response->pool = pool;
     response->limits = limits;
     response->request = request;
     response->shelf = shelf;
@@ -91,7 +90,7 @@ static void free_trailers(struct sl_response *response)
     if (response->trailers == NULL)
         return;
     sl_head_fini(response->trailers);
-    sl_free(response->pool->allocator, response->trailers,
+    sl_free(response->body.pool->allocator, response->trailers,
             sizeof *response->trailers);
     response->trailers = NULL;
 }
@@ -158,7 +157,8 @@ static enum sl_status start_decoding(struct sl_response *response,
 
         if (status != SL_OK)
             return fail_pool(response, status);
-        sl_buffer_init(&response->decoders[i]->input, response->pool, SIZE_MAX);
+        sl_buffer_init(&response->decoders[i]->input, response->body.pool,
+                       SIZE_MAX);
         response->decoder_count++;
     }
     hide(&response->head, SL_VIEW("Content-Encoding"));
@@ -257,11 +257,17 @@ static struct sl_buffer *destination(struct sl_response *response)
                                  : &response->body;
 }
 
+static void count_delivered(struct sl_response *response, size_t size)
+{
+    response->delivered += size;
+    response->has_grown |= size > 0;
+}
+
 static void count_received(struct sl_response *response, size_t size)
 {
     response->received += size;
     if (!is_decoding(response))
-        response->delivered += size;
+        count_delivered(response, size);
 }
 
 /* Moves up to `size` bytes; bytes beyond the limit stay, and fail. */
@@ -357,11 +363,11 @@ static enum sl_status decode_last(struct sl_response *response, size_t window)
     if (room > 0) {
         status = sl_decoder_decode(decoder, &decoder->input, &response->body,
                                    room, &error);
-        response->delivered += response->body.length - before;
+        count_delivered(response, response->body.length - before);
         return sl_is_failure(status) ? fail(response, status, error) : status;
     }
     /* the limit is reached: only the end may follow, not one byte more */
-    sl_buffer_init(&nothing, response->pool, 0);
+    sl_buffer_init(&nothing, response->body.pool, 0);
     status = sl_decoder_decode(decoder, &decoder->input, &nothing, 1, &error);
     sl_buffer_fini(&nothing);
     if (status == SL_LIMIT)
@@ -486,10 +492,10 @@ static enum sl_status open_trailers(struct sl_response *response)
     if (response->trailers != NULL)
         return SL_OK;
     response->trailers =
-        sl_allocate(response->pool->allocator, sizeof *response->trailers);
+        sl_allocate(response->body.pool->allocator, sizeof *response->trailers);
     if (response->trailers == NULL)
         return fail(response, SL_MEMORY, "no memory for the trailers");
-    sl_head_init_trailers(response->trailers, response->pool,
+    sl_head_init_trailers(response->trailers, response->body.pool,
                           &response->limits->head);
     return SL_OK;
 }
@@ -552,8 +558,8 @@ enum sl_status sl_response_step(struct sl_response *response,
     while (status == SL_OK && response->phase != SL_PHASE_END)
         status = step_phase(response, input, window);
     /* bytes before a failure are still good, and reported first */
-    if (response->delivered != response->told) {
-        response->told = response->delivered;
+    if (response->has_grown) {
+        response->has_grown = false;
         *event = SL_EVENT_BODY;
         return SL_OK;
     }

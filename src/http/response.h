@@ -40,17 +40,19 @@ enum sl_response_phase {
 };
 
 struct sl_response {
-    struct sl_pool *pool;
     const struct sl_response_limits *limits;
-    struct sl_request_traits request;
     struct sl_decoder_shelf *shelf;
-    bool keeps_input;      /* set when others see the input: it is only read */
-    bool is_interim_shown; /* `head` is that of an interim response */
-    bool must_close;       /* an interim response said so */
-    bool has_input_ended;  /* after a body that ends with it */
-    bool is_end_told;
+    struct sl_request_traits request;
+    bool keeps_input : 1; /* set when others see the input: it is only read */
+    bool is_interim_shown : 1; /* `head` is that of an interim response */
+    bool must_close : 1;       /* an interim response said so */
+    bool has_input_ended : 1;  /* after a body that ends with it */
+    bool has_grown : 1;        /* SL_EVENT_BODY is to be reported */
+    bool is_end_told : 1;
     uint8_t decoder_count;
-    enum sl_response_phase phase;
+    uint8_t phase;  /* enum sl_response_phase */
+    uint8_t failed; /* enum sl_status */
+    uint32_t interim_count;
     struct sl_head head;
     struct sl_framing framing;
     struct sl_chunked chunked;
@@ -58,12 +60,9 @@ struct sl_response {
     uint64_t left;            /* for SL_FRAMING_LENGTH */
     uint64_t received;        /* body bytes before decoding */
     uint64_t delivered;       /* body bytes put into `body` so far */
-    uint64_t told;            /* of `delivered`, reported by SL_EVENT_BODY */
-    size_t interim_count;
     struct sl_decoder *decoders[SL_CODINGS]; /* outermost first */
     struct sl_buffer body; /* decoded bytes, for the user to drain */
-    enum sl_status failed;
-    const char *error; /* why: a static clause; NULL: sl_response_explain */
+    const char *error;     /* why: a static clause; NULL: sl_response_explain */
 };
 
 /* Decoders come from `shelf`; NULL: content codings are not removed. */
