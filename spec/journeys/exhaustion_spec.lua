@@ -19,6 +19,7 @@ local sluice = require "sluice"
 local url, port, mode, backend = arg[1], tonumber(arg[2]), arg[3], arg[4]
 local secure_url, root, socket_url = arg[5], arg[6], arg[7]
 local transport = { mode = mode, backend = backend }
+local is_failing = false -- allocations may
 
 -- Returns what a call returned; a failure must have the code memory, and ends the program.
 local function good(value, message, err)
@@ -62,6 +63,7 @@ local DRIVER = [[
 end
 
 local function expect_clean(where)
+  is_failing = false
   local ok, message = pcall(program)
   assert(ok, where .. ", afterwards: " .. tostring(message))
   local remains = left()
@@ -76,6 +78,7 @@ for _, way in ipairs { "once", "pair", "from" } do
     n = n + 1
     local where = ("%s at %d"):format(way, n)
     io.stderr:write(where, "\n")
+    is_failing = true
     allocations.fail(way, n)
     local ok, message = pcall(program)
     failures = allocations.relent()
@@ -265,15 +268,18 @@ local programs = {
     assert(response.tls.verified and #good(response:text()) > 0)
   ]],
 
+  -- A socket that could not send leaves its peer waiting, and then waits for that in vain: not for
+  -- long. So a busy peer may be late, but only here.
   ["a WebSocket"] = [[
     local client <close> = new_client()
     local socket <close> = good(client:websocket(socket_url,
-      { protocols = { "a", "b" }, close_timeout = 0.05 }))
+      { protocols = { "a", "b" }, close_timeout = is_failing and 0.05 or 20 }))
     assert(socket.subprotocol == nil and socket.headers.Upgrade == "websocket")
     good(socket:send "hello")
     local message <close> = good(socket:receive(20))
     assert(message:text() == "hello")
-    good(socket:close())
+    local is_closed, why, err = socket:close()
+    if not (is_failing and err and err.code == "closed") then good(is_closed, why, err) end
   ]],
 
   ["a transport"] = [[
