@@ -153,6 +153,8 @@ static bool has_sent_all(const struct sl_exchange *exchange)
 static void give_back(struct sl_exchange *exchange)
 {
     exchange->uploaded = sl_exchange_uploaded(exchange);
+    if (exchange->phase == SL_EXCHANGE_ACTIVE)
+        sl_outgoing_end(&exchange->request->outgoing);
     sl_exchange_free_turn(exchange);
     sl_exchange_end_request(exchange);
     sl_exchanges_return_request(exchange);
@@ -176,6 +178,5 @@ void sl_exchange_expect_events(struct sl_exchange *exchange)
         exchange->incoming.response.phase == SL_PHASE_HEAD ||
         !move_limits(exchange))
         return;
-    sl_outgoing_end(&exchange->request->outgoing);
     give_back(exchange);
 }
