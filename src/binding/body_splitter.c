@@ -20,8 +20,8 @@ static const char body_splitter_type[] = "sluice.body_splitter";
 enum { VALUE_RESPONSE = 1, VALUE_ID, VALUE_SEQUENCE };
 
 /* The splitter that a loop has called last, so that its next call need not ask
- * for its type. An upvalue of what loops call, and of the finaliser; it outlives
- * all of these. */
+ * for its type. An upvalue of what loops call, and of the finaliser: it
+ * outlives all of these. */
 struct known {
     struct slb_body_splitter *splitter; /* NULL once it is collected */
 };

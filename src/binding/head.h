@@ -18,8 +18,8 @@ struct slb_head {
 const struct slb_head *slb_check_head(lua_State *L, int index);
 
 /* Fills the head for a body of `length` bytes, if it has a length, and the
- * field lines at `fields` (a string or nil; 0: none). The bytes lie in the head, in
- * `room`, or in a value that this pushes: good while those are. */
+ * field lines at `fields` (a string or nil; 0: none). The bytes lie in the
+ * head, in `room`, or in a value that this pushes: good while those are. */
 struct sl_view slb_fill_head(lua_State *L, const struct slb_head *head,
                              int fields, uint64_t length,
                              char room[SLB_HEAD_ROOM]);

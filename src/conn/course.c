@@ -6,7 +6,7 @@
 /* Received before the first request is sent: a head, as a rule. */
 #define UNASKED_MOST ((size_t)16 * 1024)
 
-/* Nanoseconds that a receive of SL_FLOW takes, or half of it into new memory. */
+/* Nanoseconds for a receive of SL_FLOW, or of half of it into new memory. */
 #define COST_OF_FLOW (SL_MILLISECOND / 10)
 
 /* ---- notifying those who wait ---- */

@@ -1,4 +1,4 @@
-/* conn/course.h - an exchange on its way: a place, a connection, both directions
+/* conn/course.h - an exchange on its way: place, connection, both directions
  *
  * in:     conn/exchange.c, which wants and ends; conn/pushing.c
  * below:  conn/origin.c, conn/outgoing.c, conn/incoming.c, conn/lean.c

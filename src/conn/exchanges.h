@@ -59,8 +59,8 @@ struct sl_buffer *sl_exchanges_rent_input(struct sl_exchanges *exchanges);
 void sl_exchanges_return_input(struct sl_exchanges *exchanges,
                                struct sl_buffer *input);
 
-/* Keeps the request of an exchange, which is over, for the next one. Idempotent.
- */
+/* Keeps the request of an exchange, which is over, for the next one.
+ * Idempotent. */
 void sl_exchanges_return_request(struct sl_exchange *exchange);
 
 void sl_exchanges_link(struct sl_exchange **list, struct sl_exchange *exchange);

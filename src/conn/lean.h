@@ -5,11 +5,11 @@
  *                       it fails; limits are those of the first such one of
  *                       its client, or a copy where they differ
  *
- * A stream of events may wait for hours, beside thousands of others: it gives its
- * request back once that is sent and the head is there. A response that is whole
- * may be kept for as long, and gives it back when its user has been told. In its
- * place stands one which all such exchanges of a client share. What they note
- * there is theirs until the call that noted it returns.
+ * A stream of events may wait for hours, beside thousands of others: it gives
+ * its request back once that is sent and the head is there. A response that is
+ * whole may be kept for as long, and gives it back when its user has been told.
+ * In its place stands one which all such exchanges of a client share. What they
+ * note there is theirs until the call that noted it returns.
  */
 #ifndef SL_CONN_LEAN_H
 #define SL_CONN_LEAN_H

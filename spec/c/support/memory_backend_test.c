@@ -120,7 +120,7 @@ TEST("gives each connection a wire of its own, and refuses what has none")
     world_fini(&world);
 }
 
-TEST("cuts pieces, keeps other bytes of 255, and ends as it is told")
+TEST("cuts pieces, takes another 0xFF for content, and ends as its script says")
 {
     struct sl_transport *transport;
     char text[64];
