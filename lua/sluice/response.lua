@@ -14,7 +14,11 @@ local streams = require "sluice.streams"
 local methods = {}
 
 -- Misuse raises here, where the caller's line is known.
-local function check_live(response)
+local function check_live(response, name)
+  if type(response) ~= "userdata" then
+    error(("%s: called without a response: write response:%s(...), with a colon")
+      :format(name, name), 3)
+  end
   if not response:is_live() then error("use of disposed response", 3) end
 end
 
@@ -22,7 +26,7 @@ end
 -- held. A failure is raised. Leaving the loop early disposes the response; at its end
 -- the response stays, with its trailers. Yields.
 function methods:chunks()
-  check_live(self)
+  check_live(self, "chunks")
   local is_at_end = false
   local leaving = setmetatable({}, {
     __close = function()
@@ -47,7 +51,7 @@ end
 -- limit but memory. A failure is raised. Leaving the loop early disposes the response.
 -- Yields when streamed.
 function methods:lines()
-  check_live(self)
+  check_live(self, "lines")
   local sequence, _, err = whole_body(self)
   if err then error(err, 2) end
   return core.body_lines(self, sequence)
@@ -64,7 +68,7 @@ end
 -- the last reconnection time, and the bytes of an event that the end cut off, which are dropped.
 -- Yields when streamed.
 function methods:events(options)
-  check_live(self)
+  check_live(self, "events")
   local events = streams.events(self, options, 2)
   return events, nil, nil, events
 end
@@ -74,7 +78,7 @@ end
 -- 16 MiB). A failure is raised; that of a value names its line, which is `err.line`, and comes
 -- behind the values before it. Leaving the loop early disposes the response. Yields when streamed.
 function methods:json_lines(options)
-  check_live(self)
+  check_live(self, "json_lines")
   -- No tail call: misuse is raised at the caller of this function.
   local next_value, _, _, records = streams.json_lines(self, options, 2)
   return next_value, nil, nil, records
@@ -84,7 +88,7 @@ end
 -- decodes it anew.
 -- Returns the value | nil, message, err (decode and what reading can give)
 function methods:json()
-  check_live(self)
+  check_live(self, "json")
   return decode.by(self, self.serializer)
 end
 
@@ -94,7 +98,7 @@ end
 -- Returns the value | nil, message, err (unsupported: there is none for that type; decode, and
 -- what reading can give). Yields when streamed.
 function methods:decode()
-  check_live(self)
+  check_live(self, "decode")
   return decode.by_type(self)
 end
 
@@ -103,7 +107,7 @@ end
 -- `seek`. The caller closes it, like a file.
 -- Returns a reader | nil, message, err; its methods yield when streamed.
 function methods:reader()
-  check_live(self)
+  check_live(self, "reader")
   local sequence, message, err = whole_body(self)
   if err then return nil, message, err end
   return core.body_reader(self, sequence)
@@ -118,11 +122,11 @@ local save_options = { sync = check.boolean }
 -- body was taken already. Yields.
 -- Returns the count of bytes | nil, message, err
 function methods:save(path, options)
+  check_live(self, "save")
   if type(path) ~= "string" then
     error("save: path: string expected, got " .. type(path), 2)
   end
   if options ~= nil then check.options("save", options, save_options, 2) end
-  check_live(self)
   if not core.is_untouched(self) then
     error("save: part of the body was taken already", 2)
   end
@@ -132,10 +136,10 @@ end
 --- The date in a field of that name (RFC 9110 5.6.7), as seconds since 1970; nil without that
 -- field, and for what is no date.
 function methods:date(name)
+  check_live(self, "date")
   if type(name) ~= "string" then
     error("date: name of a field expected, got " .. type(name), 2)
   end
-  check_live(self)
   local text = self.headers[name]
   return text and date.parse(text)
 end

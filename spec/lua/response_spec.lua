@@ -51,6 +51,18 @@ describe("a response", function()
     end
   end)
 
+  it("says how to call a method that was called with a dot", function()
+    local p <close> = peer.listen { script = { { request_head, { "send", DONE }, { "stall" } } } }
+    local response <close> = assert(client:get(p.url .. "/"))
+    for name in pairs(require "sluice.response".methods) do
+      for _, argument in ipairs { false, "/dev/null", {} } do
+        local raised = blamed(function() local _ = response[name](argument or nil) end)
+        assert.matches(("%s: called without a response: write response:%s(...), with a colon$")
+          :format(name, name):gsub("[().]", "%%%0"), raised)
+      end
+    end
+  end)
+
   it("names the caller's line for invalid arguments", function()
     local p <close> = peer.listen { script = { {
       request_head, { "send", DONE }, request_head,
