@@ -251,11 +251,25 @@ Events.__call = Events.advance
 
 --- Ends the stream, and its connection.
 function Events:close()
+  if type(self) ~= "table" then
+    error("close: called without a loop: write events:close(), with a colon", 2)
+  end
   self.is_over = true
   leave(self)
 end
 
 Events.__close = Events.close
+
+-- pairs would show what a loop keeps to itself, and ipairs an empty list.
+local no_keys = "sluice.events is a loop, without keys or elements: write `for event in events do`"
+
+function Events.__pairs()
+  error(no_keys, 3) -- the second is that of pairs
+end
+
+setmetatable(Events, { __index = function(_, key)
+  if type(key) == "number" then error(no_keys, 2) end
+end })
 
 function Events:__tostring()
   return self.is_over and "sluice.events (closed)" or "sluice.events"

@@ -256,4 +256,20 @@ describe("client:events", function()
     assert.is_false(ok)
     assert.matches("events: called without a client", raised)
   end)
+
+  it("has no keys and elements, and a method that is called with a colon", function()
+    local events <close> = client:events("http://127.0.0.1:1/")
+    for _, case in ipairs {
+      { "sluice.events is a loop, without keys or elements", function() return pairs(events) end },
+      { "sluice.events is a loop, without keys or elements", function() local _ = events[1] end },
+      { "close: called without a loop: write events:close()", function() events.close() end },
+    } do
+      local ok, raised = pcall(case[2])
+      assert.is_false(ok)
+      assert.matches("events_spec.lua:%d+: " .. (case[1]:gsub("%p", "%%%0")), raised)
+    end
+    local ok, raised = pcall(function() for _ in ipairs(events) do break end end) -- luacheck: ignore
+    assert.is_false(ok)
+    assert.matches("is a loop, without keys or elements", raised, 1, true)
+  end)
 end)

@@ -267,6 +267,65 @@ describe("a body as a stream", function()
       raised)
   end)
 
+  -- What each function raises, at its own line.
+  local function check_misuse(cases)
+    for message, misuse in pairs(cases) do
+      local ok, raised = pcall(misuse)
+      local line = debug.getinfo(misuse, "S").linedefined
+      assert.is_false(ok, message)
+      assert.equal(("./spec/lua/streams_spec.lua:%d: %s"):format(line, message),
+        (raised:gsub("^spec", "./spec")))
+    end
+  end
+
+  it("names what was written wrong with a loop over events", function()
+    local p <close> = serve { "send", EVENTS .. chunk(stream) .. END }
+    for _, is_streamed in ipairs { true, false } do
+      local response <close> = get(p, is_streamed)
+      local events <close> = response:events()
+      check_misuse {
+        ["next: called without a loop: write events:next(), with a colon"] =
+          function() for _ in events.next do break end end, -- luacheck: ignore
+        ["close: called without a loop: write events:close(), with a colon"] =
+          function() events.close() end,
+        ["attempt to concatenate a sluice.events value (upvalue 'events')"] =
+          function() return "got " .. events end,
+        ["attempt to compare two sluice.events values"] = function() return events < events end,
+        ["attempt to index a sluice.events value (upvalue 'events')"] =
+          function() events.last_id = "8" end,
+        ["events: called without a response: write response:events(...), with a colon"] =
+          function() for _ in response.events do break end end, -- luacheck: ignore
+      }
+      local keys = "sluice.events is a loop, without keys or elements: write "
+        .. "`for event in events do`"
+      for _, misuse in ipairs {
+        function() for _ in pairs(events) do break end end, -- luacheck: ignore
+        function() for _ in ipairs(events) do break end end, -- luacheck: ignore
+        function() return events[1] .. "" end,
+      } do
+        check_misuse { [keys] = misuse }
+      end
+      assert.is_nil(events[{}])
+      assert.is_nil(events.text)
+      assert.equal("one", events:next().data)
+    end
+  end)
+
+  it("names what was written wrong with a loop over JSON lines", function()
+    local p <close> = serve { "send", LINES .. chunk "1\n2\n" .. END }
+    local response <close> = get(p, true)
+    local _, _, _, records <close> = response:json_lines()
+    assert.equal("sluice.json_lines", tostring(records))
+    check_misuse {
+      ["attempt to concatenate a sluice.json_lines value (upvalue 'records')"] =
+        function() return "got " .. records end,
+      ["sluice.json_lines is a loop, without keys or elements: write `for value in "
+        .. "response:json_lines() do`"] = function() return records[1] .. "" end,
+      ["json_lines: called without a response: write response:json_lines(...), with a colon"] =
+        function() for _ in response.json_lines do break end end, -- luacheck: ignore
+    }
+  end)
+
   it("lets other tasks run while a flood of comments comes", function()
     local flood = chunk((": c\n"):rep(16384))
     local p <close> = serve({ "send", EVENTS }, { "send_repeat", flood, 64 },

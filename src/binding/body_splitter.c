@@ -10,7 +10,10 @@
 #include <stddef.h>
 #include <string.h>
 
-static const char body_splitter_type[] = "sluice.body_splitter";
+/* The names of what a program holds. The second type is the first in all but
+ * its name. */
+static const char body_splitter_type[] = "sluice.events";
+static const char records_type[] = "sluice.json_lines";
 
 /* The most values given before others get their turn. */
 #define TURN_VALUES 1024
@@ -48,6 +51,11 @@ static struct ample *ample_of(struct slb_body_splitter *self)
     return (struct ample *)(void *)self;
 }
 
+static const char *type_of(const struct slb_body_splitter *self)
+{
+    return self->splitter.has_records ? records_type : body_splitter_type;
+}
+
 /* Raises when it was closed, or its body cannot be read any more. */
 static void check_state(lua_State *L, struct slb_body_splitter *self)
 {
@@ -60,6 +68,16 @@ static void check_state(lua_State *L, struct slb_body_splitter *self)
     lua_getiuservalue(L, 1, VALUE_SEQUENCE);
     slb_check_sequence(L, -1);
     lua_pop(L, 1);
+}
+
+/* The splitter of the method of that name. */
+static struct slb_body_splitter *check_method(lua_State *L, const char *name)
+{
+    if (slb_test(L, 1, body_splitter_type) == NULL)
+        luaL_error(L,
+                   "%s: called without a loop: write events:%s(), with a colon",
+                   name, name);
+    return lua_touserdata(L, 1);
 }
 
 static struct slb_body_splitter *check_open(lua_State *L)
@@ -257,6 +275,7 @@ static int begin_read(lua_State *L, struct slb_body_splitter *self,
  *                  | nil, message, err; yields while the body arrives */
 static int splitter_next(lua_State *L)
 {
+    check_method(L, "next");
     return begin_read(L, check_open(L), false, next_more);
 }
 
@@ -272,7 +291,7 @@ static int splitter_call(lua_State *L)
  * is disposed. Idempotent. */
 static int splitter_close(lua_State *L)
 {
-    struct slb_body_splitter *self = slb_check(L, 1, body_splitter_type);
+    struct slb_body_splitter *self = check_method(L, "close");
     struct slb_runtime *runtime = self->response->runtime;
 
     if (!self->splitter.is_live)
@@ -310,14 +329,32 @@ static int splitter_describe(lua_State *L)
 {
     const struct slb_body_splitter *self = slb_check(L, 1, body_splitter_type);
 
-    lua_pushfstring(L, "%s%s",
-                    self->splitter.has_records ? "sluice.json_lines"
-                                               : "sluice.events",
+    lua_pushfstring(L, "%s%s", type_of(self),
                     !self->splitter.is_live ? " (closed)" : "");
     return 1;
 }
 
-/* splitter[name]: a method (upvalue 1 has them), else a property */
+/* pairs(splitter): raises. Its line is that of the program, also where a
+ * function of Lua's library, as that of ipairs, is between. */
+static int splitter_pairs(lua_State *L)
+{
+    const struct slb_body_splitter *self = slb_check(L, 1, body_splitter_type);
+
+    luaL_where(L, 1);
+    if (lua_rawlen(L, -1) == 0)
+        luaL_where(L, 2);
+    lua_pushfstring(L,
+                    "%s%s is a loop, without keys or elements: write `for %s "
+                    "do`",
+                    lua_tostring(L, -1), type_of(self),
+                    self->splitter.has_records
+                        ? "value in response:json_lines()"
+                        : "event in events");
+    return lua_error(L);
+}
+
+/* splitter[name]: a method (upvalue 1 has them), else a property, else nil. A
+ * number raises: ipairs would find an empty list. */
 static int splitter_index(lua_State *L)
 {
     struct slb_body_splitter *self = slb_check(L, 1, body_splitter_type);
@@ -327,7 +364,12 @@ static int splitter_index(lua_State *L)
     if (lua_rawget(L, lua_upvalueindex(1)) != LUA_TNIL)
         return 1;
     lua_settop(L, 2);
-    slb_push_split_property(L, &self->splitter, luaL_checkstring(L, 2));
+    if (lua_type(L, 2) == LUA_TNUMBER)
+        return splitter_pairs(L);
+    if (lua_type(L, 2) == LUA_TSTRING)
+        slb_push_split_property(L, &self->splitter, lua_tostring(L, 2));
+    else
+        lua_pushnil(L);
     return 1;
 }
 
@@ -349,7 +391,7 @@ static struct slb_body_splitter *push_splitter(lua_State *L, bool has_records,
 
     if (is_whole)
         slb_check_sequence(L, 2);
-    self = slb_new(L, body_splitter_type,
+    self = slb_new(L, has_records ? records_type : body_splitter_type,
                    is_whole || has_limits ? sizeof(struct ample)
                                           : lean_size(has_records),
                    is_whole ? VALUE_SEQUENCE : VALUE_ID);
@@ -428,10 +470,26 @@ static const luaL_Reg methods[] = {
 
 static const luaL_Reg meta[] = {{"__close", splitter_close},
                                 {"__tostring", splitter_describe},
+                                {"__pairs", splitter_pairs},
                                 {NULL, NULL}};
 
 static const luaL_Reg functions[] = {
     {"body_events", new_events}, {"body_records", new_records}, {NULL, NULL}};
+
+/* The type on top of the stack under the name of the second. */
+static void open_records(lua_State *L)
+{
+    luaL_newmetatable(L, records_type);
+    lua_pushnil(L);
+    while (lua_next(L, -3) != 0) { /* stack: type, copy, key, value */
+        lua_pushvalue(L, -2);
+        lua_insert(L, -2);
+        lua_settable(L, -4);
+    }
+    lua_pushstring(L, records_type);
+    lua_setfield(L, -2, "__name");
+    lua_pop(L, 1);
+}
 
 void slb_body_splitter_open(lua_State *L)
 {
@@ -447,6 +505,7 @@ void slb_body_splitter_open(lua_State *L)
     lua_pushvalue(L, -2);
     lua_pushcclosure(L, splitter_gc, 1);
     lua_setfield(L, -2, "__gc");
+    open_records(L);
     lua_pop(L, 2);
     slb_push_event_type(L);
     lua_setfield(L, -2, "event_type"); /* the Lua layer adds its methods */
