@@ -1,6 +1,7 @@
 #include "http/head.h"
 
 #include "base/ascii.h"
+#include "http/compact_head.h"
 #include "http/scan.h"
 #include "http/token.h"
 #include "memory/pool.h"
@@ -67,10 +68,9 @@ static bool is_compact(const struct sl_head *head)
 
 size_t sl_head_size(const struct sl_head *head)
 {
-    size_t each = is_compact(head) ? sizeof(struct sl_field_sizes)
-                                   : sizeof(struct sl_field);
-
-    return head->count * each + head->size;
+    if (is_compact(head))
+        return sl_compact_head_size(head);
+    return head->count * sizeof(struct sl_field) + head->size;
 }
 
 void sl_head_fini(struct sl_head *head)
@@ -468,82 +468,12 @@ static enum sl_status complete(struct sl_head *head, struct sl_buffer *input,
     return SL_OK;
 }
 
-/* The text of a compact head; 0: a part is too large for it. */
-static size_t compact_size(const struct sl_head *head)
-{
-    size_t size = head->reason_size;
-
-    for (size_t i = 0; i < head->count; i++) {
-        const struct sl_field *field = &head->fields[i];
-
-        if (field->name_size >= SL_FIELD_HIDDEN ||
-            field->value_size > UINT16_MAX)
-            return 0;
-        size += field->name_size + field->value_size;
-    }
-    return size;
-}
-
-static char *put(char *to, struct sl_view bytes)
-{
-    memcpy(to, bytes.data, bytes.size);
-    return to + bytes.size;
-}
-
-static void fill_compact(const struct sl_head *head,
-                         struct sl_field_sizes *sizes, char *to)
-{
-    to = put(to, sl_head_reason(head));
-    for (size_t i = 0; i < head->count; i++) {
-        const struct sl_field *field = &head->fields[i];
-
-        sizes[i].name = field->name_size;
-        if (field->is_hidden)
-            sizes[i].name |= SL_FIELD_HIDDEN;
-        sizes[i].value = (uint16_t)field->value_size;
-        to = put(to, sl_head_name(head, i));
-        to = put(to, sl_head_value(head, i));
-    }
-}
-
-void sl_head_compact(struct sl_head *head)
-{
-    struct sl_segment *block = head->block;
-    size_t size;
-    struct sl_field_sizes *sizes;
-
-    if (head->text == NULL || block == NULL || head->count == 0)
-        return;
-    size = compact_size(head);
-    if (size == 0)
-        return;
-    sizes =
-        sl_allocate(head->pool->allocator, head->count * sizeof *sizes + size);
-    if (sizes == NULL)
-        return;
-    fill_compact(head, sizes, (char *)(sizes + head->count));
-    head->sizes = sizes;
-    head->text = (char *)(sizes + head->count);
-    head->size = (uint32_t)size;
-    head->reason = 0;
-    head->block = NULL;
-    sl_segment_release(block);
-}
-
 /* Whether the empty line is next, in the first slice. */
 static bool is_at_end(const struct sl_head *head, struct sl_view slice)
 {
     return head->size == head->line && slice.size > head->line &&
            slice.size - head->line >= 2 && slice.data[head->line] == '\r' &&
            slice.data[head->line + 1] == '\n';
-}
-
-void sl_head_forget(struct sl_head *head)
-{
-    sl_assert(head->text != NULL);
-    sl_head_fini(head);
-    head->text = "";
-    head->reason = head->reason_size = 0;
 }
 
 /* Takes a line by the long way. SL_END: it was the empty one, and the head is
@@ -605,6 +535,35 @@ enum sl_status sl_head_parse(struct sl_head *head, struct sl_buffer *input)
     return status == SL_END ? SL_OK : status;
 }
 
+/* ---- once it is complete ---- */
+
+void sl_head_compact(struct sl_head *head)
+{
+    struct sl_segment *block = head->block;
+    struct sl_field_sizes *sizes;
+    uint32_t size;
+
+    if (head->text == NULL || block == NULL || head->count == 0)
+        return;
+    sizes = sl_compact_head_create(head, &size);
+    if (sizes == NULL)
+        return;
+    head->sizes = sizes;
+    head->text = (char *)(sizes + head->count);
+    head->size = size;
+    head->reason = 0;
+    head->block = NULL;
+    sl_segment_release(block);
+}
+
+void sl_head_forget(struct sl_head *head)
+{
+    sl_assert(head->text != NULL);
+    sl_head_fini(head);
+    head->text = "";
+    head->reason = head->reason_size = 0;
+}
+
 /* ---- why it failed ---- */
 
 static const char *exceeds(char *room, const char *what, size_t limit,
@@ -638,61 +597,12 @@ const char *sl_head_explain(const struct sl_head *head,
 
 /* ---- reading ---- */
 
-/* The fields of a compact head, one after the other. */
-struct walk {
-    const char *name;
-    size_t name_size;
-    const char *value;
-    size_t value_size;
-    bool is_hidden;
-};
-
-static void walk_to(const struct sl_head *head, struct walk *walk, size_t index,
-                    const char *at)
-{
-    const struct sl_field_sizes *sizes = &head->sizes[index];
-
-    walk->name = at;
-    walk->name_size = sizes->name & ~SL_FIELD_HIDDEN;
-    walk->value = at + walk->name_size;
-    walk->value_size = sizes->value;
-    walk->is_hidden = (sizes->name & SL_FIELD_HIDDEN) != 0;
-}
-
-static void walk_from_start(const struct sl_head *head, struct walk *walk,
-                            size_t index)
-{
-    walk_to(head, walk, 0, head->text + head->reason_size);
-    for (size_t i = 1; i <= index; i++)
-        walk_to(head, walk, i, walk->value + walk->value_size);
-}
-
-static size_t find_walking(const struct sl_head *head, size_t from,
-                           struct sl_view name)
-{
-    const char *at = head->text + head->reason_size;
-    struct walk walk;
-
-    for (size_t i = 0; i < head->count; i++) {
-        walk_to(head, &walk, i, at);
-        at = walk.value + walk.value_size;
-        if (i >= from && walk.name_size == name.size && !walk.is_hidden &&
-            sl_equal_ignoring_case(sl_view(walk.name, walk.name_size), name))
-            return i;
-    }
-    return SIZE_MAX;
-}
-
 struct sl_view sl_head_name(const struct sl_head *head, size_t index)
 {
     const struct sl_field *field = &head->fields[index];
 
-    if (is_compact(head)) {
-        struct walk walk;
-
-        walk_from_start(head, &walk, index);
-        return sl_view(walk.name, walk.name_size);
-    }
+    if (is_compact(head))
+        return sl_compact_head_name(head, index);
     return sl_view(head->text + field->name, field->name_size);
 }
 
@@ -700,12 +610,8 @@ struct sl_view sl_head_value(const struct sl_head *head, size_t index)
 {
     const struct sl_field *field = &head->fields[index];
 
-    if (is_compact(head)) {
-        struct walk walk;
-
-        walk_from_start(head, &walk, index);
-        return sl_view(walk.value, walk.value_size);
-    }
+    if (is_compact(head))
+        return sl_compact_head_value(head, index);
     return sl_view(head->text + field->value, field->value_size);
 }
 
@@ -716,7 +622,7 @@ struct sl_view sl_head_reason(const struct sl_head *head)
 
 bool sl_head_is_hidden(const struct sl_head *head, size_t index)
 {
-    return is_compact(head) ? (head->sizes[index].name & SL_FIELD_HIDDEN) != 0
+    return is_compact(head) ? sl_compact_head_is_hidden(head, index)
                             : head->fields[index].is_hidden;
 }
 
@@ -724,7 +630,7 @@ size_t sl_head_find(const struct sl_head *head, size_t from,
                     struct sl_view name)
 {
     if (is_compact(head))
-        return find_walking(head, from, name);
+        return sl_compact_head_find(head, from, name);
     for (size_t i = from; i < head->count; i++) {
         const struct sl_field *field = &head->fields[i];
 

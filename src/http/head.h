@@ -1,7 +1,8 @@
 /* http/head.h - a response head (or a trailer section), parsed once, kept whole
  *
- * in:  memory/buffer.h, bytes as received
- * out: http/framing.h, headers in Lua
+ * in:    memory/buffer.h, bytes as received
+ * out:   http/framing.h, headers in Lua
+ * below: http/compact_head.h
  *
  * The parser looks at each line once, as soon as it is complete, wherever the
  * input was cut. When the last line has arrived, head and table move into one
@@ -12,9 +13,7 @@
  *
  * so a head stays good until sl_head_fini, whatever happens to the input, and
  * strings are made only for the fields that the caller reads. A head that stays
- * for long is compact: what is read of it alone, in memory of that size.
- *
- *   memory [ sizes | sizes | ... ][ OKNamevalueNamevalue... ]
+ * for long can be compact (http/compact_head.h).
  */
 #ifndef SL_HTTP_HEAD_H
 #define SL_HTTP_HEAD_H
@@ -49,14 +48,6 @@ struct sl_field {
     uint16_t name_size;
     bool is_hidden; /* not shown: it described the body before decoding */
 };
-
-/* Of a field in a compact head. */
-struct sl_field_sizes {
-    uint16_t name; /* with SL_FIELD_HIDDEN */
-    uint16_t value;
-};
-
-#define SL_FIELD_HIDDEN 0x8000u
 
 struct sl_head {
     struct sl_pool *pool;
