@@ -4,6 +4,7 @@
 #include "http/compact_head.h"
 #include "http/scan.h"
 #include "http/token.h"
+#include "memory/cursor.h"
 #include "memory/pool.h"
 
 #include <stdint.h>
@@ -14,15 +15,6 @@
 
 /* "HTTP/1.1 200" and the byte behind it */
 #define STATUS_LINE_SIZE 13
-
-/* The parser's position in the input: the slice that holds an offset. */
-struct cursor {
-    const struct sl_buffer *input;
-    uint32_t index; /* of the slice in the ring */
-    size_t start;   /* offset of its first byte */
-    const char *data;
-    size_t size;
-};
 
 struct line {
     size_t offset; /* of its first byte */
@@ -97,37 +89,6 @@ void sl_head_reset(struct sl_head *head)
     head->is_trailers = is_trailers;
 }
 
-/* ---- the input, slice by slice ---- */
-
-static void cursor_load(struct cursor *cursor)
-{
-    const struct sl_slice *slice = &cursor->input->slices[cursor->index];
-
-    cursor->data = slice->data;
-    cursor->size = slice->size;
-}
-
-static void cursor_init(struct cursor *cursor, const struct sl_buffer *input)
-{
-    cursor->input = input;
-    cursor->index = input->first;
-    cursor->start = 0;
-    cursor_load(cursor);
-}
-
-/* Moves forward to a byte that is there. */
-static const char *cursor_seek(struct cursor *cursor, size_t offset)
-{
-    while (offset - cursor->start >= cursor->size) {
-        cursor->start += cursor->size;
-        cursor->index++;
-        if (cursor->index == cursor->input->capacity)
-            cursor->index = 0;
-        cursor_load(cursor);
-    }
-    return cursor->data + (offset - cursor->start);
-}
-
 /* ---- lines ---- */
 
 /* Offsets into the text are 32 bits wide. */
@@ -146,11 +107,11 @@ static enum sl_status need_more(struct sl_head *head, size_t available)
 }
 
 /* `offset` is that of the first control at or after the line's start. */
-static enum sl_status end_line(struct sl_head *head, struct cursor *cursor,
+static enum sl_status end_line(struct sl_head *head, struct sl_cursor *cursor,
                                size_t offset, size_t available,
                                struct line *line)
 {
-    char control = *cursor_seek(cursor, offset);
+    char control = *sl_cursor_seek(cursor, offset);
 
     line->offset = head->line;
     line->end = offset;
@@ -167,13 +128,13 @@ static enum sl_status end_line(struct sl_head *head, struct cursor *cursor,
         return need_more(head, available);
     /* RFC 9112 2.2: a bare CR is not to be guessed at */
     line->next = offset + 2;
-    if (*cursor_seek(cursor, offset + 1) != '\n')
+    if (*sl_cursor_seek(cursor, offset + 1) != '\n')
         return fail(head, SL_PROTOCOL, "a line holds CR without LF");
     return SL_OK;
 }
 
 /* Finds the end of the line, from where the last look ended. */
-static enum sl_status find_line(struct sl_head *head, struct cursor *cursor,
+static enum sl_status find_line(struct sl_head *head, struct sl_cursor *cursor,
                                 size_t available, struct line *line)
 {
     size_t room = available - head->line;
@@ -182,7 +143,7 @@ static enum sl_status find_line(struct sl_head *head, struct cursor *cursor,
     if (room > head->limits->line)
         stop = head->line + head->limits->line + 1;
     while (head->size < stop) {
-        const char *at = cursor_seek(cursor, head->size);
+        const char *at = sl_cursor_seek(cursor, head->size);
         size_t slice_end = cursor->start + cursor->size;
         size_t size = (slice_end < stop ? slice_end : stop) - head->size;
         const char *control = sl_scan_control(at, at + size);
@@ -478,7 +439,7 @@ static bool is_at_end(const struct sl_head *head, struct sl_view slice)
 
 /* Takes a line by the long way. SL_END: it was the empty one, and the head is
  * complete. */
-static enum sl_status take_line(struct sl_head *head, struct cursor *cursor,
+static enum sl_status take_line(struct sl_head *head, struct sl_cursor *cursor,
                                 struct sl_buffer *input, size_t available)
 {
     struct line line;
@@ -506,7 +467,7 @@ enum sl_status sl_head_parse(struct sl_head *head, struct sl_buffer *input)
 {
     size_t limit = head_limit(head);
     size_t available = input->length < limit ? input->length : limit;
-    struct cursor cursor;
+    struct sl_cursor cursor;
     struct sl_view front;
     enum sl_status status = SL_OK;
 
@@ -515,7 +476,7 @@ enum sl_status sl_head_parse(struct sl_head *head, struct sl_buffer *input)
     sl_assert(head->text == NULL);
     if (available == 0)
         return SL_AGAIN;
-    cursor_init(&cursor, input);
+    sl_cursor_init(&cursor, input);
     front =
         sl_view(cursor.data, cursor.size < available ? cursor.size : available);
     if (head->line == 0 && head->size < STATUS_LINE_SIZE && !head->is_trailers)
