@@ -57,7 +57,7 @@ static const char *type_of(const struct slb_body_splitter *self)
 }
 
 /* Raises when it was closed, or its body cannot be read any more. */
-static void check_state(lua_State *L, struct slb_body_splitter *self)
+static inline void check_state(lua_State *L, struct slb_body_splitter *self)
 {
     if (!self->splitter.is_live)
         luaL_error(L, "use of closed loop over a body");
@@ -124,7 +124,8 @@ static struct sl_view peek(struct slb_body_splitter *self)
 }
 
 /* `values`: given with these bytes. */
-static void consume(struct slb_body_splitter *self, size_t size, size_t values)
+static inline void consume(struct slb_body_splitter *self, size_t size,
+                           size_t values)
 {
     if (self->splitter.is_whole) {
         sl_reader_skip(&ample_of(self)->reader, size);
@@ -136,7 +137,7 @@ static void consume(struct slb_body_splitter *self, size_t size, size_t values)
 
 /* Splits what is there. SL_OK: a value is ready; SL_AGAIN: more bytes are
  * needed. */
-static enum sl_status split(struct slb_body_splitter *self)
+static inline enum sl_status split(struct slb_body_splitter *self)
 {
     enum sl_status status;
     struct sl_view view;
@@ -162,7 +163,7 @@ static enum sl_status want(const struct slb_body_splitter *self)
 
 /* ---- values ---- */
 
-static int give(lua_State *L, struct slb_body_splitter *self)
+static inline int give(lua_State *L, struct slb_body_splitter *self)
 {
     size_t consumed;
     int count = slb_push_split(L, &self->splitter, check, &consumed);

@@ -55,11 +55,10 @@ void slb_check_live(lua_State *L, struct slb_response *response)
     slb_check_usable(L, response->runtime);
 }
 
-void slb_check_unread(lua_State *L, struct slb_response *response)
+void slb_raise_read(lua_State *L, struct slb_response *response)
 {
     slb_check_live(L, response);
-    if (response->is_detached)
-        luaL_error(L, "use of detached body");
+    luaL_error(L, "use of detached body");
 }
 
 struct slb_response *slb_check_response(lua_State *L, int index)

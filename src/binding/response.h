@@ -40,10 +40,19 @@ struct slb_response {
 /* The live response at `index`; raises when disposed. */
 struct slb_response *slb_check_response(lua_State *L, int index);
 
-/* Both raise for a response that is disposed, or not to be used here; the
- * second also for a detached body. */
+/* Raises for a response that is disposed, or not to be used here. */
 void slb_check_live(lua_State *L, struct slb_response *response);
-void slb_check_unread(lua_State *L, struct slb_response *response);
+/* Says why its body is not to be read. */
+void slb_raise_read(lua_State *L, struct slb_response *response);
+
+/* Raises for a response that is disposed, or not to be used here, and for a
+ * detached body. */
+static inline void slb_check_unread(lua_State *L, struct slb_response *response)
+{
+    if (response->exchange == NULL || response->is_detached ||
+        !slb_is_usable(response->runtime))
+        slb_raise_read(L, response);
+}
 
 static inline struct sl_buffer *slb_body_of(struct slb_response *response)
 {

@@ -39,20 +39,6 @@ void slb_splitter_fini(struct slb_splitter *splitter)
 
 /* ---- splitting ---- */
 
-enum sl_status slb_split(struct slb_splitter *splitter, struct sl_view bytes)
-{
-    enum sl_status status;
-
-    if (splitter->is_ready)
-        return SL_OK;
-    status = splitter->has_records
-                 ? sl_records_feed(&splitter->json.parser, bytes,
-                                   &splitter->used, &splitter->json.record)
-                 : sl_sse_feed(&splitter->sse, bytes, &splitter->used);
-    splitter->is_ready = status == SL_OK;
-    return status;
-}
-
 enum sl_status slb_split_end(struct slb_splitter *splitter)
 {
     enum sl_status status = SL_END;
@@ -100,7 +86,7 @@ void slb_prepare_split(lua_State *L, const struct slb_splitter *splitter)
         lua_pushnil(L);
         return;
     }
-    lua_createtable(L, 0, sl_sse_id(&splitter->sse).size > 0 ? 3 : 2);
+    lua_createtable(L, 0, sl_sse_has_id(&splitter->sse) ? 3 : 2);
 }
 
 /* A value that is being pushed: finalisers may end its handle, or read on. */

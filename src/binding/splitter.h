@@ -67,7 +67,21 @@ void slb_prepare_split(lua_State *L, const struct slb_splitter *splitter);
 
 /* SL_OK: a value is ready. SL_AGAIN: the bytes were used up. Failures: see
  * slb_push_split_failure. */
-enum sl_status slb_split(struct slb_splitter *splitter, struct sl_view bytes);
+static inline enum sl_status slb_split(struct slb_splitter *splitter,
+                                       struct sl_view bytes)
+{
+    enum sl_status status;
+
+    if (splitter->is_ready)
+        return SL_OK;
+    status = splitter->has_records
+                 ? sl_records_feed(&splitter->json.parser, bytes,
+                                   &splitter->used, &splitter->json.record)
+                 : sl_sse_feed(&splitter->sse, bytes, &splitter->used);
+    splitter->is_ready = status == SL_OK;
+    return status;
+}
+
 /* The bytes have ended. SL_OK: a last value is ready; SL_END: there is none. */
 enum sl_status slb_split_end(struct slb_splitter *splitter);
 

@@ -20,16 +20,20 @@ static inline __m128i sl_line_ends_at(const char *at)
                         _mm_cmpeq_epi8(bytes, _mm_set1_epi8('\r')));
 }
 
-/* Skips blocks in which no line ends. */
+/* Skips blocks without a byte up to CR: in text those are line ends and tabs
+ * alone, and one comparison finds them. */
 static inline const char *sl_skip_blocks(const char *at, const char *end)
 {
-    for (; end - at >= 64; at += 64) {
-        __m128i low =
-            _mm_or_si128(sl_line_ends_at(at), sl_line_ends_at(at + 16));
-        __m128i high =
-            _mm_or_si128(sl_line_ends_at(at + 32), sl_line_ends_at(at + 48));
+    const __m128i cr = _mm_set1_epi8('\r');
 
-        if (_mm_movemask_epi8(_mm_or_si128(low, high)) != 0)
+    for (; end - at >= 64; at += 64) {
+        const __m128i *block = (const __m128i *)(const void *)at;
+        __m128i least = _mm_min_epu8(
+            _mm_min_epu8(_mm_loadu_si128(block), _mm_loadu_si128(block + 1)),
+            _mm_min_epu8(_mm_loadu_si128(block + 2),
+                         _mm_loadu_si128(block + 3)));
+
+        if (_mm_movemask_epi8(_mm_cmpeq_epi8(_mm_min_epu8(least, cr), least)))
             break;
     }
     return at;
@@ -38,11 +42,17 @@ static inline const char *sl_skip_blocks(const char *at, const char *end)
 /* The first LF or CR, or NULL. */
 static inline const char *sl_scan_line_end(const char *at, const char *end)
 {
-    for (at = sl_skip_blocks(at, end); end - at >= 16; at += 16) {
-        int mask = _mm_movemask_epi8(sl_line_ends_at(at));
+    while (end - at >= 16) {
+        const char *stop;
 
-        if (mask != 0)
-            return at + __builtin_ctz((unsigned)mask);
+        at = sl_skip_blocks(at, end);
+        stop = end - at > 64 ? at + 64 : end;
+        for (; stop - at >= 16; at += 16) {
+            int mask = _mm_movemask_epi8(sl_line_ends_at(at));
+
+            if (mask != 0)
+                return at + __builtin_ctz((unsigned)mask);
+        }
     }
     for (; at < end; at++)
         if (*at == '\n' || *at == '\r')

@@ -77,7 +77,8 @@ static void begin_event(struct sl_sse *parser)
 {
     struct sl_sse_draft *draft = parser->draft;
 
-    parser->is_shown = parser->is_given = parser->has_id = false;
+    parser->is_shown = parser->is_given = parser->has_id = parser->has_type =
+        false;
     if (draft == NULL)
         return;
     draft->text.size = draft->names.size = 0;
@@ -337,9 +338,11 @@ static void set_retry(struct sl_sse *parser, struct sl_view value)
 static enum sl_status set_field(struct sl_sse *parser, struct sl_view name,
                                 struct sl_view value)
 {
-    if (sl_view_equal(name, SL_VIEW("event")))
+    if (sl_view_equal(name, SL_VIEW("event"))) {
+        parser->has_type = true;
         return keep_name(parser, value, &parser->draft->type_at,
                          &parser->draft->type_size);
+    }
     if (sl_view_equal(name, SL_VIEW("id"))) {
         if (value.size > 0 && memchr(value.data, '\0', value.size) != NULL)
             return SL_OK;
@@ -579,38 +582,46 @@ static enum sl_status take_lines(struct sl_sse *parser, struct sl_view bytes,
     return status;
 }
 
-/* What nearly all events are: one line of data and a blank line, both there and
- * ended by LF. False: it is not that, or more than a limit allows. */
+/* Whether nothing is under way, and the next byte begins a line. */
+static bool is_at_rest(const struct sl_sse *parser)
+{
+    const struct sl_sse_draft *draft = parser->draft;
+
+    return parser->marked == MARK_SIZE && !parser->is_behind_cr &&
+           (draft == NULL || (draft->open == 0 && draft->text.size == 0));
+}
+
+/* Takes what nearly all events are: one line of data and a blank line, both
+ * there and ended by LF. False: it is not that, or more than a limit allows. */
 static bool take_plain(struct sl_sse *parser, struct sl_view bytes,
                        size_t *used)
 {
-    const char *at = bytes.data + *used;
+    const struct sl_sse_limits *limits = parser->limits;
     const char *end = bytes.data + bytes.size;
-    const char *value = at + 5;
+    const char *value = bytes.data + 5;
     const char *stop;
     size_t size;
 
-    if (end - at < 7 || memcmp(at, "data:", 5) != 0)
+    if (bytes.size < 7 || memcmp(bytes.data, "data:", 5) != 0)
         return false;
     stop = sl_scan_line_end(value, end);
     if (stop == NULL || *stop != '\n' || stop + 1 == end || stop[1] != '\n')
         return false;
-    size = (size_t)(stop - at);
-    if (size > parser->limits->line || parser->since > parser->limits->event ||
-        size + 2 > parser->limits->event - parser->since)
+    size = (size_t)(stop - bytes.data);
+    if (size > limits->line || parser->since > limits->event ||
+        size + 2 > limits->event - parser->since)
         return false;
     value += *value == ' ';
     parser->shown = sl_view(value, (size_t)(stop - value));
     parser->lines += 2;
     give(parser);
-    *used += size + 2;
+    *used = size + 2;
     return true;
 }
 
 enum sl_status sl_sse_feed(struct sl_sse *parser, struct sl_view bytes,
                            size_t *used)
 {
-    const struct sl_sse_draft *draft;
     enum sl_status status = SL_AGAIN;
 
     *used = 0;
@@ -620,6 +631,8 @@ enum sl_status sl_sse_feed(struct sl_sse *parser, struct sl_view bytes,
         begin_event(parser);
         parser->has_retry = false;
     }
+    if (is_at_rest(parser) && take_plain(parser, bytes, used))
+        return SL_OK;
     if (bytes.size > 0 && parser->is_behind_cr) {
         *used = bytes.data[0] == '\n';
         parser->is_behind_cr = false;
@@ -628,10 +641,6 @@ enum sl_status sl_sse_feed(struct sl_sse *parser, struct sl_view bytes,
         status = skip_mark(parser, bytes, used);
     if (status != SL_AGAIN || *used == bytes.size)
         return status == SL_AGAIN ? suspend(parser) : status;
-    draft = parser->draft;
-    if ((draft == NULL || (draft->open == 0 && draft->text.size == 0)) &&
-        take_plain(parser, bytes, used))
-        return SL_OK;
     status = take_lines(parser, bytes, used);
     return status == SL_AGAIN ? suspend(parser) : status;
 }

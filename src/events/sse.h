@@ -75,6 +75,7 @@ struct sl_sse {
     bool is_given;         /* the next feed begins with another event */
     bool has_retry;        /* was set since the last event */
     bool is_behind_cr : 1; /* a LF belongs to it */
+    bool has_type : 1;     /* the event that has begun, in its draft */
     bool has_id : 1;       /* the event that has begun */
     bool had_id : 1;       /* the last event ID was set, perhaps to none */
     bool is_id_new : 1;    /* and not noted since */
@@ -94,6 +95,11 @@ enum sl_status sl_sse_set_id(struct sl_sse *parser, struct sl_view id);
 /* The last event ID; empty: there is none. Good until the next feed. */
 struct sl_view sl_sse_id(const struct sl_sse *parser);
 
+static inline bool sl_sse_has_id(const struct sl_sse *parser)
+{
+    return parser->id_size > 0;
+}
+
 /* Notes the last event ID: it is new no more, until it is set again. */
 static inline void sl_sse_note_id(struct sl_sse *parser)
 {
@@ -112,7 +118,7 @@ struct sl_view sl_sse_type(const struct sl_sse *parser);
 static inline struct sl_sse_event sl_sse_given(const struct sl_sse *parser)
 {
     struct sl_sse_event event = {
-        .type = parser->draft != NULL ? sl_sse_type(parser) : sl_view(NULL, 0),
+        .type = parser->has_type ? sl_sse_type(parser) : sl_view(NULL, 0),
         .data = parser->shown,
         .retry = parser->has_retry ? parser->retry : SL_SSE_NO_RETRY};
 

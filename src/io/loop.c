@@ -39,17 +39,9 @@ static long *make_stamp(void)
 }
 #endif
 
-bool sl_loop_is_forked(const struct sl_loop *loop)
+bool sl_loop_has_other_process(const struct sl_loop *loop)
 {
-    return loop->stamp != NULL ? *loop->stamp != 1
-                               : loop->process != (long)getpid();
-}
-
-enum sl_status sl_loop_check(const struct sl_loop *loop)
-{
-    if (sl_loop_is_forked(loop) || !pthread_equal(loop->thread, pthread_self()))
-        return SL_MISUSE;
-    return SL_OK;
+    return loop->process != (long)getpid();
 }
 
 /* ---- a life ---- */

@@ -134,12 +134,25 @@ int64_t sl_loop_timeout(const struct sl_loop *loop);
  * poll backend it cannot see sockets: then sl_loop_timeout is at most 10 ms
  * while operations are pending. -1 and errno when it cannot be made. */
 int sl_loop_pollfd(struct sl_loop *loop);
-/* SL_MISUSE after fork or on another thread than the first. */
-enum sl_status sl_loop_check(const struct sl_loop *loop);
+
+/* The part of sl_loop_is_forked that asks the system. */
+bool sl_loop_has_other_process(const struct sl_loop *loop);
 
 /* Whether this is a child of the loop's process: nothing shared may be
  * touched. */
-bool sl_loop_is_forked(const struct sl_loop *loop);
+static inline bool sl_loop_is_forked(const struct sl_loop *loop)
+{
+    return loop->stamp != NULL ? *loop->stamp != 1
+                               : sl_loop_has_other_process(loop);
+}
+
+/* SL_MISUSE after fork or on another thread than the first. */
+static inline enum sl_status sl_loop_check(const struct sl_loop *loop)
+{
+    if (sl_loop_is_forked(loop) || !pthread_equal(loop->thread, pthread_self()))
+        return SL_MISUSE;
+    return SL_OK;
+}
 
 static inline int64_t sl_loop_refresh(struct sl_loop *loop)
 {

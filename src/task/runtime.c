@@ -21,13 +21,12 @@
 
 static const char registry_key;
 
-void slb_check_usable(lua_State *L, const struct slb_runtime *runtime)
+void slb_raise_unusable(lua_State *L, const struct slb_runtime *runtime)
 {
-    if (runtime->is_closing)
-        luaL_error(L, "sluice is closed in this state");
-    if (sl_loop_check(&runtime->loop) != SL_OK)
-        luaL_error(L,
-                   "sluice cannot be used after fork or from another thread");
+    luaL_error(L, runtime->is_closing
+                      ? "sluice is closed in this state"
+                      : "sluice cannot be used after fork or from another "
+                        "thread");
 }
 
 /* stack: ..., the box or nil -> ... */

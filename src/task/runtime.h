@@ -90,9 +90,23 @@ struct slb_runtime *slb_runtime(lua_State *L);
  * as runtime->number. */
 struct slb_runtime *slb_runtime_of(lua_State *L, int number);
 
-/* Raises after fork, on another thread and once the state closes: for handles
- * that know their runtime. */
-void slb_check_usable(lua_State *L, const struct slb_runtime *runtime);
+/* Whether it may be used: not after fork, on another thread, and once the state
+ * closes. */
+static inline bool slb_is_usable(const struct slb_runtime *runtime)
+{
+    return !runtime->is_closing && sl_loop_check(&runtime->loop) == SL_OK;
+}
+
+/* Says why it may not. */
+void slb_raise_unusable(lua_State *L, const struct slb_runtime *runtime);
+
+/* Raises where it may not be used: for handles that know their runtime. */
+static inline void slb_check_usable(lua_State *L,
+                                    const struct slb_runtime *runtime)
+{
+    if (!slb_is_usable(runtime))
+        slb_raise_unusable(L, runtime);
+}
 
 void slb_runtime_retain(struct slb_runtime *runtime);
 void slb_runtime_release(struct slb_runtime *runtime);

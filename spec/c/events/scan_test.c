@@ -15,13 +15,13 @@ static const char *first_end(const char *bytes, size_t size)
     return NULL;
 }
 
-TEST("finds the first line end of any size, and reads no byte behind it")
+/* `filling`: bytes that end no line, over and over. */
+static void find_in(const char *filling)
 {
     char text[MOST];
 
-    /* Neighbours of both, and bytes that are negative where char is signed. */
     for (size_t i = 0; i < sizeof text; i++)
-        text[i] = "\x09\x0b\x0c\x0e\x8a\x8d z"[i % 8];
+        text[i] = filling[i % strlen(filling)];
     for (size_t size = 0; size <= sizeof text; size++) {
         char *copy = guard_copy(text, size);
 
@@ -38,6 +38,14 @@ TEST("finds the first line end of any size, and reads no byte behind it")
         }
         guard_free(copy);
     }
+}
+
+TEST("finds the first line end of any size, and reads no byte behind it")
+{
+    find_in("a b\x8a\x8d\xffz"); /* some are negative where char is signed */
+    find_in("\x09\x0b\x0c\x0e\x8a\x8d z"); /* neighbours of both */
+    find_in("\t....................................................."
+            "......................................................");
 }
 
 int main(void)
