@@ -1,6 +1,6 @@
 /* codec/decoder.h - content codings, removed from segments into segments
  *
- * in:  http/response.c feeds a buffer    out: a buffer
+ * in:  http/decoding.c feeds a buffer    out: a buffer
  *
  *   find(coding) -> rent -> decode* -> finish -> release
  *

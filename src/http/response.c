@@ -3,9 +3,6 @@
 #include <inttypes.h>
 #include <stdio.h>
 
-/* What the outer of two decoders makes in one go. */
-#define LAYER_ROOM ((size_t)16 * 1024)
-
 void sl_response_limits_default(struct sl_response_limits *limits)
 {
     memset(limits, 0, sizeof(*limits));
@@ -42,6 +39,11 @@ static enum sl_status fail_pool(struct sl_response *response,
                                    : "no memory for the body");
 }
 
+static bool is_decoding(const struct sl_response *response)
+{
+    return sl_decoding_is_active(&response->decoding);
+}
+
 /* ---- life ---- */
 
 void sl_response_init(struct sl_response *response, struct sl_pool *pool,
@@ -69,14 +71,8 @@ void sl_response_set_limits(struct sl_response *response,
 
 void sl_response_settle(struct sl_response *response)
 {
-    size_t i;
-
-    for (i = 0; i < response->decoder_count; i++) {
-        sl_buffer_fini(&response->decoders[i]->input);
-        sl_decoder_release(response->decoders[i]);
-        response->decoders[i] = NULL;
-    }
-    response->decoder_count = 0;
+    if (is_decoding(response))
+        sl_decoding_fini(&response->decoding);
 }
 
 void sl_response_discard(struct sl_response *response)
@@ -113,20 +109,6 @@ static void hide(struct sl_head *head, struct sl_view name)
         head->fields[i].is_hidden = true;
 }
 
-/* Finds decoders. With an unknown coding the whole body stays coded. */
-static bool find_decoders(const struct sl_content_codings *codings,
-                          const struct sl_decoder_class **classes)
-{
-    size_t i;
-
-    for (i = 0; i < codings->count; i++) {
-        classes[i] = sl_decoder_find(codings->names[i]);
-        if (classes[i] == NULL)
-            return false;
-    }
-    return codings->count > 0;
-}
-
 static bool has_body_to_decode(const struct sl_response *response)
 {
     if (response->shelf == NULL || response->framing.kind == SL_FRAMING_NONE)
@@ -142,27 +124,22 @@ static bool has_body_to_decode(const struct sl_response *response)
 static enum sl_status start_decoding(struct sl_response *response,
                                      const struct sl_content_codings *codings)
 {
-    const struct sl_decoder_class *classes[SL_CODINGS];
-    size_t i;
+    enum sl_status status;
 
-    if (!has_body_to_decode(response) || !find_decoders(codings, classes))
+    if (codings->count == 0 || !has_body_to_decode(response))
         return SL_OK;
-    if (codings->has_many)
+    status = sl_decoding_start(&response->decoding, codings, response->shelf,
+                               response->body.pool);
+    if (status == SL_DECODE)
         return fail(
-            response, SL_DECODE,
+            response, status,
             "more than " SL_NUMERAL(SL_CODINGS) " content codings (fixed)");
-    for (i = 0; i < codings->count; i++) {
-        enum sl_status status = sl_decoder_rent(classes[i], response->shelf,
-                                                &response->decoders[i]);
-
-        if (status != SL_OK)
-            return fail_pool(response, status);
-        sl_buffer_init(&response->decoders[i]->input, response->body.pool,
-                       SIZE_MAX);
-        response->decoder_count++;
+    if (status != SL_OK)
+        return fail_pool(response, status);
+    if (is_decoding(response)) {
+        hide(&response->head, SL_VIEW("Content-Encoding"));
+        hide(&response->head, SL_VIEW("Content-Length"));
     }
-    hide(&response->head, SL_VIEW("Content-Encoding"));
-    hide(&response->head, SL_VIEW("Content-Length"));
     return SL_OK;
 }
 
@@ -228,11 +205,6 @@ static enum sl_status step_head(struct sl_response *response,
 
 /* ---- body: from the wire to `body` or to the first decoder ---- */
 
-static bool is_decoding(const struct sl_response *response)
-{
-    return response->decoder_count > 0;
-}
-
 static uint64_t body_room(const struct sl_response *response)
 {
     return response->limits->body - response->delivered;
@@ -253,7 +225,7 @@ static size_t allowed(const struct sl_response *response, size_t size)
 
 static struct sl_buffer *destination(struct sl_response *response)
 {
-    return is_decoding(response) ? &response->decoders[0]->input
+    return is_decoding(response) ? sl_decoding_input(&response->decoding)
                                  : &response->body;
 }
 
@@ -344,81 +316,6 @@ static enum sl_status take_input(struct sl_response *response,
     return take_plain(response, input, input->length);
 }
 
-/* ---- body: through the decoders ---- */
-
-/* Decodes into `body`, as far as the window and the limit allow. SL_OK: one of
- * them is reached. SL_AGAIN: all input is used. */
-static enum sl_status decode_last(struct sl_response *response, size_t window)
-{
-    size_t last = response->decoder_count - 1;
-    struct sl_decoder *decoder = response->decoders[last];
-    size_t before = response->body.length;
-    size_t room = window - before;
-    struct sl_buffer nothing;
-    const char *error;
-    enum sl_status status;
-
-    if (room > body_room(response))
-        room = (size_t)body_room(response);
-    if (room > 0) {
-        status = sl_decoder_decode(decoder, &decoder->input, &response->body,
-                                   room, &error);
-        count_delivered(response, response->body.length - before);
-        return sl_is_failure(status) ? fail(response, status, error) : status;
-    }
-    /* the limit is reached: only the end may follow, not one byte more */
-    sl_buffer_init(&nothing, response->body.pool, 0);
-    status = sl_decoder_decode(decoder, &decoder->input, &nothing, 1, &error);
-    sl_buffer_fini(&nothing);
-    if (status == SL_LIMIT)
-        return fail_body_limit(response);
-    return sl_is_failure(status) ? fail(response, status, error) : status;
-}
-
-/* Decodes the bytes taken, the last decoder first so that nothing piles up
- * between them. SL_OK: `body` is full. SL_AGAIN: all of it is decoded. */
-static enum sl_status pump(struct sl_response *response, size_t window)
-{
-    struct sl_decoder *outer = response->decoders[0];
-    struct sl_buffer *inner;
-    const char *error;
-    enum sl_status status;
-
-    while (!sl_response_is_full(response, window)) {
-        status = decode_last(response, window);
-        if (sl_is_failure(status))
-            return status;
-        if (status == SL_OK)
-            continue;
-        if (response->decoder_count == 1)
-            return SL_AGAIN;
-        inner = &response->decoders[1]->input;
-        status =
-            sl_decoder_decode(outer, &outer->input, inner, LAYER_ROOM, &error);
-        if (sl_is_failure(status))
-            return fail(response, status, error);
-        if (status == SL_AGAIN && inner->length == 0)
-            return SL_AGAIN;
-    }
-    return SL_OK;
-}
-
-/* No more input will arrive: each decoder must accept that. */
-static enum sl_status finish_decoders(struct sl_response *response)
-{
-    size_t i;
-
-    for (i = 0; i < response->decoder_count; i++) {
-        struct sl_decoder *decoder = response->decoders[i];
-        const char *error;
-        enum sl_status status = sl_decoder_finish(decoder, &error);
-
-        if (sl_is_failure(status))
-            return fail(response, status, error);
-    }
-    return SL_OK;
-}
-
 /* ---- steps: SL_OK when the phase has changed ---- */
 
 /* Whether the body's framing has been read to its end. */
@@ -436,13 +333,17 @@ static bool has_whole_body(const struct sl_response *response,
 static enum sl_status drain_decoders(struct sl_response *response,
                                      size_t window)
 {
+    size_t before = response->body.length;
+    const char *error;
     enum sl_status status;
 
     if (!is_decoding(response))
         return SL_OK;
-    status = pump(response, window);
+    status = sl_decoding_pump(&response->decoding, &response->body, window,
+                              body_room(response), &error);
+    count_delivered(response, response->body.length - before);
     if (sl_is_failure(status))
-        return status;
+        return fail(response, status, error);
     return status == SL_AGAIN ? SL_OK : SL_AGAIN;
 }
 
@@ -527,21 +428,31 @@ static enum sl_status step_trailers(struct sl_response *response,
     return SL_OK;
 }
 
+/* The framing is over: the decoders have to accept that. */
+static enum sl_status step_decoding(struct sl_response *response)
+{
+    const char *error;
+
+    if (is_decoding(response)) {
+        enum sl_status status = sl_decoding_finish(&response->decoding, &error);
+
+        if (status != SL_OK)
+            return fail(response, status, error);
+    }
+    response->phase = SL_PHASE_END;
+    return SL_OK;
+}
+
 static enum sl_status step_phase(struct sl_response *response,
                                  struct sl_buffer *input, size_t window)
 {
-    enum sl_status status;
-
     switch (response->phase) {
     case SL_PHASE_BODY:
         return step_body(response, input, window);
     case SL_PHASE_TRAILERS:
         return step_trailers(response, input, window);
     default: /* SL_PHASE_DECODING */
-        status = finish_decoders(response);
-        if (status == SL_OK)
-            response->phase = SL_PHASE_END;
-        return status;
+        return step_decoding(response);
     }
 }
 

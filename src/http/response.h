@@ -1,6 +1,7 @@
 /* http/response.h - a response from received bytes: heads, body, trailers
  *
- * in:  a buffer of received bytes    out: head, body buffer, trailers
+ * in:    a buffer of received bytes    out: head, body buffer, trailers
+ * below: http/head.h, http/framing.h, http/chunked.h, http/decoding.h
  *
  *   step -> INTERIM* -> HEAD -> BODY* -> END
  *
@@ -11,8 +12,8 @@
 #ifndef SL_HTTP_RESPONSE_H
 #define SL_HTTP_RESPONSE_H
 
-#include "codec/decoder.h"
 #include "http/chunked.h"
+#include "http/decoding.h"
 #include "http/framing.h"
 #include "http/head.h"
 
@@ -49,7 +50,6 @@ struct sl_response {
     bool has_input_ended : 1;  /* after a body that ends with it */
     bool has_grown : 1;        /* SL_EVENT_BODY is to be reported */
     bool is_end_told : 1;
-    uint8_t decoder_count;
     uint8_t phase;  /* enum sl_response_phase */
     uint8_t failed; /* enum sl_status */
     uint32_t interim_count;
@@ -60,7 +60,7 @@ struct sl_response {
     uint64_t left;            /* for SL_FRAMING_LENGTH */
     uint64_t received;        /* body bytes before decoding */
     uint64_t delivered;       /* body bytes put into `body` so far */
-    struct sl_decoder *decoders[SL_CODINGS]; /* outermost first */
+    struct sl_decoding decoding;
     struct sl_buffer body; /* decoded bytes, for the user to drain */
     const char *error;     /* why: a static clause; NULL: sl_response_explain */
 };
