@@ -3,8 +3,9 @@
 --
 --   streamed    200 MiB after 200 MiB, its pieces taken and disposed; text: as strings of 64 KiB
 --   buffered    the same, each body held whole
---   beside      streamed, beside 500 requests a second, 20,000 lines of 16 bytes a second and, if
---               $WEBSOCKET is a URL, messages there and back, 16 in a step
+--   beside      streamed, beside 500 requests a second, 6,000 lines of 16 bytes a second and, if
+--               $WEBSOCKET is a URL, a message there and back in each step
+--   crowded     the same with 20,000 lines a second and 8 messages
 --   lines       lines of 16 bytes from a streamed body; whole: from one that is held whole
 --   connects    1,000 requests at once, each on a new connection, again and again
 --   at_once     500 requests at once on 16 connections, again and again
@@ -85,15 +86,18 @@ local function read_lines(is_stream, most)
   end
 end
 
-local function talk()
+-- `many` messages there in each step, each of which comes back.
+local function talk(many)
   local socket <close> = assert(client:websocket(os.getenv "WEBSOCKET"))
+  sluice.spawn(function()
+    repeat
+      for _ = 1, many do assert(socket:send_text "tick") end
+      sluice.sleep(0)
+    until is_over
+  end)
   repeat
-    for _ = 1, 16 do assert(socket:send_text "tick") end
-    for _ = 1, 16 do
-      assert(socket:receive()):dispose()
-      messages = messages + 1
-    end
-    sluice.sleep(0)
+    assert(socket:receive()):dispose()
+    messages = messages + 1
   until is_over
 end
 
@@ -109,6 +113,8 @@ local function spawn_all(count)
   for _ = 1, count do sluice.spawn(fetch) end
 end
 
+local function fetch_some(number) spawn_all(number % 3 == 0 and 9 or 8) end -- 500 a second
+
 --- What the frame itself does, outside of the step.
 local frame_work = {
   at_once = function() if under_way == 0 then spawn_all(500) end end,
@@ -118,8 +124,16 @@ local frame_work = {
     client = client_for(1000)
     spawn_all(1000)
   end,
-  beside = function(number) spawn_all(number % 3 == 0 and 9 or 8) end, -- 500 a second
+  beside = fetch_some,
+  crowded = fetch_some,
 }
+
+-- Lines and messages in a step.
+local function stream_beside(lines_most, messages_most)
+  again(stream, take_piece)
+  again(read_lines, true, lines_most)
+  if os.getenv "WEBSOCKET" then again(talk, messages_most) end
+end
 
 local workloads = {
   streamed = function() again(stream, take_piece) end,
@@ -129,11 +143,8 @@ local workloads = {
   whole = function() again(read_lines, false) end,
   connects = function() end,
   at_once = function() end,
-  beside = function()
-    again(stream, take_piece)
-    again(read_lines, true, 333)
-    if os.getenv "WEBSOCKET" then again(talk) end
-  end,
+  beside = function() stream_beside(100, 1) end,
+  crowded = function() stream_beside(333, 8) end,
   nothing = function() end,
 }
 
