@@ -174,6 +174,7 @@ function Client:forget_plans()
   local has_steps = self.interceptors[1] or self.hops[1] or self.retry or settings.fail_status
     or self.late_auth or self.host
   self.direct = has_steps and nothing_direct or self.plans
+  self.sends = not has_steps and self.connections and {} or nil -- by URL, what sends a GET
   self.watch = has_steps and watch.of(self)
   self.watched = self.watch and {}
   if self.watch then self.plans[self.watch.kind] = self.watched end
@@ -291,23 +292,27 @@ local function is_json_alone(self, options)
     and next(options) == "json" and next(options, "json") == nil
 end
 
+-- A GET whose URL, client or options are not those of one that was sent before.
+local function get_otherwise(self, url, options)
+  if self == nil or self.connections == nil then refuse_use(self, "get") end
+  local watched = options == nil and self.watched
+  if not watched then return send(self, "GET", url, options) end
+  local planned = watched[url]
+  local is_sent, response, message, err = false, nil, nil, nil
+  if planned then is_sent, response, message, err = watch.send(planned) end
+  if not is_sent then return get_watched(self, url) end
+  if message == nil then return response end
+  if not response then return nil, message, err end
+  return follow(self, "GET", url, response)
+end
+
 --- Sends a GET. Returns response | nil, message, err. Yields.
 function Client:get(url, options)
-  if self == nil or self.connections == nil then refuse_use(self, "get") end
-  local planned = options == nil and self.direct.GET[url]
-  if not planned then
-    local watched = options == nil and self.watched
-    if not watched then return send(self, "GET", url, options) end
-    planned = watched[url]
-    local is_sent, response, message, err = false, nil, nil, nil
-    if planned then is_sent, response, message, err = watch.send(planned) end
-    if not is_sent then return get_watched(self, url) end
-    if message == nil then return response end
-    if not response then return nil, message, err end
-    return follow(self, "GET", url, response)
-  end
-  local response, message, err = planned.send()
-  if message == nil then return response end
+  local sends = not options and self and self.sends
+  local send_again = sends and sends[url]
+  if not send_again then return get_otherwise(self, url, options) end
+  local response, message, err = send_again()
+  if not message then return response end
   if not response then return nil, message, err end
   return follow(self, "GET", url, response)
 end

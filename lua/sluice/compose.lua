@@ -313,6 +313,7 @@ local function keep(client, kind, key, planned)
   end
   planned.send = sender_of(planned, compose.options(client, planned.info.method, {}, false))
   kept[key] = planned
+  if kind == "GET" and client.sends then client.sends[key] = planned.send end
   client.plan_count = client.plan_count + 1
 end
 

@@ -1060,6 +1060,14 @@ describe("a client", function()
       end
     end)
 
+    it("and refuses what it has sent before", function()
+      local p <close> = serve(good, { "loop" })
+      local url = p.url .. "/"
+      for _ = 1, 2 do text(client:get(url)) end
+      client:close()
+      assert.error_matches(function() client:get(url) end, "use of closed client")
+    end)
+
     it("while its responses stay good", function()
       local p <close> = serve(good, { "stall" })
       local response <close> = assert(client:get(p.url .. "/"))

@@ -9,6 +9,7 @@
 #include "task/wait.h"
 
 #include <errno.h>
+#include <string.h>
 
 const char slb_origin_type[] = "sluice.origin";
 
@@ -37,9 +38,10 @@ struct sending {
 enum { MORE_SIZE, MORE_LINES, MORE_DEADLINE, MORE_AUTHORIZATION };
 
 /* Keeps the body's value alive as long as the response sends it. */
-static void keep_body(lua_State *L, struct slb_response *response, int body)
+static void keep_body(lua_State *L, struct slb_response *response, int body,
+                      int type)
 {
-    if (lua_type(L, body) != LUA_TSTRING && lua_type(L, body) != LUA_TTABLE)
+    if (type != LUA_TSTRING && type != LUA_TTABLE)
         return;
     lua_pushvalue(L, body);
     lua_setiuservalue(L, -2, RESPONSE_TEXT); /* until the answer's */
@@ -86,6 +88,7 @@ static struct slb_response *create(lua_State *L, const struct sending *sending,
 {
     struct slb_origin *origin = sending->origin;
     int lines = sending->more == 0 ? 0 : sending->more + MORE_LINES;
+    int type = lua_type(L, sending->body);
     char room[SLB_HEAD_ROOM];
     struct slb_response *response;
     struct sl_view head;
@@ -97,7 +100,7 @@ static struct slb_response *create(lua_State *L, const struct sending *sending,
     response = slb_new_of(L, metatable, sizeof *response, RESPONSE_VALUES);
     lua_pushvalue(L, sending->info);
     lua_setiuservalue(L, -2, RESPONSE_INFO);
-    keep_body(L, response, sending->body);
+    keep_body(L, response, sending->body, type);
     check_origin_live(L, origin); /* a finaliser may have ended it */
     *status = sl_exchange_create(origin->exchanges, origin->origin,
                                  &sending->options->options, head,
@@ -108,7 +111,7 @@ static struct slb_response *create(lua_State *L, const struct sending *sending,
     slb_runtime_retain(response->runtime);
     if (sending->more != 0)
         *status = set_more(L, sending, response->exchange);
-    if (*status == SL_OK)
+    if (*status == SL_OK && type != LUA_TNIL)
         *status = slb_set_body(L, sending->body,
                                &response->exchange->request->outgoing.upload,
                                refused);
@@ -144,11 +147,9 @@ static struct slb_response *create_from_arguments(lua_State *L,
     return response;
 }
 
-/* Sends and waits. stack: ..., response */
+/* Sends and waits. stack: response */
 static int send_created(lua_State *L, struct slb_response *response)
 {
-    lua_replace(L, 1);
-    lua_settop(L, 1);
     sl_exchange_start(response->exchange);
     return slb_settle_response(L, response);
 }
@@ -169,40 +170,42 @@ static int origin_send(lua_State *L)
 
     if (status != SL_OK)
         return slb_push_body_refusal(L, status, refused);
+    lua_replace(L, 1);
+    lua_settop(L, 1);
     return send_created(L, response);
 }
 
-/* What `send` of origin:sender has beside its argument. */
+/* What `send` of origin:sender has beside its argument: the sending, which is
+ * the same each time, and the values that it points to. */
 enum {
     SENDER_ORIGIN = 1,
     SENDER_HEAD,
     SENDER_OPTIONS,
     SENDER_INFO,
     SENDER_METATABLE,
-    SENDER_VALUES = SENDER_METATABLE
+    SENDER_SENDING,
+    SENDER_VALUES = SENDER_SENDING
 };
 
 /* send(text) -> as origin:send */
 static int send_again(lua_State *L)
 {
-    const struct sending sending = {
-        .origin = lua_touserdata(L, lua_upvalueindex(SENDER_ORIGIN)),
-        .head = lua_touserdata(L, lua_upvalueindex(SENDER_HEAD)),
-        .options = lua_touserdata(L, lua_upvalueindex(SENDER_OPTIONS)),
-        .info = lua_upvalueindex(SENDER_INFO),
-        .body = 1};
+    const struct sending *sending =
+        lua_touserdata(L, lua_upvalueindex(SENDER_SENDING));
+    struct slb_runtime *runtime = sending->origin->runtime;
     struct slb_response *response;
     enum sl_status status;
     const char *refused;
 
     lua_settop(L, 1);
-    check_origin_live(L, sending.origin);
-    slb_check_usable(L, sending.origin->runtime);
-    slb_reserve_wait(L, sending.origin->runtime);
-    response = create(L, &sending, lua_upvalueindex(SENDER_METATABLE), &status,
+    check_origin_live(L, sending->origin);
+    slb_check_usable(L, runtime);
+    slb_reserve_wait(L, runtime);
+    response = create(L, sending, lua_upvalueindex(SENDER_METATABLE), &status,
                       &refused);
     if (status != SL_OK)
         return slb_push_body_refusal(L, status, refused);
+    lua_replace(L, 1);
     return send_created(L, response);
 }
 
@@ -211,12 +214,21 @@ static int send_again(lua_State *L)
  * nil: what it is made of is checked here, once. */
 static int origin_sender(lua_State *L)
 {
+    struct sending *sending;
+
     lua_settop(L, 4);
     slb_check_origin(L, 1);
     slb_check_head(L, 2);
     slb_check(L, 3, slb_options_type);
     luaL_checktype(L, 4, LUA_TTABLE);
     slb_push_type(L, slb_response_type);
+    sending = lua_newuserdatauv(L, sizeof *sending, 0);
+    memset(sending, 0, sizeof *sending);
+    sending->origin = lua_touserdata(L, SENDER_ORIGIN);
+    sending->head = lua_touserdata(L, SENDER_HEAD);
+    sending->options = lua_touserdata(L, SENDER_OPTIONS);
+    sending->info = lua_upvalueindex(SENDER_INFO);
+    sending->body = 1;
     lua_pushcclosure(L, send_again, SENDER_VALUES);
     return 1;
 }
