@@ -63,6 +63,16 @@ describe("a response", function()
     end
   end)
 
+  it("is told from other values right after it was looked at, too", function()
+    local p <close> = peer.listen { script = { { request_head, { "send", DONE }, { "stall" } } } }
+    local response <close> = assert(client:get(p.url .. "/"))
+    local index = getmetatable(response).__index
+    for _, other in ipairs { false, 1, "text", {}, print, io.stdout, sluice.loop(), client } do
+      assert.equal(200, index(response, "status"))
+      assert.error_matches(function() index(other, "status") end, "sluice.response expected")
+    end
+  end)
+
   it("names the caller's line for invalid arguments", function()
     local p <close> = peer.listen { script = { {
       request_head, { "send", DONE }, request_head,

@@ -81,6 +81,8 @@ static void let_go(struct slb_response *response)
     struct sl_exchange *exchange = response->exchange;
 
     response->exchange = NULL;
+    if (response->runtime->known == response)
+        response->runtime->known = NULL;
     forget_bytes(response, 0);
     sl_exchange_drop(exchange);
     if (is_awaited(exchange))
@@ -231,7 +233,10 @@ int slb_settle_response(lua_State *L, struct slb_response *response)
     }
     if (!response->is_stream)
         slb_note_body(L, response);
-    lua_settop(L, 1);
+    if (response->exchange != NULL) /* unless a finaliser has disposed it */
+        response->runtime->known = response;
+    if (lua_gettop(L) != 1)
+        lua_settop(L, 1);
     if (!is_redirect)
         return 1;
     lua_pushliteral(L, "redirect");

@@ -133,9 +133,24 @@ static const struct property {
                   {"attempts", push_attempts},
                   {"tls", push_tls}};
 
-/* upvalues of response_index: properties by name, methods, what functions make
- */
-enum { PROPERTIES = 1, METHODS, MADE, UPVALUES = MADE };
+/* upvalues of response_index: properties by name, methods, what functions make,
+ * the runtime */
+enum { PROPERTIES = 1, METHODS, MADE, RUNTIME, UPVALUES = RUNTIME };
+
+/* The live response at index 1, which was looked at just before as a rule. */
+static struct slb_response *check_known(lua_State *L)
+{
+    struct slb_runtime *runtime = slb_upvalue_runtime(L, RUNTIME);
+    struct slb_response *response = lua_touserdata(L, 1);
+
+    if (runtime == NULL || response == NULL || response != runtime->known) {
+        response = slb_check_response(L, 1);
+        response->runtime->known = response;
+        return response;
+    }
+    slb_check_usable(L, runtime);
+    return response;
+}
 
 /* The value that the request gave, else what the function of that name makes of
  * the response, else nil. */
@@ -162,7 +177,7 @@ static int response_index(lua_State *L)
     if (lua_rawget(L, lua_upvalueindex(PROPERTIES)) != LUA_TNIL) {
         const struct property *property = lua_touserdata(L, -1);
 
-        return property->push(L, slb_check_response(L, 1));
+        return property->push(L, check_known(L));
     }
     lua_pushvalue(L, 2);
     if (lua_rawget(L, lua_upvalueindex(METHODS)) != LUA_TNIL)
@@ -190,6 +205,7 @@ void slb_response_properties_open(lua_State *L)
     lua_newtable(L);
     lua_pushvalue(L, -1);
     lua_setfield(L, -6, "response_properties");
+    slb_push_runtime(L);
     lua_pushcclosure(L, response_index, UPVALUES);
     lua_setfield(L, -2, "__index");
     lua_pop(L, 1);

@@ -48,6 +48,11 @@ struct slb_runtime *slb_runtime(lua_State *L)
     return pop_runtime(L);
 }
 
+void slb_push_runtime(lua_State *L)
+{
+    lua_rawgetp(L, LUA_REGISTRYINDEX, &registry_key);
+}
+
 struct slb_runtime *slb_runtime_of(lua_State *L, int number)
 {
     lua_rawgeti(L, LUA_REGISTRYINDEX, number);

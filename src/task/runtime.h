@@ -72,6 +72,11 @@ struct slb_runtime {
     struct slb_task *spawned;
     struct slb_task *failed;
     struct slb_ticket *idle_waiters;
+    /* Userdata whose type need not be asked for again: the ticket whose wait
+     * has ended last, and the response that was looked at last, as long as it
+     * is live. */
+    const struct slb_ticket *ended;
+    const void *known;
     size_t waiting;   /* tickets in use */
     size_t endless;   /* of these, for a task and without a timeout */
     size_t debt;      /* bytes held by handles since the last collector step */
@@ -89,6 +94,18 @@ struct slb_runtime *slb_runtime(lua_State *L);
 /* The same for an object that outlives its runtime, by the number that it noted
  * as runtime->number. */
 struct slb_runtime *slb_runtime_of(lua_State *L, int number);
+
+/* Pushes a userdata that points to the runtime, and to NULL once the state
+ * closes: for upvalues. */
+void slb_push_runtime(lua_State *L);
+
+/* The runtime by such an upvalue, or NULL. */
+static inline struct slb_runtime *slb_upvalue_runtime(lua_State *L, int number)
+{
+    struct slb_runtime **box = lua_touserdata(L, lua_upvalueindex(number));
+
+    return *box;
+}
 
 /* Whether it may be used: not after fork, on another thread, and once the state
  * closes. */

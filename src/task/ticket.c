@@ -189,9 +189,19 @@ void slb_hand_over(lua_State *L, struct slb_ticket *ticket)
     lua_pop(L, 1);
 }
 
+static struct slb_ticket *check_ticket(lua_State *L)
+{
+    const struct slb_runtime *runtime = slb_upvalue_runtime(L, 1);
+    struct slb_ticket *ticket = lua_touserdata(L, 1);
+
+    return runtime != NULL && ticket != NULL && ticket == runtime->ended
+               ? ticket
+               : slb_check(L, 1, ticket_type);
+}
+
 static int ticket_close(lua_State *L)
 {
-    struct slb_ticket *ticket = slb_check(L, 1, ticket_type);
+    struct slb_ticket *ticket = check_ticket(L);
 
     slb_end_wait(ticket);
     if (!ticket->has_values)
@@ -219,10 +229,14 @@ static int ticket_gc(lua_State *L)
     return 0;
 }
 
-static const luaL_Reg ticket_meta[] = {
-    {"__close", ticket_close}, {"__gc", ticket_gc}, {NULL, NULL}};
+static const luaL_Reg ticket_meta[] = {{"__gc", ticket_gc}, {NULL, NULL}};
 
 void slb_ticket_open(lua_State *L)
 {
     slb_type(L, ticket_type, NULL, ticket_meta);
+    luaL_getmetatable(L, ticket_type);
+    slb_push_runtime(L);
+    lua_pushcclosure(L, ticket_close, 1);
+    lua_setfield(L, -2, "__close");
+    lua_pop(L, 1);
 }

@@ -339,6 +339,7 @@ enum sl_status slb_waited(lua_State *L, lua_KContext context)
     status = ticket->target->status;
     ticket->abandon = NULL;
     slb_end_wait(ticket); /* whatever comes of closing the slot */
+    ticket->runtime->ended = ticket;
     lua_closeslot(L, index);
     lua_settop(L, index - 1);
     return status;
