@@ -6,15 +6,11 @@
 #include "io/backend.h"
 #include "io/backends/slots.h"
 #include "io/backends/uring_buffers.h"
+#include "io/backends/uring_ring.h"
 
 #include <errno.h>
-#include <liburing.h>
 #include <poll.h>
 #include <string.h>
-#include <sys/eventfd.h>
-#include <unistd.h>
-
-#define ENTRIES 256
 
 /* The pause between two calls that the kernel refuses for want of memory. */
 #define REFUSED_PAUSE SL_MILLISECOND
@@ -35,15 +31,10 @@ struct uring_backend {
     struct sl_backend base;
     struct sl_slots slots; /* operations in flight */
     struct sl_uring_buffers buffers;
-    struct io_uring ring;
-    /* For an outer loop; -1 until it asks. The ring itself does not wake who
-     * polls it: its work is left to our own waits. */
-    int event_fd;
+    struct sl_uring_ring ring;
     struct watched watched[WATCHED_MOST];
     size_t watched_count;
     bool owes_cancels; /* some cancels had no entry */
-    int refusal;       /* errno of the kernel's last refusal to take entries */
-    int broken;        /* errno: the ring takes no calls any more; 0: it does */
 };
 
 static struct uring_backend *self_of(struct sl_backend *backend)
@@ -51,50 +42,13 @@ static struct uring_backend *self_of(struct sl_backend *backend)
     return (struct uring_backend *)(void *)backend;
 }
 
-/* Best first. The first two keep a ring from being used by another thread or a
- * child of fork, and leave the kernel's work to our own waits. */
-static const unsigned setup_flags[] = {
-    IORING_SETUP_SINGLE_ISSUER | IORING_SETUP_DEFER_TASKRUN |
-        IORING_SETUP_TASKRUN_FLAG | IORING_SETUP_SUBMIT_ALL |
-        IORING_SETUP_CLAMP,
-    IORING_SETUP_COOP_TASKRUN | IORING_SETUP_TASKRUN_FLAG |
-        IORING_SETUP_SUBMIT_ALL | IORING_SETUP_CLAMP,
-    IORING_SETUP_CLAMP,
-};
-
-/* 0 or errno. */
-static int open_ring(struct io_uring *ring)
-{
-    int error = ENOSYS;
-
-    for (size_t i = 0; i < sizeof setup_flags / sizeof setup_flags[0]; i++) {
-        struct io_uring_params parameters;
-
-        memset(&parameters, 0, sizeof parameters);
-        parameters.flags = setup_flags[i];
-        error = -io_uring_queue_init_params(ENTRIES, ring, &parameters);
-        if (error == EINVAL)
-            continue;
-        if (error != 0)
-            return error;
-        /* Without these a socket would occupy a kernel thread while it waits,
-         * and completions could be lost. */
-        if ((parameters.features & IORING_FEAT_FAST_POLL) != 0 &&
-            (parameters.features & IORING_FEAT_NODROP) != 0)
-            return 0;
-        io_uring_queue_exit(ring);
-        return ENOSYS;
-    }
-    return error;
-}
-
 static bool uring_is_present(void)
 {
-    struct io_uring ring;
-    int error = open_ring(&ring);
+    struct sl_uring_ring ring;
+    int error = sl_uring_ring_open(&ring);
 
     if (error == 0)
-        io_uring_queue_exit(&ring);
+        sl_uring_ring_close(&ring);
     /* A missing descriptor: that passes, and the kernel asks for one only when
      * it would grant the ring. Want of memory is mostly a limit. */
     return error == 0 || error == EMFILE || error == ENFILE;
@@ -109,7 +63,7 @@ static enum sl_status uring_open(struct sl_loop *loop,
 
     if (self == NULL)
         return SL_MEMORY;
-    error = open_ring(&self->ring);
+    error = sl_uring_ring_open(&self->ring);
     if (error != 0) {
         sl_free(loop->allocator, self, sizeof *self);
         errno = error;
@@ -117,9 +71,8 @@ static enum sl_status uring_open(struct sl_loop *loop,
     }
     self->base.class = &sl_backend_uring;
     self->base.loop = loop;
-    self->event_fd = -1;
     sl_slots_init(&self->slots, loop->allocator);
-    sl_uring_buffers_init(&self->buffers, &self->ring, loop->pool);
+    sl_uring_buffers_init(&self->buffers, &self->ring.kernel, loop->pool);
     *backend = &self->base;
     return SL_OK;
 }
@@ -128,13 +81,7 @@ static void uring_close(struct sl_backend *backend)
 {
     struct uring_backend *self = self_of(backend);
 
-    /* Code outside sluice closed it: the number may be another file's by
-     * now. */
-    if (self->broken == EBADF || self->broken == EOPNOTSUPP)
-        self->ring.ring_fd = -1;
-    io_uring_queue_exit(&self->ring);
-    if (self->event_fd >= 0)
-        close(self->event_fd);
+    sl_uring_ring_close(&self->ring);
     sl_uring_buffers_fini(&self->buffers);
     sl_slots_fini(&self->slots);
     sl_free(backend->loop->allocator, self, sizeof *self);
@@ -163,20 +110,6 @@ static void uring_move(struct sl_backend *backend, struct sl_socket *socket,
     socket->fd = -1;
 }
 
-/* An entry to fill. NULL only when the kernel refuses to take the entries
- * queued, and `refusal` says why. */
-static struct io_uring_sqe *next_entry(struct uring_backend *self)
-{
-    struct io_uring_sqe *entry = io_uring_get_sqe(&self->ring);
-    int taken;
-
-    if (entry != NULL)
-        return entry;
-    taken = io_uring_submit(&self->ring);
-    self->refusal = taken < 0 ? -taken : EBUSY;
-    return io_uring_get_sqe(&self->ring);
-}
-
 static void prepare(struct uring_backend *self, struct io_uring_sqe *entry,
                     struct sl_operation *operation)
 {
@@ -198,8 +131,7 @@ static void prepare(struct uring_backend *self, struct io_uring_sqe *entry,
     else
         io_uring_prep_recvmsg(entry, fd, &operation->message, 0);
     /* As old as the best way of setting up: older kernels refuse it. */
-    if (operation->waits_first &&
-        (self->ring.flags & IORING_SETUP_DEFER_TASKRUN) != 0)
+    if (operation->waits_first && sl_uring_ring_is_deferred(&self->ring))
         entry->ioprio |= IORING_RECVSEND_POLL_FIRST;
     io_uring_sqe_set_data64(entry, operation->own.uring.handle);
 }
@@ -235,15 +167,15 @@ static int hand_in(struct uring_backend *self, struct sl_operation *operation)
 
     sl_assert(*place_of(operation) == NULL);
     operation->is_cancelling = operation->own.uring.is_cancel_due = false;
-    if (self->broken != 0)
-        return self->broken;
+    if (self->ring.broken != 0)
+        return self->ring.broken;
     if (sl_slots_put(&self->slots, operation, &operation->own.uring.handle) !=
         SL_OK)
         return ENOMEM;
-    entry = next_entry(self);
+    entry = sl_uring_ring_entry(&self->ring);
     if (entry == NULL) {
         sl_slots_remove(&self->slots, operation->own.uring.handle);
-        return self->refusal;
+        return self->ring.refusal;
     }
     prepare(self, entry, operation);
     *place_of(operation) = operation;
@@ -265,7 +197,7 @@ static void uring_submit(struct sl_backend *backend,
 static void hand_in_cancel(struct uring_backend *self,
                            struct sl_operation *operation)
 {
-    struct io_uring_sqe *entry = next_entry(self);
+    struct io_uring_sqe *entry = sl_uring_ring_entry(&self->ring);
 
     sl_loop_tell_host(self->base.loop);
     operation->own.uring.is_cancel_due = entry == NULL;
@@ -343,11 +275,10 @@ static void retire(struct uring_backend *self, struct sl_operation *operation,
     }
     /* Its call was made in the wait that brought it here; with another set-up
      * it may have been made long ago. */
-    operation->tried_at =
-        (entry->flags & IORING_CQE_F_SOCK_NONEMPTY) == 0 &&
-                (self->ring.flags & IORING_SETUP_DEFER_TASKRUN) != 0
-            ? sl_clock_now()
-            : 0;
+    operation->tried_at = (entry->flags & IORING_CQE_F_SOCK_NONEMPTY) == 0 &&
+                                  sl_uring_ring_is_deferred(&self->ring)
+                              ? sl_clock_now()
+                              : 0;
     completion->system_error = result < 0 ? -result : 0;
     sl_completion_signal(completion, outcome(operation, result),
                          result > 0 ? (size_t)result : 0);
@@ -357,7 +288,7 @@ static void retire(struct uring_backend *self, struct sl_operation *operation,
  * readable is reported again. Many shots would report only new events. */
 static void arm_watch(struct uring_backend *self, struct watched *watched)
 {
-    struct io_uring_sqe *entry = next_entry(self);
+    struct io_uring_sqe *entry = sl_uring_ring_entry(&self->ring);
 
     watched->is_armed = entry != NULL;
     if (entry == NULL)
@@ -416,57 +347,17 @@ static void take_entries(struct uring_backend *self)
     unsigned head;
     unsigned count = 0;
 
-    io_uring_for_each_cqe(&self->ring, head, entry)
+    io_uring_for_each_cqe(&self->ring.kernel, head, entry)
     {
         take_entry(self, entry);
         count++;
         if (sl_loop_is_turn_over(self->base.loop))
             break;
     }
-    io_uring_cq_advance(&self->ring, count);
-}
-
-/* Whether the kernel has work of ours for the next time that it is entered. */
-static bool has_kernel_work(const struct uring_backend *self)
-{
-    return (IO_URING_READ_ONCE(*self->ring.sq.kflags) &
-            (IORING_SQ_TASKRUN | IORING_SQ_CQ_OVERFLOW)) != 0;
-}
-
-/* Clears the event before the entries are taken: later completions signal
- * again, but not if work was waiting already. */
-static void take_event(struct uring_backend *self)
-{
-    uint64_t count;
-
-    while (read(self->event_fd, &count, sizeof count) < 0 && errno == EINTR)
-        continue;
-    if (has_kernel_work(self))
-        io_uring_get_events(&self->ring);
+    io_uring_cq_advance(&self->ring.kernel, count);
 }
 
 /* ---- waiting ---- */
-
-/* Hands in the submitted entries, and waits. 0 or errno. */
-static int enter(struct uring_backend *self, int64_t timeout)
-{
-    struct __kernel_timespec until;
-    struct io_uring_cqe *entry;
-    int result = 0;
-
-    if (timeout == 0 || io_uring_cq_ready(&self->ring) > 0) {
-        if (io_uring_sq_ready(&self->ring) > 0 || has_kernel_work(self))
-            result = io_uring_submit_and_get_events(&self->ring);
-    } else if (timeout == SL_NEVER) {
-        result = io_uring_submit_and_wait(&self->ring, 1);
-    } else {
-        until.tv_sec = timeout / SL_SECOND;
-        until.tv_nsec = timeout % SL_SECOND;
-        result = io_uring_submit_and_wait_timeout(&self->ring, &entry, 1,
-                                                  &until, NULL);
-    }
-    return result < 0 ? -result : 0;
-}
 
 /* Waits for everything but the ring. */
 static void wait_without_ring(struct uring_backend *self, int64_t timeout)
@@ -510,7 +401,7 @@ static void take_result(struct uring_backend *self, int error, int64_t timeout)
     default:
         break;
     }
-    self->broken = error;
+    sl_uring_ring_break(&self->ring, error);
 }
 
 /* With deferred task work the kernel touches lent memory only within the calls
@@ -521,7 +412,7 @@ static void give_up(struct uring_backend *self)
     const struct sl_slots *slots = &self->slots;
 
     self->base.unreported = 0;
-    if ((self->ring.flags & IORING_SETUP_DEFER_TASKRUN) == 0)
+    if (!sl_uring_ring_is_deferred(&self->ring))
         return;
     for (uint32_t slot = 0; slot < slots->used; slot++) {
         struct sl_operation *operation = slots->entries[slot].object;
@@ -530,7 +421,7 @@ static void give_up(struct uring_backend *self)
         if (operation == NULL)
             continue;
         memset(&entry, 0, sizeof entry);
-        entry.res = operation->is_cancelling ? -ECANCELED : -self->broken;
+        entry.res = operation->is_cancelling ? -ECANCELED : -self->ring.broken;
         retire(self, operation, &entry);
     }
 }
@@ -541,7 +432,8 @@ static void give_up(struct uring_backend *self)
 static void note_reported(struct uring_backend *self, size_t expected)
 {
     struct sl_backend *backend = &self->base;
-    bool has_more = has_kernel_work(self) || io_uring_cq_ready(&self->ring) > 0;
+    bool has_more = sl_uring_ring_has_work(&self->ring) ||
+                    io_uring_cq_ready(&self->ring.kernel) > 0;
 
     if (backend->unreported == 0)
         backend->unreported = expected;
@@ -554,7 +446,7 @@ static void uring_wait(struct sl_backend *backend, int64_t timeout)
     struct uring_backend *self = self_of(backend);
     size_t expected = backend->in_flight + self->watched_count;
 
-    if (self->broken != 0) {
+    if (self->ring.broken != 0) {
         wait_without_ring(self, timeout);
         take_entries(self); /* what the kernel did all the same */
         return;
@@ -563,12 +455,11 @@ static void uring_wait(struct sl_backend *backend, int64_t timeout)
         pay_cancels(self);
     if (!arm_watches(self) || self->owes_cancels)
         timeout = 0;
-    take_result(self, enter(self, timeout), timeout);
-    if (self->event_fd >= 0)
-        take_event(self);
+    take_result(self, sl_uring_ring_enter(&self->ring, timeout), timeout);
+    sl_uring_ring_take_event(&self->ring);
     take_entries(self);
     note_reported(self, expected);
-    if (self->broken != 0)
+    if (self->ring.broken != 0)
         give_up(self);
 }
 
@@ -577,10 +468,7 @@ static bool uring_has_pending(const struct sl_backend *backend)
     const struct uring_backend *self =
         (const struct uring_backend *)(const void *)backend;
 
-    if (self->broken != 0)
-        return false;
-    return io_uring_sq_ready(&self->ring) > 0 ||
-           io_uring_cq_ready(&self->ring) > 0 || has_kernel_work(self);
+    return self->ring.broken == 0 && sl_uring_ring_has_pending(&self->ring);
 }
 
 static void uring_settle(struct sl_backend *backend)
@@ -612,23 +500,7 @@ static enum sl_status uring_watch(struct sl_backend *backend, int fd)
 
 static int uring_pollfd(struct sl_backend *backend)
 {
-    struct uring_backend *self = self_of(backend);
-    int fd = self->event_fd;
-    int error;
-
-    if (fd >= 0)
-        return fd;
-    fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
-    if (fd < 0)
-        return -1;
-    error = -io_uring_register_eventfd(&self->ring, fd);
-    if (error != 0) {
-        close(fd);
-        errno = error;
-        return -1;
-    }
-    self->event_fd = fd;
-    return fd;
+    return sl_uring_ring_event(&self_of(backend)->ring);
 }
 
 const struct sl_backend_class sl_backend_uring = {
