@@ -405,6 +405,166 @@ describe("sluice.wrap", function()
     assert.is_true(coroutine.close(co))
     assert.is_true(closed)
   end)
+
+  -- ---- a wait that a caller waits along, which is of a coroutine without a task ----
+
+  for name, call in support.each_style(sluice) do
+    it("waits for a coroutine that was resumed by hand " .. name, function()
+      local thread, slept, second
+      local results = table.pack(call(function()
+        local generator = sluice.wrap(function()
+          thread = coroutine.running()
+          coroutine.yield "first"
+          slept = sluice.sleep(0.001)
+          coroutine.yield "second"
+        end)
+        assert.equal("first", generator())
+        assert.is_true(sluice.is_waiting(select(2, coroutine.resume(thread))))
+        second = generator()
+        assert.is_true(sluice.sleep(0.001))
+        return "result", nil
+      end))
+      assert.same({ n = 2, "result" }, results)
+      assert.is_true(slept)
+      assert.equal("second", second)
+    end)
+
+    it("passes on the values of coroutines that wait, all of them " .. name, function()
+      local values = call(function()
+        local list = {}
+        for value in sluice.wrap(function()
+          for value in coroutine.wrap(function()
+            for i = 1, 3 do
+              assert.is_true(sluice.sleep(0.001))
+              coroutine.yield(i)
+            end
+          end) do
+            coroutine.yield(value)
+          end
+        end) do
+          list[#list + 1] = value
+        end
+        return list
+      end)
+      assert.same({ 1, 2, 3 }, values)
+    end)
+  end
+
+  -- A task that waits along the wait of a coroutine that its generator has resumed. Returns the
+  -- task, and what the coroutine and the generator say.
+  local function wait_along(seconds, and_then)
+    local told = {}
+    local task = sluice.spawn(function()
+      return sluice.wrap(function()
+        local inner = coroutine.create(function()
+          local is_over = sluice.sleep(seconds)
+          told[#told + 1] = is_over and "slept" or "cancelled"
+        end)
+        coroutine.yield(select(2, coroutine.resume(inner)))
+        told[#told + 1] = "back"
+        if and_then then return and_then(inner) end
+      end)()
+    end)
+    sluice.sleep(0)
+    assert.equal("waiting", task:status())
+    return task, told
+  end
+
+  it("leaves a wait to the loop that it does not go on with", function()
+    local task, told = wait_along(0.001, function(inner)
+      sluice.sleep(0.02)
+      return coroutine.status(inner)
+    end)
+    assert.equal("dead", task:await())
+    assert.same({ "back", "slept" }, told)
+    task, told = wait_along(0.001, function() error("broken", 0) end)
+    assert.same({ false, "broken" }, { pcall(task.await, task) })
+    assert.same({ "back", "slept" }, told)
+  end)
+
+  it("is cancelled with a coroutine for which it waits", function()
+    local task, told = wait_along(60, function() return sluice.sleep(60) end)
+    task:cancel()
+    assert.equal("cancelled", select(3, task:await()).code)
+    assert.same({ "back", "cancelled" }, told)
+  end)
+
+  it("leaves a wait to the loop when its caller is closed", function()
+    local told = {}
+    assert.error_matches(function()
+      sluice.run(function()
+        local second, third
+        second = sluice.spawn(function()
+          third:await()
+          return "over"
+        end)
+        third = sluice.spawn(function() second:await() end)
+        sluice.wrap(function()
+          local inner = coroutine.create(function()
+            local result = second:await()
+            told[#told + 1] = result
+          end)
+          coroutine.yield(select(2, coroutine.resume(inner)))
+        end)()
+      end)
+    end, "^deadlock: every task waits for another$")
+    assert.same({ "over" }, told)
+
+    local inner
+    local outer = coroutine.create(sluice.wrap(function()
+      inner = coroutine.create(function()
+        sluice.sleep(0.01)
+        told[#told + 1] = "slept"
+      end)
+      coroutine.yield(select(2, coroutine.resume(inner)))
+    end))
+    assert.is_true(sluice.is_waiting(select(2, coroutine.resume(outer))))
+    assert.is_true(coroutine.close(outer))
+    sluice.sleep(0.03)
+    assert.same({ "over", "slept" }, told)
+  end)
+
+  it("knows no wait of a coroutine that was closed", function()
+    local task = sluice.spawn(sluice.wrap(function()
+      local inner = coroutine.create(function() sluice.sleep(60) end)
+      local _, waiting = coroutine.resume(inner)
+      assert.is_true(coroutine.close(inner))
+      coroutine.yield(waiting)
+      return sluice.sleep(0.02)
+    end))
+    sluice.loop():step(0)
+    local other = sluice.spawn(function() return sluice.sleep(0.001) end)
+    sluice.sleep(0.01)
+    task:cancel()
+    assert.is_true(other:await())
+    assert.equal("cancelled", select(3, task:await()).code)
+  end)
+
+  it("refuses the wait of another task, which goes on", function()
+    local thread
+    local first = sluice.spawn(function()
+      return sluice.wrap(function()
+        thread = coroutine.running()
+        sluice.sleep(0.01)
+        return "result"
+      end)()
+    end)
+    sluice.loop():step(0)
+    local generator
+    local second = sluice.spawn(function()
+      generator = sluice.wrap(function()
+        coroutine.yield(select(2, coroutine.resume(thread)))
+        return "afterwards"
+      end)
+      local ok, raised = pcall(generator)
+      return ok, raised, generator()
+    end)
+    local ok, raised, afterwards = second:await()
+    assert.is_false(ok)
+    assert.matches("a generator cannot wait for what another task waits for$", raised)
+    assert.equal("afterwards", afterwards)
+    assert.equal("result", first:await())
+  end)
 end)
 
 describe("sluice.is_waiting", function()

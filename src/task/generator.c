@@ -6,12 +6,25 @@ static const char guard_type[] = "sluice.generator";
  * No other caller may resume it meanwhile. */
 struct guard {
     bool is_waiting;
+    struct slb_along along;
 };
 
-/* upvalues of a generator; a guard's value is the coroutine, too */
+/* upvalues of a generator */
 enum { COROUTINE = 1, GUARD = 2 };
 
+/* values of a guard: the coroutine, too; whose wait the caller waits along */
+enum { GUARD_COROUTINE = 1, GUARD_WAITER = 2, GUARD_VALUES = 2 };
+
 static int resume(lua_State *L, int count);
+
+/* stack: ..., guard at the index */
+static void end_along(lua_State *L, int index, struct guard *guard)
+{
+    lua_getiuservalue(L, index, GUARD_WAITER);
+    slb_end_along(L, &guard->along);
+    lua_pushnil(L);
+    lua_setiuservalue(L, index, GUARD_WAITER);
+}
 
 static int guard_close(lua_State *L)
 {
@@ -20,8 +33,9 @@ static int guard_close(lua_State *L)
     if (!guard->is_waiting)
         return 0;
     guard->is_waiting = false;
-    lua_getiuservalue(L, 1, 1);
+    lua_getiuservalue(L, 1, GUARD_COROUTINE);
     slb_close_thread(lua_tothread(L, -1), L);
+    end_along(L, 1, guard);
     return 0;
 }
 
@@ -32,6 +46,7 @@ static int resumed(lua_State *L, int status, lua_KContext context)
 
     (void)status;
     guard->is_waiting = false;
+    end_along(L, (int)context, guard);
     lua_closeslot(L, (int)context);
     lua_settop(L, 0);
     return resume(L, 0);
@@ -44,6 +59,8 @@ static int wait_along(lua_State *L, struct slb_ticket *ticket)
 
     lua_settop(L, 0);
     lua_pushvalue(L, lua_upvalueindex(GUARD));
+    slb_begin_along(L, ticket, &guard->along); /* stack: guard, waiter */
+    lua_setiuservalue(L, 1, GUARD_WAITER);
     guard->is_waiting = true;
     lua_toclose(L, 1);
     return slb_wait_along(L, ticket, resumed);
@@ -118,9 +135,9 @@ static int wrap(lua_State *L)
     coroutine = lua_newthread(L);
     lua_pushvalue(L, 1);
     lua_xmove(L, coroutine, 1);
-    slb_new(L, guard_type, sizeof(struct guard), 1);
+    slb_new(L, guard_type, sizeof(struct guard), GUARD_VALUES);
     lua_pushvalue(L, 2);
-    lua_setiuservalue(L, 3, 1);
+    lua_setiuservalue(L, 3, GUARD_COROUTINE);
     lua_pushcclosure(L, generate, 2);
     return 1;
 }

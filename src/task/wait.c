@@ -8,6 +8,19 @@ static struct slb_runtime *runtime_of(struct sl_completion *completion)
                                   offsetof(struct slb_runtime, loop));
 }
 
+/* The ticket's coroutine goes on. stack: ..., anchored here while it runs */
+static void resume_waiter(lua_State *L, struct slb_ticket *ticket)
+{
+    lua_State *coroutine = ticket->coroutine;
+
+    lua_pushthread(coroutine);
+    lua_xmove(coroutine, L, 1);
+    if (ticket->has_host)
+        slb_resume_by_host(L);
+    else
+        slb_resume(ticket->runtime, coroutine, ticket->task, 0);
+}
+
 /* The coroutine of the completion's waiter goes on. */
 static void deliver(struct sl_completion *completion)
 {
@@ -16,24 +29,28 @@ static void deliver(struct sl_completion *completion)
     struct slb_ticket *ticket;
     lua_State *coroutine;
     uint32_t waits;
+    bool is_unchanged;
+    int index;
 
     if (!slb_is_awaited(completion) || runtime->is_closing)
         return;
     lua_rawgeti(L, LUA_REGISTRYINDEX, (lua_Integer)completion->mark);
     ticket = lua_touserdata(L, -1);
-    coroutine = ticket->coroutine;
-    if (coroutine == NULL) {
+    if (ticket->coroutine == NULL) {
         lua_pop(L, 1);
         return;
     }
-    lua_pushthread(coroutine);
-    lua_xmove(coroutine, L, 1); /* anchored here while it runs */
+    index = lua_gettop(L);
     waits = ticket->waits;
-    if (ticket->has_host)
-        slb_resume_by_host(L);
-    else
-        slb_resume(runtime, coroutine, ticket->task, 0);
-    if (ticket->target == NULL || ticket->waits != waits)
+    do {
+        lua_settop(L, index);
+        coroutine = ticket->coroutine;
+        resume_waiter(L, ticket);
+        is_unchanged = ticket->target != NULL && ticket->waits == waits;
+        /* One that waited along has left the wait to its own coroutine. */
+    } while (is_unchanged && ticket->coroutine != NULL &&
+             ticket->coroutine != coroutine);
+    if (!is_unchanged)
         lua_pop(L, 2); /* it went on */
     else if (ticket->has_host)
         slb_hand_over(L, ticket);
@@ -219,10 +236,53 @@ static int wait_for(lua_State *L, struct slb_ticket *ticket,
     return k(L, LUA_OK, index);
 }
 
+void slb_begin_along(lua_State *L, struct slb_ticket *ticket,
+                     struct slb_along *along)
+{
+    along->ticket = NULL;
+    if (ticket->task != NULL && ticket->task != slb_task_of(L, ticket->runtime))
+        luaL_error(L, "a generator cannot wait for what another task waits "
+                      "for");
+    /* A generator of this task goes on in any case: the task resumes it. */
+    if (ticket->target == NULL || ticket->task != NULL) {
+        lua_pushnil(L);
+        return;
+    }
+    along->ticket = ticket;
+    along->waits = ticket->waits;
+    lua_rawgeti(L, LUA_REGISTRYINDEX, ticket->number);
+    lua_getiuservalue(L, -1, SLB_TICKET_COROUTINE);
+    lua_remove(L, -2);
+}
+
+void slb_end_along(lua_State *L, struct slb_along *along)
+{
+    struct slb_ticket *ticket = along->ticket;
+
+    along->ticket = NULL;
+    if (ticket == NULL || ticket->runtime == NULL || ticket->target == NULL ||
+        ticket->waits != along->waits || ticket->is_handed) {
+        lua_pop(L, 1);
+        return;
+    }
+    if (ticket->task != NULL) {
+        ticket->task->ticket = NULL;
+        ticket->task = NULL;
+    }
+    ticket->has_host = false;
+    ticket->coroutine = lua_tothread(L, -1);
+    lua_rawgeti(L, LUA_REGISTRYINDEX, ticket->number);
+    lua_insert(L, -2);
+    lua_setiuservalue(L, -2, SLB_TICKET_COROUTINE);
+    lua_pop(L, 1);
+}
+
 int slb_wait_along(lua_State *L, struct slb_ticket *ticket, lua_KFunction k)
 {
     int index = lua_gettop(L);
 
+    if (ticket->target == NULL)
+        return k(L, LUA_OK, index); /* the one that waited was closed */
     if (!lua_isyieldable(L)) {
         ticket->coroutine = NULL;
         if (ticket->runtime->loop.is_stepping)
@@ -232,7 +292,7 @@ int slb_wait_along(lua_State *L, struct slb_ticket *ticket, lua_KFunction k)
             return lua_error(L);
         return k(L, LUA_OK, index);
     }
-    ticket->coroutine = L;
+    bind_task(L, ticket, slb_task_of(L, ticket->runtime));
     if (ticket->task == NULL) {
         const char *refusal;
 

@@ -55,6 +55,21 @@ void slb_push_waiting(lua_State *L);
  * status it ended with. */
 enum sl_status slb_waited(lua_State *L, lua_KContext context);
 
+/* A wait of a coroutine without a task, in which another one waits along. */
+struct slb_along {
+    struct slb_ticket *ticket; /* NULL: none */
+    uint32_t waits;            /* of the ticket */
+};
+
+/* Before L waits along: pushes the coroutine whose wait it is, or nil. Raises
+ * where it is another task's, which would be resumed no more. */
+void slb_begin_along(lua_State *L, struct slb_ticket *ticket,
+                     struct slb_along *along);
+
+/* The wait, unless it was ended, is that of the pushed value again, which it
+ * pops: the code that L resumes may go on with it, else the loop does. */
+void slb_end_along(lua_State *L, struct slb_along *along);
+
 /* L waits for what another coroutine's ticket waits for, which L will resume:
  * then goes on in `k`, whose context is the top of the stack now. */
 int slb_wait_along(lua_State *L, struct slb_ticket *ticket, lua_KFunction k);
