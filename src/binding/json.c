@@ -169,7 +169,7 @@ static enum sl_status take_event(struct decoding *decoding,
 /* nil, message, err with `position`: of the first wrong byte, from 1 */
 static int push_bad_text(struct decoding *decoding, struct sl_view text)
 {
-    size_t offset = decoding->json.offset;
+    size_t offset = decoding->json.input.offset;
     struct sl_failure failure;
     char excerpt[24];
     char shown[4 * sizeof excerpt + 1];
@@ -183,7 +183,7 @@ static int push_bad_text(struct decoding *decoding, struct sl_view text)
         memcpy(excerpt, text.data + offset, text.size);
     sl_escape(shown, sizeof shown, sl_view(excerpt, text.size));
     sl_fail(&failure, SL_DECODE, SL_STAGE_BODY, "byte %zu: %s%s%s%s",
-            offset + 1, decoding->json.error,
+            offset + 1, decoding->json.input.error,
             text.size > 0 ? " at \"" : " at the end", shown,
             text.size > 0 ? "\"" : "");
     slb_push_failure(decoding->L, &failure, "decode JSON");

@@ -1,6 +1,7 @@
 /* codec/json.h - one JSON text (RFC 8259) as events, read from where it lies
  *
- * in:  a sequence, or one view          out: binding/json.c makes values of it
+ * in:    a sequence, or one view          out: binding/json.c makes values of it
+ * below: codec/json_text.h, codec/json_input.h
  *
  *   {"a": [1, "b"]}  ->  OBJECT KEY ARRAY INTEGER STRING ARRAY_END OBJECT_END
  *
@@ -15,14 +16,9 @@
 #ifndef SL_CODEC_JSON_H
 #define SL_CODEC_JSON_H
 
-#include "base/view.h"
-#include "memory/sequence.h"
+#include "codec/json_input.h"
 
 #include <stdint.h>
-
-/* Strings that are cut or have escapes are put together in the parser, up to
- * this size. */
-#define SL_JSON_SMALL 256
 
 /* The most arrays and objects within each other. */
 #define SL_JSON_DEPTH 512
@@ -59,31 +55,18 @@ enum sl_json_state {
     SL_JSON_BROKEN
 };
 
-struct sl_json_place {
-    const char *at;    /* the next byte */
-    const char *end;   /* of the piece that it lies in */
-    const char *start; /* of that piece */
-    size_t before;     /* bytes in the pieces before it */
-    size_t next;       /* index of the slice behind it */
-};
-
 struct sl_json {
-    const struct sl_sequence *sequence; /* NULL: there is one piece */
-    struct sl_json_place place;
-    struct sl_json_place text; /* of the last string or key */
+    struct sl_json_input input; /* with the error, once broken */
     enum sl_json_state state;
     size_t depth;
-    const char *error;                   /* one clause, once broken */
-    size_t offset;                       /* of the wrong byte, from 0 */
     uint64_t levels[SL_JSON_DEPTH / 64]; /* bit set: an object */
-    char small[SL_JSON_SMALL];
 };
 
 void sl_json_init(struct sl_json *json, const struct sl_sequence *sequence);
 void sl_json_init_view(struct sl_json *json, struct sl_view text);
 
 /* SL_OK: an event. SL_END: the text was one whole value. SL_DECODE, for good:
- * `error` at `offset`. */
+ * `input` says what is wrong, and where. */
 enum sl_status sl_json_next(struct sl_json *json, struct sl_json_event *event);
 
 /* Decodes the string or key that was the last event and whose `data` is

@@ -1,4 +1,4 @@
-#include "spec/c/support/test.h"
+#include "spec/c/codec/pieces.h"
 
 #include "codec/json.h"
 #include "memory/buffer.h"
@@ -71,33 +71,20 @@ static void run(struct record *record, struct sl_json *json)
     record->text[0] = '\0';
     while ((record->status = sl_json_next(json, &event)) == SL_OK)
         add_event(record, json, &event);
-    record->error = json->error;
-    record->offset = json->offset;
+    record->error = json->input.error;
+    record->offset = json->input.offset;
     CHECK_INT(sl_json_next(json, &event), record->status);
 }
 
-/* Slices of memory that no segment owns: the parser reads them alone. */
 static void run_pieces(struct record *record, const struct sl_view *pieces,
                        size_t count)
 {
-    struct sl_sequence_slice *slices = calloc(count + 1, sizeof *slices);
-    struct sl_sequence sequence = {.slices = slices};
+    struct sl_sequence sequence = sequence_of(pieces, count);
     struct sl_json json;
-    size_t i;
 
-    REQUIRE(slices != NULL);
-    for (i = 0; i < count; i++) {
-        if (pieces[i].size == 0)
-            continue;
-        slices[sequence.count].data = pieces[i].data;
-        slices[sequence.count].size = pieces[i].size;
-        slices[sequence.count].index = sequence.size;
-        sequence.size += pieces[i].size;
-        sequence.count++;
-    }
     sl_json_init(&json, &sequence);
     run(record, &json);
-    free(slices);
+    free(sequence.slices);
 }
 
 static void run_view(struct record *record, struct sl_view text)
@@ -186,35 +173,6 @@ TEST("every valid text is read correctly, wherever it is cut")
         CHECK_INT(record->status, SL_END);
         CHECK_STR(record->text, cases[i].events);
     }
-}
-
-TEST("a long string is read as a short one, whatever it has and wherever it is "
-     "cut")
-{
-    static char text[2 * SL_JSON_SMALL];
-    static char expected[2 * SL_JSON_SMALL];
-    size_t size;
-
-    for (size = SL_JSON_SMALL - 3; size <= SL_JSON_SMALL + 3; size++) {
-        const struct record *record;
-
-        memset(text, 'a', sizeof text);
-        memcpy(text, "\"\\n\\u00e9\xe2\x82\xac", 12);
-        text[12 + size - 6] = '"';
-        memset(expected, 'a', sizeof expected);
-        memcpy(expected, " s:\n\xc3\xa9\xe2\x82\xac", 9);
-        record = run_each(sl_view(text, 12 + size - 6 + 1));
-        CHECK_INT(record->status, SL_END);
-        CHECK_BYTES(record->text, record->size, expected, 3 + size);
-    }
-}
-
-TEST("a zero character is read like any other")
-{
-    const struct record *record = run_each(SL_VIEW("[\"a\\u0000b\"]"));
-
-    CHECK_INT(record->status, SL_END);
-    CHECK_BYTES(record->text, record->size, " [ s:a\0b ]", 10);
 }
 
 /* ---- what must be refused ---- */

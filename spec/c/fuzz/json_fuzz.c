@@ -115,8 +115,8 @@ static void run(struct outcome *outcome, struct sl_pool *pool,
                    event.type == SL_JSON_OBJECT;
     }
     sl_json_finish(&output);
-    outcome->error = json->error;
-    outcome->offset = json->offset;
+    outcome->error = json->input.error;
+    outcome->offset = json->input.offset;
     demand(outcome->status == SL_END || outcome->status == SL_DECODE,
            "it ends one way or the other");
     demand((outcome->error == NULL) == (outcome->status == SL_END),
