@@ -111,7 +111,7 @@ static struct slb_response *create(lua_State *L, const struct sending *sending,
     slb_runtime_retain(response->runtime);
     if (sending->more != 0)
         *status = set_more(L, sending, response->exchange);
-    if (*status == SL_OK && type != LUA_TNIL)
+    if (*status == SL_OK && type > LUA_TNIL)
         *status = slb_set_body(L, sending->body,
                                &response->exchange->request->outgoing.upload,
                                refused);
@@ -197,7 +197,8 @@ static int send_again(lua_State *L)
     enum sl_status status;
     const char *refused;
 
-    lua_settop(L, 1);
+    if (lua_gettop(L) > 1)
+        lua_settop(L, 1);
     check_origin_live(L, sending->origin);
     slb_check_usable(L, runtime);
     slb_reserve_wait(L, runtime);
@@ -205,7 +206,10 @@ static int send_again(lua_State *L)
                       &refused);
     if (status != SL_OK)
         return slb_push_body_refusal(L, status, refused);
-    lua_replace(L, 1);
+    if (lua_gettop(L) != 1) { /* behind the text, or a head that was filled */
+        lua_replace(L, 1);
+        lua_settop(L, 1);
+    }
     return send_created(L, response);
 }
 

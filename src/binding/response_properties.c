@@ -133,22 +133,48 @@ static const struct property {
                   {"attempts", push_attempts},
                   {"tls", push_tls}};
 
-/* upvalues of response_index: properties by name, methods, what functions make,
- * the runtime */
-enum { PROPERTIES = 1, METHODS, MADE, RUNTIME, UPVALUES = RUNTIME };
+#define PROPERTY_COUNT (sizeof properties / sizeof *properties)
 
-/* The live response at index 1, which was looked at just before as a rule. */
-static struct slb_response *check_known(lua_State *L)
+/* upvalues of response_index: properties by name, methods, what functions make,
+ * what finds the first of these sooner */
+enum { PROPERTIES = 1, METHODS, MADE, NAMES, UPVALUES = NAMES };
+
+/* Lua has one object for equal short strings: the address of a name tells which
+ * it is. PROPERTIES keeps the names. */
+struct names {
+    struct slb_runtime **runtime; /* value 1 of this userdata */
+    const void *names[PROPERTY_COUNT];
+};
+
+static const struct property *find_name(const struct names *names,
+                                        const void *name)
 {
-    struct slb_runtime *runtime = slb_upvalue_runtime(L, RUNTIME);
+    for (size_t i = 0; i < PROPERTY_COUNT; i++) {
+        if (names->names[i] == name)
+            return &properties[i];
+    }
+    return NULL;
+}
+
+/* The response at index 1, if it is the one that was looked at just before, as
+ * it is as a rule; NULL: another value, perhaps a response. */
+static struct slb_response *find_known(lua_State *L, const struct names *names)
+{
+    const struct slb_runtime *runtime = *names->runtime;
     struct slb_response *response = lua_touserdata(L, 1);
 
-    if (runtime == NULL || response == NULL || response != runtime->known) {
-        response = slb_check_response(L, 1);
-        response->runtime->known = response;
-        return response;
-    }
+    if (runtime == NULL || response == NULL || response != runtime->known)
+        return NULL;
     slb_check_usable(L, runtime);
+    return response;
+}
+
+/* The live response at index 1. */
+static struct slb_response *check_and_know(lua_State *L)
+{
+    struct slb_response *response = slb_check_response(L, 1);
+
+    response->runtime->known = response;
     return response;
 }
 
@@ -171,13 +197,18 @@ static int push_made(lua_State *L)
 /* response[name]: a property, a method, or a property that is made */
 static int response_index(lua_State *L)
 {
+    const struct names *names = lua_touserdata(L, lua_upvalueindex(NAMES));
+    const struct property *property = find_name(names, lua_topointer(L, 2));
+    struct slb_response *response;
+
+    if (property != NULL && (response = find_known(L, names)) != NULL)
+        return property->push(L, response);
     if (lua_gettop(L) != 2)
         lua_settop(L, 2);
     lua_pushvalue(L, 2);
     if (lua_rawget(L, lua_upvalueindex(PROPERTIES)) != LUA_TNIL) {
-        const struct property *property = lua_touserdata(L, -1);
-
-        return property->push(L, check_known(L));
+        property = lua_touserdata(L, -1);
+        return property->push(L, check_and_know(L));
     }
     lua_pushvalue(L, 2);
     if (lua_rawget(L, lua_upvalueindex(METHODS)) != LUA_TNIL)
@@ -187,25 +218,47 @@ static int response_index(lua_State *L)
     return push_made(L);
 }
 
+/* -> properties by name */
 static void push_properties(lua_State *L)
 {
     lua_newtable(L);
-    for (size_t i = 0; i < sizeof properties / sizeof *properties; i++) {
+    for (size_t i = 0; i < PROPERTY_COUNT; i++) {
         lua_pushlightuserdata(L, (void *)(uintptr_t)&properties[i]);
         lua_setfield(L, -2, properties[i].name);
+    }
+}
+
+/* -> struct names, for the table of properties at `index` */
+static void push_names(lua_State *L, int index)
+{
+    struct names *names = lua_newuserdatauv(L, sizeof *names, 1);
+
+    slb_push_runtime(L);
+    names->runtime = lua_touserdata(L, -1);
+    lua_setiuservalue(L, -2, 1);
+    memset(names->names, 0, sizeof names->names);
+    lua_pushnil(L);
+    while (lua_next(L, index) != 0) {
+        const struct property *property = lua_touserdata(L, -1);
+
+        lua_pop(L, 1);
+        names->names[property - properties] = lua_topointer(L, -1);
     }
 }
 
 /* After the type of responses is open. */
 void slb_response_properties_open(lua_State *L)
 {
+    int by_name;
+
     luaL_getmetatable(L, slb_response_type);
     push_properties(L);
+    by_name = lua_gettop(L);
     lua_getfield(L, -3, "response_methods");
     lua_newtable(L);
     lua_pushvalue(L, -1);
     lua_setfield(L, -6, "response_properties");
-    slb_push_runtime(L);
+    push_names(L, by_name);
     lua_pushcclosure(L, response_index, UPVALUES);
     lua_setfield(L, -2, "__index");
     lua_pop(L, 1);

@@ -27,39 +27,6 @@ void sl_incoming_fini(struct sl_incoming *incoming)
     sl_response_fini(&incoming->response);
 }
 
-void sl_incoming_want(struct sl_incoming *incoming, enum sl_interest interest,
-                      size_t wanted)
-{
-    incoming->interest = (uint8_t)interest;
-    incoming->wanted = wanted;
-}
-
-bool sl_incoming_is_satisfied(const struct sl_incoming *incoming)
-{
-    const struct sl_response *response = &incoming->response;
-
-    switch (incoming->interest) {
-    case SL_WANT_HEAD:
-        return response->phase > SL_PHASE_HEAD;
-    case SL_WANT_BODY:
-        return response->body.length >= incoming->wanted;
-    case SL_WANT_NOTHING:
-    case SL_WANT_WHOLE:
-        break;
-    }
-    return false;
-}
-
-bool sl_incoming_is_wanted(const struct sl_incoming *incoming, bool wants_head)
-{
-    if (sl_incoming_is_draining(incoming))
-        return true;
-    if (wants_head && incoming->response.phase == SL_PHASE_HEAD)
-        return true;
-    return incoming->interest != SL_WANT_NOTHING &&
-           !sl_incoming_is_satisfied(incoming);
-}
-
 /* ---- parsing ---- */
 
 static void charge(size_t *budget, uint64_t count)

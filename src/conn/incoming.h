@@ -66,15 +66,6 @@ void sl_incoming_init(struct sl_incoming *incoming, struct sl_pool *pool,
                       struct sl_decoder_shelf *shelf);
 void sl_incoming_fini(struct sl_incoming *incoming);
 
-void sl_incoming_want(struct sl_incoming *incoming, enum sl_interest interest,
-                      size_t wanted);
-/* Whether the wanted part is there. The caller checks for the message's end. */
-bool sl_incoming_is_satisfied(const struct sl_incoming *incoming);
-
-/* Whether the user wants bytes that are still to come. `wants_head`: a body is
- * being pushed, and an early answer may say that no more of it is wanted. */
-bool sl_incoming_is_wanted(const struct sl_incoming *incoming, bool wants_head);
-
 /* Parses the input, receives once if more is wanted, and parses again. SL_OK:
  * there may be more to do at once. SL_AGAIN: more is needed, or decoded bytes
  * must be taken first, or the budget is used up. SL_END: the message is
@@ -96,6 +87,43 @@ bool sl_incoming_is_short(const struct sl_incoming *incoming);
 static inline bool sl_incoming_is_draining(const struct sl_incoming *incoming)
 {
     return incoming->phase == SL_INCOMING_DRAINING;
+}
+
+static inline void sl_incoming_want(struct sl_incoming *incoming,
+                                    enum sl_interest interest, size_t wanted)
+{
+    incoming->interest = (uint8_t)interest;
+    incoming->wanted = wanted;
+}
+
+/* Whether the wanted part is there. The caller checks for the message's end. */
+static inline bool sl_incoming_is_satisfied(const struct sl_incoming *incoming)
+{
+    const struct sl_response *response = &incoming->response;
+
+    switch (incoming->interest) {
+    case SL_WANT_HEAD:
+        return response->phase > SL_PHASE_HEAD;
+    case SL_WANT_BODY:
+        return response->body.length >= incoming->wanted;
+    case SL_WANT_NOTHING:
+    case SL_WANT_WHOLE:
+        break;
+    }
+    return false;
+}
+
+/* Whether the user wants bytes that are still to come. `wants_head`: a body is
+ * being pushed, and an early answer may say that no more of it is wanted. */
+static inline bool sl_incoming_is_wanted(const struct sl_incoming *incoming,
+                                         bool wants_head)
+{
+    if (sl_incoming_is_draining(incoming))
+        return true;
+    if (wants_head && incoming->response.phase == SL_PHASE_HEAD)
+        return true;
+    return incoming->interest != SL_WANT_NOTHING &&
+           !sl_incoming_is_satisfied(incoming);
 }
 
 #endif

@@ -162,7 +162,8 @@ static int resumed_here(lua_State *L, int status, lua_KContext context)
     struct slb_ticket *ticket = (struct slb_ticket *)context;
 
     (void)status;
-    lua_settop(L, ticket->context);
+    if (lua_gettop(L) != ticket->context)
+        lua_settop(L, ticket->context);
     return yield_here(L, ticket);
 }
 
