@@ -276,10 +276,16 @@ static int response_dispose(lua_State *L)
     return 0;
 }
 
+/* Each response is finalised: the address of their metatable, an upvalue, tells
+ * one sooner than its type does. */
 static int response_gc(lua_State *L)
 {
-    struct slb_response *response = slb_check(L, 1, slb_response_type);
+    const void *metatable = lua_touserdata(L, lua_upvalueindex(1));
+    struct slb_response *response;
 
+    if (!lua_getmetatable(L, 1) || lua_topointer(L, -1) != metatable)
+        return luaL_typeerror(L, 1, slb_response_type);
+    response = lua_touserdata(L, 1);
     if (response->exchange != NULL) {
         if (slb_body_of(response)->length > 0 || !slb_is_complete(response) ||
             sl_exchange_is_upgraded(response->exchange))
@@ -419,8 +425,7 @@ static const luaL_Reg methods[] = {{"is_live", response_is_live},
                                    {"is_complete", response_is_complete},
                                    {NULL, NULL}};
 
-static const luaL_Reg meta[] = {{"__gc", response_gc},
-                                {"__close", response_dispose},
+static const luaL_Reg meta[] = {{"__close", response_dispose},
                                 {"__len", response_length},
                                 {"__tostring", response_tostring},
                                 {NULL, NULL}};
@@ -449,6 +454,9 @@ void slb_response_open(lua_State *L)
 {
     slb_type(L, slb_response_type, NULL, meta);
     luaL_getmetatable(L, slb_response_type);
+    lua_pushlightuserdata(L, (void *)(uintptr_t)lua_topointer(L, -1));
+    lua_pushcclosure(L, response_gc, 1);
+    lua_setfield(L, -2, "__gc");
     set_methods(L);
     lua_pop(L, 1);
     luaL_setfuncs(L, functions, 0);

@@ -348,11 +348,12 @@ static bool stream_is_quiet(struct sl_transport *transport)
 
     if (socket->is_readable)
         is_told = false;
-    else if (self_of(transport)->waits_to_receive)
-        is_told = sl_backend_look(socket->backend, transport->drained_at,
-                                  transport->watched_at);
+    else if (now - transport->drained_at <= SL_GLANCE)
+        is_told = true;
     else
-        is_told = now - transport->drained_at <= SL_GLANCE;
+        is_told = self_of(transport)->waits_to_receive &&
+                  sl_backend_look(socket->backend, transport->drained_at,
+                                  transport->watched_at);
     if (transport->error != 0 || socket->is_hung_up)
         return false;
     if (is_told && !socket->is_readable)
