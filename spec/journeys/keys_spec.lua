@@ -12,7 +12,7 @@ describe("nothing is shared when one differs:", function()
   local before, web, other, directory, pin, base
 
   setup(function()
-    local tls = { certificate = certificates.chain "good", key = certificates.key "good" }
+    local tls = certificates.pair "good"
     web = nginx.start { tls = tls }
     other = nginx.start { tls = tls }
     directory = server.directory()

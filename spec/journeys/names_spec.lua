@@ -5,14 +5,13 @@ local sluice = require "sluice"
 local support = require "spec.support"
 
 local GOOD = "HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\ngood"
-local ANSWER = { { "expect_until", "\r\n\r\n" }, { "send", GOOD }, { "loop" } }
 
 describe("a name", function()
   local before, server
 
   before_each(function()
     before = support.snapshot(sluice)
-    server = support.peer.listen { script = { ANSWER }, repeat_last = true }
+    server = support.serve(GOOD)
   end)
   after_each(function()
     server:stop()

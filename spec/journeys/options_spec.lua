@@ -10,10 +10,7 @@ describe("options", function()
 
   before_each(function()
     before = support.snapshot(sluice)
-    server = support.peer.listen {
-      script = { { { "expect_until", "\r\n\r\n" }, { "send", GOOD }, { "loop" } } },
-      repeat_last = true,
-    }
+    server = support.serve(GOOD)
   end)
   after_each(function()
     server:stop()

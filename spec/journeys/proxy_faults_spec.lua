@@ -12,9 +12,7 @@ describe("a scripted proxy", function()
   local before, web
 
   setup(function()
-    web = nginx.start {
-      tls = { certificate = certificates.chain "good", key = certificates.key "good" },
-    }
+    web = nginx.start { tls = certificates.pair "good" }
   end)
 
   teardown(function() web:stop() end)

@@ -13,7 +13,7 @@ describe("through a proxy nothing is shared when one differs:", function()
   local before, web, other, directory, pin
 
   setup(function()
-    local tls = { certificate = certificates.chain "good", key = certificates.key "good" }
+    local tls = certificates.pair "good"
     web = nginx.start { tls = tls }
     other = nginx.start { tls = tls }
     directory = server.directory()

@@ -7,12 +7,10 @@ local sluice = require "sluice"
 local support = require "spec.support"
 
 local peer, system, pattern = support.peer, support.system, support.pattern
-local pieces_of, body_of = support.pieces_of, support.body_of
+local pieces_of, body_of, field_of = support.pieces_of, support.body_of, support.field_of
 
 local DONE = "HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\ndone"
 local request_head = { "expect_until", "\r\n\r\n" }
-
-local function field_of(request, name) return request:match("\r\n" .. name .. ": ([^\r]*)\r\n") end
 
 describe("a request body", function()
   local before, client, directory

@@ -70,8 +70,7 @@ describe("a call", function()
   end)
 
   it("ends within its total time, however often an interceptor sends it", function()
-    local p <close> = peer.listen { repeat_last = true,
-      script = { { request_head, { "send", DONE }, { "loop" } } } }
+    local p <close> = support.serve(DONE)
     client:use(function(request, forward)
       assert(forward(request)):dispose()
       sluice.sleep(0.8)

@@ -13,8 +13,7 @@ describe("a head", function()
   before_each(function()
     before = support.snapshot(sluice)
     client = support.client()
-    server = peer.listen { repeat_last = true,
-      script = { { request_head, { "send", EMPTY }, { "loop" } } } }
+    server = support.serve(EMPTY)
   end)
 
   after_each(function()

@@ -11,9 +11,7 @@ local request_head = { "expect_until", "\r\n\r\n" }
 local DONE = "HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\ndone"
 local FORM = "application/x-www-form-urlencoded"
 
-local function body_of(request) return request:match "\r\n\r\n(.*)$" end
-
-local function field_of(request, name) return request:match("\r\n" .. name .. ": ([^\r]*)\r\n") end
+local body_of, field_of = support.body_of, support.field_of
 
 describe("a request", function()
   local before, client, directory

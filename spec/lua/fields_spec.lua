@@ -144,13 +144,7 @@ describe("fields of a request", function()
 
   -- ---- behind the body ----
 
-  local function pieces_of(...)
-    local pieces, index = { ... }, 0
-    return function()
-      index = index + 1
-      return pieces[index]
-    end
-  end
+  local pieces_of = support.pieces_of
 
   -- RFC 9110 6.5.1
   for _, name in ipairs { "Content-Length", "Transfer-Encoding", "Host", "Trailer", "TE",

@@ -4,14 +4,13 @@ local sluice = require "sluice"
 local support = require "spec.support"
 local peer = support.peer
 
-local request_head = { "expect_until", "\r\n\r\n" }
 local DONE = "HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\ndone"
 
 local function lead(location)
   return ("HTTP/1.1 302 F\r\nLocation: %s\r\nContent-Length: 2\r\n\r\nno"):format(location)
 end
 
-local serve = support.serve
+local serve, heads_of = support.serve, support.heads_of
 
 describe("a step", function()
   local before, client, server
@@ -19,8 +18,7 @@ describe("a step", function()
   before_each(function()
     before = support.snapshot(sluice)
     client = support.client()
-    server = peer.listen { repeat_last = true,
-      script = { { request_head, { "send", DONE }, { "loop" } } } }
+    server = serve(DONE)
   end)
 
   after_each(function()
@@ -28,15 +26,6 @@ describe("a step", function()
     server:stop()
     support.verify(sluice, before)
   end)
-
-  --- The heads that a peer got, over all connections.
-  local function heads_of(p)
-    local heads = {}
-    for _, bytes in ipairs(p:received()) do
-      for head in bytes:gmatch "%u+ %S+ HTTP/1.1\r\n.-\r\n\r\n" do heads[#heads + 1] = head end
-    end
-    return heads
-  end
 
   describe("of each sending", function()
     it("sees every request and response, including redirects", function()

@@ -12,9 +12,7 @@ describe("digest credentials for a proxy", function()
   local before, web
 
   setup(function()
-    web = nginx.start {
-      tls = { certificate = certificates.chain "good", key = certificates.key "good" },
-    }
+    web = nginx.start { tls = certificates.pair "good" }
   end)
 
   teardown(function() web:stop() end)
@@ -151,7 +149,7 @@ describe("digest credentials for a proxy", function()
 
     it("never reach the host, nor does its 407 ask for them", function()
       local server <close> = nginx.start {
-        tls = { certificate = certificates.chain "good", key = certificates.key "good" },
+        tls = certificates.pair "good",
         extra = [[location = /407 {
           add_header Proxy-Authenticate 'Digest realm="x", qop="auth", nonce="host"' always;
           return 407 '$http_proxy_authorization';

@@ -12,9 +12,7 @@ describe("a request", function()
   before_each(function()
     before = support.snapshot(sluice)
     client = support.client { timeout = { first_byte = 60, idle = 60 } }
-    server = peer.listen {
-      script = { { request_head, { "send", EMPTY }, { "loop" } } }, repeat_last = true,
-    }
+    server = support.serve(EMPTY)
   end)
 
   after_each(function()

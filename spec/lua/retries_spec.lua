@@ -17,7 +17,7 @@ local BUSY = answer(503)
 --- A wait longer than a spec may take, and shorter than a call.
 local LONG = 200
 
-local serve = support.serve
+local serve, heads_of = support.serve, support.heads_of
 
 describe("a request with retry", function()
   local before, client, wait, waits
@@ -37,14 +37,6 @@ describe("a request with retry", function()
     client:close()
     support.verify(sluice, before)
   end)
-
-  local function heads_of(p)
-    local heads = {}
-    for _, bytes in ipairs(p:received()) do
-      for head in bytes:gmatch "%u+ %S+ HTTP/1.1\r\n.-\r\n\r\n" do heads[#heads + 1] = head end
-    end
-    return heads
-  end
 
   for _, way in ipairs { "buffered", "streamed" } do
     it("is sent again until the answer is another one, " .. way, function()

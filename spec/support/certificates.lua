@@ -34,6 +34,11 @@ function certificates.key(name)
   return certificates.file(name .. ".key")
 end
 
+--- A chain with its key, as a server takes them.
+function certificates.pair(name)
+  return { certificate = certificates.chain(name), key = certificates.key(name) }
+end
+
 --- Server certificates that a client trusting root.pem accepts under that host.
 certificates.accepted = {
   { name = "good", host = "localhost" },
@@ -43,6 +48,11 @@ certificates.accepted = {
   { name = "good_wildcard", host = "any.wild.test" },
   { name = "good_idn", host = "xn--bcher-kva.test" },
 }
+
+--- A chain with its key, as a server takes them.
+function certificates.pair(name)
+  return { certificate = certificates.chain(name), key = certificates.key(name) }
+end
 
 --- Server certificates that a client trusting root.pem must refuse, and why: a list of
 -- { name =, host = the name it is tried with, group = what the failure is about, why =, needs = }.

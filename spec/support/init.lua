@@ -149,8 +149,6 @@ end
 --- Whether a lease, sequence or other handle was disposed.
 function support.is_disposed(handle) return tostring(handle):find "disposed" ~= nil end
 
--- ---- the three ways of calling ----
-
 --- A function that gives the pieces, then nil.
 function support.pieces_of(...)
   local pieces, index = { ... }, 0
@@ -162,6 +160,22 @@ end
 
 --- The bytes behind the head of a request.
 function support.body_of(request) return request:match("\r\n\r\n(.*)$") end
+
+--- The value of a field in the head of a request; nil: it has none of that name.
+function support.field_of(request, name)
+  return request:match("\r\n" .. name .. ": ([^\r]*)\r\n")
+end
+
+--- The heads of all requests that a peer got, over all its connections.
+function support.heads_of(p)
+  local heads = {}
+  for _, bytes in ipairs(p:received()) do
+    for head in bytes:gmatch "%u+ %S+ HTTP/1.1\r\n.-\r\n\r\n" do heads[#heads + 1] = head end
+  end
+  return heads
+end
+
+-- ---- the three ways of calling ----
 
 local function plain_script(_, f, ...)
   return f(...)
