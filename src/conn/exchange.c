@@ -188,6 +188,12 @@ static bool may_gather(const struct sl_exchange *exchange)
            sl_loop_has_more(sl_exchange_loop(exchange));
 }
 
+static bool has_turn(const struct sl_exchange *exchange)
+{
+    return exchange->turn != NULL &&
+           exchange->turn->completion.state == SL_COMPLETION_READY;
+}
+
 /* Whether another user waits for a part, or nothing can be wanted any more. */
 static bool is_taken(const struct sl_exchange *exchange)
 {
@@ -242,7 +248,10 @@ enum sl_status sl_exchange_want(struct sl_exchange *exchange,
         sl_exchange_check_deadline(exchange);
     if (!sl_exchange_is_satisfied(exchange)) {
         sl_completion_begin(completion);
-        sl_exchange_arm(exchange);
+        /* A turn that is queued arms the timer when it comes: until then the
+         * loop does not sleep. */
+        if (!has_turn(exchange))
+            sl_exchange_arm(exchange);
         return SL_AGAIN;
     }
 
