@@ -171,6 +171,8 @@ static inline int give(lua_State *L, struct slb_body_splitter *self)
     if (self->splitter.is_live &&
         (self->splitter.is_whole || self->response->exchange != NULL))
         consume(self, consumed, 1);
+    if (is_open(self) && slb_body_of(self->response)->length == 0)
+        slb_split_rest(&self->splitter);
     return count;
 }
 

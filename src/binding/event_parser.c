@@ -113,8 +113,11 @@ static int parser_next(lua_State *L)
     status = split(parser);
     if (status == SL_OK) {
         slb_push_split(L, &parser->splitter, check, &consumed);
-        if (parser->runtime != NULL)
+        if (parser->runtime != NULL) {
             sl_buffer_consume(&parser->input, consumed);
+            if (parser->input.length == 0)
+                slb_split_rest(&parser->splitter);
+        }
         lua_settop(L, 2);
         return 1;
     }

@@ -92,6 +92,14 @@ enum sl_status slb_split_end(struct slb_splitter *splitter);
 int slb_push_split(lua_State *L, struct slb_splitter *splitter,
                    void (*check)(lua_State *L), size_t *consumed);
 
+/* The value was pushed, and no byte behind it is there yet: holds no more than
+ * a splitter that waits. */
+static inline void slb_split_rest(struct slb_splitter *splitter)
+{
+    if (!splitter->has_records && !splitter->is_ready)
+        sl_sse_rest(&splitter->sse);
+}
+
 /* nil, message, err; `attempt` names whose bytes they are. */
 int slb_push_split_failure(lua_State *L, const struct slb_splitter *splitter,
                            const char *attempt);

@@ -92,7 +92,7 @@ void sl_exchange_end(struct sl_exchange *exchange, enum sl_exchange_phase phase)
 {
     struct sl_loop *loop = sl_exchange_loop(exchange);
 
-    exchange->phase = phase;
+    exchange->phase = (uint8_t)phase;
     exchange->times.ended = loop->now;
     sl_timer_disarm(&loop->timers, &exchange->timer);
     if (exchange->request->exchange != NULL)

@@ -116,12 +116,12 @@ struct sl_exchange_request {
 };
 
 struct sl_exchange {
-    size_t refs;
-    enum sl_exchange_phase phase;
+    uint32_t refs;
+    uint8_t phase;      /* enum sl_exchange_phase */
     uint8_t use;        /* enum sl_exchange_use */
     uint8_t total_time; /* enum sl_exchange_time */
-    bool is_polled;     /* its user asks now and then whether bytes are there */
-    bool is_compact;    /* the whole body holds no more memory than it should */
+    bool is_polled : 1; /* its user asks now and then whether bytes are there */
+    bool is_compact : 1; /* the body holds no more memory than it should */
     struct sl_exchanges *exchanges;
     struct sl_origin *origin;         /* NULL: of sl_exchange_answer */
     struct sl_connection *connection; /* ACTIVE; DONE: upgraded, not taken */

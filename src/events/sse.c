@@ -619,6 +619,20 @@ static bool take_plain(struct sl_sse *parser, struct sl_view bytes,
     return true;
 }
 
+static void end_given(struct sl_sse *parser)
+{
+    begin_event(parser);
+    parser->has_retry = false;
+}
+
+void sl_sse_rest(struct sl_sse *parser)
+{
+    if (!parser->is_given)
+        return;
+    end_given(parser);
+    drop_draft(parser);
+}
+
 enum sl_status sl_sse_feed(struct sl_sse *parser, struct sl_view bytes,
                            size_t *used)
 {
@@ -627,10 +641,8 @@ enum sl_status sl_sse_feed(struct sl_sse *parser, struct sl_view bytes,
     *used = 0;
     if (parser->failed != SL_OK)
         return (enum sl_status)parser->failed;
-    if (parser->is_given) {
-        begin_event(parser);
-        parser->has_retry = false;
-    }
+    if (parser->is_given)
+        end_given(parser);
     if (is_at_rest(parser) && take_plain(parser, bytes, used))
         return SL_OK;
     if (bytes.size > 0 && parser->is_behind_cr) {

@@ -124,6 +124,9 @@ static inline struct sl_sse_event sl_sse_given(const struct sl_sse *parser)
 
     return event;
 }
+/* The event that was given has been taken, and no byte behind it is there yet:
+ * forgets it now, since the next feed may be long in coming. */
+void sl_sse_rest(struct sl_sse *parser);
 /* After SL_LIMIT and SL_MEMORY. Returns the status. */
 enum sl_status sl_sse_explain(const struct sl_sse *parser,
                               struct sl_failure *failure);

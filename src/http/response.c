@@ -168,9 +168,12 @@ static enum sl_status take_final(struct sl_response *response,
     status = start_decoding(response, codings);
     if (status != SL_OK)
         return status;
-    sl_chunked_init(&response->chunked, response->limits->head.lenient_lf);
-    response->chunked.keeps_input = response->keeps_input;
-    response->left = framing->length;
+    if (framing->kind == SL_FRAMING_CHUNKED) {
+        sl_chunked_init(&response->chunked, response->limits->head.lenient_lf);
+        response->chunked.keeps_input = response->keeps_input;
+    } else {
+        response->left = framing->length;
+    }
     response->phase =
         framing->kind == SL_FRAMING_NONE ? SL_PHASE_END : SL_PHASE_BODY;
     *event = SL_EVENT_HEAD;

@@ -55,9 +55,11 @@ struct sl_response {
     uint32_t interim_count;
     struct sl_head head;
     struct sl_framing framing;
-    struct sl_chunked chunked;
+    union { /* by the framing's kind */
+        struct sl_chunked chunked;
+        uint64_t left; /* for SL_FRAMING_LENGTH */
+    };
     struct sl_head *trailers; /* NULL: none; see sl_response_trailers */
-    uint64_t left;            /* for SL_FRAMING_LENGTH */
     uint64_t received;        /* body bytes before decoding */
     uint64_t delivered;       /* body bytes put into `body` so far */
     struct sl_decoding decoding;

@@ -433,6 +433,36 @@ static void run_without_memory(struct sl_allocator *allocator, void *argument)
     end(&scene);
 }
 
+TEST("holds no block at rest behind an event, and goes on from there")
+{
+    static const char text[] = "event: tick\nid: 7\nretry: 5\ndata: a\n\n";
+    struct sl_allocator allocator;
+    struct scene scene;
+
+    sl_allocator_init_system(&allocator);
+    begin(&scene, &allocator, NULL);
+    for (int i = 0; i < 2; i++) {
+        struct sl_sse_event event;
+        size_t used;
+
+        CHECK_INT(
+            sl_sse_feed(&scene.parser, sl_view(text, sizeof text - 1), &used),
+            SL_OK);
+        event = sl_sse_given(&scene.parser);
+        note_event(&scene, &event);
+        CHECK_INT(sl_pool_outstanding(&scene.pool), 1);
+        sl_sse_rest(&scene.parser);
+        CHECK_INT(sl_pool_outstanding(&scene.pool), 0);
+        CHECK_INT(sl_sse_unfinished(&scene.parser), 0);
+    }
+    feed(&scene, SL_VIEW("event: tock\ndata: b"));
+    sl_sse_rest(&scene.parser); /* no event was given: it does nothing */
+    feed(&scene, SL_VIEW("\n\ndata: c\n\n"));
+    CHECK_BYTES(scene.log, scene.size,
+                "(tick|a|7|5)(tick|a|7|5)(tock|b|7|)(|c|7|)", 42);
+    end(&scene);
+}
+
 TEST("fails for good without memory, and leaks nothing")
 {
     test_each_failure(run_without_memory, NULL);
