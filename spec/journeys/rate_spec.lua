@@ -121,8 +121,9 @@ describe("timeout.rate", function()
     assert.is_nil(response)
     assert.matches("fewer than 16777216 bytes in 0.1 s (timeout.rate)", message, 1, true)
     assert.same({ "timeout", "send", false }, { err.code, err.stage, err.retryable })
+    -- A socket takes more once a third of what it holds has gone, here 4 KiB at a time.
     local retried <close> = assert(client:put(p.url .. "/", {
-      body = body, timeout = rate(1, 0.4), retry = { tries = 1, delay = 0 } }))
+      body = body, timeout = rate(1, 2), retry = { tries = 1, delay = 0 } }))
     assert.same({ 200, 2 }, { retried.status, retried.attempts })
   end)
 
@@ -163,7 +164,14 @@ describe("timeout.rate", function()
 
   it("false turns the deadline of a stage before the head off", function()
     local silent <close> = play { "stall" }
+    -- Its queue holds one connection: the next one waits for ever.
+    local full <close> = support.peer.listen { accept = false, backlog = 0, script = { {} } }
+    local filling <close> = support.client { timeout = { total = false, first_byte = false } }
+    local first = sluice.spawn(filling.get, filling, full.url .. "/")
+    while filling:stats().active == 0 do sluice.loop():step(0.01) end
     local stages = {
+      resolve = { url = "http://name.test/", resolver = function() sluice.sleep(20) end },
+      connect = { url = full.url .. "/" },
       queue = { pool = { per_origin = 1 } },
       proxy = { url = "https://name.test/", proxy = silent.url },
       tls = { url = silent.url:gsub("^http", "https") },
@@ -171,7 +179,7 @@ describe("timeout.rate", function()
     for stage, case in pairs(stages) do
       local url = case.url or silent.url .. "/"
       local strict <close> = support.client { pool = case.pool, proxy = case.proxy,
-        timeout = { [stage] = 0.03, total = false, first_byte = false } }
+        resolver = case.resolver, timeout = { [stage] = 0.03, total = false, first_byte = false } }
       local holder = stage == "queue" and sluice.spawn(strict.get, strict, url)
       if holder then
         while strict:stats().active == 0 do sluice.loop():step(0.01) end
@@ -187,5 +195,7 @@ describe("timeout.rate", function()
         holder:await()
       end
     end
+    first:cancel()
+    first:await()
   end)
 end)
