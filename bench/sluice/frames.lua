@@ -87,8 +87,7 @@ local function read_lines(is_stream, most)
 end
 
 -- `many` messages there in each step, each of which comes back.
-local function talk(many)
-  local socket <close> = assert(client:websocket(os.getenv "WEBSOCKET"))
+local function talk(socket, many)
   sluice.spawn(function()
     repeat
       for _ = 1, many do assert(socket:send_text "tick") end
@@ -99,6 +98,7 @@ local function talk(many)
     assert(socket:receive()):dispose()
     messages = messages + 1
   until is_over
+  socket:dispose()
 end
 
 local under_way = 0
@@ -128,11 +128,13 @@ local frame_work = {
   crowded = fetch_some,
 }
 
--- Lines and messages in a step.
+-- Lines and messages in a step. The WebSocket is there before the first frame: see the guide.
 local function stream_beside(lines_most, messages_most)
+  local url = os.getenv "WEBSOCKET"
+  local socket = url and assert(client:websocket(url))
   again(stream, take_piece)
   again(read_lines, true, lines_most)
-  if os.getenv "WEBSOCKET" then again(talk, messages_most) end
+  if socket then again(talk, socket, messages_most) end
 end
 
 local workloads = {
