@@ -285,6 +285,29 @@ describe("a host that resumes coroutines itself", function()
     assert.equal(before_it, scheduler.suspended)
   end)
 
+  it("declines: coroutines that wait for each other go on behind their own waits", function()
+    core.remove_host(scheduler.host)
+    local declining = core.host(function() return false end, print)
+    core.add_host(declining)
+    local values = {}
+    coroutine.wrap(function()
+      local thread
+      local generator = sluice.wrap(function()
+        thread = coroutine.running()
+        coroutine.yield "first"
+        values[2] = sluice.sleep(0.001)
+        coroutine.yield "second"
+      end)
+      values[1] = generator()
+      assert.is_true(sluice.is_waiting(select(2, coroutine.resume(thread))))
+      values[3] = generator()
+      values[4] = sluice.sleep(0.001)
+    end)()
+    sluice.loop():run()
+    core.remove_host(declining)
+    assert.same({ "first", true, "second", true }, values)
+  end)
+
   it("gives both functions", function()
     for given, missing in pairs { suspend = "resume", resume = "suspend" } do
       local _, message = pcall(function() sluice.client { [given] = print } end)

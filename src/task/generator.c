@@ -63,7 +63,7 @@ static int wait_along(lua_State *L, struct slb_ticket *ticket)
     lua_setiuservalue(L, 1, GUARD_WAITER);
     guard->is_waiting = true;
     lua_toclose(L, 1);
-    return slb_wait_along(L, ticket, resumed);
+    return slb_wait_along(L, ticket, &guard->along, resumed);
 }
 
 static int resume(lua_State *L, int count)

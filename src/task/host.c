@@ -121,24 +121,24 @@ static int begin(lua_State *L)
 
 static int went_on(lua_State *L, int status, lua_KContext context)
 {
-    struct slb_ticket *ticket = (struct slb_ticket *)context;
-    int index = ticket->context;
+    const struct slb_onward *onward = (const struct slb_onward *)context;
+    struct slb_ticket *ticket = onward->ticket;
+    int index = onward->context;
 
     if (status == LUA_OK || status == LUA_YIELD)
-        return ticket->k(L, status, index);
+        return onward->k(L, status, index);
     slb_end_wait(ticket);
     if (lua_touserdata(L, index) == ticket)
         lua_closeslot(L, index);
     return lua_error(L);
 }
 
-int slb_wait_by_host(lua_State *L, struct slb_ticket *ticket, int index,
-                     lua_KFunction k)
+int slb_wait_by_host(lua_State *L, struct slb_ticket *ticket,
+                     struct slb_onward *onward, int index, lua_KFunction k)
 {
-    lua_KContext context = (lua_KContext)ticket;
+    lua_KContext context = (lua_KContext)onward;
 
-    ticket->k = k;
-    ticket->context = index;
+    *onward = (struct slb_onward){ticket, k, index};
     lua_pushcfunction(L, begin);
     lua_pushlightuserdata(L, ticket);
     return went_on(L, lua_pcallk(L, 1, 0, 0, context, went_on), context);

@@ -27,10 +27,10 @@ static inline bool slb_asks_hosts(const lua_State *L,
     return runtime->hosts != 0 && runtime->running != L;
 }
 
-/* Waits for the ticket in the way of L's host, then goes on in `k`; to be
- * returned. A raised error ends the wait. */
-int slb_wait_by_host(lua_State *L, struct slb_ticket *ticket, int index,
-                     lua_KFunction k);
+/* Waits for the ticket in the way of L's host, then goes on in `k`, which is
+ * kept in `onward` meanwhile; to be returned. A raised error ends the wait. */
+int slb_wait_by_host(lua_State *L, struct slb_ticket *ticket,
+                     struct slb_onward *onward, int index, lua_KFunction k);
 
 /* Tells the host that the wait is over. stack: ticket, coroutine */
 void slb_resume_by_host(lua_State *L);

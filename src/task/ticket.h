@@ -25,6 +25,15 @@ struct slb_task {
     struct slb_task *previous;
 };
 
+struct slb_ticket;
+
+/* Where a coroutine goes on behind a wait, and with what. */
+struct slb_onward {
+    struct slb_ticket *ticket;
+    lua_KFunction k;
+    int context;
+};
+
 struct slb_ticket {
     struct slb_runtime *runtime;
     struct slb_ticket *next; /* free, or in a task's list of waiters */
@@ -39,13 +48,12 @@ struct slb_ticket {
     struct slb_task *task;        /* whose coroutine this is; NULL: a foreign */
     void (*abandon)(void *subject);
     void *subject;
-    bool is_endless;          /* waits for a task, however long it takes */
-    bool has_host;            /* which resumes the coroutine */
-    bool has_values;          /* of those below, some may be set */
-    bool is_handed;           /* over, which the host knows: not counted */
-    lua_KFunction k;          /* without a frame for the yield, or by its
-                               * host: where the coroutine goes on, */
-    int context;              /* and with what */
+    bool is_endless; /* waits for a task, however long it takes */
+    bool has_host;   /* which resumes the coroutine */
+    bool has_values; /* of those below, some may be set */
+    bool is_handed;  /* over, which the host knows: not counted */
+    struct slb_onward
+        onward; /* without a frame for the yield, or by its host */
     struct sl_completion own; /* for waits on timers and tasks */
     struct sl_timer timer;
 };

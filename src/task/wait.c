@@ -162,15 +162,15 @@ static int resumed_here(lua_State *L, int status, lua_KContext context)
     struct slb_ticket *ticket = (struct slb_ticket *)context;
 
     (void)status;
-    if (lua_gettop(L) != ticket->context)
-        lua_settop(L, ticket->context);
+    if (lua_gettop(L) != ticket->onward.context)
+        lua_settop(L, ticket->onward.context);
     return yield_here(L, ticket);
 }
 
 static int yield_here(lua_State *L, struct slb_ticket *ticket)
 {
     if (slb_is_over(ticket))
-        return ticket->k(L, LUA_YIELD, ticket->context);
+        return ticket->onward.k(L, LUA_YIELD, ticket->onward.context);
     ticket->runtime->yielded = ticket;
     slb_push_waiting(L);
     return lua_yieldk(L, 1, (lua_KContext)ticket, resumed_here);
@@ -212,8 +212,8 @@ static int wait_for(lua_State *L, struct slb_ticket *ticket,
 
     if (can_yield_here(L, runtime)) {
         bind_task(L, ticket, runtime->running_task);
-        ticket->k = k;
-        ticket->context = index;
+        ticket->onward.k = k;
+        ticket->onward.context = index;
         return yield_here(L, ticket);
     }
     bind_task(L, ticket, slb_task_of(L, runtime));
@@ -224,7 +224,7 @@ static int wait_for(lua_State *L, struct slb_ticket *ticket,
         lua_setiuservalue(L, index, SLB_TICKET_COROUTINE);
         ticket->has_values = true;
         if (slb_asks_hosts(L, runtime))
-            return slb_wait_by_host(L, ticket, index, k);
+            return slb_wait_by_host(L, ticket, &ticket->onward, index, k);
         refusal = slb_scheduler_refusal(L, runtime);
         if (refusal != NULL) {
             slb_push_refusal(L, refusal);
@@ -278,7 +278,8 @@ void slb_end_along(lua_State *L, struct slb_along *along)
     lua_pop(L, 1);
 }
 
-int slb_wait_along(lua_State *L, struct slb_ticket *ticket, lua_KFunction k)
+int slb_wait_along(lua_State *L, struct slb_ticket *ticket,
+                   struct slb_along *along, lua_KFunction k)
 {
     int index = lua_gettop(L);
 
@@ -303,7 +304,7 @@ int slb_wait_along(lua_State *L, struct slb_ticket *ticket, lua_KFunction k)
         lua_pop(L, 1);
         ticket->has_values = true;
         if (slb_asks_hosts(L, ticket->runtime))
-            return slb_wait_by_host(L, ticket, index, k);
+            return slb_wait_by_host(L, ticket, &along->onward, index, k);
         refusal = slb_scheduler_refusal(L, ticket->runtime);
         if (refusal != NULL) {
             slb_push_refusal(L, refusal);

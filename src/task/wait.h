@@ -59,6 +59,7 @@ enum sl_status slb_waited(lua_State *L, lua_KContext context);
 struct slb_along {
     struct slb_ticket *ticket; /* NULL: none */
     uint32_t waits;            /* of the ticket */
+    struct slb_onward onward;  /* by a host: of the one that waits along */
 };
 
 /* Before L waits along: pushes the coroutine whose wait it is, or nil. Raises
@@ -71,8 +72,10 @@ void slb_begin_along(lua_State *L, struct slb_ticket *ticket,
 void slb_end_along(lua_State *L, struct slb_along *along);
 
 /* L waits for what another coroutine's ticket waits for, which L will resume:
- * then goes on in `k`, whose context is the top of the stack now. */
-int slb_wait_along(lua_State *L, struct slb_ticket *ticket, lua_KFunction k);
+ * then goes on in `k`, whose context is the top of the stack now. `along`: of
+ * slb_begin_along, which lives as long. */
+int slb_wait_along(lua_State *L, struct slb_ticket *ticket,
+                   struct slb_along *along, lua_KFunction k);
 
 /* Yields from the frame of L until the ticket's wait is over; to be
  * returned. */
