@@ -63,7 +63,7 @@ describe("a response", function()
     end
   end)
 
-  it("is told from other values right after it was looked at, too", function()
+  it("refuses other values in its place, also right after one of its fields was read", function()
     local p <close> = peer.listen { script = { { request_head, { "send", DONE }, { "stall" } } } }
     local response <close> = assert(client:get(p.url .. "/"))
     local index = getmetatable(response).__index

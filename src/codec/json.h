@@ -1,6 +1,6 @@
 /* codec/json.h - one JSON text (RFC 8259) as events, read from where it lies
  *
- * in:    a sequence, or one view          out: binding/json.c makes values of it
+ * in:    a sequence, or one view        out: binding/json.c makes values of it
  * below: codec/json_text.h, codec/json_input.h
  *
  *   {"a": [1, "b"]}  ->  OBJECT KEY ARRAY INTEGER STRING ARRAY_END OBJECT_END

@@ -22,8 +22,8 @@ struct sl_decoding {
 };
 
 /* Rents the decoders of `codings` from `shelf`. Without codings, or with one
- * that is unknown, there are none, and the body stays coded. SL_DECODE: too many
- * codings. SL_LIMIT, SL_MEMORY. */
+ * that is unknown, there are none, and the body stays coded. SL_DECODE: too
+ * many codings. SL_LIMIT, SL_MEMORY. */
 enum sl_status sl_decoding_start(struct sl_decoding *decoding,
                                  const struct sl_content_codings *codings,
                                  struct sl_decoder_shelf *shelf,

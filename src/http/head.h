@@ -94,9 +94,9 @@ const char *sl_head_explain(const struct sl_head *head,
                             char room[SL_EXCESS_ROOM]);
 
 /* Moves a complete head into memory of its own size, from the pool's allocator:
- * it is going to stay for long. Finding a field takes a step for each one before
- * it then. Without memory for that, or with a value of 64 KiB or a name of 32
- * KiB, it stays where it is. */
+ * it is going to stay for long. Finding a field takes a step for each one
+ * before it then. Without memory for that, or with a value of 64 KiB or a name
+ * of 32 KiB, it stays where it is. */
 void sl_head_compact(struct sl_head *head);
 
 /* Frees the reason and the fields of a complete head, which then has none. */

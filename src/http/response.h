@@ -84,8 +84,8 @@ bool sl_response_limits_equal(const struct sl_response_limits *a,
  * is used that can be; more bytes are needed. While `body` holds `window` bytes
  * or more, a decoding response leaves its input alone and answers SL_AGAIN with
  * sl_response_is_full: drain `body` first. Failures repeat; sl_response_explain
- * says why. After SL_EVENT_END answers SL_END; `input` then holds surplus bytes,
- * if any. */
+ * says why. After SL_EVENT_END answers SL_END; `input` then holds surplus
+ * bytes, if any. */
 enum sl_status sl_response_step(struct sl_response *response,
                                 struct sl_buffer *input, size_t window,
                                 enum sl_response_event *event);

@@ -6,8 +6,8 @@
  *                        ^ start  ^ offset
  *
  * For a reader that goes through bytes it does not consume yet, by their offset
- * from the head of the buffer. A cursor keeps no reference: it is good until the
- * buffer changes.
+ * from the head of the buffer. A cursor keeps no reference: it is good until
+ * the buffer changes.
  */
 #ifndef SL_MEMORY_CURSOR_H
 #define SL_MEMORY_CURSOR_H
