@@ -14,7 +14,8 @@
  *   CLOSING   our Close is on its way, behind messages that were queued; what
  *             the peer sends before its own still counts
  *   PARTING   `end` says how it ended. Our Close, or the echo of theirs,
- *             leaves; what arrives is dropped until the peer ends the connection
+ *             leaves; what arrives is dropped until the peer ends the
+ *             connection
  *   OVER      the link is closed
  *
  * What arrives is read as soon as it is there, so that pings are answered and

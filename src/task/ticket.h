@@ -74,8 +74,8 @@ void slb_enter_waiters(struct slb_ticket *ticket, struct slb_ticket **list);
 /* Whether what the ticket waits for is over, also for somebody else. */
 bool slb_is_over(const struct slb_ticket *ticket);
 
-/* Asks the operation that a coroutine waits for to end with SL_CANCELLED, unless
- * it is over. */
+/* Asks the operation that a coroutine waits for to end with SL_CANCELLED,
+ * unless it is over. */
 void slb_cancel(struct slb_ticket *ticket);
 
 /* The ticket is out of use; its slot is closed already, or will be by the same
