@@ -188,7 +188,7 @@ end
 function counts.idle_secure(bench)
   local variables = mode(bench)
   variables.CA_FILE = bench.servers.ca_file
-  return { together = together(bench, bench.servers.secure .. "/1k", variables) }
+  return { together = together(bench, bench.servers.secure .. "/gather/$", variables) }
 end
 
 --- Delays of events on 50 streams over those of undici, by the medians of three runs of each in

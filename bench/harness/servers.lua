@@ -7,7 +7,7 @@ local servers = {}
 
 local MIB = 1024 * 1024
 
-local function nginx_conf(dir, plain, secure)
+local function nginx_conf(dir, plain, secure, origin)
   return ([[
 %s
 daemon on;
@@ -39,10 +39,16 @@ http {
     ssl_protocols TLSv1.3;
     ssl_session_cache shared:bench:10m;
     ssl_session_tickets on;
+    location /gather/ {
+      proxy_pass $origin;
+      proxy_http_version 1.1;
+      proxy_set_header Connection "";
+    }
   }
 }
 ]]):format(shell.run("id -u"):match("^0") and "user root;" or "")
     :gsub("%$dir", dir):gsub("%$plain", plain):gsub("%$secure", secure)
+    :gsub("%$origin", origin)
 end
 
 -- A root and a leaf for localhost, ECDSA P-256, valid for two days.
@@ -100,8 +106,10 @@ end
 -- Each of these starts a server, sets where it is, and returns its process.
 local start = {}
 
+-- When it is started again it has the same port, to which nginx leads.
 function start.origin(self, out, pin)
-  local port, pid = shell.run(pin(out .. "/origin " .. shell.quote(self.payloads)))
+  local port, pid = shell.run(pin(("%s/origin %s %s"):format(
+    out, shell.quote(self.payloads), self.fast and self.fast:match("%d+$") or 0)))
     :match("(%d+) (%d+)")
   self.fast = "http://127.0.0.1:" .. port
   return pid
@@ -116,7 +124,7 @@ end
 
 function start.nginx(self, out, pin)
   local plain, secure = shell.run(out .. "/free_port 2"):match("(%d+)%s+(%d+)")
-  shell.write(self.dir .. "/nginx.conf", nginx_conf(self.dir, plain, secure))
+  shell.write(self.dir .. "/nginx.conf", nginx_conf(self.dir, plain, secure, self.fast))
   shell.run(pin(("nginx -c %s/nginx.conf"):format(self.dir)))
   self.nginx = "http://127.0.0.1:" .. plain
   self.secure = "https://127.0.0.1:" .. secure

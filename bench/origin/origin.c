@@ -11,7 +11,7 @@
  *   GET /gather/<count>        1 KiB, withheld until count connections ask
  *   POST or PUT anything       {"received":<bytes of the body>}
  *
- * usage: origin [payload folder]
+ * usage: origin [payload folder [port]]
  * Prints "<port> <process id>" when it listens and goes on in the background;
  * ends by a signal, or by itself after ten minutes without a request.
  */
@@ -569,15 +569,19 @@ static void accept_all(int poller, int listener)
 }
 
 /* On every address, because all of 127/8 is wanted; strangers are turned away
- * when they connect. */
-static int listen_anywhere(unsigned *port)
+ * when they connect. Port 0: one that is free. */
+static int listen_on(unsigned *port)
 {
     int fd = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
     struct sockaddr_in address = {.sin_family = AF_INET};
     socklen_t size = sizeof address;
+    int one = 1;
 
     address.sin_addr.s_addr = htonl(INADDR_ANY);
-    if (fd < 0 || bind(fd, (struct sockaddr *)&address, size) != 0 ||
+    address.sin_port = htons((uint16_t)*port);
+    if (fd < 0 ||
+        setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof one) != 0 ||
+        bind(fd, (struct sockaddr *)&address, size) != 0 ||
         listen(fd, 4096) != 0 ||
         getsockname(fd, (struct sockaddr *)&address, &size) != 0)
         fail("origin: listen");
@@ -619,8 +623,8 @@ static void serve(int listener)
 
 int main(int argc, char **argv)
 {
-    unsigned port;
-    int listener = listen_anywhere(&port);
+    unsigned port = argc > 2 ? (unsigned)atoi(argv[2]) : 0;
+    int listener = listen_on(&port);
     pid_t child;
 
     if (argc > 1)
