@@ -10,6 +10,7 @@
  * and its memory are the worker's. */
 #include "base/debug.h"
 #include "io/backends/readiness.h"
+#include "io/backends/watched.h"
 #include "io/system.h"
 
 #include <errno.h>
@@ -19,9 +20,8 @@
 #include <string.h>
 #include <unistd.h>
 
-#define WORKERS      2
-#define STACK_SIZE   ((size_t)128 * 1024)
-#define WATCHED_MOST (SL_LOOP_BACKENDS + 1)
+#define WORKERS    2
+#define STACK_SIZE ((size_t)128 * 1024)
 
 struct worker {
     pthread_t thread;
@@ -45,8 +45,7 @@ struct threads_backend {
     struct worker workers[WORKERS];
     size_t started;
     size_t next; /* whose turn it is */
-    int watched[WATCHED_MOST];
-    size_t watched_count;
+    struct sl_watched watched;
 };
 
 static struct threads_backend *self_of(struct sl_backend *backend)
@@ -518,32 +517,13 @@ static void threads_move(struct sl_backend *backend, struct sl_socket *socket,
 /* Waits only as the loop's only backend: otherwise others see the posts. */
 static void threads_wait(struct sl_backend *backend, int64_t timeout)
 {
-    struct threads_backend *self = self_of(backend);
-    struct pollfd entries[WATCHED_MOST];
-
-    if (backend->loop->backends[0] != backend)
-        return;
-    for (size_t i = 0; i < self->watched_count; i++)
-        entries[i] = (struct pollfd){self->watched[i], POLLIN, 0};
-    if (poll(entries, (nfds_t)self->watched_count,
-             sl_wait_milliseconds(timeout)) <= 0)
-        return;
-    for (size_t i = 0; i < self->watched_count; i++) {
-        if (entries[i].revents != 0)
-            sl_loop_woken(backend->loop, entries[i].fd);
-    }
+    if (backend->loop->backends[0] == backend)
+        sl_watched_wait(&self_of(backend)->watched, backend->loop, timeout);
 }
 
 static enum sl_status threads_watch(struct sl_backend *backend, int fd)
 {
-    struct threads_backend *self = self_of(backend);
-
-    if (self->watched_count == WATCHED_MOST) {
-        errno = ENOSPC;
-        return SL_LIMIT;
-    }
-    self->watched[self->watched_count++] = fd;
-    return SL_OK;
+    return sl_watched_add(&self_of(backend)->watched, fd);
 }
 
 /* Results arrive by posts. */

@@ -7,6 +7,7 @@
 #include "io/backends/slots.h"
 #include "io/backends/uring_buffers.h"
 #include "io/backends/uring_ring.h"
+#include "io/backends/watched.h"
 
 #include <errno.h>
 #include <poll.h>
@@ -20,21 +21,15 @@
 #define WATCHED ((uint64_t)UINT32_MAX << 32)
 #define UNASKED (WATCHED | UINT32_MAX)
 
-#define WATCHED_MOST (SL_LOOP_BACKENDS + 1)
-
-struct watched {
-    int fd;
-    bool is_armed; /* a poll of it is in the ring, or on its way */
-};
-
 struct uring_backend {
     struct sl_backend base;
     struct sl_slots slots; /* operations in flight */
     struct sl_uring_buffers buffers;
     struct sl_uring_ring ring;
-    struct watched watched[WATCHED_MOST];
-    size_t watched_count;
-    bool owes_cancels; /* some cancels had no entry */
+    struct sl_watched watched;
+    bool
+        is_armed[SL_WATCHED_MOST]; /* a poll of it is in the ring, or will be */
+    bool owes_cancels;             /* some cancels had no entry */
 };
 
 static struct uring_backend *self_of(struct sl_backend *backend)
@@ -286,15 +281,16 @@ static void retire(struct uring_backend *self, struct sl_operation *operation,
 
 /* One shot: it looks when it is armed, so that a descriptor that is still
  * readable is reported again. Many shots would report only new events. */
-static void arm_watch(struct uring_backend *self, struct watched *watched)
+static void arm_watch(struct uring_backend *self, size_t place)
 {
     struct io_uring_sqe *entry = sl_uring_ring_entry(&self->ring);
+    int fd = self->watched.fds[place];
 
-    watched->is_armed = entry != NULL;
+    self->is_armed[place] = entry != NULL;
     if (entry == NULL)
         return;
-    io_uring_prep_poll_add(entry, watched->fd, POLLIN);
-    io_uring_sqe_set_data64(entry, WATCHED | (uint32_t)watched->fd);
+    io_uring_prep_poll_add(entry, fd, POLLIN);
+    io_uring_sqe_set_data64(entry, WATCHED | (uint32_t)fd);
 }
 
 /* Arms the watches. False: the queue is full, and a wait might miss
@@ -303,19 +299,19 @@ static bool arm_watches(struct uring_backend *self)
 {
     bool is_armed = true;
 
-    for (size_t i = 0; i < self->watched_count; i++) {
-        if (!self->watched[i].is_armed)
-            arm_watch(self, &self->watched[i]);
-        is_armed = is_armed && self->watched[i].is_armed;
+    for (size_t i = 0; i < self->watched.count; i++) {
+        if (!self->is_armed[i])
+            arm_watch(self, i);
+        is_armed = is_armed && self->is_armed[i];
     }
     return is_armed;
 }
 
 static void watch_told(struct uring_backend *self, int fd)
 {
-    for (size_t i = 0; i < self->watched_count; i++) {
-        if (self->watched[i].fd == fd)
-            self->watched[i].is_armed = false;
+    for (size_t i = 0; i < self->watched.count; i++) {
+        if (self->watched.fds[i] == fd)
+            self->is_armed[i] = false;
     }
     sl_loop_woken(self->base.loop, fd);
 }
@@ -362,17 +358,7 @@ static void take_entries(struct uring_backend *self)
 /* Waits for everything but the ring. */
 static void wait_without_ring(struct uring_backend *self, int64_t timeout)
 {
-    struct pollfd entries[WATCHED_MOST];
-    size_t count = self->watched_count;
-
-    for (size_t i = 0; i < count; i++)
-        entries[i] = (struct pollfd){self->watched[i].fd, POLLIN, 0};
-    if (poll(entries, (nfds_t)count, sl_wait_milliseconds(timeout)) <= 0)
-        return;
-    for (size_t i = 0; i < count; i++) {
-        if (entries[i].revents != 0)
-            sl_loop_woken(self->base.loop, entries[i].fd);
-    }
+    sl_watched_wait(&self->watched, self->base.loop, timeout);
 }
 
 /* Acts on a call's result. Want of memory may pass: the call is tried again,
@@ -444,7 +430,7 @@ static void note_reported(struct uring_backend *self, size_t expected)
 static void uring_wait(struct sl_backend *backend, int64_t timeout)
 {
     struct uring_backend *self = self_of(backend);
-    size_t expected = backend->in_flight + self->watched_count;
+    size_t expected = backend->in_flight + self->watched.count;
 
     if (self->ring.broken != 0) {
         wait_without_ring(self, timeout);
@@ -484,17 +470,16 @@ static void uring_settle(struct sl_backend *backend)
 static enum sl_status uring_watch(struct sl_backend *backend, int fd)
 {
     struct uring_backend *self = self_of(backend);
-    struct watched *watched = &self->watched[self->watched_count];
+    size_t place = self->watched.count;
 
-    if (self->watched_count == WATCHED_MOST)
+    if (sl_watched_add(&self->watched, fd) != SL_OK)
         return SL_LIMIT;
-    watched->fd = fd;
-    arm_watch(self, watched);
-    if (!watched->is_armed) {
+    arm_watch(self, place);
+    if (!self->is_armed[place]) {
+        sl_watched_drop(&self->watched);
         errno = EBUSY;
         return SL_LIMIT;
     }
-    self->watched_count++;
     return SL_OK;
 }
 
