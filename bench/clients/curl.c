@@ -1,4 +1,4 @@
-/* bench/clients/curl.c - libcurl's multi interface, as a careful program uses it
+/* bench/clients/curl.c - libcurl's multi interface, used with care
  *
  * usage: curl <workload> <url> <count> <connections>
  *

@@ -1,4 +1,4 @@
-/* bench/clients/floor.c - what a library costs alone, under the client that uses it
+/* bench/clients/floor.c - what a library costs alone, without its client
  *
  * usage: floor <workload> <url> <count> <connections>
  *

@@ -3,7 +3,8 @@
  * usage: touch <MiB>
  * In a virtual machine the first use of a page costs a fault of the host's as
  * well, tens of times the guest's own. The first program to hold a large body
- * would pay for all later ones. Touches that much in huge pages, then in small ones.
+ * would pay for all later ones. Touches that much in huge pages, then in small
+ * ones.
  */
 #define _GNU_SOURCE
 #include <stddef.h>

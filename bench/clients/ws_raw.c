@@ -2,8 +2,8 @@
  *
  * usage: ws_raw echo|text <url> <count> <bytes of a message>
  *
- * Sends the same masked frame again and again, and receives as many bytes as the
- * answer has, 64 KiB at a time. Nothing is masked, parsed or checked.
+ * Sends the same masked frame again and again, and receives as many bytes as
+ * the answer has, 64 KiB at a time. Nothing is masked, parsed or checked.
  */
 #define _GNU_SOURCE
 #include "meter.h"

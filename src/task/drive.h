@@ -1,7 +1,7 @@
 /* task/drive.h - the loop of a Lua state, driven from its thread
  *
  * in:  task/wait.c outside of coroutines; binding/loop.c, binding/host.c
- * out: io/loop.h, whose deliveries resume coroutines from the thread that drives
+ * out: io/loop.h, whose deliveries resume coroutines from the driving thread
  */
 #ifndef SLB_DRIVE_H
 #define SLB_DRIVE_H

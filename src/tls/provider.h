@@ -1,7 +1,7 @@
 /* tls/provider.h - TLS as an engine between buffers, knowing no socket
  *
- *   ciphertext in  (from transport) --> [ engine ] --> plaintext in  (to http)
- *   ciphertext out (to transport)   <-- [ engine ] <-- plaintext out (from http)
+ *   ciphertext in  (from transport) -> [ engine ] -> plaintext in  (to http)
+ *   ciphertext out (to transport)   <- [ engine ] <- plaintext out (from http)
  *
  * A provider is one constant table. Nothing outside src/tls/ knows the library
  * behind it. Context: one per configuration, frozen once made, with the

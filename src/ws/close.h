@@ -1,7 +1,7 @@
 /* ws/close.h - why a WebSocket is closed: codes and reasons (RFC 6455 5.5.1,
  * 7.4)
  *
- *   Close frame   [ code, 2 bytes ][ reason, UTF-8, at most 123 bytes ]   or nothing
+ *   Close frame   [ code, 2 bytes ][ reason, UTF-8, at most 123 bytes ] or none
  */
 #ifndef SL_WS_CLOSE_H
 #define SL_WS_CLOSE_H

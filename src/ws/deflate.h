@@ -1,7 +1,7 @@
 /* ws/deflate.h - messages compressed and inflated (RFC 7692 7.2)
  *
- *   sends     payload > deflater > output, without its last 00 00 FF FF > frames
- *   receives  frames > input, and 00 00 FF FF behind the last > inflater > payload
+ *   sends     payload > deflater > output without its last 00 00 FF FF > frames
+ *   receives  frames > input, 00 00 FF FF behind the last > inflater > payload
  *
  * Each holds the memory of a library, its buffer and its window. It lives from
  * the first compressed message on, and for one message alone when no context is

@@ -1,8 +1,8 @@
 /* ws/extension.h - how both sides agree on permessage-deflate (RFC 7692 5, 7.1)
  *
  *   client                                        server
- *   offer  --- permessage-deflate; client_max_window_bits --------> accept
- *   agree  <-- permessage-deflate; server_no_context_takeover ----- (the answer)
+ *   offer  --- permessage-deflate; client_max_window_bits -------> accept
+ *   agree  <-- permessage-deflate; server_no_context_takeover ---- (the answer)
  *
  *   parameter                    in an offer          in an answer
  *   server_no_context_takeover   the server must      it will

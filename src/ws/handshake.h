@@ -1,11 +1,11 @@
 /* ws/handshake.h - the opening handshake of a client (RFC 6455 4.1, 4.2.2)
  *
- *   GET /chat HTTP/1.1                        HTTP/1.1 101 Switching Protocols
- *   Upgrade: websocket                        Upgrade: websocket
- *   Connection: Upgrade                       Connection: Upgrade
- *   Sec-WebSocket-Version: 13                 Sec-WebSocket-Accept: accept of key
- *   Sec-WebSocket-Key: key            --->    Sec-WebSocket-Protocol: one of them
- *   Sec-WebSocket-Protocol: list      <---
+ *   GET /chat HTTP/1.1                    HTTP/1.1 101 Switching Protocols
+ *   Upgrade: websocket                    Upgrade: websocket
+ *   Connection: Upgrade                   Connection: Upgrade
+ *   Sec-WebSocket-Version: 13             Sec-WebSocket-Accept: accept of key
+ *   Sec-WebSocket-Key: key         --->   Sec-WebSocket-Protocol: one of them
+ *   Sec-WebSocket-Protocol: list   <---
  *
  * This unit makes the values and judges those of the answer; heads are read and
  * written by http/. SHA-1 is a function of the caller's, since TLS libraries

@@ -2,7 +2,7 @@
  *
  * in:  received bytes, cut anywhere    out: one event a call
  *
- *   HEAD --+-> DATA ----> HEAD     a message, when its last fragment is complete
+ *   HEAD --+-> DATA ----> HEAD     a message: its last fragment is complete
  *          +-> CONTROL -> HEAD     a ping or pong, also between fragments
  *                    `--> CLOSED   a Close frame: nothing behind it counts
  *
@@ -54,8 +54,8 @@ void sl_ws_incoming_fini(struct sl_ws_incoming *incoming);
  * one made anew would do as well. */
 bool sl_ws_incoming_is_idle(const struct sl_ws_incoming *incoming);
 
-/* Whether the next byte is the first of a frame, or belongs to its head: with an
- * empty input, sl_ws_incoming_next answers SL_AGAIN. */
+/* Whether the next byte is the first of a frame, or belongs to its head: with
+ * an empty input, sl_ws_incoming_next answers SL_AGAIN. */
 bool sl_ws_incoming_is_between(const struct sl_ws_incoming *incoming);
 
 /* Takes bytes from `input` until something is complete, or SL_WS_PART bytes or

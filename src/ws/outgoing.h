@@ -5,9 +5,9 @@
  *          begin             write, until all is taken
  *   FREE --------> WRITING -------------------------> FREE
  *
- *   a message whole        [ head | masked payload ]
- *   in pieces              [ head | piece 1 ] [ head | piece 2 ] [ head | last ]
- *   compressed             [ head | up to 64 KiB ] [ head | the rest ]
+ *   a message whole       [ head | masked payload ]
+ *   in pieces             [ head | piece 1 ] [ head | piece 2 ] [ head | last ]
+ *   compressed            [ head | up to 64 KiB ] [ head | the rest ]
  *
  * A message is one piece or several. The payload is masked while it is copied,
  * with a fresh key for each frame. When compression was agreed on, whole

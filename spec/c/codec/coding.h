@@ -135,7 +135,7 @@ static inline struct bytes deflated(struct sl_view content, int format,
     return coded;
 }
 
-/* The same, flushed and left open: all of the content can be decoded from it. */
+/* The same, flushed and left open: all of the content can be decoded. */
 static inline struct bytes deflate_flushed(struct sl_view content, int format)
 {
     struct bytes coded = bytes_new(content.size + 1024);

@@ -214,7 +214,7 @@ TEST("decodes all it can before it waits for input, whatever the room")
 }
 
 #ifdef SL_HAVE_ZSTD
-/* RFC 8878 3.1.1: a frame of nothing, or of a letter, with a window of 8 MiB. */
+/* RFC 8878 3.1.1: a frame of nothing, or of a letter; its window has 8 MiB. */
 static void check_frames(struct sl_view frame, size_t content)
 {
     const size_t count = 1000;

@@ -1,7 +1,7 @@
-/* spec/c/conn/crowd.h - a pool with three origins, and users that want connections
+/* spec/c/conn/crowd.h - a pool with three origins, and users that wait
  *
- * Users are what exchanges are to the pool: a place each, and events. Connects are
- * answered by the test, see spec/c/support/script_backend.h.
+ * Users are what exchanges are to the pool: a place each, and events. Connects
+ * are answered by the test, see spec/c/support/script_backend.h.
  */
 #ifndef SPEC_C_CONN_CROWD_H
 #define SPEC_C_CONN_CROWD_H

@@ -2,7 +2,7 @@
 
 #include "spec/c/io/world.h"
 
-/* A response that comes over one end of a socket pair; the test is the server. */
+/* A response over one end of a socket pair; the test is the server. */
 struct reply {
     struct world world;
     struct sl_link link;

@@ -129,8 +129,8 @@ static inline void welcome(int peer)
     REQUIRE(send(peer, "W\0\0", 3, MSG_NOSIGNAL) == 3);
 }
 
-/* Destroys an opening before and after it connects, and after each thing that its
- * peer says, bytes as they go over the wire; the last one opens it. */
+/* Destroys an opening before and after it connects, and after each thing that
+ * its peer says, bytes as they go over the wire; the last one opens it. */
 static inline void destroy_after_each(const struct sl_tunnel_class *tunnel,
                                       const struct sl_view *sayings,
                                       size_t count)
@@ -166,7 +166,7 @@ static inline void destroy_after_each(const struct sl_tunnel_class *tunnel,
 
 /* ---- failed allocations ---- */
 
-/* What the peer of an opening says at once, and when its turn for TLS has come. */
+/* What the peer of an opening says at once, and when TLS is due. */
 struct life {
     const struct sl_tunnel_class *tunnel;
     struct sl_view first;

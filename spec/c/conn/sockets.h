@@ -1,6 +1,6 @@
 /* spec/c/conn/sockets.h - a WebSocket and the server at its other end
  *
- * The keys of masks are zero, so that what the server reads can be written down.
+ * The keys of masks are zero, so that tests can spell what the server reads.
  */
 #ifndef SPEC_C_CONN_SOCKETS_H
 #define SPEC_C_CONN_SOCKETS_H

@@ -1,4 +1,4 @@
-/* spec/c/conn/talk.h - a tunnel and the answers of its proxy, without a socket */
+/* spec/c/conn/talk.h - a tunnel and the answers of its proxy, no socket */
 #ifndef SPEC_C_CONN_TALK_H
 #define SPEC_C_CONN_TALK_H
 

@@ -238,7 +238,7 @@ TEST("refuses a proxy that speaks another protocol")
     expect("HTTP/1.1 2x0 OK\r\n\r\n", &plain, SL_PROXY, NULL);
 }
 
-/* Wherever that is cut: how much is surplus when the head ends depends on it. */
+/* The cut decides how much is surplus when the head ends. */
 TEST("refuses bytes after the head of a 2xx")
 {
     struct sl_view answer =

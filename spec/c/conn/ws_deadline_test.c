@@ -288,8 +288,8 @@ TEST("is idle without messages, however many pings arrive")
     each_manner(flooded_idle);
 }
 
-/* What arrived in time counts, behind more than a turn takes. Where a receive is
- * an operation, each has a round of the loop, and no turn is so long. */
+/* What arrived in time counts, behind more than a turn takes. Where a receive
+ * is an operation, each has a round of the loop, and no turn is so long. */
 static void late_program(const struct manner *manner)
 {
     const struct sl_ws_closing closing = {1000, {NULL, 0}};

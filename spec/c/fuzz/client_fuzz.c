@@ -1,6 +1,6 @@
-/* A client with requests under way, whose peers send anything, in any pieces, and
- * end in any way: every request ends, the first one in the same way however what
- * arrives is cut, and nothing is left.
+/* A client with requests under way, whose peers send anything, in any pieces,
+ * and end in any way: every request ends, the first one in the same way however
+ * what arrives is cut, and nothing is left.
  *
  *   byte 0   1: a body is sent  2: HEAD  4: the body is read in pieces
  *            8: codings are removed  16: another request follows
@@ -24,7 +24,7 @@
 
 #define INPUT_MOST 512
 #define OPTIONS    4
-#define PIECES     16 /* each costs a step of the loop: the units try every cut */
+#define PIECES     16 /* each costs a step of the loop: units try each cut */
 #define BODY_MOST  ((size_t)64 * 1024)
 /* Steps of the loop without a move, after which nothing more will come: a turn
  * may be waited for, or the pusher's time. */

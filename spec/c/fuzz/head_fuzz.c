@@ -1,5 +1,5 @@
-/* One head or trailer section: whole and in two pieces it must come to the same,
- * and what is accepted must be what the grammar says.
+/* One head or trailer section: whole and in two pieces it must come to the
+ * same, and what is accepted must be what the grammar says.
  *
  *   byte 0   trailers, lenient_lf
  *   byte 1   where it is cut

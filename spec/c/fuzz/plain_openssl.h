@@ -2,7 +2,7 @@
  *
  * A connection of OpenSSL's is some hundred small blocks. To check each of them
  * takes more time than the handshake, and what OpenSSL does with its own memory
- * is not what a target tests. Everything that src/ allocates is checked as ever.
+ * is not what a target tests. What src/ allocates is checked as ever.
  */
 #ifndef SPEC_C_FUZZ_PLAIN_OPENSSL_H
 #define SPEC_C_FUZZ_PLAIN_OPENSSL_H

@@ -1,8 +1,9 @@
 /* Records under keys that both ends know: what a hostile server could send.
  *
  * The first byte chooses the cipher and whether the rest is taken for the wire
- * as it stands, or as the inner bytes of records, each behind its size, and with
- * another bit behind a count of bytes that make it as long as may be, and longer.
+ * as it stands, or as the inner bytes of records, each behind its size, and
+ * with another bit behind a count of bytes, which make it as long as may be or
+ * longer than that.
  */
 #include "spec/c/fuzz/ground.h"
 #include "spec/c/fuzz/plain_openssl.h"

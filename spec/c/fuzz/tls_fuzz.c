@@ -1,8 +1,8 @@
 /* Server bytes into a connecting client engine.
  *
- * The first byte chooses the provider (for one input in eight GnuTLS, which takes
- * ten times as long), versions and how the rest is cut. No key is known to the
- * fuzzer, so a handshake that comes out well is a finding.
+ * The first byte chooses the provider (for one input in eight GnuTLS, which
+ * takes ten times as long), versions and how the rest is cut. No key is known
+ * to the fuzzer, so a handshake that comes out well is a finding.
  */
 #include "spec/c/fuzz/ground.h"
 #include "spec/c/fuzz/plain_openssl.h"

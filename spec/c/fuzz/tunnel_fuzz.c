@@ -1,5 +1,5 @@
-/* What a proxy answers, and the names that it is asked for: whole and in pieces an
- * answer comes to the same, and no name adds a line to a question.
+/* What a proxy answers, and the names that it is asked for: whole and in pieces
+ * an answer comes to the same, and no name adds a line to a question.
  *
  *   byte 0   1: SOCKS5, else CONNECT  2: credentials  4: the name is arbitrary
  *   byte 1   how the answer is cut

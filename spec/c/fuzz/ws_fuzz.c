@@ -1,5 +1,5 @@
-/* What a WebSocket peer sends: whole and in pieces it must come to the same events
- * and the same end.
+/* What a WebSocket peer sends: whole and in pieces it must come to the same
+ * events and the same end.
  *
  *   byte 0   1: the peer is a client  2: compression was agreed on  4: without
  *            context
@@ -122,7 +122,7 @@ static void compare(const struct outcome *a, const struct outcome *b)
     ground_demand(a->status == b->status ||
                       (is_of_content(a->status) && is_of_content(b->status)),
                   "the same status");
-    /* Where bytes are both corrupt and not text, the cut decides which is said. */
+    /* Bytes both corrupt and not text: the cut decides which is reported. */
     ground_demand(a->error == b->error || is_of_content(a->status),
                   "the same error");
     ground_demand(a->size == b->size &&

@@ -1,5 +1,5 @@
-/* Messages from one end to the other: what is received is what was sent, however
- * it is cut, compressed and framed.
+/* Messages from one end to the other: what is received is what was sent,
+ * however it is cut, compressed and framed.
  *
  *   byte 0   1: a server sends  2: compression  4: without context
  *   byte 1   bits of the window

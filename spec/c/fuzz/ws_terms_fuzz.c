@@ -1,9 +1,9 @@
-/* Fields of a handshake: the answer to a client's offer, and offers to a server.
+/* Fields of a handshake: answers to a client's offer, and offers to a server.
  *
  *   byte 0   1, 2: what is wished for  4: a field is there
  *   byte 1   bits of the wish
- *   rest     Sec-WebSocket-Extensions; before the first zero byte it also stands
- *            for every other field
+ *   rest     Sec-WebSocket-Extensions; before the first zero byte it stands for
+ *            every other field, too
  */
 #include "ws/extension.h"
 #include "ws/handshake.h"

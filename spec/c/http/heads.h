@@ -1,4 +1,4 @@
-/* spec/c/http/heads.h - heads for the tests of those that parse and keep them */
+/* spec/c/http/heads.h - heads, for tests of what parses and keeps them */
 #ifndef SPEC_C_HTTP_HEADS_H
 #define SPEC_C_HTTP_HEADS_H
 

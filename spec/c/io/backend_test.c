@@ -362,7 +362,7 @@ TEST("operations of a closed ring fail, and the loop goes on")
     while (timer.due != 0)
         sl_loop_step(&world.loop, SL_NEVER);
     CHECK(sl_clock_now() >= due);
-    /* Before Linux 6.1 the kernel may go on with it: until then it is not over. */
+    /* Before Linux 6.1 the kernel may go on: it is not over until then. */
     if (!task.is_over) {
         peer_send(task.theirs, "x");
         world_until(&world, &task.is_over);

@@ -369,9 +369,9 @@ static bool receive_into_block(struct sl_buffer *buffer, size_t capacity,
     return true;
 }
 
-/* In front a block of 16 segments that holds `size` bytes and has no room, since
- * somebody has pinned it; behind it `pieces` fresh segments, in a ring that has
- * as many places. */
+/* In front a block of 16 segments that holds `size` bytes and has no room,
+ * since somebody has pinned it; behind it `pieces` fresh segments, in a ring
+ * that has as many places. */
 static void receive_behind_block(size_t unit, size_t size, size_t pieces)
 {
     struct sl_buffer buffer;

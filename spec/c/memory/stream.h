@@ -1,4 +1,4 @@
-/* spec/c/memory/stream.h - buffers filled with a stream that is known by its bytes
+/* spec/c/memory/stream.h - buffers filled with a stream of known bytes
  *
  * One pool at a time, over the allocator that counts and fails. Included by one
  * test program each.

@@ -1,12 +1,12 @@
 /* spec/c/support/script_backend.h - a backend whose connects the test decides
  *
- *   connect  ->  held  --script_accept--> connected to the test, by a socket pair
+ *   connect  ->  held  --script_accept--> connected to the test: a socket pair
  *                      --script_refuse--> failed with an errno
  *
- * Nobody listens and no address is asked: connects wait, in their order, until the
- * test accepts or refuses the oldest of them, so that silence, order and failure
- * cost no time and no port. What is connected behaves as over poll, in both modes
- * of transport. One loop at a time.
+ * Nobody listens and no address is asked: connects wait, in their order, until
+ * the test accepts or refuses the oldest of them, so that silence, order and
+ * failure cost no time and no port. What is connected behaves as over poll, in
+ * both modes of transport. One loop at a time.
  */
 #ifndef SPEC_C_SUPPORT_SCRIPT_BACKEND_H
 #define SPEC_C_SUPPORT_SCRIPT_BACKEND_H

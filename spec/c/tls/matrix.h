@@ -1,8 +1,8 @@
-/* spec/c/tls/matrix.h - servers that must be refused, and why; some that must not
+/* spec/c/tls/matrix.h - servers to refuse, and why; and some to accept
  *
  * Each case is a whole server with its certificates, the host that the client
- * wants, and words that the refusal must hold. The good ones stand among them so
- * that "refuses everything" is no way to pass.
+ * wants, and words that the refusal must hold. The good ones stand among them
+ * so that "refuses everything" is no way to pass.
  */
 #ifndef SPEC_C_TLS_MATRIX_H
 #define SPEC_C_TLS_MATRIX_H

@@ -117,7 +117,7 @@ static void check_received(struct scene *scene, struct sl_view expected)
     bytes_free(&got);
 }
 
-/* The heads of the frames on the wire, as "1C 0 8.": opcode, compressed, final. */
+/* Heads of the frames on the wire, as "1C 0 8.": opcode, compressed, final. */
 static const char *heads(const struct scene *scene)
 {
     static char text[300];

@@ -212,8 +212,8 @@ static struct bytes deflate_behind(struct sl_view before, struct sl_view bytes,
     return coded;
 }
 
-/* Messages of `size` bytes, each of two final blocks and a flush, whose contents
- * are the same noise again and again. */
+/* Messages of `size` bytes, each of two final blocks and a flush, whose
+ * contents are the same noise again and again. */
 static void check_final(const struct sl_engine_class *class, size_t size,
                         size_t messages, bool keeps_context)
 {
@@ -518,8 +518,8 @@ TEST("inflates what it compressed, with each window and library")
     }
 }
 
-/* No distance exceeds the window: zlib with no larger one inflates it, a byte at
- * a time. */
+/* No distance exceeds the window: zlib with no larger one inflates it, a byte
+ * at a time. */
 TEST("refers to no more than its window")
 {
     struct bytes text = make_text(100000, 3);

@@ -27,9 +27,8 @@ struct uring_backend {
     struct sl_uring_buffers buffers;
     struct sl_uring_ring ring;
     struct sl_watched watched;
-    bool
-        is_armed[SL_WATCHED_MOST]; /* a poll of it is in the ring, or will be */
-    bool owes_cancels;             /* some cancels had no entry */
+    bool is_armed[SL_WATCHED_MOST]; /* its poll is in the ring, or on its way */
+    bool owes_cancels;              /* some cancels had no entry */
 };
 
 static struct uring_backend *self_of(struct sl_backend *backend)

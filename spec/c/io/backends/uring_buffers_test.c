@@ -1,4 +1,4 @@
-/* Memory that a ring's kernel chooses; nothing of it where there are no rings. */
+/* Memory that a ring's kernel chooses; nothing of it where none is. */
 #include "io/backend.h"
 #ifdef SL_HAVE_URING
 #include "io/backends/uring_buffers.h"

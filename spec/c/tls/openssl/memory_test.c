@@ -1,8 +1,8 @@
 /* Every allocation that OpenSSL makes for a connecting client fails in turn.
  *
  * A copy of the verification parameters whose result OpenSSL does not look at
- * has let wrong hosts pass: so no bad certificate may ever come through, whatever
- * fails. A program of its own, because allocators are set before first use.
+ * has let wrong hosts pass: so no bad certificate may ever come through,
+ * whatever fails. A program of its own: allocators are set before first use.
  */
 #include "spec/c/tls/matrix.h"
 
