@@ -120,7 +120,8 @@ end
 -- environment says of proxies)
 function Client.new(options, level)
   local where = "client"
-  options, level = options or {}, level or 2
+  if options == nil then options = {} end
+  level = level or 2
   check.options(where, options, schema, level)
   local host = host_of(where, options, level)
   local serializer = options.serializer or json
@@ -308,7 +309,7 @@ end
 
 --- Sends a GET. Returns response | nil, message, err. Yields.
 function Client:get(url, options)
-  local sends = not options and self and self.sends
+  local sends = options == nil and self and self.sends
   local send_again = sends and sends[url]
   if not send_again then return get_otherwise(self, url, options) end
   local response, message, err = send_again()

@@ -122,7 +122,7 @@ return function(client, url, path, options)
   elseif path == "" then
     error("download: path: it is empty", 2)
   end
-  local own, others = split_options(client, options or {})
+  local own, others = split_options(client, options == nil and {} or options)
   local template, message, err = make_template(client, url, others)
   if not template then return nil, message, err end
   local attempt = text_file.attempt("download", path)

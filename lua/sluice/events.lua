@@ -290,7 +290,7 @@ end
 --- Iterates over the events at `url`. Misuse raises at `level`.
 return function(client, url, options, level)
   level = level + 1
-  local own, of_request = split_options(client, options or {}, level)
+  local own, of_request = split_options(client, options == nil and {} or options, level)
   local self = setmetatable({
     source = new_template(client, url, of_request, level), -- or its URL
     stream = nil,

@@ -99,7 +99,7 @@ Pages.__close = Pages.dispose
 
 --- Iterates over the page at `url` and those behind it. Misuse raises at the caller.
 return function(client, url, options)
-  options = options or {}
+  if options == nil then options = {} end
   local own = check_options(options)
   local template, _, err = Request.new(client, "GET", url, own, 2)
   if not template then error(err, 2) end

@@ -126,7 +126,7 @@ end
 -- Returns a request | nil, message, err (invalid)
 function Request.new(client, method, url, options, level)
   level = level + 1
-  options = options or {}
+  if options == nil then options = {} end
   check_options(client, url, options, level)
   local self = setmetatable({
     client = client,

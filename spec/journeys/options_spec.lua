@@ -322,6 +322,60 @@ describe("options", function()
     assert.matches("^[^\n]*options_spec.lua:%d+: request: unknown option", message)
   end)
 
+  --- Each function with options, called with a value in their place; by the name that an error
+  -- begins with.
+  local function with_options(client)
+    local url, socket_url = server.url, "ws" .. server.url:sub(5)
+    local calls = {
+      { "client", sluice.client }, { "connect", sluice.connect },
+      { "cookie_jar", sluice.cookie_jar },
+      { "map", function(value) sluice.map({}, print, value) end },
+      { "save", function(value) sluice.cookie_jar():save("/nowhere/cookies", value) end },
+      { "request", function(value) client:request("GET", url, value) end },
+      { "download", function(value) client:download(url, "/nowhere/file", value) end },
+      { "events", function(value) client:events(url, value) end },
+      { "pages", function(value) client:pages(url, value) end },
+      { "websocket", function(value) client:websocket(socket_url, value) end },
+    }
+    for _, name in ipairs { "get", "head", "post", "put", "patch", "delete", "options" } do
+      calls[#calls + 1] = { name, function(value) client[name](client, url, value) end,
+        of = "request" }
+    end
+    for _, name in ipairs { "cache", "circuit_breaker", "log", "metrics", "rate_limit", "record" } do
+      calls[#calls + 1] = { name, sluice.interceptors[name] }
+    end
+    for _, name in ipairs { "save", "events", "json_lines" } do
+      calls[#calls + 1] = { name, function(value)
+        local response <close> = assert(client:get(url))
+        return response[name](response, table.unpack(name == "save" and { "/nowhere/file", value }
+          or { value }))
+      end }
+    end
+    return calls
+  end
+
+  it("that are neither a table nor nil are refused by each function that takes them", function()
+    local client <close> = support.client()
+    assert(client:get(server.url)):dispose() -- so that the next one goes the short way
+    for _, call in ipairs(with_options(client)) do
+      for _, value in ipairs { false, 5, "x" } do
+        local ok, message = pcall(call[2], value)
+        assert.is_false(ok, call[1])
+        assert.matches(("%s: table of options expected, got %s"):format(call.of or call[1],
+          type(value)), tostring(message))
+      end
+    end
+  end)
+
+  it("that are neither a table nor nil are refused by parsers, buffers and writers", function()
+    for _, name in ipairs { "http_parser", "ws_parser", "event_parser", "buffer", "writer" } do
+      for _, value in ipairs { false, 5, "x" } do
+        assert.error_matches(function() sluice[name](value) end,
+          ("bad argument #1 .*%%(table expected, got %s%%)"):format(type(value)))
+      end
+    end
+  end)
+
   it("of transport are refused if the name is unknown", function()
     assert.error_matches(function() sluice.client { transport = "carrier pigeon" } end,
       "'stream' or 'completion' expected, got 'carrier pigeon'", 1, true)

@@ -28,7 +28,7 @@ end
 -- is used, if the core was built with that; false: none.
 -- Returns a jar | nil, message, err (invalid: the file; names its line). Misuse raises.
 function Jar.new(options)
-  options = options or {}
+  if options == nil then options = {} end
   check.options("cookie_jar", options, schema, 2)
   local list, message, err = find_suffixes(options.suffixes)
   if err then return nil, message, err end
@@ -269,7 +269,7 @@ local save_schema = { session = check.boolean }
 function Jar:save(path, options)
   check_jar(self, "save")
   check_path(path, "save")
-  options = options or {}
+  if options == nil then options = {} end
   check.options("save", options, save_schema, 2)
   self.store:expire(os.time())
   local list = {}

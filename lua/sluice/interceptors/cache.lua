@@ -372,7 +372,7 @@ end
 -- kept. `clock` gives seconds since 1970 (os.time). Responses are kept for one client: others that
 -- use the same cache have their own. Streamed responses are given, not kept. Misuse raises.
 return function(options)
-  options = options or {}
+  if options == nil then options = {} end
   check.options("cache", options, schema, 2)
   local max_bytes = options.max_bytes or 16 * 1024 * 1024
   local self = setmetatable({

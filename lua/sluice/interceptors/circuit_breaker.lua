@@ -123,7 +123,7 @@ end
 -- protocol, or a status of `statuses` (502, 503, 504). `on_change(origin, state)` is called
 -- for changes. `origins` are remembered at most (1000). Misuse raises.
 return function(options)
-  options = options or {}
+  if options == nil then options = {} end
   check.options("circuit_breaker", options, schema, 2)
   local statuses = {}
   for _, status in ipairs(options.statuses or { 502, 503, 504 }) do statuses[status] = true end

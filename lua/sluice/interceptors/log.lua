@@ -58,7 +58,7 @@ end })
 -- `fields` are names of fields to add, of the request and of the response. `secret_fields` and
 -- `secret_parameters` are names that are secret beside the usual ones. Misuse raises.
 return function(options)
-  options = options or {}
+  if options == nil then options = {} end
   check.options("log", options, schema, 2)
   local known = secrets.new(options.secret_fields, options.secret_parameters)
   local sink, wanted = options.sink or write, options.fields or {}

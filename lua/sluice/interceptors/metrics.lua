@@ -284,7 +284,7 @@ end
 -- seconds; up to `origins` (100) have figures of their own, all others count as "other"; `prefix`
 -- ("sluice_client") begins the names. Misuse raises.
 return function(options)
-  options = options or {}
+  if options == nil then options = {} end
   check.options("metrics", options, schema, 2)
   local self = setmetatable({
     buckets = table.move(options.buckets or default_buckets, 1,

@@ -48,8 +48,9 @@ end
 -- come after its total time, or after more than `max_wait` seconds, fails at once with `timeout`
 -- in the stage `queue`. `origins` are remembered at most (1000). Misuse raises.
 return function(options)
-  check.options("rate_limit", options or {}, schema, 2)
-  if not options or not options.rate then
+  if options == nil then options = {} end
+  check.options("rate_limit", options, schema, 2)
+  if not options.rate then
     error("rate_limit: option 'rate': number of requests a second expected, got nil", 2)
   end
   local burst = options.burst or math.max(1, options.rate)

@@ -224,7 +224,7 @@ end
 -- of the log; `secret_fields` and `secret_parameters` add names. A request without a recording
 -- fails with `invalid`, and names the files that there are. Misuse raises.
 return function(options)
-  options = options or {}
+  if options == nil then options = {} end
   check.options("record", options, schema, 2)
   if not options.path then error("record: option 'path': name of a folder expected, got nil", 2) end
   local mode = options.mode or "auto"

@@ -147,12 +147,13 @@ end
 -- Returns a socket | nil, message, err. Yields.
 return function(client, url, given, level)
   level = level + 1
-  local options = {} -- what the caller does with its table later changes nothing
   if type(url) ~= "string" then
     error(("websocket: url: string expected, got %s"):format(type(url)), level)
   end
-  check.options("websocket", given or options, schema, level, client.schema)
-  for name, value in pairs(given or {}) do options[name] = value end
+  if given == nil then given = {} end
+  check.options("websocket", given, schema, level, client.schema)
+  local options = {} -- what the caller does with its table later changes nothing
+  for name, value in pairs(given) do options[name] = value end
   if url:find("#", 1, true) then -- RFC 6455 3
     return failure.new("invalid", "GET " .. plan.shown(url), "a WebSocket URL has no fragment")
   end
