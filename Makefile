@@ -97,9 +97,17 @@ of = $(foreach name,$(1),$($(name)_$(2)))
 ALL_SOURCES := $(sort $(wildcard src/*.c src/*/*.c src/*/*/*.c))
 EVERYWHERE  := $(filter-out $(call of,$(OPTIONAL),sources),$(ALL_SOURCES))
 SOURCES     := $(EVERYWHERE) $(call of,$(IN_MODULE),sources)
-LUA_FILES    = $(sort $(shell find lua -name '*.lua'))
+LUA_FILES   := $(sort $(shell find lua -name '*.lua'))
+# What a program, or a language server, may ask for before the module is there stays
+# a file. The rest of the layer is compiled into the module.
+LUA_ENTRIES := $(filter lua/sluice/init.lua lua/sluice/hosts/% lua/sluice/types% \
+	lua/sluice/compat/socket_http.lua lua/sluice/compat/resty_http.lua,$(LUA_FILES))
+LUA_MODULES := $(filter-out $(LUA_ENTRIES),$(LUA_FILES))
+# compiled: by $(LUA), if it is the version of the headers; text: when the module is
+# built for a machine with other numbers.
+LUA_LAYER   ?= compiled
 MODULE      := $(BUILD)/sluice/core.so
-OBJECTS     := $(SOURCES:%.c=$(BUILD)/module/%.o)
+OBJECTS     := $(SOURCES:%.c=$(BUILD)/module/%.o) $(BUILD)/module/layer.o
 
 WARNINGS := -Wall -Wextra -Wshadow -Wconversion -Wstrict-prototypes \
 	-Wmissing-prototypes -Wundef
@@ -127,6 +135,7 @@ $(1): FORCE
 endef
 $(eval $(call stamp,$(BUILD)/module.flags,$(CC) $(MODULE_FLAGS) $(MODULE_LIBS)))
 $(eval $(call stamp,$(BUILD)/module.list,$(SOURCES)))
+$(eval $(call stamp,$(BUILD)/layer.list,$(LUA) $(LUA_ABI) $(LUA_LAYER) $(LUA_MODULES)))
 
 $(MODULE): $(OBJECTS) $(BUILD)/module.list
 	@mkdir -p $(@D)
@@ -145,6 +154,12 @@ $(BUILD)/module/%.o: %.c $(BUILD)/module.flags
 	@mkdir -p $(@D)
 	$(call run,cc)$(CC) $(MODULE_FLAGS) -c -o $@ $<
 
+$(BUILD)/layer.c: $(LUA_MODULES) mk/modules.lua $(BUILD)/layer.list | $(CHECKED)
+	$(call run,lua)$(LUA) mk/modules.lua $(LUA_ABI) $(LUA_LAYER) $(LUA_MODULES) >$@
+
+$(BUILD)/module/layer.o: $(BUILD)/layer.c $(BUILD)/module.flags
+	$(call run,cc)$(CC) $(MODULE_FLAGS) -c -o $@ $<
+
 -include $(OBJECTS:.o=.d)
 
 # Where things are installed below DESTDIR: modules in Lua, the module in C, what a
@@ -160,8 +175,8 @@ put = install -d '$(DESTDIR)$(3)' && install $(1) $(2) '$(DESTDIR)$(3)'
 
 .PHONY: install
 install: $(MODULE)
-	@$(foreach folder,$(sort $(dir $(LUA_FILES))),$(call put,-m 644,$(filter \
-		$(addprefix $(folder),$(notdir $(LUA_FILES))),$(LUA_FILES)),$(patsubst \
+	@$(foreach folder,$(sort $(dir $(LUA_ENTRIES))),$(call put,-m 644,$(filter \
+		$(addprefix $(folder),$(notdir $(LUA_ENTRIES))),$(LUA_ENTRIES)),$(patsubst \
 		%/,%,$(folder:lua/%=$(LUA_DIR)/%))) &&) :
 	@$(call put,-m 755,$(MODULE),$(LUA_LIBDIR)/sluice)
 	@$(call put,-m 644,src/sluice.h,$(INCLUDE_DIR))

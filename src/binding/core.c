@@ -1,4 +1,5 @@
 #include "binding/lookups.h"
+#include "binding/modules.h"
 #include "binding/tls.h"
 #include "binding/scratch.h"
 #include "binding/signal.h"
@@ -22,6 +23,7 @@ __attribute__((visibility("default"))) int luaopen_sluice_core(lua_State *L);
 int luaopen_sluice_core(lua_State *L)
 {
     luaL_checkversion(L);
+    slb_modules_open(L);
     slb_runtime_open(L);
     lua_newtable(L);
     slb_ticket_open(L);

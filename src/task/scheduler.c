@@ -2,7 +2,8 @@
 
 #include <string.h>
 
-/* In the registry: the start of the names of this library's own files. */
+/* In the registry: the start of the names of this library's own files, of those
+ * that are read as files. */
 static const char own_files_key;
 
 /* Nesting of resumes, at most: as deep as Lua lets C calls nest. */
@@ -138,17 +139,22 @@ static int running_scheduler(lua_State *L)
     return 1;
 }
 
+static bool has_start(const char *text, const char *start)
+{
+    return strncmp(text, start, strlen(start)) == 0;
+}
+
 /* Whether a function is one of this library's. */
 static bool is_own(lua_State *L, const lua_Debug *info)
 {
     const char *own;
     bool is_it;
 
-    if (*info->what == 'C')
+    if (*info->what == 'C' || has_start(info->source, SLB_OWN_SOURCE))
         return true;
     lua_rawgetp(L, LUA_REGISTRYINDEX, &own_files_key);
     own = lua_tostring(L, -1);
-    is_it = own != NULL && strncmp(info->source, own, strlen(own)) == 0;
+    is_it = own != NULL && has_start(info->source, own);
     lua_pop(L, 1);
     return is_it;
 }

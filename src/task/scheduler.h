@@ -11,6 +11,10 @@
 
 #include "task/wait.h"
 
+/* What the names of the modules that were compiled with this one begin with, as
+ * a lua_Debug has them. */
+#define SLB_OWN_SOURCE "=sluice/"
+
 /* Why the coroutine L may not yield a wait: a scheduler runs it that would lose
  * it. NULL: it may. */
 const char *slb_scheduler_refusal(lua_State *L,

@@ -4,8 +4,8 @@
 --
 -- doc/guide/moving.md says what differs.
 
+local core = require "sluice.core" -- first: it brings the other modules
 local Client = require "sluice.client"
-local core = require "sluice.core"
 local fields = require "sluice.compat.fields"
 local in_place = require "sluice.compat.in_place"
 local response_of = require "sluice.compat.resty_response"

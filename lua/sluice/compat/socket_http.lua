@@ -4,9 +4,9 @@
 --
 -- doc/guide/moving.md says what differs.
 
+local core = require "sluice.core" -- first: it brings the other modules
 local Client = require "sluice.client"
 local check = require "sluice.check"
-local core = require "sluice.core"
 local fields = require "sluice.compat.fields"
 local in_place = require "sluice.compat.in_place"
 local ltn12 = require "sluice.compat.ltn12"

@@ -1,0 +1,52 @@
+#include "binding/modules.h"
+
+#include "task/scheduler.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+static int compare(const void *name, const void *module)
+{
+    return strcmp(name, ((const struct slb_module *)module)->name);
+}
+
+/* "=sluice/client.lua" of "sluice.client", which text needs and compiled code
+ * has. */
+static const char *push_source(lua_State *L, const char *name)
+{
+    lua_pushliteral(L, SLB_OWN_SOURCE);
+    luaL_gsub(L, name + strlen("sluice."), ".", "/");
+    lua_pushliteral(L, ".lua");
+    lua_concat(L, 3);
+    return lua_tostring(L, -1);
+}
+
+/* A loader of require: (name, ":preload:") -> what the module returns */
+static int load_module(lua_State *L)
+{
+    const char *name = luaL_checkstring(L, 1);
+    const struct slb_module *module =
+        bsearch(name, slb_modules, slb_module_count, sizeof *module, compare);
+
+    if (module == NULL)
+        return luaL_error(L, "sluice has no module '%s'", name);
+    if (luaL_loadbufferx(L, module->bytes, module->size, push_source(L, name),
+                         NULL) != LUA_OK)
+        return lua_error(L);
+    lua_pushvalue(L, 1);
+    lua_call(L, 1, 1);
+    return 1;
+}
+
+void slb_modules_open(lua_State *L)
+{
+    luaL_getsubtable(L, LUA_REGISTRYINDEX, LUA_PRELOAD_TABLE);
+    for (size_t i = 0; i < slb_module_count; i++) {
+        if (lua_getfield(L, -1, slb_modules[i].name) == LUA_TNIL) {
+            lua_pushcfunction(L, load_module);
+            lua_setfield(L, -3, slb_modules[i].name);
+        }
+        lua_pop(L, 1);
+    }
+    lua_pop(L, 1);
+}
