@@ -3,7 +3,7 @@
 
 PREFIX  ?= /usr/local
 DESTDIR ?=
-LUA     ?= lua5.4
+LUA     ?= $(or $(shell command -v lua5.4 || command -v lua),lua5.4)
 VERSION := 0.1
 CC      ?= cc
 CFLAGS  ?= -O2 -g
@@ -145,7 +145,7 @@ $(MODULE): $(OBJECTS) $(BUILD)/module.list
 # What a build cannot do without is looked for before anything is compiled.
 CHECKED := $(BUILD)/checked
 $(CHECKED): $(BUILD)/module.flags mk/check
-	@mk/check '$(TLS)' $(CC) $(filter-out -MMD -MP,$(COMMON)) $(LUA_CFLAGS)
+	@mk/check '$(TLS)' '$(LUA)' $(CC) $(filter-out -MMD -MP,$(COMMON)) $(LUA_CFLAGS)
 	@touch $@
 
 $(OBJECTS): | $(CHECKED)

@@ -31,6 +31,7 @@ build = {
     CFLAGS = "$(CFLAGS)",
     CPPFLAGS = "-I$(ZLIB_INCDIR)",
     LDFLAGS = "-L$(ZLIB_LIBDIR)",
+    LUA = "$(LUA)",
     LUA_INCLUDE = "$(LUA_INCDIR)",
   },
   install_variables = {

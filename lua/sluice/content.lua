@@ -6,7 +6,8 @@ local entries = require "sluice.entries"
 local failure = require "sluice.failure"
 local fields = require "sluice.fields"
 local json_lines = require "sluice.json_lines"
-local multipart = require "sluice.multipart"
+local later = require "sluice.later"
+local multipart = later "sluice.multipart"
 
 local content = {}
 

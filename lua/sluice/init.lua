@@ -8,7 +8,8 @@
 
 local core = require "sluice.core"
 local Client = require "sluice.client"
-local multipart = require "sluice.multipart"
+local later = require "sluice.later"
+local multipart = later "sluice.multipart"
 local task = require "sluice.task"
 require "sluice.refusal" -- fills the core's type
 
@@ -44,10 +45,6 @@ local sluice = {
 local response = require "sluice.response"
 for name, method in pairs(response.methods) do core.response_methods[name] = method end
 for name, property in pairs(response.properties) do core.response_properties[name] = property end
-
-local socket = require "sluice.websocket.socket"
-for name, method in pairs(socket.methods) do core.websocket_methods[name] = method end
-for name, property in pairs(socket.properties) do core.websocket_properties[name] = property end
 
 --- A client of your own. Returns client | nil, message, err; misuse raises.
 function sluice.client(options) return Client.new(options) end

@@ -1,7 +1,8 @@
 --- Digest credentials for proxies: what a client knows of each proxy that has asked for them, and
 -- the value that is sent for one request. Basic credentials are in the head, or the core's own.
 
-local digest = require "sluice.auth.digest"
+local later = require "sluice.later"
+local digest = later "sluice.auth.digest"
 
 local login = {}
 

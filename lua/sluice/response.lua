@@ -7,8 +7,9 @@ local core = require "sluice.core"
 local date = require "sluice.date"
 local decode = require "sluice.decode"
 local filename = require "sluice.filename"
+local later = require "sluice.later"
 local links = require "sluice.links"
-local save = require "sluice.save"
+local save = later "sluice.save"
 local streams = require "sluice.streams"
 
 local methods = {}

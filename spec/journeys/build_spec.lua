@@ -3,6 +3,8 @@
 
 local server = require "spec.support.server"
 
+local interpreter = os.getenv "LUA" or "lua5.4"
+
 --- Runs a command. Returns its exit code and what it printed.
 local function run(command)
   local pipe <close> = assert(io.popen(command .. " 2>&1; echo $?"))
@@ -10,15 +12,16 @@ local function run(command)
   return tonumber(code), text
 end
 
---- The check of a build where these headers are to be found and no other.
-local function check(tls, headers)
+--- The check of a build where these headers are to be found and no other, with that interpreter.
+local function check(tls, headers, lua)
   local directory = server.directory()
   for name, text in pairs(headers) do
     local folder = name:match "^(.*)/"
     if folder then assert(os.execute(("mkdir -p %s/%s"):format(directory, folder))) end
     server.write(directory .. "/" .. name, text)
   end
-  local code, text = run(("mk/check '%s' cc -nostdinc -I%s"):format(tls, directory))
+  local code, text = run(("mk/check '%s' '%s' cc -nostdinc -I%s"):format(tls, lua or interpreter,
+    directory))
   server.remove(directory)
   return code, text
 end
@@ -71,10 +74,47 @@ describe("a build", function()
     assert.matches("no TLS: requests for https will fail", text)
   end)
 
+  it("says what to do without an interpreter, or with an old one", function()
+    local directory = server.directory()
+    local old = server.write(directory .. "/lua", "#!/bin/sh\nexit 1\n")
+    assert(os.execute("chmod +x " .. old))
+    for _, lua in ipairs { "no-such-lua", old } do
+      local code, text = check("openssl gnutls", headers {}, lua)
+      assert.equal(1, code)
+      assert.is_truthy(text:find("there is no Lua 5.4 that runs as '" .. lua, 1, true), text)
+      assert.is_truthy(text:find("make LUA=", 1, true), text)
+    end
+    server.remove(directory)
+  end)
+
   it("names a TLS library that there is not", function()
     local code, text = check("boringssl", headers {})
     assert.equal(1, code)
     assert.matches("no TLS library 'boringssl'", text)
+  end)
+
+  -- The layer as a build with these variables makes it.
+  local function layer(variables)
+    local directory = server.directory()
+    local code, text = run(("env -u MAKEFLAGS -u MAKELEVEL make BUILD=%s LUA=%s %s %s/layer.c")
+      :format(directory, interpreter, variables, directory))
+    assert.equal(0, code, text)
+    local made = server.read(directory .. "/layer.c")
+    server.remove(directory)
+    return made
+  end
+
+  -- The marks of compiled code: "\27Lua", and of text: "---".
+  it("compiles the Lua layer, or takes its text", function()
+    local compiled, text = '\n    "\\033\\114\\165\\141', '\n    "\\055\\055\\055'
+    local made = layer ""
+    assert.is_truthy(made:find(compiled, 1, true))
+    assert.is_nil(made:find(text, 1, true))
+    for _, variables in ipairs { "LUA_LAYER=text", "LUA_ABI=5.5" } do
+      made = layer(variables .. " LUA_CFLAGS='$(shell pkg-config --cflags lua5.4)'")
+      assert.is_truthy(made:find(text, 1, true))
+      assert.is_nil(made:find(compiled, 1, true))
+    end
   end)
 
   it("ends before anything is compiled", function()

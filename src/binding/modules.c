@@ -5,6 +5,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* In the registry: the environment of all modules. */
+static const char environment_key;
+
 static int compare(const void *name, const void *module)
 {
     return strcmp(name, ((const struct slb_module *)module)->name);
@@ -33,13 +36,39 @@ static int load_module(lua_State *L)
     if (luaL_loadbufferx(L, module->bytes, module->size, push_source(L, name),
                          NULL) != LUA_OK)
         return lua_error(L);
+    lua_rawgetp(L, LUA_REGISTRYINDEX, &environment_key);
+    lua_setupvalue(L, -2, 1);
     lua_pushvalue(L, 1);
     lua_call(L, 1, 1);
     return 1;
 }
 
+/* A host may take globals from its programs once its libraries are loaded, and
+ * a module may be loaded behind that. */
+static void keep_globals(lua_State *L)
+{
+    static const char *const names[] = {
+        "assert",   "collectgarbage", "coroutine",    "debug",
+        "error",    "getmetatable",   "io",           "ipairs",
+        "load",     "math",           "next",         "os",
+        "package",  "pairs",          "pcall",        "print",
+        "rawequal", "rawget",         "rawlen",       "rawset",
+        "require",  "select",         "setmetatable", "string",
+        "table",    "tonumber",       "tostring",     "type",
+        "utf8",     "warn",           "xpcall"};
+    const size_t count = sizeof names / sizeof names[0];
+
+    lua_createtable(L, 0, (int)count);
+    for (size_t i = 0; i < count; i++) {
+        lua_getglobal(L, names[i]);
+        lua_setfield(L, -2, names[i]);
+    }
+    lua_rawsetp(L, LUA_REGISTRYINDEX, &environment_key);
+}
+
 void slb_modules_open(lua_State *L)
 {
+    keep_globals(L);
     luaL_getsubtable(L, LUA_REGISTRYINDEX, LUA_PRELOAD_TABLE);
     for (size_t i = 0; i < slb_module_count; i++) {
         if (lua_getfield(L, -1, slb_modules[i].name) == LUA_TNIL) {

@@ -2,10 +2,11 @@
 -- option `auth` asks a function or a file, or answers digest challenges.
 
 local auth = require "sluice.auth.option"
-local challenges = require "sluice.auth.challenges"
-local digest = require "sluice.auth.digest"
+local later = require "sluice.later"
+local challenges = later "sluice.auth.challenges"
+local digest = later "sluice.auth.digest"
 local failure = require "sluice.failure"
-local netrc = require "sluice.auth.netrc"
+local netrc = later "sluice.auth.netrc"
 local plan = require "sluice.plan"
 
 local credentials = {}

@@ -2,6 +2,8 @@
 -- program without cookies holds none of it.
 
 local check = require "sluice.check"
+local later = require "sluice.later"
+local jars = later "sluice.cookies.jar"
 
 local cookie_option = {}
 
@@ -18,7 +20,7 @@ cookie_option.of_request = check.either("false or jar of sluice.cookie_jar", che
 
 --- A new jar, by the rules of cookie_jar.lua. Misuse raises.
 -- Returns a jar | nil, message, err (invalid)
-function cookie_option.new_jar(options) return require("sluice.cookies.jar").new(options) end
+function cookie_option.new_jar(options) return jars.new(options) end
 
 --- The jar that a client's option means, or nil for none.
 function cookie_option.jar(option)

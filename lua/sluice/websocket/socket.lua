@@ -1,7 +1,7 @@
 --- Methods and properties of a socket beyond those of the core: receive, send, ping, close, state,
 -- close_code, close_reason, and what the handshake has left: subprotocol, extensions, url (see
--- open.lua). They are added to the core's own type; a property is a function of the socket and of
--- that.
+-- open.lua). Loading this adds them to the core's own type; a property is a function of the socket
+-- and of that.
 
 local core = require "sluice.core"
 
@@ -120,5 +120,8 @@ function properties.headers(_, info)
   return info.fields
 end
 
-return { methods = methods, properties = properties, is_whole = is_whole,
+for name, method in pairs(methods) do core.websocket_methods[name] = method end
+for name, property in pairs(properties) do core.websocket_properties[name] = property end
+
+return { methods = methods, is_whole = is_whole,
   check_message = check_message, check_ping = check_ping, check_closing = check_closing }
