@@ -341,7 +341,8 @@ describe("options", function()
       calls[#calls + 1] = { name, function(value) client[name](client, url, value) end,
         of = "request" }
     end
-    for _, name in ipairs { "cache", "circuit_breaker", "log", "metrics", "rate_limit", "record" } do
+    for _, name in ipairs { "cache", "circuit_breaker", "log", "metrics", "rate_limit",
+      "record" } do
       calls[#calls + 1] = { name, sluice.interceptors[name] }
     end
     for _, name in ipairs { "save", "events", "json_lines" } do
