@@ -1,4 +1,4 @@
-/* binding/modules.h - the Lua layer, as it was compiled when the module was built
+/* binding/modules.h - the Lua layer, compiled when this module was built
  *
  * mk/modules.lua makes the list of lua/. So `require "sluice"` reads one file
  * of Lua and compiles no other, and a module that is required later, within a
