@@ -40,14 +40,23 @@ local function left_behind(sluice)
   return left[1] and table.concat(left, ", ") .. " left behind"
 end
 
---- Lets the loop finish what was closed or cancelled, without collecting garbage: what was not
--- disposed counts as left behind. Raises unless everything was given back within 20 seconds.
-function support.settle(sluice)
+-- Lets the loop finish what was closed or cancelled, without collecting garbage: what was not
+-- disposed counts as left behind. Returns what is still there after 20 seconds, in words.
+local function finish(sluice)
   local loop, deadline = sluice.loop(), system.clock() + 20
-  while left_behind(sluice) do
-    if system.clock() > deadline then error(left_behind(sluice), 2) end
-    loop:step(0.001)
-  end
+  local left
+  repeat
+    left = left_behind(sluice)
+    if left then loop:step(0.001) end
+  until not left or system.clock() > deadline
+  return left
+end
+
+--- Lets the loop finish what was closed or cancelled. Raises unless everything was given back
+-- within 20 seconds.
+function support.settle(sluice)
+  local left = finish(sluice)
+  if left then error(left, 2) end
 end
 
 local is_warm = false
@@ -85,21 +94,66 @@ local function compare(before)
   end
 end
 
---- Raises unless everything is as it was at the snapshot: for `after_each`.
-function support.verify(sluice, before)
-  support.settle(sluice)
-  local leaked = sluice.stats().leaked - before.leaked
-  if leaked ~= 0 then error(leaked .. " objects collected that were not disposed", 2) end
-  local late = sluice.stats().late_writes
-  if late ~= 0 then error(late .. " operations met memory that was given back", 2) end
+-- How the state differs from the snapshot, in words; nil: it does not.
+local function difference(sluice, before)
+  local left = finish(sluice)
+  if left then return left end
+  local stats = sluice.stats()
+  local leaked = stats.leaked - before.leaked
+  if leaked ~= 0 then return leaked .. " objects collected that were not disposed" end
+  if stats.late_writes ~= 0 then
+    return stats.late_writes .. " operations met memory that was given back"
+  end
+  if stats.waiting ~= 0 then return stats.waiting .. " coroutines still waiting" end
   -- What worker threads have open when their task is cancelled they close a moment later.
   local deadline = system.clock() + 20
-  local difference
+  local changed
   repeat
     sluice.loop():step(0)
-    difference = compare(before.descriptors)
-  until not difference or system.clock() > deadline
-  if difference then error(difference, 2) end
+    changed = compare(before.descriptors)
+  until not changed or system.clock() > deadline
+  return changed
+end
+
+--- Raises unless everything is as it was at the snapshot: for `after_each`.
+function support.verify(sluice, before)
+  local message = difference(sluice, before)
+  if message then error(message, 2) end
+end
+
+local function close_now(value)
+  local _ <close> = value
+end
+
+--- Verifies after each test of a `describe` block that it left nothing behind, and reports the test
+-- by its title. `set_up(keep)`, if given, runs before each test. `keep(value, close)` returns the
+-- value and closes it after the test, the one kept last first: by `close(value)`, or by `__close`.
+-- An `after_each` that stands above the call runs before the kept are closed.
+function support.verify_each(set_up)
+  local busted = require "busted"
+  local sluice = require "sluice"
+  local before, kept, title
+
+  local function keep(value, close)
+    kept[#kept + 1] = { value = value, close = close or close_now }
+    return value
+  end
+
+  busted.subscribe({ "test", "start" }, function(test)
+    title = test.name
+    return nil, true -- for those that subscribed after this
+  end)
+  busted.before_each(function()
+    kept = {}
+    before = support.snapshot(sluice)
+    if set_up then set_up(keep) end
+  end)
+  -- A tail call: errors are reported at the line that called this function.
+  return busted.after_each(function()
+    for i = #kept, 1, -1 do kept[i].close(kept[i].value) end
+    local message = difference(sluice, before)
+    if message then error(("%s: %s"):format(title, message), 0) end
+  end)
 end
 
 --- Collects garbage until this process has no file of that path open: what a context writes to is

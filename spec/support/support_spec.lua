@@ -6,6 +6,7 @@ local frames = require "spec.support.frames"
 local nginx = require "spec.support.nginx"
 local pattern = require "spec.support.pattern"
 local peer = require "support.peer"
+local run_script = require("spec.support.script").run
 local server = require "spec.support.server"
 local system = require "support.system"
 
@@ -259,6 +260,33 @@ describe("the list of descriptors", function()
     assert.same({ "/dev/null" }, links)
     assert.equal("number", type(p.port))
     assert.equal("file", io.type(file))
+  end)
+end)
+
+describe("what a test leaves behind", function()
+  it("is closed in order, or reported with its title and its block", function()
+    local status, output = run_script [[
+      require "busted.runner" ()
+      local support = require "spec.support"
+      describe("a block", function()
+        local lease
+        after_each(function() print "last" end)
+        support.verify_each(function(keep)
+          lease = keep(support.lease "text")
+          print("kept", keep(1, function(value) print("closed", value, tostring(lease)) end))
+        end)
+        it("that is tidy", function() print "tidy" end)
+        it("that is not", function()
+          support.lease "text"
+          collectgarbage()
+        end)
+      end)
+    ]]
+    assert.equal(1, status)
+    assert.matches("kept\t1\ntidy\n.?last\nclosed\t1\tsluice.lease %(4 bytes%)\n", output)
+    assert.matches("script%.lua @ 6\na block after_each\n"
+      .. "[^\n]*that is not: 1 objects collected that were not disposed", output)
+    assert.is_nil(output:find("that is tidy: ", 1, true))
   end)
 end)
 
