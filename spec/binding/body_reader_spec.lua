@@ -13,19 +13,13 @@ local function head_of(size)
 end
 
 describe("a body's reader", function()
-  local before, client, directory
+  local client, directory
 
   setup(function() directory = server.directory() end)
   teardown(function() server.remove(directory) end)
 
-  before_each(function()
-    before = support.snapshot(sluice)
-    client = support.client { timeout = { idle = 30, first_byte = 30 } }
-  end)
-
-  after_each(function()
-    client:close()
-    support.verify(sluice, before)
+  support.verify_each(function(keep)
+    client = keep(support.client { timeout = { idle = 30, first_byte = 30 } })
   end)
 
   --- A peer that answers each request with these steps, on any connection.

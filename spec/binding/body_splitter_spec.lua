@@ -8,19 +8,13 @@ local COUNT = 3000
 local HEAD = "HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\n\r\n"
 
 describe("a loop over events", function()
-  local before, client, p
+  local client, p
 
-  before_each(function()
-    before = support.snapshot(sluice)
-    client = support.client()
-    p = support.peer.listen { records = false, repeat_last = true, script = {
+  support.verify_each(function(keep)
+    p = keep(support.peer.listen { records = false, repeat_last = true, script = {
       { { "expect_until", "\r\n\r\n" }, { "send", HEAD },
-        { "send_repeat", "id: 12\nevent: a\ndata: bc\n\n", COUNT }, { "close" } } } }
-  end)
-  after_each(function()
-    client:close()
-    p:stop()
-    support.verify(sluice, before)
+        { "send_repeat", "id: 12\nevent: a\ndata: bc\n\n", COUNT }, { "close" } } } })
+    client = keep(support.client())
   end)
 
   -- Reads a body to its end while `act(events, response)` runs in finalisers, again and again if it

@@ -6,10 +6,7 @@ local sluice = require "sluice"
 local support = require "spec.support"
 
 describe("event_parser", function()
-  local before
-
-  before_each(function() before = support.snapshot(sluice) end)
-  after_each(function() support.verify(sluice, before) end)
+  support.verify_each()
 
   local stream = "\239\187\191: c\nid: 1\nretry: 5\ndata: a\n\r\nevent: b\rdata: c\rdata\r\rdata: d"
 

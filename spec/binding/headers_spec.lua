@@ -1,20 +1,12 @@
 -- Header fields of a response from Lua: found without case, joined or one by one, in wire order.
 
 local core = require "sluice.core"
-local sluice = require "sluice"
 local support = require "spec.support"
 
 describe("the headers of a response", function()
-  local before, client
+  local client
 
-  before_each(function()
-    before = support.snapshot(sluice)
-    client = support.client()
-  end)
-  after_each(function()
-    client:close()
-    support.verify(sluice, before)
-  end)
+  support.verify_each(function(keep) client = keep(support.client()) end)
 
   --- The response with these lines, for `use`.
   local function with(lines, use, body)

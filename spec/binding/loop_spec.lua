@@ -10,13 +10,9 @@ local clock = system.clock
 local GOOD = "HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\ngood"
 
 describe("the loop", function()
-  local before, loop
+  local loop
 
-  before_each(function()
-    before = support.snapshot(sluice)
-    loop = sluice.loop()
-  end)
-  after_each(function() support.verify(sluice, before) end)
+  support.verify_each(function() loop = sluice.loop() end)
 
   local function server(...)
     return peer.listen { script = { { { "expect_until", "\r\n\r\n" }, ... } }, repeat_last = true }
@@ -493,10 +489,7 @@ describe("a state that ends", function()
 end)
 
 describe("a forked process", function()
-  local before
-
-  before_each(function() before = support.snapshot(sluice) end)
-  after_each(function() support.verify(sluice, before) end)
+  support.verify_each()
 
   it("cannot use the module, and its parent goes on", function()
     local p <close> = peer.listen {

@@ -8,10 +8,7 @@ local support = require "spec.support"
 local HEAD = "HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\n"
 
 describe("http_parser", function()
-  local before
-
-  before_each(function() before = support.snapshot(sluice) end)
-  after_each(function() support.verify(sluice, before) end)
+  support.verify_each()
 
   --- The types of the events until more bytes are needed, and the body in between.
   local function take(parser)

@@ -8,13 +8,7 @@ local support = require "spec.support"
 local clock = support.system.clock
 
 describe("a task", function()
-  local before
-
-  before_each(function() before = support.snapshot(sluice) end)
-  after_each(function()
-    support.verify(sluice, before)
-    assert.equal(0, sluice.stats().waiting)
-  end)
+  support.verify_each()
 
   --- Steps until `done` is true, which it has to be soon.
   local function step_until(done)

@@ -53,18 +53,13 @@ local function step_until(done)
 end
 
 describe("a transport", function()
-  local before, open
+  local open
 
-  before_each(function()
-    before = support.snapshot(sluice)
-    open = {}
-  end)
-
+  before_each(function() open = {} end)
   after_each(function()
     for _, one in ipairs(open) do one:close() end
-    support.verify(sluice, before)
-    assert.equal(0, sluice.stats().waiting)
   end)
+  support.verify_each()
 
   local function connect(p, options)
     local all = { host = p.host, port = p.port, transport = support.transport() }

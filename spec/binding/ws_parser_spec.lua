@@ -7,10 +7,7 @@ local sluice = require "sluice"
 local support = require "spec.support"
 
 describe("ws_parser", function()
-  local before
-
-  before_each(function() before = support.snapshot(sluice) end)
-  after_each(function() support.verify(sluice, before) end)
+  support.verify_each()
 
   --- The events until more bytes are needed, in words.
   local function take(parser)

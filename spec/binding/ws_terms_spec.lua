@@ -9,10 +9,7 @@ local zlib = require "zlib"
 local TAIL = "\0\0\xff\xff"
 
 describe("ws_parser", function()
-  local before
-
-  before_each(function() before = support.snapshot(sluice) end)
-  after_each(function() support.verify(sluice, before) end)
+  support.verify_each()
 
   it("offers what it was asked for, and answers what it can", function()
     for _, case in ipairs {

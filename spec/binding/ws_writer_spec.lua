@@ -6,10 +6,7 @@ local sluice = require "sluice"
 local support = require "spec.support"
 
 describe("ws_parser writes", function()
-  local before
-
-  before_each(function() before = support.snapshot(sluice) end)
-  after_each(function() support.verify(sluice, before) end)
+  support.verify_each()
 
   local function parser_as(role) return sluice.ws_parser { role = role } end
 
