@@ -12,7 +12,7 @@ local hello = {
 }
 
 describe("the adapter for copas", function()
-  local before, p, client, copas, socket, adapter, copas_step
+  local p, client, copas, socket, adapter, copas_step
 
   setup(function()
     local path = package.path
@@ -30,20 +30,13 @@ describe("the adapter for copas", function()
     copas.step = copas_step
     package.loaded.copas = nil
   end)
-  before_each(function()
+  support.verify_each(function(keep)
     package.loaded.copas = copas
+    keep(adapter.host, core.remove_host)
     adapter.install()
     adapter.install() -- as often as one likes
-    before = support.snapshot(sluice)
-    p = support.peer.listen { script = { hello }, repeat_last = true }
-    client = support.client()
-  end)
-  after_each(function()
-    client:close()
-    p:stop()
-    support.verify(sluice, before)
-    assert.equal(0, sluice.stats().waiting)
-    core.remove_host(adapter.host)
+    p = keep(support.peer.listen { script = { hello }, repeat_last = true })
+    client = keep(support.client())
   end)
 
   local function get()

@@ -34,9 +34,8 @@ describe("the adapter for cqueues", function()
     client:close()
     p:stop()
     controller:close()
+    core.remove_host(adapter.host) -- also where something was left behind
     support.verify(sluice, before)
-    assert.equal(0, sluice.stats().waiting)
-    core.remove_host(adapter.host)
   end)
 
   local function get()
