@@ -4,20 +4,14 @@ local sluice = require "sluice"
 local support = require "spec.support"
 
 describe("request:answer", function()
-  local before, client, answer
+  local client, answer
 
-  before_each(function()
-    before = support.snapshot(sluice)
-    client = support.client()
+  support.verify_each(function(keep)
+    client = keep(support.client())
     client:use { hop = function(request)
       local response, message, err = request:answer(answer)
       return response, message, err
     end }
-  end)
-
-  after_each(function()
-    client:close()
-    support.verify(sluice, before)
   end)
 
   local function lease_of(text)

@@ -2,24 +2,16 @@
 -- they were cut on the wire.
 
 local server = require "spec.support.server"
-local sluice = require "sluice"
 local support = require "spec.support"
 
 local peer = support.peer
 
 describe("a reader of a body on its way", function()
-  local before, directory, client
+  local directory, client
 
   setup(function() directory = server.directory() end)
   teardown(function() server.remove(directory) end)
-  before_each(function()
-    before = support.snapshot(sluice)
-    client = support.client()
-  end)
-  after_each(function()
-    client:close()
-    support.verify(sluice, before)
-  end)
+  support.verify_each(function(keep) client = keep(support.client()) end)
 
   local function chunked(text, size)
     local parts = {}

@@ -17,18 +17,11 @@ local function listen(last)
 end
 
 describe("a request body", function()
-  local before, client, directory
+  local client, directory
 
-  before_each(function()
-    before = support.snapshot(sluice)
-    directory = server.directory()
-    client = support.client()
-  end)
-
-  after_each(function()
-    client:close()
-    server.remove(directory)
-    support.verify(sluice, before)
+  support.verify_each(function(keep)
+    directory = keep(server.directory(), server.remove)
+    client = keep(support.client())
   end)
 
   --- A peer that reads whatever comes and never answers.
@@ -416,18 +409,11 @@ describe("a request body", function()
 end)
 
 describe("a request body of parts", function()
-  local before, client, directory
+  local client, directory
 
-  before_each(function()
-    before = support.snapshot(sluice)
-    directory = server.directory()
-    client = support.client()
-  end)
-
-  after_each(function()
-    client:close()
-    server.remove(directory)
-    support.verify(sluice, before)
+  support.verify_each(function(keep)
+    directory = keep(server.directory(), server.remove)
+    client = keep(support.client())
   end)
 
   local function lease_of(text)

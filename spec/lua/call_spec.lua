@@ -9,17 +9,9 @@ local DONE = "HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\ndone"
 local AGAIN = "HTTP/1.1 302 F\r\nLocation: /again\r\nContent-Length: 0\r\n\r\n"
 
 describe("a call", function()
-  local before, client
+  local client
 
-  before_each(function()
-    before = support.snapshot(sluice)
-    client = support.client()
-  end)
-
-  after_each(function()
-    client:close()
-    support.verify(sluice, before)
-  end)
+  support.verify_each(function(keep) client = keep(support.client()) end)
 
   --- A peer that redirects every request after a moment.
   local function slow()

@@ -7,19 +7,12 @@ local clock = support.system.clock
 local GOOD = "HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\ngood"
 
 describe("on_done", function()
-  local before, server, client
+  local server, client
 
   setup(function() sluice.get "http://127.0.0.1:1/" end) -- of the module's own client, in any mode
-  before_each(function()
-    before = support.snapshot(sluice)
-    server = support.serve(GOOD)
-    client = support.client()
-  end)
-  after_each(function()
-    client:close()
-    server:stop()
-    support.verify(sluice, before)
-    assert.equal(0, sluice.stats().waiting)
+  support.verify_each(function(keep)
+    server = keep(support.serve(GOOD))
+    client = keep(support.client())
   end)
 
   local function step_until(done)

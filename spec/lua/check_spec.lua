@@ -100,17 +100,9 @@ describe("a table of options", function()
 end)
 
 describe("an unknown option", function()
-  local before, client
+  local client
 
-  before_each(function()
-    before = support.snapshot(sluice)
-    client = support.client()
-  end)
-
-  after_each(function()
-    client:close()
-    support.verify(sluice, before)
-  end)
+  support.verify_each(function(keep) client = keep(support.client()) end)
 
   local function message_of(f, ...)
     local ok, message = pcall(f, ...)

@@ -1,6 +1,5 @@
 -- Heads: the part that is cached, and what each sending adds.
 
-local sluice = require "sluice"
 local support = require "spec.support"
 local peer = support.peer
 
@@ -8,18 +7,11 @@ local request_head = { "expect_until", "\r\n\r\n" }
 local EMPTY = "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n"
 
 describe("a head", function()
-  local before, client, server
+  local client, server
 
-  before_each(function()
-    before = support.snapshot(sluice)
-    client = support.client()
-    server = support.serve(EMPTY)
-  end)
-
-  after_each(function()
-    client:close()
-    server:stop()
-    support.verify(sluice, before)
+  support.verify_each(function(keep)
+    server = keep(support.serve(EMPTY))
+    client = keep(support.client())
   end)
 
   --- The last head that the server got, without what names the request alone.

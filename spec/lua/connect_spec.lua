@@ -8,10 +8,7 @@ local support = require "spec.support"
 local peer = support.peer
 
 describe("sluice.connect", function()
-  local before
-
-  before_each(function() before = support.snapshot(sluice) end)
-  after_each(function() support.verify(sluice, before) end)
+  support.verify_each()
 
   local function connect(options)
     options.transport = support.transport()

@@ -14,18 +14,11 @@ local FORM = "application/x-www-form-urlencoded"
 local body_of, field_of = support.body_of, support.field_of
 
 describe("a request", function()
-  local before, client, directory
+  local client, directory
 
-  before_each(function()
-    before = support.snapshot(sluice)
-    directory = server.directory()
-    client = support.client()
-  end)
-
-  after_each(function()
-    client:close()
-    server.remove(directory)
-    support.verify(sluice, before)
+  support.verify_each(function(keep)
+    directory = keep(server.directory(), server.remove)
+    client = keep(support.client())
   end)
 
   --- The request that a peer receives, up to and with `last`.

@@ -23,16 +23,9 @@ local function answer(bytes, fields, status)
 end
 
 describe("response:decode()", function()
-  local before, client
+  local client
 
-  before_each(function()
-    before = support.snapshot(sluice)
-    client = support.client()
-  end)
-  after_each(function()
-    client:close()
-    support.verify(sluice, before)
-  end)
+  support.verify_each(function(keep) client = keep(support.client()) end)
 
   -- What decode gives for a body of that type.
   local function decoded(content_type, bytes, options, other)

@@ -28,18 +28,12 @@ end
 local TAG = 'ETag: "one"\r\n'
 
 describe("client:download", function()
-  local before, client, directory, path
+  local client, directory, path
 
-  before_each(function()
-    before = support.snapshot(sluice)
-    directory = server.directory()
+  support.verify_each(function(keep)
+    directory = keep(server.directory(), server.remove)
     path = directory .. "/file"
-    client = support.client { timeout = { idle = 30, first_byte = 30 } }
-  end)
-  after_each(function()
-    client:close()
-    server.remove(directory)
-    support.verify(sluice, before)
+    client = keep(support.client { timeout = { idle = 30, first_byte = 30 } })
   end)
 
   -- A server with a connection for each answer: bytes, or steps.

@@ -22,15 +22,10 @@ end
 local quick = { delay = 0.01, jitter = 0, tries = 3 }
 
 describe("client:events", function()
-  local before, client
+  local client
 
-  before_each(function()
-    before = support.snapshot(sluice)
-    client = support.client { timeout = { first_byte = 60 } }
-  end)
-  after_each(function()
-    client:close()
-    support.verify(sluice, before)
+  support.verify_each(function(keep)
+    client = keep(support.client { timeout = { first_byte = 60 } })
   end)
 
   -- The data of all events, and what was raised at the end.

@@ -9,17 +9,9 @@ local DONE = "HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\ndone"
 local REFUSED = "HTTP/1.1 417 No\r\nContent-Length: 2\r\n\r\nno"
 
 describe("a request that expects 100 and gets 417", function()
-  local before, client
+  local client
 
-  before_each(function()
-    before = support.snapshot(sluice)
-    client = support.client()
-  end)
-
-  after_each(function()
-    client:close()
-    support.verify(sluice, before)
-  end)
+  support.verify_each(function(keep) client = keep(support.client()) end)
 
   for _, way in ipairs { "buffered", "streamed" } do
     it("is sent once more without the expectation, " .. way, function()

@@ -1,6 +1,5 @@
 -- Which fields a request may have, before and behind its body.
 
-local sluice = require "sluice"
 local support = require "spec.support"
 
 local peer = support.peer
@@ -8,19 +7,12 @@ local peer = support.peer
 local EMPTY = "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n"
 
 describe("fields of a request", function()
-  local before, client, server
+  local client, server
 
-  before_each(function()
-    before = support.snapshot(sluice)
-    client = support.client()
-    server = peer.listen { script = { { { "expect_until", "\r\n\r\n" }, { "send", EMPTY },
-      { "loop" } } }, repeat_last = true }
-  end)
-
-  after_each(function()
-    client:close()
-    server:stop()
-    support.verify(sluice, before)
+  support.verify_each(function(keep)
+    server = keep(peer.listen { script = { { { "expect_until", "\r\n\r\n" }, { "send", EMPTY },
+      { "loop" } } }, repeat_last = true })
+    client = keep(support.client())
   end)
 
   local function sent(options)

@@ -9,16 +9,9 @@ local peer = support.peer
 local DONE = "HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\ndone"
 
 describe("the option json_lines", function()
-  local before, client
+  local client
 
-  before_each(function()
-    before = support.snapshot(sluice)
-    client = support.client()
-  end)
-  after_each(function()
-    client:close()
-    support.verify(sluice, before)
-  end)
+  support.verify_each(function(keep) client = keep(support.client()) end)
 
   local function serve(last)
     return peer.listen { script = { { { "expect_until", "\r\n\r\n" }, { "expect_until", last },

@@ -12,10 +12,8 @@ for _, name in ipairs { "json", "cjson" } do
   describe("JSON by " .. name, function()
     local serializer = sluice.serializers[name]
     local depth = name == "json" and 512 or 128
-    local before
 
-    before_each(function() before = support.snapshot(sluice) end)
-    after_each(function() support.verify(sluice, before) end)
+    support.verify_each()
 
     it("reads and writes null as a value that is not nil", function()
       assert.is_not_nil(serializer.null)
@@ -91,10 +89,7 @@ for _, name in ipairs { "json", "cjson" } do
 end
 
 describe("JSON", function()
-  local before
-
-  before_each(function() before = support.snapshot(sluice) end)
-  after_each(function() support.verify(sluice, before) end)
+  support.verify_each()
 
   it("reads 64-bit integers as integers and other numbers as floats", function()
     for text, value in pairs { ["5"] = 5, ["1700000000123456"] = 1700000000123456,

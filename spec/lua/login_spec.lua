@@ -16,16 +16,10 @@ end
 local serve = support.serve
 
 describe("digest credentials", function()
-  local before, client
+  local client
 
-  before_each(function()
-    before = support.snapshot(sluice)
-    client = support.client { auth = { digest = { "me", "hidden" } } }
-  end)
-
-  after_each(function()
-    client:close()
-    support.verify(sluice, before)
+  support.verify_each(function(keep)
+    client = keep(support.client { auth = { digest = { "me", "hidden" } } })
   end)
 
   local function md5(...) return core.hash("md5", table.concat({ ... }, ":")) end

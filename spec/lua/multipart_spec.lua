@@ -9,17 +9,9 @@ local pattern = support.pattern
 local lease_of, is_disposed = support.lease, support.is_disposed
 
 describe("a multipart", function()
-  local before, directory
+  local directory
 
-  before_each(function()
-    before = support.snapshot(sluice)
-    directory = server.directory()
-  end)
-
-  after_each(function()
-    server.remove(directory)
-    support.verify(sluice, before)
-  end)
+  support.verify_each(function(keep) directory = keep(server.directory(), server.remove) end)
 
   local function write(name, content) return server.write(directory .. "/" .. name, content) end
 

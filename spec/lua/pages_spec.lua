@@ -32,16 +32,9 @@ local function targets(p)
 end
 
 describe("client:pages", function()
-  local before, client
+  local client
 
-  before_each(function()
-    before = support.snapshot(sluice)
-    client = support.client()
-  end)
-  after_each(function()
-    client:close()
-    support.verify(sluice, before)
-  end)
+  support.verify_each(function(keep) client = keep(support.client()) end)
 
   -- The texts of all pages, and what was raised at the end.
   local function texts(url, options, other)

@@ -3,7 +3,6 @@
 
 local parts = require "sluice.parts"
 local server = require "spec.support.server"
-local sluice = require "sluice"
 local support = require "spec.support"
 
 local pattern = support.pattern
@@ -18,17 +17,9 @@ local function function_of(...)
 end
 
 describe("the reader of parts", function()
-  local before, directory
+  local directory
 
-  before_each(function()
-    before = support.snapshot(sluice)
-    directory = server.directory()
-  end)
-
-  after_each(function()
-    server.remove(directory)
-    support.verify(sluice, before)
-  end)
+  support.verify_each(function(keep) directory = keep(server.directory(), server.remove) end)
 
   local function make(...)
     local list = {}

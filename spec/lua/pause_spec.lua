@@ -6,17 +6,9 @@ local support = require "spec.support"
 local system = support.system
 
 describe("a pause", function()
-  local before, client
+  local client
 
-  before_each(function()
-    before = support.snapshot(sluice)
-    client = support.client()
-  end)
-
-  after_each(function()
-    client:close()
-    support.verify(sluice, before)
-  end)
+  support.verify_each(function(keep) client = keep(support.client()) end)
 
   it("takes as long as it is asked to, in a task or outside", function()
     local from = system.clock()

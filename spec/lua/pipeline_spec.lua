@@ -1,6 +1,5 @@
 -- Steps of a program around a call and around each sending of it.
 
-local sluice = require "sluice"
 local support = require "spec.support"
 local peer = support.peer
 
@@ -13,18 +12,11 @@ end
 local serve, heads_of = support.serve, support.heads_of
 
 describe("a step", function()
-  local before, client, server
+  local client, server
 
-  before_each(function()
-    before = support.snapshot(sluice)
-    client = support.client()
-    server = serve(DONE)
-  end)
-
-  after_each(function()
-    client:close()
-    server:stop()
-    support.verify(sluice, before)
+  support.verify_each(function(keep)
+    server = keep(serve(DONE))
+    client = keep(support.client())
   end)
 
   describe("of each sending", function()

@@ -1,6 +1,5 @@
 -- What is reported of calls that take more than one sending.
 
-local sluice = require "sluice"
 local support = require "spec.support"
 local peer = support.peer
 
@@ -8,17 +7,9 @@ local request_head = { "expect_until", "\r\n\r\n" }
 local DONE = "HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\ndone"
 
 describe("progress", function()
-  local before, client
+  local client
 
-  before_each(function()
-    before = support.snapshot(sluice)
-    client = support.client()
-  end)
-
-  after_each(function()
-    client:close()
-    support.verify(sluice, before)
-  end)
+  support.verify_each(function(keep) client = keep(support.client()) end)
 
   local function lead(status)
     return ("HTTP/1.1 %d X\r\nLocation: /next\r\nContent-Length: 0\r\n\r\n"):format(status)

@@ -309,15 +309,14 @@ describe("no_proxy", function()
 end)
 
 describe("through a proxy", function()
-  local before, web
+  local web
 
   setup(function()
     web = nginx.start { tls = certificates.pair "good" }
   end)
 
   teardown(function() web:stop() end)
-  before_each(function() before = support.snapshot(sluice) end)
-  after_each(function() support.verify(sluice, before) end)
+  support.verify_each()
 
   local tls = { ca_file = certificates.file "root.pem" }
 

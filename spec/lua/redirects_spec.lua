@@ -11,16 +11,10 @@ end
 local DONE = "HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\ndone"
 
 describe("a redirect", function()
-  local before, client
+  local client
 
-  before_each(function()
-    before = support.snapshot(sluice)
-    client = support.client { timeout = { first_byte = 60, idle = 60 } }
-  end)
-
-  after_each(function()
-    client:close()
-    support.verify(sluice, before)
+  support.verify_each(function(keep)
+    client = keep(support.client { timeout = { first_byte = 60, idle = 60 } })
   end)
 
   --- A peer that answers the requests of each connection one after the other.

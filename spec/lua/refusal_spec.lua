@@ -1,15 +1,11 @@
 -- What a proxy answered when it refused: err.response, whole, cut off and in every spelling.
 
-local sluice = require "sluice"
 local support = require "spec.support"
 
 local peer = support.peer
 
 describe("the answer of a proxy that refuses", function()
-  local before
-
-  before_each(function() before = support.snapshot(sluice) end)
-  after_each(function() support.verify(sluice, before) end)
+  support.verify_each()
 
   -- The failure of a request whose CONNECT gets these steps for an answer.
   local function refusal(...)

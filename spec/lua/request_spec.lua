@@ -1,5 +1,4 @@
 local core = require "sluice.core"
-local sluice = require "sluice"
 local support = require "spec.support"
 local peer = support.peer
 
@@ -7,18 +6,11 @@ local request_head = { "expect_until", "\r\n\r\n" }
 local EMPTY = "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n"
 
 describe("a request", function()
-  local before, client, server
+  local client, server
 
-  before_each(function()
-    before = support.snapshot(sluice)
-    client = support.client { timeout = { first_byte = 60, idle = 60 } }
-    server = support.serve(EMPTY)
-  end)
-
-  after_each(function()
-    client:close()
-    server:stop()
-    support.verify(sluice, before)
+  support.verify_each(function(keep)
+    server = keep(support.serve(EMPTY))
+    client = keep(support.client { timeout = { first_byte = 60, idle = 60 } })
   end)
 
   --- The head of the last request that the server got, without its last empty line.

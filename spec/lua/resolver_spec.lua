@@ -6,16 +6,9 @@ local support = require "spec.support"
 local GOOD = "HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\ngood"
 
 describe("a resolver", function()
-  local before, server
+  local server
 
-  before_each(function()
-    before = support.snapshot(sluice)
-    server = support.serve(GOOD)
-  end)
-  after_each(function()
-    server:stop()
-    support.verify(sluice, before)
-  end)
+  support.verify_each(function(keep) server = keep(support.serve(GOOD)) end)
 
   local function url(host) return ("http://%s:%d/"):format(host, server.port) end
 
@@ -250,18 +243,13 @@ describe("a resolver", function()
 end)
 
 describe("origins beyond those that a client remembers", function()
-  local before, server
+  local server
 
-  before_each(function()
-    before = support.snapshot(sluice)
-    server = support.peer.listen {
+  support.verify_each(function(keep)
+    server = keep(support.peer.listen {
       script = { { { "expect_until", "\r\n\r\n" }, { "hold" }, { "send", GOOD }, { "loop" } } },
       repeat_last = true,
-    }
-  end)
-  after_each(function()
-    server:stop()
-    support.verify(sluice, before)
+    })
   end)
 
   it("do not disturb those that are in use", function()

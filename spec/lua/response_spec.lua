@@ -10,17 +10,9 @@ local request_head = { "expect_until", "\r\n\r\n" }
 local DONE = "HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\ndone"
 
 describe("a response", function()
-  local before, client
+  local client
 
-  before_each(function()
-    before = support.snapshot(sluice)
-    client = support.client()
-  end)
-
-  after_each(function()
-    client:close()
-    support.verify(sluice, before)
-  end)
+  support.verify_each(function(keep) client = keep(support.client()) end)
 
   -- ---- misuse ----
 
@@ -314,15 +306,8 @@ describe("a response", function()
 end)
 
 describe("responses that are kept", function()
-  local before, client
-  before_each(function()
-    before = support.snapshot(sluice)
-    client = support.client()
-  end)
-  after_each(function()
-    client:close()
-    support.verify(sluice, before)
-  end)
+  local client
+  support.verify_each(function(keep) client = keep(support.client()) end)
 
   local COUNT, SEGMENT = 40, 16 * 1024
 
@@ -353,9 +338,7 @@ describe("responses that are kept", function()
 end)
 
 describe("a parser", function()
-  local before
-  before_each(function() before = support.snapshot(sluice) end)
-  after_each(function() support.verify(sluice, before) end)
+  support.verify_each()
 
   it("gives pieces that do not keep whole segments in memory", function()
     local parser = sluice.http_parser {}

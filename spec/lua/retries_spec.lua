@@ -20,22 +20,21 @@ local LONG = 200
 local serve, heads_of = support.serve, support.heads_of
 
 describe("a request with retry", function()
-  local before, client, wait, waits
+  local client, waits
+  local wait = pause.wait
 
   before_each(function()
-    before = support.snapshot(sluice)
-    client = support.client { timeout = { first_byte = 60, idle = 60 }, retry = 3 }
-    waits, wait = {}, pause.wait
+    waits = {}
     pause.wait = function(_, seconds)
       waits[#waits + 1] = seconds
       return true
     end
   end)
 
-  after_each(function()
-    pause.wait = wait
-    client:close()
-    support.verify(sluice, before)
+  after_each(function() pause.wait = wait end)
+
+  support.verify_each(function(keep)
+    client = keep(support.client { timeout = { first_byte = 60, idle = 60 }, retry = 3 })
   end)
 
   for _, way in ipairs { "buffered", "streamed" } do

@@ -10,19 +10,12 @@ local peer, pattern = support.peer, support.pattern
 local request_head = { "expect_until", "\r\n\r\n" }
 
 describe("saving a response", function()
-  local before, client, directory, path
+  local client, directory, path
 
-  before_each(function()
-    before = support.snapshot(sluice)
-    directory = server.directory()
+  support.verify_each(function(keep)
+    directory = keep(server.directory(), server.remove)
     path = directory .. "/file"
-    client = support.client { timeout = { idle = 30, first_byte = 30 } }
-  end)
-
-  after_each(function()
-    client:close()
-    server.remove(directory)
-    support.verify(sluice, before)
+    client = keep(support.client { timeout = { idle = 30, first_byte = 30 } })
   end)
 
   local function answer(body)

@@ -84,10 +84,8 @@ end
 for key, serializer in pairs(serializers) do
   describe("the serializer " .. key, function()
     local case = assert(cases[serializer], "no values to try it with")
-    local before
 
-    before_each(function() before = support.snapshot(sluice) end)
-    after_each(function() support.verify(sluice, before) end)
+    support.verify_each()
 
     it("has a content type, or uses that of JSON", function()
       assert.matches("^%l+/%l+", serializer.content_type or "application/json")
@@ -301,10 +299,7 @@ describe("the table of serializers", function()
 end)
 
 describe("a serializer of one's own", function()
-  local before
-
-  before_each(function() before = support.snapshot(sluice) end)
-  after_each(function() support.verify(sluice, before) end)
+  support.verify_each()
 
   it("receives a fresh sequence each time, however the response was read before", function()
     for _, is_stream in ipairs { false, true } do

@@ -1,7 +1,6 @@
 -- Statuses that are failures, by the option `fail_status`.
 
 local pause = require "sluice.pause"
-local sluice = require "sluice"
 local support = require "spec.support"
 
 local function answer(status, reason)
@@ -12,17 +11,9 @@ end
 local serve = support.serve
 
 describe("with fail_status", function()
-  local before, client
+  local client
 
-  before_each(function()
-    before = support.snapshot(sluice)
-    client = support.client { fail_status = true }
-  end)
-
-  after_each(function()
-    client:close()
-    support.verify(sluice, before)
-  end)
+  support.verify_each(function(keep) client = keep(support.client { fail_status = true }) end)
 
   for _, way in ipairs { "buffered", "streamed" } do
     local is_streamed = way == "streamed"

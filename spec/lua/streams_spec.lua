@@ -20,15 +20,10 @@ local function chunk(bytes) return ("%x\r\n%s\r\n"):format(#bytes, bytes) end
 local END = "0\r\n\r\n"
 
 describe("a body as a stream", function()
-  local before, client
+  local client
 
-  before_each(function()
-    before = support.snapshot(sluice)
-    client = support.client { timeout = { first_byte = 60 } }
-  end)
-  after_each(function()
-    client:close()
-    support.verify(sluice, before)
+  support.verify_each(function(keep)
+    client = keep(support.client { timeout = { first_byte = 60 } })
   end)
 
   local function serve(...)

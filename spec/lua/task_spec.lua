@@ -4,10 +4,7 @@ local sluice = require "sluice"
 local support = require "spec.support"
 
 describe("sluice.all", function()
-  local before
-
-  before_each(function() before = support.snapshot(sluice) end)
-  after_each(function() support.verify(sluice, before) end)
+  support.verify_each()
 
   for name, call in support.each_style(sluice) do
     it("gives the first results in the order of the tasks " .. name, function()
@@ -117,10 +114,7 @@ describe("sluice.all", function()
 end)
 
 describe("sluice.map", function()
-  local before
-
-  before_each(function() before = support.snapshot(sluice) end)
-  after_each(function() support.verify(sluice, before) end)
+  support.verify_each()
 
   for name, call in support.each_style(sluice) do
     it("gives the results in order, so many at a time " .. name, function()
@@ -190,10 +184,7 @@ describe("sluice.map", function()
 end)
 
 describe("sluice.race", function()
-  local before
-
-  before_each(function() before = support.snapshot(sluice) end)
-  after_each(function() support.verify(sluice, before) end)
+  support.verify_each()
 
   local function sleeper(seconds, ...)
     local results = table.pack(...)
@@ -275,10 +266,7 @@ describe("sluice.race", function()
 end)
 
 describe("a task that is cancelled", function()
-  local before
-
-  before_each(function() before = support.snapshot(sluice) end)
-  after_each(function() support.verify(sluice, before) end)
+  support.verify_each()
 
   it("is interrupted once if its client was closed in its wait, too", function()
     local p <close> = support.peer.listen { script = { { { "hold" } } } }
@@ -323,13 +311,7 @@ describe("a task that is cancelled", function()
 end)
 
 describe("sluice.wrap", function()
-  local before
-
-  before_each(function() before = support.snapshot(sluice) end)
-  after_each(function()
-    support.verify(sluice, before)
-    assert.equal(0, sluice.stats().waiting)
-  end)
+  support.verify_each()
 
   for name, call in support.each_style(sluice) do
     it("makes a generator that may wait " .. name, function()
@@ -580,10 +562,7 @@ describe("sluice.is_waiting", function()
 end)
 
 describe("sluice.run", function()
-  local before
-
-  before_each(function() before = support.snapshot(sluice) end)
-  after_each(function() support.verify(sluice, before) end)
+  support.verify_each()
 
   it("raises if all tasks wait for each other", function()
     local first, second
@@ -650,10 +629,7 @@ describe("sluice.run", function()
 end)
 
 describe("sluice.await", function()
-  local before
-
-  before_each(function() before = support.snapshot(sluice) end)
-  after_each(function() support.verify(sluice, before) end)
+  support.verify_each()
 
   it("waits for a task, with a timeout", function()
     local task = sluice.spawn(function()

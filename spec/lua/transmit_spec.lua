@@ -1,6 +1,5 @@
 -- From a request to the bytes of its head, and what is reported on the way.
 
-local sluice = require "sluice"
 local support = require "spec.support"
 
 local peer = support.peer
@@ -8,18 +7,12 @@ local peer = support.peer
 local EMPTY = "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n"
 
 describe("a request that is sent", function()
-  local before, client, server
+  local client, server
 
-  before_each(function()
-    before = support.snapshot(sluice)
-    server = peer.listen { script = { { { "expect_until", "\r\n\r\n" }, { "send", EMPTY },
-      { "loop" } } }, repeat_last = true }
-    client = support.client { headers = { { "X-Client", "1" }, { "X-Both", "client" } } }
-  end)
-  after_each(function()
-    client:close()
-    server:stop()
-    support.verify(sluice, before)
+  support.verify_each(function(keep)
+    server = keep(peer.listen { script = { { { "expect_until", "\r\n\r\n" }, { "send", EMPTY },
+      { "loop" } } }, repeat_last = true })
+    client = keep(support.client { headers = { { "X-Client", "1" }, { "X-Both", "client" } } })
   end)
 
   local function names()

@@ -67,7 +67,7 @@ local function without_completions(f)
 end
 
 describe("the transport of a client", function()
-  local before, p
+  local p
 
   -- A backend is opened when it is first needed, and stays.
   setup(function()
@@ -79,18 +79,12 @@ describe("the transport of a client", function()
     support.settle(sluice)
   end)
 
-  before_each(function()
-    before = support.snapshot(sluice)
-    p = peer.listen {
+  support.verify_each(function(keep)
+    p = keep(peer.listen {
       script = { { { "expect_until", "\r\n\r\n" },
         { "send", "HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\ngood" }, { "loop" } } },
       repeat_last = true,
-    }
-  end)
-
-  after_each(function()
-    p:stop()
-    support.verify(sluice, before)
+    })
   end)
 
   local function get(client)

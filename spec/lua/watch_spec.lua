@@ -11,26 +11,19 @@ local function answer(status, fields, body)
 end
 
 describe("the short way", function()
-  local before, client, lines, metrics, cache, breaker
+  local client, lines, metrics, cache, breaker
 
-  before_each(function()
-    before = support.snapshot(sluice)
+  support.verify_each(function(keep)
     lines = {}
-    client = support.client()
+    cache = keep(sluice.interceptors.cache())
     metrics = sluice.interceptors.metrics()
-    cache = sluice.interceptors.cache()
+    client = keep(support.client())
     breaker = sluice.interceptors.circuit_breaker { failures = 2, open_for = 1000 }
     client:use(sluice.interceptors.default_headers { ["X-Default"] = "1" })
     client:use(sluice.interceptors.log { sink = function(line)
       lines[#lines + 1] = line:gsub("%d+%.%d ms", "T ms")
     end })
     client:use(metrics):use(cache):use(sluice.interceptors.rate_limit { rate = 1000 }):use(breaker)
-  end)
-
-  after_each(function()
-    client:close()
-    cache:dispose()
-    support.verify(sluice, before)
   end)
 
   local function serve(...)

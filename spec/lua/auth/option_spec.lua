@@ -41,23 +41,14 @@ describe("the value of Authorization", function()
 end)
 
 describe("credentials", function()
-  local before, server, other
+  local server, other
 
   local function listen()
     return peer.listen { script = { { { "expect_until", "\r\n\r\n" }, { "send", EMPTY },
       { "loop" } } }, repeat_last = true }
   end
 
-  before_each(function()
-    before = support.snapshot(sluice)
-    server, other = listen(), listen()
-  end)
-
-  after_each(function()
-    server:stop()
-    other:stop()
-    support.verify(sluice, before)
-  end)
+  support.verify_each(function(keep) server, other = keep(listen()), keep(listen()) end)
 
   local function field(p) return p:received(1):match "Authorization: ([^\r]*)" end
 
@@ -129,17 +120,11 @@ describe("credentials", function()
 end)
 
 describe("the option auth", function()
-  local before, server
+  local server
 
-  before_each(function()
-    before = support.snapshot(sluice)
-    server = peer.listen { script = { { { "expect_until", "\r\n\r\n" }, { "send", EMPTY },
-      { "loop" } } }, repeat_last = true }
-  end)
-
-  after_each(function()
-    server:stop()
-    support.verify(sluice, before)
+  support.verify_each(function(keep)
+    server = keep(peer.listen { script = { { { "expect_until", "\r\n\r\n" }, { "send", EMPTY },
+      { "loop" } } }, repeat_last = true })
   end)
 
   local function fields()

@@ -8,19 +8,12 @@ local support = require "spec.support"
 local peer = support.peer
 
 describe("compat.resty_http", function()
-  local before, server
+  local server
 
   setup(function() server = nginx.start() end)
   teardown(function() server:stop() end)
-  before_each(function()
-    before = support.snapshot(sluice)
-    http.client = support.client()
-  end)
-  after_each(function()
-    http.client:close()
-    http.client = nil
-    support.verify(sluice, before)
-  end)
+  after_each(function() http.client = nil end)
+  support.verify_each(function(keep) http.client = keep(support.client()) end)
 
   -- A connection to the server.
   local function connected()

@@ -38,17 +38,10 @@ local function last_request(p)
 end
 
 describe("compat.socket_http", function()
-  local before
-
-  before_each(function()
-    before = support.snapshot(sluice)
-    ours.client = support.client()
-  end)
   after_each(function()
-    ours.client:close()
     ours.client, ours.TIMEOUT, ours.PROXY, ours.USERAGENT = nil, 60, nil, nil
-    support.verify(sluice, before)
   end)
+  support.verify_each(function(keep) ours.client = keep(support.client()) end)
 
   -- What a call gives with each of the two, at a server that answers so.
   local function both(call, ...)

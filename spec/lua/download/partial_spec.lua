@@ -8,16 +8,11 @@ local sluice = require "sluice"
 local support = require "spec.support"
 
 describe("the partial file of a download", function()
-  local before, directory, path
+  local directory, path
 
-  before_each(function()
-    before = support.snapshot(sluice)
-    directory = server.directory()
+  support.verify_each(function(keep)
+    directory = keep(server.directory(), server.remove)
     path = directory .. "/file"
-  end)
-  after_each(function()
-    server.remove(directory)
-    support.verify(sluice, before)
   end)
 
   local function write(partial, text, at)

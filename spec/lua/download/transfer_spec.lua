@@ -10,18 +10,12 @@ local body = support.pattern(3000)
 local WHOLE = 'HTTP/1.1 200 OK\r\nETag: "a"\r\nContent-Length: 3000\r\n\r\n'
 
 describe("a transfer", function()
-  local before, client, directory, path
+  local client, directory, path
 
-  before_each(function()
-    before = support.snapshot(sluice)
-    directory = server.directory()
+  support.verify_each(function(keep)
+    directory = keep(server.directory(), server.remove)
     path = directory .. "/file"
-    client = support.client()
-  end)
-  after_each(function()
-    client:close()
-    server.remove(directory)
-    support.verify(sluice, before)
+    client = keep(support.client())
   end)
 
   -- A server with a connection for each of these answers.

@@ -1,20 +1,12 @@
 -- Which version of a file a response has bytes of, and which parts fit together.
 
-local sluice = require "sluice"
 local support = require "spec.support"
 local version = require "sluice.download.version"
 
 describe("the version of a file", function()
-  local before, client
+  local client
 
-  before_each(function()
-    before = support.snapshot(sluice)
-    client = support.client()
-  end)
-  after_each(function()
-    client:close()
-    support.verify(sluice, before)
-  end)
+  support.verify_each(function(keep) client = keep(support.client()) end)
 
   -- Calls f with a response of that status and fields, a map.
   local function answer(status, fields, f)

@@ -4,17 +4,11 @@ local sluice = require "sluice"
 local support = require "spec.support"
 
 describe("a circuit breaker", function()
-  local before, client, breaker, act, asked, changes
+  local client, breaker, act, asked, changes
 
-  before_each(function()
-    before = support.snapshot(sluice)
-    client = support.client()
+  support.verify_each(function(keep)
+    client = keep(support.client())
     asked, changes = 0, {}
-  end)
-
-  after_each(function()
-    client:close()
-    support.verify(sluice, before)
   end)
 
   local function fail() return nil, "no", { code = "connect", stage = "connect" } end

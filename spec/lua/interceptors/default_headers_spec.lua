@@ -4,17 +4,9 @@ local sluice = require "sluice"
 local support = require "spec.support"
 
 describe("default headers", function()
-  local before, client, sent
+  local client, sent
 
-  before_each(function()
-    before = support.snapshot(sluice)
-    client = support.client()
-  end)
-
-  after_each(function()
-    client:close()
-    support.verify(sluice, before)
-  end)
+  support.verify_each(function(keep) client = keep(support.client()) end)
 
   --- The fields of one sending, after the step.
   local function get(headers, options)

@@ -7,17 +7,11 @@ local peer = support.peer
 local request_head = { "expect_until", "\r\n\r\n" }
 
 describe("the log", function()
-  local before, client, lines
+  local client, lines
 
-  before_each(function()
-    before = support.snapshot(sluice)
-    client = support.client()
+  support.verify_each(function(keep)
+    client = keep(support.client())
     lines = {}
-  end)
-
-  after_each(function()
-    client:close()
-    support.verify(sluice, before)
   end)
 
   local function sink(line) lines[#lines + 1] = line:gsub("%d+%.%d ms", "T ms") end

@@ -4,17 +4,11 @@ local sluice = require "sluice"
 local support = require "spec.support"
 
 describe("metrics", function()
-  local before, client, metrics, act
+  local client, metrics, act
 
-  before_each(function()
-    before = support.snapshot(sluice)
-    client = support.client()
+  support.verify_each(function(keep)
+    client = keep(support.client())
     act = function(request) return request:answer { status = 200, body = "four" } end
-  end)
-
-  after_each(function()
-    client:close()
-    support.verify(sluice, before)
   end)
 
   local function use(options)

@@ -5,17 +5,11 @@ local support = require "spec.support"
 local clock = support.system.clock
 
 describe("a rate limit", function()
-  local before, client, order
+  local client, order
 
-  before_each(function()
-    before = support.snapshot(sluice)
-    client = support.client()
+  support.verify_each(function(keep)
+    client = keep(support.client())
     order = {}
-  end)
-
-  after_each(function()
-    client:close()
-    support.verify(sluice, before)
   end)
 
   local function use(options)

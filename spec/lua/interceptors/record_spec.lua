@@ -5,26 +5,20 @@ local sluice = require "sluice"
 local support = require "spec.support"
 
 describe("a recorder", function()
-  local before, folder, asked, act
+  local folder, asked, act
 
   local function remove(path)
     for _, name in ipairs(core.list_folder(path) or {}) do os.remove(path .. "/" .. name) end
     os.remove(path)
   end
 
-  before_each(function()
-    before = support.snapshot(sluice)
-    folder = os.tmpname()
+  support.verify_each(function(keep)
+    folder = keep(os.tmpname(), remove)
     os.remove(folder)
     asked = 0
     act = function(request)
       return request:answer { status = 200, headers = { ["X-A"] = "1" }, body = "body " .. asked }
     end
-  end)
-
-  after_each(function()
-    remove(folder)
-    support.verify(sluice, before)
   end)
 
   local function with(mode, f, options)

@@ -1,21 +1,12 @@
-local sluice = require "sluice"
 local support = require "spec.support"
 local peer = support.peer
 
 local CLOSE = "\x88\x02\x03\xe8"
 
 describe("a socket", function()
-  local before, client
+  local client
 
-  before_each(function()
-    before = support.snapshot(sluice)
-    client = support.client()
-  end)
-
-  after_each(function()
-    client:close()
-    support.verify(sluice, before)
-  end)
+  support.verify_each(function(keep) client = keep(support.client()) end)
 
   local function text(bytes) return "\x81" .. string.char(#bytes) .. bytes end
 

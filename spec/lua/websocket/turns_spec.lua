@@ -6,10 +6,9 @@ local support = require "spec.support"
 local turns = require "sluice.websocket.turns"
 
 describe("turns", function()
-  local before, client, order
+  local client, order
 
   before_each(function()
-    before = support.snapshot(sluice)
     client = { turns = {}, pauses = {}, connections = {} }
     order = {}
   end)
@@ -17,8 +16,9 @@ describe("turns", function()
   after_each(function()
     assert.is_nil(next(client.turns))
     assert.is_nil(next(client.pauses))
-    support.verify(sluice, before)
   end)
+
+  support.verify_each()
 
   -- A task that takes a turn, and keeps it until it is told to go on.
   local function worker(name, key, deadline)
