@@ -13,6 +13,10 @@
 /* 256 fields: with the default limits one block is always enough. */
 #define TABLE_SIZE ((size_t)4096)
 
+/* Fields of a table on the stack, which is enough for nearly every head that
+ * arrives at once. */
+#define FIELDS_AT_ONCE 32
+
 /* "HTTP/1.1 200" and the byte behind it */
 #define STATUS_LINE_SIZE 13
 
@@ -215,21 +219,19 @@ static void parse_status_line(struct sl_head *head, struct sl_view text)
     }
 }
 
-/* Gives the table more room. */
+/* Gives the table more room, and a block if it is on the stack. */
 static enum sl_status grow_table(struct sl_head *head)
 {
     size_t used = head->count * sizeof(struct sl_field);
+    size_t size = used * 2 > TABLE_SIZE ? used * 2 : TABLE_SIZE;
     struct sl_segment *table;
-    enum sl_status status;
+    enum sl_status status = sl_pool_rent_block(head->pool, size, &table);
 
-    status = sl_pool_rent_block(head->pool, used == 0 ? TABLE_SIZE : used * 2,
-                                &table);
     if (status != SL_OK)
         return fail(head, status, "no memory for the response head");
-    if (head->block != NULL) {
-        memcpy(table->data, head->block->data, used);
+    memcpy(table->data, head->fields, used);
+    if (head->block != NULL)
         sl_segment_release(head->block);
-    }
     head->block = table;
     head->fields = (struct sl_field *)(void *)table->data;
     return SL_OK;
@@ -238,10 +240,11 @@ static enum sl_status grow_table(struct sl_head *head)
 /* Makes room in the table for one more field. */
 static inline enum sl_status reserve_field(struct sl_head *head)
 {
-    if (head->block != NULL &&
-        head->block->capacity / sizeof(struct sl_field) > head->count)
-        return SL_OK;
-    return grow_table(head);
+    size_t room = head->block == NULL
+                      ? FIELDS_AT_ONCE
+                      : head->block->capacity / sizeof(struct sl_field);
+
+    return head->count < room ? SL_OK : grow_table(head);
 }
 
 /* RFC 9112 5.2: a line that starts with whitespace continues the last value. */
@@ -299,18 +302,40 @@ static enum sl_status parse_field(struct sl_head *head, struct sl_view text,
     return SL_OK;
 }
 
+/* Takes the status line if all of it is in the first slice; else it is left to
+ * find_line and parse_line, like its errors. */
+static void take_plain_status_line(struct sl_head *head, struct sl_view slice)
+{
+    const char *end = slice.data + slice.size;
+    const char *line_end;
+    size_t size;
+
+    if (slice.size < STATUS_LINE_SIZE)
+        return;
+    line_end = sl_scan_control(slice.data + STATUS_LINE_SIZE - 1, end);
+    size = (size_t)(line_end - slice.data);
+    if (end - line_end < 2 || line_end[0] != '\r' || line_end[1] != '\n' ||
+        size > head->limits->line)
+        return;
+    parse_status_line(head, sl_view(slice.data, size));
+    head->line = head->size = (uint32_t)size + 2;
+}
+
 /* Takes lines of the plainest kind from the first slice, as long as they come.
  * Anything else (the end of the slice or of the head, a fold, a rare name, an
  * error) is left to find_line and parse_line. */
 static enum sl_status take_plain_lines(struct sl_head *head,
                                        struct sl_view slice)
 {
+    const struct sl_head_limits *limits = head->limits;
+    /* A name is shorter than its line. */
+    size_t longest = limits->line < UINT16_MAX ? limits->line : UINT16_MAX;
+    size_t left = limits->lines - head->line_count;
     const char *end = slice.data + slice.size;
     const char *line = slice.data + head->line;
     enum sl_status status = SL_OK;
 
-    while (line < end && *line != '\r' &&
-           head->line_count < head->limits->lines) {
+    for (; line < end && *line != '\r' && left > 0; left--) {
         const char *name_end = sl_scan_name(line, end);
         const char *value = name_end + 1;
         const char *line_end, *value_end;
@@ -320,14 +345,13 @@ static enum sl_status take_plain_lines(struct sl_head *head,
             break;
         if (*value == ' ')
             value++;
-        if (sl_is_blank(*value))
+        if ((unsigned char)*value <= ' ')
             break;
         value_end = line_end = sl_scan_control(value, end);
-        if (end - line_end < 2 || line_end[0] != '\r' || line_end[1] != '\n' ||
-            (size_t)(line_end - line) > head->limits->line ||
-            name_end - line > UINT16_MAX)
+        if (end - line_end < 2 || memcmp(line_end, "\r\n", 2) != 0 ||
+            (size_t)(line_end - line) > longest)
             break;
-        while (value_end > value && sl_is_blank(value_end[-1]))
+        while (sl_is_blank(value_end[-1]))
             value_end--;
         status = reserve_field(head);
         if (status != SL_OK)
@@ -338,9 +362,9 @@ static enum sl_status take_plain_lines(struct sl_head *head,
         field->value = (uint32_t)(value - slice.data);
         field->value_size = (uint32_t)(value_end - value);
         field->is_hidden = false;
-        head->line_count++;
         line = line_end + 2;
     }
+    head->line_count = (uint32_t)(limits->lines - left);
     head->line = head->size = (uint32_t)(line - slice.data);
     return status;
 }
@@ -463,7 +487,8 @@ static enum sl_status take_line(struct sl_head *head, struct sl_cursor *cursor,
     return status;
 }
 
-enum sl_status sl_head_parse(struct sl_head *head, struct sl_buffer *input)
+/* Parses on. The table may be on the caller's stack. */
+static enum sl_status parse(struct sl_head *head, struct sl_buffer *input)
 {
     size_t limit = head_limit(head);
     size_t available = input->length < limit ? input->length : limit;
@@ -471,16 +496,17 @@ enum sl_status sl_head_parse(struct sl_head *head, struct sl_buffer *input)
     struct sl_view front;
     enum sl_status status = SL_OK;
 
-    if (head->failed != SL_OK)
-        return head->failed;
-    sl_assert(head->text == NULL);
     if (available == 0)
         return SL_AGAIN;
     sl_cursor_init(&cursor, input);
     front =
         sl_view(cursor.data, cursor.size < available ? cursor.size : available);
-    if (head->line == 0 && head->size < STATUS_LINE_SIZE && !head->is_trailers)
+    if (head->line == 0 && head->size < STATUS_LINE_SIZE &&
+        !head->is_trailers) {
         status = check_status_line(head, input, front, available);
+        if (status == SL_OK && head->size == 0)
+            take_plain_status_line(head, front);
+    }
     while (status == SL_OK) {
         /* A line that was looked at before is not looked at again from its
          * start: one that arrives byte by byte would cost its square. */
@@ -494,6 +520,26 @@ enum sl_status sl_head_parse(struct sl_head *head, struct sl_buffer *input)
             status = take_line(head, &cursor, input, available);
     }
     return status == SL_END ? SL_OK : status;
+}
+
+enum sl_status sl_head_parse(struct sl_head *head, struct sl_buffer *input)
+{
+    struct sl_field table[FIELDS_AT_ONCE];
+    enum sl_status status;
+
+    if (head->failed != SL_OK)
+        return head->failed;
+    sl_assert(head->text == NULL);
+    if (head->block == NULL)
+        head->fields = table;
+    status = parse(head, input);
+    if (status == SL_AGAIN && head->block == NULL && head->count > 0)
+        status = grow_table(head) == SL_OK ? SL_AGAIN : head->failed;
+    if (head->block == NULL) {
+        head->fields = NULL;
+        head->count = 0;
+    }
+    return status;
 }
 
 /* ---- once it is complete ---- */

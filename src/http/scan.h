@@ -42,9 +42,10 @@ static inline const char *sl_scan_name_bytes(const char *at, const char *end)
 
 static inline __m128i sl_between(__m128i bytes, char first, char last)
 {
-    return _mm_and_si128(
-        _mm_cmpgt_epi8(bytes, _mm_set1_epi8((char)(first - 1))),
-        _mm_cmplt_epi8(bytes, _mm_set1_epi8((char)(last + 1))));
+    __m128i above = _mm_sub_epi8(bytes, _mm_set1_epi8(first));
+
+    return _mm_cmpeq_epi8(
+        _mm_min_epu8(above, _mm_set1_epi8((char)(last - first))), above);
 }
 
 /* Finds the first byte that is no letter, digit or hyphen: nearly all field

@@ -324,6 +324,51 @@ TEST("grows its table past one block when the limits allow it")
     free(limit_case.text);
 }
 
+/* "F00: 0" and so on: each field of it has a value of its own. */
+static size_t write_fields(char *text, size_t size, int count)
+{
+    size_t used = (size_t)snprintf(text, size, "HTTP/1.1 200 OK\r\n");
+
+    for (int i = 0; i < count; i++)
+        used += (size_t)snprintf(text + used, size - used, "F%02d: %d\r\n", i,
+                                 i * i);
+    return used + (size_t)snprintf(text + used, size - used, "\r\n");
+}
+
+static void check_fields(const struct sl_head *head, int count)
+{
+    char expected[16];
+
+    CHECK_INT(head->count, count);
+    for (int i = 0; i < count; i++) {
+        snprintf(expected, sizeof expected, "F%02d", i);
+        CHECK_VIEW(sl_head_name(head, (size_t)i), expected);
+        snprintf(expected, sizeof expected, "%d", i * i);
+        CHECK_VIEW(sl_head_value(head, (size_t)i), expected);
+    }
+}
+
+TEST("keeps its fields, few or many, when it arrives in two pieces")
+{
+    static const int counts[] = {1, 31, 32, 33, 65};
+    struct fixture fixture;
+    char text[2048];
+
+    for (size_t i = 0; i < sizeof counts / sizeof *counts; i++) {
+        size_t size = write_fields(text, sizeof text, counts[i]);
+
+        for (size_t cut = 0; cut < size; cut++) {
+            open_fixture(&fixture, 0);
+            if (cut > 0)
+                CHECK_INT(feed(&fixture, sl_view(text, cut)), SL_AGAIN);
+            CHECK_INT(feed(&fixture, sl_view(text + cut, size - cut)), SL_OK);
+            check_fields(&fixture.head, counts[i]);
+            CHECK_INT(sl_pool_outstanding(&fixture.pool), 1);
+            close_fixture(&fixture);
+        }
+    }
+}
+
 TEST("obeys limits that are smaller than a status line")
 {
     struct sl_head_limits limits = {4, 16384, 256, false};
@@ -371,20 +416,25 @@ TEST("parses trailers by the same rules, without a status line")
 
 static void parse_failing(struct sl_allocator *allocator, void *argument)
 {
+    size_t cut = *(const size_t *)argument;
     struct sl_pool_options options = {0};
     struct sl_pool pool;
     struct sl_buffer input;
     struct sl_head head;
     enum sl_status status;
 
-    (void)argument;
     options.mode = SL_POOL_DIRECT;
-    options.segment_size = 23;
+    options.segment_size = cut == 200 ? 0 : 23;
     sl_pool_init(&pool, allocator, &options);
     sl_buffer_init(&input, &pool, SIZE_MAX);
     sl_head_init(&head, &pool, &defaults);
-    status = sl_buffer_append(&input, sl_view(nginx, sizeof(nginx) - 1));
+    status = sl_buffer_append(&input, sl_view(nginx, cut));
     if (status == SL_OK)
+        status = sl_head_parse(&head, &input);
+    if (status == SL_AGAIN)
+        status = sl_buffer_append(
+            &input, sl_view(nginx + cut, sizeof(nginx) - 1 - cut));
+    if (status == SL_OK && head.text == NULL)
         status = sl_head_parse(&head, &input);
     if (status == SL_OK)
         CHECK_INT(head.count, 10);
@@ -402,7 +452,11 @@ static void parse_failing(struct sl_allocator *allocator, void *argument)
 
 TEST("survives every failing allocation, and repeats its failure")
 {
-    test_each_failure(parse_failing, NULL);
+    size_t cut = sizeof(nginx) - 1;
+
+    test_each_failure(parse_failing, &cut);
+    cut = 200;
+    test_each_failure(parse_failing, &cut);
 }
 
 TEST("a head that was forgotten has its status and no field")
