@@ -14,6 +14,9 @@ struct evidence {
     int64_t idle;
 };
 
+/* Any number of so many digits fits. */
+#define SAFE_DIGITS 18
+
 /* RFC 9110 8.6: digits alone, and no overflow. */
 static bool parse_length(struct sl_view text, uint64_t *length)
 {
@@ -23,7 +26,8 @@ static bool parse_length(struct sl_view text, uint64_t *length)
     for (i = 0; i < text.size; i++) {
         unsigned digit = (unsigned)(unsigned char)text.data[i] - '0';
 
-        if (digit > 9 || value > ((uint64_t)INT64_MAX - digit) / 10)
+        if (digit > 9 ||
+            (i >= SAFE_DIGITS && value > ((uint64_t)INT64_MAX - digit) / 10))
             return false;
         value = value * 10 + digit;
     }
@@ -34,6 +38,11 @@ static bool parse_length(struct sl_view text, uint64_t *length)
 /* RFC 9112 6.3(5): a list is good only when all its members are the same. */
 static const char *read_length(struct evidence *found, struct sl_view value)
 {
+    /* One number, as a rule. */
+    if (found->length_lines == 0 && parse_length(value, &found->length)) {
+        found->length_lines = 1;
+        return NULL;
+    }
     do {
         const char *comma =
             value.size == 0 ? NULL : memchr(value.data, ',', value.size);
