@@ -104,9 +104,9 @@ struct sl_exchange_request {
     struct sl_exchange_request *next; /* spare */
     struct sl_place place;            /* WAITING */
     int64_t stage_began;              /* the wait for a connection */
-    struct sl_outgoing outgoing;
 
     /* From here on each has an init of its own, and is not zeroed before. */
+    struct sl_outgoing outgoing;
     struct sl_completion room; /* pushed bytes can be taken */
     struct sl_exchange_turn turn;
     struct sl_pace pace;

@@ -4,7 +4,12 @@
 
 #include <string.h>
 
-#define SPARE_MOST 256
+/* Requests that are under way at one time. */
+#define SPARE_REQUESTS 256
+
+/* Also the responses that programs leave to the collector: it finds a thousand
+ * of them at once where a hundred requests are under way. */
+#define SPARE_EXCHANGES 1024
 
 /* ---- lists ---- */
 
@@ -111,14 +116,14 @@ static struct sl_exchange_request *rent_request(struct sl_exchanges *exchanges)
                                   sizeof *request);
     exchanges->spare_request = request->next;
     exchanges->spare_request_count--;
-    memset(request, 0, offsetof(struct sl_exchange_request, room));
+    memset(request, 0, offsetof(struct sl_exchange_request, outgoing));
     return request;
 }
 
 static void return_request(struct sl_exchanges *exchanges,
                            struct sl_exchange_request *request)
 {
-    if (exchanges->spare_request_count >= SPARE_MOST) {
+    if (exchanges->spare_request_count >= SPARE_REQUESTS) {
         sl_free(exchanges->connections->allocator, request, sizeof *request);
         return;
     }
@@ -156,7 +161,7 @@ void sl_exchanges_return(struct sl_exchanges *exchanges,
                          struct sl_exchange *exchange)
 {
     sl_exchanges_return_request(exchange);
-    if (exchanges->spare_count >= SPARE_MOST) {
+    if (exchanges->spare_count >= SPARE_EXCHANGES) {
         sl_free(exchanges->connections->allocator, exchange, sizeof *exchange);
         return;
     }

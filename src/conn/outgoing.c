@@ -17,13 +17,19 @@ enum sl_status sl_outgoing_init(struct sl_outgoing *outgoing,
                                 struct sl_allocator *allocator,
                                 struct sl_pool *pool, struct sl_view head)
 {
-    enum sl_status status =
-        sl_pool_rent_block(pool, head.size, &outgoing->head);
+    char *copy = outgoing->room;
 
-    if (status != SL_OK)
-        return status;
-    memcpy(outgoing->head->data, head.data, head.size);
-    outgoing->head->filled = head.size;
+    outgoing->block = NULL;
+    if (head.size > sizeof outgoing->room) {
+        enum sl_status status =
+            sl_pool_rent_block(pool, head.size, &outgoing->block);
+
+        if (status != SL_OK)
+            return status;
+        copy = outgoing->block->data;
+    }
+    memcpy(copy, head.data, head.size);
+    outgoing->head = sl_view(copy, head.size);
     outgoing->phase = SL_OUTGOING_IDLE;
     outgoing->head_sent = 0;
     outgoing->continue_until = 0;
@@ -34,9 +40,10 @@ enum sl_status sl_outgoing_init(struct sl_outgoing *outgoing,
 
 static void release_head(struct sl_outgoing *outgoing)
 {
-    if (outgoing->head != NULL)
-        sl_segment_release(outgoing->head);
-    outgoing->head = NULL;
+    if (outgoing->block != NULL)
+        sl_segment_release(outgoing->block);
+    outgoing->block = NULL;
+    outgoing->head = sl_view(NULL, 0);
 }
 
 void sl_outgoing_end(struct sl_outgoing *outgoing)
@@ -67,13 +74,23 @@ void sl_outgoing_rewind(struct sl_outgoing *outgoing)
 
 /* ---- sending ---- */
 
+/* The bytes of the head that were not sent yet. */
+static struct sl_view left_of_head(const struct sl_outgoing *outgoing)
+{
+    if (outgoing->head.size <= outgoing->head_sent)
+        return sl_view(NULL, 0);
+    return sl_view(outgoing->head.data + outgoing->head_sent,
+                   outgoing->head.size - outgoing->head_sent);
+}
+
 static size_t gather(const struct sl_outgoing *outgoing, struct sl_view *views)
 {
     size_t count = 0;
 
-    if (outgoing->head != NULL && outgoing->head_sent < outgoing->head->filled)
-        views[count++] = sl_view(outgoing->head->data + outgoing->head_sent,
-                                 outgoing->head->filled - outgoing->head_sent);
+    struct sl_view head = left_of_head(outgoing);
+
+    if (head.size > 0)
+        views[count++] = head;
     if (outgoing->phase != SL_OUTGOING_EXPECTING)
         count += sl_upload_views(&outgoing->upload, views + count,
                                  SEND_VIEWS - count);
@@ -84,18 +101,17 @@ static size_t gather(const struct sl_outgoing *outgoing, struct sl_view *views)
  * NULL: there is no memory, or nothing that may be copied. */
 static struct sl_segment *join(const struct sl_outgoing *outgoing)
 {
-    const struct sl_segment *head = outgoing->head;
-    size_t head_left = head == NULL ? 0 : head->filled - outgoing->head_sent;
+    struct sl_view head = left_of_head(outgoing);
     struct sl_segment *block;
 
     if (sl_pool_rent_block(outgoing->upload.pushed.pool, SEND_JOINED, &block) !=
         SL_OK)
         return NULL;
-    if (head_left > 0)
-        memcpy(block->data, head->data + outgoing->head_sent, head_left);
-    block->filled = head_left + sl_upload_copy_out(&outgoing->upload,
-                                                   block->data + head_left,
-                                                   SEND_JOINED - head_left);
+    if (head.size > 0)
+        memcpy(block->data, head.data, head.size);
+    block->filled = head.size + sl_upload_copy_out(&outgoing->upload,
+                                                   block->data + head.size,
+                                                   SEND_JOINED - head.size);
     if (block->filled > 0)
         return block;
     sl_segment_release(block);
@@ -160,9 +176,7 @@ static enum sl_status send_views(const struct sl_outgoing *outgoing,
 
 static void sent(struct sl_outgoing *outgoing, size_t size)
 {
-    size_t head = outgoing->head == NULL
-                      ? 0
-                      : outgoing->head->filled - outgoing->head_sent;
+    size_t head = left_of_head(outgoing).size;
 
     if (head > size)
         head = size;
@@ -216,7 +230,7 @@ static void await_continue(struct sl_outgoing *outgoing, int64_t now)
 {
     if (outgoing->phase == SL_OUTGOING_EXPECTING &&
         outgoing->continue_until == SL_NEVER &&
-        outgoing->head_sent == outgoing->head->filled)
+        outgoing->head_sent == outgoing->head.size)
         outgoing->continue_until = now + CONTINUE_TIMEOUT;
 }
 
@@ -300,7 +314,7 @@ bool sl_outgoing_is_moving(const struct sl_outgoing *outgoing)
     return outgoing->phase == SL_OUTGOING_SENDING &&
            (!upload->is_pushed || upload->is_complete ||
             upload->pushed.length > 0 ||
-            outgoing->head_sent < outgoing->head->filled);
+            outgoing->head_sent < outgoing->head.size);
 }
 
 bool sl_outgoing_is_sent(const struct sl_outgoing *outgoing,
@@ -308,11 +322,12 @@ bool sl_outgoing_is_sent(const struct sl_outgoing *outgoing,
 {
     if (sl_outgoing_is_over(outgoing))
         return outgoing->phase == SL_OUTGOING_SENT;
-    return outgoing->head_sent == outgoing->head->filled &&
+    return outgoing->head_sent == outgoing->head.size &&
            sl_upload_is_over(&outgoing->upload) && sl_link_is_flushed(link);
 }
 
 bool sl_outgoing_is_replayable(const struct sl_outgoing *outgoing)
 {
-    return outgoing->head != NULL && sl_upload_is_replayable(&outgoing->upload);
+    return outgoing->head.data != NULL &&
+           sl_upload_is_replayable(&outgoing->upload);
 }

@@ -30,15 +30,21 @@ enum sl_outgoing_phase {
     SL_OUTGOING_CUT
 };
 
+/* Bytes of a head that needs no memory of its own: nearly any without
+ * credentials or cookies. */
+#define SL_OUTGOING_ROOM 256
+
 struct sl_outgoing {
     enum sl_outgoing_phase phase;
-    struct sl_segment *head; /* NULL once it cannot be sent again */
+    struct sl_view head;      /* no bytes once it cannot be sent again */
+    struct sl_segment *block; /* of a head for which there is no room below */
     size_t head_sent;
     struct sl_upload upload;
     /* EXPECTING: when the body goes without 100; SL_NEVER until the head is
      * sent. */
     int64_t continue_until;
     uint64_t uploaded; /* body bytes sent, once it has ended */
+    char room[SL_OUTGOING_ROOM];
 };
 
 /* `head` is copied. SL_MEMORY. */

@@ -96,6 +96,34 @@ static void fill(struct sl_buffer *buffer, size_t from, size_t size)
     }
 }
 
+TEST("sends a head of any size")
+{
+    static const char start[] = "GET / HTTP/1.1\r\nHost: x\r\nX: ";
+    static const size_t sizes[] = {SL_OUTGOING_ROOM, SL_OUTGOING_ROOM + 1,
+                                   4000};
+    struct sl_exchange *exchange;
+    char head[4001];
+
+    for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++) {
+        memset(head, 'x', sizes[i]);
+        memcpy(head, start, sizeof start - 1);
+        memcpy(head + sizes[i] - 4, "\r\n\r\n", 5);
+        scene_init(&scene);
+        open_connection();
+        REQUIRE(sl_exchange_create(scene.exchanges, scene.origin,
+                                   &scene.options, sl_view(head, sizes[i]),
+                                   &exchange) == SL_OK);
+        sl_exchange_start(exchange);
+        CHECK_INT(sl_exchange_want(exchange, SL_WANT_WHOLE, 0), SL_AGAIN);
+        scene_expect(&scene, server, head);
+        peer_send(server, HELLO);
+        CHECK_INT(scene_want(&scene, exchange, SL_WANT_WHOLE, 0), SL_OK);
+        sl_exchange_release(exchange);
+        close(server);
+        scene_fini(&scene);
+    }
+}
+
 TEST("sends a head and a sequence of many small segments at once")
 {
     struct sl_exchange *exchange = create();
