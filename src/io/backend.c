@@ -1,5 +1,7 @@
 #include "io/backend.h"
 
+#include "base/debug.h"
+
 #include <limits.h>
 #include <string.h>
 
@@ -37,6 +39,29 @@ void sl_socket_init(struct sl_socket *socket, int fd)
 {
     memset(socket, 0, sizeof *socket);
     socket->fd = fd;
+}
+
+enum sl_status sl_socket_attach(struct sl_backend *backend,
+                                struct sl_socket *socket)
+{
+    socket->backend = backend;
+    return SL_OK;
+}
+
+void sl_socket_detach(struct sl_backend *backend, struct sl_socket *socket)
+{
+    (void)backend;
+    sl_assert(socket->receiving == NULL && socket->sending == NULL);
+    socket->backend = NULL;
+}
+
+void sl_socket_move(struct sl_backend *backend, struct sl_socket *socket,
+                    struct sl_socket *to)
+{
+    (void)backend;
+    *to = *socket;
+    socket->backend = NULL;
+    socket->fd = -1;
 }
 
 bool sl_backend_look(struct sl_backend *backend, int64_t drained_at,

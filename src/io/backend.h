@@ -198,4 +198,12 @@ int sl_wait_milliseconds(int64_t timeout);
 
 void sl_socket_init(struct sl_socket *socket, int fd);
 
+/* attach, detach and move of backends that know a socket only by its
+ * operations. */
+enum sl_status sl_socket_attach(struct sl_backend *backend,
+                                struct sl_socket *socket);
+void sl_socket_detach(struct sl_backend *backend, struct sl_socket *socket);
+void sl_socket_move(struct sl_backend *backend, struct sl_socket *socket,
+                    struct sl_socket *to);
+
 #endif

@@ -1,11 +1,11 @@
 #include "io/resolve_threads.h"
 
 #include "io/system.h"
+#include "io/thread.h"
 
 #include <dlfcn.h>
 #include <errno.h>
 #include <netinet/in.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -230,25 +230,6 @@ fail:
     return NULL;
 }
 
-/* Signals stay with the program's own threads. */
-static int create_thread(pthread_t *thread, void *argument)
-{
-    pthread_attr_t attributes;
-    sigset_t all;
-    sigset_t before;
-    int error = pthread_attr_init(&attributes);
-
-    if (error != 0)
-        return error;
-    pthread_attr_setstacksize(&attributes, STACK_SIZE);
-    sigfillset(&all);
-    pthread_sigmask(SIG_SETMASK, &all, &before);
-    error = pthread_create(thread, &attributes, work, argument);
-    pthread_sigmask(SIG_SETMASK, &before, NULL);
-    pthread_attr_destroy(&attributes);
-    return error;
-}
-
 /* 0 or errno. With the lock held. */
 static int start_worker(struct sl_resolve_threads *threads)
 {
@@ -266,7 +247,7 @@ static int start_worker(struct sl_resolve_threads *threads)
         return ENOMEM;
     start->threads = threads;
     start->worker = worker;
-    error = create_thread(&worker->thread, start);
+    error = sl_thread_start(&worker->thread, STACK_SIZE, work, start);
     if (error != 0) {
         free(start);
         return error;

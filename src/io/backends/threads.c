@@ -12,10 +12,10 @@
 #include "io/backends/readiness.h"
 #include "io/backends/watched.h"
 #include "io/system.h"
+#include "io/thread.h"
 
 #include <errno.h>
 #include <poll.h>
-#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -409,25 +409,6 @@ static void threads_close(struct sl_backend *backend)
     sl_free(backend->loop->allocator, self, sizeof *self);
 }
 
-/* Signals stay with the program's own threads. 0 or errno. */
-static int start_thread(struct worker *worker)
-{
-    pthread_attr_t attributes;
-    sigset_t all;
-    sigset_t before;
-    int error = pthread_attr_init(&attributes);
-
-    if (error != 0)
-        return error;
-    pthread_attr_setstacksize(&attributes, STACK_SIZE);
-    sigfillset(&all);
-    pthread_sigmask(SIG_SETMASK, &all, &before);
-    error = pthread_create(&worker->thread, &attributes, work, worker);
-    pthread_sigmask(SIG_SETMASK, &before, NULL);
-    pthread_attr_destroy(&attributes);
-    return error;
-}
-
 static int start_worker(struct worker *worker)
 {
     int ends[2];
@@ -443,7 +424,7 @@ static int start_worker(struct worker *worker)
     error = pthread_cond_init(&worker->answer, NULL);
     if (error != 0)
         goto fail_lock;
-    error = start_thread(worker);
+    error = sl_thread_start(&worker->thread, STACK_SIZE, work, worker);
     if (error != 0)
         goto fail_answer;
     return 0;
@@ -491,29 +472,6 @@ static enum sl_status threads_open(struct sl_loop *loop,
     return SL_OK;
 }
 
-static enum sl_status threads_attach(struct sl_backend *backend,
-                                     struct sl_socket *socket)
-{
-    socket->backend = backend;
-    return SL_OK;
-}
-
-static void threads_detach(struct sl_backend *backend, struct sl_socket *socket)
-{
-    (void)backend;
-    sl_assert(socket->receiving == NULL && socket->sending == NULL);
-    socket->backend = NULL;
-}
-
-static void threads_move(struct sl_backend *backend, struct sl_socket *socket,
-                         struct sl_socket *to)
-{
-    (void)backend;
-    *to = *socket;
-    socket->backend = NULL;
-    socket->fd = -1;
-}
-
 /* Waits only as the loop's only backend: otherwise others see the posts. */
 static void threads_wait(struct sl_backend *backend, int64_t timeout)
 {
@@ -547,9 +505,9 @@ const struct sl_backend_class sl_backend_threads = {
     .is_present = threads_is_present,
     .open = threads_open,
     .close = threads_close,
-    .attach = threads_attach,
-    .detach = threads_detach,
-    .move = threads_move,
+    .attach = sl_socket_attach,
+    .detach = sl_socket_detach,
+    .move = sl_socket_move,
     .submit = threads_submit,
     .cancel = threads_cancel,
     .cancel_all = threads_cancel_all,

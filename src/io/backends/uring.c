@@ -81,29 +81,6 @@ static void uring_close(struct sl_backend *backend)
     sl_free(backend->loop->allocator, self, sizeof *self);
 }
 
-static enum sl_status uring_attach(struct sl_backend *backend,
-                                   struct sl_socket *socket)
-{
-    socket->backend = backend;
-    return SL_OK;
-}
-
-static void uring_detach(struct sl_backend *backend, struct sl_socket *socket)
-{
-    (void)backend;
-    sl_assert(socket->receiving == NULL && socket->sending == NULL);
-    socket->backend = NULL;
-}
-
-static void uring_move(struct sl_backend *backend, struct sl_socket *socket,
-                       struct sl_socket *to)
-{
-    (void)backend;
-    *to = *socket;
-    socket->backend = NULL;
-    socket->fd = -1;
-}
-
 static void prepare(struct uring_backend *self, struct io_uring_sqe *entry,
                     struct sl_operation *operation)
 {
@@ -496,9 +473,9 @@ const struct sl_backend_class sl_backend_uring = {
     .is_present = uring_is_present,
     .open = uring_open,
     .close = uring_close,
-    .attach = uring_attach,
-    .detach = uring_detach,
-    .move = uring_move,
+    .attach = sl_socket_attach,
+    .detach = sl_socket_detach,
+    .move = sl_socket_move,
     .submit = uring_submit,
     .can_provide = uring_can_provide,
     .cancel = uring_cancel,
