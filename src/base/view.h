@@ -36,4 +36,14 @@ static inline int sl_view_equal(struct sl_view a, struct sl_view b)
            (a.size == 0 || memcmp(a.data, b.data, a.size) == 0);
 }
 
+/* Cuts `size` bytes off the front of `rest`. */
+static inline struct sl_view sl_view_cut(struct sl_view *rest, size_t size)
+{
+    struct sl_view front = sl_view(rest->data, size);
+
+    rest->data += size;
+    rest->size -= size;
+    return front;
+}
+
 #endif

@@ -55,16 +55,6 @@ static size_t find_any(struct sl_view text, const char *bytes)
     return i;
 }
 
-/* Cuts `size` bytes off the front of `rest`. */
-static struct sl_view cut(struct sl_view *rest, size_t size)
-{
-    struct sl_view front = sl_view(rest->data, size);
-
-    rest->data += size;
-    rest->size -= size;
-    return front;
-}
-
 /* RFC 3986 3.1 */
 static bool is_scheme(struct sl_view text)
 {
@@ -99,7 +89,7 @@ static enum sl_status split_port(struct sl_url *url, struct sl_view text,
         return SL_OK;
     if (text.data[0] != ':')
         return refuse(error, "something other than a port after the host");
-    cut(&text, 1);
+    sl_view_cut(&text, 1);
     if (!is_all_digits(text))
         return refuse(error, "the port is not a number");
     for (i = 0; i < text.size; i++) {
@@ -131,8 +121,8 @@ static enum sl_status split_authority(struct sl_url *url, struct sl_view text,
     size_t at = find_any(text, "@");
 
     if (at < text.size) {
-        url->userinfo = cut(&text, at);
-        cut(&text, 1);
+        url->userinfo = sl_view_cut(&text, at);
+        sl_view_cut(&text, 1);
         if (find_any(text, "@") < text.size)
             return refuse(error, "more than one \"@\" in the authority");
         /* userinfo may hold ":", but not "@", which was the cut */
@@ -146,12 +136,12 @@ static enum sl_status split_authority(struct sl_url *url, struct sl_view text,
             return refuse(error, "\"[\" without \"]\" in the host");
         url->host = sl_view(text.data + 1, end - 1);
         url->is_ipv6 = true;
-        cut(&text, end + 1);
+        sl_view_cut(&text, end + 1);
         /* RFC 3986 3.2.2: IPvFuture and zones are refused with the rest */
         if (!is_ipv6(url->host))
             return refuse(error, "the host is not an IPv6 address");
     } else {
-        url->host = cut(&text, find_any(text, ":"));
+        url->host = sl_view_cut(&text, find_any(text, ":"));
         if (!is_all(url->host, SL_URL_UNRESERVED | SL_URL_SUB_DELIM))
             return refuse(error, "invalid character in the host");
     }
@@ -186,24 +176,24 @@ enum sl_status sl_url_parse(struct sl_url *url, struct sl_view text,
         /* RFC 3986 4.2: a colon in the first segment would be a scheme's */
         if (!is_scheme(sl_view(rest.data, size)))
             return refuse(error, "the scheme is malformed");
-        parts.scheme = cut(&rest, size);
-        cut(&rest, 1);
+        parts.scheme = sl_view_cut(&rest, size);
+        sl_view_cut(&rest, 1);
     }
     if (rest.size >= 2 && rest.data[0] == '/' && rest.data[1] == '/') {
-        cut(&rest, 2);
+        sl_view_cut(&rest, 2);
         parts.has_authority = true;
-        status =
-            split_authority(&parts, cut(&rest, find_any(rest, "/?#")), error);
+        status = split_authority(
+            &parts, sl_view_cut(&rest, find_any(rest, "/?#")), error);
         if (status != SL_OK)
             return status;
     }
-    parts.path = cut(&rest, find_any(rest, "?#"));
+    parts.path = sl_view_cut(&rest, find_any(rest, "?#"));
     if (rest.size > 0 && rest.data[0] == '?') {
-        cut(&rest, 1);
-        parts.query = cut(&rest, find_any(rest, "#"));
+        sl_view_cut(&rest, 1);
+        parts.query = sl_view_cut(&rest, find_any(rest, "#"));
     }
     if (rest.size > 0) {
-        cut(&rest, 1);
+        sl_view_cut(&rest, 1);
         parts.fragment = rest;
     }
     /* RFC 3986 3.2.3: an empty port is the default one */

@@ -16,6 +16,15 @@ enum sl_status sl_tls_file_fail(const char *option, const char *path,
     return SL_TLS;
 }
 
+enum sl_status sl_tls_file_fail_locked(const char *option, const char *path,
+                                       const char *password,
+                                       struct sl_failure *failure)
+{
+    return sl_fail(failure, SL_TLS, SL_STAGE_TLS, "%s %.120s: %s", option, path,
+                   password == NULL ? "is encrypted; give key_password"
+                                    : "key_password does not open it");
+}
+
 enum sl_status sl_tls_file_check(const char *option, const char *path,
                                  struct sl_failure *failure)
 {

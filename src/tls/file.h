@@ -8,6 +8,12 @@
 enum sl_status sl_tls_file_fail(const char *option, const char *path,
                                 int system_error, struct sl_failure *failure);
 
+/* Fails for a file locked by a password, which is missing (NULL) or another
+ * one. */
+enum sl_status sl_tls_file_fail_locked(const char *option, const char *path,
+                                       const char *password,
+                                       struct sl_failure *failure);
+
 /* Checks that the file may be read: libraries say less. SL_TLS. */
 enum sl_status sl_tls_file_check(const char *option, const char *path,
                                  struct sl_failure *failure);

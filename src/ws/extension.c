@@ -20,25 +20,16 @@ struct parameter {
     bool has_value;
 };
 
-static struct sl_view take(struct sl_view *from, size_t size)
-{
-    struct sl_view taken = sl_view(from->data, size);
-
-    from->data += size;
-    from->size -= size;
-    return taken;
-}
-
 static void skip_blanks(struct sl_view *text)
 {
     while (text->size > 0 && sl_is_blank(text->data[0]))
-        take(text, 1);
+        sl_view_cut(text, 1);
 }
 
 /* False: no token stands there. */
 static bool take_token(struct sl_view *text, struct sl_view *token)
 {
-    *token = take(text, sl_token_length(*text));
+    *token = sl_view_cut(text, sl_token_length(*text));
     return token->size > 0;
 }
 
@@ -48,14 +39,14 @@ static bool take_value(struct sl_view *text, struct sl_view *value)
     bool is_quoted = text->size > 0 && text->data[0] == '"';
 
     if (is_quoted)
-        take(text, 1);
+        sl_view_cut(text, 1);
     if (!take_token(text, value))
         return false;
     if (!is_quoted)
         return true;
     if (text->size == 0 || text->data[0] != '"')
         return false;
-    take(text, 1);
+    sl_view_cut(text, 1);
     return true;
 }
 
@@ -70,7 +61,7 @@ static enum sl_status next_parameter(struct extension *extension,
         return SL_END;
     if (rest->data[0] != ';')
         return SL_PROTOCOL;
-    take(rest, 1);
+    sl_view_cut(rest, 1);
     skip_blanks(rest);
     if (!take_token(rest, &parameter->name))
         return SL_PROTOCOL;
@@ -78,7 +69,7 @@ static enum sl_status next_parameter(struct extension *extension,
     parameter->value = sl_view(NULL, 0);
     if (!parameter->has_value)
         return SL_OK;
-    take(rest, 1);
+    sl_view_cut(rest, 1);
     return take_value(rest, &parameter->value) ? SL_OK : SL_PROTOCOL;
 }
 

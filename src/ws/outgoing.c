@@ -155,8 +155,7 @@ static enum sl_status append_frame(struct sl_ws_outgoing *outgoing,
             return *consumed > 0 ? SL_OK : status;
         outgoing->is_head_due = false;
         outgoing->frame_left -= size;
-        payload.data += size;
-        payload.size -= size;
+        sl_view_cut(&payload, size);
         *consumed += size;
     }
     return SL_OK;

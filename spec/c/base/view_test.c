@@ -21,6 +21,17 @@ TEST("views are equal when their bytes are")
     guard_free(a);
 }
 
+TEST("a cut gives the front, and leaves what is behind it")
+{
+    struct sl_view rest = SL_VIEW("abcd");
+
+    CHECK(sl_view_equal(sl_view_cut(&rest, 0), SL_VIEW("")));
+    CHECK(sl_view_equal(sl_view_cut(&rest, 3), SL_VIEW("abc")));
+    CHECK(sl_view_equal(rest, SL_VIEW("d")));
+    CHECK(sl_view_equal(sl_view_cut(&rest, 1), SL_VIEW("d")));
+    CHECK_INT(rest.size, 0);
+}
+
 int main(void)
 {
     return test_main();

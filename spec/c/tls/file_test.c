@@ -18,6 +18,20 @@ TEST("names the file and keeps the errno")
     CHECK_INT(failure.stage, SL_STAGE_TLS);
 }
 
+TEST("says of a locked file whether a password was given")
+{
+    struct sl_failure failure;
+
+    CHECK_INT(sl_tls_file_fail_locked("key_file", "x.pem", NULL, &failure),
+              SL_TLS);
+    CHECK_STR(failure.reason,
+              "key_file x.pem: is encrypted; give key_password");
+    CHECK_INT(sl_tls_file_fail_locked("key_file", "x.pem", "no", &failure),
+              SL_TLS);
+    CHECK_STR(failure.reason, "key_file x.pem: key_password does not open it");
+    CHECK_INT(failure.stage, SL_STAGE_TLS);
+}
+
 TEST("distinguishes files, directories and missing paths")
 {
     struct sl_failure failure;

@@ -175,16 +175,6 @@ static enum sl_status load_roots(struct sl_tls_context *context,
 
 /* ---- the client's own certificate ---- */
 
-/* Fails for a file locked by a password, which is missing or another one. */
-static enum sl_status fail_locked(struct sl_failure *failure,
-                                  const char *option, const char *path,
-                                  const char *password)
-{
-    return sl_fail(failure, SL_TLS, SL_STAGE_TLS, "%s %.120s: %s", option, path,
-                   password == NULL ? "is encrypted; give key_password"
-                                    : "key_password does not open it");
-}
-
 static bool is_locked(int result)
 {
     return result == GNUTLS_E_DECRYPTION_FAILED ||
@@ -199,7 +189,8 @@ static enum sl_status fail_key(struct sl_failure *failure,
     const char *path = is_apart ? options->key_file : options->cert_file;
 
     if (is_locked(result))
-        return fail_locked(failure, option, path, options->key_password);
+        return sl_tls_file_fail_locked(option, path, options->key_password,
+                                       failure);
     if (is_apart || result == GNUTLS_E_MEMORY_ERROR)
         return fail(failure, option, path, result);
     return sl_fail(failure, SL_TLS, SL_STAGE_TLS,
@@ -248,8 +239,8 @@ static enum sl_status use_certificate(struct sl_tls_context *context,
         context->credentials, bundle, GNUTLS_X509_FMT_DER,
         options->key_password);
     if (is_locked(result))
-        return fail_locked(failure, "pkcs12_file", bundle,
-                           options->key_password);
+        return sl_tls_file_fail_locked("pkcs12_file", bundle,
+                                       options->key_password, failure);
     return result < 0 ? fail(failure, "pkcs12_file", bundle, result) : SL_OK;
 }
 

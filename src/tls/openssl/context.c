@@ -133,16 +133,6 @@ static enum sl_status fail_file(struct sl_failure *failure, const char *option,
     return fail_library(failure, what);
 }
 
-/* Fails for a file locked by a password, which is missing or another one. */
-static enum sl_status fail_locked(struct sl_failure *failure,
-                                  const char *option, const char *path,
-                                  const char *password)
-{
-    return sl_fail(failure, SL_TLS, SL_STAGE_TLS, "%s %.120s: %s", option, path,
-                   password == NULL ? "is encrypted; give key_password"
-                                    : "key_password does not open it");
-}
-
 static enum sl_status use_key(SSL_CTX *ssl,
                               const struct sl_tls_options *options,
                               struct sl_failure *failure)
@@ -163,7 +153,8 @@ static enum sl_status use_key(SSL_CTX *ssl,
     if (status == SL_MEMORY)
         return status;
     if (password.was_asked_for)
-        return fail_locked(failure, option, path, options->key_password);
+        return sl_tls_file_fail_locked(option, path, options->key_password,
+                                       failure);
     if (is_apart)
         return status;
     return sl_fail(failure, SL_TLS, SL_STAGE_TLS,
@@ -212,8 +203,9 @@ static enum sl_status use_pkcs12(SSL_CTX *ssl,
 
         status = fail_file(failure, "pkcs12_file", options->pkcs12_file);
         if (is_locked && status != SL_MEMORY)
-            status = fail_locked(failure, "pkcs12_file", options->pkcs12_file,
-                                 options->key_password);
+            status =
+                sl_tls_file_fail_locked("pkcs12_file", options->pkcs12_file,
+                                        options->key_password, failure);
     }
     sk_X509_pop_free(chain, X509_free);
     X509_free(certificate);
