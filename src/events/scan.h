@@ -24,16 +24,19 @@ static inline __m128i sl_line_ends_at(const char *at)
  * alone, and one comparison finds them. */
 static inline const char *sl_skip_blocks(const char *at, const char *end)
 {
-    const __m128i cr = _mm_set1_epi8('\r');
+    const char *last;
 
-    for (; end - at >= 64; at += 64) {
+    if (end - at < 64)
+        return at;
+    for (last = end - 64; at <= last; at += 64) {
         const __m128i *block = (const __m128i *)(const void *)at;
         __m128i least = _mm_min_epu8(
             _mm_min_epu8(_mm_loadu_si128(block), _mm_loadu_si128(block + 1)),
             _mm_min_epu8(_mm_loadu_si128(block + 2),
                          _mm_loadu_si128(block + 3)));
+        __m128i above = _mm_subs_epu8(least, _mm_set1_epi8('\r'));
 
-        if (_mm_movemask_epi8(_mm_cmpeq_epi8(_mm_min_epu8(least, cr), least)))
+        if (_mm_movemask_epi8(_mm_cmpeq_epi8(above, _mm_setzero_si128())))
             break;
     }
     return at;

@@ -79,6 +79,7 @@ static void begin_event(struct sl_sse *parser)
 
     parser->is_shown = parser->is_given = parser->has_id = parser->has_type =
         false;
+    parser->is_plain = false;
     if (draft == NULL)
         return;
     draft->text.size = draft->names.size = 0;
@@ -591,34 +592,6 @@ static bool is_at_rest(const struct sl_sse *parser)
            (draft == NULL || (draft->open == 0 && draft->text.size == 0));
 }
 
-/* Takes what nearly all events are: one line of data and a blank line, both
- * there and ended by LF. False: it is not that, or more than a limit allows. */
-static bool take_plain(struct sl_sse *parser, struct sl_view bytes,
-                       size_t *used)
-{
-    const struct sl_sse_limits *limits = parser->limits;
-    const char *end = bytes.data + bytes.size;
-    const char *value = bytes.data + 5;
-    const char *stop;
-    size_t size;
-
-    if (bytes.size < 7 || memcmp(bytes.data, "data:", 5) != 0)
-        return false;
-    stop = sl_scan_line_end(value, end);
-    if (stop == NULL || *stop != '\n' || stop + 1 == end || stop[1] != '\n')
-        return false;
-    size = (size_t)(stop - bytes.data);
-    if (size > limits->line || parser->since > limits->event ||
-        size + 2 > limits->event - parser->since)
-        return false;
-    value += *value == ' ';
-    parser->shown = sl_view(value, (size_t)(stop - value));
-    parser->lines += 2;
-    give(parser);
-    *used = size + 2;
-    return true;
-}
-
 static void end_given(struct sl_sse *parser)
 {
     begin_event(parser);
@@ -633,18 +606,15 @@ void sl_sse_rest(struct sl_sse *parser)
     drop_draft(parser);
 }
 
-enum sl_status sl_sse_feed(struct sl_sse *parser, struct sl_view bytes,
+/* Feeds bytes of any kind. */
+static enum sl_status feed(struct sl_sse *parser, struct sl_view bytes,
                            size_t *used)
 {
     enum sl_status status = SL_AGAIN;
 
     *used = 0;
-    if (parser->failed != SL_OK)
-        return (enum sl_status)parser->failed;
     if (parser->is_given)
         end_given(parser);
-    if (is_at_rest(parser) && take_plain(parser, bytes, used))
-        return SL_OK;
     if (bytes.size > 0 && parser->is_behind_cr) {
         *used = bytes.data[0] == '\n';
         parser->is_behind_cr = false;
@@ -655,6 +625,51 @@ enum sl_status sl_sse_feed(struct sl_sse *parser, struct sl_view bytes,
         return status == SL_AGAIN ? suspend(parser) : status;
     status = take_lines(parser, bytes, used);
     return status == SL_AGAIN ? suspend(parser) : status;
+}
+
+/* Feeds what likely begins with a plain event, as nearly all are: one line of
+ * data and a blank line, both there and ended by LF, within the limits. Nothing
+ * else is under way. */
+static enum sl_status feed_plain(struct sl_sse *parser, struct sl_view bytes,
+                                 size_t *used)
+{
+    const struct sl_sse_limits *limits = parser->limits;
+    const char *end = bytes.data + bytes.size;
+    const char *value = bytes.data + 5;
+    const char *stop;
+    size_t size;
+
+    if (bytes.size < 7 || memcmp(bytes.data, "data:", 5) != 0)
+        return feed(parser, bytes, used);
+    stop = sl_scan_line_end(value, end);
+    if (stop == NULL || *stop != '\n' || stop + 1 == end || stop[1] != '\n')
+        return feed(parser, bytes, used);
+    size = (size_t)(stop - bytes.data);
+    if (size > limits->line || parser->since > limits->event ||
+        size + 2 > limits->event - parser->since)
+        return feed(parser, bytes, used);
+    value += *value == ' ';
+    parser->shown = sl_view(value, (size_t)(stop - value));
+    parser->lines += 2;
+    parser->is_plain = !parser->has_retry;
+    give(parser);
+    *used = size + 2;
+    return SL_OK;
+}
+
+enum sl_status sl_sse_feed(struct sl_sse *parser, struct sl_view bytes,
+                           size_t *used)
+{
+    if (parser->is_plain) /* then nothing of the last event is to be ended */
+        return feed_plain(parser, bytes, used);
+    if (parser->failed != SL_OK) {
+        *used = 0;
+        return (enum sl_status)parser->failed;
+    }
+    if (parser->is_given)
+        end_given(parser);
+    return is_at_rest(parser) ? feed_plain(parser, bytes, used)
+                              : feed(parser, bytes, used);
 }
 
 size_t sl_sse_unfinished(const struct sl_sse *parser)

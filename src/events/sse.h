@@ -74,6 +74,8 @@ struct sl_sse {
     bool is_shown;         /* the data is `shown`, in the input */
     bool is_given;         /* the next feed begins with another event */
     bool has_retry;        /* was set since the last event */
+    bool is_plain;         /* the event that is given, and nothing else is under
+                            * way; the next one is likely plain, too */
     bool is_behind_cr : 1; /* a LF belongs to it */
     bool has_type : 1;     /* the event that has begun, in its draft */
     bool has_id : 1;       /* the event that has begun */

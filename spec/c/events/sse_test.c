@@ -242,7 +242,8 @@ TEST("keeps the ID until another one comes, and ignores one with NUL")
 TEST("takes a retry of digits alone, and gives it once")
 {
     CHECK_EVENTS("retry: 3000\ndata: a\n\ndata: b\n\n", "(|a||3000)(|b||)");
-    CHECK_EVENTS("retry: 1\n\nretry: 002\n\ndata: a\n\n", "(|a||2)");
+    CHECK_EVENTS("retry: 1\n\nretry: 002\n\ndata: a\n\ndata: b\n\ndata: c\n\n",
+                 "(|a||2)(|b||)(|c||)");
     CHECK_EVENTS("retry: 1s\nretry: -1\nretry: +1\nretry: 1.5\nretry:\nretry\n"
                  "retry:  1\nretry: 1 \ndata: a\n\n",
                  "(|a||)");
@@ -259,6 +260,31 @@ TEST("passes on bytes as they are: UTF-8, halves of it, zero bytes")
                  "(|\xe2\x82\xac\xf0\x9f\x98\x80||)");
     CHECK_EVENTS("event: \xc3\ndata: \xff\xfe\0x\xe2\x82\n\n",
                  "(\xc3|\xff\xfe\0x\xe2\x82||)");
+}
+
+TEST("takes events of one line between any others")
+{
+    static const char *const wires[] = {"data: a\n\n",
+                                        "data: a\r\n\r\n",
+                                        "data:a\r\r",
+                                        "\n",
+                                        ": c\n",
+                                        "event: e\ndata: a\n\n",
+                                        "data: a\ndata: b\n\n",
+                                        "retry: 1\n\n"};
+    static const char *const logs[] = {"(|a||)", "(|a||)",  "(|a||)",    "",
+                                       "",       "(e|a||)", "(|a\nb||)", NULL};
+
+    for (size_t i = 0; i < sizeof wires / sizeof wires[0]; i++) {
+        char wire[96];
+        char log[96];
+
+        snprintf(wire, sizeof wire,
+                 "data: 1\n\ndata: 2\n\n%sdata: 3\n\ndata:4\n\n", wires[i]);
+        snprintf(log, sizeof log, "(|1||)(|2||)%s(|3||%s)(|4||)",
+                 logs[i] != NULL ? logs[i] : "", logs[i] != NULL ? "" : "1");
+        check_end(sl_view(wire, strlen(wire)), sl_view(log, strlen(log)), 0);
+    }
 }
 
 /* ---- the end ---- */
@@ -278,6 +304,7 @@ TEST("begins another stream after a reset, with the last ID and retry")
 {
     struct sl_allocator allocator;
     struct scene scene;
+    size_t used;
 
     sl_allocator_init_system(&allocator);
     begin(&scene, &allocator, NULL);
@@ -294,6 +321,12 @@ TEST("begins another stream after a reset, with the last ID and retry")
     CHECK_INT(sl_sse_set_id(&scene.parser, SL_VIEW("six")), SL_OK);
     CHECK_INT(feed(&scene, SL_VIEW("data: d\n\n")), SL_AGAIN);
     CHECK_BYTES(scene.log, scene.size, "(|c|5|)(|d|six|)", 16);
+    CHECK_INT(sl_sse_feed(&scene.parser, SL_VIEW("data: e\n\n"), &used), SL_OK);
+    sl_sse_reset(&scene.parser); /* while an event is given */
+    CHECK_INT(feed(&scene, SL_VIEW("\xef\xbb\xbf"
+                                   "data: f\n\n")),
+              SL_AGAIN);
+    CHECK_BYTES(scene.log + 16, scene.size - 16, "(|f|six|)", 9);
     end(&scene);
 }
 
