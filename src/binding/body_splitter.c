@@ -116,23 +116,37 @@ static bool is_open(const struct slb_body_splitter *self)
 
 /* ---- its bytes ---- */
 
-static struct sl_view peek(struct slb_body_splitter *self)
+static inline struct sl_view peek(struct slb_body_splitter *self)
 {
     if (self->splitter.is_whole)
         return sl_reader_peek(&ample_of(self)->reader);
     return sl_buffer_peek(&self->response->exchange->incoming.response.body);
 }
 
-/* `values`: given with these bytes. */
-static inline void consume(struct slb_body_splitter *self, size_t size,
-                           size_t values)
+/* Takes away bytes without a value. */
+static void drop(struct slb_body_splitter *self, size_t size)
 {
     if (self->splitter.is_whole) {
         sl_reader_skip(&ample_of(self)->reader, size);
         return;
     }
-    sl_buffer_consume(&self->response->exchange->incoming.response.body, size);
-    slb_count_given(self->response, size, values > 0 ? TURN_VALUES : SIZE_MAX);
+    sl_buffer_consume(slb_body_of(self->response), size);
+    slb_count_given(self->response, size, SIZE_MAX);
+}
+
+/* Goes on where the bytes that come first were not enough. At last there are
+ * none: it holds no block while it waits. */
+static enum sl_status split_on(struct slb_body_splitter *self)
+{
+    enum sl_status status;
+    struct sl_view view = peek(self);
+
+    do {
+        drop(self, view.size);
+        view = peek(self);
+        status = slb_split(&self->splitter, view);
+    } while (status == SL_AGAIN && view.size > 0);
+    return status;
 }
 
 /* Splits what is there. SL_OK: a value is ready; SL_AGAIN: more bytes are
@@ -144,13 +158,9 @@ static inline enum sl_status split(struct slb_body_splitter *self)
 
     if (!self->splitter.is_whole && slb_is_being_read(self->response))
         return SL_MISUSE;
-    do { /* with no bytes at last: it holds no block while it waits */
-        view = peek(self);
-        status = slb_split(&self->splitter, view);
-        if (status == SL_AGAIN && view.size > 0)
-            consume(self, view.size, 0);
-    } while (status == SL_AGAIN && view.size > 0);
-    return status;
+    view = peek(self);
+    status = slb_split(&self->splitter, view);
+    return status == SL_AGAIN && view.size > 0 ? split_on(self) : status;
 }
 
 /* Wants more bytes. SL_OK: they are there; SL_END: the body has ended. */
@@ -165,14 +175,20 @@ static enum sl_status want(const struct slb_body_splitter *self)
 
 static inline int give(lua_State *L, struct slb_body_splitter *self)
 {
+    struct slb_response *response = self->response;
     size_t consumed;
     int count = slb_push_split(L, &self->splitter, check, &consumed);
 
-    if (self->splitter.is_live &&
-        (self->splitter.is_whole || self->response->exchange != NULL))
-        consume(self, consumed, 1);
-    if (is_open(self) && slb_body_of(self->response)->length == 0)
-        slb_split_rest(&self->splitter);
+    if (is_open(self)) {
+        struct sl_buffer *body = slb_body_of(response);
+
+        sl_buffer_consume(body, consumed);
+        slb_count_given(response, consumed, TURN_VALUES);
+        if (body->length == 0)
+            slb_split_rest(&self->splitter);
+    } else if (self->splitter.is_live && self->splitter.is_whole) {
+        sl_reader_skip(&ample_of(self)->reader, consumed);
+    }
     return count;
 }
 
@@ -254,11 +270,21 @@ static int loop_more(lua_State *L, int status, lua_KContext context)
     return go_on(L, context, true, loop_more);
 }
 
-/* Gives a value that is there at once, as nearly all are; else what a wait
- * needs is reserved before the body is looked at again: see slb_reserve_wait.
- */
-static int begin_read(lua_State *L, struct slb_body_splitter *self,
+/* Reads on where no value was there at once. What a wait needs is reserved
+ * before the body is looked at again: see slb_reserve_wait. */
+static int read_later(lua_State *L, struct slb_body_splitter *self,
                       bool is_loop, lua_KFunction k)
+{
+    lua_insert(L, 2);
+    lua_settop(L, 2); /* stack: splitter, what a value fills */
+    if (slb_takes_turns(self->response, self->splitter.is_whole))
+        slb_reserve_wait(L, self->response->runtime);
+    return read_on(L, is_loop, k);
+}
+
+/* Gives a value that is there at once, as nearly all are. */
+static inline int begin_read(lua_State *L, struct slb_body_splitter *self,
+                             bool is_loop, lua_KFunction k)
 {
     if (self->splitter.is_at_end) {
         lua_pushnil(L);
@@ -269,9 +295,7 @@ static int begin_read(lua_State *L, struct slb_body_splitter *self,
         check_open(L);
     if (slb_is_within_turn(self->response) && split(self) == SL_OK)
         return give(L, self);
-    if (slb_takes_turns(self->response, self->splitter.is_whole))
-        slb_reserve_wait(L, self->response->runtime);
-    return read_on(L, is_loop, k);
+    return read_later(L, self, is_loop, k);
 }
 
 /* splitter:next() -> event, or text, number, of what, is_cut | nil (the end)

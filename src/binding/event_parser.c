@@ -108,6 +108,7 @@ static int parser_next(lua_State *L)
     size_t consumed;
 
     check_parser(L);
+    lua_settop(L, 1);
     slb_prepare_split(L, &check_parser(L)->splitter);
     parser = check_parser(L);
     status = split(parser);

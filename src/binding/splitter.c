@@ -79,16 +79,6 @@ void slb_push_event_upvalues(lua_State *L)
     lua_pushliteral(L, "message");
 }
 
-void slb_prepare_split(lua_State *L, const struct slb_splitter *splitter)
-{
-    lua_settop(L, 1);
-    if (splitter->has_records) {
-        lua_pushnil(L);
-        return;
-    }
-    lua_createtable(L, 0, sl_sse_has_id(&splitter->sse) ? 3 : 2);
-}
-
 /* A value that is being pushed: finalisers may end its handle, or read on. */
 struct pushing {
     struct slb_splitter *splitter;
@@ -161,36 +151,38 @@ bool slb_push_split_property(lua_State *L, struct slb_splitter *splitter,
     return true;
 }
 
-/* Fills the event at index 2. What makes a string may run finalisers, but only
- * once it has copied the bytes: the data is copied last, as nearly all events
- * have nothing else. */
+/* Fills the event on top. What makes a string may run finalisers, but only once
+ * it has copied the bytes: the data is copied last, as nearly all events have
+ * nothing else. */
 static void fill_event(lua_State *L, const struct pushing *pushing)
 {
     struct slb_splitter *splitter = pushing->splitter;
-    const struct sl_sse_event event = sl_sse_given(&splitter->sse);
+    const struct sl_sse *parser = &splitter->sse;
 
     lua_pushvalue(L, lua_upvalueindex(SLB_EVENT_KEY_TYPE));
-    if (event.type.size > 0) {
-        lua_pushlstring(L, event.type.data, event.type.size);
+    if (parser->has_type && sl_sse_type(parser).size > 0) {
+        const struct sl_view type = sl_sse_type(parser);
+
+        lua_pushlstring(L, type.data, type.size);
         recheck(L, pushing);
     } else {
         lua_pushvalue(L, lua_upvalueindex(SLB_EVENT_MESSAGE));
     }
-    lua_rawset(L, 2);
-    if (splitter->sse.had_id) {
+    lua_rawset(L, -3);
+    if (parser->had_id) {
         if (push_id(L, splitter))
             recheck(L, pushing);
-        lua_setfield(L, 2, "id");
+        lua_setfield(L, -2, "id");
+    }
+    if (parser->has_retry) {
+        lua_pushinteger(L, (lua_Integer)parser->retry);
+        lua_setfield(L, -2, "retry");
     }
     lua_pushvalue(L, lua_upvalueindex(SLB_EVENT_KEY_DATA));
-    lua_pushlstring(L, event.data.data, event.data.size);
-    lua_rawset(L, 2);
-    if (event.retry != SL_SSE_NO_RETRY) {
-        lua_pushinteger(L, (lua_Integer)event.retry);
-        lua_setfield(L, 2, "retry");
-    }
+    lua_pushlstring(L, parser->shown.data, parser->shown.size);
+    lua_rawset(L, -3);
     lua_pushvalue(L, lua_upvalueindex(SLB_EVENT_TYPE));
-    lua_setmetatable(L, 2);
+    lua_setmetatable(L, -2);
 }
 
 static int push_record(lua_State *L, const struct slb_splitter *splitter)

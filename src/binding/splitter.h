@@ -61,9 +61,16 @@ enum {
     SLB_EVENT_UPVALUES = SLB_EVENT_MESSAGE
 };
 
-/* Sets index 2, to be the top, to what slb_push_split fills. To be called
- * before slb_split: between that and slb_push_split nothing may allocate. */
-void slb_prepare_split(lua_State *L, const struct slb_splitter *splitter);
+/* Pushes what slb_push_split fills. To be called before slb_split: between that
+ * and slb_push_split nothing may allocate. */
+static inline void slb_prepare_split(lua_State *L,
+                                     const struct slb_splitter *splitter)
+{
+    if (splitter->has_records)
+        lua_pushnil(L);
+    else
+        lua_createtable(L, 0, sl_sse_has_id(&splitter->sse) ? 3 : 2);
+}
 
 /* SL_OK: a value is ready. SL_AGAIN: the bytes were used up. Failures: see
  * slb_push_split_failure. */
@@ -85,10 +92,10 @@ static inline enum sl_status slb_split(struct slb_splitter *splitter,
 /* The bytes have ended. SL_OK: a last value is ready; SL_END: there is none. */
 enum sl_status slb_split_end(struct slb_splitter *splitter);
 
-/* Pushes the value that is ready: an event (index 2), or text, number, of what
- * ("line" or "record") and whether it is cut. `check` raises if the handle at
- * index 1 has ended. `*consumed`: bytes for the owner to consume now, if the
- * handle is still live. The count of values. */
+/* Makes the value that is ready of what is on top: an event, or text, number,
+ * of what ("line" or "record") and whether it is cut. `check` raises if the
+ * handle at index 1 has ended. `*consumed`: bytes for the owner to consume now,
+ * if the handle is still live. The count of values. */
 int slb_push_split(lua_State *L, struct slb_splitter *splitter,
                    void (*check)(lua_State *L), size_t *consumed);
 
