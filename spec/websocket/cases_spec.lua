@@ -4,7 +4,6 @@
 
 local certificates = require "spec.support.certificates"
 local frames = require "spec.support.frames"
-local sluice = require "sluice"
 local stunnel = require "spec.support.stunnel"
 local support = require "spec.support"
 local websocket = require "spec.conformance.websocket"
@@ -91,15 +90,10 @@ local function answers_differ(case, received)
 end
 
 describe("client:websocket passes cases of WebSocket:", function()
-  local before, client
+  local client
 
-  before_each(function()
-    before = support.snapshot(sluice)
-    client = support.client { tls = { ca_file = certificates.file "root.pem" } }
-  end)
-  after_each(function()
-    client:close()
-    support.verify(sluice, before)
+  support.verify_each(function(keep)
+    client = keep(support.client { tls = { ca_file = certificates.file "root.pem" } })
   end)
 
   --- One peer for several cases: a connection for each.

@@ -15,16 +15,9 @@ local HELLO, AGAIN = "\xf2\x48\xcd\xc9\xc9\x07\x00", "\xf2\x00\x11\x00\x00"
 local GOOD = frames.text(HELLO, RSV1) .. frames.binary(AGAIN, RSV1)
 
 describe("a fault in a compressed message", function()
-  local before, client
+  local client
 
-  before_each(function()
-    before = support.snapshot(sluice)
-    client = support.client()
-  end)
-  after_each(function()
-    client:close()
-    support.verify(sluice, before)
-  end)
+  support.verify_each(function(keep) client = keep(support.client()) end)
 
   local function open(p, options)
     options = options or {}

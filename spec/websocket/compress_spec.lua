@@ -1,7 +1,6 @@
 -- The option `compress`: permessage-deflate (RFC 7692), as it is offered, agreed on and used.
 
 local server = require "spec.support.server"
-local sluice = require "sluice"
 local support = require "spec.support"
 local peer = support.peer
 
@@ -28,17 +27,9 @@ asyncio.run(main())
 ]]
 
 describe("a socket that compresses", function()
-  local before, client
+  local client
 
-  before_each(function()
-    before = support.snapshot(sluice)
-    client = support.client()
-  end)
-
-  after_each(function()
-    client:close()
-    support.verify(sluice, before)
-  end)
+  support.verify_each(function(keep) client = keep(support.client()) end)
 
   local function answer(extensions)
     local line = extensions and "Sec-WebSocket-Extensions: " .. extensions .. "\r\n" or ""

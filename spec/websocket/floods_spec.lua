@@ -9,18 +9,13 @@ local zlib = require "zlib"
 local MIB = 1024 * 1024
 
 describe("a WebSocket withstands a server that", function()
-  local before, client, server
+  local client, server
 
-  before_each(function()
-    before = support.snapshot(sluice)
-    client = support.client()
-  end)
   after_each(function()
     if server then server:stop() end
     server = nil
-    client:close()
-    support.verify(sluice, before)
   end)
+  support.verify_each(function(keep) client = keep(support.client()) end)
 
   --- A socket with a server that goes on like this.
   local function connect(steps, options, line, listening)

@@ -30,20 +30,12 @@ local TEXT, CLOSE = "\x81\x05hello", "\x88\x02\x03\xe8"
 local its_close = { "read", 8 }
 
 describe("a handshake", function()
-  local before, client, real_key
+  local client
+  local real_key = core.websocket_key
 
-  before_each(function()
-    before = support.snapshot(sluice)
-    client = support.client()
-    real_key = core.websocket_key
-    core.websocket_key = function() return KEY end
-  end)
-
-  after_each(function()
-    core.websocket_key = real_key
-    client:close()
-    support.verify(sluice, before)
-  end)
+  before_each(function() core.websocket_key = function() return KEY end end)
+  after_each(function() core.websocket_key = real_key end)
+  support.verify_each(function(keep) client = keep(support.client()) end)
 
   -- A peer that answers one handshake, then says more, and closes behind the client's Close.
   local function server(answer, more)

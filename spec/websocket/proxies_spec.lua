@@ -2,7 +2,6 @@
 
 local certificates = require "spec.support.certificates"
 local server = require "spec.support.server"
-local sluice = require "sluice"
 local stunnel = require "spec.support.stunnel"
 local support = require "spec.support"
 local peer = support.peer
@@ -24,7 +23,7 @@ asyncio.run(main())
 local request_head = { "expect_until", "\r\n\r\n" }
 
 describe("a websocket", function()
-  local before, echo, tls, tiny, front, socks
+  local echo, tls, tiny, front, socks
 
   local function start_tinyproxy()
     local directory, port = server.directory(), support.system.free_port()
@@ -54,8 +53,7 @@ describe("a websocket", function()
     echo:stop()
   end)
 
-  before_each(function() before = support.snapshot(sluice) end)
-  after_each(function() support.verify(sluice, before) end)
+  support.verify_each()
 
   local function root() return { ca_file = certificates.file "root.pem" } end
 

@@ -42,7 +42,7 @@ local messages = {
 
 for _, peer in ipairs(peers) do
   describe("a WebSocket with " .. peer.name, function()
-    local program, proxy, client, url, before
+    local program, proxy, client, url
 
     setup(function()
       program = start(peer.program, peer.mode)
@@ -58,13 +58,8 @@ for _, peer in ipairs(peers) do
       program:stop()
     end)
 
-    before_each(function()
-      before = support.snapshot(sluice)
-      client = support.client { tls = { ca_file = certificates.file "root.pem" } }
-    end)
-    after_each(function()
-      client:close()
-      support.verify(sluice, before)
+    support.verify_each(function(keep)
+      client = keep(support.client { tls = { ca_file = certificates.file "root.pem" } })
     end)
 
     local function connect(options)

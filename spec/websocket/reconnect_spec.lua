@@ -14,17 +14,11 @@ local function close(code, reason)
 end
 
 describe("a socket that reconnects", function()
-  local before, client, states
+  local client, states
 
-  before_each(function()
-    before = support.snapshot(sluice)
-    client = support.client()
+  support.verify_each(function(keep)
+    client = keep(support.client())
     states = {}
-  end)
-
-  after_each(function()
-    client:close()
-    support.verify(sluice, before)
   end)
 
   local function note(state) states[#states + 1] = state end

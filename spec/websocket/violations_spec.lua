@@ -2,7 +2,6 @@
 -- two at every byte. The socket is closed with the code that fits, and nothing else is received.
 
 local frames = require "spec.support.frames"
-local sluice = require "sluice"
 local support = require "spec.support"
 local websocket = require "spec.conformance.websocket"
 
@@ -26,16 +25,9 @@ local function faults()
 end
 
 describe("a server that breaks the rules, wherever its bytes are cut, is met with", function()
-  local before, client
+  local client
 
-  before_each(function()
-    before = support.snapshot(sluice)
-    client = support.client()
-  end)
-  after_each(function()
-    client:close()
-    support.verify(sluice, before)
-  end)
+  support.verify_each(function(keep) client = keep(support.client()) end)
 
   local function check(case)
     local wire, scripts = websocket.wire(case.send[1]), {}
