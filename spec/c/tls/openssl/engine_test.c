@@ -1,4 +1,4 @@
-#include "spec/c/tls/wire.h"
+#include "spec/c/tls/lifetime.h"
 
 #include "tls/openssl/engine.h"
 #include "tls/provider.h"
@@ -10,37 +10,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-static void begin(struct scene *scene, struct wire *wire, size_t segment_size)
-{
-    scene_init(scene);
-    REQUIRE(wire_init(wire, &scene->server, &scene->options, segment_size) ==
-            SL_OK);
-}
-
-static void begin_as(struct scene *scene, struct wire *wire,
-                     enum sl_tls_version version)
-{
-    scene_init(scene);
-    scene->options.min_version = version;
-    scene->options.max_version = version;
-    REQUIRE(wire_init(wire, &scene->server, &scene->options, 0) == SL_OK);
-}
-
-static void end(struct scene *scene, struct wire *wire)
-{
-    wire_fini(wire);
-    scene_fini(scene);
-}
-
-static void require_open(struct wire *wire)
-{
-    enum sl_status status = wire_open(wire, "a.test", "a");
-
-    test_note("%s", wire->failure.reason);
-    REQUIRE(status == SL_OK);
-    test_note("%s", "");
-}
-
 static void fill(char *bytes, size_t size, unsigned seed)
 {
     for (size_t i = 0; i < size; i++) {
@@ -49,20 +18,22 @@ static void fill(char *bytes, size_t size, unsigned seed)
     }
 }
 
-/* Compares the whole of `plain` and empties it. */
-static bool holds(struct sl_buffer *plain, const char *expected, size_t size)
+/* Receives a record cut in two at each position before `last`, then byte by
+ * byte. */
+static void check_cuts(struct wire *wire, const char *text, size_t size,
+                       size_t last)
 {
-    bool is_equal = plain->length == size;
-
-    while (is_equal && plain->length > 0) {
-        struct sl_view view = sl_buffer_peek(plain);
-
-        is_equal = memcmp(view.data, expected, view.size) == 0;
-        expected += view.size;
-        sl_buffer_consume(plain, view.size);
+    for (size_t cut = 1; cut < last; cut++) {
+        test_note("cut at %zu", cut);
+        wire_server_send(wire, text, size);
+        wire->cut = wire->handed + cut;
+        CHECK_INT(wire_receive(wire, cut % 7 + 1), SL_AGAIN);
+        CHECK(holds(&wire->plain, text, size));
     }
-    sl_buffer_reset(plain);
-    return is_equal;
+    wire->piece = 1;
+    wire_server_send(wire, text, size);
+    CHECK_INT(wire_receive(wire, 1000), SL_AGAIN);
+    CHECK(holds(&wire->plain, text, size));
 }
 
 /* ---- the ordinary course ---- */
@@ -81,7 +52,7 @@ TEST("shakes hands, sends and receives in both versions")
         char bytes[16];
 
         begin_as(&scene, &wire, versions[i]);
-        require_open(&wire);
+        require_open(&wire, "a");
         wire.provider->info(wire.engine, &info);
         CHECK_STR(info.version, names[i]);
         CHECK_STR(info.cipher, ciphers[i]);
@@ -107,7 +78,7 @@ TEST("asks for AES-128-GCM first even when the server would follow")
     begin(&scene, &wire, 0);
     SSL_CTX_set_ciphersuites(scene.server.context,
                              "TLS_AES_256_GCM_SHA384:TLS_AES_128_GCM_SHA256");
-    require_open(&wire);
+    require_open(&wire, "a");
     wire.provider->info(wire.engine, &info);
     CHECK_STR(info.cipher, "TLS_AES_128_GCM_SHA256");
     end(&scene, &wire);
@@ -134,7 +105,7 @@ TEST("agrees on a protocol, and refuses one that was not offered")
     begin(&scene, &wire, 0);
     SSL_CTX_set_alpn_select_cb(scene.server.context, choose_protocol,
                                (void *)"http/1.1");
-    require_open(&wire);
+    require_open(&wire, "a");
     wire.provider->info(wire.engine, &info);
     CHECK_STR(info.alpn, "http/1.1");
     SSL_CTX_set_alpn_select_cb(scene.server.context, choose_protocol,
@@ -208,7 +179,7 @@ TEST("never completes if the handshake stops early")
     size_t total;
 
     begin(&scene, &wire, 23);
-    require_open(&wire);
+    require_open(&wire, "a");
     total = wire.handed;
     /* Signatures differ in length by a few bytes from one to the next. */
     for (wire.limit = 0; wire.limit < total - 16; wire.limit += 3) {
@@ -225,7 +196,7 @@ TEST("never completes if a byte of the handshake is changed")
     size_t total;
 
     begin_as(&scene, &wire, SL_TLS_1_3);
-    require_open(&wire);
+    require_open(&wire, "a");
     total = wire.handed;
     for (wire.flip = 1; wire.flip < total - 16; wire.flip += 3) {
         enum sl_status status = wire_open(&wire, "a.test", NULL);
@@ -248,20 +219,10 @@ TEST("decrypts records cut at every byte")
         struct wire wire;
 
         begin(&scene, &wire, segment);
-        require_open(&wire);
+        require_open(&wire, "a");
         while (wire_receive(&wire, 10) == SL_OK)
             continue;
-        for (size_t cut = 1; cut < sizeof text + 22; cut++) {
-            test_note("cut at %zu", cut);
-            wire_server_send(&wire, text, sizeof text);
-            wire.cut = wire.handed + cut;
-            CHECK_INT(wire_receive(&wire, cut % 7 + 1), SL_AGAIN);
-            CHECK(holds(&wire.plain, text, sizeof text));
-        }
-        wire.piece = 1;
-        wire_server_send(&wire, text, sizeof text);
-        CHECK_INT(wire_receive(&wire, 1000), SL_AGAIN);
-        CHECK(holds(&wire.plain, text, sizeof text));
+        check_cuts(&wire, text, sizeof text, sizeof text + 22);
         end(&scene, &wire);
     }
 }
@@ -274,7 +235,7 @@ TEST("returns what it holds of a record before it asks for more")
     struct sl_failure failure;
 
     begin(&scene, &wire, 0);
-    require_open(&wire);
+    require_open(&wire, "a");
     fill(content, sizeof content, 1);
     wire_server_send(&wire, content, sizeof content);
     while (wire_to_client(&wire))
@@ -304,7 +265,7 @@ static void transfer(enum sl_tls_version version, size_t segment_size)
     scene.options.max_version = version;
     REQUIRE(wire_init(&wire, &scene.server, &scene.options, segment_size) ==
             SL_OK);
-    require_open(&wire);
+    require_open(&wire, "a");
     fill(content, size, 7);
     /* Both ways at once: whatever the client sends, the server reads later. */
     for (size_t at = 0; at < size; at += 70000) {
@@ -336,7 +297,7 @@ TEST("encrypts at most about 64 KiB a call")
     size_t consumed = 0;
 
     begin(&scene, &wire, 0);
-    require_open(&wire);
+    require_open(&wire, "a");
     CHECK_INT(wire.provider->encrypt(wire.engine, sl_view(content, 200000),
                                      &wire.in, &wire.out, &consumed,
                                      &wire.failure),
@@ -358,7 +319,7 @@ TEST("distinguishes close_notify from silence")
         struct wire wire;
 
         begin_as(&scene, &wire, versions[i]);
-        require_open(&wire);
+        require_open(&wire, "a");
         wire_server_send(&wire, "last", 4);
         CHECK_INT(wire_receive(&wire, 100), SL_AGAIN);
         SSL_shutdown(scene.server.ssl);
@@ -375,7 +336,7 @@ TEST("never reports content that the peer has cut as complete")
     struct wire wire;
 
     begin(&scene, &wire, 0);
-    require_open(&wire);
+    require_open(&wire, "a");
     CHECK_INT(wire_receive(&wire, 100), SL_AGAIN); /* the tickets */
     wire_server_send(&wire, "content", 7);
     SSL_shutdown(scene.server.ssl);
@@ -393,7 +354,7 @@ TEST("still sends after the peer has closed its half")
     char bytes[8];
 
     begin(&scene, &wire, 0);
-    require_open(&wire);
+    require_open(&wire, "a");
     SSL_shutdown(scene.server.ssl);
     CHECK_INT(wire_receive(&wire, 100), SL_END);
     CHECK_INT(wire_send(&wire, "late", 4), SL_OK);
@@ -410,7 +371,7 @@ TEST("sends close_notify once and encrypts nothing after it")
     int result;
 
     begin(&scene, &wire, 0);
-    require_open(&wire);
+    require_open(&wire, "a");
     wire.provider->close(wire.engine, &wire.out);
     CHECK_INT(wire.out.length, 24);
     wire.provider->close(wire.engine, &wire.out);
@@ -456,7 +417,7 @@ TEST("accepts key updates and tickets between content")
     char bytes[32];
 
     begin_as(&scene, &wire, SL_TLS_1_3);
-    require_open(&wire);
+    require_open(&wire, "a");
     wire_server_send(&wire, "one ", 4);
     CHECK(SSL_key_update(scene.server.ssl, SSL_KEY_UPDATE_REQUESTED));
     wire_server_send(&wire, "two ", 4);
@@ -481,7 +442,7 @@ TEST("stops a flood of messages without content")
     size_t length;
 
     begin_as(&scene, &wire, SL_TLS_1_3);
-    require_open(&wire);
+    require_open(&wire, "a");
     wire_server_send(&wire, "content", 7);
     for (size_t i = 0; i < 1000; i++) {
         CHECK(SSL_key_update(scene.server.ssl, SSL_KEY_UPDATE_REQUESTED));
@@ -507,7 +468,7 @@ TEST("refuses to renegotiate and goes on")
     char byte;
 
     begin_as(&scene, &wire, SL_TLS_1_2);
-    require_open(&wire);
+    require_open(&wire, "a");
     CHECK(SSL_renegotiate(scene.server.ssl));
     SSL_do_handshake(scene.server.ssl); /* sends HelloRequest */
     CHECK_INT(wire_receive(&wire, 100), SL_AGAIN);
@@ -592,7 +553,7 @@ TEST("ignores a few empty records and stops a flood of them")
     unsigned char sequence = 1; /* 0 was the server's Finished */
 
     begin_as(&scene, &wire, SL_TLS_1_2);
-    require_open(&wire);
+    require_open(&wire, "a");
     for (size_t i = 0; i < 5; i++)
         give_sealed(&wire, sequence++, SSL3_RT_APPLICATION_DATA, NULL, 0);
     give_sealed(&wire, sequence++, SSL3_RT_APPLICATION_DATA, "content", 7);
@@ -610,7 +571,7 @@ TEST("stops a flood of requests to renegotiate")
     struct wire wire;
 
     begin_as(&scene, &wire, SL_TLS_1_2);
-    require_open(&wire);
+    require_open(&wire, "a");
     for (unsigned char i = 1; i < 200; i++)
         give_sealed(&wire, i, SSL3_RT_HANDSHAKE, "\0\0\0\0", 4);
     CHECK_INT(wire_receive(&wire, 100), SL_TLS);
@@ -627,7 +588,7 @@ static void settle(struct wire *wire)
 {
     char bytes[8];
 
-    require_open(wire);
+    require_open(wire, "a");
     CHECK_INT(wire_send(wire, "one", 3), SL_OK);
     CHECK_INT(wire_server_receive(wire, bytes, sizeof bytes), 3);
     wire_server_send(wire, "two", 3);
@@ -689,17 +650,7 @@ TEST("by itself decrypts records cut at every byte, padded or not")
         settle(&wire);
         if (padding > 0)
             CHECK(SSL_set_block_padding(scene.server.ssl, 100));
-        for (size_t cut = 1; cut < 130; cut++) {
-            test_note("cut at %zu", cut);
-            wire_server_send(&wire, text, sizeof text);
-            wire.cut = wire.handed + cut;
-            CHECK_INT(wire_receive(&wire, cut % 7 + 1), SL_AGAIN);
-            CHECK(holds(&wire.plain, text, sizeof text));
-        }
-        wire.piece = 1;
-        wire_server_send(&wire, text, sizeof text);
-        CHECK_INT(wire_receive(&wire, 1000), SL_AGAIN);
-        CHECK(holds(&wire.plain, text, sizeof text));
+        check_cuts(&wire, text, sizeof text, 130);
         end(&scene, &wire);
     }
 }
@@ -845,7 +796,7 @@ TEST("keeps the SSL after a key update under it, and under TLS 1.2")
     char bytes[8];
 
     begin(&scene, &wire, 0);
-    require_open(&wire);
+    require_open(&wire, "a");
     CHECK(SSL_key_update(scene.server.ssl, SSL_KEY_UPDATE_NOT_REQUESTED));
     for (int round = 0; round < 3; round++) {
         wire_server_send(&wire, "content", 7);
@@ -859,7 +810,7 @@ TEST("keeps the SSL after a key update under it, and under TLS 1.2")
     end(&scene, &wire);
 
     begin_as(&scene, &wire, SL_TLS_1_2);
-    require_open(&wire);
+    require_open(&wire, "a");
     for (int round = 0; round < 3; round++) {
         wire_server_send(&wire, "content", 7);
         CHECK_INT(wire_receive(&wire, 100), SL_AGAIN);
@@ -879,7 +830,7 @@ TEST("does not cross over to its own records inside a record")
 
     begin(&scene, &wire, 0);
     for (size_t cut = 1; cut < 29; cut++) {
-        require_open(&wire);
+        require_open(&wire, "a");
         wire_server_send(&wire, "one", 3);
         CHECK_INT(wire_receive(&wire, 100), SL_AGAIN);
         wire_server_send(&wire, "content", 7);
@@ -968,7 +919,7 @@ TEST("repeats its first failure and loses no content before it")
     size_t consumed;
 
     begin(&scene, &wire, 0);
-    require_open(&wire);
+    require_open(&wire, "a");
     wire_receive(&wire, 100);
     wire_server_send(&wire, "good", 4);
     wire_server_send(&wire, "spoiled", 7);
@@ -1074,7 +1025,7 @@ TEST("fails if there is no room for what it must send")
                                        &wire.failure),
               SL_LIMIT);
     wire.out.max_size = SIZE_MAX;
-    require_open(&wire);
+    require_open(&wire, "a");
     wire.out.max_size = 20;
     CHECK_INT(wire.provider->encrypt(wire.engine, SL_VIEW("x"), &wire.in,
                                      &wire.out, &consumed, &wire.failure),
@@ -1092,7 +1043,7 @@ TEST("keeps its content if there is no room for it, and goes on later")
     struct wire wire;
 
     begin(&scene, &wire, 0);
-    require_open(&wire);
+    require_open(&wire, "a");
     wire_server_send(&wire, "content", 7);
     wire.plain.max_size = 3;
     CHECK_INT(wire_receive(&wire, 100), SL_LIMIT);
