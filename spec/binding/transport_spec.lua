@@ -1,7 +1,6 @@
 -- Connected streams for hosts: both directions, their completions, and every way a wait can end.
 
 local certificates = require "spec.support.certificates"
-local server = require "spec.support.server"
 local sluice = require "sluice"
 local support = require "spec.support"
 
@@ -12,19 +11,9 @@ local KIB, MIB = 1024, 1024 * 1024
 local BIG = tonumber(os.getenv "SLUICE_SPEC_STREAM_MIB" or 64) * MIB
 
 local TLS_ECHO = [[
-import socket, ssl, sys, threading
-context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-context.load_cert_chain(sys.argv[2], sys.argv[3])
-def echo(raw):
-    try:
-        with context.wrap_socket(raw, server_side=True) as connection:
-            while data := connection.recv(65536):
-                connection.sendall(data)
-    except OSError:
-        pass
-listener = socket.create_server(("127.0.0.1", int(sys.argv[1])))
-while True:
-    threading.Thread(target=echo, args=(listener.accept()[0],), daemon=True).start()
+def serve(connection):
+    while data := connection.recv(65536):
+        connection.sendall(data)
 ]]
 
 --- Runs f in a coroutine driven by hand. Returns how often it yielded, then its results.
@@ -641,8 +630,7 @@ describe("a transport", function()
     end)
 
     it("TLS: both ways at once, and a verified end", function()
-      local echo <close> = server.python(TLS_ECHO, certificates.chain "good",
-        certificates.key "good")
+      local echo <close> = certificates.python(TLS_ECHO)
       local transport = assert(sluice.connect {
         host = "localhost", port = echo.port, transport = support.transport(),
         tls = { ca_file = certificates.file "root.pem" },
@@ -659,8 +647,7 @@ describe("a transport", function()
     end)
 
     it("TLS: resumed sessions between transports of the same settings only", function()
-      local echo <close> = server.python(TLS_ECHO, certificates.chain "good",
-        certificates.key "good")
+      local echo <close> = certificates.python(TLS_ECHO)
       local asked = 0
       local function accept() return true end
       local function password()

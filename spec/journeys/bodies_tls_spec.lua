@@ -12,53 +12,38 @@ local SIZE = 4 << 20
 local PIECE = 1 << 16
 
 local ECHO = [[
-import socket, ssl, sys, threading
-
-port, chain, key, version = int(sys.argv[1]), sys.argv[2], sys.argv[3], sys.argv[4]
-context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-context.load_cert_chain(chain, key)
-context.maximum_version = getattr(ssl.TLSVersion, version)
-listener = socket.create_server(("127.0.0.1", port))
-
-def serve(raw):
-    try:
-        with context.wrap_socket(raw, server_side=True) as connection:
-            rest = b""
-            while b"\r\n\r\n" not in rest:
-                piece = connection.recv(65536)
-                if not piece:
-                    return
-                rest += piece
-            head, rest = rest.split(b"\r\n\r\n", 1)
-            path = head.split()[1]
-            size = int(head.lower().split(b"content-length: ")[1].split()[0])
-            if path == b"/early":
-                connection.sendall(b"HTTP/1.1 413 No\r\nContent-Length: 2\r\n\r\nno")
-                while connection.recv(65536):
-                    pass
-                return
-            if path == b"/expect":
-                assert not rest and b"100-continue" in head
-                connection.sendall(b"HTTP/1.1 100 Continue\r\n\r\n")
-            connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % size)
-            while size > 0:
-                connection.sendall(rest)
-                size -= len(rest)
-                rest = connection.recv(16384) if size > 0 else b""
-            connection.unwrap()
-    except OSError:
-        pass
-
-while True:
-    threading.Thread(target=serve, args=(listener.accept()[0],), daemon=True).start()
+def serve(connection):
+    rest = b""
+    while b"\r\n\r\n" not in rest:
+        piece = connection.recv(65536)
+        if not piece:
+            return
+        rest += piece
+    head, rest = rest.split(b"\r\n\r\n", 1)
+    path = head.split()[1]
+    size = int(head.lower().split(b"content-length: ")[1].split()[0])
+    if path == b"/early":
+        connection.sendall(b"HTTP/1.1 413 No\r\nContent-Length: 2\r\n\r\nno")
+        while connection.recv(65536):
+            pass
+        return
+    if path == b"/expect":
+        assert not rest and b"100-continue" in head
+        connection.sendall(b"HTTP/1.1 100 Continue\r\n\r\n")
+    connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % size)
+    while size > 0:
+        connection.sendall(rest)
+        size -= len(rest)
+        rest = connection.recv(16384) if size > 0 else b""
+    connection.unwrap()
 ]]
 
 for _, version in ipairs { "TLSv1_2", "TLSv1_3" } do
   describe("a request body over " .. version, function()
-    local before, client, directory, echo, path, rest
+    local client, directory, echo, path, rest
 
     setup(function()
-      echo = server.python(ECHO, certificates.chain "good", certificates.key "good", version)
+      echo = certificates.python(ECHO, version)
       directory = server.directory()
       path = server.write(directory .. "/body", pattern(SIZE))
       rest = server.write(directory .. "/rest", pattern(SIZE):sub(101))
@@ -69,14 +54,8 @@ for _, version in ipairs { "TLSv1_2", "TLSv1_3" } do
       server.remove(directory)
     end)
 
-    before_each(function()
-      before = support.snapshot(sluice)
-      client = support.client { tls = { ca_file = certificates.file "root.pem" } }
-    end)
-
-    after_each(function()
-      client:close()
-      support.verify(sluice, before)
+    support.verify_each(function(keep)
+      client = keep(support.client { tls = { ca_file = certificates.file "root.pem" } })
     end)
 
     local function url(suffix) return ("https://localhost:%d%s"):format(echo.port, suffix) end

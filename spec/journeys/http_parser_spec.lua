@@ -4,12 +4,7 @@
 local sluice = require "sluice"
 local fixtures = require "support.fixtures"
 
-local function escape(bytes)
-  return (bytes:gsub('[%c"\\\x7f-\xff]', function(byte)
-    local named = { ["\r"] = "\\r", ["\n"] = "\\n", ["\t"] = "\\t" }
-    return named[byte] or ("\\x%02x"):format(byte:byte())
-  end))
-end
+local escape = fixtures.escape
 
 local function add_fields(lines, label, fields)
   for _, field in ipairs(fields) do

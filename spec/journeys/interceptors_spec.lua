@@ -13,19 +13,12 @@ local function answer(body)
 end
 
 describe("an interceptor", function()
-  local before, client, server
+  local client, server
 
-  before_each(function()
-    before = support.snapshot(sluice)
-    client = support.client()
-    server = peer.listen { repeat_last = true,
-      script = { { request_head, { "send", answer(LONG) }, { "loop" } } } }
-  end)
-
-  after_each(function()
-    client:close()
-    server:stop()
-    support.verify(sluice, before)
+  support.verify_each(function(keep)
+    server = keep(peer.listen { repeat_last = true,
+      script = { { request_head, { "send", answer(LONG) }, { "loop" } } } })
+    client = keep(support.client())
   end)
 
   --- for name, use, is_stream: both kinds of interceptors, buffered and streamed.
@@ -232,12 +225,6 @@ describe("an interceptor", function()
 
   -- ---- W8: whatever the kind of body ----
 
-  local function lease_of(text)
-    local writer <close> = sluice.writer {}
-    writer:write(text)
-    return writer:detach()
-  end
-
   local path
 
   setup(function()
@@ -261,11 +248,11 @@ describe("an interceptor", function()
   local bodies = {
     string = function() return { body = LONG }, nil, true end,
     lease = function()
-      local lease = lease_of(LONG)
+      local lease = support.lease(LONG)
       return { body = lease }, nil, true, lease
     end,
     sequence = function()
-      local lease <close> = lease_of(LONG)
+      local lease <close> = support.lease(LONG)
       local sequence = lease:sequence()
       return { body = sequence }, sequence, true
     end,
@@ -275,7 +262,7 @@ describe("an interceptor", function()
     end,
     path = function() return { body = { path = path } }, nil, true end,
     parts = function()
-      local lease = lease_of(LONG:sub(1001))
+      local lease = support.lease(LONG:sub(1001))
       return { body = { LONG:sub(1, 1000), lease } }, nil, true, lease
     end,
     ["function"] = function() return { body = pull(LONG) }, nil, false end,

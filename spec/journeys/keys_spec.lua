@@ -9,7 +9,7 @@ local support = require "spec.support"
 local tls_settings = require "spec.support.tls_settings"
 
 describe("nothing is shared when one differs:", function()
-  local before, web, other, directory, pin, base
+  local web, other, directory, pin, base
 
   setup(function()
     local tls = certificates.pair "good"
@@ -27,11 +27,8 @@ describe("nothing is shared when one differs:", function()
 
   local function key_log() return directory .. "/keys" end
 
-  before_each(function() before = support.snapshot(sluice) end)
-  after_each(function()
-    support.collect_until_closed(sluice, key_log())
-    support.verify(sluice, before)
-  end)
+  after_each(function() support.collect_until_closed(sluice, key_log()) end)
+  support.verify_each()
 
   -- Each gives the settings that are added to those of TLS.
   local settings = tls_settings(function(name) return directory .. "/" .. name end,
@@ -57,9 +54,7 @@ describe("nothing is shared when one differs:", function()
 
   setup(function()
     local transport <close> = connect(with())
-    pin = transport:tls().peer.spki_sha256:gsub("%x%x", function(hex)
-      return string.char(tonumber(hex, 16))
-    end)
+    pin = support.from_hex(transport:tls().peer.spki_sha256)
   end)
 
   for name, setting in pairs(settings) do

@@ -19,12 +19,6 @@ local function response_of(status, size)
     { "send", ("HTTP/1.1 %d X\r\nContent-Length: 4\r\n\r\ngood"):format(status) } }
 end
 
-local function lease_of(text)
-  local writer <close> = sluice.writer()
-  assert(writer:write(text))
-  return writer:detach()
-end
-
 local function is_disposed(lease) return tostring(lease) == "sluice.lease (disposed)" end
 
 local function step_until(done)
@@ -40,16 +34,9 @@ local function step_some()
 end
 
 describe("a leased request body", function()
-  local before, client
+  local client
 
-  before_each(function()
-    before = support.snapshot(sluice)
-    client = support.client()
-  end)
-  after_each(function()
-    client:close()
-    support.verify(sluice, before)
-  end)
+  support.verify_each(function(keep) client = keep(support.client()) end)
 
   local BODY = support.pattern(3000)
 
@@ -57,7 +44,7 @@ describe("a leased request body", function()
   -- afterwards, and the lease is gone.
   local function post(url, code, options)
     local own <close> = support.client()
-    local lease = lease_of(BODY)
+    local lease = support.lease(BODY)
     local copy = { body = lease }
     for key, value in pairs(options or {}) do copy[key] = value end
     do
@@ -129,7 +116,7 @@ describe("a leased request body", function()
   end)
 
   it("stays with the caller if the call itself raises", function()
-    local lease = lease_of(BODY)
+    local lease = support.lease(BODY)
     assert.error(function() client:post("http://127.0.0.1:1/", { body = lease, wrong = 1 }) end)
     assert.error(function() client:post("http://127.0.0.1:1/", { body = lease, json = {} }) end)
     assert.is_false(is_disposed(lease))
@@ -138,7 +125,7 @@ describe("a leased request body", function()
 
   it("is refused if it is already disposed, also by an earlier request", function()
     local p <close> = peer.listen { script = { response_of(200, #BODY) } }
-    local lease = lease_of(BODY)
+    local lease = support.lease(BODY)
     client:post(p.url .. "/", { body = lease }):dispose()
     assert.error_matches(function() client:post(p.url .. "/", { body = lease }) end,
       "use of disposed lease")
@@ -155,7 +142,7 @@ describe("a leased request body", function()
       return response:text()
     end)
     step_until(function() return p:wait("holding", 1, 0) end)
-    local lease = lease_of(BODY)
+    local lease = support.lease(BODY)
     local response, _, err = own:post(p.url .. "/", { body = lease, timeout = { queue = 0.02 } })
     assert.is_nil(response)
     assert.same({ "timeout", "queue" }, { err.code, err.stage })
@@ -176,7 +163,7 @@ describe("a leased request body", function()
     } do
       local own <close> = support.client()
       own:use(interceptor)
-      local lease = lease_of(BODY)
+      local lease = support.lease(BODY)
       pcall(own.post, own, p.url .. "/", { body = lease })
       assert.is_true(is_disposed(lease))
     end
@@ -186,10 +173,10 @@ describe("a leased request body", function()
     local path = server.directory()
     local file_path = server.write(path .. "/body", BODY)
     for name, make in pairs {
-      lease = function() return lease_of(BODY) end,
+      lease = function() return support.lease(BODY) end,
       string = function() return BODY end,
       sequence = function()
-        local lease = lease_of(BODY)
+        local lease = support.lease(BODY)
         local sequence = lease:sequence()
         lease:dispose()
         return sequence
@@ -246,7 +233,7 @@ describe("a leased request body", function()
     client:get(p.url .. "/"):dispose()
     p:signal(1)
     p:wait("idle", 1, 2)
-    local lease = lease_of(BODY)
+    local lease = support.lease(BODY)
     local response <close>, message = client:put(p.url .. "/", { body = lease })
     assert(response, message)
     assert.is_true(is_disposed(lease))
@@ -260,7 +247,7 @@ describe("a leased request body", function()
         local own <close> = support.client()
         local p <close> = peer.listen { script = { { request_head, { "read", #BODY },
           { "pause", 0.002 }, { "cut", GOOD, 20, 0.002 }, { "stall" } } } }
-        local lease = lease_of(BODY)
+        local lease = support.lease(BODY)
         local function run()
           local response = own:post(p.url .. "/", { body = lease })
           if response then response:dispose() end
@@ -299,7 +286,7 @@ describe("a leased request body", function()
     local bytes
     for i = 1, 500 do
       for _, to in ipairs { url, p.url .. "/" } do
-        local lease = lease_of(BODY)
+        local lease = support.lease(BODY)
         local response, _, err = client:post(to, { body = lease })
         assert.is_nil(response)
         assert.is_string(err.code)
@@ -319,16 +306,10 @@ end)
 -- ---- every place where a request waits ----
 
 describe("a request that waits", function()
-  local before, client
+  local client
 
-  before_each(function()
-    before = support.snapshot(sluice)
-    client = support.client { pool = { per_origin = 1 } }
-  end)
-  after_each(function()
-    client:close()
-    support.verify(sluice, before)
-    assert.equal(0, sluice.stats().waiting)
+  support.verify_each(function(keep)
+    client = keep(support.client { pool = { per_origin = 1 } })
   end)
 
   local function until_holding(p, n)

@@ -3,8 +3,8 @@
 
 local certificates = require "spec.support.certificates"
 local nginx = require "spec.support.nginx"
+local proxies = require "spec.support.proxies"
 local server = require "spec.support.server"
-local sluice = require "sluice"
 local stunnel = require "spec.support.stunnel"
 local support = require "spec.support"
 
@@ -40,20 +40,7 @@ socks pass { from: 127.0.0.0/8 to: 0.0.0.0/0 }
 ]]
 
 describe("a real proxy", function()
-  local before, web, tiny, socks, front, squid, dante
-
-  local function start_tinyproxy()
-    local directory, port = server.directory(), support.system.free_port()
-    local file = server.write(directory .. "/conf", ("Port %d\nListen 127.0.0.1\nTimeout 60\n"
-      .. "BasicAuth me secret\nConnectPort %d\n"):format(port, web.tls_port))
-    return server.start({ "tinyproxy", "-d", "-c", file }, port, directory)
-  end
-
-  local function start_microsocks()
-    local port = support.system.free_port()
-    return server.start({ "microsocks", "-i", "127.0.0.1", "-p", tostring(port), "-u", "me",
-      "-P", "secret" }, port, server.directory())
-  end
+  local web, tiny, socks, front, squid, dante
 
   -- It becomes another user when root starts it.
   local function start_squid()
@@ -76,7 +63,7 @@ describe("a real proxy", function()
     web = nginx.start {
       tls = { certificate = certificates.chain "good", key = certificates.key "good" },
     }
-    tiny, socks = start_tinyproxy(), start_microsocks()
+    tiny, socks = proxies.tinyproxy(web.tls_port), proxies.microsocks()
     front = stunnel.start { to = tiny.port, name = "good" }
     squid, dante = start_squid(), start_dante()
   end)
@@ -90,8 +77,7 @@ describe("a real proxy", function()
     web:stop()
   end)
 
-  before_each(function() before = support.snapshot(sluice) end)
-  after_each(function() support.verify(sluice, before) end)
+  support.verify_each()
 
   local function root() return { ca_file = certificates.file "root.pem" } end
 

@@ -10,7 +10,7 @@ local support = require "spec.support"
 local tls_settings = require "spec.support.tls_settings"
 
 describe("through a proxy nothing is shared when one differs:", function()
-  local before, web, other, directory, pin
+  local web, other, directory, pin
 
   setup(function()
     local tls = certificates.pair "good"
@@ -27,11 +27,8 @@ describe("through a proxy nothing is shared when one differs:", function()
 
   local function key_log() return directory .. "/keys" end
 
-  before_each(function() before = support.snapshot(sluice) end)
-  after_each(function()
-    support.collect_until_closed(sluice, key_log())
-    support.verify(sluice, before)
-  end)
+  after_each(function() support.collect_until_closed(sluice, key_log()) end)
+  support.verify_each()
 
   local function with(more)
     local tls = { ca_file = certificates.file "root.pem" }
@@ -63,9 +60,7 @@ describe("through a proxy nothing is shared when one differs:", function()
   setup(function()
     local client <close> = support.client { tls = with() }
     local response <close> = assert(client:get(web.tls_url .. "/request"))
-    pin = response.tls.peer.spki_sha256:gsub("%x%x", function(hex)
-      return string.char(tonumber(hex, 16))
-    end)
+    pin = support.from_hex(response.tls.peer.spki_sha256)
   end)
 
   for name, setting in pairs(settings) do

@@ -17,7 +17,7 @@ local function with_root(tls)
 end
 
 describe("https", function()
-  local before, web, old
+  local web, old
 
   setup(function()
     local own = { certificate = certificates.chain "good", key = certificates.key "good" }
@@ -33,8 +33,7 @@ describe("https", function()
     old:stop()
   end)
 
-  before_each(function() before = support.snapshot(sluice) end)
-  after_each(function() support.verify(sluice, before) end)
+  support.verify_each()
 
   local function ask(tls, url, options)
     options = options or {}
@@ -171,9 +170,7 @@ describe("https", function()
   -- RFC 7469 2.4: SHA-256 of the SubjectPublicKeyInfo
   it("accepts a pinned key and refuses every other", function()
     local _, tls = ask()
-    local pin = tls.peer.spki_sha256:gsub("%x%x", function(hex)
-      return string.char(tonumber(hex, 16))
-    end)
+    local pin = support.from_hex(tls.peer.spki_sha256)
     assert.truthy(ask { pins = { ("\0"):rep(32), pin } })
     local seen, message, err = ask { pins = { ("\0"):rep(32) } }
     assert.is_nil(seen)
@@ -357,40 +354,26 @@ describe("https", function()
 
   -- Answers the first request of a connection, and the second by bytes that are no record.
   local breaking = [[
-import socket, ssl, sys, threading
+import socket
 
-port, chain, key, version = int(sys.argv[1]), sys.argv[2], sys.argv[3], sys.argv[4]
-context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-context.load_cert_chain(chain, key)
-context.maximum_version = getattr(ssl.TLSVersion, version)
-listener = socket.create_server(("127.0.0.1", port))
-
-def serve(raw):
-    try:
-        with context.wrap_socket(raw, server_side=True) as connection:
-            for number in (1, 2):
-                head = b""
-                while b"\r\n\r\n" not in head:
-                    piece = connection.recv(65536)
-                    if not piece:
-                        return
-                    head += piece
-                if number == 1:
-                    connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok")
-            with socket.socket(fileno=connection.detach()) as plain:
-                plain.sendall(b"\x17\x03\x03\x00\x20" + b"g" * 32)
-                plain.recv(100)
-    except OSError:
-        pass
-
-while True:
-    threading.Thread(target=serve, args=(listener.accept()[0],), daemon=True).start()
+def serve(connection):
+    for number in (1, 2):
+        head = b""
+        while b"\r\n\r\n" not in head:
+            piece = connection.recv(65536)
+            if not piece:
+                return
+            head += piece
+        if number == 1:
+            connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok")
+    with socket.socket(fileno=connection.detach()) as plain:
+        plain.sendall(b"\x17\x03\x03\x00\x20" + b"g" * 32)
+        plain.recv(100)
 ]]
 
   for _, version in ipairs { "TLSv1_2", "TLSv1_3" } do
     it("resends what failed on a reused connection before any answer, " .. version, function()
-      local broken <close> =
-        server.python(breaking, certificates.chain "good", certificates.key "good", version)
+      local broken <close> = certificates.python(breaking, version)
       local client <close> = support.client { tls = with_root() }
       local url = ("https://localhost:%d/"):format(broken.port)
       for i = 1, 3 do

@@ -3,7 +3,6 @@
 
 local certificates = require "spec.support.certificates"
 local script = require "spec.support.script"
-local server = require "spec.support.server"
 local sluice = require "sluice"
 local support = require "spec.support"
 
@@ -12,13 +11,7 @@ local peer, system = support.peer, support.system
 local PIECE = ("x"):rep(8192)
 
 describe("a transport", function()
-  local before
-
-  before_each(function() before = support.snapshot(sluice) end)
-  after_each(function()
-    support.verify(sluice, before)
-    assert.equal(0, sluice.stats().waiting)
-  end)
+  support.verify_each()
 
   local function connect(p)
     return assert(sluice.connect {
@@ -101,19 +94,11 @@ describe("a transport", function()
   end)
 
   it("returns all of a TLS record, in small pieces, while the socket is silent", function()
-    local silent <close> = server.python([[
-import socket, ssl, sys
-context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-context.load_cert_chain(sys.argv[2], sys.argv[3])
-listener = socket.create_server(("127.0.0.1", int(sys.argv[1])))
-while True:
-    try:
-        with context.wrap_socket(listener.accept()[0], server_side=True) as connection:
-            connection.sendall(bytes(i % 251 for i in range(16384)))
-            connection.recv(1)
-    except OSError:
-        pass
-]], certificates.chain "good", certificates.key "good")
+    local silent <close> = certificates.python [[
+def serve(connection):
+    connection.sendall(bytes(i % 251 for i in range(16384)))
+    connection.recv(1)
+]]
     local transport <close> = assert(sluice.connect {
       host = "localhost", port = silent.port, transport = support.transport(),
       tls = { ca_file = certificates.file "root.pem" } })

@@ -54,12 +54,7 @@ local function expected_lines(events, way)
   return lines
 end
 
-local function escape(bytes)
-  return (bytes:gsub('[%c"\\\x7f-\xff]', function(byte)
-    local named = { ["\r"] = "\\r", ["\n"] = "\\n", ["\t"] = "\\t" }
-    return named[byte] or ("\\x%02x"):format(byte:byte())
-  end))
-end
+local escape = support.fixtures.escape
 
 local function add_fields(lines, label, fields)
   for name, value in pairs(fields) do
@@ -109,10 +104,7 @@ end
 local ways = { buffered = buffered, streamed = streamed }
 
 describe("the client", function()
-  local before
-
-  before_each(function() before = support.snapshot(sluice) end)
-  after_each(function() support.verify(sluice, before) end)
+  support.verify_each()
 
   local ask = { "expect_until", "\r\n\r\n" }
   local next_answer = { ask, { "send", "HTTP/1.1 204 No Content\r\n\r\n" }, { "stall" } }

@@ -14,18 +14,12 @@ describe("request:answer", function()
     end }
   end)
 
-  local function lease_of(text)
-    local writer <close> = sluice.writer {}
-    writer:write(text)
-    return writer:detach()
-  end
-
   -- Makers of the same body.
   local makers = {
     string = function(text) return text end,
-    lease = lease_of,
+    lease = support.lease,
     sequence = function(text)
-      local lease <close> = lease_of(text)
+      local lease <close> = support.lease(text)
       return lease:sequence()
     end,
   }
@@ -111,7 +105,7 @@ describe("request:answer", function()
   end
 
   it("shows a sequence without copying it, and leaves it to its owner", function()
-    local lease <close> = lease_of(long)
+    local lease <close> = support.lease(long)
     local sequence <close> = lease:sequence()
     answer = { status = 200, body = sequence }
     local bytes = sluice.stats().bytes
@@ -123,7 +117,7 @@ describe("request:answer", function()
 
   it("disposes a lease, also of an answer without a body", function()
     for _, case in ipairs { { "GET", 200 }, { "HEAD", 200 }, { "GET", 204 }, { "GET", 304 } } do
-      local lease = lease_of "four"
+      local lease = support.lease "four"
       answer = { status = case[2], body = lease }
       local response <close> = assert(client:request(case[1], "http://host.test/"))
       assert.equal(case[1] == "GET" and case[2] == 200 and "four" or "", response:text())
@@ -159,7 +153,7 @@ describe("request:answer", function()
 
   it("gives a failure for what is no field, and the lease is disposed", function()
     for _, headers in ipairs { { ["A B"] = "1" }, { A = "1\r\nB: 2" } } do
-      local lease = lease_of "four"
+      local lease = support.lease "four"
       answer = { status = 200, headers = headers, body = lease }
       local response, message, err = client:get "http://host.test/"
       assert.is_nil(response)
@@ -192,7 +186,7 @@ describe("request:answer", function()
     local own = support.client()
     own:use(function(request)
       own:close()
-      return request:answer { status = 200, body = lease_of "four" }
+      return request:answer { status = 200, body = support.lease "four" }
     end)
     local response, message, err = own:get "http://host.test/"
     assert.is_nil(response)

@@ -334,24 +334,18 @@ describe("a request body", function()
 
   -- ---- changed by interceptors ----
 
-  local function lease_of(text)
-    local writer <close> = sluice.writer()
-    writer:write(text)
-    return writer:detach()
-  end
-
   it("can be replaced by an interceptor", function()
     local file_path = write "of a file"
     local others = {
       ["a string"] = function() return "changed" end,
       ["a number of pieces"] = function() return pieces_of("chan", "ged") end,
-      ["a lease"] = function() return lease_of "changed" end,
+      ["a lease"] = function() return support.lease "changed" end,
       ["a path"] = function() return { path = file_path } end,
     }
     for name, make in pairs(others) do
       for _, way in ipairs { "assigned", "set" } do
         local own <close> = support.client()
-        local given = lease_of "given"
+        local given = support.lease "given"
         local last = name == "a number of pieces" and "0\r\n\r\n" or name == "a path" and "file"
           or "changed"
         local p <close> = listen(last)
@@ -416,12 +410,6 @@ describe("a request body of parts", function()
     client = keep(support.client())
   end)
 
-  local function lease_of(text)
-    local writer <close> = sluice.writer()
-    writer:write(text)
-    return writer:detach()
-  end
-
   local function sequence_of(text)
     local buffer <close> = sluice.buffer()
     buffer:append(text)
@@ -447,7 +435,7 @@ describe("a request body of parts", function()
   for name, call in support.each_style(sluice) do
     it("is sent in order, with the sum of their lengths, " .. name, function()
       call(function()
-        local lease = lease_of "lease, "
+        local lease = support.lease "lease, "
         local sequence <close> = sequence_of "sequence, "
         local handle <close> = assert(io.open(write("handle", "skipped handle, "), "rb"))
         handle:seek("set", 8)
@@ -463,7 +451,7 @@ describe("a request body of parts", function()
   it("may have many parts, and large ones", function()
     local parts, expected = {}, {}
     for i = 1, 300 do
-      parts[i] = i % 3 == 0 and lease_of(("lease %d "):format(i)) or ("text %d "):format(i)
+      parts[i] = i % 3 == 0 and support.lease(("lease %d "):format(i)) or ("text %d "):format(i)
       expected[i] = i % 3 == 0 and ("lease %d "):format(i) or ("text %d "):format(i)
     end
     for i, size in ipairs { 100000, 10, 3 << 20, 40000 } do
@@ -484,21 +472,21 @@ describe("a request body of parts", function()
 
   it("with one part is sent like that part alone", function()
     assert.equal("the end", sent { "the end" })
-    assert.equal("the end", sent { lease_of "the end" })
+    assert.equal("the end", sent { support.lease "the end" })
     assert.equal("the end", sent { { path = write("path", "the end") } })
   end)
 
   it("without content declares a length of 0 and does not expect 100", function()
     local p <close> = peer.listen { script = { { request_head, { "send", DONE }, { "stall" } } } }
     assert(client:post(p.url .. "/", { expect_continue = true,
-      body = { "", lease_of "", { path = write("empty", "") } } })):dispose()
+      body = { "", support.lease "", { path = write("empty", "") } } })):dispose()
     assert.matches("\r\nContent%-Length: 0\r\n", p:received(1))
     assert.is_nil(p:received(1):find("Expect", 1, true))
   end)
 
   it("is sent again after a stale connection and after a 307", function()
     local function parts()
-      return { "text ", lease_of "lease ", { path = write("small", "small ") },
+      return { "text ", support.lease "lease ", { path = write("small", "small ") },
         { path = write("large", pattern(100000)) }, "the end" }
     end
     local expected = "text lease small " .. pattern(100000) .. "the end"
@@ -534,7 +522,7 @@ describe("a request body of parts", function()
     local p <close> = peer.listen { script = { step } }
     local built = client:build("POST", p.url .. "/"):body { "text ", "the end" }
     for _ = 1, 2 do assert(built:send()):dispose() end
-    local given, lease = lease_of "given", lease_of "lease "
+    local given, lease = support.lease "given", support.lease "lease "
     client:use(function(request, forward)
       assert.equal(request, request:set_body { lease, "the end" })
       assert.error(function() given:sequence() end)
@@ -569,7 +557,7 @@ describe("a request body of parts", function()
       end,
     }
     for name, ending in pairs(ends) do
-      local leases = { lease_of "one", lease_of "two" }
+      local leases = { support.lease "one", support.lease "two" }
       local response, message, err = ending { leases[1], "text", leases[2] }
       assert.is_nil(response, name)
       assert.equal("string", type(message))
@@ -581,7 +569,7 @@ describe("a request body of parts", function()
   end)
 
   it("names the part that has a wrong type", function()
-    local disposed = lease_of "gone"
+    local disposed = support.lease "gone"
     disposed:dispose()
     local handle <close> = assert(io.open(write("closed", "x"), "rb"))
     handle:close()

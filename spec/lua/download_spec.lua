@@ -249,9 +249,7 @@ describe("client:download", function()
 
   -- A member of Repr-Digest.
   local function field(kind, text)
-    local raw = core.hash(kind, text):gsub("%x%x", function(digits)
-      return string.char(tonumber(digits, 16))
-    end)
+    local raw = support.from_hex(core.hash(kind, text))
     return ("sha-%s=:%s:"):format(kind:match "%d+", core.base64(raw))
   end
 

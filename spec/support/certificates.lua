@@ -150,6 +150,34 @@ function certificates.serve(name, arguments)
   return server.openssl(command)
 end
 
+local PYTHON_SERVER = [[
+
+import socket, ssl, sys, threading
+
+context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+context.load_cert_chain(sys.argv[2], sys.argv[3])
+if len(sys.argv) > 4:
+    context.maximum_version = getattr(ssl.TLSVersion, sys.argv[4])
+
+def run(raw):
+    try:
+        with context.wrap_socket(raw, server_side=True) as connection:
+            serve(connection)
+    except OSError:
+        pass
+
+listener = socket.create_server(("127.0.0.1", int(sys.argv[1])))
+while True:
+    threading.Thread(target=run, args=(listener.accept()[0],), daemon=True).start()
+]]
+
+--- A TLS server in Python that offers the certificate "good", up to that version ("TLSv1_2") if
+-- there is one. `source` defines serve(connection), which has a thread for each connection.
+function certificates.python(source, version)
+  return server.python(source .. PYTHON_SERVER, certificates.chain "good", certificates.key "good",
+    version)
+end
+
 --- One TLS server for each of those names, all in one process that counts request bytes.
 -- Returns the server and a table of ports; its output has a line "name bytes" per connection.
 function certificates.serve_all(names)

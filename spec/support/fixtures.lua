@@ -33,6 +33,14 @@ function fixtures.decode(text)
   return table.concat(parts)
 end
 
+--- Bytes as ```events blocks write them.
+function fixtures.escape(bytes)
+  return (bytes:gsub('[%c"\\\x7f-\xff]', function(byte)
+    local named = { ["\r"] = "\\r", ["\n"] = "\\n", ["\t"] = "\\t" }
+    return named[byte] or ("\\x%02x"):format(byte:byte())
+  end))
+end
+
 --- One document: `title`, `reason`, `bytes`, `events` (a list), and `blocks`, the lines of every
 -- block by its name; `info` is what stands behind that name.
 function fixtures.parse(text, path)

@@ -200,6 +200,11 @@ function support.lease(text)
   return writer:detach()
 end
 
+--- The bytes that are written in hexadecimal.
+function support.from_hex(text)
+  return (text:gsub("%x%x", function(digits) return string.char(tonumber(digits, 16)) end))
+end
+
 --- Whether a lease, sequence or other handle was disposed.
 function support.is_disposed(handle) return tostring(handle):find "disposed" ~= nil end
 

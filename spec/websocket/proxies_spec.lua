@@ -1,6 +1,7 @@
 -- WebSockets through proxies, over TLS, and over unix sockets.
 
 local certificates = require "spec.support.certificates"
+local proxies = require "spec.support.proxies"
 local server = require "spec.support.server"
 local stunnel = require "spec.support.stunnel"
 local support = require "spec.support"
@@ -25,23 +26,10 @@ local request_head = { "expect_until", "\r\n\r\n" }
 describe("a websocket", function()
   local echo, tls, tiny, front, socks
 
-  local function start_tinyproxy()
-    local directory, port = server.directory(), support.system.free_port()
-    local file = server.write(directory .. "/conf", ("Port %d\nListen 127.0.0.1\nTimeout 60\n"
-      .. "BasicAuth me secret\nConnectPort %d\nConnectPort %d\n"):format(port, echo.port, tls.port))
-    return server.start({ "tinyproxy", "-d", "-c", file }, port, directory)
-  end
-
-  local function start_microsocks()
-    local port = support.system.free_port()
-    return server.start({ "microsocks", "-i", "127.0.0.1", "-p", tostring(port), "-u", "me",
-      "-P", "secret" }, port, server.directory())
-  end
-
   setup(function()
     echo = server.python(echo_server)
     tls = stunnel.start { to = echo.port, name = "good" }
-    tiny, socks = start_tinyproxy(), start_microsocks()
+    tiny, socks = proxies.tinyproxy(echo.port, tls.port), proxies.microsocks()
     front = stunnel.start { to = tiny.port, name = "good" }
   end)
 

@@ -18,9 +18,7 @@ describe("the digest of a file", function()
   teardown(function() server.remove(directory) end)
 
   local function base64(kind, text)
-    local raw = core.hash(kind, text):gsub("%x%x", function(digits)
-      return string.char(tonumber(digits, 16))
-    end)
+    local raw = support.from_hex(core.hash(kind, text))
     return core.base64(raw)
   end
 

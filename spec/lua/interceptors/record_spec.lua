@@ -85,26 +85,20 @@ describe("a recorder", function()
     end)
   end)
 
-  local function lease_of(bytes)
-    local writer <close> = sluice.writer {}
-    writer:write(bytes)
-    return writer:detach()
-  end
-
   it("tells bodies apart, whatever their kind", function()
     local bytes = ("x\0y"):rep(1000)
     local path = os.tmpname()
     local file <close> = assert(io.open(path, "wb"))
     file:write(bytes)
     file:flush()
-    local lease <close> = lease_of(bytes)
+    local lease <close> = support.lease(bytes)
     local sequence <close> = lease:sequence()
     local opened <close> = assert(io.open(path, "rb"))
     local kinds = {
-      function() return bytes end, function() return lease_of(bytes) end,
+      function() return bytes end, function() return support.lease(bytes) end,
       function() return sequence end, function() return opened end,
       function() return { path = path } end,
-      function() return { bytes:sub(1, 10), lease_of(bytes:sub(11)) } end,
+      function() return { bytes:sub(1, 10), support.lease(bytes:sub(11)) } end,
     }
     with("record", function(client)
       assert.equal("body 1", text(client, "POST", "http://host.test/", { body = bytes }))
