@@ -20,16 +20,9 @@ local function answer(body, more)
 end
 
 describe("a step with a budget", function()
-  local before, loop, client
+  local loop, client
 
-  before_each(function()
-    before = support.snapshot(sluice)
-    loop, client = sluice.loop(), support.client()
-  end)
-  after_each(function()
-    client:close()
-    support.verify(sluice, before)
-  end)
+  support.verify_each(function(keep) loop, client = sluice.loop(), keep(support.client()) end)
 
   --- Steps until f() is true. Returns how many steps that took.
   local function step_until(f, budget)
@@ -561,16 +554,9 @@ describe("a state that closes", function()
 end)
 
 describe("response:is_ready", function()
-  local before, loop, client
+  local loop, client
 
-  before_each(function()
-    before = support.snapshot(sluice)
-    loop, client = sluice.loop(), support.client()
-  end)
-  after_each(function()
-    client:close()
-    support.verify(sluice, before)
-  end)
+  support.verify_each(function(keep) loop, client = sluice.loop(), keep(support.client()) end)
 
   --- Steps and asks until it is ready. False: it is not within `seconds`.
   local function poll(response, n, seconds)

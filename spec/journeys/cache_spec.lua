@@ -5,7 +5,7 @@ local sluice = require "sluice"
 local support = require "spec.support"
 
 describe("a cache before nginx", function()
-  local server, before, client, cache, now, statuses
+  local server, client, cache, now, statuses
 
   setup(function()
     server = nginx.start { extra = [[
@@ -27,23 +27,16 @@ describe("a cache before nginx", function()
 
   teardown(function() server:stop() end)
 
-  before_each(function()
-    before = support.snapshot(sluice)
+  support.verify_each(function(keep)
     now, statuses = os.time(), {}
-    client = support.client()
-    cache = sluice.interceptors.cache { clock = function() return now end }
+    cache = keep(sluice.interceptors.cache { clock = function() return now end })
+    client = keep(support.client())
     client:use(cache)
     client:use { hop = function(request, forward)
       local response, message, err = forward(request)
       statuses[#statuses + 1] = response and response.status or err.code
       return response, message, err
     end }
-  end)
-
-  after_each(function()
-    client:close()
-    cache:dispose()
-    support.verify(sluice, before)
   end)
 
   local function get(path, options)

@@ -53,7 +53,7 @@ end
 
 for _, protocol in ipairs { "TLSv1.2", "TLSv1.3" } do
   describe("a request over " .. protocol, function()
-    local before, web, content
+    local web, content
 
     setup(function()
       web = nginx.start {
@@ -67,8 +67,7 @@ for _, protocol in ipairs { "TLSv1.2", "TLSv1.3" } do
 
     teardown(function() web:stop() end)
 
-    before_each(function() before = support.snapshot(sluice) end)
-    after_each(function() support.verify(sluice, before) end)
+    support.verify_each()
 
     --- Whether all of it came before the silence.
     local function try(way, offset)

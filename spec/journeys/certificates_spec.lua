@@ -46,7 +46,7 @@ end
 local function here() return "127.0.0.1" end
 
 describe("a certificate", function()
-  local before, servers, ports
+  local servers, ports
 
   setup(function()
     local names = { "good", "good_rsa", "good_wildcard", "good_idn" }
@@ -58,8 +58,7 @@ describe("a certificate", function()
 
   teardown(function() servers:stop() end)
 
-  before_each(function() before = support.snapshot(sluice) end)
-  after_each(function() support.verify(sluice, before) end)
+  support.verify_each()
 
   --- How many request bytes each connection to that certificate brought, once there are `count`.
   local function received(name, count)
@@ -148,7 +147,7 @@ describe("a certificate", function()
 end)
 
 describe("a server that asks for a certificate", function()
-  local before, web
+  local web
 
   setup(function()
     web = nginx.start {
@@ -160,8 +159,7 @@ describe("a server that asks for a certificate", function()
   end)
   teardown(function() web:stop() end)
 
-  before_each(function() before = support.snapshot(sluice) end)
-  after_each(function() support.verify(sluice, before) end)
+  support.verify_each()
 
   local function client_name(tls)
     tls.ca_file = certificates.file "root.pem"

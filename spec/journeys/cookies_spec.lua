@@ -21,7 +21,7 @@ local function set(...)
 end
 
 describe("a client with cookies", function()
-  local before, client, list_path
+  local client, list_path
   local time = os.time
 
   setup(function()
@@ -40,15 +40,8 @@ describe("a client with cookies", function()
 
   local function new_jar() return assert(sluice.cookie_jar { suffixes = list_path }) end
 
-  before_each(function()
-    before = support.snapshot(sluice)
-    client = new_client { cookies = new_jar() }
-  end)
-  after_each(function()
-    rawset(os, "time", time)
-    client:close()
-    support.verify(sluice, before)
-  end)
+  after_each(function() rawset(os, "time", time) end)
+  support.verify_each(function(keep) client = keep(new_client { cookies = new_jar() }) end)
 
   --- A peer that answers the requests of each connection in turn: an array for each connection. The
   -- last answer of a connection is repeated, and the last connection.

@@ -3,7 +3,6 @@
 -- a proxy reach that proxy alone.
 
 local certificates = require "spec.support.certificates"
-local sluice = require "sluice"
 local stunnel = require "spec.support.stunnel"
 local support = require "spec.support"
 
@@ -62,10 +61,7 @@ local function count_in(p)
 end
 
 describe("a secret", function()
-  local before
-
-  before_each(function() before = support.snapshot(sluice) end)
-  after_each(function() support.verify(sluice, before) end)
+  support.verify_each()
 
   -- Each sets up peers, and returns the URL to get, the proxy, the peers, and for each of these
   -- how often it may see a secret of the origin. `proxied` marks those where an origin sees it by

@@ -41,16 +41,10 @@ local function output_of(command)
 end
 
 describe("a coded body", function()
-  local before, client
+  local client
 
-  before_each(function()
-    before = support.snapshot(sluice)
-    client = support.client { timeout = { idle = 60, first_byte = 60 } }
-  end)
-
-  after_each(function()
-    client:close()
-    support.verify(sluice, before)
+  support.verify_each(function(keep)
+    client = keep(support.client { timeout = { idle = 60, first_byte = 60 } })
   end)
 
   local function answer(...)
@@ -369,20 +363,12 @@ describe("a coded body", function()
 end)
 
 describe("a body that nginx codes", function()
-  local before, client, web
+  local client, web
 
   setup(function() web = nginx.start() end)
   teardown(function() web:stop() end)
 
-  before_each(function()
-    before = support.snapshot(sluice)
-    client = support.client()
-  end)
-
-  after_each(function()
-    client:close()
-    support.verify(sluice, before)
-  end)
+  support.verify_each(function(keep) client = keep(support.client()) end)
 
   it("is decoded or passed on, as requested", function()
     local content = web:file(100000)

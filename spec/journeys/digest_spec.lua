@@ -27,7 +27,7 @@ auth.require = (
 end
 
 describe("a real server", function()
-  local before, web, url
+  local web, url
 
   setup(function()
     local directory, port = server.directory(), support.system.free_port()
@@ -44,8 +44,7 @@ describe("a real server", function()
   end)
   teardown(function() web:stop() end)
 
-  before_each(function() before = support.snapshot(sluice) end)
-  after_each(function() support.verify(sluice, before) end)
+  support.verify_each()
 
   it("takes digest credentials of every algorithm, at once from the second request on", function()
     local client <close> = support.client { auth = { digest = { "me", password } } }

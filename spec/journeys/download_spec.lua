@@ -12,21 +12,15 @@ local pattern = support.pattern
 local body = pattern(3000)
 
 describe("a download", function()
-  local before, client, directory, path, n
+  local client, directory, path, n
 
   setup(function() n = nginx.start() end)
   teardown(function() n:stop() end)
 
-  before_each(function()
-    before = support.snapshot(sluice)
-    directory = server.directory()
+  support.verify_each(function(keep)
+    directory = keep(server.directory(), server.remove)
     path = directory .. "/file"
-    client = support.client { timeout = { idle = 30, first_byte = 30 } }
-  end)
-  after_each(function()
-    client:close()
-    server.remove(directory)
-    support.verify(sluice, before)
+    client = keep(support.client { timeout = { idle = 30, first_byte = 30 } })
   end)
 
   local function names() return server.names(directory) end

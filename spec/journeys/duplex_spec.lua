@@ -35,18 +35,11 @@ local function pieces(size)
 end
 
 describe("an echo of 64 MiB", function()
-  local before, client, directory
+  local client, directory
 
-  before_each(function()
-    before = support.snapshot(sluice)
-    directory = server.directory()
-    client = support.client { timeout = { idle = 60 } }
-  end)
-
-  after_each(function()
-    client:close()
-    server.remove(directory)
-    support.verify(sluice, before)
+  support.verify_each(function(keep)
+    directory = keep(server.directory(), server.remove)
+    client = keep(support.client { timeout = { idle = 60 } })
   end)
 
   local function lease_of(size)
@@ -139,17 +132,9 @@ describe("an echo of 64 MiB", function()
 end)
 
 describe("a conversation", function()
-  local before, client
+  local client
 
-  before_each(function()
-    before = support.snapshot(sluice)
-    client = support.client { timeout = { idle = 60 } }
-  end)
-
-  after_each(function()
-    client:close()
-    support.verify(sluice, before)
-  end)
+  support.verify_each(function(keep) client = keep(support.client { timeout = { idle = 60 } }) end)
 
   it("goes back and forth on one request", function()
     local p <close> = echo("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n")

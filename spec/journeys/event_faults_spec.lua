@@ -14,15 +14,10 @@ local GZIP = "\x1f\x8b\x08\x00\x00\x00\x00\x00\x02\x03\x4a\x49\x2c\x49\xb4\x52\x
   .. "\x01\x33\x92\xb8\xb8\x00\x00\x00\x00\xff\xff"
 
 describe("a faulty stream of events", function()
-  local before, client
+  local client
 
-  before_each(function()
-    before = support.snapshot(sluice)
-    client = support.client { timeout = { first_byte = 60 } }
-  end)
-  after_each(function()
-    client:close()
-    support.verify(sluice, before)
+  support.verify_each(function(keep)
+    client = keep(support.client { timeout = { first_byte = 60 } })
   end)
 
   -- The data of all events, what was raised, and the most memory rented.

@@ -126,21 +126,16 @@ local function assert_outcome(expected, got, where)
 end
 
 describe("a peer that fails at any byte", function()
-  local before, good, client
+  local good, client
 
-  before_each(function()
-    before = support.snapshot(sluice)
-    good = peer.listen {
+  support.verify_each(function(keep)
+    good = keep(peer.listen {
       script = { { request_head, { "send", LENGTH.bytes }, { "loop" } } }, repeat_last = true,
-    }
-    client = support.client { pool = { per_origin = 512, total = 512 } }
-  end)
-
-  after_each(function()
-    client:close()
-    good:stop()
-    support.verify(sluice, before)
-    assert.same({}, good:failures())
+    }, function(p)
+      p:stop()
+      assert.same({}, p:failures())
+    end)
+    client = keep(support.client { pool = { per_origin = 512, total = 512 } })
   end)
 
   local function assert_still_usable(where)
@@ -239,17 +234,9 @@ describe("a peer that fails at any byte", function()
 end)
 
 describe("a response cut anywhere but complete", function()
-  local before, client
+  local client
 
-  before_each(function()
-    before = support.snapshot(sluice)
-    client = support.client()
-  end)
-
-  after_each(function()
-    client:close()
-    support.verify(sluice, before)
-  end)
+  support.verify_each(function(keep) client = keep(support.client()) end)
 
   for _, exchange in ipairs(EXCHANGES) do
     for _, mode in ipairs(MODES) do
@@ -276,17 +263,9 @@ describe("a response cut anywhere but complete", function()
 end)
 
 describe("a reused connection", function()
-  local before, client
+  local client
 
-  before_each(function()
-    before = support.snapshot(sluice)
-    client = support.client()
-  end)
-
-  after_each(function()
-    client:close()
-    support.verify(sluice, before)
-  end)
+  support.verify_each(function(keep) client = keep(support.client()) end)
 
   -- The first exchange of the first connection is good, its second one fails at `offset`; another
   -- connection is good.

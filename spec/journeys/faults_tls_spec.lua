@@ -40,7 +40,7 @@ end
 
 for _, protocol in ipairs { "TLSv1.2", "TLSv1.3" } do
   describe("a peer that fails at any byte of " .. protocol, function()
-    local before, web, content, total
+    local web, content, total
 
     local function new_client(deadline)
       return support.client {
@@ -71,8 +71,7 @@ for _, protocol in ipairs { "TLSv1.2", "TLSv1.3" } do
 
     teardown(function() web:stop() end)
 
-    before_each(function() before = support.snapshot(sluice) end)
-    after_each(function() support.verify(sluice, before) end)
+    support.verify_each()
 
     --- true when everything came.
     local function try(client, fault, path, port, where)

@@ -63,16 +63,9 @@ local floods = {
 }
 
 describe("a server that sends without end", function()
-  local before, client
+  local client
 
-  before_each(function()
-    before = support.snapshot(sluice)
-    client = support.client()
-  end)
-  after_each(function()
-    client:close()
-    support.verify(sluice, before)
-  end)
+  support.verify_each(function(keep) client = keep(support.client()) end)
 
   local function serve(fields, bytes, first)
     return peer.listen { records = false, script = { {

@@ -14,10 +14,7 @@ local GOOD = "HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\ngood"
 local HEAD = "HTTP/1.1 200 OK\r\nContent-Length: 8\r\n\r\n"
 
 describe("a child of fork", function()
-  local before
-
-  before_each(function() before = support.snapshot(sluice) end)
-  after_each(function() support.verify(sluice, before) end)
+  support.verify_each()
 
   --- How many of the uses were refused for being in a child, of those that there are.
   local function refused_in_child(uses)

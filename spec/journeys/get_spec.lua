@@ -15,24 +15,19 @@ local function answer(...)
 end
 
 describe("bad input", function()
-  local before, good, client
-
-  before_each(function()
-    before = support.snapshot(sluice)
-    good = peer.listen {
-      script = { { request_head, { "send", GOOD }, { "loop" } } }, repeat_last = true,
-    }
-    client = support.client()
-  end)
+  local good, client
 
   after_each(function()
     local response <close>, message = client:get(good.url .. "/")
     assert(response, message)
     assert.equal("good", response:text())
-    response:dispose()
-    client:close()
-    good:stop()
-    support.verify(sluice, before)
+  end)
+
+  support.verify_each(function(keep)
+    good = keep(peer.listen {
+      script = { { request_head, { "send", GOOD }, { "loop" } } }, repeat_last = true,
+    })
+    client = keep(support.client())
   end)
 
   --- The error of a failing GET, with how long it took.
@@ -360,21 +355,13 @@ describe("bad input", function()
 end)
 
 describe("a GET from nginx", function()
-  local before, client
+  local client
   local web
 
   setup(function() web = nginx.start() end)
   teardown(function() web:stop() end)
 
-  before_each(function()
-    before = support.snapshot(sluice)
-    client = support.client()
-  end)
-
-  after_each(function()
-    client:close()
-    support.verify(sluice, before)
-  end)
+  support.verify_each(function(keep) client = keep(support.client()) end)
 
   for name, call in support.each_style(sluice) do
     it("brings a document " .. name, function()

@@ -2,7 +2,6 @@
 -- too. Waits are abandoned, clients and states closed, while operations are in flight.
 
 local server = require "spec.support.server"
-local sluice = require "sluice"
 local support = require "spec.support"
 
 local peer, system = support.peer, support.system
@@ -127,10 +126,7 @@ local endings = {
 }
 
 describe("with guarded pages and operations in flight,", function()
-  local before
-
-  before_each(function() before = support.snapshot(sluice) end)
-  after_each(function() support.verify(sluice, before) end)
+  support.verify_each()
 
   local head = { "expect_until", "\r\n\r\n" }
   local answer = "HTTP/1.1 200 OK\r\nContent-Length: 1000000\r\n\r\n"

@@ -49,10 +49,7 @@ local kinds = {
 }
 
 describe("a lease that is sent", function()
-  local before
-
-  before_each(function() before = support.snapshot(sluice) end)
-  after_each(function() support.verify(sluice, before) end)
+  support.verify_each()
 
   local function play(one, make, is_stream, is_pushed)
     local content = pattern(one.size or 3000) .. endings.last

@@ -7,10 +7,7 @@ local support = require "spec.support"
 local tls_peer = require "spec.support.tls_peer"
 
 describe("a client lends", function()
-  local before
-
-  before_each(function() before = support.snapshot(sluice) end)
-  after_each(function() support.verify(sluice, before) end)
+  support.verify_each()
 
   it("a freed connection to a request whose own handshake is slow", function()
     local server <close> = tls_peer.start("1.3", 1)

@@ -18,10 +18,7 @@ local function row(name)
 end
 
 describe("the documented limits", function()
-  local before
-
-  before_each(function() before = support.snapshot(sluice) end)
-  after_each(function() support.verify(sluice, before) end)
+  support.verify_each()
 
   --- The code and the message of what goes wrong; nil when nothing does.
   local function code_of(wire, options)

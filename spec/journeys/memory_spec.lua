@@ -90,17 +90,9 @@ describe("a body of 256 MiB #slabs", function()
 end)
 
 describe("a body in one segment", function()
-  local before, client
+  local client
 
-  before_each(function()
-    before = support.snapshot(sluice)
-    client = support.client()
-  end)
-
-  after_each(function()
-    client:close()
-    support.verify(sluice, before)
-  end)
+  support.verify_each(function(keep) client = keep(support.client()) end)
 
   it("is not copied before it becomes a string", function()
     local p <close> = support.peer.listen {
@@ -174,16 +166,10 @@ end)
 
 describe("many requests at once", function()
   local COUNT = 600
-  local before, client
+  local client
 
-  before_each(function()
-    before = support.snapshot(sluice)
-    client = support.client { pool = { per_origin = COUNT, total = COUNT } }
-  end)
-
-  after_each(function()
-    client:close()
-    support.verify(sluice, before)
+  support.verify_each(function(keep)
+    client = keep(support.client { pool = { per_origin = COUNT, total = COUNT } })
   end)
 
   it("leave no memory behind once their connections rest", function()

@@ -25,21 +25,14 @@ local function by_name(found)
 end
 
 describe("a multipart body", function()
-  local before, client, directory, web
+  local client, directory, web
 
   setup(function() web = nginx.start() end)
   teardown(function() web:stop() end)
 
-  before_each(function()
-    before = support.snapshot(sluice)
-    directory = server.directory()
-    client = support.client()
-  end)
-
-  after_each(function()
-    client:close()
-    server.remove(directory)
-    support.verify(sluice, before)
+  support.verify_each(function(keep)
+    directory = keep(server.directory(), server.remove)
+    client = keep(support.client())
   end)
 
   local function write(name, content) return server.write(directory .. "/" .. name, content) end
@@ -437,7 +430,7 @@ print(("%d %d"):format(highest() - before, require "sluice".stats().high_water))
 end)
 
 describe("a form", function()
-  local before, client, web
+  local client, web
 
   setup(function()
     web = server.python [[
@@ -462,15 +455,7 @@ http.server.HTTPServer(("127.0.0.1", int(sys.argv[1])), Handler).serve_forever()
   end)
   teardown(function() web:stop() end)
 
-  before_each(function()
-    before = support.snapshot(sluice)
-    client = support.client()
-  end)
-
-  after_each(function()
-    client:close()
-    support.verify(sluice, before)
-  end)
+  support.verify_each(function(keep) client = keep(support.client()) end)
 
   --- The pairs that python3 finds. It shows each byte as a character of latin-1.
   local function post(form)

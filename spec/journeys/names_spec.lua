@@ -7,16 +7,9 @@ local support = require "spec.support"
 local GOOD = "HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\ngood"
 
 describe("a name", function()
-  local before, server
+  local server
 
-  before_each(function()
-    before = support.snapshot(sluice)
-    server = support.serve(GOOD)
-  end)
-  after_each(function()
-    server:stop()
-    support.verify(sluice, before)
-  end)
+  support.verify_each(function(keep) server = keep(support.serve(GOOD)) end)
 
   it("is resolved once for connections that begin at the same time", function()
     local count = 400

@@ -6,16 +6,9 @@ local support = require "spec.support"
 local GOOD = "HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\ngood"
 
 describe("options", function()
-  local before, server
+  local server
 
-  before_each(function()
-    before = support.snapshot(sluice)
-    server = support.serve(GOOD)
-  end)
-  after_each(function()
-    server:stop()
-    support.verify(sluice, before)
-  end)
+  support.verify_each(function(keep) server = keep(support.serve(GOOD)) end)
 
   local not_strings = { 5, true, {}, print }
   local not_tables = { 5, true, "x", print }

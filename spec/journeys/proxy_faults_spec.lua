@@ -9,15 +9,14 @@ local support = require "spec.support"
 local peer = support.peer
 
 describe("a scripted proxy", function()
-  local before, web
+  local web
 
   setup(function()
     web = nginx.start { tls = certificates.pair "good" }
   end)
 
   teardown(function() web:stop() end)
-  before_each(function() before = support.snapshot(sluice) end)
-  after_each(function() support.verify(sluice, before) end)
+  support.verify_each()
 
   local function root() return { ca_file = certificates.file "root.pem" } end
 

@@ -9,15 +9,10 @@ local OK = "HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n"
 local request_head = { "expect_until", "\r\n\r\n" }
 
 describe("timeout.rate", function()
-  local before, client
+  local client
 
-  before_each(function()
-    before = support.snapshot(sluice)
-    client = support.client { timeout = { idle = 30, first_byte = 30 } }
-  end)
-  after_each(function()
-    client:close()
-    support.verify(sluice, before)
+  support.verify_each(function(keep)
+    client = keep(support.client { timeout = { idle = 30, first_byte = 30 } })
   end)
 
   local function play(...)

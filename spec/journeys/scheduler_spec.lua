@@ -28,7 +28,7 @@ local function check_refusals(messages, name)
 end
 
 describe("a coroutine of cqueues", function()
-  local before, controller
+  local controller
 
   -- What the loop's descriptor is made of is there for life.
   setup(function()
@@ -38,15 +38,9 @@ describe("a coroutine of cqueues", function()
     sluice.loop():pollfd()
     sluice.loop():run()
   end)
-  before_each(function()
-    before = support.snapshot(sluice)
-    controller = cqueues.new()
-  end)
-  after_each(function()
-    package.loaded.cqueues = cqueues
-    controller:close()
-    support.verify(sluice, before)
-    assert.equal(0, sluice.stats().waiting)
+  after_each(function() package.loaded.cqueues = cqueues end)
+  support.verify_each(function(keep)
+    controller = keep(cqueues.new(), function(one) one:close() end)
   end)
 
   it("is refused at the caller's line, and goes on", function()
@@ -119,7 +113,7 @@ describe("a coroutine of cqueues", function()
 end)
 
 describe("a coroutine of copas", function()
-  local before, copas, socket
+  local copas, socket
 
   setup(function()
     local path = package.path
@@ -133,12 +127,8 @@ describe("a coroutine of copas", function()
     sluice.loop():run()
   end)
   teardown(function() package.loaded.copas = nil end)
-  before_each(function() before = support.snapshot(sluice) end)
-  after_each(function()
-    package.loaded.copas = copas
-    support.verify(sluice, before)
-    assert.equal(0, sluice.stats().waiting)
-  end)
+  after_each(function() package.loaded.copas = copas end)
+  support.verify_each()
 
   -- What a coroutine of copas sends that has read from its socket and then called `handle`.
   local function serve(handle)

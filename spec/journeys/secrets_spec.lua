@@ -2,12 +2,11 @@
 
 local certificates = require "spec.support.certificates"
 local server = require "spec.support.server"
-local sluice = require "sluice"
 local support = require "spec.support"
 local system = support.system
 
 describe("secrets", function()
-  local before, origin, directory, port, other_port, tls_port
+  local origin, directory, port, other_port, tls_port
 
   setup(function()
     directory = server.directory()
@@ -20,8 +19,7 @@ describe("secrets", function()
   end)
   teardown(function() origin:stop() end)
 
-  before_each(function() before = support.snapshot(sluice) end)
-  after_each(function() support.verify(sluice, before) end)
+  support.verify_each()
 
   --- A client for which each name is the loopback.
   local function client_of(options)

@@ -2,7 +2,6 @@
 
 local certificates = require "spec.support.certificates"
 local nginx = require "spec.support.nginx"
-local sluice = require "sluice"
 local states = require "support.states"
 local support = require "spec.support"
 
@@ -27,14 +26,11 @@ local prelude = [[
 ]]
 
 describe("several states", function()
-  local before, transport
+  local transport
 
-  before_each(function()
-    before = support.snapshot(sluice)
+  support.verify_each(function()
     transport = support.transport() or { mode = "completion", backend = "threads" }
   end)
-
-  after_each(function() support.verify(sluice, before) end)
 
   --- Runs the script in every state. Returns the sum of what they returned.
   local function run(count, source, port)

@@ -6,18 +6,13 @@ local support = require "spec.support"
 local GOOD = "HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\ngood"
 
 describe("stats", function()
-  local before, server
+  local server
 
-  before_each(function()
-    before = support.snapshot(sluice)
-    server = support.peer.listen {
+  support.verify_each(function(keep)
+    server = keep(support.peer.listen {
       script = { { { "expect_until", "\r\n\r\n" }, { "hold" }, { "send", GOOD }, { "loop" } } },
       repeat_last = true,
-    }
-  end)
-  after_each(function()
-    server:stop()
-    support.verify(sluice, before)
+    })
   end)
 
   local function step_until(is_so)

@@ -28,18 +28,11 @@ local function in_chunks(body, size, trailer)
 end
 
 describe("a streamed response", function()
-  local before, client, directory
+  local client, directory
 
-  before_each(function()
-    before = support.snapshot(sluice)
-    directory = server.directory()
-    client = support.client { timeout = { idle = 60, first_byte = 60 } }
-  end)
-
-  after_each(function()
-    client:close()
-    server.remove(directory)
-    support.verify(sluice, before)
+  support.verify_each(function(keep)
+    directory = keep(server.directory(), server.remove)
+    client = keep(support.client { timeout = { idle = 60, first_byte = 60 } })
   end)
 
   --- A peer that gives `wire` and then, on the same connection, what `DONE` says.
@@ -585,20 +578,12 @@ describe("a streamed response", function()
 end)
 
 describe("a stream from nginx", function()
-  local before, client, web
+  local client, web
 
   setup(function() web = nginx.start() end)
   teardown(function() web:stop() end)
 
-  before_each(function()
-    before = support.snapshot(sluice)
-    client = support.client()
-  end)
-
-  after_each(function()
-    client:close()
-    support.verify(sluice, before)
-  end)
+  support.verify_each(function(keep) client = keep(support.client()) end)
 
   it("equals the file, however it is read", function()
     local size = 1 << 20

@@ -10,13 +10,7 @@ local support = require "spec.support"
 local peer, system = support.peer, support.system
 
 describe("surroundings:", function()
-  local before
-
-  before_each(function() before = support.snapshot(sluice) end)
-  after_each(function()
-    support.verify(sluice, before)
-    assert.equal(0, sluice.stats().waiting)
-  end)
+  support.verify_each()
 
   local function answering(body)
     return peer.listen { records = false, repeat_last = true, script = { {

@@ -19,7 +19,7 @@ local states = {
 
 for _, state in ipairs(states) do
   describe("a TLS peer (" .. state.name .. ")", function()
-    local before, server, client
+    local server, client
 
     setup(function() server = tls_peer.start(state.version) end)
     teardown(function() server:stop() end)
@@ -36,15 +36,7 @@ for _, state in ipairs(states) do
       return made
     end
 
-    before_each(function()
-      before = support.snapshot(sluice)
-      client = new_client()
-    end)
-
-    after_each(function()
-      client:close()
-      support.verify(sluice, before)
-    end)
+    support.verify_each(function(keep) client = keep(new_client()) end)
 
     --- The body, or nil and how its end failed; streamed in small pieces or as a whole.
     local function fetch(path, is_streamed)

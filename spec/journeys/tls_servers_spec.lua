@@ -7,14 +7,13 @@ local support = require "spec.support"
 local is_gnutls = sluice.platform().tls_providers[1] == "gnutls"
 
 describe("a server", function()
-  local before, server
+  local server
 
-  before_each(function() before = support.snapshot(sluice) end)
   after_each(function()
     if server then server:stop() end
     server = nil
-    support.verify(sluice, before)
   end)
+  support.verify_each()
 
   --- What `count` requests brought, one connection each, and the last answer.
   local function ask(arguments, count, tls)

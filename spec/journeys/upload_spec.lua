@@ -13,18 +13,11 @@ local DONE = "HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\ndone"
 local request_head = { "expect_until", "\r\n\r\n" }
 
 describe("a request body", function()
-  local before, client, directory
+  local client, directory
 
-  before_each(function()
-    before = support.snapshot(sluice)
-    directory = server.directory()
-    client = support.client()
-  end)
-
-  after_each(function()
-    client:close()
-    server.remove(directory)
-    support.verify(sluice, before)
+  support.verify_each(function(keep)
+    directory = keep(server.directory(), server.remove)
+    client = keep(support.client())
   end)
 
   --- Sends a POST to a peer that waits for a request that ends in `last`. Returns that request.
@@ -685,20 +678,12 @@ describe("an upload", function()
 end)
 
 describe("an upload to nginx", function()
-  local before, client, web
+  local client, web
 
   setup(function() web = nginx.start() end)
   teardown(function() web:stop() end)
 
-  before_each(function()
-    before = support.snapshot(sluice)
-    client = support.client()
-  end)
-
-  after_each(function()
-    client:close()
-    support.verify(sluice, before)
-  end)
+  support.verify_each(function(keep) client = keep(support.client()) end)
 
   it("arrives whole, whatever its kind", function()
     local size = 3 * 65536 + 17

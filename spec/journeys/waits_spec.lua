@@ -9,15 +9,13 @@ local waits = require "spec.support.waits"
 local system = support.system
 
 describe("a wait for", function()
-  local before, point
+  local point
 
-  before_each(function() before = support.snapshot(sluice) end)
   after_each(function()
     if point then point.finish() end
     point = nil
-    support.verify(sluice, before)
-    assert.equal(0, sluice.stats().waiting)
   end)
+  support.verify_each()
 
   local function step_until(done)
     local deadline = system.clock() + 20

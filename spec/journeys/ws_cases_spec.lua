@@ -113,10 +113,7 @@ local function check_case(case, role)
 end
 
 describe("ws_parser passes cases of WebSocket:", function()
-  local before
-
-  before_each(function() before = support.snapshot(sluice) end)
-  after_each(function() support.verify(sluice, before) end)
+  support.verify_each()
 
   for _, group in ipairs(websocket.groups) do
     it(group.title, function()
@@ -134,10 +131,7 @@ describe("ws_parser passes cases of WebSocket:", function()
 end)
 
 describe("ws_parser and text that is not UTF-8", function()
-  local before
-
-  before_each(function() before = support.snapshot(sluice) end)
-  after_each(function() support.verify(sluice, before) end)
+  support.verify_each()
 
   -- The first `good` bytes may stand in UTF-8, the next one must not.
   local wrong = {

@@ -4,7 +4,6 @@
 local certificates = require "spec.support.certificates"
 local nginx = require "spec.support.nginx"
 local server = require "spec.support.server"
-local sluice = require "sluice"
 local support = require "spec.support"
 
 local peer, system = support.peer, support.system
@@ -78,10 +77,7 @@ end
 local NOTHING = { calls = 0, own = 0, heap = 0 }
 
 describe("after a warm-up #slabs", function()
-  local before
-
-  before_each(function() before = support.snapshot(sluice) end)
-  after_each(function() support.verify(sluice, before) end)
+  support.verify_each()
 
   it("the allocation counter works", function()
     local got = measure("measure(function() local _ = { 1 } end)", 1, "script", 100)
