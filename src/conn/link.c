@@ -46,6 +46,7 @@ enum sl_status sl_link_secure(struct sl_link *link, struct sl_pool *pool,
     tls->stage = stage;
     tls->is_stuck = false;
     tls->has_flight = false;
+    tls->is_dry = false;
     link->tls = tls;
     link->is_clean_end = false;
     return SL_OK;
@@ -131,6 +132,20 @@ static enum sl_status receive_ciphertext(struct sl_link *link,
     return status;
 }
 
+/* As the engine's decrypt, which is not asked again for what it has said. */
+static enum sl_status decrypt(struct sl_link_tls *tls, struct sl_buffer *plain,
+                              size_t want, struct sl_failure *failure)
+{
+    enum sl_status status;
+
+    if (tls->is_dry && tls->in.length == 0)
+        return SL_AGAIN;
+    status = tls->provider->decrypt(tls->engine, &tls->in, plain, want,
+                                    &tls->out, failure);
+    tls->is_dry = status == SL_AGAIN && tls->in.length == 0;
+    return status;
+}
+
 /* Encrypts some of `plain` to the tail of `out`. */
 static enum sl_status encrypt(struct sl_link *link, struct sl_link_tls *tls,
                               struct sl_view plain, size_t *taken,
@@ -139,8 +154,14 @@ static enum sl_status encrypt(struct sl_link *link, struct sl_link_tls *tls,
     enum sl_status status;
 
     for (;;) {
+        bool has_input = tls->in.length > 0;
+
         status = tls->provider->encrypt(tls->engine, plain, &tls->in, &tls->out,
                                         taken, failure);
+        /* A failure, and the end of what it has read, are the decrypting side's
+         * to report, too. */
+        if (has_input || sl_is_failure(status))
+            tls->is_dry = false;
         if (status != SL_AGAIN)
             return fail_layer(tls, status, failure);
         status = receive_ciphertext(link, tls, CIPHERTEXT_LITTLE, failure);
@@ -219,8 +240,7 @@ static enum sl_status receive_through_tls(struct sl_link *link,
         if (tls->out.length > MOST_UNSENT &&
             flush_ciphertext(link, tls, &ignored) == SL_AGAIN)
             return SL_AGAIN;
-        status = tls->provider->decrypt(tls->engine, &tls->in, buffer, want,
-                                        &tls->out, failure);
+        status = decrypt(tls, buffer, want, failure);
         /* Key updates and alerts; a peer that cannot be written to shows itself
          * at the next send or receive. */
         if (tls->out.length > 0 && !tls->has_flight)
@@ -338,17 +358,22 @@ enum sl_status sl_link_receive(struct sl_link *link, struct sl_buffer *buffer,
 
 /* ---- between two uses ---- */
 
-/* Opens records that arrived unrequested; their content goes to `content`.
- * False: they hold content, the peer's end, or an incomplete record, which may
- * become either. The engine may know of an end that it has not reported yet. */
+/* Opens records that arrived unrequested; their content goes to `content`, or
+ * is dropped where that is NULL. False: they hold content, the peer's end, or
+ * an incomplete record, which may become either. The engine may know of an end
+ * that it has not reported yet. */
 static bool is_all_for_tls(struct sl_link *link, struct sl_link_tls *tls,
                            struct sl_buffer *content)
 {
+    struct sl_buffer dropped;
     struct sl_failure ignored;
     enum sl_status status;
 
-    status = tls->provider->decrypt(tls->engine, &tls->in, content, 1,
-                                    &tls->out, &ignored);
+    if (tls->is_dry && tls->in.length == 0)
+        return true;
+    sl_buffer_init(&dropped, tls->in.pool, SIZE_MAX);
+    status = decrypt(tls, content != NULL ? content : &dropped, 1, &ignored);
+    sl_buffer_fini(&dropped);
     if (tls->out.length > 0)
         flush_ciphertext(link, tls, &ignored);
     return status == SL_AGAIN && tls->in.length == 0;
@@ -375,15 +400,7 @@ static bool is_quiet(struct sl_link *link, struct sl_link_tls *tls,
 
 bool sl_link_is_quiet(struct sl_link *link)
 {
-    struct sl_buffer content;
-    bool answer;
-
-    if (link->tls == NULL)
-        return sl_transport_is_quiet(link->transport);
-    sl_buffer_init(&content, link->tls->in.pool, SIZE_MAX);
-    answer = is_quiet(link, link->tls, &content);
-    sl_buffer_fini(&content);
-    return answer;
+    return is_quiet(link, link->tls, NULL);
 }
 
 void sl_link_rest(struct sl_link *link)

@@ -44,6 +44,7 @@ struct sl_link_tls {
     enum sl_stage stage;  /* that its failures name */
     bool is_stuck;        /* a send waits for bytes of the peer */
     bool has_flight;      /* `out` holds the end of the handshake */
+    bool is_dry;          /* the engine has nothing to give without more `in` */
 };
 
 struct sl_link {

@@ -350,6 +350,57 @@ static enum sl_status receive_once(struct pair *pair)
                            &failure);
 }
 
+static int decrypts;
+
+static enum sl_status count_decrypt(struct sl_tls_engine *engine,
+                                    struct sl_buffer *in,
+                                    struct sl_buffer *plain, size_t want,
+                                    struct sl_buffer *out,
+                                    struct sl_failure *failure)
+{
+    decrypts++;
+    return framed_provider.decrypt(engine, in, plain, want, out, failure);
+}
+
+static void asks_once(const struct manner *manner)
+{
+    struct sl_tls_provider counting = framed_provider;
+    int64_t until = sl_clock_now() + PATIENCE;
+    struct pair pair;
+    size_t count;
+
+    counting.decrypt = count_decrypt;
+    greet(&pair, manner);
+    pair.link.tls->provider = &counting;
+    CHECK_INT(receive_once(&pair), SL_AGAIN);
+    decrypts = 0;
+    CHECK(sl_link_is_quiet(&pair.link));
+    CHECK_INT(send_once(&pair, &count), SL_OK);
+    CHECK_INT(receive_once(&pair), SL_AGAIN);
+    CHECK_INT(decrypts, 0);
+    REQUIRE(peer_frame(&pair, 'D', "answer"));
+    CHECK_INT(receive(&pair, &count), SL_OK);
+    check_buffer(&pair, "answer");
+    CHECK(decrypts > 0);
+
+    /* What a sender has received may hold an end. */
+    peer_bytes(&pair, "D\0\1xM\0\10half", 11);
+    CHECK_INT(receive(&pair, &count), SL_OK);
+    CHECK_INT(receive_once(&pair), SL_AGAIN);
+    peer_bytes(&pair, "half", 4);
+    REQUIRE(peer_frame(&pair, 'C', ""));
+    while (send_once(&pair, &count) == SL_AGAIN && sl_clock_now() < until)
+        CHECK_INT(sl_loop_step(&pair.world.loop, SL_MILLISECOND), SL_OK);
+    CHECK_INT(receive(&pair, &count), SL_END);
+    CHECK(pair.link.is_clean_end);
+    pair_fini(&pair);
+}
+
+TEST("asks its engine for content only where bytes have come")
+{
+    each_manner(asks_once);
+}
+
 static void stuck(const struct manner *manner)
 {
     struct pair pair;
