@@ -1,12 +1,10 @@
-/* http/head.h - a response head (or a trailer section), parsed once, kept whole
+/* http/head.h - a response head (or a trailer section), kept whole
  *
- * in:    memory/buffer.h, bytes as received
+ * in:    http/head_parse.h
  * out:   http/framing.h, headers in Lua
  * below: http/compact_head.h
  *
- * The parser looks at each line once, as soon as it is complete, wherever the
- * input was cut. When the last line has arrived, head and table move into one
- * block of their own:
+ * Head and table lie in one block of their own:
  *
  *   block  [ field | field | ... ][ HTTP/1.1 200 OK\r\nName: value\r\n...\r\n ]
  *            offsets into the text   the bytes as received; obs-fold is blanked
@@ -20,7 +18,7 @@
 
 #include "base/status.h"
 #include "base/view.h"
-#include "memory/buffer.h"
+#include "memory/pool.h"
 
 struct sl_head_limits {
     size_t head;     /* bytes in all, 131072 */
@@ -28,18 +26,6 @@ struct sl_head_limits {
     size_t lines;    /* field lines, 256 */
     bool lenient_lf; /* a bare LF ends a line */
 };
-
-/* What a head has more of than its limits allow. */
-enum sl_head_excess {
-    SL_HEAD_FITS,
-    SL_HEAD_TOO_LARGE,
-    SL_HEAD_LINE_TOO_LONG,
-    SL_HEAD_TOO_MANY_LINES,
-    SL_HEAD_NAME_TOO_LONG
-};
-
-/* Bytes of a message that names a limit and its option. */
-#define SL_EXCESS_ROOM 80
 
 struct sl_field {
     uint32_t name; /* offset into the text */
@@ -82,16 +68,6 @@ void sl_head_init_trailers(struct sl_head *head, struct sl_pool *pool,
 void sl_head_fini(struct sl_head *head);
 /* Back to the state after init. */
 void sl_head_reset(struct sl_head *head);
-
-/* Parses from the front of `input`. SL_OK: complete, its bytes are consumed.
- * SL_AGAIN: more is needed, nothing is consumed. SL_PROTOCOL, SL_LIMIT,
- * SL_MEMORY: sl_head_explain says why. */
-enum sl_status sl_head_parse(struct sl_head *head, struct sl_buffer *input);
-
-/* Why it failed: a static clause, or one written into `room`. NULL: it has not
- * failed. */
-const char *sl_head_explain(const struct sl_head *head,
-                            char room[SL_EXCESS_ROOM]);
 
 /* Moves a complete head into memory of its own size, from the pool's allocator:
  * it is going to stay for long. Finding a field takes a step for each one

@@ -15,7 +15,7 @@
 #include "http/chunked.h"
 #include "http/decoding.h"
 #include "http/framing.h"
-#include "http/head.h"
+#include "http/head_parse.h"
 
 struct sl_response_limits {
     struct sl_head_limits head;

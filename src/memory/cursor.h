@@ -1,6 +1,6 @@
 /* memory/cursor.h - a place in a buffer that only moves forward
  *
- * in:  memory/buffer.h, its unread bytes    out: http/head.c looks at them
+ * in:  memory/buffer.h, its unread bytes    out: http/head_parse.c reads them
  *
  *   slices  [ ######## ] [ ######## ] [ #### ]
  *                        ^ start  ^ offset

@@ -6,7 +6,7 @@
  *   rest     bytes as received
  */
 #include "http/framing.h"
-#include "http/head.h"
+#include "http/head_parse.h"
 #include "http/token.h"
 #include "memory/pool.h"
 

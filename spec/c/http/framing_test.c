@@ -1,6 +1,7 @@
 #include "spec/c/support/test.h"
 
 #include "http/framing.h"
+#include "http/head_parse.h"
 #include "memory/pool.h"
 
 #include <stdio.h>

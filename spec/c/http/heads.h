@@ -4,7 +4,7 @@
 
 #include "spec/c/support/test.h"
 
-#include "http/head.h"
+#include "http/head_parse.h"
 #include "memory/pool.h"
 
 /* What nginx sends, near enough. */
