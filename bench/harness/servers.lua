@@ -131,11 +131,17 @@ function start.nginx(self, out, pin)
   return (shell.read(self.dir .. "/nginx.pid"):match("%d+"))
 end
 
+-- One that has ended may stay known as a zombie, for which kill -0 succeeds.
+local function runs(pid)
+  local state = shell.try("ps -o stat= -p " .. pid)
+  return state:find "^%s*[^Z%s]" ~= nil
+end
+
 -- Starts what does not run (any more).
 local function ensure(self, out, pin)
   for _, name in ipairs { "origin", "ws_origin", "nginx" } do
     local pid = self.pids[name]
-    if pid and not select(2, shell.try("kill -0 " .. pid)) then
+    if pid and not runs(pid) then
       io.stderr:write(name, " has ended, and is started again\n")
       pid = nil
     end
