@@ -1,10 +1,8 @@
 #include "events/sse.h"
 
 #include "base/ascii.h"
-#include "base/debug.h"
 #include "events/scan.h"
 
-#include <stddef.h>
 #include <string.h>
 
 static const char byte_order_mark[] = "\xef\xbb\xbf";
@@ -13,110 +11,33 @@ static const char byte_order_mark[] = "\xef\xbb\xbf";
 /* As `id_size`: the ID is longer than its room. */
 #define ID_IS_KEPT 255
 
-/* The bytes of a type and a new ID for which a draft has room. */
-#define NAMES_ROOM 160
-
-/* An event that has begun. */
-struct sl_sse_draft {
-    struct sl_segment *block; /* its own */
-    struct sl_sse_kept text;  /* data, and behind it a line that has begun */
-    size_t data_size;         /* of the data in `text` */
-    size_t data_lines;
-    struct sl_sse_kept names; /* the type and the new ID; no block: in `room` */
-    size_t type_at;           /* in `names` */
-    size_t type_size;
-    size_t id_at; /* in `names` */
-    size_t id_size;
-    size_t open; /* bytes of fields since the last blank line */
-    char room[NAMES_ROOM];
-};
-
 static const struct sl_sse_limits default_limits = {SL_SSE_LINE_LIMIT,
                                                     SL_SSE_EVENT_LIMIT};
 
 /* ---- a life ---- */
 
-/* Adds bytes, which may lie in another block of the parser. */
-static enum sl_status keep(struct sl_sse *parser, struct sl_sse_kept *kept,
-                           struct sl_view bytes)
-{
-    struct sl_segment *old = kept->block;
-    size_t size = kept->size + bytes.size;
-
-    if (bytes.size == 0)
-        return SL_OK;
-    if (old == NULL || size > old->capacity) {
-        size_t twice = old == NULL ? 0 : 2 * old->capacity;
-        enum sl_status status = sl_pool_rent_block(
-            parser->pool, size > twice ? size : twice, &kept->block);
-
-        if (status != SL_OK) {
-            kept->block = old;
-            return status;
-        }
-        if (kept->size > 0)
-            memcpy(kept->block->data, old->data, kept->size);
-    }
-    memcpy(kept->block->data + kept->size, bytes.data, bytes.size);
-    kept->size = size;
-    if (old != NULL && old != kept->block)
-        sl_segment_release(old);
-    return SL_OK;
-}
-
-static void give_back(struct sl_sse_kept *kept)
-{
-    if (kept->block != NULL)
-        sl_segment_release(kept->block);
-    kept->block = NULL;
-    kept->size = 0;
-}
-
 /* Forgets the event under way. The draft stays, for the next one. */
 static void begin_event(struct sl_sse *parser)
 {
-    struct sl_sse_draft *draft = parser->draft;
-
     parser->is_shown = parser->is_given = parser->has_id = parser->has_type =
         false;
     parser->is_plain = false;
-    if (draft == NULL)
-        return;
-    draft->text.size = draft->names.size = 0;
-    draft->data_size = draft->data_lines = 0;
-    draft->type_size = 0;
+    if (parser->draft != NULL)
+        sl_draft_clear(parser->draft);
 }
 
 static void drop_draft(struct sl_sse *parser)
 {
-    struct sl_sse_draft *draft = parser->draft;
-
-    if (draft == NULL)
-        return;
+    if (parser->draft != NULL)
+        sl_draft_release(parser->draft);
     parser->draft = NULL;
-    give_back(&draft->text);
-    give_back(&draft->names);
-    sl_segment_release(draft->block);
-}
-
-static enum sl_status rent_draft(struct sl_sse *parser)
-{
-    struct sl_segment *block;
-    enum sl_status status =
-        sl_pool_rent_block(parser->pool, sizeof *parser->draft, &block);
-
-    if (status != SL_OK)
-        return status;
-    parser->draft = (struct sl_sse_draft *)(void *)block->data;
-    memset(parser->draft, 0, offsetof(struct sl_sse_draft, room));
-    parser->draft->block = block;
-    return SL_OK;
 }
 
 /* SL_OK: there is a draft. */
 static inline enum sl_status begin_draft(struct sl_sse *parser)
 {
-    return parser->draft != NULL ? SL_OK : rent_draft(parser);
+    return parser->draft != NULL ? SL_OK
+                                 : sl_draft_rent(parser->pool, &parser->draft);
 }
 
 static void begin_stream(struct sl_sse *parser)
@@ -142,7 +63,7 @@ void sl_sse_init(struct sl_sse *parser, struct sl_pool *pool,
 static void drop_id(struct sl_sse *parser)
 {
     if (parser->id_size == ID_IS_KEPT)
-        give_back(&parser->id.kept);
+        sl_kept_release(&parser->id.kept);
     parser->id_size = 0;
 }
 
@@ -160,15 +81,15 @@ void sl_sse_reset(struct sl_sse *parser)
 /* Keeps an ID that is too long for its room. */
 static enum sl_status keep_id(struct sl_sse *parser, struct sl_view id)
 {
-    struct sl_sse_kept kept = {NULL, 0};
+    struct sl_kept kept = {NULL, 0};
     enum sl_status status;
 
     if (parser->id_size == ID_IS_KEPT)
         kept.block = parser->id.kept.block;
     parser->id_size = 0;
-    status = keep(parser, &kept, id);
+    status = sl_kept_add(&kept, parser->pool, id);
     if (status != SL_OK) {
-        give_back(&kept);
+        sl_kept_release(&kept);
         return status;
     }
     parser->id.kept = kept;
@@ -190,7 +111,7 @@ enum sl_status sl_sse_set_id(struct sl_sse *parser, struct sl_view id)
 
 struct sl_view sl_sse_id(const struct sl_sse *parser)
 {
-    const struct sl_sse_kept *kept = &parser->id.kept;
+    const struct sl_kept *kept = &parser->id.kept;
 
     return parser->id_size == ID_IS_KEPT
                ? sl_view(kept->block->data, kept->size)
@@ -242,24 +163,19 @@ enum sl_status sl_sse_explain(const struct sl_sse *parser,
 
 /* ---- fields ---- */
 
-/* Moves the data that lies in the input into `text`. */
+/* Moves the data that lies in the input into the draft. */
 static enum sl_status keep_data(struct sl_sse *parser)
 {
-    struct sl_sse_draft *draft = parser->draft;
-    enum sl_status status;
-
     if (!parser->is_shown)
         return SL_OK;
-    status = keep(parser, &draft->text, parser->shown);
     parser->is_shown = false;
-    draft->data_size = draft->text.size;
-    return status;
+    return sl_draft_add_data(parser->draft, parser->pool, parser->shown);
 }
 
 /* Adds a value of a line in the input. */
 static enum sl_status add_data(struct sl_sse *parser, struct sl_view value)
 {
-    struct sl_sse_draft *draft = parser->draft;
+    struct sl_draft *draft = parser->draft;
     enum sl_status status;
 
     if (draft->data_lines++ == 0) {
@@ -269,51 +185,10 @@ static enum sl_status add_data(struct sl_sse *parser, struct sl_view value)
     }
     status = keep_data(parser);
     if (status == SL_OK)
-        status = keep(parser, &draft->text, SL_VIEW("\n"));
+        status = sl_draft_add_data(draft, parser->pool, SL_VIEW("\n"));
     if (status == SL_OK)
-        status = keep(parser, &draft->text, value);
-    draft->data_size = draft->text.size;
+        status = sl_draft_add_data(draft, parser->pool, value);
     return status;
-}
-
-/* The same for the line that stands in `text` behind the data: the value moves
- * down, over the name of its field. */
-static void join_data(struct sl_sse_draft *draft, struct sl_view value)
-{
-    char *to = draft->text.block->data + draft->data_size;
-
-    if (draft->data_lines++ > 0)
-        *to++ = '\n';
-    if (value.size > 0)
-        memmove(to, value.data, value.size);
-    draft->text.size = (size_t)(to - draft->text.block->data) + value.size;
-    draft->data_size = draft->text.size;
-}
-
-static enum sl_status keep_name(struct sl_sse *parser, struct sl_view value,
-                                size_t *at, size_t *size)
-{
-    struct sl_sse_kept *names = &parser->draft->names;
-    char *room = parser->draft->room;
-
-    *at = names->size;
-    *size = value.size;
-    if (names->block == NULL && value.size <= NAMES_ROOM - names->size) {
-        if (value.size > 0)
-            memcpy(room + names->size, value.data, value.size);
-        names->size += value.size;
-        return SL_OK;
-    }
-    if (names->block == NULL) { /* from now on all are in a block */
-        struct sl_view earlier = sl_view(room, names->size);
-        enum sl_status status;
-
-        names->size = 0;
-        status = keep(parser, names, earlier);
-        if (status != SL_OK)
-            return status;
-    }
-    return keep(parser, names, value);
 }
 
 /* ASCII digits alone, else the field is ignored. */
@@ -339,17 +214,17 @@ static void set_retry(struct sl_sse *parser, struct sl_view value)
 static enum sl_status set_field(struct sl_sse *parser, struct sl_view name,
                                 struct sl_view value)
 {
+    struct sl_draft *draft = parser->draft;
+
     if (sl_view_equal(name, SL_VIEW("event"))) {
         parser->has_type = true;
-        return keep_name(parser, value, &parser->draft->type_at,
-                         &parser->draft->type_size);
+        return sl_draft_set_name(draft, parser->pool, &draft->type, value);
     }
     if (sl_view_equal(name, SL_VIEW("id"))) {
         if (value.size > 0 && memchr(value.data, '\0', value.size) != NULL)
             return SL_OK;
         parser->has_id = true;
-        return keep_name(parser, value, &parser->draft->id_at,
-                         &parser->draft->id_size);
+        return sl_draft_set_name(draft, parser->pool, &draft->id, value);
     }
     if (sl_view_equal(name, SL_VIEW("retry")))
         set_retry(parser, value);
@@ -379,15 +254,6 @@ static void split(struct sl_view line, struct sl_view *name,
 
 /* ---- lines ---- */
 
-static struct sl_view name_at(const struct sl_sse_draft *draft, size_t at,
-                              size_t size)
-{
-    const char *names =
-        draft->names.block != NULL ? draft->names.block->data : draft->room;
-
-    return size == 0 ? sl_view("", 0) : sl_view(names + at, size);
-}
-
 /* An event is complete, whose data is `shown`. */
 static void give(struct sl_sse *parser)
 {
@@ -398,23 +264,22 @@ static void give(struct sl_sse *parser)
 
 struct sl_view sl_sse_type(const struct sl_sse *parser)
 {
-    const struct sl_sse_draft *draft = parser->draft;
+    const struct sl_draft *draft = parser->draft;
 
-    return draft == NULL ? sl_view("", 0)
-                         : name_at(draft, draft->type_at, draft->type_size);
+    return draft == NULL ? sl_view("", 0) : sl_draft_name(draft, &draft->type);
 }
 
 /* A blank line: the ID counts even where there is no data, and so no event. */
 static enum sl_status end_event(struct sl_sse *parser)
 {
-    struct sl_sse_draft *draft = parser->draft;
+    struct sl_draft *draft = parser->draft;
 
     if (draft == NULL)
         return SL_AGAIN;
     draft->open = 0;
     if (parser->has_id) {
         enum sl_status status =
-            sl_sse_set_id(parser, name_at(draft, draft->id_at, draft->id_size));
+            sl_sse_set_id(parser, sl_draft_name(draft, &draft->id));
 
         if (status != SL_OK)
             return fail(parser, status);
@@ -424,14 +289,12 @@ static enum sl_status end_event(struct sl_sse *parser)
         return SL_AGAIN;
     }
     if (!parser->is_shown)
-        parser->shown = draft->data_size == 0 ? sl_view("", 0)
-                                              : sl_view(draft->text.block->data,
-                                                        draft->data_size);
+        parser->shown = sl_draft_data(draft);
     give(parser);
     return SL_OK;
 }
 
-/* Takes a field; `is_kept`: its line stands in `text`. */
+/* Takes a field; `is_kept`: its line stands in the draft. */
 static enum sl_status take_field(struct sl_sse *parser, struct sl_view line,
                                  bool is_kept)
 {
@@ -447,11 +310,11 @@ static enum sl_status take_field(struct sl_sse *parser, struct sl_view line,
         return set_field(parser, name, value);
     if (!is_kept)
         return add_data(parser, value);
-    join_data(parser->draft, value);
+    sl_draft_join_line(parser->draft, value);
     return SL_OK;
 }
 
-/* Takes a line without its end; `is_kept`: it stands in `text`. SL_OK: it
+/* Takes a line without its end; `is_kept`: it stands in the draft. SL_OK: it
  * completes an event. */
 static enum sl_status take_line(struct sl_sse *parser, struct sl_view line,
                                 bool is_kept)
@@ -467,25 +330,22 @@ static enum sl_status take_line(struct sl_sse *parser, struct sl_view line,
     if (line.data[0] != ':')
         status = take_field(parser, line, is_kept);
     if (is_kept)
-        parser->draft->text.size = parser->draft->data_size;
+        sl_draft_drop_line(parser->draft);
     return status == SL_OK ? SL_AGAIN : fail(parser, status);
 }
 
-/* Bytes of the line that has begun. */
-static size_t kept_line(const struct sl_sse *parser)
+/* What was kept of the line that has begun. */
+static struct sl_view kept_line(const struct sl_sse *parser)
 {
-    const struct sl_sse_draft *draft = parser->draft;
-
-    return draft == NULL || draft->text.size == 0
-               ? 0
-               : draft->text.size - draft->data_size;
+    return parser->draft == NULL ? sl_view("", 0)
+                                 : sl_draft_line(parser->draft);
 }
 
 /* Keeps the beginning of a line. SL_AGAIN: it was kept. */
 static enum sl_status keep_line(struct sl_sse *parser, struct sl_view bytes)
 {
     enum sl_status status =
-        check_size(parser, kept_line(parser) + bytes.size, 0);
+        check_size(parser, kept_line(parser).size + bytes.size, 0);
 
     if (status != SL_OK)
         return status;
@@ -493,26 +353,20 @@ static enum sl_status keep_line(struct sl_sse *parser, struct sl_view bytes)
     if (status == SL_OK)
         status = keep_data(parser);
     if (status == SL_OK)
-        status = keep(parser, &parser->draft->text, bytes);
+        status = sl_draft_add_line(parser->draft, parser->pool, bytes);
     return status == SL_OK ? SL_AGAIN : fail(parser, status);
 }
 
 /* Takes the line that ends before `end`, with what was kept of it. */
 static enum sl_status take_bytes(struct sl_sse *parser, struct sl_view bytes)
 {
-    const struct sl_sse_draft *draft;
     enum sl_status status;
 
-    if (kept_line(parser) == 0)
+    if (kept_line(parser).size == 0)
         return take_line(parser, bytes, false);
     status = keep_line(parser, bytes);
-    if (status != SL_AGAIN)
-        return status;
-    draft = parser->draft;
-    return take_line(
-        parser,
-        sl_view(draft->text.block->data + draft->data_size, kept_line(parser)),
-        true);
+    return status == SL_AGAIN ? take_line(parser, kept_line(parser), true)
+                              : status;
 }
 
 /* ---- feeding ---- */
@@ -542,15 +396,14 @@ static enum sl_status skip_mark(struct sl_sse *parser, struct sl_view bytes,
  * nothing. */
 static enum sl_status suspend(struct sl_sse *parser)
 {
-    const struct sl_sse_draft *draft = parser->draft;
     enum sl_status status;
 
-    if (draft == NULL)
+    if (parser->draft == NULL)
         return SL_AGAIN;
     status = keep_data(parser);
     if (status != SL_OK)
         return fail(parser, status);
-    if (draft->open == 0 && draft->text.size == 0)
+    if (sl_draft_is_empty(parser->draft))
         drop_draft(parser);
     return SL_AGAIN;
 }
@@ -586,10 +439,8 @@ static enum sl_status take_lines(struct sl_sse *parser, struct sl_view bytes,
 /* Whether nothing is under way, and the next byte begins a line. */
 static bool is_at_rest(const struct sl_sse *parser)
 {
-    const struct sl_sse_draft *draft = parser->draft;
-
     return parser->marked == MARK_SIZE && !parser->is_behind_cr &&
-           (draft == NULL || (draft->open == 0 && draft->text.size == 0));
+           (parser->draft == NULL || sl_draft_is_empty(parser->draft));
 }
 
 static void end_given(struct sl_sse *parser)
@@ -627,10 +478,7 @@ static enum sl_status feed(struct sl_sse *parser, struct sl_view bytes,
     return status == SL_AGAIN ? suspend(parser) : status;
 }
 
-/* Feeds what likely begins with a plain event, as nearly all are: one line of
- * data and a blank line, both there and ended by LF, within the limits. Nothing
- * else is under way. */
-static enum sl_status feed_plain(struct sl_sse *parser, struct sl_view bytes,
+enum sl_status sl_sse_feed_plain(struct sl_sse *parser, struct sl_view bytes,
                                  size_t *used)
 {
     const struct sl_sse_limits *limits = parser->limits;
@@ -657,33 +505,27 @@ static enum sl_status feed_plain(struct sl_sse *parser, struct sl_view bytes,
     return SL_OK;
 }
 
-enum sl_status sl_sse_feed(struct sl_sse *parser, struct sl_view bytes,
-                           size_t *used)
+enum sl_status sl_sse_feed_any(struct sl_sse *parser, struct sl_view bytes,
+                               size_t *used)
 {
-    if (parser->is_plain) /* then nothing of the last event is to be ended */
-        return feed_plain(parser, bytes, used);
     if (parser->failed != SL_OK) {
         *used = 0;
         return (enum sl_status)parser->failed;
     }
     if (parser->is_given)
         end_given(parser);
-    return is_at_rest(parser) ? feed_plain(parser, bytes, used)
+    return is_at_rest(parser) ? sl_sse_feed_plain(parser, bytes, used)
                               : feed(parser, bytes, used);
 }
 
 size_t sl_sse_unfinished(const struct sl_sse *parser)
 {
-    const struct sl_sse_draft *draft = parser->draft;
+    struct sl_view line = kept_line(parser);
     size_t size = parser->marked < MARK_SIZE ? parser->marked : 0;
 
     if (parser->is_given || parser->failed != SL_OK)
         return 0;
-    if (draft == NULL)
-        return size;
-    size += draft->open;
-    if (kept_line(parser) > 0 &&
-        draft->text.block->data[draft->data_size] != ':')
-        size += kept_line(parser);
-    return size;
+    if (parser->draft != NULL)
+        size += parser->draft->open;
+    return line.size > 0 && line.data[0] != ':' ? size + line.size : size;
 }

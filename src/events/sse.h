@@ -15,7 +15,7 @@
  *
  * Where the value lies in one piece it is shown there and not copied. What has
  * to outlast a feed, of an event that is not complete, is kept in a draft of it
- * and in pooled blocks, which are given back once there is nothing to keep:
+ * (events/draft.h), which is given back once there is nothing to keep:
  * thousands of streams may wait at a time for an event to begin.
  */
 #ifndef SL_EVENTS_SSE_H
@@ -23,6 +23,7 @@
 
 #include "base/status.h"
 #include "base/view.h"
+#include "events/draft.h"
 #include "memory/pool.h"
 
 #include <stdint.h>
@@ -46,36 +47,30 @@ struct sl_sse_limits {
                    * comments and blank lines */
 };
 
-/* Bytes that outlast a feed. */
-struct sl_sse_kept {
-    struct sl_segment *block; /* NULL: there is no room */
-    size_t size;
-};
-
 /* An ID up to this needs no block. */
 #define SL_SSE_ID_ROOM 24
 
 struct sl_sse {
     struct sl_pool *pool;
     const struct sl_sse_limits *limits;
-    struct sl_sse_draft *draft; /* of an event that has begun; NULL: none has */
-    struct sl_view shown;       /* data that lies in the input, or is given */
-    uint64_t retry;             /* set last, by this stream or an earlier one */
-    uint64_t lines;             /* that have ended */
-    uint64_t events;            /* that were given */
-    size_t since;               /* bytes of lines since the last event */
+    struct sl_draft *draft; /* of an event that has begun; NULL: none has */
+    struct sl_view shown;   /* data that lies in the input, or is given */
+    uint64_t retry;         /* set last, by this stream or an earlier one */
+    uint64_t lines;         /* that have ended */
+    uint64_t events;        /* that were given */
+    size_t since;           /* bytes of lines since the last event */
     union {
         char room[SL_SSE_ID_ROOM];
-        struct sl_sse_kept kept; /* a longer one */
-    } id;                        /* the last event ID */
-    unsigned char id_size;       /* of the one in `room`; 255: it is kept */
-    unsigned char failed;        /* a status */
-    unsigned char marked;  /* bytes of the byte order mark; 3: behind it */
-    bool is_shown;         /* the data is `shown`, in the input */
-    bool is_given;         /* the next feed begins with another event */
-    bool has_retry;        /* was set since the last event */
-    bool is_plain;         /* the event that is given, and nothing else is under
-                            * way; the next one is likely plain, too */
+        struct sl_kept kept; /* a longer one */
+    } id;                    /* the last event ID */
+    unsigned char id_size;   /* of the one in `room`; 255: it is kept */
+    unsigned char failed;    /* a status */
+    unsigned char marked;    /* bytes of the byte order mark; 3: behind it */
+    bool is_shown;           /* the data is `shown`, in the input */
+    bool is_given;           /* the next feed begins with another event */
+    bool has_retry;          /* was set since the last event */
+    bool is_plain;         /* the event that is given, and it leaves nothing to
+                            * end; the next one is likely plain, too */
     bool is_behind_cr : 1; /* a LF belongs to it */
     bool has_type : 1;     /* the event that has begun, in its draft */
     bool has_id : 1;       /* the event that has begun */
@@ -108,12 +103,24 @@ static inline void sl_sse_note_id(struct sl_sse *parser)
     parser->is_id_new = false;
 }
 
+/* For sl_sse_feed. Nothing is under way, and the bytes likely begin with a
+ * plain event, as nearly all are: one line of data and a blank line, both there
+ * and ended by LF, within the limits. */
+enum sl_status sl_sse_feed_plain(struct sl_sse *parser, struct sl_view bytes,
+                                 size_t *used);
+enum sl_status sl_sse_feed_any(struct sl_sse *parser, struct sl_view bytes,
+                               size_t *used);
+
 /* Uses `*used` of the bytes. SL_OK: an event is complete, see sl_sse_given, and
  * what is left is for the next call. SL_AGAIN: all were used, more are needed.
  * SL_LIMIT, SL_MEMORY: the parser fails from now on until reset, and
  * sl_sse_explain says why. */
-enum sl_status sl_sse_feed(struct sl_sse *parser, struct sl_view bytes,
-                           size_t *used);
+static inline enum sl_status sl_sse_feed(struct sl_sse *parser,
+                                         struct sl_view bytes, size_t *used)
+{
+    return parser->is_plain ? sl_sse_feed_plain(parser, bytes, used)
+                            : sl_sse_feed_any(parser, bytes, used);
+}
 /* The type of the event that has begun, or is given; empty: "message". */
 struct sl_view sl_sse_type(const struct sl_sse *parser);
 /* After SL_OK, until the next feed: the event. */
