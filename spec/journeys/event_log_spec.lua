@@ -253,20 +253,25 @@ if is_turn then
       end
     end)
 
+    -- play_over(transport) gives the same log over each of them, and nothing is left.
+    local function check_logs(play_over)
+      local first
+      for _, transport in ipairs(modes) do
+        local log = play_over(transport)
+        first = first or log
+        if log ~= first then
+          error(("%s over %s differs:\n%s\n-- from --\n%s"):format(transport.mode,
+            transport.backend, log:sub(1, 2000), first:sub(1, 2000)))
+        end
+        assert.is_truthy(log:find "left 0, leaked 0")
+      end
+    end
+
     for _, exchange in ipairs(exchanges) do
       for _, stream in ipairs { false, true } do
         it(("give the same log, %s: %s"):format(stream and "streamed" or "buffered", exchange[1]),
           function()
-            local first
-            for _, transport in ipairs(modes) do
-              local log = play(transport, exchange, stream)
-              first = first or log
-              if log ~= first then
-                error(("%s over %s differs:\n%s\n-- from --\n%s"):format(transport.mode,
-                  transport.backend, log:sub(1, 2000), first:sub(1, 2000)))
-              end
-              assert.is_truthy(log:find "left 0, leaked 0")
-            end
+            check_logs(function(transport) return play(transport, exchange, stream) end)
           end)
       end
     end
@@ -276,16 +281,9 @@ if is_turn then
         it(("give the same log over TLS %s: %s"):format(version, exchange[1]), function()
           local server <close> = tls_peer.start(version)
           for _, stream in ipairs { false, true } do
-            local first
-            for _, transport in ipairs(modes) do
-              local log = play_tls(transport, exchange, stream, version, server)
-              first = first or log
-              if log ~= first then
-                error(("%s over %s differs:\n%s\n-- from --\n%s"):format(transport.mode,
-                  transport.backend, log:sub(1, 2000), first:sub(1, 2000)))
-              end
-              assert.is_truthy(log:find "left 0, leaked 0")
-            end
+            check_logs(function(transport)
+              return play_tls(transport, exchange, stream, version, server)
+            end)
           end
         end)
       end

@@ -135,8 +135,9 @@ TEST("reads the proxy's answer however it is cut")
     test_each_cut(ANSWER, answer_in_pieces, NULL);
 }
 
-/* A proxy's answer, or its silence and end, and what becomes of it. */
-static void expect_refusal(struct sl_view answer, enum sl_status status,
+/* What a proxy says to the greeting or to CONNECT, or its silence and end, is
+ * a failure of its stage. */
+static void expect_failure(struct sl_view answer, enum sl_status status,
                            const char *reason)
 {
     struct sl_opening_deadlines deadlines = {SL_NEVER, SL_NEVER,
@@ -169,20 +170,20 @@ static void expect_refusal(struct sl_view answer, enum sl_status status,
 
 TEST("a proxy's refusal, end and silence are failures of its stage")
 {
-    expect_refusal(
+    expect_failure(
         SL_VIEW("HTTP/1.1 403 Forbidden\r\nContent-Length: 2\r\n\r\nno"),
         SL_PROXY,
         "answered 403 to CONNECT www.example:443: it does not allow that");
-    expect_refusal(SL_VIEW("HTTP/1.1 200 OK\r\n\r\nW"), SL_PROXY,
+    expect_failure(SL_VIEW("HTTP/1.1 200 OK\r\n\r\nW"), SL_PROXY,
                    "bytes follow the head of its answer to CONNECT "
                    "www.example:443");
-    expect_refusal(SL_VIEW(""), SL_CLOSED,
+    expect_failure(SL_VIEW(""), SL_CLOSED,
                    "connection closed before the whole answer");
-    expect_refusal(SL_VIEW("HTTP/1.1 200 O"), SL_CLOSED,
+    expect_failure(SL_VIEW("HTTP/1.1 200 O"), SL_CLOSED,
                    "connection closed before the whole answer");
-    expect_refusal(SL_VIEW(""), SL_TIMEOUT,
+    expect_failure(SL_VIEW(""), SL_TIMEOUT,
                    "tunnel not open within 0.02 s (timeout.proxy)");
-    expect_refusal(SL_VIEW("HTTP/1.1 102 Wait\r\n\r\nHTTP"), SL_TIMEOUT,
+    expect_failure(SL_VIEW("HTTP/1.1 102 Wait\r\n\r\nHTTP"), SL_TIMEOUT,
                    "tunnel not open within 0.02 s (timeout.proxy)");
 }
 
@@ -387,46 +388,16 @@ TEST("a proxy that is asked itself is no peer of a request")
     greets = false;
 }
 
-/* What the proxy answers to the greeting, or its silence and end. */
-static void expect_failed_greeting(struct sl_view answer, enum sl_status status,
-                                   const char *reason)
-{
-    struct sl_opening_deadlines deadlines = {SL_NEVER, SL_NEVER,
-                                             20 * SL_MILLISECOND, SL_NEVER};
-    bool is_silent = status == SL_TIMEOUT;
-    struct wait wait;
-    int peer;
-
-    setup();
-    REQUIRE(begin_through(&wait, &sl_tunnel_http, true,
-                          is_silent ? &deadlines : NULL) == SL_OK);
-    step_until_held(1);
-    peer = script_accept();
-    if (answer.size > 0)
-        say(peer, answer);
-    if (status == SL_CLOSED)
-        shutdown(peer, SHUT_WR);
-    world_until(&world, &wait.is_done);
-    CHECK_INT(wait.status, status);
-    CHECK_INT(wait.failure.stage, SL_STAGE_PROXY);
-    CHECK_INT(sl_opening_stage(wait.opening), SL_STAGE_PROXY);
-    CHECK_STR(wait.failure.reason, reason);
-    finish(&wait);
-    close(peer);
-    teardown();
-}
-
 TEST("a greeting that fails is a failure of the proxy's stage")
 {
     greets = true;
-    expect_failed_greeting(SL_VIEW("X\0\3\x34\x35\x2e"), SL_TLS, "not");
-    expect_failed_greeting(SL_VIEW(""), SL_CLOSED,
-                           "connection closed during the handshake");
-    expect_failed_greeting(
-        SL_VIEW(""), SL_TIMEOUT,
-        "handshake not complete within 0.02 s (timeout.proxy)");
-    expect_failed_greeting(SL_VIEW("W\0\0"), SL_TIMEOUT,
-                           "tunnel not open within 0.02 s (timeout.proxy)");
+    expect_failure(SL_VIEW("X\0\3\x34\x35\x2e"), SL_TLS, "not");
+    expect_failure(SL_VIEW(""), SL_CLOSED,
+                   "connection closed during the handshake");
+    expect_failure(SL_VIEW(""), SL_TIMEOUT,
+                   "handshake not complete within 0.02 s (timeout.proxy)");
+    expect_failure(SL_VIEW("W\0\0"), SL_TIMEOUT,
+                   "tunnel not open within 0.02 s (timeout.proxy)");
     greets = false;
 }
 
