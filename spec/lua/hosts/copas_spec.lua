@@ -115,11 +115,12 @@ describe("the adapter for copas", function()
   end)
 
   it("gives errors to copas' handler, failures and deadlines to the caller", function()
+    local silent <close> = support.peer.listen { script = { { { "stall" } } } }
     local codes, reported = {}, nil
     copas.addthread(function()
       copas.setErrorHandler(function(message) reported = message end)
       codes[1] = select(3, client:get "http://127.0.0.1:1/").code
-      codes[2] = select(3, client:get(p.url .. "/", { timeout = 0.005 })).code
+      codes[2] = select(3, client:get(silent.url .. "/", { timeout = 0.005 })).code
       error("broken", 0)
     end)
     step_until(function() return reported end)

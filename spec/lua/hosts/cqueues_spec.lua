@@ -106,10 +106,11 @@ describe("the adapter for cqueues", function()
   end)
 
   it("gives failures and deadlines", function()
+    local silent <close> = support.peer.listen { script = { { { "stall" } } } }
     local codes = {}
     controller:wrap(function()
       codes[1] = select(3, client:get "http://127.0.0.1:1/").code
-      codes[2] = select(3, client:get(p.url .. "/", { timeout = 0.005 })).code
+      codes[2] = select(3, client:get(silent.url .. "/", { timeout = 0.005 })).code
     end)
     assert(controller:loop(60))
     assert.same({ "connect", "timeout" }, codes)

@@ -78,13 +78,14 @@ describe("the adapter for luv", function()
   end)
 
   it("gives failures and deadlines", function()
-    assert.equal("connect\ntimeout\n", run [[
+    local silent <close> = support.peer.listen { script = { { { "stall" } } } }
+    assert.equal("connect\ntimeout\n", run(([[
       coroutine.wrap(function()
         print(select(3, client:get "http://127.0.0.1:1/").code)
-        print(select(3, client:get(url, { timeout = 0.005 })).code)
+        print(select(3, client:get(%q, { timeout = 0.005 })).code)
       end)()
       uv.run()
-    ]])
+    ]]):format(silent.url .. "/")))
   end)
 
   it("serves a hundred requests at once", function()
