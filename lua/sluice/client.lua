@@ -116,11 +116,11 @@ local function host_of(where, options, level)
     suspend and "resume" or "suspend"), level + 1)
 end
 
---- A new client. Misuse raises at `level` (2).
+--- A new client. Misuse raises at `level` (2), in the name of `where` ("client").
 -- Returns a client | nil, message, err (memory, unsupported; invalid: what the
 -- environment says of proxies)
-function Client.new(options, level)
-  local where = "client"
+function Client.new(options, level, where)
+  where = where or "client"
   if options == nil then options = {} end
   level = level or 2
   check.options(where, options, schema, level)

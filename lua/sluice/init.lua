@@ -79,7 +79,7 @@ function sluice.configure(options)
     error("configure: called after the first request of the module's own client: call it before, "
       .. "or make a client of your own (sluice.client)", 2)
   end
-  local client, message, err = Client.new(options, 3)
+  local client, message, err = Client.new(options, 3, "configure")
   if not client then return nil, message, err end
   local caller = debug.getinfo(2, "Sl")
   if client.host then

@@ -147,8 +147,8 @@ describe("the module", function()
         sluice.configure { timeout = 1 }
         get(url)
       ]]
-      assert.matches("^false\t%S+script%.lua:%d+: client: unknown option 'tiemout': did you mean "
-        .. "'timeout'%?\nnil\t[^\n]+\n$", output)
+      assert.matches("^false\t%S+script%.lua:%d+: configure: unknown option 'tiemout':"
+        .. " did you mean 'timeout'%?\nnil\t[^\n]+\n$", output)
     end)
   end)
 end)

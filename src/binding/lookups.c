@@ -392,10 +392,5 @@ static const luaL_Reg meta[] = {{"__gc", question_gc}, {NULL, NULL}};
 void slb_lookups_open(lua_State *L)
 {
     slb_type(L, question_type, methods, meta);
-    lua_newtable(L);
-    lua_createtable(L, 0, 1);
-    lua_pushliteral(L, "v");
-    lua_setfield(L, -2, "__mode");
-    lua_setmetatable(L, -2);
-    lua_rawsetp(L, LUA_REGISTRYINDEX, &objects_key);
+    slb_weak_table(L, "v", &objects_key);
 }

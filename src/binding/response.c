@@ -435,21 +435,6 @@ static const luaL_Reg functions[] = {
     {"is_decoded", is_decoded}, {"outcome", push_outcome},
     {"now", push_now},          {NULL, NULL}};
 
-/* A module that is opened again finds the methods of the first time, with those
- * that the Lua layer added. stack: module, metatable -> the same */
-static void set_methods(lua_State *L)
-{
-    if (lua_getfield(L, -1, "methods") == LUA_TNIL) {
-        lua_pop(L, 1);
-        lua_newtable(L);
-        luaL_setfuncs(L, methods, 0);
-        luaL_setfuncs(L, slb_response_body_methods, 0);
-        lua_pushvalue(L, -1);
-        lua_setfield(L, -3, "methods");
-    }
-    lua_setfield(L, -3, "response_methods"); /* the Lua layer adds its own */
-}
-
 void slb_response_open(lua_State *L)
 {
     slb_type(L, slb_response_type, NULL, meta);
@@ -457,7 +442,8 @@ void slb_response_open(lua_State *L)
     lua_pushlightuserdata(L, (void *)(uintptr_t)lua_topointer(L, -1));
     lua_pushcclosure(L, response_gc, 1);
     lua_setfield(L, -2, "__gc");
-    set_methods(L);
     lua_pop(L, 1);
+    slb_share_methods(L, slb_response_type, "response_methods", methods,
+                      slb_response_body_methods);
     luaL_setfuncs(L, functions, 0);
 }

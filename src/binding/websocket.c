@@ -398,26 +398,11 @@ static const luaL_Reg methods[] = {
 static const luaL_Reg meta[] = {
     {"__close", socket_dispose}, {"__gc", socket_gc}, {NULL, NULL}};
 
-/* A module that is opened again finds the methods of the first time, with those
- * that the Lua layer added. stack: module, metatable -> the same */
-static void set_methods(lua_State *L)
-{
-    if (lua_getfield(L, -1, "methods") == LUA_TNIL) {
-        lua_pop(L, 1);
-        lua_newtable(L);
-        luaL_setfuncs(L, methods, 0);
-        lua_pushvalue(L, -1);
-        lua_setfield(L, -3, "methods");
-    }
-    lua_setfield(L, -3, "websocket_methods"); /* the Lua layer adds its own */
-}
-
 void slb_websocket_open(lua_State *L)
 {
     slb_type(L, slb_websocket_type, NULL, meta);
-    luaL_getmetatable(L, slb_websocket_type);
-    set_methods(L);
-    lua_pop(L, 1);
+    slb_share_methods(L, slb_websocket_type, "websocket_methods", methods,
+                      NULL);
     lua_pushcfunction(L, open_websocket);
     lua_setfield(L, -2, "websocket");
 }

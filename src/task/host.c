@@ -265,11 +265,6 @@ static const luaL_Reg meta[] = {{"__gc", guard_gc}, {NULL, NULL}};
 void slb_host_open(lua_State *L)
 {
     slb_type(L, guard_type, NULL, meta);
-    lua_newtable(L);
-    lua_createtable(L, 0, 1);
-    lua_pushliteral(L, "k");
-    lua_setfield(L, -2, "__mode");
-    lua_setmetatable(L, -2);
-    lua_rawsetp(L, LUA_REGISTRYINDEX, &bound_key);
+    slb_weak_table(L, "k", &bound_key);
     luaL_setfuncs(L, functions, 0);
 }

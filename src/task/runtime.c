@@ -398,6 +398,33 @@ void slb_type_variant(lua_State *L, const char *variant, const char *type,
     lua_pop(L, 1);
 }
 
+void slb_share_methods(lua_State *L, const char *type, const char *name,
+                       const luaL_Reg *methods, const luaL_Reg *more)
+{
+    luaL_getmetatable(L, type);
+    if (lua_getfield(L, -1, "methods") == LUA_TNIL) {
+        lua_pop(L, 1);
+        lua_newtable(L);
+        luaL_setfuncs(L, methods, 0);
+        if (more != NULL)
+            luaL_setfuncs(L, more, 0);
+        lua_pushvalue(L, -1);
+        lua_setfield(L, -3, "methods");
+    }
+    lua_setfield(L, -3, name);
+    lua_pop(L, 1);
+}
+
+void slb_weak_table(lua_State *L, const char *mode, const void *key)
+{
+    lua_newtable(L);
+    lua_createtable(L, 0, 1);
+    lua_pushstring(L, mode);
+    lua_setfield(L, -2, "__mode");
+    lua_setmetatable(L, -2);
+    lua_rawsetp(L, LUA_REGISTRYINDEX, key);
+}
+
 int slb_raise_disposed(lua_State *L, const char *type)
 {
     return luaL_error(L, "use of disposed %s", type);

@@ -183,6 +183,16 @@ void slb_type(lua_State *L, const char *type, const luaL_Reg *methods,
 void slb_type_variant(lua_State *L, const char *variant, const char *type,
                       const luaL_Reg *meta);
 
+/* Puts a type's methods into the module table on top of the stack, under that
+ * name: the Lua layer adds its own. A module that is opened again finds those
+ * of the first time. `more` may be NULL. */
+void slb_share_methods(lua_State *L, const char *type, const char *name,
+                       const luaL_Reg *methods, const luaL_Reg *more);
+
+/* Sets a new table in the registry, whose keys ("k") or values ("v") are weak.
+ */
+void slb_weak_table(lua_State *L, const char *mode, const void *key);
+
 /* luaL_testudata and luaL_checkudata for frequent use: a type whose name is one
  * array is recognised by that array's address. */
 void *slb_test(lua_State *L, int index, const char *type);

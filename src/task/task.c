@@ -578,11 +578,6 @@ void slb_task_open(lua_State *L)
     runtime->task_stopped = stopped;
     runtime->take_cancel = take_cancel;
     slb_type(L, task_type, methods, meta);
-    lua_newtable(L);
-    lua_createtable(L, 0, 1);
-    lua_pushliteral(L, "v");
-    lua_setfield(L, -2, "__mode");
-    lua_setmetatable(L, -2);
-    lua_rawsetp(L, LUA_REGISTRYINDEX, &failed_key);
+    slb_weak_table(L, "v", &failed_key);
     luaL_setfuncs(L, functions, 0);
 }
