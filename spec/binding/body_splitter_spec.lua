@@ -81,6 +81,49 @@ describe("a loop over events", function()
     assert.matches("use of disposed response", raised)
   end)
 
+  -- The first event of a body that is there, of which a finaliser takes the rest as text while the
+  -- string of that number is made: pcall's results, and the text.
+  local function interrupt(body, string_number)
+    local own <close> = support.peer.listen { records = false, script = {
+      { { "expect_until", "\r\n\r\n" }, { "send", ("HTTP/1.1 200 OK\r\nContent-Length: %d\r\n"
+        .. "Content-Type: text/event-stream\r\n\r\n%s"):format(#body, body) } } } }
+    local response <close> = assert(client:get(own.url .. "/", { stream = true }))
+    local events <close> = response:events()
+    local runs, text = 0, nil
+    local function trap()
+      setmetatable({}, { __gc = function()
+        runs = runs + 1
+        if runs <= string_number then trap() else text = response:text() end
+      end })
+    end
+    -- A whole cycle whenever something was allocated: for the table, then for each string.
+    collectgarbage("incremental", 1, 1000, 40)
+    collectgarbage()
+    trap()
+    local ok, event = pcall(events)
+    collectgarbage("incremental", 200, 100, 13)
+    assert.equal(string_number + 1, runs)
+    assert.is_nil(events())
+    return ok, event, text
+  end
+
+  it("has its event when a finaliser takes the body while the data is copied", function()
+    local data = ("d"):rep(100)
+    local body = ("data: %s\n\n"):format(data):rep(2)
+    local ok, event, text = interrupt(body, 1)
+    assert.is_true(ok)
+    assert.equal(data, event.data)
+    assert.equal(body, text)
+  end)
+
+  it("raises when a finaliser takes the body before the data is copied", function()
+    local body = ("event: %s\ndata: %s\n\n"):format(("e"):rep(100), ("d"):rep(100)):rep(2)
+    local ok, raised, text = interrupt(body, 1)
+    assert.is_false(ok)
+    assert.matches("the stream was read meanwhile", raised)
+    assert.equal(body, text)
+  end)
+
   it("outlives a whole response that a finaliser disposes", function()
     local count, raised = read(false, function(_, response) response:dispose() end)
     assert.is_nil(raised)

@@ -102,9 +102,23 @@ static struct slb_body_splitter *check_known(lua_State *L)
     return self;
 }
 
-static void check(lua_State *L)
+/* The bytes that were taken out of the body, by any reader. */
+static uint64_t taken_of(struct slb_body_splitter *self)
 {
-    check_open(L);
+    return self->splitter.is_whole
+               ? 0
+               : self->response->exchange->incoming.response.delivered -
+                     slb_body_of(self->response)->length;
+}
+
+static void check(lua_State *L, uint64_t taken)
+{
+    struct slb_body_splitter *self = check_open(L);
+
+    if (taken_of(self) == taken)
+        return;
+    self->splitter.is_ready = false;
+    luaL_error(L, "the stream was read meanwhile");
 }
 
 /* Whether it is as it was when it was checked, for all that finalisers do. */
@@ -176,13 +190,15 @@ static enum sl_status want(const struct slb_body_splitter *self)
 static inline int give(lua_State *L, struct slb_body_splitter *self)
 {
     struct slb_response *response = self->response;
+    uint64_t taken = taken_of(self);
     size_t consumed;
-    int count = slb_push_split(L, &self->splitter, check, &consumed);
+    int count = slb_push_split(L, &self->splitter, check, taken, &consumed);
 
     if (is_open(self)) {
         struct sl_buffer *body = slb_body_of(response);
 
-        sl_buffer_consume(body, consumed);
+        if (taken_of(self) == taken)
+            sl_buffer_consume(body, consumed);
         slb_count_given(response, consumed, TURN_VALUES);
         if (body->length == 0)
             slb_split_rest(&self->splitter);

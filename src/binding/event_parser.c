@@ -29,8 +29,10 @@ static struct slb_event_parser *check_parser(lua_State *L)
     return parser;
 }
 
-static void check(lua_State *L)
+/* No one else takes its bytes. */
+static void check(lua_State *L, uint64_t taken)
 {
+    (void)taken;
     check_parser(L);
 }
 
@@ -113,7 +115,7 @@ static int parser_next(lua_State *L)
     parser = check_parser(L);
     status = split(parser);
     if (status == SL_OK) {
-        slb_push_split(L, &parser->splitter, check, &consumed);
+        slb_push_split(L, &parser->splitter, check, 0, &consumed);
         if (parser->runtime != NULL) {
             sl_buffer_consume(&parser->input, consumed);
             if (parser->input.length == 0)

@@ -82,8 +82,9 @@ void slb_push_event_upvalues(lua_State *L)
 /* A value that is being pushed: finalisers may end its handle, or read on. */
 struct pushing {
     struct slb_splitter *splitter;
-    void (*check)(lua_State *L); /* raises if the handle ended */
-    uint64_t number;             /* of the value */
+    void (*check)(lua_State *L, uint64_t taken); /* see slb_push_split */
+    uint64_t taken;
+    uint64_t number; /* of the value */
 };
 
 /* The number of the value that is ready. */
@@ -101,7 +102,7 @@ static bool is_ready(const struct pushing *pushing)
 
 static void recheck(lua_State *L, const struct pushing *pushing)
 {
-    pushing->check(L);
+    pushing->check(L, pushing->taken);
     if (!is_ready(pushing))
         luaL_error(L, "the stream was read meanwhile");
 }
@@ -197,9 +198,11 @@ static int push_record(lua_State *L, const struct slb_splitter *splitter)
 }
 
 int slb_push_split(lua_State *L, struct slb_splitter *splitter,
-                   void (*check)(lua_State *L), size_t *consumed)
+                   void (*check)(lua_State *L, uint64_t taken), uint64_t taken,
+                   size_t *consumed)
 {
-    const struct pushing pushing = {splitter, check, number_of(splitter)};
+    const struct pushing pushing = {splitter, check, taken,
+                                    number_of(splitter)};
     int count = 1;
 
     if (splitter->has_records)

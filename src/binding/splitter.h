@@ -94,10 +94,12 @@ enum sl_status slb_split_end(struct slb_splitter *splitter);
 
 /* Makes the value that is ready of what is on top: an event, or text, number,
  * of what ("line" or "record") and whether it is cut. `check` raises if the
- * handle at index 1 has ended. `*consumed`: bytes for the owner to consume now,
- * if the handle is still live. The count of values. */
+ * handle at index 1 has ended, or if its bytes are not those any more which the
+ * owner's count `taken` stands for. `*consumed`: bytes for the owner to consume
+ * now, if the handle is still live. The count of values. */
 int slb_push_split(lua_State *L, struct slb_splitter *splitter,
-                   void (*check)(lua_State *L), size_t *consumed);
+                   void (*check)(lua_State *L, uint64_t taken), uint64_t taken,
+                   size_t *consumed);
 
 /* The value was pushed, and no byte behind it is there yet: holds no more than
  * a splitter that waits. */
