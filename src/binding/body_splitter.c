@@ -15,6 +15,9 @@
 static const char body_splitter_type[] = "sluice.events";
 static const char records_type[] = "sluice.json_lines";
 
+/* Inlined always: what each value passes through. */
+#define INLINE __attribute__((always_inline)) static inline
+
 /* The most values given before others get their turn. */
 #define TURN_VALUES 1024
 
@@ -80,16 +83,8 @@ static struct slb_body_splitter *check_method(lua_State *L, const char *name)
     return lua_touserdata(L, 1);
 }
 
-static struct slb_body_splitter *check_open(lua_State *L)
-{
-    struct slb_body_splitter *self = slb_check(L, 1, body_splitter_type);
-
-    check_state(L, self);
-    return self;
-}
-
-/* The same for a call of a loop. */
-static struct slb_body_splitter *check_known(lua_State *L)
+/* The splitter that a loop calls. */
+static inline struct slb_body_splitter *check_known(lua_State *L)
 {
     struct known *known = lua_touserdata(L, lua_upvalueindex(UPVALUE_KNOWN));
     struct slb_body_splitter *self = lua_touserdata(L, 1);
@@ -98,6 +93,13 @@ static struct slb_body_splitter *check_known(lua_State *L)
         self = slb_check(L, 1, body_splitter_type);
         known->splitter = self;
     }
+    return self;
+}
+
+static struct slb_body_splitter *check_open(lua_State *L)
+{
+    struct slb_body_splitter *self = slb_check(L, 1, body_splitter_type);
+
     check_state(L, self);
     return self;
 }
@@ -187,7 +189,7 @@ static enum sl_status want(const struct slb_body_splitter *self)
 
 /* ---- values ---- */
 
-static inline int give(lua_State *L, struct slb_body_splitter *self)
+INLINE int give(lua_State *L, struct slb_body_splitter *self)
 {
     struct slb_response *response = self->response;
     uint64_t taken = taken_of(self);
@@ -299,15 +301,16 @@ static int read_later(lua_State *L, struct slb_body_splitter *self,
 }
 
 /* Gives a value that is there at once, as nearly all are. */
-static inline int begin_read(lua_State *L, struct slb_body_splitter *self,
-                             bool is_loop, lua_KFunction k)
+INLINE int begin_read(lua_State *L, struct slb_body_splitter *self,
+                      bool is_loop, lua_KFunction k)
 {
     if (self->splitter.is_at_end) {
+        check_state(L, self);
         lua_pushnil(L);
         return 1;
     }
-    slb_prepare_split(L, &self->splitter);
-    if (!is_open(self))
+    slb_prepare_split(L, &self->splitter); /* may run finalisers */
+    if (!is_open(self) || !slb_is_usable(self->response->runtime))
         check_open(L);
     if (slb_is_within_turn(self->response) && split(self) == SL_OK)
         return give(L, self);
@@ -318,8 +321,7 @@ static inline int begin_read(lua_State *L, struct slb_body_splitter *self,
  *                  | nil, message, err; yields while the body arrives */
 static int splitter_next(lua_State *L)
 {
-    check_method(L, "next");
-    return begin_read(L, check_open(L), false, next_more);
+    return begin_read(L, check_method(L, "next"), false, next_more);
 }
 
 /* splitter() -> the same, for a loop; a failure is raised */
