@@ -400,6 +400,8 @@ static bool is_quiet(struct sl_link *link, struct sl_link_tls *tls,
 
 bool sl_link_is_quiet(struct sl_link *link)
 {
+    if (link->tls == NULL)
+        return sl_transport_is_quiet(link->transport);
     return is_quiet(link, link->tls, NULL);
 }
 

@@ -40,22 +40,11 @@ static void unlink_ready(struct sl_completion *completion)
     completion->previous = NULL;
 }
 
-void sl_completion_init(struct sl_completion *completion, struct sl_loop *loop,
-                        void (*deliver)(struct sl_completion *))
-{
-    memset(completion, 0, sizeof *completion);
-    completion->loop = loop;
-    completion->deliver = deliver;
-}
-
-void sl_completion_fini(struct sl_completion *completion)
+void sl_completion_stop(struct sl_completion *completion)
 {
     if (completion->state == SL_COMPLETION_READY)
         unlink_ready(completion);
-    if (completion->state == SL_COMPLETION_PENDING ||
-        completion->state == SL_COMPLETION_READY)
-        count_down(completion);
-    completion->state = SL_COMPLETION_IDLE;
+    count_down(completion);
 }
 
 void sl_completion_begin(struct sl_completion *completion)

@@ -18,6 +18,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <string.h>
 
 struct sl_loop;
 
@@ -50,10 +51,26 @@ struct sl_completion {
     bool is_start : 1;
 };
 
-void sl_completion_init(struct sl_completion *completion, struct sl_loop *loop,
-                        void (*deliver)(struct sl_completion *));
+static inline void sl_completion_init(struct sl_completion *completion,
+                                      struct sl_loop *loop,
+                                      void (*deliver)(struct sl_completion *))
+{
+    memset(completion, 0, sizeof *completion);
+    completion->loop = loop;
+    completion->deliver = deliver;
+}
+
+/* For sl_completion_fini: one that is PENDING or READY counts no more. */
+void sl_completion_stop(struct sl_completion *completion);
+
 /* Out of the ready queue, IDLE; the caller notifies the waiter. */
-void sl_completion_fini(struct sl_completion *completion);
+static inline void sl_completion_fini(struct sl_completion *completion)
+{
+    if (completion->state == SL_COMPLETION_PENDING ||
+        completion->state == SL_COMPLETION_READY)
+        sl_completion_stop(completion);
+    completion->state = SL_COMPLETION_IDLE;
+}
 
 /* IDLE or DONE -> PENDING, counted by the loop as an operation outstanding. */
 void sl_completion_begin(struct sl_completion *completion);

@@ -66,16 +66,6 @@ void sl_timers_init(struct sl_timers *timers)
     timers->count = 0;
 }
 
-void sl_timer_init(struct sl_timer *timer, void (*fire)(struct sl_timer *))
-{
-    timer->due = SL_NEVER;
-    timer->fire = fire;
-    timer->child = NULL;
-    timer->next = NULL;
-    timer->previous = NULL;
-    timer->is_armed = timer->is_pause = false;
-}
-
 void sl_timer_arm(struct sl_timers *timers, struct sl_timer *timer, int64_t due)
 {
     if (timer->is_armed)

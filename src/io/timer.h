@@ -6,6 +6,8 @@
 #ifndef SL_IO_TIMER_H
 #define SL_IO_TIMER_H
 
+#include "base/clock.h"
+
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -28,7 +30,16 @@ struct sl_timers {
 };
 
 void sl_timers_init(struct sl_timers *timers);
-void sl_timer_init(struct sl_timer *timer, void (*fire)(struct sl_timer *));
+static inline void sl_timer_init(struct sl_timer *timer,
+                                 void (*fire)(struct sl_timer *))
+{
+    timer->due = SL_NEVER;
+    timer->fire = fire;
+    timer->child = NULL;
+    timer->next = NULL;
+    timer->previous = NULL;
+    timer->is_armed = timer->is_pause = false;
+}
 /* Arms a timer; also moves an armed one. */
 void sl_timer_arm(struct sl_timers *timers, struct sl_timer *timer,
                   int64_t due);

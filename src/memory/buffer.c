@@ -57,16 +57,6 @@ static inline bool is_sound(const struct sl_buffer *buffer)
 
 /* ---- life ---- */
 
-void sl_buffer_init(struct sl_buffer *buffer, struct sl_pool *pool,
-                    size_t max_size)
-{
-    memset(buffer, 0, sizeof *buffer);
-    buffer->pool = pool;
-    buffer->max_size = max_size;
-    buffer->slices = buffer->inline_slices;
-    buffer->capacity = SL_BUFFER_INLINE_SLICES;
-}
-
 void sl_buffer_reset(struct sl_buffer *buffer)
 {
     if (buffer->reserved != 0)

@@ -29,6 +29,7 @@
 #include "memory/pool.h"
 
 #include <stdint.h>
+#include <string.h>
 
 struct sl_slice {
     struct sl_segment *segment;
@@ -55,8 +56,15 @@ struct sl_buffer {
     struct sl_slice inline_slices[SL_BUFFER_INLINE_SLICES];
 };
 
-void sl_buffer_init(struct sl_buffer *buffer, struct sl_pool *pool,
-                    size_t max_size);
+static inline void sl_buffer_init(struct sl_buffer *buffer,
+                                  struct sl_pool *pool, size_t max_size)
+{
+    memset(buffer, 0, sizeof *buffer);
+    buffer->pool = pool;
+    buffer->max_size = max_size;
+    buffer->slices = buffer->inline_slices;
+    buffer->capacity = SL_BUFFER_INLINE_SLICES;
+}
 /* Returns every segment at once. Idempotent, also after init alone. */
 void sl_buffer_fini(struct sl_buffer *buffer);
 /* Empties the buffer, which can be used again. */

@@ -78,14 +78,6 @@ void slb_cancel(struct slb_ticket *ticket)
         target->cancel(target);
 }
 
-bool slb_is_over(const struct slb_ticket *ticket)
-{
-    const struct sl_completion *target = ticket->target;
-
-    return target == NULL || target->version != ticket->version ||
-           target->state == SL_COMPLETION_DONE;
-}
-
 /* ---- a life ---- */
 
 static void make_ticket(lua_State *L, struct slb_runtime *runtime)

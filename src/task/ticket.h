@@ -72,7 +72,13 @@ void slb_begin_wait(struct slb_ticket *ticket, struct sl_completion *target);
 void slb_enter_waiters(struct slb_ticket *ticket, struct slb_ticket **list);
 
 /* Whether what the ticket waits for is over, also for somebody else. */
-bool slb_is_over(const struct slb_ticket *ticket);
+static inline bool slb_is_over(const struct slb_ticket *ticket)
+{
+    const struct sl_completion *target = ticket->target;
+
+    return target == NULL || target->version != ticket->version ||
+           target->state == SL_COMPLETION_DONE;
+}
 
 /* Asks the operation that a coroutine waits for to end with SL_CANCELLED,
  * unless it is over. */

@@ -42,14 +42,16 @@ static void deliver(struct sl_completion *completion)
     }
     index = lua_gettop(L);
     waits = ticket->waits;
-    do {
-        lua_settop(L, index);
+    for (;;) {
         coroutine = ticket->coroutine;
         resume_waiter(L, ticket);
         is_unchanged = ticket->target != NULL && ticket->waits == waits;
+        if (!is_unchanged || ticket->coroutine == NULL ||
+            ticket->coroutine == coroutine)
+            break;
         /* One that waited along has left the wait to its own coroutine. */
-    } while (is_unchanged && ticket->coroutine != NULL &&
-             ticket->coroutine != coroutine);
+        lua_settop(L, index);
+    }
     if (!is_unchanged)
         lua_pop(L, 2); /* it went on */
     else if (ticket->has_host)
@@ -402,6 +404,8 @@ enum sl_status slb_waited(lua_State *L, lua_KContext context)
     ticket->abandon = NULL;
     slb_end_wait(ticket); /* whatever comes of closing the slot */
     ticket->runtime->ended = ticket;
+    /* lua_settop alone would close it, too, but that of Lua 5.4.4 must not:
+     * __close may move the stack. */
     lua_closeslot(L, index);
     lua_settop(L, index - 1);
     return status;
