@@ -7,8 +7,9 @@
 /* Requests that are under way at one time. */
 #define SPARE_REQUESTS 256
 
-/* Also the responses that programs leave to the collector: it finds a thousand
- * of them at once where a hundred requests are under way. */
+/* Also the responses that programs leave to the collector: in its incremental
+ * mode, that of a state which nobody has set, it finds a thousand of them at
+ * once where 64 requests are under way. */
 #define SPARE_EXCHANGES 1024
 
 /* ---- lists ---- */
