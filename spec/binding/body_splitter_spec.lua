@@ -1,6 +1,8 @@
 -- Loops over the events of a body while finalisers, which run wherever an event is made, read on,
 -- dispose or close. What loops give is shown by spec/lua/streams_spec.lua.
 
+local programs = require "spec.support.programs"
+local server = require "spec.support.server"
 local sluice = require "sluice"
 local support = require "spec.support"
 
@@ -122,6 +124,30 @@ describe("a loop over events", function()
     assert.is_false(ok)
     assert.matches("the stream was read meanwhile", raised)
     assert.equal(body, text)
+  end)
+
+  it("forgets an event for which there was no memory when others take its bytes", function()
+    local transport = support.transport()
+    local body = ("data: %s\n\ndata: next\n\n"):format(("d"):rep(12000))
+    local own <close> = support.peer.listen { records = false, script = {
+      { { "expect_until", "\r\n\r\n" }, { "send", ("HTTP/1.1 200 OK\r\nContent-Length: %d\r\n"
+        .. "Content-Type: text/event-stream\r\n\r\n%s"):format(#body, body) } } } }
+    local directory <close> = setmetatable({ path = server.directory() }, {
+      __close = function(self) server.remove(self.path) end })
+    local state <close> = programs.start(directory.path, [[
+      local client <close> = assert(sluice.client { transport = transport })
+      local response <close> = assert(client:get(url, { stream = true }))
+      local events <close> = response:events()
+      for _ = 1, 2 do -- it stays ready
+        local ok, raised = pcall(events)
+        assert(not ok and raised == "not enough memory", raised)
+      end
+      while response:read(4096) do end
+      assert(events() == nil)
+    ]], own.url .. "/", transport.mode, transport.backend)
+    local raised, left = state:call("over", 11000)
+    assert.is_nil(raised)
+    assert.is_nil(left)
   end)
 
   it("outlives a whole response that a finaliser disposes", function()

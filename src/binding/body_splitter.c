@@ -174,6 +174,8 @@ static inline enum sl_status split(struct slb_body_splitter *self)
 
     if (!self->splitter.is_whole && slb_is_being_read(self->response))
         return SL_MISUSE;
+    if (slb_is_split_stale(&self->splitter, taken_of(self)))
+        self->splitter.is_ready = false;
     view = peek(self);
     status = slb_split(&self->splitter, view);
     return status == SL_AGAIN && view.size > 0 ? split_on(self) : status;

@@ -33,7 +33,7 @@ void slb_splitter_fini(struct slb_splitter *splitter)
         sl_records_fini(&splitter->json.parser);
         return;
     }
-    splitter->used = sl_sse_unfinished(&splitter->sse);
+    splitter->unfinished = sl_sse_unfinished(&splitter->sse);
     sl_sse_fini(&splitter->sse);
 }
 
@@ -144,7 +144,7 @@ bool slb_push_split_property(lua_State *L, struct slb_splitter *splitter,
     } else if (strcmp(name, "unfinished") == 0) {
         lua_pushinteger(L, (lua_Integer)(splitter->is_live
                                              ? sl_sse_unfinished(parser)
-                                             : splitter->used));
+                                             : splitter->unfinished));
     } else {
         lua_pushnil(L);
         return strcmp(name, "retry") == 0;
@@ -205,6 +205,7 @@ int slb_push_split(lua_State *L, struct slb_splitter *splitter,
                                     number_of(splitter)};
     int count = 1;
 
+    splitter->taken = (uint32_t)taken;
     if (splitter->has_records)
         count = push_record(L, splitter);
     else

@@ -10,16 +10,23 @@
 #ifndef SLB_SPLITTER_H
 #define SLB_SPLITTER_H
 
+#include "base/debug.h"
 #include "events/record.h"
 #include "events/sse.h"
 
 #include <lauxlib.h>
 #include <lua.h>
 #include <stddef.h>
+#include <stdint.h>
 
 struct slb_splitter {
-    size_t used; /* bytes up to the end of the value that is ready; once it is
-                  * over: of what was unfinished */
+    union {
+        struct {            /* of the value that is ready: */
+            uint32_t used;  /* bytes up to its end, within one view */
+            uint32_t taken; /* low bits of the owner's count, see below */
+        };
+        size_t unfinished; /* once it is over: bytes of what was not complete */
+    };
     unsigned char id_value; /* user value of the handle that keeps the ID */
     bool has_records;       /* JSON texts, else events */
     bool is_ready;
@@ -78,15 +85,27 @@ static inline enum sl_status slb_split(struct slb_splitter *splitter,
                                        struct sl_view bytes)
 {
     enum sl_status status;
+    size_t used;
 
     if (splitter->is_ready)
         return SL_OK;
+    sl_assert(bytes.size <= UINT32_MAX);
     status = splitter->has_records
-                 ? sl_records_feed(&splitter->json.parser, bytes,
-                                   &splitter->used, &splitter->json.record)
-                 : sl_sse_feed(&splitter->sse, bytes, &splitter->used);
+                 ? sl_records_feed(&splitter->json.parser, bytes, &used,
+                                   &splitter->json.record)
+                 : sl_sse_feed(&splitter->sse, bytes, &used);
+    splitter->used = (uint32_t)used;
     splitter->is_ready = status == SL_OK;
     return status;
+}
+
+/* Whether a value is still ready for which there was no memory, but another
+ * reader has taken its bytes: the owner's count is not `taken` any more, as it
+ * was told to slb_push_split. */
+static inline bool slb_is_split_stale(const struct slb_splitter *splitter,
+                                      uint64_t taken)
+{
+    return splitter->is_ready && splitter->taken != (uint32_t)taken;
 }
 
 /* The bytes have ended. SL_OK: a last value is ready; SL_END: there is none. */
