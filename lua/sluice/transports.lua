@@ -94,7 +94,7 @@ local function warn_once(logger, text)
     logger("warning", text)
   elseif not has_warned then
     has_warned = true
-    warn("sluice: " .. text)
+    if warn then warn("sluice: " .. text) end -- a host may have taken it away
   end
 end
 

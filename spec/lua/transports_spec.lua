@@ -273,6 +273,16 @@ describe("a machine without completion transport", function()
     assert.equal(1, count)
     support.settle(sluice)
   end)
+
+  it("uses streams without a word where a host has taken warn away", function()
+    local warned = _G.warn
+    _G.warn = nil
+    local ok, message = pcall(without_completions, function(poor)
+      poor.client({ transport = "completion" }):close()
+    end)
+    _G.warn = warned
+    assert(ok, message)
+  end)
 end)
 
 describe("a build without a TLS library", function()

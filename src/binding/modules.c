@@ -44,18 +44,17 @@ static int load_module(lua_State *L)
 }
 
 /* A host may take globals from its programs once its libraries are loaded, and
- * a module may be loaded behind that. */
+ * a module may be loaded behind that. Others, as `warn`, are looked up where
+ * they are used: programs replace them. */
 static void keep_globals(lua_State *L)
 {
     static const char *const names[] = {
-        "assert",   "collectgarbage", "coroutine",    "debug",
-        "error",    "getmetatable",   "io",           "ipairs",
-        "load",     "math",           "next",         "os",
-        "package",  "pairs",          "pcall",        "print",
-        "rawequal", "rawget",         "rawlen",       "rawset",
-        "require",  "select",         "setmetatable", "string",
-        "table",    "tonumber",       "tostring",     "type",
-        "utf8",     "warn",           "xpcall"};
+        "assert", "coroutine", "debug",    "error",        "getmetatable",
+        "io",     "ipairs",    "math",     "next",         "os",
+        "pairs",  "pcall",     "rawequal", "rawget",       "rawlen",
+        "rawset", "require",   "select",   "setmetatable", "string",
+        "table",  "tonumber",  "tostring", "type",         "utf8",
+        "xpcall"};
     const size_t count = sizeof names / sizeof names[0];
 
     lua_createtable(L, 0, (int)count);
@@ -63,6 +62,10 @@ static void keep_globals(lua_State *L)
         lua_getglobal(L, names[i]);
         lua_setfield(L, -2, names[i]);
     }
+    lua_createtable(L, 0, 1);
+    lua_rawgeti(L, LUA_REGISTRYINDEX, LUA_RIDX_GLOBALS);
+    lua_setfield(L, -2, "__index");
+    lua_setmetatable(L, -2);
     lua_rawsetp(L, LUA_REGISTRYINDEX, &environment_key);
 }
 
