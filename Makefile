@@ -3,7 +3,9 @@
 
 PREFIX  ?= /usr/local
 DESTDIR ?=
-LUA     ?= $(or $(shell command -v lua5.4 || command -v lua),lua5.4)
+LUA     ?= $(or $(shell command -v lua5.4 || { lua -e \
+	'assert(_VERSION >= "Lua 5.4")' && command -v lua; } 2>/dev/null),lua5.4)
+LUA     := $(LUA)
 VERSION := 0.1
 CC      ?= cc
 CFLAGS  ?= -O2 -g
