@@ -4,13 +4,8 @@
 
 #include <string.h>
 
-/* Requests that are under way at one time. */
-#define SPARE_REQUESTS 256
-
-/* Also the responses that programs leave to the collector: in its incremental
- * mode, that of a state which nobody has set, it finds a thousand of them at
- * once where 64 requests are under way. */
-#define SPARE_EXCHANGES 1024
+/* Of each kind. More would stay after a burst for as long as the client. */
+#define SPARE_MOST 256
 
 /* ---- lists ---- */
 
@@ -124,7 +119,7 @@ static struct sl_exchange_request *rent_request(struct sl_exchanges *exchanges)
 static void return_request(struct sl_exchanges *exchanges,
                            struct sl_exchange_request *request)
 {
-    if (exchanges->spare_request_count >= SPARE_REQUESTS) {
+    if (exchanges->spare_request_count >= SPARE_MOST) {
         sl_free(exchanges->connections->allocator, request, sizeof *request);
         return;
     }
@@ -162,7 +157,7 @@ void sl_exchanges_return(struct sl_exchanges *exchanges,
                          struct sl_exchange *exchange)
 {
     sl_exchanges_return_request(exchange);
-    if (exchanges->spare_count >= SPARE_EXCHANGES) {
+    if (exchanges->spare_count >= SPARE_MOST) {
         sl_free(exchanges->connections->allocator, exchange, sizeof *exchange);
         return;
     }
