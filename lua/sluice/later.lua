@@ -3,7 +3,7 @@
 --     local download = later "sluice.download"
 --     download(client, url, path) -- loads it; so does download.name
 --
--- It is called, or indexed, as what require would return. Loading one takes some ten microseconds
+-- It is called, or indexed, as what require would return. Loading one takes 30 to 300 microseconds
 -- and reads no file, see src/binding/modules.h.
 
 return function(name)

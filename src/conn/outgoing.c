@@ -85,9 +85,8 @@ static struct sl_view left_of_head(const struct sl_outgoing *outgoing)
 
 static size_t gather(const struct sl_outgoing *outgoing, struct sl_view *views)
 {
-    size_t count = 0;
-
     struct sl_view head = left_of_head(outgoing);
+    size_t count = 0;
 
     if (head.size > 0)
         views[count++] = head;
