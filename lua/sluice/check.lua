@@ -105,15 +105,24 @@ local function find_nearest(key, schema)
   return best
 end
 
+-- The names of a schema, behind ": owner has "; "" if they are too many to be read.
+local function list_names(owner, schema)
+  local names = {}
+  for name in pairs(schema) do names[#names + 1] = name end
+  if #names > 12 then return "" end
+  table.sort(names)
+  return (": %s has %s"):format(owner, table.concat(names, ", "))
+end
+
 --- A value that passes one of several checkers, `what` for the message.
 function check.either(what, ...)
   local checkers = { ... }
   return function(value)
     local inner
     for _, checker in ipairs(checkers) do
-      local wrong, key, meant = checker(value)
+      local wrong, key, hint = checker(value)
       if not wrong and not key then return nil end
-      if key then inner = { wrong, key, meant } end
+      if key then inner = { wrong, key, hint } end
     end
     if inner then return inner[1], inner[2], inner[3] end
     return what
@@ -124,14 +133,14 @@ end
 check.off = make("false", function(v) return v == false end)
 
 --- A table whose own fields are checked by `schema`; of one that is unknown it gives the key, and
--- the field that was probably meant.
+-- what makes the hint: the field that was probably meant, else the schema.
 function check.fields(schema)
   return function(value)
     if type(value) ~= "table" then return "table" end
     for key, field in pairs(value) do
       local checker = schema[key]
       if not checker then
-        return nil, key, type(key) == "string" and find_nearest(key:lower(), schema) or nil
+        return nil, key, type(key) == "string" and find_nearest(key:lower(), schema) or schema
       end
       local what = checker(field)
       if what then return what, key end
@@ -174,10 +183,10 @@ local elsewhere = {
   origin = "headers",
 }
 
--- The hint for an unknown key: the option that was probably meant, if it can be guessed.
--- `others` are the options of clients, for a key of a request.
-local function hint(key, schema, others)
-  if type(key) ~= "string" then return "" end
+-- The hint for an unknown key: the option that was probably meant, if it can be guessed, else
+-- those that there are. `others` are the options of clients, for a key of a request.
+local function hint(where, key, schema, others)
+  if type(key) ~= "string" then return list_names(where, schema) end
   if others and others[key] then return ": it is an option of the client" end
   local known = elsewhere[key:lower()]
   local root = known and known:match "^[%w_]+"
@@ -186,7 +195,13 @@ local function hint(key, schema, others)
     return (": did you mean '%s' of the client?"):format(known)
   end
   local meant = known or find_nearest(key:lower(), schema)
-  return meant and (": did you mean '%s'?"):format(meant) or ""
+  return meant and (": did you mean '%s'?"):format(meant) or list_names(where, schema)
+end
+
+-- The same for a key of an option; `found` is what check.fields gave.
+local function hint_inner(key, found)
+  if type(found) == "table" then return list_names(key, found) end
+  return found and (": did you mean '%s.%s'?"):format(key, found) or ""
 end
 
 --- Raises at `level` unless every field of `options` is in `schema` and passes. `others` is
@@ -199,13 +214,13 @@ function check.options(where, options, schema, level, others)
   for key, value in pairs(options) do
     local checker = schema[key]
     if not checker then
-      error(("%s: unknown option '%s'%s"):format(where, describe(key), hint(key, schema, others)),
-        level)
+      error(("%s: unknown option '%s'%s"):format(where, describe(key),
+        hint(where, key, schema, others)), level)
     end
     local what, inner, found = checker(value)
     if inner and not what then
       error(("%s: unknown option '%s.%s'%s"):format(where, key, describe(inner),
-        found and (": did you mean '%s.%s'?"):format(key, found) or ""), level)
+        hint_inner(key, found)), level)
     elseif what then
       local name = inner and (key .. "." .. describe(inner)) or key
       local got = value

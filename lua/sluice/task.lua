@@ -1,8 +1,11 @@
 --- Waiting for tasks, and for whatever else can be awaited.
 
+local check = require "sluice.check"
 local core = require "sluice.core"
 
 local task = {}
+
+local map_schema = { limit = check.positive }
 
 -- Whether it is a task that goes on, whose nil is no result of its own.
 local function goes_on(one)
@@ -18,7 +21,8 @@ end
 
 local function check_tasks(name, tasks)
   if type(tasks) ~= "table" then
-    error(("%s: array of tasks expected, got %s"):format(name, type(tasks)), 3)
+    local got = can_await(tasks) and "a task: write {task, ...} around them" or type(tasks)
+    error(("%s: array of tasks expected, got %s"):format(name, got), 3)
   end
   for i, one in ipairs(tasks) do
     if not can_await(one) then
@@ -81,17 +85,9 @@ local Leaving = { __close = cancel_all }
 function task.map(list, f, options)
   if type(list) ~= "table" then error("map: array expected, got " .. type(list), 2) end
   if type(f) ~= "function" then error("map: function expected, got " .. type(f), 2) end
-  if options ~= nil and type(options) ~= "table" then
-    error("map: table of options expected, got " .. type(options), 2)
-  end
-  for key in pairs(options or {}) do
-    if key ~= "limit" then error(("map: unknown option '%s'"):format(tostring(key)), 2) end
-  end
+  check.options("map", options or {}, map_schema, 2)
   local count = #list
   local limit = options and options.limit or count
-  if math.type(limit) ~= "integer" or limit < (count > 0 and 1 or 0) then
-    error("map: limit: integer above zero expected, got " .. tostring(limit), 2)
-  end
   local results, position, has_failed = { n = count, errors = {} }, 0, false
   local function work()
     while position < count and not has_failed do

@@ -52,7 +52,9 @@ describe("a checker", function()
     assert.is_nil(wrong_with(either, { a = 1 }))
     assert.equal("false or table", wrong_with(either, true))
     assert.same({ check.count(-1), "a" }, { either { a = -1 } })
-    assert.same({ nil, "b" }, { either { b = 1 } })
+    local inner = check.fields { size = check.count }
+    assert.same({ nil, "sise", "size" }, { check.either("table", inner) { sise = 1 } })
+    assert.same({ nil, "b", { a = check.count } }, { either { b = 1 } })
   end)
 end)
 
@@ -76,8 +78,9 @@ describe("a table of options", function()
   it("is refused with the function, the option and what was expected", function()
     for message, options in pairs {
       ["make: unknown option 'sise': did you mean 'size'?"] = { sise = 1 },
-      ["make: unknown option '1'"] = { 1 },
-      ["make: unknown option 'inner.depth'"] = { inner = { depth = 1 } },
+      ["make: unknown option '1': make has inner, list, size"] = { 1 },
+      ["make: unknown option 'depth': make has inner, list, size"] = { depth = 1 },
+      ["make: unknown option 'inner.depth': inner has deep"] = { inner = { depth = 1 } },
       ["make: option 'size': integer, not negative expected, got string"] = { size = "1" },
       ["make: option 'size': integer, not negative expected, got -1"] = { size = -1 },
       ["make: option 'size': integer, not negative expected, got 1.5"] = { size = 1.5 },

@@ -236,7 +236,10 @@ describe("client:events", function()
       { { reconect = 1 }, "events: unknown option 'reconect': did you mean 'reconnect'?" },
       { { tls = {} }, "events: unknown option 'tls': it is an option of the client" },
       { { reconnect = "x" }, "events: option 'reconnect': false, number of tries or table" },
-      { { reconnect = { dely = 1 } }, "events: unknown option 'reconnect.dely'" },
+      { { reconnect = { dely = 1 } }, "events: unknown option 'reconnect.dely': did you mean "
+        .. "'reconnect.delay'?" },
+      { { reconnect = { times = 1 } }, "events: unknown option 'reconnect.times': reconnect has "
+        .. "delay, jitter, max_delay, max_retry, tries" },
       { { reconnect = { jitter = 2 } }, "events: option 'reconnect.jitter': number from 0 to 1" },
       { { json = {} }, "events: option 'json': events are fetched with GET" },
       { { method = "POST" }, "events: option 'method': events are fetched with GET" },

@@ -95,6 +95,8 @@ describe("sluice.all", function()
   it("refuses a value that is not an array of tasks", function()
     assert.error_matches(function() sluice.all() end, "array of tasks expected, got nil")
     assert.error_matches(function() sluice.all "x" end, "array of tasks expected, got string")
+    assert.error_matches(function() sluice.all(sluice.spawn(print), sluice.spawn(print)) end,
+      "all: array of tasks expected, got a task: write {task, ...} around them")
     for _, value in ipairs { 5, true, {}, print } do
       assert.error_matches(function() sluice.all { sluice.spawn(print), value } end,
         "all: %[2%]: task or completion expected, got " .. type(value))
@@ -175,10 +177,11 @@ describe("sluice.map", function()
     assert.error_matches(function() sluice.map() end, "map: array expected, got nil")
     assert.error_matches(function() sluice.map({}, 5) end, "map: function expected, got number")
     assert.error_matches(function() sluice.map({}, print, 5) end, "map: table of options expected")
-    assert.error_matches(function() sluice.map({}, print, { n = 1 }) end, "map: unknown option 'n'")
+    assert.error_matches(function() sluice.map({}, print, { n = 1 }) end,
+      "map: unknown option 'n': map has limit")
     for _, limit in ipairs { 0, -1, 1.5, "2" } do
       assert.error_matches(function() sluice.map({ 1 }, print, { limit = limit }) end,
-        "map: limit: integer above zero expected")
+        "map: option 'limit': integer above zero expected, got ")
     end
   end)
 end)

@@ -84,6 +84,8 @@ describe("a socket that reconnects", function()
         function() socket:receive(-1) end,
       ["send: string, sequence, lease, function or reader expected, got number"] =
         function() socket:send(7) end,
+      ["send: string, sequence, lease, function or reader expected, got table"] =
+        function() socket:send {} end,
       ["send: type: \"text\" or \"binary\" expected, got json"] =
         function() socket:send("x", "json") end,
       ["send: text is not UTF%-8"] = function() socket:send_text "\xff" end,
@@ -101,6 +103,20 @@ describe("a socket that reconnects", function()
     local socket <close> = assert(open(p))
     check_misuse(socket)
     assert.equal("open", socket.state)
+    socket:dispose()
+    for name, argument in pairs { send = "x", receive = 0, ping = "x", close = 1000 } do
+      local ok, raised = pcall(function() socket[name](socket, argument) end)
+      assert.is_false(ok)
+      assert.match("reconnect_spec.lua:%d+: use of disposed websocket", raised)
+    end
+  end)
+
+  it("says which side has closed it", function()
+    local p <close> = peer.listen { script = { talk(its_close, { "send", close(1000) }) } }
+    local socket <close> = assert(open(p))
+    assert(socket:close())
+    local _, _, err = socket:receive()
+    assert.match("closed by this side, the peer answered with code 1000", err.message, 1, true)
   end)
 
   it("ends by any other close code", function()

@@ -114,7 +114,10 @@ void sl_websocket_meet_close(struct sl_websocket *socket,
     struct sl_failure failure;
 
     sl_fail(&failure, SL_CLOSED, SL_STAGE_WEBSOCKET,
-            "closed by the peer, code %u", closing->code);
+            socket->phase == SL_WEBSOCKET_CLOSING
+                ? "closed by this side, the peer answered with code %u"
+                : "closed by the peer, code %u",
+            closing->code);
     set_end(socket, &failure, closing, true);
     part(socket, &echo);
 }

@@ -238,6 +238,11 @@ end
 
 -- ---- what a program calls ----
 
+-- Raises where the program calls a method of a socket that it has disposed.
+local function check_live(self)
+  if self.is_silent then error("use of disposed websocket", 3) end
+end
+
 -- Waits until there is a connection again, or none will be, or until the deadline.
 -- Returns true | nil, message, err (timeout, cancelled). Yields.
 local function await_opening(self, deadline)
@@ -259,6 +264,7 @@ end
 
 --- receive of the core, over all connections. Yields.
 function Socket:receive(timeout)
+  check_live(self)
   if timeout ~= nil and check.seconds(timeout) then
     error(("receive: timeout: %s expected, got %s"):format(check.seconds(timeout),
       math.type(timeout) and tostring(timeout) or type(timeout)), 2)
@@ -322,10 +328,11 @@ end
 
 --- send of the core. While the connection is down a message waits, or is refused. Yields.
 function Socket:send(bytes, kind)
+  check_live(self)
+  sockets.check_message(bytes, kind, 2) -- the core would name a line of this file
   if self.ending then return fail(self) end
   local socket = self.socket
   if self.opening or socket.state ~= "open" and is_lost(self, socket) then
-    sockets.check_message(bytes, kind, 2)
     return keep_back(self, bytes, kind)
   end
   local ok, message, err = socket:send(bytes, kind)
@@ -335,9 +342,10 @@ end
 
 --- ping of the core.
 function Socket:ping(payload)
+  check_live(self)
+  sockets.check_ping(payload, 2)
   if self.ending then return fail(self) end
   if self.opening then
-    sockets.check_ping(payload, 2)
     return failure_of(self, "closed", "the connection is being opened again")
   end
   return self.socket:ping(payload)
@@ -355,7 +363,8 @@ end
 
 --- close of the core; it ends the opening of another connection at once. Yields.
 function Socket:close(code, reason)
-  if self.opening then sockets.check_closing(code, reason, 2) end
+  check_live(self)
+  sockets.check_closing(code, reason, 2)
   if self.ending or stop(self) then return true end
   local ok, message, err = self.socket:close(code, reason)
   if self.socket.state == "closed" then set_state(self, "closed", err) end

@@ -41,7 +41,8 @@ static void ours(const struct manner *manner)
     SAYS(&talk, "\x81\x02hi\x88\x07\x03\xe8"
                 "adieu");
     RECEIVES(&talk, "hi"); /* which came before the end */
-    talk_ends(&talk, SL_CLOSED, 1000, "closed by the peer, code 1000");
+    talk_ends(&talk, SL_CLOSED, 1000,
+              "closed by this side, the peer answered with code 1000");
     CHECK(talk.socket->end->is_clean);
     CHECK_BYTES(talk.socket->end->reason, talk.socket->end->reason_size,
                 "adieu", 5);

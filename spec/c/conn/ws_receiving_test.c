@@ -138,7 +138,8 @@ static void closing_when_full(const struct manner *manner)
     READS(&talk, "\x88\x82" KEY "\x03\xe8");
     RECEIVES(&talk, "a");
     RECEIVES(&talk, "b");
-    talk_ends(&talk, SL_CLOSED, 1000, "closed by the peer, code 1000");
+    talk_ends(&talk, SL_CLOSED, 1000,
+              "closed by this side, the peer answered with code 1000");
     talk_fini(&talk);
 }
 

@@ -118,7 +118,10 @@ static enum sl_status add_text(struct sl_tls_context *context,
                        "ca: exceeds %d bytes (fixed)", INT_MAX);
     count = gnutls_certificate_set_x509_trust_mem(context->credentials, &datum,
                                                   GNUTLS_X509_FMT_PEM);
-    return count <= 0 ? fail(failure, "ca", "", count) : SL_OK;
+    if (count == 0 || count == GNUTLS_E_NO_CERTIFICATE_FOUND)
+        return sl_fail(failure, SL_TLS, SL_STAGE_TLS,
+                       "ca: has no certificate in PEM (ca_file takes a path)");
+    return count < 0 ? fail(failure, "ca", "", count) : SL_OK;
 }
 
 static enum sl_status add_system(struct sl_tls_context *context,

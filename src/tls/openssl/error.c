@@ -7,6 +7,17 @@
 /* Our words for the failures a user meets most; NULL: OpenSSL's own words. */
 static const char *plain_words(unsigned long code)
 {
+    if (ERR_GET_LIB(code) == ERR_LIB_PEM &&
+        ERR_GET_REASON(code) == PEM_R_NO_START_LINE)
+        return "has no PEM text of the kind that is expected here";
+    if (ERR_GET_LIB(code) == ERR_LIB_X509 &&
+        ERR_GET_REASON(code) == X509_R_KEY_VALUES_MISMATCH)
+        return "is not the key of the certificate";
+#ifdef ERR_LIB_OSSL_DECODER /* OpenSSL 3 */
+    if (ERR_GET_LIB(code) == ERR_LIB_OSSL_DECODER &&
+        ERR_GET_REASON(code) == ERR_R_UNSUPPORTED)
+        return "has no key in PEM that OpenSSL can read";
+#endif
     if (ERR_GET_LIB(code) != ERR_LIB_SSL)
         return NULL;
     switch (ERR_GET_REASON(code)) {

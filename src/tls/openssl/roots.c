@@ -112,6 +112,11 @@ static enum sl_status add_text(X509_STORE *store, struct sl_view text,
         count++;
     }
     BIO_free(source);
+    if (source != NULL && count == 0 && sl_openssl_error_is_end_of_pem()) {
+        ERR_clear_error();
+        return sl_fail(failure, SL_TLS, SL_STAGE_TLS,
+                       "ca: has no certificate in PEM (ca_file takes a path)");
+    }
     if (source == NULL || !is_added || count == 0 ||
         !sl_openssl_error_is_end_of_pem())
         return sl_openssl_error_take(failure, SL_TLS, "ca");

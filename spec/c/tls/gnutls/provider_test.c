@@ -369,7 +369,7 @@ TEST("names the option that cannot be used")
             "ca_file /nonexistent/file: No such file or directory",
             "ca_path /nonexistent/file: No such file or directory",
             "crl_file /nonexistent/file: No such file or directory",
-            "ca: ",
+            "ca: has no certificate in PEM (ca_file takes a path)",
             "ciphers: ",
             "alpn: malformed list of protocols",
         };
