@@ -220,7 +220,7 @@ end
 
 -- The text of a cell, which begins with a capital unless that would change a word of the program.
 local function said(text)
-  return cell(text:find "^%l+:" and text or text:gsub("^%l%l* %f[%w(]", function(word)
+  return cell(text:find "^%l+:" and text or text:gsub("^%l+%f[%s,;\0]", function(word)
     return word:sub(1, 1):upper() .. word:sub(2)
   end))
 end

@@ -40,9 +40,9 @@ function failure:dispose() end
 --- What sluice.stats returns: what is rented and under way in the Lua state.
 ---@class sluice.stats
 ---@field outstanding integer segments and blocks rented now
----@field rented integer ever
----@field returned integer ever
----@field high_water integer most outstanding at once
+---@field rented integer segments and blocks rented since the start
+---@field returned integer segments and blocks given back since the start
+---@field high_water integer the most outstanding at once, in each pool
 ---@field bytes integer capacity rented now
 ---@field spare integer capacity kept free
 ---@field quarantined integer blocks abandoned, because something could still write
@@ -50,14 +50,14 @@ function failure:dispose() end
 ---@field leaked integer objects collected that were not disposed
 ---@field allocations integer calls of the allocator
 ---@field operations integer operations under way
----@field timers integer
----@field descriptors integer
----@field waiting integer coroutines
----@field connections integer
----@field idle integer connections
----@field active integer connections
----@field requests integer
----@field resends integer
+---@field timers integer timers that are set
+---@field descriptors integer sockets and files that are open
+---@field waiting integer coroutines that wait
+---@field connections integer connections, idle and active
+---@field idle integer connections that wait for a request
+---@field active integer connections that are lent or being made
+---@field requests integer requests that were sent
+---@field resends integer requests sent again, as a kept connection had closed
 
 --- What sluice.platform returns.
 ---@class sluice.platform

@@ -59,7 +59,7 @@
 --- A transport, and what moves its bytes.
 ---@class sluice.transport_choice
 ---@field mode? "stream" | "completion" default "stream"
---- Io_uring and threads have completions only.
+--- Threads and io_uring have completions only.
 ---@field backend? "epoll"|"kqueue"|"poll"|"io_uring"|"threads" default the best; fails: unsupported
 
 ---@alias sluice.transport_option "stream" | "completion" | sluice.transport_choice
@@ -103,7 +103,8 @@
 ---@field cookies? boolean | sluice.cookie_jar default false; true: a jar of its own, client.cookies
 --- False: a new connection for each request.
 ---@field pool? false | sluice.pool_options default those of the table; fails: timeout
----@field pooling? boolean default true; false rents straight from the allocator
+--- Whether memory is kept for the next use; false: each block comes from the allocator.
+---@field pooling? boolean default true
 --- On the best backend.
 ---@field transport? sluice.transport_option default "stream"; fails: unsupported
 --- Settings of all connections.
@@ -120,19 +121,19 @@
 
 --- What client:stats returns.
 ---@class sluice.client_stats
----@field idle integer connections
+---@field idle integer connections that wait for a request
 ---@field active integer connections that are lent or being made
 ---@field dialing integer connections that are being made
 ---@field queued integer requests that wait for a connection
 ---@field made integer connections ever
 ---@field origins integer origins in use, and up to a thousand that nothing uses
----@field requests integer
----@field resends integer
----@field outstanding integer segments and blocks rented of its pool
----@field rented integer
----@field returned integer
----@field high_water integer
----@field bytes integer
+---@field requests integer requests that were sent
+---@field resends integer requests sent again, as a kept connection had closed
+---@field outstanding integer segments and blocks rented from its pool now
+---@field rented integer segments and blocks rented since its start
+---@field returned integer segments and blocks given back since its start
+---@field high_water integer the most outstanding at once
+---@field bytes integer the capacity of what is rented now
 ---@field transport "stream" | "completion"
 ---@field backend? string the backend; nil: the best for the transport
 

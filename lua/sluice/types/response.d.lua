@@ -5,8 +5,18 @@
 ---@class sluice.json_lines_options
 ---@field max_line_size? integer default 16777216 bytes; the longest line; fails: limit
 
---- queue resolve connect proxy tls first_byte total, in seconds as far as it had them; reused
----@alias sluice.timings table<string, number | boolean>
+--- Seconds of the last sending. A stage that it did not have is nil, such as connect over a
+--- connection that was kept.
+---@class sluice.timings
+---@field queue? number the wait for a connection of the pool
+---@field resolve? number the look-up of the name
+---@field connect? number until one of the addresses answered
+---@field proxy? number until the proxy let through
+---@field tls? number the handshake
+---@field first_byte? number from the start until the first byte of the response
+---@field total? number from the start until the end of the body; nil while it arrives
+---@field elapsed number from the start until now
+---@field reused boolean whether the connection was kept from an earlier request
 
 --- A response, whole or, with the option stream, from its head on. The caller owns it, until
 --- dispose or `<close>`. What fails "as a body does" fails with timeout, cancelled, tls, closed,
