@@ -60,6 +60,26 @@ describe("a coroutine of cqueues", function()
     sluice.loop():run()
   end)
 
+  it("that ends by the refusal leaves no wait, also not that of a generator", function()
+    local reports, is_closed = {}, false
+    local before = sluice.on_error(function(message) table.insert(reports, message) end)
+    controller:wrap(function() sluice.sleep(0.01) end)
+    controller:wrap(function()
+      sluice.wrap(function()
+        local _ <close> = setmetatable({}, { __close = function() is_closed = true end })
+        sluice.sleep(0.001)
+      end)()
+    end)
+    for _ = 1, 2 do
+      assert.matches(refusal:gsub("NAME", "cqueues"), select(2, controller:loop()))
+    end
+    assert.equal(0, sluice.stats().waiting)
+    assert.is_true(is_closed)
+    sluice.loop():run()
+    sluice.on_error(before)
+    assert.same({}, reports)
+  end)
+
   it("awaits a task, as the message says", function()
     local p <close> = support.peer.listen { script = { hello } }
     local client <close> = support.client()

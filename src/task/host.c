@@ -128,8 +128,7 @@ static int went_on(lua_State *L, int status, lua_KContext context)
     if (status == LUA_OK || status == LUA_YIELD)
         return onward->k(L, status, index);
     slb_end_wait(ticket);
-    if (lua_touserdata(L, index) == ticket)
-        lua_closeslot(L, index);
+    lua_closeslot(L, index); /* it could end a later wait of the ticket */
     return lua_error(L);
 }
 

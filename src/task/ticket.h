@@ -25,8 +25,6 @@ struct slb_task {
     struct slb_task *previous;
 };
 
-struct slb_ticket;
-
 /* Where a coroutine goes on behind a wait, and with what. */
 struct slb_onward {
     struct slb_ticket *ticket;

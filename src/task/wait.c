@@ -112,20 +112,22 @@ static struct slb_ticket *push_ticket(lua_State *L, struct slb_runtime *runtime)
 }
 
 /* A coroutine that ends with an error keeps its slots until the caller closes
- * it, which may be never: the wait ends before. */
-static int raise_on_top(lua_State *L, int index)
+ * it, which may be never: the wait ends before, and what is at `index` is
+ * closed. */
+static int raise_on_top(lua_State *L, struct slb_ticket *ticket, int index)
 {
-    slb_end_wait(lua_touserdata(L, index));
+    slb_end_wait(ticket);
     lua_closeslot(L, index);
     return lua_error(L);
 }
 
-static int raise_unfinished(lua_State *L, int index, const char *message)
+static int raise_unfinished(lua_State *L, struct slb_ticket *ticket, int index,
+                            const char *message)
 {
     luaL_where(L, 1);
     lua_pushstring(L, message);
     lua_concat(L, 2);
-    return raise_on_top(L, index);
+    return raise_on_top(L, ticket, index);
 }
 
 /* The frame that yields is above that of the function that waits: a scheduler
@@ -191,6 +193,53 @@ static void bind_task(lua_State *L, struct slb_ticket *ticket,
         slb_cancel(ticket);
 }
 
+/* Drives the loop, as L cannot yield. */
+static int drive_for(lua_State *L, struct slb_ticket *ticket, int index,
+                     lua_KFunction k)
+{
+    ticket->coroutine = NULL; /* the loop resumes none */
+    if (ticket->runtime->loop.is_stepping)
+        return raise_unfinished(L, ticket, index,
+                                "attempt to wait where a coroutine cannot "
+                                "yield");
+    if (!slb_drive(L, ticket))
+        return raise_on_top(L, ticket, index);
+    return k(L, LUA_OK, index);
+}
+
+/* A wait that has begun, by whatever can resume L; then goes on in `k`.
+ * `index`: of the to-be-closed slot that ends the wait, on top of the stack.
+ * `onward` is for a host. */
+static int wait_on(lua_State *L, struct slb_ticket *ticket,
+                   struct slb_onward *onward, int index, lua_KFunction k)
+{
+    struct slb_runtime *runtime = ticket->runtime;
+
+    if (!lua_isyieldable(L))
+        return drive_for(L, ticket, index, k);
+    bind_task(L, ticket, slb_task_of(L, runtime));
+    if (ticket->task == NULL) {
+        const char *refusal;
+
+        lua_rawgeti(L, LUA_REGISTRYINDEX, ticket->number);
+        lua_pushthread(L);
+        lua_setiuservalue(L, -2, SLB_TICKET_COROUTINE);
+        lua_pop(L, 1);
+        ticket->has_values = true;
+        if (slb_asks_hosts(L, runtime))
+            return slb_wait_by_host(L, ticket, onward, index, k);
+        refusal = slb_scheduler_refusal(L, runtime);
+        if (refusal != NULL) {
+            slb_push_refusal(L, refusal);
+            return raise_on_top(L, ticket, index);
+        }
+    }
+    lua_pushcfunction(L, begin_stay);
+    lua_pushlightuserdata(L, ticket);
+    lua_callk(L, 1, 0, index, k);
+    return k(L, LUA_OK, index);
+}
+
 /* The wait itself, for a ticket that is on top of the stack. */
 static int wait_for(lua_State *L, struct slb_ticket *ticket,
                     struct sl_completion *target, lua_KFunction k)
@@ -200,43 +249,12 @@ static int wait_for(lua_State *L, struct slb_ticket *ticket,
 
     slb_begin_wait(ticket, target);
     target->deliver = deliver;
-    if (!lua_isyieldable(L)) {
-        if (runtime->loop.is_stepping)
-            return raise_unfinished(L, index,
-                                    "attempt to wait where a "
-                                    "coroutine cannot yield");
-        if (!slb_drive(L, ticket)) {
-            slb_end_wait(ticket);
-            return lua_error(L);
-        }
-        return k(L, LUA_OK, index);
-    }
-
-    if (can_yield_here(L, runtime)) {
-        bind_task(L, ticket, runtime->running_task);
-        ticket->onward.k = k;
-        ticket->onward.context = index;
-        return yield_here(L, ticket);
-    }
-    bind_task(L, ticket, slb_task_of(L, runtime));
-    if (ticket->task == NULL) {
-        const char *refusal;
-
-        lua_pushthread(L);
-        lua_setiuservalue(L, index, SLB_TICKET_COROUTINE);
-        ticket->has_values = true;
-        if (slb_asks_hosts(L, runtime))
-            return slb_wait_by_host(L, ticket, &ticket->onward, index, k);
-        refusal = slb_scheduler_refusal(L, runtime);
-        if (refusal != NULL) {
-            slb_push_refusal(L, refusal);
-            return raise_on_top(L, index);
-        }
-    }
-    lua_pushcfunction(L, begin_stay);
-    lua_pushlightuserdata(L, ticket);
-    lua_callk(L, 1, 0, index, k);
-    return k(L, LUA_OK, index);
+    if (!can_yield_here(L, runtime))
+        return wait_on(L, ticket, &ticket->onward, index, k);
+    bind_task(L, ticket, runtime->running_task);
+    ticket->onward.k = k;
+    ticket->onward.context = index;
+    return yield_here(L, ticket);
 }
 
 void slb_begin_along(lua_State *L, struct slb_ticket *ticket,
@@ -287,36 +305,7 @@ int slb_wait_along(lua_State *L, struct slb_ticket *ticket,
 
     if (ticket->target == NULL)
         return k(L, LUA_OK, index); /* the one that waited was closed */
-    if (!lua_isyieldable(L)) {
-        ticket->coroutine = NULL;
-        if (ticket->runtime->loop.is_stepping)
-            return luaL_error(L, "attempt to wait where a coroutine cannot "
-                                 "yield");
-        if (!slb_drive(L, ticket))
-            return lua_error(L);
-        return k(L, LUA_OK, index);
-    }
-    bind_task(L, ticket, slb_task_of(L, ticket->runtime));
-    if (ticket->task == NULL) {
-        const char *refusal;
-
-        lua_rawgeti(L, LUA_REGISTRYINDEX, ticket->number);
-        lua_pushthread(L);
-        lua_setiuservalue(L, -2, SLB_TICKET_COROUTINE);
-        lua_pop(L, 1);
-        ticket->has_values = true;
-        if (slb_asks_hosts(L, ticket->runtime))
-            return slb_wait_by_host(L, ticket, &along->onward, index, k);
-        refusal = slb_scheduler_refusal(L, ticket->runtime);
-        if (refusal != NULL) {
-            slb_push_refusal(L, refusal);
-            return lua_error(L);
-        }
-    }
-    lua_pushcfunction(L, begin_stay);
-    lua_pushlightuserdata(L, ticket);
-    lua_callk(L, 1, 0, index, k);
-    return k(L, LUA_OK, index);
+    return wait_on(L, ticket, &along->onward, index, k);
 }
 
 int slb_wait(lua_State *L, struct slb_runtime *runtime,
@@ -399,7 +388,8 @@ enum sl_status slb_waited(lua_State *L, lua_KContext context)
     enum sl_status status;
 
     if (ticket->target == NULL || !sl_completion_is_over(ticket->target))
-        raise_unfinished(L, index, "the wait was ended by somebody else");
+        raise_unfinished(L, ticket, index,
+                         "the wait was ended by somebody else");
     status = ticket->target->status;
     ticket->abandon = NULL;
     slb_end_wait(ticket); /* whatever comes of closing the slot */
