@@ -27,6 +27,10 @@ describe("no_proxy", function()
       { "127.0.0.1", "127.0.0.2", false }, { "127.0.0.1", "localhost", false },
       { "0.0.0.0/0", "8.8.8.8", true }, { "0.0.0.0/0", "::1", false },
       { "fe80::/10", "febf::1", true }, { "fe80::/10", "fec0::1", false },
+      { "10.4.0.0/14", "10.7.255.255", true }, { "10.4.0.0/14", "10.8.0.0", false },
+      { "10.0.0.16/28", "10.0.0.31", true }, { "10.0.0.16/28", "10.0.0.32", false },
+      { "1.2.3.4", "a1.2.3.4", false }, { "1.2.3.4", "1.2.3.4.5", false },
+      { "1.2.3.255", "1.2.3.256", false }, { "1.2.3.256", "1.2.3.256", true },
       { "[::1]", "::1", true }, { "::1", "0:0:0:0:0:0:0:1", true },
       { "::ffff:10.0.0.1", "10.0.0.1", true },
     } do
@@ -36,7 +40,7 @@ describe("no_proxy", function()
 
   it("covers only the port of an entry that has one", function()
     for _, case in ipairs { { "a.test:8080", "a.test" }, { "[::1]:8080", "::1" },
-      { "127.0.0.1:8080", "127.0.0.1" } } do
+      { "127.0.0.1:8080", "127.0.0.1" }, { "127.0.0.0/8:8080", "127.0.0.1" } } do
       assert.is_true(covers(case[1], case[2], 8080))
       assert.is_false(covers(case[1], case[2], 80))
     end
@@ -49,7 +53,7 @@ describe("no_proxy", function()
   end)
 
   it("names the entry that is none", function()
-    for _, entry in ipairs { "a b", "http://a", "10.0.0.0/33", "[::1", "fe80::/129" } do
+    for _, entry in ipairs { "a b", "http://a", "10.0.0.0/33", "10.0.0.0/8x", "[::1", "fe80::/129" } do
       local list, wrong = no_proxy.read { "a.test", entry }
       assert.is_nil(list)
       assert.equal(entry, wrong)

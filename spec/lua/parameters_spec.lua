@@ -52,6 +52,7 @@ describe("parameters", function()
       ["UTF-8''%ff"] = "plain one",
       ["UTF-8''%e"] = "plain one",
       ["UTF-16''a"] = "plain one",
+      ["'UTF-8''a"] = "plain one",
       ["no quotes"] = "plain one",
       [""] = "plain one",
     } do

@@ -13,7 +13,6 @@ local function read_quoted(text, position)
     if not at then return nil end
     parts[#parts + 1] = text:sub(from, at - 1)
     if text:byte(at) == 34 then return table.concat(parts), at + 1 end
-    if at == #text then return nil end
     parts[#parts + 1] = text:sub(at + 1, at + 1)
     from = at + 2
   end

@@ -26,6 +26,7 @@ describe("challenges", function()
     assert.equal("negotiate; basic realm=a", shown 'Negotiate, Basic realm=a')
     assert.equal("negotiate abc==; basic realm=a", shown 'Negotiate abc==, Basic realm=a')
     assert.equal("bearer a.b_c~d+/e", shown "Bearer a.b_c~d+/e")
+    assert.equal("x+y a+b=c+d", shown "X+Y a+b=c+d")
     assert.equal("a; b", shown "a,b")
   end)
 
@@ -48,11 +49,16 @@ describe("challenges", function()
       ['Basic a=b, a=c, Digest y=z'] = "digest y=z", ['Basic a=b, A=c'] = "",
       ['Digest y=z, Basic realm="a'] = "digest y=z", ['Digest y=z, b=;'] = "",
       ['Digest y=z; b=c'] = "", ["=x"] = "", ["a=b, Digest y=z"] = "",
+      ["Digest y=;z"] = "", ["Negotiate abc== Digest y=z"] = "", 
+      ["Negotiate abc, Digest\ty"] = "",
       ['Digest y=z, (x)'] = "", ["\128"] = "", ["Basic\treal m"] = "",
     } do
       assert.equal(expected, shown(text), text)
     end
     assert.equal("digest y=z", shown('Basic realm="a', "Digest y=z"))
+    -- A token68, not a parameter without a value.
+    local list = challenges.read { "Basic realm=" }
+    assert.same({ { "realm=", {} } }, { { list[1].token68, list[1].parameters } })
   end)
 
   it("are read from any bytes in linear time", function()

@@ -29,7 +29,15 @@ describe("a digest challenge", function()
     } do
       assert.equal("b", digest.choose(values).realm)
     end
-    assert.equal("a", digest.choose { md5, (sha:gsub("SHA%-256", "MD5-sess")) }.realm)
+  end)
+
+  it("of several equally strong ones is the first, with a session or without", function()
+    for _, pair in ipairs { { "MD5", "MD5-sess" }, { "SHA-256", "SHA-256-sess" } } do
+      local plain = 'Digest realm="plain", nonce="1", qop="auth", algorithm=' .. pair[1]
+      local session = 'Digest realm="session", nonce="2", qop="auth", algorithm=' .. pair[2]
+      assert.equal("plain", digest.choose { plain, session }.realm)
+      assert.equal("session", digest.choose { session, plain }.realm)
+    end
   end)
 
   it("that cannot be answered is none", function()
@@ -110,9 +118,9 @@ describe("a digest answer", function()
     assert.equal("00000002", read(answer(other, mufasa, "GET", "/", state)).nc)
   end)
 
-  it("hashes a session once for a nonce", function()
-    local function hash(...) return core.hash("sha256", table.concat({ ... }, ":")) end
-    local text = 'Digest realm="r", nonce="n", qop="auth", algorithm=SHA-256-sess'
+  local function hashes_sessions(name, kind)
+    local function hash(...) return core.hash(kind, table.concat({ ... }, ":")) end
+    local text = 'Digest realm="r", nonce="n", qop="auth", algorithm=' .. name
     local state, first = {}, nil
     for i = 1, 3 do
       local given = read(answer(text, { "u", "p" }, "PUT", "/x", state))
@@ -127,6 +135,11 @@ describe("a digest answer", function()
     local session = hash(hash("u", "r", "p"), "m", later.cnonce)
     assert.equal(hash(session, "m", "00000001", later.cnonce, "auth", hash("PUT", "/x")),
       later.response)
+  end
+
+  it("hashes a session once for a nonce", function()
+    hashes_sessions("SHA-256-sess", "sha256")
+    hashes_sessions("MD5-sess", "md5")
   end)
 
   it("hashes the user where the server wants it", function()
@@ -149,6 +162,8 @@ describe("a digest answer", function()
     -- RFC 7616 3.4, RFC 8187
     assert.truthy(answer(text .. ", charset=UTF-8", { "J\u{e4}s\u{f8}n Doe", "p" })
       :find("Digest username*=UTF-8''J%C3%A4s%C3%B8n%20Doe, realm", 1, true))
+    assert.truthy(answer(text .. ", charset=UTF-8", { "a+b*\u{e4}", "p" })
+      :find("Digest username*=UTF-8''a+b%2A%C3%A4, realm", 1, true))
     assert.truthy(answer(text, { "J\u{e4}", "p" }):find('username="J\u{e4}"', 1, true))
     assert.truthy(answer(text .. ", charset=UTF-8", { "J\xe4", "p" })
       :find('username="J\xe4"', 1, true))
@@ -161,17 +176,33 @@ describe("a digest answer", function()
     assert.is_nil(answer('Digest realm="r", nonce="n"', { "u", "hidden" }):find "hidden")
   end)
 
-  it("fails with a clear reason if the library refuses the hash", function()
-    local hash, asked = core.hash, nil
+  it("fails with a clear reason if the library refuses a hash, whichever it is", function()
+    local hash = core.hash
     finally(function() core.hash = hash end)
-    core.hash = function(name)
-      asked = name
-      return nil, name .. ": refused", { code = "unsupported" }
+    local challenge = digest.choose {
+      'Digest realm="r", nonce="n", qop=auth, userhash=true, algorithm=MD5-sess' }
+    for refused = 1, 5 do
+      local count = 0
+      core.hash = function(name, text)
+        count = count + 1
+        if count ~= refused then return hash(name, text) end
+        return nil, name .. ": refused", { code = "unsupported" }
+      end
+      local value, message, err = digest.answer(challenge, { "u", "p" }, "GET", "/", {})
+      assert.is_nil(value)
+      assert.same({ "md5: refused", "unsupported", refused }, { message, err.code, count })
     end
-    local challenge = digest.choose { 'Digest realm="r", nonce="n", userhash=true' }
-    local value, message, err = digest.answer(challenge, { "u", "p" }, "GET", "/", {})
+  end)
+
+  it("fails with a clear reason without random bytes", function()
+    local random = core.random
+    finally(function() core.random = random end)
+    core.random = function() return nil, "random bytes: refused", { code = "tls" } end
+    local challenge = digest.choose { 'Digest realm="r", nonce="n", qop=auth' }
+    local state = {}
+    local value, message, err = digest.answer(challenge, { "u", "p" }, "GET", "/", state)
     assert.is_nil(value)
-    assert.same({ "md5: refused", "unsupported", "md5" }, { message, err.code, asked })
+    assert.same({ "random bytes: refused", "tls", 0 }, { message, err.code, state.count })
   end)
 
   it("ends after 2^32 - 1 uses of a nonce", function()
