@@ -1,6 +1,7 @@
 -- Requests that are sent again, by the option `retry`.
 
 local pause = require "sluice.pause"
+local retry = require "sluice.retry"
 local sluice = require "sluice"
 local support = require "spec.support"
 local peer, system = support.peer, support.system
@@ -265,6 +266,11 @@ describe("a request with retry", function()
         local response <close> = assert(client:put(p.url .. "/", options))
         assert.equal(503, response.status)
       end
+      client:use { hop = function()
+        return nil, "mine", { code = "cancelled", retryable = true }
+      end }
+      local none, message = client:get(p.url .. "/", { retry = { when = never } })
+      assert.same({ nil, "mine" }, { none, message })
     end)
 
     it("may dispose the answer, wait, and raise", function()
@@ -290,11 +296,15 @@ describe("a request with retry", function()
       count = count + 1
       return own
     end }
-    for _, value in ipairs { { status = 503 }, { status = 503, dispose = function() end } } do
+    local disposed = 0
+    for _, value in ipairs { { status = 503 },
+      { status = 503, dispose = function() disposed = disposed + 1 end } } do
       count, own = 0, value
       assert.equal(value, client:get "http://a.test/")
       assert.equal(4, count)
     end
+    -- The last answer is the caller's.
+    assert.equal(3, disposed)
     for _, value in ipairs { {}, "text", true } do
       count, own = 0, value
       assert.equal(value, client:get "http://a.test/")
@@ -386,6 +396,18 @@ describe("a request with retry", function()
       assert.equal("closed", err.code)
       assert.equal(("GET %s/: client is closed"):format(p.url), message)
     end)
+  end)
+
+  it("takes every status of a response, and up to 100 methods", function()
+    local statuses, names = {}, {}
+    for i = 1, 400 do statuses[i] = 199 + i end
+    for i = 1, 100 do names[i] = "M" .. i end
+    assert.is_nil(retry.check { statuses = statuses, methods = names })
+    for _, wrong in ipairs { 199, 600, 200.5 } do
+      assert.is_truthy(retry.check { statuses = { wrong } })
+    end
+    names[101] = "M"
+    assert.is_truthy(retry.check { methods = names })
   end)
 
   it("takes only options that it knows", function()

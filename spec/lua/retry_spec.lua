@@ -93,6 +93,7 @@ describe("the wait before a retry", function()
     assert.equal(7, retry.wait(policy, 1, 7))
     assert.equal(60, retry.wait(policy, 1, 1e300))
     assert.equal(5, retry.wait(retry.compile { max_retry_after = 5 }, 1, 7))
+    assert.equal(0.5, retry.wait(retry.compile { max_retry_after = 0.5 }, 1, 7))
     local deaf = retry.compile { max_retry_after = 0, jitter = 0 }
     assert.equal(0.5, retry.wait(deaf, 1, 7))
   end)

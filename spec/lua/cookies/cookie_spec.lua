@@ -67,6 +67,7 @@ describe("a Set-Cookie line", function()
     ["a=b; SameSite=None"] = "[a][b] same_site=None",
     ["a=b; SameSite=None; SameSite=other"] = "[a][b] ",
     -- ends
+    ["a=b; max-age=1"] = "[a][b] expires=1700000001",
     ["a=b; max-age=10"] = "[a][b] expires=1700000010",
     ["a=b; max-age=10; max-age=20"] = "[a][b] expires=1700000020",
     ["a=b; max-age=10; max-age=x"] = "[a][b] expires=1700000010",
