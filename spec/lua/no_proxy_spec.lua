@@ -53,7 +53,8 @@ describe("no_proxy", function()
   end)
 
   it("names the entry that is none", function()
-    for _, entry in ipairs { "a b", "http://a", "10.0.0.0/33", "10.0.0.0/8x", "[::1", "fe80::/129" } do
+    for _, entry in ipairs { "a b", "http://a", "10.0.0.0/33", "10.0.0.0/8x", "[::1",
+      "fe80::/129" } do
       local list, wrong = no_proxy.read { "a.test", entry }
       assert.is_nil(list)
       assert.equal(entry, wrong)

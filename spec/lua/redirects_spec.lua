@@ -82,6 +82,20 @@ describe("a redirect", function()
     assert.is_nil(p:received(1):find("#", 1, true))
   end)
 
+  -- RFC 9110 10.2.2
+  it("inherits the fragment, unless the new URL has one", function()
+    local p <close> = server(answer(302, "/a"), answer(302, "/b#own"), answer(302, "/c"), DONE)
+    local own <close> = support.client()
+    local urls = {}
+    own:use { hop = function(request, forward)
+      urls[#urls + 1] = request.url:sub(#p.url + 1)
+      return forward(request)
+    end }
+    local response <close> = assert(own:get(p.url .. "/#first"))
+    assert.same({ "/#first", "/a#first", "/b#own", "/c#own" }, urls)
+    assert.equal("done", response:text())
+  end)
+
   it("is followed ten times by default", function()
     local hops = {}
     for i = 1, 11 do hops[i] = answer(302, "/" .. i) end

@@ -49,7 +49,7 @@ describe("challenges", function()
       ['Basic a=b, a=c, Digest y=z'] = "digest y=z", ['Basic a=b, A=c'] = "",
       ['Digest y=z, Basic realm="a'] = "digest y=z", ['Digest y=z, b=;'] = "",
       ['Digest y=z; b=c'] = "", ["=x"] = "", ["a=b, Digest y=z"] = "",
-      ["Digest y=;z"] = "", ["Negotiate abc== Digest y=z"] = "", 
+      ["Digest y=;z"] = "", ["Negotiate abc== Digest y=z"] = "",
       ["Negotiate abc, Digest\ty"] = "",
       ['Digest y=z, (x)'] = "", ["\128"] = "", ["Basic\treal m"] = "",
     } do

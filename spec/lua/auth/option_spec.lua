@@ -37,6 +37,11 @@ describe("the value of Authorization", function()
       assert.equal("invalid", err.code)
       assert.equal("credentials: colon in the user, or a control character", message)
     end
+    for _, userinfo in ipairs { "%z:b", "a:%z", "a:b%" } do
+      local value, message, err = auth.from_userinfo(userinfo)
+      assert.is_nil(value)
+      assert.same({ "unescape: malformed percent-encoding", "invalid" }, { message, err.code })
+    end
   end)
 end)
 
