@@ -145,13 +145,31 @@ end
 -- Credentials: never sent to another origin than the one they were given for.
 local secrets = { "Authorization", "Cookie", "Proxy-Authorization" }
 
+-- A set of the names of credentials and of those in `names` (nil: none), in lower case.
+local function set_of_secrets(names)
+  local set = {}
+  for _, name in ipairs(secrets) do set[name:lower()] = true end
+  for _, name in ipairs(names or {}) do set[name:lower()] = true end
+  return set
+end
+
 --- Removes credentials, and fields of those names (nil: none), but for those that are in
 -- `spared` too (nil: none).
 function fields.remove_secrets(list, names, spared)
-  local removed = {}
-  for _, name in ipairs(secrets) do removed[name:lower()] = true end
-  for _, name in ipairs(names or {}) do removed[name:lower()] = true end
-  remove_all(list, removed, spared)
+  remove_all(list, set_of_secrets(names), spared)
+end
+
+--- The credentials of `list` and its fields of those names (nil: none), as a text that is the same
+-- for the same ones.
+function fields.secrets_text(list, names, more)
+  local set, lines = set_of_secrets(names), {}
+  for _, name in ipairs(more or {}) do set[name:lower()] = true end
+  for i = 1, #list, 2 do
+    local name = list[i]:lower()
+    if set[name] then lines[#lines + 1] = name .. ":" .. list[i + 1] end
+  end
+  table.sort(lines)
+  return table.concat(lines, "\n")
 end
 
 --- The name of a field that is a credential or has one of those names (nil: none), or nil.

@@ -12,6 +12,7 @@ local answer = require "sluice.answer"
 local check = require "sluice.check"
 local core = require "sluice.core"
 local date = require "sluice.date"
+local fields = require "sluice.fields"
 local plan = require "sluice.plan"
 local rules = require "sluice.interceptors.cache_rules"
 local Store = require "sluice.interceptors.cache_store"
@@ -73,20 +74,25 @@ local function jar_of(request)
   return own or nil
 end
 
+-- The option `auth` of a request as a text: tables by what is in them, since another table may be
+-- where one was; a function is a user of its own.
+local function text_of(self, option)
+  if type(option) == "function" then return tostring(number_of(self, option)) end
+  if type(option) ~= "table" then return tostring(option or "") end
+  local words = {}
+  for key, value in pairs(option) do
+    words[#words + 1] = tostring(key) .. "=" .. text_of(self, value)
+  end
+  table.sort(words)
+  return "{" .. table.concat(words, "\0") .. "}"
+end
+
 -- The credentials of a request, so that those of one user are not answered with another's.
 local function identity_of(self, request, userinfo)
-  local own, jar = request:own_auth(), jar_of(request)
-  local parts = { userinfo or "", request:get_header "Authorization" or "",
-    tostring(request.options.decompress), jar and number_of(self, jar) or "" }
-  if type(own) == "table" then
-    local words = {}
-    for key, value in pairs(own) do words[#words + 1] = tostring(key) .. "=" .. tostring(value) end
-    table.sort(words)
-    parts[5] = table.concat(words, "\0")
-  elseif own then
-    parts[5] = tostring(number_of(self, own))
-  end
-  return table.concat(parts, "\n")
+  local jar = jar_of(request)
+  return table.concat({ userinfo or "", tostring(request.options.decompress),
+    jar and number_of(self, jar) or "", text_of(self, request:own_auth()),
+    fields.secrets_text(request.fields, request.secrets or nil, request.client.secrets) }, "\n")
 end
 
 -- The key of a URL for this client; and its user info. nil: it cannot be parsed.
@@ -214,10 +220,10 @@ local function freshen(self, entry, place, response, asked)
     values[lower] = values[lower] and values[lower] .. ", " .. field[2] or field[2]
   end
   values.age = response.headers.Age
-  local fields = setmetatable({}, { __index = function(_, name) return values[name:lower()] end })
-  local known = rules.storable(entry.status, fields, place.directives, asked, self.clock())
+  local joined = setmetatable({}, { __index = function(_, name) return values[name:lower()] end })
+  local known = rules.storable(entry.status, joined, place.directives, asked, self.clock())
   entry.fields, entry.lines = list, write_lines(list)
-  entry.etag, entry.modified = fields.ETag, fields["Last-Modified"]
+  entry.etag, entry.modified = joined.ETag, joined["Last-Modified"]
   if known then entry.known = known end
   return known ~= nil
 end

@@ -246,16 +246,36 @@ describe("a cache", function()
     local users = {
       {}, { headers = { Authorization = "Bearer a" } },
       { headers = { Authorization = "Bearer b" } },
+      { headers = { Cookie = "id=a" } }, { headers = { Cookie = "id=b" } },
+      { headers = { { "X-Key", "a", secret = true } } },
+      { headers = { { "X-Key", "b", secret = true } } },
       { auth = { "a", "b" } }, { auth = { "a", "c" } }, { auth = { bearer = "a" } },
+      { auth = { digest = { "a", "b" } } }, { auth = { digest = { "a", "c" } } },
+      { auth = function() return "a" end }, { auth = function() return "b" end },
     }
     for i = 1, 2 do
       for j, options in ipairs(users) do
         assert.equal("body " .. j, get(nil, options), i)
       end
     end
-    assert.equal("body 7", get "http://u:p@host.test/a")
-    assert.equal("body 8", get "http://u:q@host.test/a")
-    assert.equal("body 7", get "http://u:p@host.test/a")
+    local count = #users
+    assert.equal("body " .. count + 1, get "http://u:p@host.test/a")
+    assert.equal("body " .. count + 2, get "http://u:q@host.test/a")
+    assert.equal("body " .. count + 1, get "http://u:p@host.test/a")
+  end)
+
+  it("knows a user of digest credentials by name and password, not by their table", function()
+    act = function(request)
+      return request:answer { status = 200, headers = { ["Cache-Control"] = "max-age=10" },
+        body = request.options.auth.digest[1] }
+    end
+    for i = 1, 200 do
+      local user = "user" .. i
+      assert.equal(user, get(nil, { auth = { digest = { user, "p" } } }))
+      assert.equal(user, get(nil, { auth = { digest = { user, "p" } } }))
+      collectgarbage() -- the next table may be where this one was
+    end
+    assert.equal(200, asked)
   end)
 
   it("keeps clients apart, and bodies that are not decoded", function()
