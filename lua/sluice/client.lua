@@ -206,11 +206,22 @@ local function check_step(step)
   return "a table whose hop is " .. type(step.hop)
 end
 
+-- The name of a maker of interceptors that was given in place of what it makes; nil: it is none.
+local function built_in_name(step)
+  for name, maker in pairs(package.loaded["sluice.interceptors"] or {}) do
+    if maker == step then return name end
+  end
+end
+
 --- Adds an interceptor: function(request, forward) -> response | nil, message, err.
 -- A function runs once for each call, around redirects; that of { hop = f } for each
 -- sending, and sees the responses that redirect, too. The first added is outermost.
 function Client:use(step)
   check_client(self, "use", 2)
+  local built_in = built_in_name(step)
+  if built_in then
+    error(("use: '%s' is made by a call: sluice.interceptors.%s {}"):format(built_in, built_in), 2)
+  end
   local wrong = check_step(step)
   if wrong then error("use: function or { hop = function } expected, got " .. wrong, 2) end
   local steps = type(step) == "table" and self.hops or self.interceptors

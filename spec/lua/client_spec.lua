@@ -1020,6 +1020,8 @@ describe("a client", function()
         assert.error_matches(function() client:use(value) end,
           "use: function or { hop = function } expected, got")
       end
+      assert.error_matches(function() client:use(sluice.interceptors.log) end,
+        "use: 'log' is made by a call: sluice.interceptors.log {}", 1, true)
     end)
   end)
 

@@ -508,8 +508,16 @@ describe("through a proxy", function()
     for _, url in ipairs { "http://www.test/", "https://www.test/" } do
       local _, message, err = get(client, url)
       assert.equal("connect", err.code)
-      assert.equal(("connect 127.0.0.1:%d: connection refused"):format(port), message)
+      assert.equal(("connect proxy 127.0.0.1:%d: connection refused"):format(port), message)
     end
+  end)
+
+  it("a proxy whose name is not known is named", function()
+    local client <close> = assert(support.client { proxy = "http://proxy.test:3128",
+      resolver = function() return nil, "no such name" end })
+    local _, message, err = get(client, "http://www.test/")
+    assert.equal("resolve", err.code)
+    assert.equal("resolve proxy proxy.test:3128: no such name", message)
   end)
 
   it("each hop of a redirect chooses its own proxy, and exempt hosts use none", function()

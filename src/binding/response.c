@@ -123,8 +123,9 @@ static const char *push_attempt(lua_State *L, int index,
     /* Nothing allocates before the origin is read: a finaliser may end it. */
     switch (exchange->failure->stage) {
     case SL_STAGE_CONNECT:
-        return lua_pushfstring(L, "connect %s:%d", sl_origin_next_host(origin),
-                               sl_origin_next_port(origin));
+        return lua_pushfstring(
+            L, "connect %s%s:%d", origin->proxy_host != NULL ? "proxy " : "",
+            sl_origin_next_host(origin), sl_origin_next_port(origin));
     case SL_STAGE_PROXY:
         return lua_pushfstring(L, "proxy %s:%d", sl_origin_next_host(origin),
                                sl_origin_next_port(origin));
@@ -139,12 +140,16 @@ int slb_push_exchange_failure(lua_State *L, int index,
                               const struct sl_exchange *exchange)
 {
     const struct sl_failure failure = *exchange->failure;
+    bool has_proxy =
+        exchange->origin != NULL && exchange->origin->proxy_host != NULL;
 
     luaL_checkstack(L, 12, NULL);
     if (failure.stage == SL_STAGE_CONNECT && failure.status != SL_CANCELLED)
-        return slb_push_failure(L, &failure, "connect");
+        return slb_push_failure(L, &failure,
+                                has_proxy ? "connect proxy" : "connect");
     if (failure.stage == SL_STAGE_RESOLVE)
-        return slb_push_failure(L, &failure, "resolve");
+        return slb_push_failure(L, &failure,
+                                has_proxy ? "resolve proxy" : "resolve");
     slb_push_failure(L, &failure, push_attempt(L, index, exchange));
     if (failure.status == SL_PROXY)
         slb_add_refusal(L, index);
