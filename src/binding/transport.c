@@ -141,7 +141,7 @@ static void read_options(lua_State *L, struct sl_opening_options *options)
     options->deadlines.tls =
         slb_field_seconds(L, "tls_timeout", 10 * SL_SECOND);
     options->connect.deadline = SL_NEVER;
-    options->tls.identity = slb_field_string(L, "identity");
+    options->tls.engine.identity = slb_field_string(L, "identity");
     if (slb_field_boolean(L, "completion", false))
         options->connect.mode = SL_TRANSPORT_COMPLETION;
     if (backend != NULL) {
@@ -158,7 +158,7 @@ static void read_tls(lua_State *L, struct sl_opening_options *options)
 
         options->tls.provider = tls->provider;
         options->tls.context = tls->context;
-        options->tls.verify_owner = tls->verifier;
+        options->tls.engine.owner = tls->verifier;
     }
     lua_pop(L, 1); /* stays in the options, which stay at index 1 */
 }

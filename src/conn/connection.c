@@ -94,14 +94,16 @@ enum sl_status sl_connection_open(struct sl_origin *origin,
         .connect.backend = all->options.backend,
         .connect.deadline = SL_NEVER, /* the waiter has its own */
         .deadlines = place->deadlines,
-        .greeting = {origin->proxy_provider, origin->proxy_context,
-                     origin->proxy_host, origin->proxy_identity,
-                     origin->proxy_verify_owner},
+        .greeting = {origin->proxy_provider,
+                     origin->proxy_context,
+                     {origin->proxy_host, origin->proxy_identity,
+                      origin->proxy_verify_owner}},
         .tunnel = origin->tunnel,
         .target = {origin->host, origin->port, origin->proxy_user,
                    origin->proxy_password, place->authorization},
-        .tls = {origin->provider, origin->context, origin->host, origin->key,
-                origin->verify_owner},
+        .tls = {origin->provider,
+                origin->context,
+                {origin->host, origin->key, origin->verify_owner}},
     };
     enum sl_status status;
 

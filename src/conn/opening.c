@@ -121,9 +121,8 @@ static void secure(struct sl_opening *opening, const struct sl_opening_tls *tls)
 {
     struct sl_tls_engine *engine;
 
-    if (tls->provider->engine_create(tls->context, opening->pool, tls->host,
-                                     tls->identity, tls->verify_owner, &engine,
-                                     &opening->failure) != SL_OK) {
+    if (tls->provider->engine_create(tls->context, opening->pool, &tls->engine,
+                                     &engine, &opening->failure) != SL_OK) {
         fail_tls(opening);
         return;
     }
@@ -285,15 +284,21 @@ complete_layer(const struct sl_opening_tls *tls,
     if (tls->provider == NULL)
         return layer;
     layer = *tls;
-    if (layer.host == NULL)
-        layer.host = options->connect.host;
+    if (layer.engine.host == NULL)
+        layer.engine.host = options->connect.host;
     return layer;
+}
+
+static size_t packed_size(const struct sl_opening_tls *layer)
+{
+    return sl_packed_size(layer->engine.host) +
+           sl_packed_size(layer->engine.identity);
 }
 
 static void copy_layer(struct sl_opening_tls *layer, char **room)
 {
-    layer->host = sl_packed_copy(room, layer->host);
-    layer->identity = sl_packed_copy(room, layer->identity);
+    layer->engine.host = sl_packed_copy(room, layer->engine.host);
+    layer->engine.identity = sl_packed_copy(room, layer->engine.identity);
     if (layer->provider != NULL)
         layer->provider->context_retain(layer->context);
 }
@@ -310,9 +315,8 @@ static struct sl_opening *create(struct sl_loop *loop, struct sl_pool *pool,
     struct sl_opening_tls greeting =
         complete_layer(&options->greeting, options);
     struct sl_opening_tls tls = complete_layer(&options->tls, options);
-    size_t size = sizeof(struct sl_opening) + sl_packed_size(greeting.host) +
-                  sl_packed_size(greeting.identity) + sl_packed_size(tls.host) +
-                  sl_packed_size(tls.identity);
+    size_t size =
+        sizeof(struct sl_opening) + packed_size(&greeting) + packed_size(&tls);
     struct sl_opening *opening = sl_allocate_zeroed(loop->allocator, size);
     char *room;
 

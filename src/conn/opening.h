@@ -32,9 +32,7 @@ struct sl_opening_deadlines {
 struct sl_opening_tls {
     const struct sl_tls_provider *provider; /* NULL: no such layer */
     struct sl_tls_context *context;         /* retained while it opens */
-    const char *host;                       /* to verify; NULL: connect.host */
-    const char *identity;                   /* of its sessions */
-    void *verify_owner;
+    struct sl_tls_engine_options engine;    /* host NULL: connect.host */
 };
 
 struct sl_opening_options {

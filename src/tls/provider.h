@@ -79,6 +79,15 @@ struct sl_tls_info {
     bool is_verified;
 };
 
+/* One connection. */
+struct sl_tls_engine_options {
+    const char *host; /* a name, rooted or not, or a literal address; empty is
+                       * SL_INVALID whatever `verifies` says. Copied */
+    const char *identity; /* keys the session cache: everything that must not
+                           * be shared. NULL: no session is kept or offered */
+    void *owner;          /* passed to verify */
+};
+
 struct sl_tls_context;
 struct sl_tls_engine;
 struct sl_tls_hasher;
@@ -98,13 +107,11 @@ struct sl_tls_provider {
     void (*context_retain)(struct sl_tls_context *context);
     void (*context_release)(struct sl_tls_context *context);
 
-    /* Creates a client engine for `host` (a name, rooted or not, or a literal
-     * address; empty is SL_INVALID whatever `verifies` says). `identity` keys
-     * the session cache: everything that must not be shared. `owner` is passed
-     * to verify. `pool` serves nothing but small scratch. */
+    /* Creates a client engine, which copies the texts of its options. `pool`
+     * serves nothing but small scratch. SL_TLS, SL_INVALID, SL_MEMORY. */
     enum sl_status (*engine_create)(struct sl_tls_context *context,
-                                    struct sl_pool *pool, const char *host,
-                                    const char *identity, void *owner,
+                                    struct sl_pool *pool,
+                                    const struct sl_tls_engine_options *options,
                                     struct sl_tls_engine **engine,
                                     struct sl_failure *failure);
     void (*engine_destroy)(struct sl_tls_engine *engine);

@@ -30,7 +30,7 @@ static enum sl_status talk_open(struct talk *talk,
         .connect.mode = manner->mode,
         .connect.backend = manner->backend,
         .deadlines.tls = talk->tls_timeout != 0 ? talk->tls_timeout : SL_SECOND,
-        .tls.identity = "x"};
+        .tls.engine.identity = "x"};
     struct sl_tls_options tls = {.verifies = true, .verify = talk->verify};
     struct sl_failure failure;
     enum sl_status status = SL_OK;

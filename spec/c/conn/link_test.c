@@ -22,8 +22,9 @@ static enum sl_status add_layer(struct pair *pair, enum sl_stage stage)
     struct sl_tls_engine *engine;
     struct sl_failure failure;
     enum sl_status status = framed_provider.engine_create(
-        pair->context, &pair->world.pool, "host.test", "x", NULL, &engine,
-        &failure);
+        pair->context, &pair->world.pool,
+        &(struct sl_tls_engine_options){.host = "host.test", .identity = "x"},
+        &engine, &failure);
 
     if (status == SL_OK)
         status = sl_link_secure(&pair->link, &pair->world.pool,

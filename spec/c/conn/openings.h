@@ -77,7 +77,7 @@ begin_through(struct wait *wait, const struct sl_tunnel_class *tunnel,
         .connect.mode = mode,
         .connect.deadline = SL_NEVER,
         .deadlines = {SL_NEVER, SL_NEVER, SL_NEVER, SL_NEVER},
-        .tls.identity = "x",
+        .tls.engine.identity = "x",
         .tunnel = tunnel,
         .target = {"www.example", 443, "me", "pass", NULL},
     };
@@ -88,7 +88,7 @@ begin_through(struct wait *wait, const struct sl_tunnel_class *tunnel,
     if (greets) {
         options.greeting.provider = &framed_provider;
         options.greeting.context = context;
-        options.greeting.host = "proxy.example";
+        options.greeting.engine.host = "proxy.example";
     }
     if (is_secure) {
         options.tls.provider = &framed_provider;

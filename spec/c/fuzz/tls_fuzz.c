@@ -49,6 +49,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     size_t chosen = size > 0 && data[0] >= 224 && sl_tls_providers[1] != NULL;
     const struct sl_tls_provider *provider = sl_tls_providers[chosen];
+    struct sl_tls_engine_options engine_options = {.host = "a.test",
+                                                   .identity = "a"};
     struct sl_tls_engine *engine;
     struct sl_failure failure;
     struct sl_pool *pool = ground_pool(SL_POOL_SLABS, SL_SEGMENT_SIZE);
@@ -64,8 +66,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     sl_buffer_init(&in, pool, SIZE_MAX);
     sl_buffer_init(&out, pool, SIZE_MAX);
     if (provider->engine_create(contexts[chosen][data[0] % CONTEXTS], pool,
-                                "a.test", "a", NULL, &engine,
-                                &failure) != SL_OK)
+                                &engine_options, &engine, &failure) != SL_OK)
         abort();
     step = data[0] / CONTEXTS % 2 == 0 ? size : 1 + (size_t)data[0] / CONTEXTS;
     status = provider->handshake(engine, &in, &out, &failure);

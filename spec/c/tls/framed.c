@@ -115,23 +115,23 @@ static void context_release(struct sl_tls_context *context)
 /* ---- engine ---- */
 
 static enum sl_status engine_create(struct sl_tls_context *context,
-                                    struct sl_pool *pool, const char *host,
-                                    const char *identity, void *owner,
+                                    struct sl_pool *pool,
+                                    const struct sl_tls_engine_options *options,
                                     struct sl_tls_engine **engine,
                                     struct sl_failure *failure)
 {
+    const char *host = options->host;
     size_t length = host != NULL ? strlen(host) : 0;
     struct sl_tls_engine *made;
 
     (void)pool;
-    (void)identity;
     if (length == 0)
         return sl_fail(failure, SL_INVALID, SL_STAGE_TLS, "no host");
     made = sl_allocate_zeroed(context->allocator, sizeof *made + length + 1);
     if (made == NULL)
         return sl_fail(failure, SL_MEMORY, SL_STAGE_TLS, "out of memory");
     made->context = context;
-    made->owner = owner;
+    made->owner = options->owner;
     made->size = sizeof *made + length + 1;
     memcpy(made->host, host, length + 1);
     context_retain(context);

@@ -174,9 +174,10 @@ static enum sl_status begin(struct side *side, struct sl_allocator *allocator)
     status = framed_provider.context_create(allocator, &options, &side->context,
                                             &side->failure);
     if (status == SL_OK)
-        status = framed_provider.engine_create(side->context, &side->pool,
-                                               "a.test", "a", NULL,
-                                               &side->engine, &side->failure);
+        status = framed_provider.engine_create(
+            side->context, &side->pool,
+            &(struct sl_tls_engine_options){.host = "a.test", .identity = "a"},
+            &side->engine, &side->failure);
     return status;
 }
 
@@ -260,7 +261,9 @@ static void forgets(const struct sl_tls_provider *provider)
     options.verifies = false;
     REQUIRE(provider->context_create(&allocator.base, &options, &context,
                                      &failure) == SL_OK);
-    REQUIRE(provider->engine_create(context, &pool, "host.test", "x", NULL,
+    REQUIRE(provider->engine_create(context, &pool,
+                                    &(struct sl_tls_engine_options){
+                                        .host = "host.test", .identity = "x"},
                                     &engine, &failure) == SL_OK);
     provider->context_release(context);
     CHECK_INT(count, 0);

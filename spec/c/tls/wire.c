@@ -120,6 +120,7 @@ static void around(const struct wire *wire, bool begins)
 enum sl_status wire_connect(struct wire *wire, const char *host,
                             const char *identity)
 {
+    struct sl_tls_engine_options options = {.host = host, .identity = identity};
     enum sl_status status;
 
     wire_disconnect(wire);
@@ -127,9 +128,8 @@ enum sl_status wire_connect(struct wire *wire, const char *host,
         server_accept(wire->server);
     memset(&wire->failure, 0, sizeof wire->failure);
     around(wire, true);
-    status = wire->provider->engine_create(wire->context, &wire->pool, host,
-                                           identity, NULL, &wire->engine,
-                                           &wire->failure);
+    status = wire->provider->engine_create(wire->context, &wire->pool, &options,
+                                           &wire->engine, &wire->failure);
     around(wire, false);
     return status;
 }

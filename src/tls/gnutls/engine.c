@@ -151,17 +151,18 @@ static int prepare(struct sl_tls_engine *engine)
     return result;
 }
 
-enum sl_status sl_gnutls_engine_create(struct sl_tls_context *context,
-                                       struct sl_pool *pool, const char *host,
-                                       const char *identity, void *owner,
-                                       struct sl_tls_engine **engine,
-                                       struct sl_failure *failure)
+enum sl_status
+sl_gnutls_engine_create(struct sl_tls_context *context, struct sl_pool *pool,
+                        const struct sl_tls_engine_options *options,
+                        struct sl_tls_engine **engine,
+                        struct sl_failure *failure)
 {
     struct sl_tls_peer expected;
     struct sl_tls_engine *made;
-    enum sl_status status = sl_tls_peer_parse(host, &expected, failure);
-    size_t identity_size =
-        identity != NULL && context->policy.resumes ? strlen(identity) + 1 : 0;
+    const char *identity = context->policy.resumes ? options->identity : NULL;
+    enum sl_status status =
+        sl_tls_peer_parse(options->host, &expected, failure);
+    size_t identity_size = identity != NULL ? strlen(identity) + 1 : 0;
     size_t size;
 
     (void)pool;
@@ -172,9 +173,9 @@ enum sl_status sl_gnutls_engine_create(struct sl_tls_context *context,
     if (made == NULL)
         return sl_fail(failure, SL_MEMORY, SL_STAGE_TLS, "out of memory");
     made->context = context;
-    made->owner = owner;
+    made->owner = options->owner;
     made->size = size;
-    memcpy(made->host, host, expected.host_size); /* zeroed behind */
+    memcpy(made->host, options->host, expected.host_size); /* zeroed behind */
     made->expected = expected;
     made->expected.host = made->host;
     if (identity_size > 0)

@@ -33,11 +33,11 @@ struct sl_tls_engine {
     char host[];
 };
 
-enum sl_status sl_gnutls_engine_create(struct sl_tls_context *context,
-                                       struct sl_pool *pool, const char *host,
-                                       const char *identity, void *owner,
-                                       struct sl_tls_engine **engine,
-                                       struct sl_failure *failure);
+enum sl_status
+sl_gnutls_engine_create(struct sl_tls_context *context, struct sl_pool *pool,
+                        const struct sl_tls_engine_options *options,
+                        struct sl_tls_engine **engine,
+                        struct sl_failure *failure);
 void sl_gnutls_engine_destroy(struct sl_tls_engine *engine);
 
 enum sl_status sl_gnutls_engine_handshake(struct sl_tls_engine *engine,

@@ -56,11 +56,11 @@ static enum sl_status prepare(struct sl_tls_engine *engine,
     return SL_OK;
 }
 
-enum sl_status sl_openssl_engine_create(struct sl_tls_context *context,
-                                        struct sl_pool *pool, const char *host,
-                                        const char *identity, void *owner,
-                                        struct sl_tls_engine **engine,
-                                        struct sl_failure *failure)
+enum sl_status
+sl_openssl_engine_create(struct sl_tls_context *context, struct sl_pool *pool,
+                         const struct sl_tls_engine_options *options,
+                         struct sl_tls_engine **engine,
+                         struct sl_failure *failure)
 {
     struct sl_tls_peer expected;
     struct sl_tls_engine *made;
@@ -69,7 +69,7 @@ enum sl_status sl_openssl_engine_create(struct sl_tls_context *context,
 
     (void)pool;
     sl_openssl_error_clear();
-    status = sl_tls_peer_parse(host, &expected, failure);
+    status = sl_tls_peer_parse(options->host, &expected, failure);
     if (status != SL_OK)
         return status;
     size = sizeof *made + expected.host_size + 1;
@@ -77,14 +77,14 @@ enum sl_status sl_openssl_engine_create(struct sl_tls_context *context,
     if (made == NULL)
         return sl_fail(failure, SL_MEMORY, SL_STAGE_TLS, "out of memory");
     made->context = context;
-    made->owner = owner;
+    made->owner = options->owner;
     made->size = size;
-    memcpy(made->host, host, expected.host_size); /* zeroed behind */
+    memcpy(made->host, options->host, expected.host_size); /* zeroed behind */
     made->expected = expected;
     made->expected.host = made->host;
     made->notes.is_void = !context->has_own_records;
     sl_openssl_context_retain(context);
-    status = prepare(made, identity, failure);
+    status = prepare(made, options->identity, failure);
     if (status != SL_OK) {
         sl_openssl_engine_destroy(made);
         return status;
