@@ -114,6 +114,29 @@ TEST("ends a bodiless response at its head, and retires a misframed one")
     }
 }
 
+TEST("keeps a connection of HTTP/1.0 for no option but keep-alive")
+{
+    static const struct {
+        const char *options;
+        bool is_kept;
+    } cases[] = {
+        {"Keep-Alive", true},  {"x, keep-alive", true},
+        {"upgrade", false},    {"keep-alive-x", false},
+        {"keep-aliv", false},  {"\"keep-alive\"", false},
+        {"keep alive", false}, {"keep-alive, Close", false},
+        {"", false},           {", ,", false},
+    };
+    char text[128];
+
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        snprintf(text, sizeof text,
+                 "HTTP/1.0 200 X\r\nConnection: %s\r\n"
+                 "Content-Length: 5\r\n\r\n",
+                 cases[i].options);
+        check_kind(text, get, SL_FRAMING_LENGTH, cases[i].is_kept);
+    }
+}
+
 static void check_idle(const char *fields, int64_t expected)
 {
     struct decision decision;

@@ -166,6 +166,45 @@ TEST("refuses controls in values and non-token bytes in names")
     }
 }
 
+/* nginx with `extra` before the byte at `at`, at once and byte by byte. */
+static void check_inserted(size_t at, char extra, bool lenient_lf)
+{
+    struct sl_head_limits limits = defaults;
+    char wire[sizeof(nginx)];
+    struct fixture fixture;
+    enum sl_status status = SL_AGAIN;
+    size_t i;
+
+    test_note("byte %d before %zu", extra, at);
+    limits.lenient_lf = lenient_lf;
+    memcpy(wire, nginx, at);
+    wire[at] = extra;
+    memcpy(wire + at + 1, nginx + at, sizeof(nginx) - 1 - at);
+    open_limited(&fixture, 0, &limits);
+    CHECK_INT(feed(&fixture, sl_view(wire, sizeof(nginx))), SL_PROTOCOL);
+    CHECK_STR(sl_head_explain(&fixture.head, words),
+              "a line holds CR without LF");
+    close_fixture(&fixture);
+    open_limited(&fixture, 0, &limits);
+    for (i = 0; i < sizeof(nginx) && status == SL_AGAIN; i++)
+        status = feed(&fixture, sl_view(wire + i, 1));
+    CHECK_INT(status, SL_PROTOCOL);
+    CHECK_INT(i, at + 1);
+    close_fixture(&fixture);
+}
+
+TEST("ends no line, and no head, at a CR and an LF that are apart")
+{
+    for (size_t at = 0; at < sizeof(nginx) - 1; at++) {
+        if (nginx[at] != '\n')
+            continue;
+        check_inserted(at, 'x', false);
+        check_inserted(at, 'x', true);
+        check_inserted(at, ' ', true);
+        check_inserted(at, '\r', true);
+    }
+}
+
 struct limit_case {
     struct sl_head_limits limits;
     char *text;
