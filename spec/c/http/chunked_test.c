@@ -348,8 +348,85 @@ TEST("joins chunks that are alike, and others behind them")
 
 TEST("refuses a wrong end among chunks that are alike")
 {
-    check_bad("2\r\nab\r\n2\r\ncd\r\n2\r\nefg\r\n2\r\nhi\r\n2\r\njk\r\n0\r\n",
-              "abcdef", SL_PROTOCOL, "chunk longer than its size");
+    char wire[512], payload[256];
+
+    for (int digits = 1; digits <= 3; digits++) {
+        for (size_t chunk = 1; chunk < 16; chunk++) {
+            size_t size = 0;
+            size_t used =
+                write_alike(wire, 0, payload, &size, 3, chunk, digits);
+
+            payload[size] = '\0';
+            write_alike(wire, used, payload, &size, 2, chunk, digits);
+            payload[chunk * 3] = '\0';
+            memcpy(wire + used * 5 / 3, "0\r\n", 4);
+            wire[used - 2] = 'x';
+            check_bad(wire, payload, SL_PROTOCOL, "chunk longer than its size");
+            memcpy(wire + used - 2, "\rx", 2);
+            check_bad(wire, payload, SL_PROTOCOL,
+                      "CR without LF after a chunk");
+        }
+    }
+}
+
+/* What may follow the beginning of a size line, beside `bytes`. */
+enum followers { NOTHING, TOKEN, TEXT };
+
+static bool may_follow(enum followers followers, const char *bytes, int byte)
+{
+    bool is_text = byte == '\t' || (byte >= ' ' && byte != 0x7f);
+    bool is_token = byte > ' ' && byte < 0x7f &&
+                    strchr("\"(),/:;<=>?@[\\]{}", byte) == NULL;
+
+    return (byte != 0 && strchr(bytes, byte) != NULL) ||
+           (followers == TOKEN && is_token) || (followers == TEXT && is_text);
+}
+
+TEST("fails at the first byte that cannot go on a line of framing")
+{
+    static const struct {
+        const char *start;
+        enum followers followers;
+        const char *bytes;
+    } lines[] = {
+        {"", NOTHING, "0123456789abcdefABCDEF"},
+        {"1", NOTHING, "0123456789abcdefABCDEF \t\r;"},
+        {"1 ", NOTHING, " \t;"},
+        {"1;", TOKEN, " \t"},
+        {"1; ", TOKEN, " \t"},
+        {"1;a", TOKEN, " \t\r;="},
+        {"1;a ", NOTHING, " \t;="},
+        {"1;a=", TOKEN, " \t\""},
+        {"1;a= ", TOKEN, " \t\""},
+        {"1;a=b", TOKEN, " \t\r;"},
+        {"1;a=b ", NOTHING, " \t;"},
+        {"1;a=\"", TEXT, ""},
+        {"1;a=\"\\", TEXT, ""},
+        {"1;a=\"b\"", NOTHING, " \t\r;"},
+        {"1;a=b;", TOKEN, " \t"},
+        {"1\r", NOTHING, "\n"},
+        {"1;a\r", NOTHING, "\n"},
+        {"1\r\nx", NOTHING, "\r"},
+        {"1\r\nx\r", NOTHING, "\n"},
+    };
+
+    for (size_t i = 0; i < sizeof lines / sizeof *lines; i++) {
+        for (int byte = 0; byte < 256; byte++) {
+            char c = (char)byte;
+            struct sl_view pieces[] = {
+                sl_view(lines[i].start, strlen(lines[i].start)),
+                sl_view(&c, 1)};
+            struct decoded decoded;
+
+            test_note("%d behind %s", byte, lines[i].start);
+            decode(&decoded, pieces, 2, false);
+            CHECK_INT(decoded.status,
+                      may_follow(lines[i].followers, lines[i].bytes, byte)
+                          ? SL_AGAIN
+                          : SL_PROTOCOL);
+            free(decoded.payload);
+        }
+    }
 }
 
 int main(void)

@@ -164,6 +164,13 @@ TEST("reads how long the server keeps the connection")
 
 TEST("ignores framing fields in a tunnel's answer, even invalid ones")
 {
+    struct decision decision;
+
+    decide(&decision, "HTTP/1.1 200 OK\r\nKeep-Alive: timeout=5\r\n\r\n",
+           tunnel);
+    CHECK_INT(decision.status, SL_OK);
+    CHECK_INT(decision.framing.idle, -1);
+    undo(&decision);
     check_kind("HTTP/1.1 200 OK\r\nContent-Length: x\r\n\r\n", tunnel,
                SL_FRAMING_NONE, false);
     check_kind("HTTP/1.1 299 OK\r\nTransfer-Encoding: gzip\r\n\r\n", tunnel,
@@ -172,6 +179,28 @@ TEST("ignores framing fields in a tunnel's answer, even invalid ones")
                SL_FRAMING_LENGTH, true);
     check_kind("HTTP/1.1 302 Found\r\nContent-Length: 5\r\n\r\n", tunnel,
                SL_FRAMING_LENGTH, true);
+}
+
+TEST("takes for a redirect what has a status and a location of one")
+{
+    struct decision decision;
+    char text[128];
+
+    for (int status = 200; status < 1000; status++) {
+        bool is_one =
+            (status >= 301 && status <= 303) || status == 307 || status == 308;
+
+        snprintf(text, sizeof text, "HTTP/1.1 %d X\r\nLocation: /\r\n\r\n",
+                 status);
+        decide(&decision, text, get);
+        CHECK_INT(sl_is_redirect(&decision.head), is_one);
+        undo(&decision);
+        snprintf(text, sizeof text, "HTTP/1.1 %d X\r\nLocations: /\r\n\r\n",
+                 status);
+        decide(&decision, text, get);
+        CHECK(!sl_is_redirect(&decision.head));
+        undo(&decision);
+    }
 }
 
 TEST("accepts 101 only when an upgrade was asked for")

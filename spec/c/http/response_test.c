@@ -114,6 +114,63 @@ TEST("reports each event once, then the end for ever")
     close_fixture(&fixture);
 }
 
+TEST("takes limits for equal only if all of them are")
+{
+    struct sl_response_limits all, others;
+
+    sl_response_limits_default(&all);
+    others = all;
+    CHECK(sl_response_limits_equal(&all, &others));
+    for (int i = 0; i < 6; i++) {
+        test_note("limit %d", i);
+        others = all;
+        others.head.head -= i == 0;
+        others.head.line -= i == 1;
+        others.head.lines -= i == 2;
+        others.head.lenient_lf = i == 3;
+        others.interim -= i == 4;
+        others.body -= i == 5;
+        CHECK(!sl_response_limits_equal(&all, &others));
+        CHECK(!sl_response_limits_equal(&others, &all));
+    }
+}
+
+/* The limits that were left are gone: no part may look at them again. */
+static void move_limits(struct fixture *fixture,
+                        struct sl_response_limits *limits)
+{
+    *limits = fixture->limits;
+    sl_response_set_limits(&fixture->response, limits);
+    memset(&fixture->limits, 0, sizeof fixture->limits);
+}
+
+TEST("moves to other limits within a head, a body and trailers")
+{
+    static const char wire[] = "HTTP/1.1 103 Hints\r\n\r\n"
+                               "HTTP/1.1 200 OK\r\n"
+                               "Transfer-Encoding: chunked\r\n\r\n"
+                               "2\r\nok\r\n0\r\nX: y\r\n\r\n";
+    struct fixture fixture;
+    struct sl_response_limits limits;
+    enum sl_response_event event;
+    enum sl_status status;
+
+    for (size_t cut = 0; cut < sizeof wire; cut++) {
+        test_note("after %zu bytes", cut);
+        open_fixture(&fixture, 0, false);
+        append(&fixture, sl_view(wire, cut));
+        while ((status = step(&fixture, SIZE_MAX, &event)) == SL_OK)
+            continue;
+        move_limits(&fixture, &limits);
+        append(&fixture, sl_view(wire + cut, sizeof wire - 1 - cut));
+        while ((status = step(&fixture, SIZE_MAX, &event)) == SL_OK)
+            continue;
+        CHECK_INT(status, SL_END);
+        CHECK_VIEW(sl_buffer_peek(&fixture.response.body), "ok");
+        close_fixture(&fixture);
+    }
+}
+
 TEST("knows whether a body has a declared length, and which")
 {
     static const struct {
@@ -509,7 +566,7 @@ TEST("decodes nothing of a body that nobody wants")
     close_fixture(&fixture);
 }
 
-TEST("may be disposed at any byte")
+TEST("may be disposed at any byte, also twice")
 {
     static const char wire[] =
         "HTTP/1.1 100 Continue\r\n\r\n"
@@ -525,6 +582,7 @@ TEST("may be disposed at any byte")
         append(&fixture, sl_view(wire, size));
         while (step(&fixture, SIZE_MAX, &event) == SL_OK)
             continue;
+        sl_response_fini(&fixture.response);
         close_fixture(&fixture);
     }
 }
