@@ -90,7 +90,6 @@ static void take_digit(struct sl_chunked *chunked, unsigned digit)
 
 static void end_size_line(struct sl_chunked *chunked)
 {
-    chunked->line = 0;
     chunked->state = chunked->left == 0 ? END : DATA;
 }
 
