@@ -10,7 +10,8 @@
 --                                             an empty line, or "body: base64" before it
 --     {"id": 5}
 --
--- The body is what is behind the empty line; that of base64 may have line ends anywhere.
+-- The body is what is behind the empty line; that of base64 may have line ends anywhere. A server
+-- may send a field `body: base64`, too: only the last line before the empty one is about the body.
 
 local core = require "sluice.core"
 local failure = require "sluice.failure"
@@ -18,6 +19,7 @@ local failure = require "sluice.failure"
 local recording = {}
 
 local first_line = "sluice recording 1"
+local base64_line = "body: base64"
 
 local digits = {}
 do
@@ -62,8 +64,8 @@ function recording.write(exchange)
     lines[#lines + 1] = ("%s: %s"):format(field[1], field[2])
   end
   local body = exchange.response
-  if not is_text(body) then
-    lines[#lines + 1] = "body: base64"
+  if not is_text(body) or lines[#lines] == base64_line then
+    lines[#lines + 1] = base64_line
     body = core.base64(body):gsub(("."):rep(76), "%0\n")
   end
   return table.concat(lines, "\n") .. "\n\n" .. body
@@ -93,7 +95,7 @@ function recording.read(path, text)
     if exchange.status then
       local name, value = line:match "^([^:%s]+):%s*(.-)%s*$"
       if not name then return refuse(path, ("line %d: 'name: value' expected"):format(i)) end
-      if name == "body" and value == "base64" then
+      if i == #lines and name == "body" and value == "base64" then
         is_base64 = true
       else
         table.insert(exchange.headers, { name, value })

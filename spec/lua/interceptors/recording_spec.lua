@@ -37,6 +37,19 @@ describe("a recording", function()
     end)
   end
 
+  it("gives back a server's own field of that name, and the body behind it", function()
+    local given = exchange "text"
+    for _, headers in ipairs {
+      { { "body", "base64" } }, { { "body", "base64" }, { "A", "1" } },
+      { { "body", "base64" }, { "body", "base64" } },
+    } do
+      given.headers = headers
+      local read = assert(recording.read("x", recording.write(given)))
+      assert.same(headers, read.headers)
+      assert.equal("text", read.response)
+    end
+  end)
+
   it("may be written by hand", function()
     local read = assert(recording.read("x",
       "sluice recording 1\r\nGET http://host.test/\r\nHTTP/1.1 204\r\n\r\n"))
