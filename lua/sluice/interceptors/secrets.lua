@@ -41,16 +41,37 @@ local function is_secret_parameter(self, name)
   return false
 end
 
+-- A query, perhaps with a fragment behind it, without the values of secret parameters.
+local function hide_values(self, text)
+  return (text:gsub("([^&;=?#]+)=([^&;#]*)", function(name, value)
+    if value ~= "" and is_secret_parameter(self, name) then return name .. "=" .. hidden end
+  end))
+end
+
 --- A URL for people: without user info, with secret values of its query hidden.
 function secrets.shown_url(self, url)
   local shown = plan.shown(url)
   local start = shown:find("?", 1, true)
   if not start then return (shown:gsub("#.*$", "")) end
   local query = shown:sub(start + 1):gsub("#.*$", "")
-  query = query:gsub("([^&;=]+)=([^&;]*)", function(name, value)
-    if value ~= "" and is_secret_parameter(self, name) then return name .. "=" .. hidden end
-  end)
-  return shown:sub(1, start) .. query
+  return shown:sub(1, start) .. hide_values(self, query)
+end
+
+-- A reference that leads where it led: servers put codes and tokens into what they redirect to.
+local function shown_reference(self, text)
+  text = text:gsub("^([^/?#]*//)[^/?#]*@", "%1" .. hidden .. "@")
+  local start = text:find "[?#]"
+  return start and text:sub(1, start) .. hide_values(self, text:sub(start + 1)) or text
+end
+
+-- By name in lower case, how the value of a field that names URLs is shown.
+local of_references = { ["location"] = shown_reference, ["content-location"] = shown_reference,
+  ["referer"] = shown_reference }
+
+of_references["link"] = function(self, value)
+  return (value:gsub("<([^<>]*)>", function(text)
+    return "<" .. shown_reference(self, text) .. ">"
+  end))
 end
 
 --- The value of a field for people. `request_secrets` are the names that the request itself
@@ -68,7 +89,8 @@ function secrets.shown_value(self, name, value, request_secrets)
   for _, secret in ipairs(request_secrets or {}) do
     if secret:lower() == name then return hidden end
   end
-  return value
+  local show = of_references[name]
+  return show and show(self, value) or value
 end
 
 return secrets

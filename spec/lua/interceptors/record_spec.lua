@@ -187,6 +187,25 @@ describe("a recorder", function()
     assert.matches("\nGET http://host.test/%?token=%*%*%*&mine=%*%*%*\n", content)
   end)
 
+  it("writes no secrets of where a server leads, and follows it there again", function()
+    act = function(request)
+      if request.url:find "/back" then
+        return request:answer { status = 200, headers = { ["X-A"] = "1" }, body = "there" }
+      end
+      return request:answer { status = 302, headers = { Location = "/back?code=hidden&a=1" } }
+    end
+    for _, mode in ipairs { "record", "replay" } do
+      with(mode, function(client)
+        assert.equal("there", text(client, "GET", "http://host.test/login"))
+      end)
+    end
+    assert.equal(2, asked)
+    for _, name in ipairs(files()) do
+      local file <close> = assert(io.open(folder .. "/" .. name))
+      assert.is_nil(file:read("a"):find "hidden")
+    end
+  end)
+
   it("names what was asked and which files there are, where there is no recording", function()
     with("replay", function(client)
       local none, message, err = client:get "http://host.test/a"

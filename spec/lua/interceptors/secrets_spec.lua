@@ -39,6 +39,16 @@ describe("of a field", function()
     { "Set-Cookie", "sid=abc; Path=/; HttpOnly", "sid=***; Path=/; HttpOnly" },
     { "Set-Cookie", "abc", "***" }, { "X-Api-Key", "abc", "***" }, { "x-mine", "abc", "***" },
     { "Content-Type", "text/plain", "text/plain" },
+    { "Location", "/back?code=abc&state=1", "/back?code=***&state=1" },
+    { "Location", "https://host/me@home?a=1#access_token=abc&b=2",
+      "https://host/me@home?a=1#access_token=***&b=2" },
+    { "Location", "//user:abc@host/", "//***@host/" },
+    { "Location", "/a?b=c#d", "/a?b=c#d" },
+    { "Content-Location", "?sig=abc", "?sig=***" },
+    { "Referer", "http://host/?token=abc", "http://host/?token=***" },
+    { "Link", '</?page=2&token=abc>; rel="next"; token=1, <b?key=abc>; rel="last"',
+      '</?page=2&token=***>; rel="next"; token=1, <b?key=***>; rel="last"' },
+    { "Link", "<<", "<<" },
   } do
     it(("shows %s: %s as %s"):format(table.unpack(case)), function()
       assert.equal(case[3], secrets.shown_value(known, case[1], case[2]))
