@@ -72,8 +72,7 @@ local outcome = {}
 function outcome.close(exchange, offset)
   if offset == #exchange.bytes then return complete(exchange) end
   if offset == 0 then return nothing_came "closed" end
-  local is_in_plain_body = exchange == LENGTH and offset >= #exchange.head
-  return { code = is_in_plain_body and "closed" or "protocol", stage = stage_at(exchange, offset) }
+  return { code = "closed", stage = stage_at(exchange, offset) }
 end
 
 function outcome.reset(exchange, offset)

@@ -495,12 +495,11 @@ enum sl_status sl_response_end_input(struct sl_response *response,
         return response->failed;
     switch (response->phase) {
     case SL_PHASE_HEAD:
-        return is_empty ? fail(response, SL_CLOSED,
-                               "connection closed before the response")
-                        : fail(response, SL_PROTOCOL,
-                               "connection closed in the response head");
+        return fail(response, SL_CLOSED,
+                    is_empty ? "connection closed before the response"
+                             : "connection closed in the response head");
     case SL_PHASE_TRAILERS:
-        return fail(response, SL_PROTOCOL,
+        return fail(response, SL_CLOSED,
                     "connection closed in the trailer section");
     case SL_PHASE_BODY:
         break;
@@ -509,8 +508,7 @@ enum sl_status sl_response_end_input(struct sl_response *response,
     }
     switch (response->framing.kind) {
     case SL_FRAMING_CHUNKED:
-        return fail(response, SL_PROTOCOL,
-                    "connection closed in a chunked body");
+        return fail(response, SL_CLOSED, "connection closed in a chunked body");
     case SL_FRAMING_LENGTH:
         if (response->left == 0)
             return SL_OK;

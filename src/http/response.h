@@ -93,8 +93,8 @@ enum sl_status sl_response_step(struct sl_response *response,
 /* The input has ended, after step has answered SL_AGAIN to the last of it (a
  * close-delimited body may still wait for its window). `is_clean` is false when
  * the end cannot be trusted (TLS without close_notify). SL_OK: the end
- * completed the body; go on with step. SL_CLOSED, SL_PROTOCOL: the message is
- * truncated. */
+ * completed the body; go on with step. SL_CLOSED: the message is truncated,
+ * whatever frames it. */
 enum sl_status sl_response_end_input(struct sl_response *response,
                                      bool is_clean);
 

@@ -133,7 +133,7 @@ static void fail_apart(void)
                    "chunk size is not a hexadecimal number");
     CHECK_INT(scene_want(&scene, streams[1].exchange, SL_WANT_BODY, 1),
               SL_CLOSED);
-    expect_failure(&streams[2], SL_PROTOCOL,
+    expect_failure(&streams[2], SL_CLOSED,
                    "connection closed in a chunked body");
     CHECK(streams[1].exchange->failure != streams[2].exchange->failure);
     for (int i = 0; i < 3; i++)
