@@ -26,14 +26,13 @@ local resolver = require "sluice.resolver"
 local retry = require "sluice.retry"
 local serializers = require "sluice.serializers"
 local transports = require "sluice.transports"
+local version = require "sluice.version"
 local watch = later "sluice.watch"
 local open_websocket = later "sluice.websocket.open"
 
 local Client = {}
 Client.__index = Client
 Client.__name = "sluice.client"
-
-local version = "0.1"
 
 local pool_schema = {
   per_origin = check.positive,

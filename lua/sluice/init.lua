@@ -27,6 +27,7 @@ local sluice = {
   loop = core.loop,
   stats = core.stats,
   platform = core.platform,
+  _VERSION = "sluice " .. require "sluice.version",
   buffer = core.buffer,
   writer = core.writer,
   http_parser = core.http_parser,

@@ -76,6 +76,7 @@ function failure:dispose() end
 --- print(response.status)  --> 200
 --- ```
 ---@class sluice
+---@field _VERSION string "sluice 0.1"
 ---@field url sluice.url
 ---@field json sluice.json
 ---@field date sluice.date

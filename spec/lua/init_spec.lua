@@ -26,6 +26,13 @@ describe("the module", function()
     assert.equal(0, status)
   end)
 
+  it("names its version, which is that of a release", function()
+    local makefile <close> = assert(io.open "Makefile")
+    local version = makefile:read("a"):match "\nVERSION := (%S+)"
+    local status, output = script.run [[io.write(require("sluice")._VERSION)]]
+    assert.same({ 0, "sluice " .. version }, { status, output })
+  end)
+
   it("uses one client of its own for all verbs", function()
     local p <close> = support.peer.listen { script = { {
       { "expect_until", "\r\n\r\n" }, { "send", "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n" },

@@ -92,7 +92,7 @@ describe("the types", function()
   it("name the functions of the module", function()
     local functions, values = {}, {}
     for name, value in pairs(sluice) do
-      local set = type(value) == "table" and values or functions
+      local set = type(value) == "function" and functions or values
       set[name] = true
     end
     check_methods("sluice", functions)

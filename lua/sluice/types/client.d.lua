@@ -39,22 +39,22 @@
 
 --- A certificate of a peer, as far as it could be read.
 ---@class sluice.certificate
----@field subject? string
----@field issuer? string
----@field names? string
----@field not_before? string
----@field not_after? string
----@field sha256? string
----@field spki_sha256? string
+---@field subject? string whose it is
+---@field issuer? string who signed it
+---@field names? string its alternative names, as "DNS:a.test, IP:127.0.0.1"
+---@field not_before? string when it begins to be valid, as "2026-01-31T00:00:00Z"
+---@field not_after? string when it ends
+---@field sha256? string of the whole certificate, as 64 hexadecimal digits
+---@field spki_sha256? string of its public key, in the same form
 
 --- What a handshake agreed on.
 ---@class sluice.tls_info
----@field version? string
----@field cipher? string
----@field alpn? string
----@field resumed boolean
----@field verified boolean
----@field peer? sluice.certificate
+---@field version? string "TLSv1.3" or "TLSv1.2"
+---@field cipher? string by its name in the standard
+---@field alpn? string the protocol that the server chose; nil: none
+---@field resumed boolean whether a session was resumed
+---@field verified boolean whether chain and name were checked; false with verify = false
+---@field peer? sluice.certificate the certificate of the server
 
 --- A transport, and what moves its bytes.
 ---@class sluice.transport_choice

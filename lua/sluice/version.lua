@@ -1,0 +1,3 @@
+--- The version of the library, as in the name of a release.
+
+return "0.1"
