@@ -179,6 +179,50 @@ TEST("says what was wrong")
                 "the reason of a Close is not UTF-8");
 }
 
+/* For each byte: i, idle behind it; b, between frames or in a head; a dot for
+ * neither. */
+static void check_states(struct sl_view wire, bool may_compress,
+                         const char *expected)
+{
+    struct sl_allocator allocator;
+    struct sl_pool pool;
+    struct sl_buffer input;
+    struct sl_ws_options ws = {.max_size = 100};
+    struct sl_ws_incoming incoming;
+    struct log log = {"", 0};
+    char states[40];
+    size_t i;
+
+    ws.compression.is_agreed = may_compress;
+    sl_allocator_init_system(&allocator);
+    sl_pool_init(&pool, &allocator, NULL);
+    sl_buffer_init(&input, &pool, SIZE_MAX);
+    sl_ws_incoming_init(&incoming, &pool, &ws);
+    for (i = 0; i < wire.size; i++) {
+        CHECK_INT(sl_buffer_append(&input, sl_view(wire.data + i, 1)), SL_OK);
+        take_events(&incoming, &input, &log);
+        states[i] = sl_ws_incoming_is_idle(&incoming)      ? 'i'
+                    : sl_ws_incoming_is_between(&incoming) ? 'b'
+                                                           : '.';
+    }
+    states[i] = '\0';
+    CHECK_STR(states, expected);
+    sl_ws_incoming_fini(&incoming);
+    sl_buffer_fini(&input);
+    CHECK_INT(sl_pool_fini(&pool), 0);
+}
+
+TEST("knows behind each byte whether anything is under way")
+{
+    check_states(SL_VIEW("\x01\x01"
+                         "a\x89\x01p\x80\x02"
+                         "bc\x82\x00\x8a\x02xy"),
+                 false, "b.bb.bb..ibib..i");
+    check_states(SL_VIEW("\x81\x00"), true, "bb");
+    check_states(SL_VIEW("\x88\x00\x81"), false, "b..");
+    check_states(SL_VIEW("\x83\x00"), false, "..");
+}
+
 static void run(struct sl_allocator *allocator, void *argument)
 {
     const struct sl_view wire =
