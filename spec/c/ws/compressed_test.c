@@ -459,39 +459,85 @@ TEST("drops a message that nobody wants, and reads on")
 
 /* ---- failures ---- */
 
-TEST("goes on where a full buffer stopped it")
+/* Into a buffer that takes at most `most` bytes. What was sent is on the wire
+ * afterwards; its size is returned. */
+static size_t send_within(struct scene *scene, struct sl_view rest, size_t most)
 {
-    struct scene scene;
-    struct bytes text = make_text(3000, 3);
-    struct sl_view rest = bytes_view(text);
     struct sl_buffer all;
     size_t rounds = 0;
+    size_t size;
 
-    begin(&scene, NULL, &kept, false, 3000);
-    sl_buffer_init(&all, &scene.pool, SIZE_MAX);
-    scene.wire.max_size = 50;
-    CHECK_INT(sl_ws_outgoing_begin(&scene.outgoing, SL_WS_TEXT, 3000, true),
-              SL_OK);
-    while (scene.outgoing.is_writing && rounds++ < 1000) {
+    sl_buffer_init(&all, &scene->pool, SIZE_MAX);
+    scene->wire.max_size = most;
+    CHECK_INT(
+        sl_ws_outgoing_begin(&scene->outgoing, SL_WS_TEXT, rest.size, true),
+        SL_OK);
+    while (scene->outgoing.is_writing && rounds++ < 1000) {
         size_t consumed;
-        enum sl_status status =
-            sl_ws_outgoing_write(&scene.outgoing, rest, &scene.wire, &consumed);
+        enum sl_status status = sl_ws_outgoing_write(&scene->outgoing, rest,
+                                                     &scene->wire, &consumed);
 
         CHECK(status == SL_OK || status == SL_LIMIT);
         rest.data += consumed;
         rest.size -= consumed;
         if (status == SL_LIMIT)
-            CHECK_INT(sl_buffer_take(&all, &scene.wire), SL_OK);
+            CHECK_INT(sl_buffer_take(&all, &scene->wire), SL_OK);
     }
-    CHECK(!scene.outgoing.is_writing);
-    CHECK_INT(sl_buffer_take(&all, &scene.wire), SL_OK);
-    scene.wire.max_size = SIZE_MAX;
-    CHECK_INT(sl_buffer_take(&scene.wire, &all), SL_OK);
-    CHECK_STR(heads(&scene), "1C.");
-    check_received(&scene, bytes_view(text));
+    CHECK(!scene->outgoing.is_writing);
+    CHECK_INT(sl_buffer_take(&all, &scene->wire), SL_OK);
+    size = all.length;
+    scene->wire.max_size = SIZE_MAX;
+    CHECK_INT(sl_buffer_take(&scene->wire, &all), SL_OK);
     sl_buffer_fini(&all);
-    end(&scene);
+    return size;
+}
+
+TEST("goes on where a full buffer stopped it, a byte before the end too")
+{
+    struct scene scene;
+    struct bytes text = make_text(3000, 3);
+    size_t limits[] = {50, SIZE_MAX, 0, 0};
+    size_t i;
+
+    for (i = 0; i < sizeof limits / sizeof *limits; i++) {
+        size_t size;
+
+        begin(&scene, NULL, &kept, false, 3000);
+        size = send_within(&scene, bytes_view(text), limits[i]);
+        CHECK_STR(heads(&scene), "1C.");
+        check_received(&scene, bytes_view(text));
+        limits[2] = size - 1;
+        limits[3] = size - 2;
+        end(&scene);
+    }
     bytes_free(&text);
+}
+
+TEST("says that it took a byte, though a full buffer takes nothing of it")
+{
+    struct scene scene;
+    size_t consumed;
+
+    begin(&scene, NULL, &kept, false, 1000);
+    CHECK_INT(send(&scene, SL_WS_TEXT, SL_VIEW("a"), false, 100), SL_OK);
+    scene.wire.max_size = 1;
+    CHECK_INT(
+        sl_ws_outgoing_begin(&scene.outgoing, SL_WS_CONTINUATION, 1, true),
+        SL_OK);
+    CHECK_INT(sl_ws_outgoing_write(&scene.outgoing, SL_VIEW("b"), &scene.wire,
+                                   &consumed),
+              SL_OK);
+    CHECK_INT(consumed, 1);
+    CHECK_INT(sl_ws_outgoing_write(&scene.outgoing, SL_VIEW(""), &scene.wire,
+                                   &consumed),
+              SL_LIMIT);
+    scene.wire.max_size = SIZE_MAX;
+    CHECK_INT(sl_ws_outgoing_write(&scene.outgoing, SL_VIEW(""), &scene.wire,
+                                   &consumed),
+              SL_OK);
+    CHECK(!scene.outgoing.is_writing);
+    check_received(&scene, SL_VIEW("ab"));
+    end(&scene);
 }
 
 static void pass_some(struct sl_allocator *allocator, void *argument)
