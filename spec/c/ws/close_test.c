@@ -59,6 +59,9 @@ TEST("reads a payload of none as no code, and refuses one of a byte")
     CHECK_INT(closing.code, SL_WS_NO_CODE);
     CHECK_INT(closing.reason.size, 0);
     CHECK_INT(sl_ws_closing_read(SL_VIEW("\x03"), &closing), SL_PROTOCOL);
+    /* The byte behind it would make a good code. */
+    CHECK_INT(sl_ws_closing_read(sl_view("\x03\xe8", 1), &closing),
+              SL_PROTOCOL);
     CHECK_INT(read_code(1000, "", &closing), SL_OK);
     CHECK_INT(closing.code, SL_WS_NORMAL);
 }
