@@ -3,6 +3,8 @@
 #include "spec/c/conn/scene.h"
 #include "spec/c/tls/framed.h"
 
+#include <stdio.h>
+
 #define HELLO "HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello"
 #define POST  "POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 4\r\n\r\n"
 
@@ -65,6 +67,7 @@ TEST("compacts a body when the next is there or it is handed over")
     second = get_hello(&peer);
     sl_exchange_compact(second);
     CHECK(second->is_compact);
+    CHECK(scene.exchanges->loose == NULL);
     scene_check_body(first, "hello");
     scene_check_body(second, "hello");
     sl_exchange_release(second);
@@ -615,6 +618,41 @@ TEST("fails if there is no memory for a pushed piece")
     scene_fini(&scene);
 }
 
+TEST("ends when the wait of its pusher is cancelled")
+{
+    scene_init(&scene);
+    struct sl_exchange *exchange;
+
+    REQUIRE(sl_exchange_create(scene.exchanges, scene.origin, &scene.options,
+                               SL_VIEW(POST), &exchange) == SL_OK);
+    sl_upload_set_pushed(&exchange->request->outgoing.upload, 4);
+    sl_exchange_start(exchange);
+    CHECK_INT(sl_exchange_want_room(exchange), SL_AGAIN);
+    exchange->request->room.cancel(&exchange->request->room);
+    CHECK_INT(scene_want_room(&scene, exchange), SL_OK);
+    CHECK_INT(exchange->phase, SL_EXCHANGE_FAILED);
+    CHECK_INT(exchange->failure->status, SL_CANCELLED);
+    sl_exchange_release(exchange);
+    scene_fini(&scene);
+}
+
+TEST("notifies no pusher once its exchange is gone")
+{
+    scene_init(&scene);
+    struct sl_exchange *exchange;
+
+    REQUIRE(sl_exchange_create(scene.exchanges, scene.origin, &scene.options,
+                               SL_VIEW(POST), &exchange) == SL_OK);
+    sl_upload_set_pushed(&exchange->request->outgoing.upload, 4);
+    sl_exchange_start(exchange);
+    CHECK_INT(sl_exchange_want_room(exchange), SL_AGAIN);
+    sl_exchange_abort(exchange, SL_CANCELLED, "enough");
+    CHECK_INT(exchange->request->room.state, SL_COMPLETION_READY);
+    sl_exchange_release(exchange);
+    CHECK(scene.world.loop.ready.first == NULL);
+    scene_fini(&scene);
+}
+
 TEST("notifies the pusher when the deadline has passed")
 {
     scene_init(&scene);
@@ -665,6 +703,124 @@ TEST("waits for 100 until it comes, the server refuses, or a second passes")
           scene.world.loop.now + SL_SECOND);
     peer_send(peer, "HTTP/1.1 100 Continue\r\n\r\n");
     scene_expect(&scene, peer, "data");
+    peer_send(peer, HELLO);
+    CHECK_INT(scene_want(&scene, exchange, SL_WANT_WHOLE, 0), SL_OK);
+    sl_exchange_release(exchange);
+    close(peer);
+    scene_fini(&scene);
+}
+
+/* ---- those who wait ---- */
+
+/* An exchange that has its head and the first byte of its body of two. */
+static struct sl_exchange *begin_body(int *peer)
+{
+    struct sl_exchange *exchange = scene_begin(&scene, GET);
+
+    CHECK_INT(sl_exchange_want(exchange, SL_WANT_BODY, 1), SL_AGAIN);
+    *peer = scene_accept(&scene);
+    scene_expect(&scene, *peer, GET);
+    peer_send(*peer, "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\na");
+    CHECK_INT(scene_want(&scene, exchange, SL_WANT_BODY, 1), SL_OK);
+    return exchange;
+}
+
+TEST("has one waiter at a time, and none once its rest is drained")
+{
+    scene_init(&scene);
+    int peer;
+    struct sl_exchange *exchange = begin_body(&peer);
+
+    CHECK_INT(sl_exchange_want(exchange, SL_WANT_BODY, 2), SL_AGAIN);
+    CHECK_INT(sl_exchange_want(exchange, SL_WANT_BODY, 1), SL_MISUSE);
+    CHECK(!sl_exchange_is_ready(exchange, 1));
+    CHECK_INT(exchange->incoming.wanted, 2);
+    peer_send(peer, "b");
+    while (exchange->completion.state == SL_COMPLETION_PENDING)
+        world_settle(&scene.world);
+    CHECK_INT(scene_want(&scene, exchange, SL_WANT_BODY, 2), SL_OK);
+    sl_exchange_release(exchange);
+    close(peer);
+
+    exchange = begin_body(&peer);
+    sl_exchange_retain(exchange);
+    sl_exchange_drop(exchange);
+    CHECK_INT(sl_exchange_want(exchange, SL_WANT_BODY, 1), SL_MISUSE);
+    CHECK(!sl_exchange_is_ready(exchange, 1));
+    sl_exchange_release(exchange);
+    sl_exchange_release(exchange);
+    close(peer);
+    scene_fini(&scene);
+}
+
+TEST("counts as awaited from the first poll until its bytes are there")
+{
+    scene_init(&scene);
+    int peer;
+    struct sl_exchange *exchange = begin_body(&peer);
+    int64_t before;
+
+    CHECK(!sl_exchange_is_awaited(exchange));
+    before = sl_clock_now();
+    CHECK(!sl_exchange_is_ready(exchange, 2));
+    CHECK(exchange->last_activity >= before); /* idle time begins anew */
+    CHECK(sl_exchange_is_awaited(exchange));
+    before = exchange->last_activity;
+    CHECK(!sl_exchange_is_ready(exchange, 2));
+    CHECK_INT(exchange->last_activity, before); /* and goes on */
+    CHECK_INT(sl_exchange_want(exchange, SL_WANT_BODY, 2), SL_AGAIN);
+    peer_send(peer, "b");
+    CHECK_INT(scene_want(&scene, exchange, SL_WANT_BODY, 2), SL_OK);
+    CHECK(!sl_exchange_is_awaited(exchange));
+    sl_exchange_release(exchange);
+    close(peer);
+    scene_fini(&scene);
+}
+
+TEST("notes when each stage was over, and none for a connection that was there")
+{
+    scene_init(&scene);
+    int peer = -1;
+    struct sl_exchange *exchange = get_hello(&peer);
+    const struct sl_exchange_times *times = &exchange->times;
+
+    CHECK(times->started > 0);
+    CHECK(times->placed >= times->started);
+    CHECK(times->resolved >= times->placed);
+    CHECK(times->connected >= times->resolved);
+    CHECK_INT(times->tunneled, 0);
+    CHECK_INT(times->secured, 0);
+    CHECK(times->first_byte >= times->connected);
+    CHECK(times->ended >= times->first_byte);
+    sl_exchange_release(exchange);
+
+    exchange = get_hello(&peer);
+    times = &exchange->times;
+    CHECK(times->placed >= times->started);
+    CHECK_INT(times->resolved, 0);
+    CHECK_INT(times->connected, 0);
+    CHECK(times->first_byte >= times->placed);
+    sl_exchange_release(exchange);
+    close(peer);
+    scene_fini(&scene);
+}
+
+TEST("keeps credentials for its proxy as long as its request")
+{
+    scene_init(&scene);
+    char text[] = "Basic eA==";
+    struct sl_exchange *exchange;
+    int peer;
+
+    REQUIRE(sl_exchange_create(scene.exchanges, scene.origin, &scene.options,
+                               SL_VIEW(GET), &exchange) == SL_OK);
+    CHECK_INT(sl_exchange_set_authorization(exchange, text), SL_OK);
+    memset(text, 'x', sizeof text - 1);
+    CHECK_STR(exchange->request->place.authorization, "Basic eA==");
+    sl_exchange_start(exchange);
+    CHECK_INT(sl_exchange_want(exchange, SL_WANT_WHOLE, 0), SL_AGAIN);
+    peer = scene_accept(&scene);
+    scene_expect(&scene, peer, GET);
     peer_send(peer, HELLO);
     CHECK_INT(scene_want(&scene, exchange, SL_WANT_WHOLE, 0), SL_OK);
     sl_exchange_release(exchange);
@@ -791,20 +947,21 @@ TEST("can be cancelled in every phase, and leaves nothing behind")
 
 static void whole_life(struct sl_allocator *allocator, void *argument)
 {
+    const char *head = argument;
     struct sl_connections_options limits;
     struct sl_exchange *exchange;
     enum sl_status status;
     int peer = -1;
 
-    (void)argument;
     sl_connections_options_default(&limits);
     status = scene_open(&scene, allocator, &limits);
     if (scene.exchanges == NULL && status == SL_MEMORY &&
         scene.world.resolver == NULL)
         return;
     if (status == SL_OK)
-        status = sl_exchange_create(scene.exchanges, scene.origin,
-                                    &scene.options, SL_VIEW(GET), &exchange);
+        status =
+            sl_exchange_create(scene.exchanges, scene.origin, &scene.options,
+                               sl_view(head, strlen(head)), &exchange);
     if (status == SL_OK) {
         sl_exchange_start(exchange);
         status = sl_exchange_want(exchange, SL_WANT_WHOLE, 0);
@@ -832,7 +989,14 @@ static void whole_life(struct sl_allocator *allocator, void *argument)
 
 TEST("releases everything whichever allocation fails")
 {
-    test_each_failure(whole_life, NULL);
+    char get[] = GET;
+    char large[2000];
+
+    /* A large head has memory of its own. */
+    snprintf(large, sizeof large,
+             "GET / HTTP/1.1\r\nHost: x\r\nA: %01900d\r\n\r\n", 0);
+    test_each_failure(whole_life, get);
+    test_each_failure(whole_life, large);
 }
 
 /* The engine that calls this must still be there when it returns. */
