@@ -44,6 +44,26 @@ TEST("finds each of many entries by its key")
     test_allocator_fini(&allocator);
 }
 
+TEST("finds a long key wherever it lies, and nothing once it has ended")
+{
+    static const char stored[] = "before:an origin whose key is long";
+    static const char asked[] = "BEFORE:an origin whose key is long";
+    struct test_allocator allocator;
+    struct sl_directory directory;
+    struct sl_view key = sl_view(asked + 7, sizeof asked - 1 - 7);
+
+    test_allocator_init(&allocator);
+    sl_directory_init(&directory, &allocator.base, 7);
+    CHECK_INT(sl_directory_add(&directory, &many[0].entry,
+                               sl_view(stored + 7, sizeof stored - 1 - 7)),
+              SL_OK);
+    CHECK(sl_directory_find(&directory, key) == &many[0].entry);
+    sl_directory_fini(&directory);
+    CHECK(sl_directory_find(&directory, key) == NULL);
+    sl_directory_fini(&directory);
+    test_allocator_fini(&allocator);
+}
+
 TEST("keeps unused entries in the order in which they became unused")
 {
     struct test_allocator allocator;

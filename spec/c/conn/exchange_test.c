@@ -336,6 +336,19 @@ TEST("closes an idle connection whose peer sends or closes")
     }
 }
 
+/* An exchange that has its head and the first byte of its body of two. */
+static struct sl_exchange *begin_body(int *peer)
+{
+    struct sl_exchange *exchange = scene_begin(&scene, GET);
+
+    CHECK_INT(sl_exchange_want(exchange, SL_WANT_BODY, 1), SL_AGAIN);
+    *peer = scene_accept(&scene);
+    scene_expect(&scene, *peer, GET);
+    peer_send(*peer, "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\na");
+    CHECK_INT(scene_want(&scene, exchange, SL_WANT_BODY, 1), SL_OK);
+    return exchange;
+}
+
 /* ---- places ---- */
 
 TEST("waits in the queue, in order, for a place")
@@ -380,8 +393,63 @@ TEST("fails in the queue when its deadline passes")
     CHECK_INT(scene_want(&scene, second, SL_WANT_WHOLE, 0), SL_TIMEOUT);
     CHECK_INT(second->failure->stage, SL_STAGE_QUEUE);
     CHECK(second->failure->is_retryable);
+    CHECK_STR(second->failure->reason,
+              "no connection became free within 0.001 s (timeout.queue): 1 "
+              "are in use");
     sl_exchange_release(first);
     sl_exchange_release(second);
+    scene_fini(&scene);
+}
+
+TEST("names in the queue's failure the responses that are read by nobody")
+{
+    int peer;
+
+    scene_init(&scene);
+    scene.connections->options.per_origin = 1;
+    scene.options.deadlines.queue = SL_MILLISECOND;
+    struct sl_exchange *first = begin_body(&peer);
+    struct sl_exchange *second = scene_begin(&scene, GET);
+    CHECK_INT(scene_want(&scene, second, SL_WANT_WHOLE, 0), SL_TIMEOUT);
+    CHECK_STR(second->failure->reason,
+              "no connection became free within 0.001 s (timeout.queue): 1 "
+              "of 1 are held by streamed responses that are neither read to "
+              "their end nor disposed");
+    sl_exchange_release(second);
+    sl_exchange_release(first);
+    close(peer);
+    scene_fini(&scene);
+}
+
+TEST("tells a response that does not begin from one that stops")
+{
+    scene_init(&scene);
+    int peer;
+    struct sl_exchange *exchange;
+
+    scene.options.deadlines.first_byte = 20 * SL_MILLISECOND;
+    exchange = scene_begin(&scene, GET);
+    CHECK_INT(sl_exchange_want(exchange, SL_WANT_HEAD, 0), SL_AGAIN);
+    peer = scene_accept(&scene);
+    CHECK_INT(scene_want(&scene, exchange, SL_WANT_HEAD, 0), SL_TIMEOUT);
+    CHECK_STR(exchange->failure->reason,
+              "no response within 0.02 s (timeout.first_byte)");
+    sl_exchange_release(exchange);
+    close(peer);
+
+    scene.options.deadlines.first_byte = PATIENCE;
+    scene.options.deadlines.idle = 20 * SL_MILLISECOND;
+    exchange = scene_begin(&scene, GET);
+    CHECK_INT(sl_exchange_want(exchange, SL_WANT_HEAD, 0), SL_AGAIN);
+    peer = scene_accept(&scene);
+    scene_expect(&scene, peer, GET);
+    peer_send(peer, "HTTP/1.1 103 Early Hints\r\n\r\n");
+    CHECK_INT(scene_want(&scene, exchange, SL_WANT_HEAD, 0), SL_TIMEOUT);
+    CHECK_INT(exchange->failure->stage, SL_STAGE_HEAD);
+    CHECK_STR(exchange->failure->reason,
+              "no data in either direction for 0.02 s (timeout.idle)");
+    sl_exchange_release(exchange);
+    close(peer);
     scene_fini(&scene);
 }
 
@@ -397,6 +465,11 @@ TEST("ends a response that is slower than its rate")
     scene_expect(&scene, peer, GET);
     CHECK(sl_pace_due(&exchange->request->pace) ==
           SL_NEVER); /* it has not begun */
+    peer_send(peer, "HTTP/1.1 103 Early Hints\r\n\r\n");
+    while (exchange->incoming.phase == SL_INCOMING_SILENT)
+        world_settle(&scene.world);
+    CHECK(sl_pace_due(&exchange->request->pace) ==
+          SL_NEVER); /* it was only announced */
     peer_send(peer, "HTTP/1.1 200 OK\r\nContent-Length: 9999\r\n\r\nabc");
     CHECK_INT(scene_want(&scene, exchange, SL_WANT_WHOLE, 0), SL_TIMEOUT);
     CHECK_STR(exchange->failure->reason,
@@ -423,8 +496,10 @@ TEST("measures its rate only while there is a waiter")
     CHECK(sl_pace_due(&exchange->request->pace) == SL_NEVER);
     CHECK_INT(sl_exchange_want(exchange, SL_WANT_BODY, 2), SL_AGAIN);
     CHECK(sl_pace_due(&exchange->request->pace) != SL_NEVER);
+    uint64_t moved = exchange->request->pace.moved;
     peer_send(peer, "b");
     CHECK_INT(scene_want(&scene, exchange, SL_WANT_BODY, 2), SL_OK);
+    CHECK_INT(exchange->request->pace.moved, moved + 1);
     CHECK(sl_pace_due(&exchange->request->pace) == SL_NEVER);
     sl_exchange_release(exchange);
     close(peer);
@@ -711,19 +786,6 @@ TEST("waits for 100 until it comes, the server refuses, or a second passes")
 }
 
 /* ---- those who wait ---- */
-
-/* An exchange that has its head and the first byte of its body of two. */
-static struct sl_exchange *begin_body(int *peer)
-{
-    struct sl_exchange *exchange = scene_begin(&scene, GET);
-
-    CHECK_INT(sl_exchange_want(exchange, SL_WANT_BODY, 1), SL_AGAIN);
-    *peer = scene_accept(&scene);
-    scene_expect(&scene, *peer, GET);
-    peer_send(*peer, "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\na");
-    CHECK_INT(scene_want(&scene, exchange, SL_WANT_BODY, 1), SL_OK);
-    return exchange;
-}
 
 TEST("has one waiter at a time, and none once its rest is drained")
 {

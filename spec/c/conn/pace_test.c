@@ -2,6 +2,8 @@
 
 #include "spec/c/support/test.h"
 
+#include <string.h>
+
 #define SECOND SL_SECOND
 
 static struct sl_pace pace;
@@ -17,6 +19,7 @@ TEST("is never too slow where any pace will do")
 
 TEST("counts from the moment at which it runs")
 {
+    memset(&pace, 0x5a, sizeof pace); /* what an earlier exchange left */
     sl_pace_init(&pace, 1024, 10 * SECOND);
     CHECK(sl_pace_is_kept(&pace));
     CHECK(sl_pace_due(&pace) == SL_NEVER);
@@ -24,6 +27,9 @@ TEST("counts from the moment at which it runs")
     CHECK_INT(sl_pace_due(&pace), 15 * SECOND);
     sl_pace_run(&pace, true, 9 * SECOND); /* which changes nothing */
     CHECK_INT(sl_pace_due(&pace), 15 * SECOND);
+    sl_pace_move(&pace, 1023, 10 * SECOND);
+    CHECK_INT(sl_pace_due(&pace), 15 * SECOND);
+    CHECK_INT(pace.moved, 1023);
 }
 
 TEST("gives the next bytes as long once enough have moved")

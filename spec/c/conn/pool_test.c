@@ -133,6 +133,56 @@ TEST("closes an idle connection before its server does")
     teardown();
 }
 
+TEST("waits for the server that closes first, wherever its connection stands")
+{
+    static const int64_t seconds[] = {9, 5, 7};
+    int peers[3];
+
+    setup(3, 3);
+    for (size_t i = 0; i < 3; i++)
+        peers[i] = open_for(i, 0);
+    for (size_t i = 0; i < 3; i++) {
+        announced = seconds[i];
+        put(i);
+    }
+    /* The timer looks at all of them before one is due. */
+    sl_timer_arm(&world.loop.timers, &pool->expiry, world.loop.now);
+    world_settle(&world);
+    CHECK_INT(pool->stats.idle, 3);
+    CHECK_INT(pool->expiry.due,
+              sl_connection_expires(pool->idle.oldest->newer));
+    for (size_t i = 0; i < 3; i++)
+        close(peers[i]);
+    teardown();
+}
+
+TEST("lets idle connections rest behind a burst, which ends with the last one")
+{
+    int peers[2];
+
+    setup(2, 2);
+    peers[0] = open_for(0, 0);
+    peers[1] = open_for(1, 0);
+    pool->had_burst = true; /* as if hundreds had been active */
+    put(0);
+    CHECK(pool->rest.is_armed);
+    put(1);
+    CHECK_INT(ask(2, 0), SL_OK); /* the newest, which leaves the other awake */
+    CHECK(pool->oldest_awake == pool->idle.oldest);
+    /* Time passes. */
+    pool->idle.oldest->idle_since -= 100 * SL_MILLISECOND;
+    sl_timer_arm(&world.loop.timers, &pool->rest, world.loop.now);
+    world_settle(&world);
+    CHECK(pool->oldest_awake == NULL);
+    CHECK(!pool->had_burst);
+    CHECK(!pool->rest.is_armed);
+    put(2); /* a plain one gives nothing back */
+    CHECK(!pool->rest.is_armed);
+    close(peers[0]);
+    close(peers[1]);
+    teardown();
+}
+
 /* ---- ends ---- */
 
 TEST("refuses queued waiters when it closes, and lets others finish")
