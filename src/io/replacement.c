@@ -144,7 +144,8 @@ static int open_kept(struct sl_replacement *replacement)
         error = EWOULDBLOCK;
     else if (fstat(fd, &opened) != 0)
         error = errno;
-    else if (!S_ISREG(opened.st_mode) || opened.st_uid != geteuid())
+    else if (!S_ISREG(opened.st_mode) || opened.st_uid != geteuid() ||
+             opened.st_nlink > 1) /* a link of somebody's to another file */
         error = EEXIST;
     else if (lstat(replacement->temporary, &named) != 0 ||
              named.st_ino != opened.st_ino || named.st_dev != opened.st_dev)
@@ -199,7 +200,7 @@ enum sl_status sl_replacement_open_parts(struct sl_replacement *replacement,
                        "it is being written already");
     if (error == EEXIST)
         return sl_fail(failure, SL_INVALID, SL_STAGE_BODY,
-                       "%s is not a regular file of this user",
+                       "%s is not a regular file of this user alone",
                        replacement->temporary);
     return error == 0 ? SL_OK : fail(failure, error);
 }

@@ -43,9 +43,10 @@ enum sl_status sl_replacement_open(struct sl_replacement *replacement,
                                    struct sl_failure *failure);
 /* Opens a file that is written in parts, in any order. `is_kept`: under a
  * temporary name that is always the same, and which close leaves; so a file
- * that is there is gone on with. It is locked until it is closed, and must
- * belong to this user. `is_private`: as above. Failures are SL_INVALID, also
- * for what is no regular file. */
+ * that is there is gone on with. It is locked until it is closed, must belong
+ * to this user, and may have no other name: who may make files beside it could
+ * have linked another file of this user there. `is_private`: as above. Failures
+ * are SL_INVALID, also for what is no regular file. */
 enum sl_status sl_replacement_open_parts(struct sl_replacement *replacement,
                                          const char *path, bool is_kept,
                                          bool is_private,

@@ -541,6 +541,24 @@ TEST("a file in parts has one writer at a time, also in one process")
     world_close(2);
 }
 
+TEST("a file in parts has no other name: it might be any file of this user")
+{
+    char name[PATH_MAX];
+
+    world_open();
+    REQUIRE(sl_replacement_open(&replacement, path, false, &failure) == SL_OK);
+    CHECK_INT(write_at("mine", -1), SL_OK);
+    CHECK_INT(sl_replacement_commit(&replacement, false, &failure), SL_OK);
+    CHECK_INT(sl_file_name_beside(path, ".sluice-part", name), 0);
+    REQUIRE(link(path, name) == 0);
+    CHECK_INT(
+        sl_replacement_open_parts(&replacement, path, true, false, &failure),
+        SL_INVALID);
+    CHECK(strstr(failure.reason, "is not a regular file of this user alone"));
+    check_file(path, "mine", 0644);
+    world_close(2);
+}
+
 TEST("only a regular file is written in parts")
 {
     world_open();
