@@ -21,10 +21,11 @@ local secure_url, root, socket_url = arg[5], arg[6], arg[7]
 local transport = { mode = mode, backend = backend }
 local is_failing = false -- allocations may
 
--- Returns what a call returned; a failure must have the code memory, and ends the program.
+-- Returns what a call returned; a failure must have the code memory and a reason, and ends the
+-- program.
 local function good(value, message, err)
   if not value then
-    assert(err and err.code == "memory", message)
+    assert(err and err.code == "memory" and not message:find ": *$", message)
     error("memory: " .. message, 0)
   end
   return value
@@ -231,6 +232,20 @@ local programs = {
       if count < 4 then return ("y"):rep(100) end
     end }))
     assert(#good(response:text()) == 16)
+  ]],
+
+  ["answers of an interceptor"] = [[
+    local client <close> = new_client()
+    local buffer <close> = sluice.buffer { segment_size = 1000 }
+    good(buffer:append(("x"):rep(10000)))
+    local sequence <close> = buffer:sequence()
+    local body
+    client:use(function(request) return request:answer { status = 200, body = body } end)
+    for _, given in ipairs { ("x"):rep(100000), sequence } do
+      body = given
+      local response <close> = good(client:get(url))
+      assert(#good(response:text()) == #given)
+    end
   ]],
 
   ["tasks"] = [[

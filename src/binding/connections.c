@@ -259,8 +259,7 @@ static int connections_origin(lua_State *L)
 /* The bytes at `index` (a string, sequence, lease or nil) as a sequence that
  * retains them; a lease is disposed. */
 static enum sl_status show_bytes(lua_State *L, int index,
-                                 struct slb_runtime *runtime,
-                                 struct sl_pool *pool,
+                                 const struct sl_connections *all,
                                  struct sl_sequence *shown)
 {
     struct slb_bytes bytes;
@@ -268,13 +267,13 @@ static enum sl_status show_bytes(lua_State *L, int index,
     struct sl_lease *lease = slb_test_lease(L, index);
     enum sl_status status;
 
-    sl_sequence_init(shown, &runtime->allocator);
+    sl_sequence_init(shown, all->allocator);
     if (!slb_to_bytes(L, index, &bytes) || bytes.size == 0) {
         status = SL_OK;
     } else if (bytes.sequence != NULL) {
         status = sl_sequence_sub(shown, bytes.sequence, 0, bytes.size);
     } else {
-        sl_buffer_init(&copy, pool, SIZE_MAX);
+        sl_buffer_init(&copy, all->pool, SIZE_MAX);
         status = sl_buffer_append(&copy, bytes.text);
         if (status == SL_OK)
             status = sl_sequence_take(shown, &copy);
@@ -295,10 +294,10 @@ static int connections_answer(lua_State *L)
     struct slb_options *options = slb_check(L, 2, slb_options_type);
     struct slb_connections *connections = check_connections(L, 1);
     struct sl_view head = slb_check_view(L, 4);
-    struct sl_pool *pool = connections->connections->pool;
-    struct sl_failure failure = {.status = SL_MEMORY};
     struct slb_response *response;
+    struct sl_failure failure;
     struct sl_sequence body;
+    enum sl_status status;
     bool is_stream = lua_toboolean(L, 6);
 
     luaL_checktype(L, 3, LUA_TTABLE);
@@ -310,12 +309,14 @@ static int connections_answer(lua_State *L)
     lua_pushvalue(L, 3);
     lua_setiuservalue(L, -2, RESPONSE_INFO);
     check_connections(L, 1); /* a finaliser may have ended it */
-    failure.status = show_bytes(L, 5, connections->runtime, pool, &body);
-    if (failure.status == SL_OK)
-        sl_exchange_answer(connections->exchanges, &options->options, head,
-                           &body, &response->exchange, &failure);
+    status = show_bytes(L, 5, connections->connections, &body);
+    if (status == SL_OK)
+        status = sl_exchange_answer(connections->exchanges, &options->options,
+                                    head, &body, &response->exchange, &failure);
+    else
+        sl_fail(&failure, status, SL_STAGE_HEAD, "out of memory");
     sl_sequence_fini(&body);
-    if (failure.status != SL_OK) {
+    if (status != SL_OK) {
         response->exchange = NULL;
         return slb_push_failure(L, &failure, "answer");
     }
