@@ -13,9 +13,10 @@
 
 const char slb_origin_type[] = "sluice.origin";
 
-struct slb_origin *slb_check_origin(lua_State *L, int index)
+/* The live origin at index 1; raises for anything else, or a finalised one. */
+static struct slb_origin *check_origin(lua_State *L)
 {
-    struct slb_origin *handle = slb_check(L, index, slb_origin_type);
+    struct slb_origin *handle = slb_check(L, 1, slb_origin_type);
 
     if (handle->origin == NULL)
         slb_raise_disposed(L, "origin");
@@ -137,7 +138,7 @@ static struct slb_response *create_from_arguments(lua_State *L,
 
     lua_settop(L, 10);
     sending.options = slb_check(L, 3, slb_options_type);
-    sending.origin = slb_check_origin(L, 1);
+    sending.origin = check_origin(L);
     slb_reserve_wait(L, sending.origin->runtime);
     sending.head = slb_check_head(L, 2);
     luaL_checktype(L, 4, LUA_TTABLE);
@@ -221,7 +222,7 @@ static int origin_sender(lua_State *L)
     struct sending *sending;
 
     lua_settop(L, 4);
-    slb_check_origin(L, 1);
+    check_origin(L);
     slb_check_head(L, 2);
     slb_check(L, 3, slb_options_type);
     luaL_checktype(L, 4, LUA_TTABLE);
@@ -267,7 +268,7 @@ static int origin_wait(lua_State *L)
 /* origin:is_old() -> whether its last answer was HTTP/1.0 */
 static int origin_is_old(lua_State *L)
 {
-    lua_pushboolean(L, slb_check_origin(L, 1)->origin->speaks_1_0);
+    lua_pushboolean(L, check_origin(L)->origin->speaks_1_0);
     return 1;
 }
 

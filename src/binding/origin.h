@@ -15,7 +15,4 @@ struct slb_origin {
 
 extern const char slb_origin_type[];
 
-/* The live origin at `index`; raises for anything else, or a finalised one. */
-struct slb_origin *slb_check_origin(lua_State *L, int index);
-
 #endif

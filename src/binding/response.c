@@ -46,7 +46,8 @@ void slb_end_response(struct slb_response *response)
     release(response, exchange);
 }
 
-void slb_check_live(lua_State *L, struct slb_response *response)
+/* Raises for a response that is disposed, or not to be used here. */
+static void check_live(lua_State *L, struct slb_response *response)
 {
     if (response->exchange == NULL) {
         slb_end_response(response);
@@ -57,7 +58,7 @@ void slb_check_live(lua_State *L, struct slb_response *response)
 
 void slb_raise_read(lua_State *L, struct slb_response *response)
 {
-    slb_check_live(L, response);
+    check_live(L, response);
     luaL_error(L, "use of detached body");
 }
 
@@ -65,7 +66,7 @@ struct slb_response *slb_check_response(lua_State *L, int index)
 {
     struct slb_response *response = slb_check(L, index, slb_response_type);
 
-    slb_check_live(L, response);
+    check_live(L, response);
     return response;
 }
 
@@ -178,7 +179,8 @@ static void update_counters(struct slb_runtime *runtime,
 
 static int answered(lua_State *L, int status, lua_KContext context);
 
-bool slb_leads_on(const struct slb_response *response)
+/* Whether it redirects, and its request follows redirects. */
+static bool may_lead_on(const struct slb_response *response)
 {
     const struct sl_exchange *exchange = response->exchange;
 
@@ -195,11 +197,11 @@ static enum sl_status want_answer(const struct slb_response *response,
     bool may_redirect = exchange->incoming.response.request.follows_redirects &&
                         exchange->incoming.response.phase == SL_PHASE_HEAD;
 
-    *is_redirect = slb_leads_on(response);
+    *is_redirect = may_lead_on(response);
     if (response->is_stream || *is_redirect || may_redirect) {
         enum sl_status status = sl_exchange_want(exchange, SL_WANT_HEAD, 0);
 
-        *is_redirect = slb_leads_on(response);
+        *is_redirect = may_lead_on(response);
         if (status != SL_OK || response->is_stream || *is_redirect)
             return status;
     }
@@ -254,7 +256,7 @@ static int answered(lua_State *L, int status, lua_KContext context)
 
     (void)status;
     slb_waited(L, context);
-    slb_check_live(L, response);
+    check_live(L, response);
     return slb_settle_response(L, response);
 }
 
@@ -337,7 +339,7 @@ static int leads_on(lua_State *L)
     const struct slb_response *response = slb_test(L, 1, slb_response_type);
 
     lua_pushboolean(L, response != NULL && response->exchange != NULL &&
-                           slb_leads_on(response));
+                           may_lead_on(response));
     return 1;
 }
 

@@ -40,8 +40,6 @@ struct slb_response {
 /* The live response at `index`; raises when disposed. */
 struct slb_response *slb_check_response(lua_State *L, int index);
 
-/* Raises for a response that is disposed, or not to be used here. */
-void slb_check_live(lua_State *L, struct slb_response *response);
 /* Says why its body is not to be read. */
 void slb_raise_read(lua_State *L, struct slb_response *response);
 
@@ -68,9 +66,6 @@ static inline bool slb_is_complete(const struct slb_response *response)
 void slb_note_body(lua_State *L, struct slb_response *response);
 /* They are somebody else's now. */
 void slb_forget_body(struct slb_response *response);
-
-/* Whether it redirects, and its request follows redirects. */
-bool slb_leads_on(const struct slb_response *response);
 
 /* For the protocol that the server has gone over to: moves the link out of the
  * response, and to the end of `input` what arrived behind the head (see

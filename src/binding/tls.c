@@ -16,8 +16,8 @@ static void set_text(lua_State *L, const char *name, const char *text)
     lua_setfield(L, -2, name);
 }
 
-void slb_push_certificate(lua_State *L,
-                          const struct sl_tls_certificate *certificate)
+static void push_certificate(lua_State *L,
+                             const struct sl_tls_certificate *certificate)
 {
     lua_createtable(L, 0, 7);
     set_text(L, "subject", certificate->subject);
@@ -63,7 +63,7 @@ void slb_push_peer(lua_State *L, struct slb_peer *held, struct sl_peer *peer)
     lua_pushboolean(L, peer->info.is_verified);
     lua_setfield(L, -2, "verified");
     if (peer->has_certificate) {
-        slb_push_certificate(L, &peer->certificate);
+        push_certificate(L, &peer->certificate);
         lua_setfield(L, -2, "peer");
     }
     let_go(held);
@@ -78,7 +78,7 @@ static int call_verifier(lua_State *L)
     const struct sl_tls_certificate *certificate = lua_touserdata(L, 2);
 
     lua_settop(L, 1);
-    slb_push_certificate(L, certificate);
+    push_certificate(L, certificate);
     lua_call(L, 1, 2);
     return 2;
 }

@@ -31,8 +31,6 @@ struct slb_peer *slb_new_peer(lua_State *L);
 /* Pushes a table of what a handshake agreed on and which peer it met; nil for
  * NULL. It takes the place of `held`, which is on top of the stack. */
 void slb_push_peer(lua_State *L, struct slb_peer *held, struct sl_peer *peer);
-void slb_push_certificate(lua_State *L,
-                          const struct sl_tls_certificate *certificate);
 
 /* The live context at `index`; raises for anything else, or a finalised one. */
 struct slb_tls_context *slb_check_tls_context(lua_State *L, int index);

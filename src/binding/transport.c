@@ -25,7 +25,7 @@ static void end_channel(struct slb_transport *handle)
     if (channel == NULL || is_awaited(channel))
         return;
     handle->ending = NULL;
-    sl_channel_release(channel);
+    sl_channel_destroy(channel);
     slb_runtime_release(handle->runtime);
 }
 

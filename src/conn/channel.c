@@ -286,7 +286,6 @@ enum sl_status sl_channel_create(struct sl_loop *loop, struct sl_pool *pool,
 
     if (created == NULL)
         return sl_fail(failure, SL_MEMORY, SL_STAGE_CONNECT, "out of memory");
-    created->refs = 1;
     created->allocator = loop->allocator;
     created->pool = pool;
     created->loop = loop;
@@ -300,7 +299,7 @@ enum sl_status sl_channel_create(struct sl_loop *loop, struct sl_pool *pool,
                               &created->opener, failure);
     if (status != SL_OK) {
         created->phase = SL_CHANNEL_CLOSED;
-        sl_channel_release(created);
+        sl_channel_destroy(created);
         return status;
     }
     begin(&created->opening, SL_NEVER);
@@ -310,16 +309,8 @@ enum sl_status sl_channel_create(struct sl_loop *loop, struct sl_pool *pool,
 
 /* ---- a life ---- */
 
-void sl_channel_retain(struct sl_channel *channel)
+void sl_channel_destroy(struct sl_channel *channel)
 {
-    channel->refs++;
-}
-
-void sl_channel_release(struct sl_channel *channel)
-{
-    if (--channel->refs > 0)
-        return;
-    channel->refs = 1; /* while it ends */
     sl_channel_close(channel);
     fini_operation(&channel->opening);
     fini_operation(&channel->sending);

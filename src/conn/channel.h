@@ -39,7 +39,6 @@ struct sl_channel_operation {
 };
 
 struct sl_channel {
-    size_t refs;
     enum sl_channel_phase phase;
     struct sl_allocator *allocator;
     struct sl_pool *pool;
@@ -59,16 +58,15 @@ struct sl_channel {
     bool is_broken; /* a send ended in the middle: nothing more can follow */
 };
 
-/* Begins to open, with one reference; the completion of `opening` reports the
- * end. SL_MEMORY, SL_INVALID, SL_LIMIT: `failure`. */
+/* Begins to open; the completion of `opening` reports the end. SL_MEMORY,
+ * SL_INVALID, SL_LIMIT: `failure`. */
 enum sl_status sl_channel_create(struct sl_loop *loop, struct sl_pool *pool,
                                  struct sl_resolver *resolver,
                                  const struct sl_opening_options *options,
                                  struct sl_channel **channel,
                                  struct sl_failure *failure);
-void sl_channel_retain(struct sl_channel *channel);
-/* The last release closes. */
-void sl_channel_release(struct sl_channel *channel);
+/* Closes it, and frees it. */
+void sl_channel_destroy(struct sl_channel *channel);
 
 /* Sends all of `text`, which must stay alive until the completion is DONE, or
  * when its data is NULL all of `content`, which is moved. `due`: absolute time,

@@ -10,17 +10,12 @@
 #define READ_ROOMS  8
 #define MAPPED_MOST ((int64_t)1024 * 1024)
 
-void sl_file_init(struct sl_file *file, int fd)
+enum sl_status sl_file_share(struct sl_file *file, int fd)
 {
-    file->fd = fd;
+    file->fd = fcntl(fd, F_DUPFD_CLOEXEC, 3);
     file->mapped = NULL;
     file->mapped_size = 0;
     file->mapped_at = 0;
-}
-
-enum sl_status sl_file_share(struct sl_file *file, int fd)
-{
-    sl_file_init(file, fcntl(fd, F_DUPFD_CLOEXEC, 3));
     return file->fd < 0 ? SL_LIMIT : SL_OK;
 }
 

@@ -26,8 +26,6 @@ struct sl_file {
     int64_t mapped_at;
 };
 
-/* Adopts `fd`; -1: no file. */
-void sl_file_init(struct sl_file *file, int fd);
 /* Opens a descriptor of its own on the same open file, closed on exec.
  * SL_LIMIT: the process has too many. */
 enum sl_status sl_file_share(struct sl_file *file, int fd);

@@ -62,28 +62,6 @@ enum sl_status sl_transport_from_socket(struct sl_loop *loop,
     return sl_transport_submitted.create(loop, pool, socket, transport);
 }
 
-enum sl_status sl_transport_create(struct sl_loop *loop,
-                                   const struct sl_backend_class *backend,
-                                   enum sl_transport_mode mode, int fd,
-                                   struct sl_transport **transport)
-{
-    struct sl_backend *opened;
-    struct sl_socket socket;
-    enum sl_status status;
-
-    sl_socket_init(&socket, fd);
-    loop->descriptors++;
-    status = sl_loop_backend(loop, backend, &opened);
-    if (status == SL_OK)
-        status = opened->class->attach(opened, &socket);
-    if (status == SL_OK)
-        status = sl_transport_from_socket(loop, loop->pool, mode, &socket,
-                                          transport);
-    if (status != SL_OK)
-        sl_socket_close(loop, &socket, false);
-    return status;
-}
-
 void sl_transport_bind(struct sl_transport *transport,
                        const struct sl_transport_events *events, void *owner)
 {
@@ -174,19 +152,4 @@ bool sl_transport_is_forked(const struct sl_transport *transport)
 int sl_transport_error(const struct sl_transport *transport)
 {
     return transport->error;
-}
-
-int sl_transport_fd(const struct sl_transport *transport)
-{
-    return transport->socket.fd;
-}
-
-enum sl_transport_mode sl_transport_mode(const struct sl_transport *transport)
-{
-    return transport->class->mode;
-}
-
-const char *sl_transport_backend(const struct sl_transport *transport)
-{
-    return transport->socket.backend->class->name;
 }

@@ -34,13 +34,6 @@ struct sl_transport_events {
     void (*can_receive)(void *owner);
 };
 
-/* `fd` is a connected, non-blocking stream socket; adopted, also on failure.
- * SL_MEMORY, SL_UNSUPPORTED. */
-enum sl_status sl_transport_create(struct sl_loop *loop,
-                                   const struct sl_backend_class *backend,
-                                   enum sl_transport_mode mode, int fd,
-                                   struct sl_transport **transport);
-
 /* Sets the receiver of events from now on. NULL events: none. */
 void sl_transport_bind(struct sl_transport *transport,
                        const struct sl_transport_events *events, void *owner);
@@ -107,9 +100,5 @@ void sl_transport_abort(struct sl_transport *transport);
 bool sl_transport_is_forked(const struct sl_transport *transport);
 
 int sl_transport_error(const struct sl_transport *transport);
-int sl_transport_fd(const struct sl_transport *transport);
-enum sl_transport_mode sl_transport_mode(const struct sl_transport *transport);
-/* "epoll", "poll", "io_uring", "threads". */
-const char *sl_transport_backend(const struct sl_transport *transport);
 
 #endif

@@ -53,8 +53,9 @@ struct sl_transport {
 extern const struct sl_transport_class sl_transport_stream;
 extern const struct sl_transport_class sl_transport_submitted;
 
-/* As sl_transport_create, from a socket that is attached already, with blocks
- * of `pool`. On success `socket` is empty, else it is still the caller's. */
+/* Makes a transport of an attached, connected stream socket, with blocks of
+ * `pool`. On success `socket` is empty, else it is still the caller's.
+ * SL_MEMORY; SL_UNSUPPORTED: not in this mode. */
 enum sl_status sl_transport_from_socket(struct sl_loop *loop,
                                         struct sl_pool *pool,
                                         enum sl_transport_mode mode,

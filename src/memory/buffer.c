@@ -233,18 +233,6 @@ enum sl_status sl_buffer_reserve_many(struct sl_buffer *buffer, size_t want,
     return SL_OK;
 }
 
-struct sl_segment *sl_buffer_reserved_segment(const struct sl_buffer *buffer,
-                                              size_t index)
-{
-    struct sl_segment *segment = buffer->spare;
-
-    if (buffer->reserved_tail != 0 && index-- == 0)
-        return sl_slices_tail(buffer)->segment;
-    while (index-- > 0)
-        segment = segment->next;
-    return segment;
-}
-
 /* Whether the slice is all of a full segment with no other holder. */
 static inline bool is_whole(const struct sl_slice *slice)
 {

@@ -92,12 +92,6 @@ enum sl_status sl_buffer_reserve_fitting(struct sl_buffer *buffer, size_t size,
 enum sl_status sl_buffer_reserve_many(struct sl_buffer *buffer, size_t want,
                                       struct sl_room *rooms, size_t *count);
 
-/* The segment of the reserved piece `index` (from 0). A caller that lets the
- * kernel write there pins it until the kernel is done, whatever happens to the
- * buffer. */
-struct sl_segment *sl_buffer_reserved_segment(const struct sl_buffer *buffer,
-                                              size_t index);
-
 /* The first `count` reserved bytes become content; the rest is given back
  * (fresh segments not touched return to the pool). Commit 0 cancels a
  * reservation. */

@@ -8,17 +8,6 @@ void sl_reader_init(struct sl_reader *reader,
     reader->slice = 0;
 }
 
-size_t sl_reader_read(struct sl_reader *reader, char *to, size_t size)
-{
-    size_t left = sl_reader_left(reader);
-
-    if (size > left)
-        size = left;
-    sl_sequence_copy_out(reader->sequence, reader->position, to, size);
-    reader->position += size;
-    return size;
-}
-
 static bool holds(const struct sl_sequence *sequence, size_t slice,
                   size_t offset)
 {

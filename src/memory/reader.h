@@ -1,6 +1,6 @@
 /* memory/reader.h - a seekable cursor over a sequence
  *
- * Reads across slices without flattening. It does not own the segments: the
+ * Shows slice after slice without flattening. It does not own the segments: the
  * sequence must outlive it. Offsets count from 0.
  */
 #ifndef SL_MEMORY_READER_H
@@ -19,8 +19,6 @@ struct sl_reader {
 void sl_reader_init(struct sl_reader *reader,
                     const struct sl_sequence *sequence);
 
-/* Copies up to `size` bytes; 0 at the end, for ever. */
-size_t sl_reader_read(struct sl_reader *reader, char *to, size_t size);
 /* The rest of the slice `ahead` of the position; empty at the end. */
 struct sl_view sl_reader_at(struct sl_reader *reader, size_t ahead);
 /* The rest of the current slice; sl_reader_skip takes it. */

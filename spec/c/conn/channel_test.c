@@ -58,7 +58,7 @@ static enum sl_status talk_open(struct talk *talk,
 static void talk_close(struct talk *talk)
 {
     if (talk->channel != NULL)
-        sl_channel_release(talk->channel);
+        sl_channel_destroy(talk->channel);
     if (talk->context != NULL)
         framed_provider.context_release(talk->context);
     sl_buffer_fini(&talk->buffer);
@@ -397,7 +397,7 @@ static void cancel_unbegun(const struct manner *manner)
         return;
     talk_init(&talk, manner);
     sending = &talk.channel->sending;
-    fd = sl_transport_fd(talk.channel->link.transport);
+    fd = talk.channel->link.transport->socket.fd;
     while (send(fd, filling, sizeof filling, MSG_NOSIGNAL) > 0)
         continue;
     CHECK_INT(
@@ -614,7 +614,7 @@ static bool release_it(void *owner, const struct sl_tls_certificate *peer,
 
     close_it(owner, peer, reason, reason_size);
     asked.channel = NULL;
-    sl_channel_release(channel);
+    sl_channel_destroy(channel);
     return false;
 }
 

@@ -50,8 +50,8 @@ static enum sl_status reply_open(struct sl_allocator *allocator,
     sl_incoming_init(&reply.incoming, &reply.world.pool, &reply.limits, traits,
                      NULL);
     peer_pair(&ours, &reply.peer);
-    status = sl_transport_create(&reply.world.loop, NULL, SL_TRANSPORT_STREAM,
-                                 ours, &transport);
+    status = transport_create(&reply.world.loop, NULL, SL_TRANSPORT_STREAM,
+                              ours, &transport);
     if (status == SL_OK) {
         sl_transport_bind(transport, &events, NULL);
         sl_link_init(&reply.link, allocator, transport);

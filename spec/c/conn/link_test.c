@@ -60,8 +60,8 @@ static enum sl_status pair_open(struct pair *pair,
     sl_buffer_init(&pair->buffer, &pair->world.pool, SIZE_MAX);
     peer_pair(&ours, &pair->peer);
     make_nonblocking(pair->peer);
-    status = sl_transport_create(&pair->world.loop, manner->backend,
-                                 manner->mode, ours, &transport);
+    status = transport_create(&pair->world.loop, manner->backend, manner->mode,
+                              ours, &transport);
     if (status != SL_OK)
         return status;
     sl_link_init(&pair->link, allocator, transport);

@@ -66,8 +66,8 @@ static inline enum sl_status talk_open(struct talk *talk,
         shrink(talk->peer, SO_RCVBUF);
     }
     sl_buffer_init(&input, &talk->world.pool, SIZE_MAX);
-    status = sl_transport_create(&talk->world.loop, manner->backend,
-                                 manner->mode, ours, &transport);
+    status = transport_create(&talk->world.loop, manner->backend, manner->mode,
+                              ours, &transport);
     if (status != SL_OK)
         return status;
     sl_link_init(&link, allocator, transport);

@@ -672,7 +672,7 @@ TEST("the loop's close gives up in time, and never frees lent memory")
     peer_tcp(&ours, &theirs);
     end_init(&end, &world, &manner, ours);
     left = end.transport;
-    fd = sl_transport_fd(left);
+    fd = left->socket.fd;
     CHECK_INT(sl_transport_receive(left, &end.buffer, 10, &received), SL_AGAIN);
     end_fini(&end);
     CHECK_INT(world.loop.operations, 0);

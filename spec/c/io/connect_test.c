@@ -173,8 +173,9 @@ static void connect_literal(const struct manner *manner)
     sl_connect_destroy(try.connector);
     theirs = accept_one(listener);
     CHECK(theirs >= 0);
-    CHECK_INT(sl_transport_mode(try.transport), manner->mode);
-    CHECK_STR(sl_transport_backend(try.transport), manner->backend->name);
+    CHECK_INT(try.transport->class->mode, manner->mode);
+    CHECK_STR(try.transport->socket.backend->class->name,
+              manner->backend->name);
     CHECK_INT(world.loop.descriptors, 1);
     CHECK_INT(sl_transport_send(try.transport, &hello, 1, &sent), SL_OK);
     world_settle(&world);
@@ -393,7 +394,7 @@ TEST("sets what every connection needs")
     listener = peer_listen(8, &port);
     options = options_for(NULL, "127.0.0.1", port);
     CHECK_INT(run(&try, &options), SL_OK);
-    fd = sl_transport_fd(try.transport);
+    fd = try.transport->socket.fd;
     CHECK_INT(fcntl(fd, F_GETFD) & FD_CLOEXEC, FD_CLOEXEC);
     CHECK_INT(fcntl(fd, F_GETFL) & O_NONBLOCK, O_NONBLOCK);
     CHECK(getsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &value, &size) == 0);

@@ -46,8 +46,9 @@ static void talk(const struct manner *manner,
     size_t received;
     char bytes[64];
 
-    CHECK_INT(sl_transport_mode(end.transport), manner->mode);
-    CHECK_STR(sl_transport_backend(end.transport), manner->backend->name);
+    CHECK_INT(end.transport->class->mode, manner->mode);
+    CHECK_STR(end.transport->socket.backend->class->name,
+              manner->backend->name);
     for (int i = 0; i < 20; i++) {
         enum sl_status status;
 
@@ -471,7 +472,7 @@ static void slow_reader(const struct manner *manner)
     }
     CHECK_INT(end_send(&end, sl_view(bytes, 1), &count), SL_OK);
     total += count;
-    shutdown(sl_transport_fd(end.transport), SHUT_RD);
+    shutdown(end.transport->socket.fd, SHUT_RD);
     while (seen < total) {
         ssize_t n = recv(theirs, bytes, sizeof bytes, MSG_DONTWAIT);
 
@@ -648,7 +649,7 @@ static void pass_glance(void)
 static void not_quiet(const struct manner *manner)
 {
     int theirs = open_pair(manner, NULL, peer_tcp);
-    struct pollfd entry = {sl_transport_fd(end.transport), POLLIN, 0};
+    struct pollfd entry = {end.transport->socket.fd, POLLIN, 0};
 
     world_settle(&world);
     CHECK(sl_transport_is_quiet(end.transport));
@@ -783,7 +784,7 @@ static void reuse_numbers(const struct manner *manner)
     CHECK_INT(sl_transport_receive(end.transport, &end.buffer, 10, &received),
               SL_AGAIN);
     world_settle(&world);
-    number = sl_transport_fd(end.transport);
+    number = end.transport->socket.fd;
     /* An event is on its way when the socket goes and its number comes back. */
     peer_send(first_theirs, "for the first");
     end_fini(&end);
@@ -981,7 +982,7 @@ static void close_in_part(const struct manner *manner)
     size_t accepted = 0;
     size_t arrived = 0;
     struct sl_view view = sl_view(data, sizeof data);
-    int fd = sl_transport_fd(end.transport);
+    int fd = end.transport->socket.fd;
     size_t sent = 0;
     ssize_t n;
     char bytes[8192];

@@ -9,7 +9,7 @@
 
 #include "io/connect.h"
 #include "io/platform.h"
-#include "io/transport.h"
+#include "io/transport_class.h"
 #include "spec/c/support/test.h"
 
 #include <arpa/inet.h>
@@ -256,6 +256,30 @@ static inline void end_can_receive(void *owner)
 static const struct sl_transport_events end_events = {end_can_send,
                                                       end_can_receive};
 
+/* A transport over a connected, non-blocking stream socket; `fd` is adopted,
+ * also on failure. `backend` NULL: the loop's choice. */
+static inline enum sl_status
+transport_create(struct sl_loop *loop, const struct sl_backend_class *backend,
+                 enum sl_transport_mode mode, int fd,
+                 struct sl_transport **transport)
+{
+    struct sl_backend *opened;
+    struct sl_socket socket;
+    enum sl_status status;
+
+    sl_socket_init(&socket, fd);
+    loop->descriptors++;
+    status = sl_loop_backend(loop, backend, &opened);
+    if (status == SL_OK)
+        status = opened->class->attach(opened, &socket);
+    if (status == SL_OK)
+        status = sl_transport_from_socket(loop, loop->pool, mode, &socket,
+                                          transport);
+    if (status != SL_OK)
+        sl_socket_close(loop, &socket, false);
+    return status;
+}
+
 static inline enum sl_status end_open(struct end *end, struct world *world,
                                       const struct manner *manner, int fd)
 {
@@ -263,8 +287,8 @@ static inline enum sl_status end_open(struct end *end, struct world *world,
 
     memset(end, 0, sizeof *end);
     end->world = world;
-    status = sl_transport_create(&world->loop, manner->backend, manner->mode,
-                                 fd, &end->transport);
+    status = transport_create(&world->loop, manner->backend, manner->mode, fd,
+                              &end->transport);
     if (status != SL_OK)
         return status;
     sl_buffer_init(&end->buffer, &world->pool, SIZE_MAX);

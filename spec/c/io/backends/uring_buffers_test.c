@@ -413,7 +413,7 @@ TEST("a pool with room for one segment still serves many")
     open_waiting(10, &options);
     CHECK_INT(sl_pool_outstanding(&world.pool), 10 * BLOCKS + 1);
     for (int i = 0; i < 10; i++) {
-        struct pollfd entry = {sl_transport_fd(ends[i].transport), POLLIN, 0};
+        struct pollfd entry = {ends[i].transport->socket.fd, POLLIN, 0};
 
         ends[i].can_receive = false;
         send_pattern(peers[i], 0, 3000);
