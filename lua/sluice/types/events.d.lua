@@ -46,8 +46,8 @@ function stream_event:json() end
 
 --- A loop over events: called, it gives the next one, or nil at the end, and raises failures.
 ---@class sluice.events
----@field last_id? string
----@field retry? integer milliseconds
+---@field last_id? string the last ID of the stream
+---@field retry? integer milliseconds; what the stream set last
 ---@field unfinished integer bytes of an event that has begun: dropped at the end
 ---@overload fun(): sluice.event?
 local events = {}

@@ -47,10 +47,11 @@ local transport = {}
 ---@param timeout? number default 30 s
 ---@return integer?, string?, sluice.error?
 function transport:send(bytes, timeout) end
---- Receives up to n bytes, or into a buffer, then returns their count; nil at the end. Fails with
---- timeout, cancelled, tls, closed, memory, and with limit of a buffer. Yields.
+--- receive(n, timeout) returns up to n bytes; receive(buffer, n, timeout) appends them to a buffer
+--- and returns their count. nil: the end. Fails with timeout, cancelled, tls, closed, memory, and
+--- with limit of a buffer. Yields.
 ---@param n? integer | sluice.buffer default 65536 bytes
----@param ... number up to how many into a buffer; timeout, 30
+---@param ... number behind a buffer n; then the timeout, 30 s
 ---@return string | integer | nil, string?, sluice.error?
 function transport:receive(n, ...) end
 --- Begins to send as send does; returns the completion to await. Never yields.
