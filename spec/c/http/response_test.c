@@ -514,6 +514,61 @@ TEST("refuses coded data that is cut anywhere, or continues after its end")
     free((void *)(uintptr_t)coded.data);
 }
 
+static void open_chunked(struct fixture *fixture, const char *rest)
+{
+    open_fixture(fixture, 0, false);
+    append(fixture, SL_VIEW("HTTP/1.1 200 OK\r\n"
+                            "Transfer-Encoding: chunked\r\n\r\n"));
+    append(fixture, sl_view(rest, strlen(rest)));
+    expect(fixture, SL_EVENT_HEAD);
+}
+
+TEST("refuses framing fields among trailers, first, last or alone")
+{
+    static const char *const names[] = {"Content-Length", "content-length",
+                                        "Transfer-Encoding",
+                                        "transfer-encoding"};
+    struct fixture fixture;
+    char rest[128];
+
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+        for (int place = 0; place < 4; place++) {
+            snprintf(rest, sizeof rest, "0\r\n%s%s: 1\r\n%s\r\n",
+                     place & 1 ? "A: b\r\n" : "", names[i],
+                     place & 2 ? "C: d\r\n" : "");
+            test_note("%s", rest);
+            open_chunked(&fixture, rest);
+            expect_status(&fixture, SL_PROTOCOL);
+            CHECK_STR(sl_response_explain(&fixture.response, words),
+                      "framing field in the trailer section");
+            close_fixture(&fixture);
+        }
+    }
+}
+
+TEST("keeps nothing for trailers that there are not")
+{
+    struct fixture fixture;
+    struct sl_room room;
+
+    open_chunked(&fixture, "0\r\n\r\n");
+    expect(&fixture, SL_EVENT_END);
+    CHECK(fixture.response.trailers == NULL);
+    CHECK_INT(sl_response_trailers(&fixture.response)->count, 0);
+    close_fixture(&fixture);
+
+    /* An LF that has not arrived ends nothing, though it is in memory. */
+    open_chunked(&fixture, "");
+    CHECK_INT(sl_buffer_reserve(&fixture.input, 5, &room), SL_OK);
+    memcpy(room.data, "0\r\n\r\n", 5);
+    sl_buffer_commit(&fixture.input, 4);
+    expect_status(&fixture, SL_AGAIN);
+    append(&fixture, SL_VIEW("\n"));
+    expect(&fixture, SL_EVENT_END);
+    CHECK_INT(fixture.input.length, 0);
+    close_fixture(&fixture);
+}
+
 TEST("keeps head, trailers and body when it is finished")
 {
     struct sl_view coded = compress_pattern("ab", 2);
