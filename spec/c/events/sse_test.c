@@ -105,7 +105,11 @@ static void check_pieces(const struct sl_view *pieces, size_t count,
     CHECK_BYTES(scene.log, scene.size, expected->log, expected->log_size);
     CHECK_INT(sl_sse_unfinished(&scene.parser), expected->unfinished);
     if (sl_is_failure(status)) {
-        CHECK_INT(feed(&scene, SL_VIEW("data: x\n\n")), status);
+        size_t used = 1;
+
+        CHECK_INT(sl_sse_feed(&scene.parser, SL_VIEW("data: x\n\n"), &used),
+                  status);
+        CHECK_INT(used, 0);
         CHECK_INT(sl_pool_outstanding(&scene.pool), 0);
         sl_sse_reset(&scene.parser);
         scene.size = 0;
@@ -137,6 +141,8 @@ TEST("ends lines with LF, CRLF and CR, and mixtures, wherever they are cut")
     CHECK_EVENTS("data: a\r\n\ndata: b\n\r\ndata: c\r\r\n",
                  "(|a||)(|b||)(|c||)");
     CHECK_EVENTS("data: a\r\n\rdata: b\n\r", "(|a||)(|b||)");
+    CHECK_EVENTS("event: e\r\ndata: a\r\ndata: b\r\n\r\n", "(e|a\nb||)");
+    CHECK_EVENTS("event: e\rdata: a\rdata: b\r\r\n", "(e|a\nb||)");
 }
 
 TEST("gives an event with the first byte that ends its blank line")
@@ -186,6 +192,8 @@ TEST("ignores comments, unknown fields and other letters")
     CHECK_EVENTS(": hello\n:\n\ndata: a\n:x\ndata: b\n\n", "(|a\nb||)");
     CHECK_EVENTS("Data: x\nDATA: y\n data: z\ndata : w\nfoo\nfoo: bar\n\n", "");
     CHECK_EVENTS("data: a\ndatax: b\ndat: c\n\n", "(|a||)");
+    CHECK_EVENTS("foo: 1\nretr: 2\nretryx: 3\n: 4\ndata: a\n\n", "(|a||)");
+    CHECK_EVENTS("xxxx:y\ndata\n\n", "(|||)");
 }
 
 /* ---- fields ---- */
@@ -438,6 +446,7 @@ TEST("holds no block between two feeds when no event is open")
     CHECK_INT(sl_pool_outstanding(&scene.pool), 1);
     feed(&scene, SL_VIEW("id: 1\n\n"));
     CHECK_INT(sl_pool_outstanding(&scene.pool), 0);
+    feed(&scene, SL_VIEW("id: 0123456789abcdefghijklmno\n\n"));
     end(&scene);
 }
 
@@ -490,6 +499,7 @@ TEST("holds no block at rest behind an event, and goes on from there")
         sl_sse_rest(&scene.parser);
         CHECK_INT(sl_pool_outstanding(&scene.pool), 0);
         CHECK_INT(sl_sse_unfinished(&scene.parser), 0);
+        CHECK_INT(sl_sse_type(&scene.parser).size, 0);
     }
     feed(&scene, SL_VIEW("event: tock\ndata: b"));
     sl_sse_rest(&scene.parser); /* no event was given: it does nothing */
@@ -497,6 +507,37 @@ TEST("holds no block at rest behind an event, and goes on from there")
     CHECK_BYTES(scene.log, scene.size,
                 "(tick|a|7|5)(tick|a|7|5)(tock|b|7|)(|c|7|)", 42);
     end(&scene);
+}
+
+static void set_id_without_memory(struct sl_allocator *allocator,
+                                  void *argument)
+{
+    struct scene scene;
+    const char *expected;
+
+    (void)argument;
+    begin(&scene, allocator, NULL);
+    CHECK_INT(sl_sse_set_id(&scene.parser, SL_VIEW("1")), SL_OK);
+    for (int i = 0; i < 2; i++) {
+        enum sl_status status = sl_sse_set_id(
+            &scene.parser,
+            i == 0 ? SL_VIEW(FORTY)
+                   : SL_VIEW(FORTY FORTY FORTY FORTY FORTY FORTY FORTY FORTY));
+
+        CHECK(status == SL_OK ||
+              (status == SL_MEMORY && test_allocator_has_failed(allocator)));
+        expected = status != SL_OK ? ""
+                   : i == 0        ? FORTY
+                            : FORTY FORTY FORTY FORTY FORTY FORTY FORTY FORTY;
+        CHECK_VIEW(sl_sse_id(&scene.parser), expected);
+        CHECK_INT(sl_sse_has_id(&scene.parser), status == SL_OK);
+    }
+    end(&scene);
+}
+
+TEST("has no ID where there was no memory for one")
+{
+    test_each_failure(set_id_without_memory, NULL);
 }
 
 TEST("fails for good without memory, and leaks nothing")
