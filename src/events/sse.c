@@ -122,7 +122,6 @@ struct sl_view sl_sse_id(const struct sl_sse *parser)
 
 static enum sl_status fail(struct sl_sse *parser, enum sl_status status)
 {
-    begin_event(parser);
     drop_draft(parser);
     parser->failed = (unsigned char)status;
     return status;
