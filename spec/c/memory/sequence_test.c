@@ -297,6 +297,32 @@ TEST("linking appends all of it to a buffer")
     pool_close();
 }
 
+TEST("linking a part appends that part, from the middle of segments too")
+{
+    for (size_t offset = 0; offset < 100; offset++) {
+        struct sl_sequence sequence, part;
+        struct sl_buffer buffer;
+        char linked[100], expected[100];
+        size_t size = (100 - offset + 1) / 2;
+
+        test_note("%zu from %zu", size, offset);
+        pool_open(23);
+        sequence_open(&sequence, 100);
+        sl_sequence_init(&part, &allocator.base);
+        REQUIRE(sl_sequence_sub(&part, &sequence, offset, size) == SL_OK);
+        sl_buffer_init(&buffer, &pool, SIZE_MAX);
+        REQUIRE(sl_sequence_link(&part, &buffer) == SL_OK);
+        CHECK_INT(buffer.length, size);
+        sl_buffer_copy_out(&buffer, 0, linked, size);
+        sl_sequence_copy_out(&sequence, offset, expected, size);
+        CHECK_BYTES(linked, size, expected, size);
+        sl_sequence_fini(&part);
+        sl_sequence_fini(&sequence);
+        sl_buffer_fini(&buffer);
+        pool_close();
+    }
+}
+
 TEST("linking beyond the buffer's maximum changes nothing")
 {
     struct sl_sequence sequence;
