@@ -125,12 +125,6 @@ enum sl_status sl_sequence_take(struct sl_sequence *sequence,
 
     if (status != SL_OK)
         return status;
-    for (uint32_t i = 0; i < buffer->count; i++) {
-        const struct sl_slice *slice = buffer_slice(buffer, i);
-
-        if (slice->size == 0) /* was not copied, so its reference is left */
-            sl_segment_release(slice->segment);
-    }
     sl_buffer_forget(buffer);
     sl_check(sl_sequence_is_valid(sequence));
     return status;
@@ -164,8 +158,7 @@ enum sl_status sl_sequence_take_front(struct sl_sequence *sequence,
 
 void sl_sequence_move(struct sl_sequence *to, struct sl_sequence *from)
 {
-    sl_assert(to->count == 0);
-    forget(to);
+    sl_assert(to->slices == to->inline_slices && to->count == 0);
     *to = *from;
     if (from->slices == from->inline_slices)
         to->slices = to->inline_slices;
@@ -272,8 +265,6 @@ void sl_sequence_copy_out(const struct sl_sequence *sequence, size_t offset,
                           char *to, size_t size)
 {
     sl_assert(offset <= sequence->size && size <= sequence->size - offset);
-    if (size == 0)
-        return;
     for (size_t i = sl_sequence_slice_at(sequence, offset); size > 0; i++) {
         const struct sl_sequence_slice *slice = &sequence->slices[i];
         size_t skip = offset - slice->index;
