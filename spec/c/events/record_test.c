@@ -127,6 +127,7 @@ TEST("counts blank lines and gives none")
 {
     CHECK_RECORDS("\n1\n\n \t\r\n2\n\n", "2<1>5<2>");
     CHECK_RECORDS("  ", "");
+    CHECK_RECORDS(" 1\n\t{}\n\r\n \r 2 \n", "1< 1>2<\t{}>4< \r 2 >");
 }
 
 TEST("gives a last line without its end")
@@ -144,6 +145,11 @@ TEST("skips a byte order mark before the first line alone")
                   "1<1>2<\xef\xbb\xbf"
                   "2>");
     CHECK_RECORDS("\xef\xbb\xbf\n1", "2<1>");
+    CHECK_RECORDS("\xef\xbb\xbc"
+                  "1\n",
+                  "1<\xef\xbb\xbc"
+                  "1>");
+    CHECK_RECORDS("\xef\xbb", "1<\xef\xbb>");
 }
 
 TEST("takes RS for the start of a sequence only where a stream begins")
@@ -180,6 +186,9 @@ TEST("marks texts of a sequence of which more may be missing")
     CHECK_RECORDS("\x1etrue\x1etrue \x1e\"x\"", "1<true>!2<true >3<\"x\">");
     CHECK_RECORDS("\x1e\"abc", "1<\"abc>!");
     CHECK_RECORDS("\x1e{\"a\":\"}\x1e", "1<{\"a\":\"}>!");
+    /* what was open there is not open in the next one */
+    CHECK_RECORDS("\x1e[\"abc\x1e[1]\n\x1e\"a\\\x1e\"\"\n\x1e{}\n",
+                  "1<[\"abc>!2<[1]>3<\"a\\>!4<\"\">5<{}>");
 }
 
 /* ---- limits, memory ---- */
@@ -192,6 +201,34 @@ TEST("limits a record: the maximum fits, one byte more does not")
     check_limited(SL_VIEW("\x1e"
                           "1\n\x1e[\n\n\n\n]\n"),
                   5, "1<1>", SL_LIMIT);
+}
+
+TEST("fails with the byte that is too many, before the record ends")
+{
+    struct sl_allocator allocator;
+    struct scene scene;
+
+    sl_allocator_init_system(&allocator);
+    begin(&scene, &allocator, 5);
+    CHECK_INT(feed(&scene, SL_VIEW("123")), SL_AGAIN);
+    CHECK_INT(feed(&scene, SL_VIEW("45")), SL_AGAIN);
+    CHECK_INT(feed(&scene, SL_VIEW("6")), SL_LIMIT);
+    end(&scene);
+}
+
+TEST("holds no block while no record has begun")
+{
+    struct sl_allocator allocator;
+    struct scene scene;
+
+    sl_allocator_init_system(&allocator);
+    begin(&scene, &allocator, SL_RECORD_LIMIT);
+    CHECK_INT(feed(&scene, SL_VIEW("1\n2\n3")), SL_AGAIN);
+    CHECK_INT(sl_pool_outstanding(&scene.pool), 1);
+    CHECK_INT(feed(&scene, SL_VIEW("4\n")), SL_AGAIN);
+    CHECK_INT(sl_pool_outstanding(&scene.pool), 0);
+    CHECK_STR(scene.log, "1<1>2<2>3<34>");
+    end(&scene);
 }
 
 TEST("says which line or record was too long")
