@@ -123,6 +123,25 @@ local function add_client_fields(self, client)
   fields.default(self.fields, given)
 end
 
+-- The fields and trailers of the options, and the names of secrets of both.
+local function flatten_fields(self, options, level)
+  local secrets, behind
+  self.fields, secrets = fields.flatten("request", options.headers, level)
+  if options.trailers then
+    self.trailers, behind = fields.flatten("request", options.trailers, level)
+  end
+  if secrets and behind then table.move(behind, 1, #behind, #secrets + 1, secrets) end
+  self.secrets = secrets or behind or false
+end
+
+-- Removes the secrets of a request and of its client, but for fields in `spared` (nil: none).
+local function remove_secrets(self, spared)
+  for _, list in ipairs { self.fields, self.trailers or nil } do
+    fields.remove_secrets(list, self.secrets, spared)
+    fields.remove_secrets(list, self.client.secrets, spared)
+  end
+end
+
 --- Makes a request of checked options. Misuse raises at `level`.
 -- Returns a request | nil, message, err (invalid)
 function Request.new(client, method, url, options, level)
@@ -136,7 +155,7 @@ function Request.new(client, method, url, options, level)
     key = is_plain(options) and url, -- under which its plan is kept; false: it is not
     options = options,
     content = false,
-    trailers = options.trailers and fields.flatten("request", options.trailers, level) or false,
+    trailers = false,
     fields = false,
     secrets = false,
     is_foreign = false, -- a redirect has left the origin
@@ -147,9 +166,7 @@ function Request.new(client, method, url, options, level)
     call = false, -- the call that it belongs to
     variant = false, -- what steps have added that never changes, as a part of the plan's kind
   }, Request)
-  local secrets
-  self.fields, secrets = fields.flatten("request", options.headers, level)
-  self.secrets = secrets or false
+  flatten_fields(self, options, level + 1)
   local ok, message, err = fields.check(self.fields)
   if ok and self.trailers then ok, message, err = fields.check_trailers(self.trailers) end
   if not ok then
@@ -196,8 +213,7 @@ local function replace_url(self, url, level)
   local client = self.client
   local spared = to and not self.is_foreign and client:is_home(to) and client.fields or nil
   self.has_moved = true
-  fields.remove_secrets(self.fields, self.secrets, spared)
-  fields.remove_secrets(self.fields, client.secrets, spared)
+  remove_secrets(self, spared)
 end
 
 --- Sets the body, by the rules of the option `body`; nil removes it. A lease that was
@@ -250,10 +266,10 @@ function Request:derive(changes)
     derived.current_method, derived.content, derived.trailers = changes.method, false, false
     for _, name in ipairs(of_content) do fields.remove(derived.fields, name) end
   end
-  if derived.is_foreign then
-    fields.remove_secrets(derived.fields, self.secrets)
-    fields.remove_secrets(derived.fields, self.client.secrets)
+  if derived.trailers then
+    derived.trailers = table.move(derived.trailers, 1, #derived.trailers, 1, {})
   end
+  if derived.is_foreign then remove_secrets(derived) end
   return setmetatable(derived, Request)
 end
 

@@ -259,6 +259,31 @@ describe("a redirect", function()
     end
   end)
 
+  it("sends no trailer marked secret to another origin, nor does an interceptor", function()
+    local away <close> = peer.listen { repeat_last = true, script = { {
+      request_head, { "send", "HTTP/1.1 100 Go on\r\n\r\n" },
+      { "expect_until", "X-Kept: kept\r\n\r\n" }, { "send", DONE }, { "read_all" } } } }
+    local home <close> = server(answer(307, away.url .. "/"))
+    local moving <close> = support.client()
+    moving:use { hop = function(request, forward)
+      request.url = away.url .. "/"
+      return forward(request)
+    end }
+    for i, own in ipairs { client, moving } do
+      local pieces = { "piece" }
+      local response <close>, message = own:put(home.url .. "/", {
+        body = function() return table.remove(pieces) end, expect_continue = true,
+        headers = { { "X-Key", "hidden", secret = true } },
+        trailers = { { "X-Sum", "hidden", secret = true }, { "X-Kept", "kept" } },
+      })
+      assert(response, message)
+      assert.equal("done", response:text())
+      assert.is_nil(away:received(i):find "hidden")
+      assert.matches("\r\nTrailer: X%-Kept\r\n", away:received(i))
+      assert.matches("\r\n0\r\nX%-Kept: kept\r\n\r\n$", away:received(i))
+    end
+  end)
+
   -- ---- followed at the head ----
 
   -- Each body comes behind a head that was sent before it, and has something wrong with it.
