@@ -74,6 +74,7 @@ describe("digest credentials", function()
       assert.same({ 401, 2, "no" }, { response.status, response.attempts, response:text() })
     end
     assert.equal("none, n 1, none, o 1", seen_by(p))
+    assert.same({ {}, 0 }, { client.known.sessions, client.known.session_count })
     local q <close> = serve(ask "n", DONE, ask "n")
     client:get(q.url .. "/"):dispose()
     local response <close> = assert(client:get(q.url .. "/"))
@@ -97,6 +98,15 @@ describe("digest credentials", function()
       .. 'nextnonce="x,y", rspauth="z"\r\n', 1)), DONE, DONE)
     for _ = 1, 3 do client:get(p.url .. "/"):dispose() end
     assert.equal("none, n 1, x,y 1, x,y 2", seen_by(p))
+  end)
+
+  it("stay with their nonce if the server names none, or one that cannot be sent", function()
+    for _, info in ipairs { "qop=auth", 'nextnonce=""', 'nextnonce="x\ty"', "x=", "," } do
+      local p <close> = serve(ask "n",
+        (DONE:gsub("\r\n", "\r\nAuthentication-Info: " .. info .. "\r\n", 1)), DONE)
+      for _ = 1, 2 do client:get(p.url .. "/"):dispose() end
+      assert.equal("none, n 1, n 2", seen_by(p))
+    end
   end)
 
   it("answer a restarted server, which does not call its nonce old", function()
