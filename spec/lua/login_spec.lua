@@ -115,6 +115,16 @@ describe("digest credentials", function()
     assert.equal("none, n 1, n 2, m 1", seen_by(p))
   end)
 
+  it("are not asked for by a server that a redirect leads to", function()
+    local away <close> = serve(ask "evil", DONE)
+    local home <close> = serve(ask "n", ("HTTP/1.1 302 X\r\nLocation: %s/\r\n"):format(away.url)
+      .. "Content-Length: 0\r\n\r\n", DONE)
+    local response <close> = assert(client:get(home.url .. "/"))
+    assert.same({ 401, 3 }, { response.status, response.attempts })
+    client:get(home.url .. "/"):dispose()
+    assert.same({ "none, n 1, n 2", "none" }, { seen_by(home), seen_by(away) })
+  end)
+
   it("answer the strongest challenge, and none that they cannot", function()
     local p <close> = serve('HTTP/1.1 401 X\r\nWWW-Authenticate: Basic realm="b"\r\n'
       .. 'WWW-Authenticate: Digest realm="r", nonce="1", qop=auth, Digest realm="r", nonce="2", '
