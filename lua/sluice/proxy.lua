@@ -11,10 +11,11 @@ local transports = require "sluice.transports"
 
 local proxy = {}
 
--- The kind of a scheme, and its port. Names are resolved by a SOCKS5 proxy in any case.
+-- The kind of a scheme, and its port unless the core knows it. Names are resolved by a SOCKS5
+-- proxy in any case.
 local schemes = {
-  http = { kind = "http", port = 80 },
-  https = { kind = "http", port = 443, is_secure = true },
+  http = { kind = "http" },
+  https = { kind = "http", is_secure = true },
   socks5 = { kind = "socks5", port = 1080 },
   socks5h = { kind = "socks5", port = 1080 },
 }

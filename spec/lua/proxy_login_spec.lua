@@ -133,6 +133,17 @@ describe("digest credentials for a proxy", function()
       assert.equal(2, (p:connections()))
     end)
 
+    it("are not sent again when they are refused after they were taken", function()
+      local p <close> = listen({ head, { "send", refusal(challenge "one") } },
+        { head, tunnel, { "relay", web.tls_port } }, { head, { "send", refusal(challenge "one") } })
+      local client <close> = client_of(p, { pool = false })
+      assert.equal(204, get(client, url()))
+      local status, _, err = get(client, url())
+      assert.is_nil(status)
+      assert.same({ "proxy", 407 }, { err.code, err.response.status })
+      assert.equal(3, (p:connections()))
+    end)
+
     it("with a nonce that is too old are sent with the new one", function()
       local p <close> = listen({ head, { "send", refusal(challenge "one") } },
         { head, tunnel, { "relay", web.tls_port } },
@@ -280,6 +291,15 @@ describe("digest credentials for a proxy", function()
       assert.equal(2, select(2, p:received(1):gsub("GET ", "")))
     end)
 
+    it("are not sent again when they are refused after they were taken", function()
+      local one = { "send", refusal(challenge "one") }
+      local p <close> = listen { head, one, head, { "send", ok }, head, one, { "loop" } }
+      local client <close> = client_of(p)
+      assert.equal(200, get(client, "http://www.test/a"))
+      assert.same({ 407, "no" }, { get(client, "http://www.test/a") })
+      assert.equal(3, select(2, p:received(1):gsub("GET ", "")))
+    end)
+
     it("are seen by interceptors of single sendings as another one", function()
       local p <close> = listen { head, { "send", refusal(challenge "one") }, head, { "send", ok } }
       local client <close> = client_of(p)
@@ -339,7 +359,9 @@ describe("digest credentials for a proxy", function()
       assert.equal(200, get(client, "http://www.test/a",
         { proxy = ("http://user%d:x@127.0.0.1:%d"):format(i, p.port) }))
     end
-    assert.is_true(client.logins.count <= 100)
+    local known = 0
+    for _ in pairs(client.logins.by_key) do known = known + 1 end
+    assert.same({ 50, 50 }, { client.logins.count, known })
   end)
 
   it("is an option that needs an http proxy with user info", function()
