@@ -17,8 +17,12 @@ describe("directives", function()
     ["max-age=five"] = { ["max-age"] = 0 }, ["max-age=-1"] = { ["max-age"] = 0 },
     ["max-age"] = { ["max-age"] = 0 }, ["max-age=5, max-age=3"] = { ["max-age"] = 3 },
     ["max-age=99999999999999999999"] = { ["max-age"] = 2147483648 },
+    ["max-age=1234567890"] = { ["max-age"] = 1234567890 },
+    ["max-age=9999999999"] = { ["max-age"] = 2147483648 },
+    ["x=\"a\" no-cache"] = { x = "a", ["no-cache"] = true },
     ["max-stale"] = { ["max-stale"] = math.huge }, ["max-stale=7"] = { ["max-stale"] = 7 },
-    ["=, max-age=5"] = { ["max-age"] = 5 }, ["x=\"open"] = { x = "open" },
+    ["=, max-age=5"] = { ["max-age"] = 5 },
+    ["=,max-age=5"] = { ["max-age"] = 5 }, ["x=\"open"] = { x = "open" },
   } do
     it("are read from '" .. text .. "'", function()
       assert.same(expected, rules.directives(text))
@@ -52,6 +56,10 @@ describe("a response", function()
       { 200, { ["Cache-Control"] = "s-maxage=50, max-age=5" }, 5 },
     ["with must-understand"] = { 200, { ["Cache-Control"] =
       "no-store, must-understand, max-age=5" }, 5 },
+    ["that ended before it was sent but has a tag"] = { 200, { Date = date.format(NOW - 10),
+      Expires = date.format(NOW - 20), ETag = "\"a\"" }, 0 },
+    ["of another status with public"] = { 302, { ["Cache-Control"] = "public",
+      ["Last-Modified"] = modified }, 100 },
     ["with no-cache"] = { 200, { ["Cache-Control"] = "no-cache", ETag = "\"a\"" }, 0 },
   } do
     it(name .. " is stored", function()
@@ -75,6 +83,21 @@ describe("a response", function()
   } do
     it(name .. " is not stored", function() assert.is_nil(known(table.unpack(case))) end)
   end
+
+  it("is stored by its status: by some, only if the server says how long", function()
+    local function stored(fields)
+      local list = {}
+      for status = 100, 599 do
+        if known(status, fields) then list[#list + 1] = status end
+      end
+      return table.concat(list, " ")
+    end
+    -- RFC 9110 15.1, without 206, which this cache does not join
+    assert.equal("200 203 204 300 301 308 404 405 410 414 501",
+      stored { ["Last-Modified"] = modified })
+    assert.equal("200 203 204 300 301 302 303 307 308 400 403 404 405 410 414 500 501 502 503 504",
+      stored { ["Cache-Control"] = "max-age=5" })
+  end)
 
   it("ages from its Date, its Age, and the time that it was on the way", function()
     local entry = known(200, { ["Cache-Control"] = "max-age=50", Age = "7" })
