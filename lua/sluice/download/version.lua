@@ -51,7 +51,6 @@ local function read_range(response)
   local values = response.headers:all "Content-Range"
   if #values ~= 1 then return nil end
   local first, last, total = values[1]:match "^[Bb][Yy][Tt][Ee][Ss] (%d+)%-(%d+)/(%d+)$"
-  if not first then return nil end
   first, last = math.tointeger(tonumber(first)), math.tointeger(tonumber(last))
   total = math.tointeger(tonumber(total))
   if not first or not last or not total or first > last or last >= total then return nil end

@@ -53,6 +53,7 @@ describe("the version of a file", function()
 
   it("has a digest of a sensible size", function()
     assert.equal("sha-256=:x:", of({ ["Repr-Digest"] = "sha-256=:x:" }).digest)
+    assert.equal(1000, #of({ ["Repr-Digest"] = ("x"):rep(1000) }).digest)
     assert.is_nil(of({ ["Repr-Digest"] = ("x"):rep(1001) }).digest)
   end)
 
@@ -80,6 +81,10 @@ describe("the version of a file", function()
       ["behind the end"] = { { ["Content-Range"] = "bytes 10-100/100" }, {}, 10 },
       ["of unknown length"] = { { ["Content-Range"] = "bytes 10-19/*" }, {}, 10 },
       ["of none"] = { { ["Content-Range"] = "bytes */100" }, {}, 10 },
+      ["from out of reach"] =
+        { { ["Content-Range"] = "bytes 99999999999999999999-19/100" }, {}, 10 },
+      ["to out of reach"] =
+        { { ["Content-Range"] = "bytes 10-99999999999999999999/100" }, {}, 10 },
       ["out of reach"] = { { ["Content-Range"] = "bytes 10-19/99999999999999999999" }, {}, 10 },
     } do
       local fields = { ["Content-Range"] = range["Content-Range"] }
