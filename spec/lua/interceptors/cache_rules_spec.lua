@@ -16,6 +16,7 @@ describe("directives", function()
     ["x=\"a\\\"b\", no-cache"] = { x = "a\"b", ["no-cache"] = true },
     ["max-age=five"] = { ["max-age"] = 0 }, ["max-age=-1"] = { ["max-age"] = 0 },
     ["max-age"] = { ["max-age"] = 0 }, ["max-age=5, max-age=3"] = { ["max-age"] = 3 },
+    ["max-age=3, max-age=5"] = { ["max-age"] = 3 },
     ["max-age=99999999999999999999"] = { ["max-age"] = 2147483648 },
     ["max-age=1234567890"] = { ["max-age"] = 1234567890 },
     ["max-age=9999999999"] = { ["max-age"] = 2147483648 },

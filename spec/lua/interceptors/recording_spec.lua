@@ -50,6 +50,23 @@ describe("a recording", function()
     end
   end)
 
+  it("says nothing of a body that the request does not have", function()
+    local given = exchange "ok"
+    given.body, given.size = "", nil
+    local text = recording.write(given)
+    assert.is_nil(text:find("request-body", 1, true))
+    assert.equal("", assert(recording.read("x", text)).body)
+  end)
+
+  it("tells its own lines from values of fields that look like them", function()
+    local given = exchange "ok"
+    given.fields = { { "X", "HTTP/1.1 500 No" }, { "Y", "request-body: ffff (1 bytes)" } }
+    given.headers = { { "A", "base64" }, { "body", "other" } }
+    local read = assert(recording.read("x", recording.write(given)))
+    assert.same({ 201, "0123abcd", "ok", given.headers },
+      { read.status, read.body, read.response, read.headers })
+  end)
+
   it("may be written by hand", function()
     local read = assert(recording.read("x",
       "sluice recording 1\r\nGET http://host.test/\r\nHTTP/1.1 204\r\n\r\n"))
@@ -63,6 +80,13 @@ describe("a recording", function()
   for name, case in pairs {
     ["without its first line"] = { "", "does not begin with 'sluice recording 1'" },
     ["without a request"] = { "sluice recording 1\n\n", "line 2: method and URL expected" },
+    ["with more than a request in its line"] =
+      { "sluice recording 1\nGET x y\n\n", "line 2: method and URL expected" },
+    ["with a field behind a space"] = { "sluice recording 1\nGET x\nHTTP/1.1 200 OK\n A: b\n\n",
+      "line 4: 'name: value' expected" },
+    ["with bytes behind the end of its base64"] =
+      { "sluice recording 1\nGET x\nHTTP/1.1 200 OK\nbody: base64\n\nQQ==QQ==",
+        "the body is not base64" },
     ["without a response"] =
       { "sluice recording 1\nGET x\n\n", "no line 'HTTP/1.1 status reason'" },
     ["with an interim response"] = { "sluice recording 1\nGET x\nHTTP/1.1 100 Continue\n\n",
