@@ -134,6 +134,7 @@ describe("a cache", function()
         return request:answer { status = 304, headers = headers }
       end
       headers["Content-Type"] = "text/plain"
+      headers["X-Kept"] = "kept"
       return request:answer { status = 200, headers = headers, body = "body " .. asked }
     end
     return state
@@ -150,6 +151,7 @@ describe("a cache", function()
       assert.equal("yes", response.headers["X-New"])
       assert.same({ "yes" }, response.headers:all "X-New")
       assert.equal("text/plain", response.headers["Content-Type"])
+      assert.equal("kept", response.headers["X-Kept"])
       assert.equal("0", response.headers.Age)
       now = now + 20
     end
@@ -157,8 +159,8 @@ describe("a cache", function()
     state.tag = "\"2\""
     assert.equal("body 4", get())
     assert.equal("body 4", get())
-    assert.equal(1, cache:stats().entries)
-    assert.equal(2, cache:stats().validated)
+    local stats = cache:stats()
+    assert.same({ 1, 2, 1, 2 }, { stats.entries, stats.validated, stats.hits, stats.misses })
   end)
 
   it("validates by the date of the last change where there is no tag", function()
@@ -174,9 +176,41 @@ describe("a cache", function()
     now = now + 999
     assert.equal("body 1", get()) -- a tenth of its age: fresh
     assert.equal(1, asked)
-    now = now + 2
+    for i = 2, 3 do
+      now = now + 2000
+      assert.equal("body 1", get())
+      assert.equal(i, asked)
+    end
+  end)
+
+  it("forgets last what it has just given or validated", function()
+    for _, seconds in ipairs { 1, 20 } do
+      client:close()
+      cache:dispose()
+      use { max_entries = 2 }
+      serve_validated()
+      get "http://host.test/a"
+      get "http://host.test/b"
+      now = now + seconds
+      get "http://host.test/a"
+      get "http://host.test/c" -- takes the place of b
+      asked = 0
+      get "http://host.test/a"
+      assert.equal(0, asked)
+    end
+  end)
+
+  it("takes the age of a 304, and forgets what it says not to store", function()
+    local fields = { Age = "3" }
+    serve_validated(fields)
+    get()
+    now = now + 20
+    local response <close> = assert(client:get "http://host.test/a")
+    assert.equal("3", response.headers.Age)
+    fields["Cache-Control"] = "no-store"
+    now = now + 20
     assert.equal("body 1", get())
-    assert.equal(2, asked)
+    assert.same({ 3, 0 }, { asked, cache:stats().entries })
   end)
 
   it("does not believe a 304 of another tag", function()
@@ -295,6 +329,10 @@ describe("a cache", function()
     for _ = 1, 2 do
       for i, jar in ipairs(jars) do assert.equal("body " .. i, get(nil, { cookies = jar })) end
     end
+    for i, jar in ipairs(jars) do
+      assert.equal("body " .. 2 + i, get(nil, { cookies = jar, auth = { "a", "b" } }))
+    end
+    asked = 2
     serve { ["Cache-Control"] = "max-age=10", Vary = "Cookie" }
     assert.equal("body 3", get("http://host.test/b", { cookies = jars[1] }))
     assert.equal("body 4", get("http://host.test/b", { cookies = jars[1] }))
@@ -348,13 +386,28 @@ describe("a cache", function()
 
   it("keeps no cookies that are set, and no fields of the connection", function()
     serve { ["Cache-Control"] = "max-age=10", ["Set-Cookie"] = "a=b", ["Keep-Alive"] = "5",
-      ["Proxy-Authenticate"] = "Basic", ["X-A"] = "1" }
+      ["Proxy-Authenticate"] = "Basic", ["X-A"] = "1", Connection = "X-Hop, Close",
+      ["X-Hop"] = "1" }
     get()
     local response <close> = assert(client:get "http://host.test/a")
-    for _, name in ipairs { "Set-Cookie", "Keep-Alive", "Proxy-Authenticate" } do
+    for _, name in ipairs { "Set-Cookie", "Keep-Alive", "Proxy-Authenticate", "X-Hop",
+      "Connection" } do
       assert.is_nil(response.headers[name])
     end
     assert.equal("1", response.headers["X-A"])
+  end)
+
+  it("dates what has no Date", function()
+    act = function(request)
+      return request:answer { status = 200, headers = { { "Cache-Control", "max-age=10" },
+        { "X-A", "1" }, { "X-B", "2" } }, body = "x" }
+    end
+    get()
+    now = now + 5
+    local response <close> = assert(client:get "http://host.test/a")
+    local headers = response.headers
+    assert.same({ date.format(now - 5), "max-age=10", "1", "2", "5" },
+      { headers.Date, headers["Cache-Control"], headers["X-A"], headers["X-B"], headers.Age })
   end)
 
   it("asks each time for what says no-cache, and for a request that does", function()
