@@ -1,10 +1,34 @@
 -- Which fields a request may have, before and behind its body.
 
+local fields = require "sluice.fields"
+local sluice = require "sluice"
 local support = require "spec.support"
 
 local peer = support.peer
 
 local EMPTY = "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n"
+
+describe("a list of fields", function()
+  it("loses every field of a name, in any case", function()
+    local list = { "A", "1", "b", "2", "a", "3", "B", "4", "c", "5" }
+    fields.remove(list, "A")
+    assert.same({ "b", "2", "B", "4", "c", "5" }, list)
+    fields.set(list, "b", "6")
+    assert.same({ "c", "5", "b", "6" }, list)
+    fields.default(list, { "B", "7", "D", "8", "d", "9" })
+    assert.same({ "c", "5", "b", "6", "D", "8", "d", "9" }, list)
+  end)
+
+  it("loses its secrets, but for those that are spared with their value", function()
+    local list = { "Cookie", "own", "X-Key", "a", "cookie", "other", "Authorization", "b",
+      "Proxy-Authorization", "c", "X-Kept", "d", "x-key", "mine" }
+    local copy = table.move(list, 1, #list, 1, {})
+    fields.remove_secrets(list, { "X-Key" }, { "COOKIE", "own", "X-Key", "mine" })
+    assert.same({ "Cookie", "own", "X-Kept", "d", "x-key", "mine" }, list)
+    fields.remove_secrets(copy)
+    assert.same({ "X-Key", "a", "X-Kept", "d", "x-key", "mine" }, copy)
+  end)
+end)
 
 describe("fields of a request", function()
   local client, server
@@ -86,12 +110,27 @@ describe("fields of a request", function()
       ["header 'A': string expected, got a table"] = { A = { {} } },
       ["header 'A': string expected, got nothing"] = { { "A" } },
       ["header 'A\\x0D': string expected, got a boolean"] = { ["A\r"] = true },
+      ["headers: pairs of name and value expected"] = { "A: 1" },
+      ["header name: string expected, got number"] = { { 5, "1" } },
+      ["header name: string expected, got boolean"] = { [true] = "1" },
+      ["headers: a pair of name and value has no key 'secrt'"] = { { "A", "1", secrt = true } },
+      ["headers: a pair of name and value has no key '3'"] = { { "A", "1", "2" } },
+      ["headers: secret: boolean expected, got string"] = { { "A", "1", secret = "yes" } },
     } do
       for _, make in ipairs {
-        function() return client:get(server.url .. "/", { headers = headers }) end,
-        function() return support.client { headers = headers } end,
+        function()
+          local response = client:get(server.url .. "/", { headers = headers })
+          return response
+        end,
+        function()
+          local own = sluice.client { headers = headers }
+          return own
+        end,
       } do
-        assert.error_matches(make, wrong, 1, true)
+        local made, message = pcall(make)
+        assert.is_false(made)
+        assert.truthy(message:find(wrong, 1, true), message)
+        assert.matches("^spec/lua/fields_spec.lua:%d+: ", message) -- the line of the call
       end
     end
     assert.equal(0, (server:connections()))
@@ -159,6 +198,11 @@ describe("fields of a request", function()
       { "stall" } } } }
     assert(client:post(p.url .. "/", { body = pieces_of "abc",
       trailers = { ["Content-Digest"] = "a" } })):dispose()
+  end)
+
+  it("behind the body may have names that only end like those that come too late", function()
+    assert.is_true(fields.check_trailers { "X-Content-Sum", "cookie", "X-Accept", "b",
+      "X-If-Match", "c", "My-Vary", "d" })
   end)
 
   it("behind the body that are none are not announced", function()
