@@ -69,7 +69,8 @@ static enum sl_status end_line(struct sl_head *head, struct sl_cursor *cursor,
     if (control == '\n' && head->limits->lenient_lf)
         return SL_OK;
     if (control == '\n')
-        return fail(head, SL_PROTOCOL, "a line ends in LF without CR");
+        return fail(head, SL_PROTOCOL,
+                    "a line ends in LF without CR (limits.lenient_lf)");
     if (control == '\0')
         return fail(head, SL_PROTOCOL, "a line holds NUL");
     if (control != '\r')
