@@ -3,6 +3,7 @@
 
 local certificates = require "spec.support.certificates"
 local nginx = require "spec.support.nginx"
+local server = require "spec.support.server"
 local sluice = require "sluice"
 local support = require "spec.support"
 
@@ -252,5 +253,57 @@ describe("a server that asks for a certificate", function()
       cert_file = certificates.chain "other_client", key_file = certificates.key "other_client",
     }
     assert.equal(400, status)
+  end)
+
+  -- Asks for a certificate before its first answer, and says in the second one whose it got.
+  local ASKS_LATER = [[
+import socket, ssl, sys
+context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+context.load_cert_chain(sys.argv[2], sys.argv[3])
+context.load_verify_locations(sys.argv[4])
+context.verify_mode = ssl.CERT_REQUIRED
+context.post_handshake_auth = True
+listener = socket.create_server(("127.0.0.1", int(sys.argv[1])))
+while True:
+    connection, _ = listener.accept()
+    try:
+        peer = context.wrap_socket(connection, server_side=True)
+        peer.recv(65536)
+        try:
+            peer.verify_client_post_handshake()
+            answer = b"later"
+        except ssl.SSLError as refused:
+            answer = refused.reason.encode()
+        while True:
+            head = b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % len(answer)
+            peer.sendall(head + answer)
+            if not peer.recv(65536): break
+            answer = str(peer.getpeercert()).encode()
+    except OSError:
+        connection.close()
+]]
+
+  it("gets one behind the handshake from a client without own records", function()
+    local peer <close> = server.python(ASKS_LATER, certificates.chain "good",
+      certificates.key "good", certificates.file "root.pem")
+    local function answers(own_records)
+      local client <close> = support.client {
+        tls = {
+          ca_file = certificates.file "root.pem", own_records = own_records,
+          cert_file = certificates.chain "client", key_file = certificates.key "client",
+        },
+      }
+      local list = {}
+      for i = 1, 2 do
+        local response <close> = assert(client:get(("https://localhost:%d/"):format(peer.port)))
+        list[i] = response:text()
+      end
+      return list
+    end
+    local found = answers(false)
+    if is_gnutls then return assert.same({ "EXTENSION_NOT_RECEIVED", "None" }, found) end
+    assert.equal("later", found[1])
+    assert.matches("('commonName', 'client')", found[2], 1, true)
+    assert.same({ "EXTENSION_NOT_RECEIVED", "None" }, answers(true))
   end)
 end)

@@ -32,7 +32,8 @@
 ---@field alpn? string[] default "http/1.1"; fails: tls
 ---@field pins? string[] SHA-256 of the leaf's public key, 32 bytes each; one must fit; fails: tls
 ---@field resume? boolean default true; keeps and offers sessions
----@field own_records? boolean default true; false leaves every connection with OpenSSL
+--- False leaves every connection with OpenSSL, which shows cert_file behind the handshake, too.
+---@field own_records? boolean default true
 ---@field key_log? string the path of a file that secrets are appended to; fails: tls
 --- One of sluice.platform().tls_providers.
 ---@field provider? string default the first; fails: unsupported

@@ -229,6 +229,10 @@ static enum sl_status use_certificate(SSL_CTX *ssl,
     else if (options->key_file != NULL)
         status = sl_fail(failure, SL_INVALID, SL_STAGE_TLS,
                          "key_file is given without cert_file");
+    /* RFC 8446 4.6.2. Own records know no such message, and when one comes the
+     * SSL that could answer it may be gone. */
+    if (options->pkcs12_file != NULL || options->cert_file != NULL)
+        SSL_CTX_set_post_handshake_auth(ssl, !options->has_own_records);
     return status;
 }
 

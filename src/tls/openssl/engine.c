@@ -169,9 +169,13 @@ void sl_openssl_engine_note_message(int is_sent, int version, int kind,
                                     void *unused)
 {
     struct sl_tls_engine *engine = sl_openssl_engine_of(ssl);
+    const unsigned char *alert = bytes;
 
     (void)version;
     (void)unused;
+    if (is_sent && kind == SSL3_RT_ALERT && size == 2 &&
+        alert[1] == SSL_AD_NO_RENEGOTIATION)
+        engine->has_refused_renegotiation = true;
     if (sl_openssl_notes_message(&engine->notes, is_sent, kind, bytes, size))
         SSL_CTX_set_keylog_callback(engine->context->ssl,
                                     sl_openssl_engine_note_secret);
@@ -237,13 +241,19 @@ void sl_openssl_engine_rest(struct sl_tls_engine *engine)
  * better than OpenSSL's. */
 static enum sl_status break_down(struct sl_tls_engine *engine)
 {
+    const char *what = NULL;
+
     if (engine->state.failure.status != SL_OK)
         return engine->state.failure.status;
     if (engine->bio.refused != SL_OK)
         return sl_fail(&engine->state.failure, engine->bio.refused,
                        SL_STAGE_TLS, "no room for a record: %s",
                        sl_status_name(engine->bio.refused));
-    return sl_openssl_error_take(&engine->state.failure, SL_TLS, NULL);
+    /* Most servers that want to renegotiate end a connection that does not, by
+     * an alert that says nothing of that. */
+    if (engine->has_refused_renegotiation)
+        what = "renegotiation was refused";
+    return sl_openssl_error_take(&engine->state.failure, SL_TLS, what);
 }
 
 /* Translates OpenSSL's answer. SL_OK: call again; SL_AGAIN, SL_END; else the
@@ -403,6 +413,7 @@ static enum sl_status read_once(struct sl_tls_engine *engine,
     if (*count > 0) {
         sl_tls_engine_note_content(&engine->state);
         engine->content_size += *count;
+        engine->has_refused_renegotiation = false;
         return SL_OK;
     }
     status = translate(engine, result);

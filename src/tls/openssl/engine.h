@@ -40,7 +40,8 @@ struct sl_tls_engine {
     size_t content_size;        /* received through the SSL */
     struct sl_openssl_notes notes;
     struct sl_tls_info info;
-    bool is_checked; /* the chain was verified, name and all */
+    bool is_checked;                /* the chain was verified, name and all */
+    bool has_refused_renegotiation; /* since the last content */
     struct sl_tls_engine_state state;
     struct sl_tls_peer expected;
     size_t size; /* of this block */

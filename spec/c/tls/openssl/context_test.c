@@ -511,6 +511,44 @@ TEST("sends its certificate with the chain, from PEM or PKCS#12")
     }
 }
 
+/* RFC 8446 4.6.2 */
+TEST("sends its certificate behind the handshake, if OpenSSL stays")
+{
+    struct identity identity;
+    struct scene scene;
+    struct wire wire;
+    X509 *shown;
+    char byte;
+
+    for (int has_own_records = 0; has_own_records < 2; has_own_records++) {
+        scene_init(&scene);
+        X509_STORE_add_cert(SSL_CTX_get_cert_store(scene.server.context),
+                            scene.root.certificate);
+        make_identity(&identity, &scene);
+        scene.options.cert_file = identity.cert_file;
+        scene.options.key_file = identity.key_file;
+        scene.options.has_own_records = has_own_records;
+        REQUIRE(wire_init(&wire, &scene.server, &scene.options, 0) == SL_OK);
+        REQUIRE(wire_open(&wire, "a.test", NULL) == SL_OK);
+        wire_serve(&wire);
+        SSL_set_verify(scene.server.ssl,
+                       SSL_VERIFY_PEER | SSL_VERIFY_FAIL_IF_NO_PEER_CERT, NULL);
+        CHECK_INT(SSL_verify_client_post_handshake(scene.server.ssl),
+                  !has_own_records);
+        ERR_clear_error();
+        SSL_do_handshake(scene.server.ssl); /* sends CertificateRequest */
+        CHECK_INT(wire_receive(&wire, 100), SL_AGAIN);
+        wire_to_server(&wire);
+        CHECK_INT(SSL_read(scene.server.ssl, &byte, 1), -1);
+        shown = SSL_get_peer_certificate(scene.server.ssl);
+        CHECK((shown != NULL) == !has_own_records);
+        X509_free(shown);
+        wire_fini(&wire);
+        drop_identity(&identity);
+        scene_fini(&scene);
+    }
+}
+
 TEST("finds certificate and key in one file")
 {
     struct identity identity;

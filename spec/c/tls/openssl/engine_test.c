@@ -482,6 +482,34 @@ TEST("refuses to renegotiate and goes on")
     end(&scene, &wire);
 }
 
+TEST("says that it refused to renegotiate, if the peer ends without content")
+{
+    for (int has_content = 0; has_content < 2; has_content++) {
+        struct scene scene;
+        struct wire wire;
+        char byte;
+
+        begin_as(&scene, &wire, SL_TLS_1_2);
+        require_open(&wire, "a");
+        CHECK(SSL_renegotiate(scene.server.ssl));
+        SSL_do_handshake(scene.server.ssl);
+        CHECK_INT(wire_receive(&wire, 100), SL_AGAIN);
+        if (has_content)
+            wire_server_send(&wire, "content", 7);
+        CHECK_INT(wire_receive(&wire, 100), SL_AGAIN);
+        wire_to_server(&wire);
+        SSL_read(scene.server.ssl, &byte, 1); /* answers by an alert */
+        ERR_clear_error();
+        CHECK_INT(wire_receive(&wire, 100), SL_TLS);
+        CHECK_STR(wire.failure.reason,
+                  has_content
+                      ? "the peer refuses with alert 40 (handshake failure)"
+                      : "renegotiation was refused: the peer refuses with "
+                        "alert 40 (handshake failure)");
+        end(&scene, &wire);
+    }
+}
+
 /* A TLS 1.2 record of the server's, AES-128-GCM, made by hand: OpenSSL would
  * not send all of them. */
 static size_t seal(SSL *ssl, unsigned char sequence, unsigned char type,
