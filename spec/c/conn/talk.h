@@ -144,6 +144,7 @@ struct talk_life {
     const struct sl_tunnel_target *target;
     struct sl_view answers;
     enum sl_status status;
+    size_t said; /* in all, unless there is no memory */
 };
 
 static inline void talk_live(struct sl_allocator *allocator, void *argument)
@@ -155,6 +156,8 @@ static inline void talk_live(struct sl_allocator *allocator, void *argument)
     if (talk.status != life->status) {
         CHECK_INT(talk.status, SL_MEMORY);
         CHECK(test_allocator_has_failed(allocator));
+    } else {
+        CHECK_INT(talk.size, life->said);
     }
 }
 

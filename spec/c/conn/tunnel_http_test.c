@@ -9,6 +9,13 @@ static const struct sl_tunnel_target plain = {"www.example", 443, NULL, NULL,
 static const struct sl_tunnel_target known = {"www.example", 443, "Aladdin",
                                               "open sesame", NULL};
 
+/* What the proxy is asked with its credentials. */
+#define LOGIN                              \
+    "CONNECT www.example:443 HTTP/1.1\r\n" \
+    "Host: www.example:443\r\n"            \
+    "Proxy-Authorization: Basic "          \
+    "QWxhZGRpbjpvcGVuIHNlc2FtZQ==\r\n\r\n"
+
 static void expect(const char *answer, const struct sl_tunnel_target *target,
                    enum sl_status status, const char *reason)
 {
@@ -37,10 +44,7 @@ TEST("asks for host and port, with the proxy's credentials")
     expect_request(&literal, "CONNECT [2001:db8::1]:8443 HTTP/1.1\r\n"
                              "Host: [2001:db8::1]:8443\r\n\r\n");
     /* RFC 7617 2 */
-    expect_request(&known, "CONNECT www.example:443 HTTP/1.1\r\n"
-                           "Host: www.example:443\r\n"
-                           "Proxy-Authorization: Basic "
-                           "QWxhZGRpbjpvcGVuIHNlc2FtZQ==\r\n\r\n");
+    expect_request(&known, LOGIN);
     expect_request(&nameless, "CONNECT 192.0.2.1:1 HTTP/1.1\r\n"
                               "Host: 192.0.2.1:1\r\n"
                               "Proxy-Authorization: Basic dTo=\r\n\r\n");
@@ -310,7 +314,7 @@ TEST("releases everything whichever allocation fails")
     struct talk_life life = {
         &sl_tunnel_http, &known,
         SL_VIEW("HTTP/1.1 102 Wait\r\n\r\nHTTP/1.1 200 OK\r\nVia: x\r\n\r\n"),
-        SL_OK};
+        SL_OK, sizeof LOGIN - 1};
 
     test_each_failure(talk_live, &life);
     life.answers = SL_VIEW(REFUSED "Content-Length: 2\r\n\r\nno");

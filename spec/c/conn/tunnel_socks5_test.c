@@ -171,7 +171,8 @@ TEST("sends the longest texts there are")
 TEST("releases everything whichever allocation fails")
 {
     struct talk_life life = {&sl_tunnel_socks5, &known,
-                             SL_VIEW("\5\2\1\0\5\0\0\1\0\0\0\0\0\0"), SL_OK};
+                             SL_VIEW("\5\2\1\0\5\0\0\1\0\0\0\0\0\0"), SL_OK,
+                             4 + 9 + 18};
 
     test_each_failure(talk_live, &life);
 }

@@ -50,6 +50,14 @@ TEST("knows literal addresses in all their forms")
     }
 }
 
+TEST("has no address where it has a name, not even an empty one")
+{
+    struct sl_tls_peer peer = parse("www.test");
+
+    CHECK(!sl_tls_peer_has_address(&peer, SL_VIEW("")));
+    CHECK(!sl_tls_peer_has_address(&peer, SL_VIEW("\1\2\3\4")));
+}
+
 TEST("takes text that only looks like an address as a name, and refuses it")
 {
     static const char *const hosts[] = {
