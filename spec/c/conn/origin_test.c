@@ -27,6 +27,22 @@ TEST("lends an idle connection at once, the most recently used first")
     teardown();
 }
 
+TEST("lends no connection whose time is over, though its timer is late")
+{
+    int peer;
+
+    setup(4, 4);
+    peer = open_for(0, 0);
+    put(0);
+    pool->idle.oldest->idle_since -= pool->options.idle;
+    CHECK_INT(ask(1, 0), SL_AGAIN);
+    CHECK_INT(pool->stats.idle, 0);
+    CHECK_INT(pool->stats.active, 1); /* the one that is opened instead */
+    sl_place_leave(&users[1].place);
+    close(peer);
+    teardown();
+}
+
 TEST("serves waiters in the order of asking")
 {
     int peer;
@@ -49,6 +65,25 @@ TEST("serves waiters in the order of asking")
     CHECK_INT(pool->stats.made, 1);
     put(3);
     CHECK_INT(pool->stats.idle, 1);
+    close(peer);
+    teardown();
+}
+
+TEST("lets a place wait again, though a connection was once opened for it")
+{
+    int peer;
+
+    setup(1, 4);
+    peer = open_for(0, 0);
+    put(0);
+    CHECK_INT(ask(1, 0), SL_OK);
+    CHECK_INT(ask(0, 0), SL_AGAIN);
+    CHECK_INT(sl_place_stage(&users[0].place), SL_STAGE_QUEUE);
+    CHECK_INT(pool->stats.queued, 1);
+    sl_place_leave(&users[0].place);
+    CHECK_INT(pool->stats.queued, 0);
+    CHECK_INT(pool->stats.active, 1);
+    put(1);
     close(peer);
     teardown();
 }

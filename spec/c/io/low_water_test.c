@@ -37,6 +37,7 @@ static void open_mark(void)
     is_lowered = false;
     world_init(&world, NULL);
     peer_tcp(&ours, &theirs);
+    memset(&low_water, 0x5a, sizeof low_water); /* another one's memory */
     sl_low_water_init(&low_water);
 }
 
