@@ -50,7 +50,10 @@ describe("the notes of a download", function()
   it("are none if they are of another kind", function()
     for _, text in ipairs { "", "\n", "sluice download 2\nsource here\n", "source here\n",
       "sluice download 1\nsource here\nother x\n", "sluice download 1\nsource here\ntotal -1\n",
-      "sluice download 1\nsource here\nrange 0 5\n", "\0", ("x"):rep(100000) } do
+      "sluice download 1\nsource here\nrange 0 5\n", "\0", ("x"):rep(100000),
+      "sluice download 1\nsource here\nranges 1\nrange 0 5x\n",
+      "sluice download 1\nsource here\nranges 1\nrange 5 5\n",
+      "sluice download 1\nsource here\nranges 1\nrange 0 99999999999999999999\n" } do
       server.write(path, text)
       assert.is_nil(notes.read(path, "here"), text:sub(1, 100))
     end

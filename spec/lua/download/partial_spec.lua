@@ -44,6 +44,18 @@ describe("the partial file of a download", function()
     assert.same({ "file" }, names())
   end)
 
+  it("takes a piece of many segments to its place", function()
+    local text = support.pattern(2000000)
+    local partial <close> = assert(Partial.open(path, "here"))
+    assert(partial:begin { etag = '"a"', total = #text + 5 })
+    assert(partial:scatter())
+    assert.is_true(write(partial, text, 5))
+    assert.same({ { 5, #text + 5 } }, partial.done)
+    assert.is_true(write(partial, "01234", 0))
+    assert.is_true(partial:commit())
+    assert.is_true(server.read(path) == "01234" .. text)
+  end)
+
   it("knows its ranges if they came in no order", function()
     do
       local partial <close> = assert(Partial.open(path, "here"))
