@@ -65,6 +65,7 @@ local function compile(client, method, own, expects)
   flat.wants_upgrade = own.upgrade ~= nil
   flat.is_idempotent = methods.idempotent[method] or false
   flat.expects_continue = expects
+  flat.is_streamed = own.stream
   return core.options(flat)
 end
 

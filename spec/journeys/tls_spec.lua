@@ -113,6 +113,29 @@ describe("https", function()
     end
   end)
 
+  -- The fewest allocations of a request on a connection of its own. Own records are made for
+  -- the content behind its first 64 KiB.
+  local function allocations_of(own_records, stream)
+    local client <close> = support.client {
+      pool = false, tls = with_root { own_records = own_records },
+    }
+    local url, least = web.tls_url .. "/file/300000", math.huge
+    for _ = 1, 8 do
+      local before = sluice.stats().allocations
+      local response <close> = assert(client:get(url, { stream = stream }))
+      assert.is_true(response:text() == support.pattern(300000))
+      least = math.min(least, sluice.stats().allocations - before)
+    end
+    return least
+  end
+
+  it("leaves a connection for one request with OpenSSL, unless its response is streamed",
+    function()
+    assert.equal(allocations_of(false, false), allocations_of(true, false))
+    local has_more = allocations_of(true, true) > allocations_of(false, true)
+    assert.equal(sluice.platform().tls_providers[1] == "openssl", has_more)
+  end)
+
   it("resumes no session if that is disabled, nor across clients", function()
     local client <close> = support.client { pool = false, tls = with_root { resume = false } }
     for _ = 1, 3 do

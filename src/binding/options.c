@@ -151,6 +151,7 @@ static int new_options(lua_State *L)
         slb_field_boolean(L, "follows_redirects", false);
     options->is_idempotent = slb_field_boolean(L, "is_idempotent", false);
     options->expects_continue = slb_field_boolean(L, "expects_continue", false);
+    options->is_streamed = slb_field_boolean(L, "is_streamed", false);
     if (slb_field_boolean(L, "decodes", true))
         options->shelf = &slb_runtime(L)->shelf;
     return 1;

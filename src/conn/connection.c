@@ -97,13 +97,14 @@ enum sl_status sl_connection_open(struct sl_origin *origin,
         .greeting = {origin->proxy_provider,
                      origin->proxy_context,
                      {origin->proxy_host, origin->proxy_identity,
-                      origin->proxy_verify_owner}},
+                      origin->proxy_verify_owner, place->is_short_lived}},
         .tunnel = origin->tunnel,
         .target = {origin->host, origin->port, origin->proxy_user,
                    origin->proxy_password, place->authorization},
         .tls = {origin->provider,
                 origin->context,
-                {origin->host, origin->key, origin->verify_owner}},
+                {origin->host, origin->key, origin->verify_owner,
+                 place->is_short_lived}},
     };
     enum sl_status status;
 

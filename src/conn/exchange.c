@@ -10,6 +10,14 @@
 
 /* ---- a life ---- */
 
+/* Whether a connection that is opened for it ends soon: it carries nothing
+ * else, and neither a stream that may go on for hours nor another protocol. */
+static bool is_short_lived(const struct sl_exchange_options *options)
+{
+    return options->traits.wants_close && !options->traits.wants_upgrade &&
+           !options->is_streamed;
+}
+
 enum sl_status sl_exchange_create(struct sl_exchanges *exchanges,
                                   struct sl_origin *origin,
                                   const struct sl_exchange_options *options,
@@ -41,6 +49,7 @@ enum sl_status sl_exchange_create(struct sl_exchanges *exchanges,
     created->total = options->deadlines.total;
     created->idle = options->deadlines.idle;
     created->request->place.deadlines = options->deadlines.opening;
+    created->request->place.is_short_lived = is_short_lived(options);
     sl_pace_init(&created->request->pace, options->deadlines.rate_bytes,
                  options->deadlines.rate_within);
     sl_exchange_init_course(created);

@@ -73,6 +73,7 @@ struct sl_exchange_options {
     struct sl_request_traits traits;
     bool is_idempotent;
     bool expects_continue;
+    bool is_streamed;               /* the response is read while it arrives */
     struct sl_decoder_shelf *shelf; /* of decoders; NULL: none is used */
     struct sl_response_limits limits;
     struct sl_deadlines deadlines;

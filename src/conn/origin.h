@@ -52,7 +52,8 @@ struct sl_place {
                                 * origin's; borrowed until then. NULL */
     struct sl_refusal *refusal; /* of a proxy, set with the failure; the owner
                                  * of the place destroys it. NULL: none */
-    bool needs_new; /* only a connection that was never used will do */
+    bool needs_new;      /* only a connection that was never used will do */
+    bool is_short_lived; /* a connection that is opened for it */
 };
 
 /* Called once for each wait, from the loop or from inside another place's call.

@@ -46,8 +46,8 @@ struct sl_tls_options {
     unsigned char pins[SL_TLS_PINS][SL_TLS_PIN_SIZE]; /* leaf, SPKI SHA-256 */
     size_t pin_count;
     bool resumes;             /* keep and offer sessions */
-    bool has_own_records;     /* may go on without the library's; true by
-                               * default */
+    bool has_own_records;     /* engines that are not short-lived may go on
+                               * without the library's; true by default */
     const char *key_log_file; /* secrets are written there, NSS format */
     /* May refuse a peer that passed every other check, never accept one that
      * did not: called after verification, before any byte is sent. It must
@@ -86,6 +86,9 @@ struct sl_tls_engine_options {
     const char *identity; /* keys the session cache: everything that must not
                            * be shared. NULL: no session is kept or offered */
     void *owner;          /* passed to verify */
+    /* One exchange, whose response is held whole, then the end: nothing is
+     * prepared that pays only later, such as own records. */
+    bool is_short_lived;
 };
 
 struct sl_tls_context;

@@ -1075,25 +1075,35 @@ static bool abort_it(void *owner, const struct sl_tls_certificate *peer,
     return true;
 }
 
+static bool is_proxied; /* the TLS is with a proxy, and the host speaks none */
+
 static void secure_scene(bool (*verify)(void *owner,
                                         const struct sl_tls_certificate *peer,
                                         char *reason, size_t reason_size),
                          struct sl_exchange **asked)
 {
     struct sl_tls_options tls = {.verifies = true, .verify = verify};
-    struct sl_origin_options origin = {.host = "127.0.0.1",
-                                       .key = "tls",
-                                       .provider = &framed_provider,
-                                       .verify_owner = asked};
+    struct sl_origin_options origin = {
+        .host = "127.0.0.1", .key = "tls", .verify_owner = asked};
+    struct sl_tls_context *context;
     struct sl_failure failure;
 
     scene_init(&scene);
     sl_origin_release(scene.origin);
     origin.port = scene.port;
     REQUIRE(framed_provider.context_create(scene.world.allocator, &tls,
-                                           &origin.context, &failure) == SL_OK);
+                                           &context, &failure) == SL_OK);
+    if (is_proxied) {
+        origin.proxy_host = "127.0.0.1";
+        origin.proxy_port = scene.port;
+        origin.proxy_provider = &framed_provider;
+        origin.proxy_context = context;
+    } else {
+        origin.provider = &framed_provider;
+        origin.context = context;
+    }
     REQUIRE(sl_origin_find(scene.connections, &origin, &scene.origin) == SL_OK);
-    framed_provider.context_release(origin.context);
+    framed_provider.context_release(context);
 }
 
 TEST("ends its handshake though the first bytes of its body are not there")
@@ -1149,6 +1159,48 @@ TEST("may be ended from inside its own handshake")
     sl_exchange_release(exchange);
     close(peer);
     scene_fini(&scene);
+}
+
+/* Whether the engine of a connection that is opened for a request with these
+ * options is short-lived. */
+static bool is_short_lived(bool wants_close, bool wants_upgrade,
+                           bool is_streamed)
+{
+    struct sl_exchange *exchange;
+    bool answer;
+    int peer;
+
+    secure_scene(NULL, NULL);
+    scene.options.traits.wants_close = wants_close;
+    scene.options.traits.wants_upgrade = wants_upgrade;
+    scene.options.is_streamed = is_streamed;
+    exchange = scene_begin(&scene, GET);
+    CHECK_INT(sl_exchange_want(exchange, SL_WANT_HEAD, 0), SL_AGAIN);
+    peer = scene_accept(&scene);
+    /* "W", no bytes: welcome */
+    REQUIRE(send(peer, "W\0\0", 3, MSG_NOSIGNAL) == 3);
+    for (int i = 0; i < 100 && exchange->connection == NULL; i++)
+        CHECK_INT(sl_loop_step(&scene.world.loop, 10 * SL_MILLISECOND), SL_OK);
+    REQUIRE(exchange->connection != NULL);
+    answer = framed_is_short_lived(exchange->connection->link.tls->engine);
+    sl_exchange_abort(exchange, SL_CANCELLED, "enough");
+    sl_exchange_release(exchange);
+    close(peer);
+    scene_fini(&scene);
+    return answer;
+}
+
+TEST("opens a short-lived connection for a request that closes it, unless the "
+     "response is streamed or leads to another protocol")
+{
+    for (int i = 0; i < 2; i++) {
+        is_proxied = i > 0;
+        CHECK(is_short_lived(true, false, false));
+        CHECK(!is_short_lived(false, false, false));
+        CHECK(!is_short_lived(true, true, false));
+        CHECK(!is_short_lived(true, false, true));
+    }
+    is_proxied = false;
 }
 
 int main(void)

@@ -22,6 +22,7 @@ struct sl_tls_engine {
     bool is_ready;
     bool is_closed;
     bool has_ended;
+    bool is_short_lived;
     struct sl_failure failure;
     void *owner;
     size_t size;
@@ -132,11 +133,17 @@ static enum sl_status engine_create(struct sl_tls_context *context,
         return sl_fail(failure, SL_MEMORY, SL_STAGE_TLS, "out of memory");
     made->context = context;
     made->owner = options->owner;
+    made->is_short_lived = options->is_short_lived;
     made->size = sizeof *made + length + 1;
     memcpy(made->host, host, length + 1);
     context_retain(context);
     *engine = made;
     return SL_OK;
+}
+
+bool framed_is_short_lived(const struct sl_tls_engine *engine)
+{
+    return engine->is_short_lived;
 }
 
 static void engine_destroy(struct sl_tls_engine *engine)

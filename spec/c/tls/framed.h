@@ -24,6 +24,9 @@
 
 extern const struct sl_tls_provider framed_provider;
 
+/* As its options said. */
+bool framed_is_short_lived(const struct sl_tls_engine *engine);
+
 /* One frame to the tail of `to`; at most FRAMED_MOST bytes. */
 enum sl_status framed_put(struct sl_buffer *to, char kind,
                           struct sl_view bytes);

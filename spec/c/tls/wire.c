@@ -120,7 +120,10 @@ static void around(const struct wire *wire, bool begins)
 enum sl_status wire_connect(struct wire *wire, const char *host,
                             const char *identity)
 {
-    struct sl_tls_engine_options options = {.host = host, .identity = identity};
+    struct sl_tls_engine_options options = {.host = host,
+                                            .identity = identity,
+                                            .is_short_lived =
+                                                wire->is_short_lived};
     enum sl_status status;
 
     wire_disconnect(wire);

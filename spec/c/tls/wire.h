@@ -53,7 +53,8 @@ struct wire {
     struct sl_tls_engine *engine;
     struct server *server;
     struct sl_failure failure;
-    size_t piece; /* bytes that reach the client at a time; 0: all */
+    bool is_short_lived; /* its connections */
+    size_t piece;        /* bytes that reach the client at a time; 0: all */
     size_t cut;   /* one hand-over ends after so many bytes in all; 0: none */
     size_t limit; /* nothing goes over beyond these; SIZE_MAX: all does */
     /* Around each call of the client's while it connects; NULL: none. */

@@ -82,7 +82,7 @@ sl_openssl_engine_create(struct sl_tls_context *context, struct sl_pool *pool,
     memcpy(made->host, options->host, expected.host_size); /* zeroed behind */
     made->expected = expected;
     made->expected.host = made->host;
-    made->notes.is_void = !context->has_own_records;
+    made->notes.is_void = !context->has_own_records || options->is_short_lived;
     sl_openssl_context_retain(context);
     status = prepare(made, options->identity, failure);
     if (status != SL_OK) {

@@ -851,6 +851,62 @@ TEST("keeps the SSL after a key update under it, and under TLS 1.2")
     end(&scene, &wire);
 }
 
+/* Moves much content both ways, through updates of keys from both sides, a rest
+ * and both ends. */
+static void serve_much(struct wire *wire, const char *content, size_t size)
+{
+    SSL *server = wire->server->ssl;
+    char *arrived = malloc(size);
+
+    for (int round = 0; round < 3; round++) {
+        CHECK_INT(wire_send(wire, content, size), SL_OK);
+        CHECK_INT(wire_server_receive(wire, arrived, size), size);
+        CHECK(memcmp(content, arrived, size) == 0);
+        wire_server_send(wire, content, size);
+        CHECK_INT(wire_receive(wire, 10000), SL_AGAIN);
+        CHECK(holds(&wire->plain, content, size));
+        wire->provider->rest(wire->engine);
+        if (round == 1)
+            CHECK(SSL_key_update(server, SSL_KEY_UPDATE_REQUESTED));
+    }
+    SSL_shutdown(server);
+    CHECK_INT(wire_receive(wire, 100), SL_END);
+    wire->provider->close(wire->engine, &wire->out);
+    wire_to_server(wire);
+    CHECK_INT(wire_server_receive(wire, arrived, 1), 0);
+    CHECK(SSL_get_shutdown(server) & SSL_RECEIVED_SHUTDOWN);
+    free(arrived);
+}
+
+TEST("leaves a short-lived connection with OpenSSL to its end")
+{
+    const size_t size = 300 * 1000;
+    char *content = malloc(size);
+
+    fill(content, size, 5);
+    for (int i = 0; i < 4; i++) {
+        struct scene scene;
+        struct wire wire;
+
+        test_note("connection %d", i);
+        begin_as(&scene, &wire, SL_TLS_1_3);
+        wire.is_short_lived = i % 2 == 0;
+        require_open(&wire, "a");
+        if (i >= 2) /* resumed */
+            require_open(&wire, "a");
+        CHECK_INT(wire.engine->notes.is_void, wire.is_short_lived);
+        CHECK_INT(wire.engine->notes.receiving.size,
+                  wire.is_short_lived ? 0 : 32);
+        CHECK_INT(wire.engine->notes.sending.size,
+                  wire.is_short_lived ? 0 : 32);
+        serve_much(&wire, content, size);
+        CHECK((wire.engine->ssl != NULL) == wire.is_short_lived);
+        CHECK((wire.engine->records == NULL) == wire.is_short_lived);
+        end(&scene, &wire);
+    }
+    free(content);
+}
+
 TEST("does not cross over to its own records inside a record")
 {
     struct scene scene;
