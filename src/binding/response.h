@@ -68,7 +68,7 @@ void slb_note_body(lua_State *L, struct slb_response *response);
 void slb_forget_body(struct slb_response *response);
 
 /* For the protocol that the server has gone over to: moves the link out of the
- * response, and to the end of `input` what arrived behind the head (see
+ * response, and to `input`, which is empty, what arrived behind the head (see
  * sl_exchange_take_link). False: there is none, or it was taken already. */
 bool slb_response_take_link(struct slb_response *response, struct sl_link *link,
                             struct sl_buffer *input);

@@ -5,8 +5,9 @@
  *           entry   entry -> entry
  *
  * An entry is embedded in what it stands for. The directory never allocates for
- * an entry, so adding cannot fail: where the buckets cannot grow, their chains
- * do. Unused entries form a list, from which the oldest is forgotten first.
+ * an entry, so adding fails only where there are no buckets at all: where they
+ * cannot grow, their chains do. Unused entries form a list, from which the
+ * oldest is forgotten first.
  */
 #ifndef SL_CONN_DIRECTORY_H
 #define SL_CONN_DIRECTORY_H

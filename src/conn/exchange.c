@@ -377,8 +377,10 @@ bool sl_exchange_take_link(struct sl_exchange *exchange, struct sl_link *link,
 {
     if (!sl_exchange_is_upgraded(exchange))
         return false;
+    sl_assert(input->length == 0 &&
+              input->pool == exchange->exchanges->connections->pool);
     if (exchange->input != NULL)
-        sl_buffer_take(input, exchange->input);
+        sl_buffer_take(input, exchange->input); /* empty: cannot fail */
     sl_connection_take(sl_exchange_part(exchange), link);
     sl_transport_bind(link->transport, NULL, NULL);
     return true;

@@ -229,10 +229,11 @@ void sl_exchange_note_cancelled(struct sl_exchange *exchange);
 void sl_exchange_drop(struct sl_exchange *exchange);
 
 /* The server has gone over to the protocol that the request offered: moves the
- * link out of the exchange, for good, and to the end of `input` what arrived
- * behind the head, which belongs to that protocol. The pool forgets the
- * connection. The caller binds the transport. False: nothing was moved, since
- * there was no upgrade, or its link was taken already. */
+ * link out of the exchange, for good, and to `input`, an empty buffer of the
+ * connection's pool, what arrived behind the head, which belongs to that
+ * protocol. The pool forgets the connection. The caller binds the transport.
+ * False: nothing was moved, since there was no upgrade, or its link was taken
+ * already. */
 bool sl_exchange_take_link(struct sl_exchange *exchange, struct sl_link *link,
                            struct sl_buffer *input);
 

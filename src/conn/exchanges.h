@@ -44,7 +44,7 @@ void sl_exchanges_close(struct sl_exchanges *exchanges);
 size_t sl_exchanges_unread(const struct sl_exchanges *exchanges,
                            const struct sl_origin *origin);
 
-/* ---- called by conn/exchange.c ---- */
+/* ---- called by conn/exchange.c, conn/course.c and conn/lean.c ---- */
 
 /* An exchange with a request, zeroed but for its response; NULL: no memory. */
 struct sl_exchange *sl_exchanges_rent(struct sl_exchanges *exchanges);

@@ -10,7 +10,7 @@
  * The progress of the message itself is the response's own phase. Only wanted
  * bytes are received, so a slow consumer holds back its peer.
  *
- * Written by incoming.c alone. It answers a status; exchange.c decides what
+ * Written by incoming.c alone. It answers a status; course.c decides what
  * becomes of the exchange.
  */
 #ifndef SL_CONN_INCOMING_H

@@ -12,7 +12,7 @@
  *   CUT        ended early: the peer has answered, or takes no more
  *
  * Written by outgoing.c alone. It answers a status; what becomes of the
- * exchange is for exchange.c to decide.
+ * exchange is for course.c to decide.
  */
 #ifndef SL_CONN_OUTGOING_H
 #define SL_CONN_OUTGOING_H

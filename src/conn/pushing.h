@@ -2,7 +2,7 @@
  *
  *   want room --> push --> want room --> push ... --> end the body
  *
- * in:  binding/push.c    below: conn/exchange.c, conn/upload.c
+ * in:  binding/push.c    below: conn/course.c, conn/upload.c
  *
  * The pusher waits for room apart from the waiter for the response, so that a
  * server that answers while it reads is read while it is written to.

@@ -30,7 +30,7 @@ struct sl_upload {
     bool is_chunked;         /* pushed without a declared length */
     bool is_complete;        /* pushed: nothing follows; the others always */
     struct sl_buffer pushed; /* framed already */
-    uint64_t size; /* of the whole body; pushed: declared, or pushed so far */
+    uint64_t size; /* of the whole body; UINT64_MAX: chunked, not known */
     uint64_t pushed_size; /* payload bytes so far */
     uint64_t sent;        /* bytes gone, with framing */
 };
