@@ -253,6 +253,29 @@ describe("without memory for Lua", function()
     assert.is_true(raised > 10, raised)
   end)
 
+  -- The first task of a state: what lists tasks grows with each entry.
+  it("a task that cannot be made leaves nothing", function()
+    local n, raised = 0, 0
+    local has_failed
+    repeat
+      n = n + 1
+      local state <close> = start [[
+        for _, list in pairs(debug.getregistry()) do
+          for key in next, type(list) == "table" and list or {} do
+            assert(type(key) ~= "thread" and type(key) ~= "userdata", "left behind")
+          end
+        end
+        sluice.run(function() end)
+      ]]
+      local message, left
+      message, left, has_failed = state:call("pair", n)
+      assert.is_nil(left, n)
+      if message then raised = raised + 1 end
+      assert.is_nil((state:call()), n)
+    until not has_failed
+    assert.is_true(raised > 3, raised)
+  end)
+
   it("bytes that a transport received are not lost", function()
     local content = support.pattern(100000)
     local p <close> = peer.listen { records = false, repeat_last = true,

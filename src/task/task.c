@@ -203,7 +203,8 @@ static void stopped(lua_State *L, struct slb_runtime *runtime,
 }
 
 /* The thread on top of the stack and the task below it, for each other, for as
- * long as the coroutine runs. */
+ * long as the coroutine runs. Without memory for both entries the task is not
+ * held, and its finaliser removes the first one. */
 static void link_task(lua_State *L, struct task *task)
 {
     int coroutine = lua_gettop(L);
@@ -212,11 +213,21 @@ static void link_task(lua_State *L, struct task *task)
     lua_setiuservalue(L, coroutine - 1, TASK_COROUTINE);
     lua_rawgeti(L, LUA_REGISTRYINDEX, task->runtime->tasks);
     lua_pushvalue(L, coroutine);
+    lua_rawsetp(L, -2, task); /* tasks[address] = coroutine */
+    lua_pushvalue(L, coroutine);
     lua_pushvalue(L, coroutine - 1);
     lua_rawset(L, -3); /* tasks[coroutine] = task */
-    lua_pushvalue(L, coroutine);
-    lua_rawsetp(L, -2, task); /* tasks[address] = coroutine */
     lua_settop(L, coroutine);
+}
+
+/* Its coroutine has not begun, so that no one looks for it. */
+static void unlink_address(lua_State *L, const struct slb_runtime *runtime,
+                           const struct task *task)
+{
+    lua_rawgeti(L, LUA_REGISTRYINDEX, runtime->tasks);
+    lua_pushnil(L);
+    lua_rawsetp(L, -2, task);
+    lua_pop(L, 1);
 }
 
 int slb_spawn(lua_State *L, bool is_counted)
@@ -443,6 +454,8 @@ static int task_gc(lua_State *L)
         report(L, task);
     }
     leave_spawned(runtime, task);
+    if (task->status == TASK_READY)
+        unlink_address(L, runtime, task);
     slb_signal_all(&task->waiters, SL_CANCELLED);
     sl_completion_fini(&task->start);
     task->runtime = NULL;
