@@ -316,6 +316,42 @@ TEST("the maximum fits exactly, one byte more does not")
     pool_close();
 }
 
+TEST("each way of appending reaches the maximum")
+{
+    for (int way = 0; way < 4; way++) {
+        struct sl_buffer buffer, other;
+        struct sl_room room;
+        struct sl_segment *segment;
+
+        test_note("way %d", way);
+        pool_open(23);
+        sl_buffer_init(&buffer, &pool, 50);
+        sl_buffer_init(&other, &pool, SIZE_MAX);
+        REQUIRE(sl_pool_rent(&pool, &segment) == SL_OK);
+        fill(segment->data, 40, 10);
+        segment->filled = 10;
+        REQUIRE(append(&buffer, 0, 40) == SL_OK);
+        REQUIRE(append(&other, 40, 10) == SL_OK);
+        if (way == 0)
+            CHECK_INT(sl_buffer_link(&buffer, segment, segment->data, 10),
+                      SL_OK);
+        else if (way == 1)
+            CHECK_INT(sl_buffer_move(&buffer, &other, 10), SL_OK);
+        else if (way == 2)
+            CHECK_INT(sl_buffer_take(&buffer, &other), SL_OK);
+        else if (sl_buffer_reserve(&buffer, 10, &room) == SL_OK) {
+            fill(room.data, 40, 10);
+            sl_buffer_commit(&buffer, 10);
+        }
+        CHECK(holds(&buffer, 0, 50));
+        CHECK_INT(append(&buffer, 50, 1), SL_LIMIT);
+        sl_buffer_fini(&buffer);
+        sl_buffer_fini(&other);
+        sl_segment_release(segment);
+        pool_close();
+    }
+}
+
 TEST("an empty buffer does not take more than its maximum")
 {
     struct sl_buffer buffer, other;
