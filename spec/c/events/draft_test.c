@@ -134,6 +134,7 @@ static void run_without_memory(struct sl_allocator *allocator, void *argument)
     }
     CHECK(status == SL_OK || test_allocator_has_failed(allocator));
     sl_kept_release(&kept);
+    CHECK_INT(kept.size, 0);
     sl_kept_release(&kept);
     end(&pool);
 }

@@ -646,6 +646,32 @@ TEST("a buffer shows the bytes at each of its offsets")
     pool_close();
 }
 
+TEST("views show the front, slice by slice, as far as there are any")
+{
+    struct sl_view views[8];
+    struct sl_buffer buffer;
+
+    pool_open(23);
+    sl_buffer_init(&buffer, &pool, SIZE_MAX);
+    CHECK_INT(sl_buffer_views(&buffer, views, 8), 0);
+    REQUIRE(append(&buffer, 0, 100) == SL_OK);
+    sl_buffer_consume(&buffer, 30);
+    for (size_t most = 0; most <= 8; most++) {
+        size_t count = sl_buffer_views(&buffer, views, most);
+        size_t offset = 0;
+
+        CHECK_INT(count, most < 4 ? most : 4);
+        for (size_t i = 0; i < count; i++) {
+            CHECK(views[i].data == sl_buffer_at(&buffer, offset).data);
+            CHECK_INT(views[i].size, sl_buffer_at(&buffer, offset).size);
+            offset += views[i].size;
+        }
+        CHECK(most < 4 || offset == 70);
+    }
+    sl_buffer_fini(&buffer);
+    pool_close();
+}
+
 TEST("a view stays good while more is written behind it")
 {
     struct sl_buffer buffer;
