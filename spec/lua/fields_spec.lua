@@ -150,6 +150,39 @@ describe("fields of a request", function()
     assert.truthy(server:received(1):find("\r\nX-Version: 1.2.3\r\n", 1, true))
   end)
 
+  it("are added behind those of their name by an interceptor, from any kind of text", function()
+    client:use(function(request, forward)
+      for message, arguments in pairs {
+        ["add_header: 'X': string expected, got a table"] = { "X", {} },
+        ["add_header: '5': string expected, got a name that is none"] = { 5, "x" },
+      } do
+        local ok, raised = pcall(function()
+          request:add_header(table.unpack(arguments))
+          return true
+        end)
+        assert.is_false(ok)
+        assert.matches("^spec/lua/fields_spec.lua:%d+: ", raised)
+        assert.truthy(raised:find(message, 1, true), raised)
+      end
+      return forward(request:add_header("x-a", 2):add_header("X-A", "3"))
+    end)
+    local head = sent { headers = { ["X-A"] = "1" } }
+    assert.truthy(head:find("X-A: 1\r\nx-a: 2\r\nX-A: 3\r\n", 1, true), head)
+  end)
+
+  it("that an interceptor adds are those of this request alone", function()
+    local count = 0
+    client:use(function(request, forward)
+      count = count + 1
+      if count > 1 then request:add_header("X-Count", count) end
+      return forward(request)
+    end)
+    for _ = 1, 3 do client:get(server.url .. "/"):dispose() end
+    local seen = {}
+    for text in server:received(1):gmatch "X%-Count: (%d)" do seen[#seen + 1] = text end
+    assert.same({ "2", "3" }, seen)
+  end)
+
   it("that cannot be sent are escaped in the message", function()
     refused("header 'X\\x0D\\x0AY: z': ", client:get(server.url .. "/",
       { headers = { ["X\r\nY: z"] = "1" } }))

@@ -52,6 +52,10 @@ describe("a multipart", function()
     local head = written(form):match "\r\n(.-)\r\nContent%-Type: application"
     assert.equal('Content-Disposition: form-data; name="a%0D%0A%22b%22"; '
       .. 'filename="c%0D%0AContent-Type: d%22; e=%22\\\u{e9}%22"', head)
+    -- Many parsers take a backslash and the quote behind it for a quote within the name.
+    form = sluice.multipart():file("a\\b\\\\", { bytes = "x", filename = "\\" })
+    head = written(form):match "\r\n(.-)\r\nContent%-Type: application"
+    assert.equal('Content-Disposition: form-data; name="a\\b%5C%5C"; filename="%5C"', head)
   end)
 
   it("is made of a map in the order of its names, or of pairs in their own", function()
