@@ -16,6 +16,7 @@ static void open_writer(size_t initial_size, size_t max_size)
     test_allocator_init(&allocator);
     sl_pool_init(&pool, &allocator.base, NULL);
     REQUIRE(sl_writer_init(&writer, &pool, initial_size, max_size) == SL_OK);
+    memset(&output, 0x55, sizeof output);
     sl_json_begin(&output, &writer);
 }
 
@@ -112,6 +113,9 @@ TEST("text that is not UTF-8 is refused, wherever the error is")
                       SL_INVALID);
             sl_json_undo(&output);
             CHECK_VIEW(sl_writer_view(&writer), "before");
+            CHECK_INT(sl_json_put_text(&output, SL_VIEW("x")), SL_OK);
+            sl_json_finish(&output);
+            CHECK_VIEW(sl_writer_view(&writer), "before\"x\"");
             close_writer();
         }
     }
