@@ -1,6 +1,6 @@
 #include "conn/peer.h"
 
-#include <string.h>
+#include "base/packed.h"
 
 #define TEXTS 10
 
@@ -38,7 +38,7 @@ enum sl_status sl_peer_create(struct sl_allocator *allocator,
     has_certificate = provider->peer(engine, &certificate);
     list_texts(&info, &certificate, texts);
     for (size_t i = 0; i < TEXTS; i++)
-        size += *texts[i] != NULL ? strlen(*texts[i]) + 1 : 0;
+        size += sl_packed_size(*texts[i]);
     created = sl_allocate(allocator, size);
     if (created == NULL)
         return SL_MEMORY;
@@ -51,14 +51,8 @@ enum sl_status sl_peer_create(struct sl_allocator *allocator,
     created->has_certificate = has_certificate;
     list_texts(&created->info, &created->certificate, texts);
     to = created->bytes;
-    for (size_t i = 0; i < TEXTS; i++) {
-        if (*texts[i] == NULL)
-            continue;
-        size = strlen(*texts[i]) + 1;
-        memcpy(to, *texts[i], size);
-        *texts[i] = to;
-        to += size;
-    }
+    for (size_t i = 0; i < TEXTS; i++)
+        *texts[i] = sl_packed_copy(&to, *texts[i]);
     *peer = created;
     return SL_OK;
 }

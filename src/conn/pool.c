@@ -111,10 +111,9 @@ void sl_connections_remove_idle(struct sl_connections *connections,
 }
 
 /* Closes expired connections; answers when the next one expires, or that there
- * are more of them for the next turn. Connections
- * expire in the order in which they became idle, but for those whose servers
- * wait for less: while there are any, all are looked at, once a second at
- * most. */
+ * are more of them for the next turn. Connections expire in the order in which
+ * they became idle, but for those whose servers wait for less: while there are
+ * any, all are looked at, once a second at most. */
 static int64_t close_expired(struct sl_connections *all)
 {
     int64_t now = all->loop->now;
