@@ -2,8 +2,9 @@
 
 /* A library call costs the same for little room as for much, and each ends with
  * a copy of up to 32 KiB into a window. But a block of which little is used
- * would be copied, or held for nothing. So the room is what the input will
- * fill, if it goes on as it has begun. */
+ * would be copied, or held for nothing. So the room is what all the input will
+ * fill, if it goes on as it has begun, and a limit leaves an eighth of a block
+ * empty at most. */
 #define BLOCK_LEAST ((size_t)32 * 1024)
 #define BLOCK_MOST  ((size_t)256 * 1024)
 
@@ -60,7 +61,7 @@ struct sl_view sl_engine_peek(const struct sl_engine *engine,
                        engine->surplus_end - engine->surplus_first);
     if (input->length == 0) /* not NULL: engines count from it */
         return sl_view("", 0);
-    return sl_buffer_peek(input);
+    return sl_buffer_peek_run(input);
 }
 
 void sl_engine_consume(struct sl_engine *engine, struct sl_buffer *input,
@@ -95,7 +96,8 @@ static size_t block_size(const struct sl_engine *engine, size_t input,
         return 0;
     expected =
         (double)input * (double)engine->delivered / (double)engine->consumed;
-    while (size >= BLOCK_LEAST && (size > limit || (double)size > expected))
+    while (size >= BLOCK_LEAST &&
+           (size - size / 8 > limit || (double)size > expected))
         size /= 2;
     return size >= BLOCK_LEAST ? size : 0;
 }
@@ -159,7 +161,7 @@ enum sl_status sl_engine_step(struct sl_engine *engine, struct sl_buffer *input,
     *produced = sl_view("", 0);
     if (view.size == 0 && !engine->has_more)
         return SL_AGAIN;
-    status = reserve(engine, output, view.size, limit, &room);
+    status = reserve(engine, output, input->length, limit, &room);
     if (status == SL_LIMIT)
         return probe(engine, input, error);
     if (status != SL_OK)

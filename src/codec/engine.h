@@ -1,6 +1,6 @@
 /* codec/engine.h - what a decompression library does, without framing
  *
- *   buffer > [ surplus | head slice ] > engine > room at the tail > buffer
+ *   buffer > [ surplus | head run ] > engine > room at the tail > buffer
  *
  * One constant table per library. gzip.c puts the gzip and zlib formats around
  * an engine for raw deflate; bare.c runs formats that delimit themselves.
@@ -80,7 +80,7 @@ void sl_engine_consume(struct sl_engine *engine, struct sl_buffer *input,
 /* Puts a few bytes that were consumed back before all others. */
 void sl_engine_unread(struct sl_engine *engine, struct sl_view bytes);
 
-/* Runs once over one slice of `input` and one piece of room of `output`, at
+/* Runs once over one piece of `input` and one piece of room of `output`, at
  * most `limit` bytes (at least 1). `produced` shows the bytes written there;
  * look at it and then call sl_engine_commit, whatever the answer. SL_OK: go on.
  * SL_AGAIN: `input` is empty and nothing is left inside. SL_END: as in run.

@@ -497,6 +497,14 @@ static size_t adjoining(const struct sl_buffer *buffer, size_t size)
     return length;
 }
 
+struct sl_view sl_buffer_peek_run(const struct sl_buffer *buffer)
+{
+    struct sl_view view = sl_buffer_peek(buffer);
+
+    view.size = adjoining(buffer, SIZE_MAX);
+    return view;
+}
+
 enum sl_status sl_buffer_gather(struct sl_buffer *buffer, size_t size,
                                 struct sl_view *view)
 {

@@ -134,6 +134,9 @@ static inline struct sl_view sl_buffer_peek(const struct sl_buffer *buffer)
                               : sl_view(front->data, front->size);
 }
 
+/* The same over slices that lie side by side: one piece, many segments. */
+struct sl_view sl_buffer_peek_run(const struct sl_buffer *buffer);
+
 /* Fills up to `count` views from the head, in order; returns their count. */
 size_t sl_buffer_views(const struct sl_buffer *buffer, struct sl_view *views,
                        size_t count);

@@ -336,6 +336,182 @@ TEST("knows whether it stands between two blocks")
     each_subject(check_between);
 }
 
+/* ---- steps ---- */
+
+/* With slabs, in which segments lie side by side. */
+static void open_pool(struct sl_pool *pool, struct sl_allocator *allocator)
+{
+    struct sl_pool_options options = {.spare_limit = SIZE_MAX};
+
+    sl_pool_init(pool, allocator, &options);
+}
+
+/* Each byte is worth four. */
+struct fourfold {
+    struct sl_engine base;
+    size_t owed; /* of the last byte */
+    size_t runs;
+    size_t inputs[64]; /* what each run was given */
+    size_t rooms[64];
+};
+
+static enum sl_status run_fourfold(struct sl_engine *engine,
+                                   struct sl_view *input, struct sl_room *room,
+                                   const char **error)
+{
+    struct fourfold *self = (struct fourfold *)engine;
+
+    (void)error;
+    REQUIRE(self->runs < 64);
+    self->inputs[self->runs] = input->size;
+    self->rooms[self->runs++] = room->size;
+    while (room->size > 0 && (self->owed > 0 || input->size > 0)) {
+        if (self->owed == 0) {
+            self->owed = 4;
+            input->data++;
+            input->size--;
+        }
+        *room->data++ = 'x';
+        room->size--;
+        self->owed--;
+    }
+    return room->size == 0 ? SL_OK : SL_AGAIN;
+}
+
+static enum sl_status reset_fourfold(struct sl_engine *engine)
+{
+    (void)engine;
+    return SL_OK;
+}
+
+static const struct sl_engine_class fourfold = {
+    .size = sizeof(struct fourfold),
+    .run = run_fourfold,
+    .reset = reset_fourfold,
+};
+
+static void append_segments(struct sl_buffer *buffer, size_t count)
+{
+    struct sl_room rooms[9];
+    size_t given = 9;
+
+    REQUIRE(sl_buffer_reserve_many(buffer, count * SL_SEGMENT_SIZE, rooms,
+                                   &given) == SL_OK);
+    REQUIRE(given == count);
+    for (size_t i = 0; i < given; i++)
+        memset(rooms[i].data, 'y', rooms[i].size);
+    sl_buffer_commit(buffer, count * SL_SEGMENT_SIZE);
+}
+
+/* Until the input is used, or `most` bytes are there. */
+static void step_until(struct sl_engine *engine, struct sl_buffer *input,
+                       struct sl_buffer *output, size_t most)
+{
+    enum sl_status status = SL_OK;
+
+    while (status == SL_OK && output->length < most) {
+        struct sl_view produced;
+        const char *error = NULL;
+
+        status = sl_engine_step(engine, input, output, most - output->length,
+                                &produced, &error);
+        sl_engine_commit(engine, output, produced);
+    }
+    CHECK(status == SL_OK || status == SL_AGAIN);
+}
+
+TEST(
+    "a run is given all the input in one piece, and room for what all is worth")
+{
+    struct test_allocator allocator;
+    struct sl_engine *engine;
+    struct fourfold *self;
+    struct sl_buffer input;
+    struct sl_buffer output;
+    struct sl_pool pool;
+
+    test_allocator_init(&allocator);
+    open_pool(&pool, &allocator.base);
+    sl_buffer_init(&input, &pool, SIZE_MAX);
+    sl_buffer_init(&output, &pool, SIZE_MAX);
+    REQUIRE(sl_engine_create(&fourfold, &allocator.base, &engine) == SL_OK);
+    self = (struct fourfold *)engine;
+    /* what a byte is worth is not known yet */
+    append_segments(&input, 1);
+    step_until(engine, &input, &output, SIZE_MAX);
+    CHECK_INT(self->inputs[0], SL_SEGMENT_SIZE);
+    CHECK_INT(self->rooms[0], SL_SEGMENT_SIZE);
+    sl_buffer_reset(&output);
+
+    self->runs = 0;
+    append_segments(&input, 4);
+    append_segments(&input, 4);
+    step_until(engine, &input, &output, 512 * 1024);
+    CHECK_INT(output.length, 32 * SL_SEGMENT_SIZE);
+    /* the eight may lie side by side, each four do */
+    CHECK(self->inputs[0] == 8 * SL_SEGMENT_SIZE ||
+          self->inputs[0] == 4 * SL_SEGMENT_SIZE);
+    CHECK_INT(self->inputs[1], 4 * SL_SEGMENT_SIZE);
+    CHECK_INT(self->rooms[0], 16 * SL_SEGMENT_SIZE);
+    CHECK_INT(self->rooms[1], 16 * SL_SEGMENT_SIZE);
+    CHECK_INT(self->runs, 2);
+    sl_buffer_reset(&output);
+
+    sl_engine_destroy(engine);
+    sl_buffer_fini(&output);
+    sl_buffer_fini(&input);
+    sl_pool_fini(&pool);
+    test_allocator_fini(&allocator);
+}
+
+/* The limit is one that a window leaves behind the end of a tail. */
+TEST("a block may stay empty by an eighth, and no more, where there is a limit")
+{
+    static const struct {
+        size_t limit;
+        size_t rooms[4];
+    } cases[] = {
+        {224 * 1024, {224 * 1024, 0}},
+        {224 * 1024 - 1, {128 * 1024, 64 * 1024, 32 * 1024 - 1, 0}},
+        {56 * 1024, {56 * 1024, 0}},
+        {56 * 1024 - 1, {32 * 1024, 16 * 1024, 8 * 1024 - 1, 0}},
+    };
+
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        struct test_allocator allocator;
+        struct sl_engine *engine;
+        struct fourfold *self;
+        struct sl_buffer input;
+        struct sl_buffer output;
+        struct sl_pool pool;
+
+        test_note("%zu", cases[i].limit);
+        test_allocator_init(&allocator);
+        open_pool(&pool, &allocator.base);
+        sl_buffer_init(&input, &pool, SIZE_MAX);
+        sl_buffer_init(&output, &pool, SIZE_MAX);
+        REQUIRE(sl_engine_create(&fourfold, &allocator.base, &engine) == SL_OK);
+        self = (struct fourfold *)engine;
+        append_segments(&input, 1);
+        step_until(engine, &input, &output, SIZE_MAX);
+        sl_buffer_reset(&output);
+        self->runs = 0;
+        append_segments(&input, 4);
+        append_segments(&input, 4);
+        step_until(engine, &input, &output, cases[i].limit);
+        CHECK_INT(output.length, cases[i].limit);
+        REQUIRE(self->runs < 4);
+        for (size_t run = 0; run < self->runs; run++)
+            CHECK_INT(self->rooms[run], cases[i].rooms[run]);
+        CHECK_INT(cases[i].rooms[self->runs], 0);
+        sl_engine_destroy(engine);
+        sl_buffer_fini(&output);
+        sl_buffer_fini(&input);
+        sl_pool_fini(&pool);
+        test_allocator_fini(&allocator);
+    }
+}
+
 int main(void)
 {
     return test_main();

@@ -589,6 +589,7 @@ TEST("segments that lie side by side are one piece without a copy")
     struct sl_buffer buffer;
     struct sl_view view;
     size_t count = 9;
+    size_t run = 4 * SL_SEGMENT_SIZE;
     uint64_t rented;
 
     pool_open(0);
@@ -601,6 +602,8 @@ TEST("segments that lie side by side are one piece without a copy")
             CHECK(rooms[i].data == rooms[i - 1].data + SL_SEGMENT_SIZE);
         fill(rooms[i].data, i * SL_SEGMENT_SIZE, SL_SEGMENT_SIZE);
     }
+    if (rooms[4].data == rooms[3].data + SL_SEGMENT_SIZE)
+        run *= 2;
     sl_buffer_commit(&buffer, 8 * SL_SEGMENT_SIZE);
     rented = pool.stats.rented;
     for (size_t eaten = 0; eaten < 50000; eaten += 7000) {
@@ -612,11 +615,15 @@ TEST("segments that lie side by side are one piece without a copy")
         sl_buffer_consume(&buffer, 7000);
     }
     CHECK_INT(pool.stats.rented, rented);
+    view = sl_buffer_peek_run(&buffer);
+    CHECK(view.data == sl_buffer_peek(&buffer).data);
+    CHECK_INT(view.size, run - 8 * 7000);
     /* another segment takes the place beside the last one */
     while (buffer.count > 1)
         sl_buffer_consume(&buffer, 1000);
     rooms[0].data = (char *)sl_buffer_peek(&buffer).data;
     REQUIRE(append(&buffer, 0, SL_SEGMENT_SIZE) == SL_OK);
+    CHECK_INT(sl_buffer_peek_run(&buffer).size, sl_buffer_peek(&buffer).size);
     REQUIRE(sl_buffer_gather(&buffer, buffer.length, &view) == SL_OK);
     CHECK(view.data != rooms[0].data);
     CHECK(pool.stats.rented > rented);
