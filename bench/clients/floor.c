@@ -10,6 +10,7 @@
  *   discard      bodies over TLS, 64 KiB for each SSL_read
  *   inflate      no connection: the file in $PAYLOADS of the URL's last part,
  *                through zlib's window of 64 KiB, from memory
+ *   isal         the same through ISA-L's of 256 KiB
  *
  * A response ends where the first one's Content-Length says. $CA_FILE is the
  * root; the chain of the server is verified, and its name, which is an address.
@@ -18,6 +19,7 @@
 #include "meter.h"
 
 #include <arpa/inet.h>
+#include <isa-l/igzip_lib.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <openssl/ssl.h>
@@ -246,6 +248,35 @@ static void run_inflate(const char *url, uint64_t count)
     free(coded);
 }
 
+/* The same by ISA-L, which checks the checksum, too. */
+static void run_isal(const char *url, uint64_t count)
+{
+    static struct inflate_state state;
+    static unsigned char window[256 * 1024];
+    size_t size;
+    unsigned char *coded = read_payload(url, &size);
+    struct meter meter;
+    uint64_t bytes = 0;
+
+    meter_begin(&meter);
+    for (uint64_t i = 0; i < count; i++) {
+        isal_inflate_init(&state);
+        state.crc_flag = ISAL_GZIP;
+        state.next_in = coded;
+        state.avail_in = (uint32_t)size;
+        while (state.block_state != ISAL_BLOCK_FINISH) {
+            state.next_out = window;
+            state.avail_out = sizeof window;
+            if (isal_inflate(&state) != ISAL_DECOMP_OK ||
+                state.avail_out == sizeof window)
+                fail("not gzip");
+            bytes += sizeof window - state.avail_out;
+        }
+    }
+    meter_end(&meter, count, bytes);
+    free(coded);
+}
+
 int main(int argc, char **argv)
 {
     uint64_t count;
@@ -255,6 +286,8 @@ int main(int argc, char **argv)
     count = strtoull(argv[3], NULL, 10);
     if (strcmp(argv[1], "inflate") == 0)
         run_inflate(argv[2], count);
+    else if (strcmp(argv[1], "isal") == 0)
+        run_isal(argv[2], count);
     else if (strcmp(argv[1], "handshakes") == 0)
         run_handshakes(argv[2], count);
     else

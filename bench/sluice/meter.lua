@@ -34,15 +34,20 @@ local function ticks()
   return tonumber(user), tonumber(system)
 end
 
---- Starts measuring; the peak of resident memory is set back first.
-function meter.begin()
-  collectgarbage()
-  collectgarbage()
+--- Sets the peak of resident memory back to what is resident now.
+function meter.forget_peak()
   local file = io.open("/proc/self/clear_refs", "w")
   if file then
     file:write("5")
     file:close()
   end
+end
+
+--- Starts measuring; the peak of resident memory is set back first.
+function meter.begin()
+  collectgarbage()
+  collectgarbage()
+  meter.forget_peak()
   local user, system = ticks()
   return { rss = meter.kib("VmRSS"), wall = wall(), cpu = os.clock(), user = user, system = system }
 end
