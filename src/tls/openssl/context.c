@@ -355,6 +355,7 @@ void sl_openssl_context_release(struct sl_tls_context *context)
     sl_openssl_sessions_fini(&context->sessions);
     for (size_t i = 0; i < SL_OPENSSL_TEXTS; i++)
         sl_tls_texts_release(context->texts[i]);
+    X509_free(context->newest);
     SSL_CTX_free(context->ssl);
     BIO_meth_free(context->bio);
     sl_openssl_bundle_destroy(context->bundle);
@@ -364,29 +365,42 @@ void sl_openssl_context_release(struct sl_tls_context *context)
     sl_free(context->allocator, context, sizeof *context);
 }
 
+/* Puts texts first, one place up from `at` for those before them. */
+static struct sl_tls_texts *put_first(struct sl_tls_context *context, size_t at,
+                                      struct sl_tls_texts *texts,
+                                      X509 *certificate)
+{
+    memmove(context->texts + 1, context->texts,
+            at * sizeof(struct sl_tls_texts *));
+    context->texts[0] = texts;
+    X509_free(context->newest);
+    context->newest = X509_up_ref(certificate) ? certificate : NULL;
+    texts->refs++;
+    return texts;
+}
+
 struct sl_tls_texts *sl_openssl_context_texts(struct sl_tls_context *context,
                                               X509 *certificate)
 {
     struct sl_tls_texts *texts;
     unsigned char digest[32];
 
+    /* That of a resumed session is the same object: a digest costs 1 % of its
+     * handshake. */
+    if (context->newest == certificate) {
+        context->texts[0]->refs++;
+        return context->texts[0];
+    }
     if (!X509_digest(certificate, EVP_sha256(), digest, NULL))
         return NULL;
     for (size_t i = 0; i < SL_OPENSSL_TEXTS; i++) {
         texts = context->texts[i];
-        if (texts != NULL &&
-            memcmp(texts->digest, digest, sizeof digest) == 0) {
-            texts->refs++;
-            return texts;
-        }
+        if (texts != NULL && memcmp(texts->digest, digest, sizeof digest) == 0)
+            return put_first(context, i, texts, certificate);
     }
     if (sl_openssl_certificate_texts(context->allocator, certificate, &texts) !=
         SL_OK)
         return NULL;
     sl_tls_texts_release(context->texts[SL_OPENSSL_TEXTS - 1]);
-    memmove(context->texts + 1, context->texts,
-            (SL_OPENSSL_TEXTS - 1) * sizeof(struct sl_tls_texts *));
-    context->texts[0] = texts;
-    texts->refs++;
-    return texts;
+    return put_first(context, SL_OPENSSL_TEXTS - 1, texts, certificate);
 }

@@ -23,7 +23,8 @@ struct sl_tls_context {
     struct sl_openssl_bundle *bundle; /* roots not parsed yet; or NULL */
     BIO_METHOD *bio;                  /* of the engines */
     struct sl_openssl_sessions sessions;
-    struct sl_tls_texts *texts[SL_OPENSSL_TEXTS]; /* newest first */
+    struct sl_tls_texts *texts[SL_OPENSSL_TEXTS]; /* last used first */
+    X509 *newest; /* the certificate of the first; retained. NULL: unknown */
     bool has_own_records;
     void (*forget)(void *forgotten);
     void *forgotten;

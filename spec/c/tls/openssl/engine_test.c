@@ -1197,6 +1197,7 @@ TEST("survives every failing allocation of its own")
 /* ---- memory ---- */
 
 static size_t library_bytes;
+static size_t library_calls;
 
 static void *count_allocate(size_t size, const char *file, int line)
 {
@@ -1207,6 +1208,7 @@ static void *count_allocate(size_t size, const char *file, int line)
     if (block == NULL)
         return NULL;
     *block = size;
+    library_calls++;
     library_bytes += size;
     return block + 2;
 }
@@ -1273,6 +1275,30 @@ TEST("holds keys and counters while idle, and no more")
     size = idle_size(&wire, NULL);
     test_note("%zu bytes", size);
     CHECK(size < 4 * 1024);
+    end(&scene, &wire);
+}
+
+TEST("knows the certificate of a resumed session without looking into it")
+{
+    struct scene scene;
+    struct wire wire;
+    struct sl_tls_certificate peers[2];
+    size_t calls;
+
+    begin_as(&scene, &wire, SL_TLS_1_3);
+    require_open(&wire, "a");
+    CHECK_INT(wire_receive(&wire, 100), SL_AGAIN); /* the tickets */
+    CHECK(wire.provider->peer(wire.engine, &peers[0]));
+    require_open(&wire, "a");
+    CHECK(wire.engine->info.is_resumed);
+    calls = library_calls;
+    CHECK(wire.provider->peer(wire.engine, &peers[1]));
+    CHECK_INT(library_calls, calls);
+    CHECK(peers[1].sha256 == peers[0].sha256);
+    require_open(&wire, "b"); /* the same one, received again */
+    CHECK(wire.provider->peer(wire.engine, &peers[1]));
+    CHECK(library_calls > calls);
+    CHECK(peers[1].sha256 == peers[0].sha256);
     end(&scene, &wire);
 }
 
