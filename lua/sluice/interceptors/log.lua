@@ -26,7 +26,7 @@ local function describe_fields(known, wanted, request, response)
     local sent, received = request:get_header(name), response and response.headers[name]
     for _, value in ipairs { sent or false, received or false } do
       if value then
-        value = secrets.shown_value(known, name, value, request.secrets)
+        value = secrets.shown_value(known, name, value, request)
         shown[#shown + 1] = (" %s: %s"):format(name, values.shown(value, 128))
       end
     end

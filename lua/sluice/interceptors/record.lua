@@ -159,20 +159,20 @@ end
 
 -- ---- recording ----
 
-local function shown_fields(self, list, own)
-  local shown = {}
-  for name, value in list do
-    shown[#shown + 1] = { name, secrets.shown_value(self.secrets, name, value, own) }
-  end
-  return shown
-end
-
 local function each_field(request)
   local i = -1
   return function()
     i = i + 2
     return request.fields[i], request.fields[i + 1]
   end
+end
+
+local function shown_fields(self, request)
+  local shown = {}
+  for name, value in each_field(request) do
+    shown[#shown + 1] = { name, secrets.shown_value(self.secrets, name, value, request) }
+  end
+  return shown
 end
 
 -- Writes a file of the response, whose whole body is taken: a streamed one is answered with it.
@@ -189,7 +189,7 @@ local function record(self, asked, request, response)
   ok, message, err = write_file(path_of(self, asked.stem, number), recording.write {
     method = asked.method, url = asked.url, body = asked.body,
     size = request.content and request.content.length or nil,
-    fields = shown_fields(self, each_field(request), request.secrets),
+    fields = shown_fields(self, request),
     status = response.status, reason = response.reason, headers = headers,
     response = body:tostring(),
   })

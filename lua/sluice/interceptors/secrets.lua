@@ -74,9 +74,16 @@ of_references["link"] = function(self, value)
   end))
 end
 
---- The value of a field for people. `request_secrets` are the names that the request itself
--- marks, or false.
-function secrets.shown_value(self, name, value, request_secrets)
+local function has_name(names, wanted)
+  for _, name in ipairs(names or {}) do
+    if name:lower() == wanted then return true end
+  end
+  return false
+end
+
+--- The value of a field for people. `request` is the one that it belongs to, of which the names
+-- count that it and its client mark, or nil.
+function secrets.shown_value(self, name, value, request)
   name = name:lower()
   if self.fields[name] then
     if name == "set-cookie" then
@@ -86,8 +93,8 @@ function secrets.shown_value(self, name, value, request_secrets)
     local scheme = name:find("authorization", 1, true) and value:match "^%a+ "
     return (scheme or "") .. hidden
   end
-  for _, secret in ipairs(request_secrets or {}) do
-    if secret:lower() == name then return hidden end
+  if request and (has_name(request.secrets, name) or has_name(request.client.secrets, name)) then
+    return hidden
   end
   local show = of_references[name]
   return show and show(self, value) or value

@@ -21,8 +21,8 @@ describe("a recorder", function()
     end
   end)
 
-  local function with(mode, f, options)
-    local client <close> = support.client()
+  local function with(mode, f, options, of_client)
+    local client <close> = support.client(of_client)
     options = options or {}
     options.path, options.mode = folder, mode
     client:use(sluice.interceptors.record(options))
@@ -177,13 +177,15 @@ describe("a recorder", function()
           { "X-Marked", secret, secret = true } } })
     end
     local options = { secret_fields = { "X-Own" }, secret_parameters = { "mine" } }
-    with("record", function(client) send(client, "hidden") end, options)
+    with("record", function(client) send(client, "hidden") end, options,
+      { headers = { { "X-Client", "hidden", secret = true } } })
     with("replay", function(client) send(client, "other") end, options)
     assert.equal(1, asked)
     local file <close> = assert(io.open(folder .. "/" .. files()[1]))
     local content = file:read "a"
     assert.is_nil(content:find "hidden")
     assert.matches("> Authorization: Bearer %*%*%*\n", content)
+    assert.matches("> X%-Client: %*%*%*\n", content)
     assert.matches("\nGET http://host.test/%?token=%*%*%*&mine=%*%*%*\n", content)
   end)
 

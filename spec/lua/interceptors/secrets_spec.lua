@@ -55,8 +55,14 @@ describe("of a field", function()
     end)
   end
 
-  it("hides what the request marks as secret", function()
-    assert.equal("***", secrets.shown_value(known, "X-Own", "abc", { "x-own" }))
-    assert.equal("abc", secrets.shown_value(known, "X-Own", "abc", false))
+  it("hides what the request, or its client, marks as secret", function()
+    local function shown(own, client)
+      return secrets.shown_value(known, "X-Own", "abc",
+        { secrets = own, client = { secrets = client } })
+    end
+    assert.equal("***", shown({ "x-own" }, nil))
+    assert.equal("***", shown(false, { "x-other", "x-own" }))
+    assert.equal("abc", shown(false, nil))
+    assert.equal("abc", secrets.shown_value(known, "X-Own", "abc"))
   end)
 end)
