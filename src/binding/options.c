@@ -161,16 +161,17 @@ static int new_options(lua_State *L)
  * never ends. Without a number: the end of a request's default total time. */
 static int new_deadline(lua_State *L)
 {
-    int64_t now = sl_clock_now();
     struct sl_deadlines deadlines;
+    int64_t due;
 
     sl_deadlines_default(&deadlines);
     if (!lua_isnoneornil(L, 1))
         deadlines.total = slb_check_seconds(L, 1);
-    if (deadlines.total >= SL_NEVER - now)
+    due = sl_clock_after(sl_clock_now(), deadlines.total);
+    if (due == SL_NEVER)
         lua_pushnil(L);
     else
-        lua_pushinteger(L, now + deadlines.total);
+        lua_pushinteger(L, due);
     return 1;
 }
 

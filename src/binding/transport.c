@@ -322,7 +322,7 @@ static int64_t read_due(lua_State *L, struct slb_runtime *runtime, int index)
     int64_t timeout = lua_isnoneornil(L, index) ? 30 * SL_SECOND
                                                 : slb_check_seconds(L, index);
 
-    return timeout >= SL_NEVER - now ? SL_NEVER : now + timeout;
+    return sl_clock_after(now, timeout);
 }
 
 static int raise_busy(lua_State *L, const char *verb)

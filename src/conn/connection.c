@@ -159,9 +159,7 @@ int64_t sl_connection_expires(const struct sl_connection *connection)
                        ? connection->origin->connections->options.idle
                        : connection->patience * SL_SECOND;
 
-    return idle >= SL_NEVER - connection->idle_since
-               ? SL_NEVER
-               : connection->idle_since + idle;
+    return sl_clock_after(connection->idle_since, idle);
 }
 
 bool sl_connection_begin_idle(struct sl_connection *connection,

@@ -2,11 +2,6 @@
 
 #include <inttypes.h>
 
-static int64_t after(int64_t start, int64_t duration)
-{
-    return duration >= SL_NEVER - start ? SL_NEVER : start + duration;
-}
-
 void sl_deadlines_default(struct sl_deadlines *deadlines)
 {
     deadlines->queue = 60 * SL_SECOND;
@@ -72,13 +67,14 @@ static int64_t stage_due(const struct sl_exchange *exchange)
     case SL_EXCHANGE_WAITING:
         /* A connection that is being opened keeps its own deadlines. */
         return exchange->request->place.opening == NULL
-                   ? after(exchange->request->stage_began, deadlines->queue)
+                   ? sl_clock_after(exchange->request->stage_began,
+                                    deadlines->queue)
                    : SL_NEVER;
     case SL_EXCHANGE_ACTIVE:
         if (sl_outgoing_is_over(&exchange->request->outgoing) &&
             exchange->incoming.phase == SL_INCOMING_SILENT)
-            return after(moved, deadlines->first_byte);
-        return after(moved, exchange->idle);
+            return sl_clock_after(moved, deadlines->first_byte);
+        return sl_clock_after(moved, exchange->idle);
     default:
         return SL_NEVER;
     }

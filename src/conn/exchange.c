@@ -172,15 +172,13 @@ void sl_exchange_set_deadline(struct sl_exchange *exchange, int64_t deadline)
 void sl_exchange_start(struct sl_exchange *exchange)
 {
     struct sl_loop *loop = sl_exchange_loop(exchange);
-    int64_t total = exchange->total;
 
     sl_assert(exchange->phase == SL_EXCHANGE_NEW);
     exchange->times.started = sl_loop_refresh(loop);
     exchange->last_activity = loop->now;
     exchange->exchanges->requests++;
     if (exchange->deadline == 0) {
-        exchange->deadline =
-            total >= SL_NEVER - loop->now ? SL_NEVER : loop->now + total;
+        exchange->deadline = sl_clock_after(loop->now, exchange->total);
     } else if (loop->now >= exchange->deadline) {
         sl_exchange_fail_late(exchange);
         return;

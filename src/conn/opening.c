@@ -43,12 +43,12 @@ static void end(struct sl_opening *opening, enum phase phase)
 /* Begins a stage behind connecting. */
 static void enter(struct sl_opening *opening, enum phase phase, int64_t timeout)
 {
-    int64_t now = opening->loop->now;
+    int64_t due = sl_clock_after(opening->loop->now, timeout);
 
     opening->phase = phase;
     sl_timer_disarm(&opening->loop->timers, &opening->timer);
-    if (timeout < SL_NEVER - now)
-        sl_timer_arm(&opening->loop->timers, &opening->timer, now + timeout);
+    if (due < SL_NEVER)
+        sl_timer_arm(&opening->loop->timers, &opening->timer, due);
 }
 
 /* ---- TLS, with the proxy and with the peer ---- */

@@ -43,8 +43,7 @@ void sl_pace_move(struct sl_pace *pace, uint64_t count, int64_t now)
 
 int64_t sl_pace_due(const struct sl_pace *pace)
 {
-    if (!sl_pace_is_kept(pace) || pace->running == PAUSED ||
-        pace->left >= SL_NEVER - pace->running)
+    if (!sl_pace_is_kept(pace) || pace->running == PAUSED)
         return SL_NEVER;
-    return pace->running + pace->left;
+    return sl_clock_after(pace->running, pace->left);
 }

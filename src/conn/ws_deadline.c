@@ -8,11 +8,6 @@
  * without end always leaves another turn to take. As the loop's LATE_ROUNDS. */
 #define LATE_TURNS 16
 
-int64_t sl_ws_after(int64_t start, int64_t duration)
-{
-    return duration >= SL_NEVER - start ? SL_NEVER : start + duration;
-}
-
 static int64_t earlier(int64_t one, int64_t other)
 {
     return one < other ? one : other;
@@ -30,7 +25,7 @@ static int64_t ping_due(const struct sl_websocket *socket)
 
     if (socket->pong_due != 0)
         return socket->pong_due;
-    return sl_ws_after(since, socket->ping_interval);
+    return sl_clock_after(since, socket->ping_interval);
 }
 
 /* What makes it quick is kept for this long after the last byte. */
@@ -61,10 +56,10 @@ static int64_t deadline_of(const struct sl_websocket *socket)
     if (socket->completion.state == SL_COMPLETION_PENDING)
         due = socket->receive_due;
     if (sl_websocket_is_sending(socket))
-        due = earlier(
-            due, sl_ws_after(socket->sending.moved_at, socket->send_timeout));
+        due = earlier(due, sl_clock_after(socket->sending.moved_at,
+                                          socket->send_timeout));
     if (socket->phase == SL_WEBSOCKET_OPEN)
-        due = earlier(due, sl_ws_after(socket->message_at, socket->idle));
+        due = earlier(due, sl_clock_after(socket->message_at, socket->idle));
     else
         due = earlier(due, socket->close_due);
     if (is_listening(socket))
@@ -129,7 +124,7 @@ static void ping(struct sl_websocket *socket, int64_t now)
 {
     socket->pinged_at = now;
     if (socket->pong_timeout != SL_NEVER)
-        socket->pong_due = sl_ws_after(now, socket->pong_timeout);
+        socket->pong_due = sl_clock_after(now, socket->pong_timeout);
     /* Without memory for it, silence is judged all the same. */
     sl_ws_sending_ping(&socket->sending, sl_view(NULL, 0));
     sl_websocket_advance(socket);
@@ -152,10 +147,11 @@ static void judge(struct sl_websocket *socket, int64_t now)
     if (!is_open && now >= socket->close_due)
         end_closing(socket);
     else if (sl_websocket_is_sending(socket) &&
-             now >= sl_ws_after(socket->sending.moved_at, socket->send_timeout))
+             now >=
+                 sl_clock_after(socket->sending.moved_at, socket->send_timeout))
         lose(socket, "the peer takes no bytes for %g s (send_timeout)",
              socket->send_timeout);
-    else if (is_open && now >= sl_ws_after(socket->message_at, socket->idle))
+    else if (is_open && now >= sl_clock_after(socket->message_at, socket->idle))
         be_idle(socket);
     else if (is_listening(socket) && now >= ping_due(socket) &&
              socket->pong_due != 0)

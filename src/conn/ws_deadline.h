@@ -13,9 +13,6 @@
 
 #include "conn/websocket.h"
 
-/* SL_NEVER for a `duration` that never ends. */
-int64_t sl_ws_after(int64_t start, int64_t duration);
-
 /* Sets the timer for the next deadline. */
 void sl_websocket_arm(struct sl_websocket *socket);
 /* The timer's function: a turn, a deadline, or too early. */

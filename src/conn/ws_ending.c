@@ -72,7 +72,7 @@ static void part(struct sl_websocket *socket,
     int64_t now = socket->loop->now;
 
     if (socket->phase == SL_WEBSOCKET_OPEN)
-        socket->close_due = sl_ws_after(now, socket->close_timeout);
+        socket->close_due = sl_clock_after(now, socket->close_timeout);
     socket->phase = SL_WEBSOCKET_PARTING;
     socket->is_held = false;
     sl_websocket_drop_intake(socket);
@@ -137,7 +137,7 @@ enum sl_status sl_websocket_close(struct sl_websocket *socket,
     socket->phase = SL_WEBSOCKET_CLOSING;
     socket->is_held = false;
     socket->close_due =
-        sl_ws_after(sl_loop_refresh(socket->loop), socket->close_timeout);
+        sl_clock_after(sl_loop_refresh(socket->loop), socket->close_timeout);
     sl_websocket_advance(socket);
     return SL_OK;
 }

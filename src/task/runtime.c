@@ -580,5 +580,5 @@ int64_t slb_check_due(lua_State *L, int index, struct slb_runtime *runtime)
         return SL_NEVER;
     timeout = slb_check_seconds(L, index);
     now = sl_loop_refresh(&runtime->loop);
-    return timeout < SL_NEVER - now ? now + timeout : SL_NEVER;
+    return sl_clock_after(now, timeout);
 }

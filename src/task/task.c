@@ -565,9 +565,7 @@ static int sleep_for(lua_State *L)
     if (duration == 0)
         return slb_wait_step(L, runtime, NULL, NULL, slept);
     now = sl_loop_refresh(&runtime->loop);
-    return slb_wait_own(L, runtime, NULL,
-                        duration >= SL_NEVER - now ? SL_NEVER : now + duration,
-                        slept);
+    return slb_wait_own(L, runtime, NULL, sl_clock_after(now, duration), slept);
 }
 
 static const luaL_Reg functions[] = {{"spawn", spawn},

@@ -42,6 +42,18 @@ TEST("a time too long to count means for ever")
     CHECK(sl_clock_from_seconds(8.9e9) > 0);
 }
 
+TEST("a duration ends behind its start, or never")
+{
+    CHECK_INT(sl_clock_after(5, 0), 5);
+    CHECK_INT(sl_clock_after(5, 3), 8);
+    CHECK_INT(sl_clock_after(0, SL_NEVER - 1), SL_NEVER - 1);
+    CHECK_INT(sl_clock_after(0, SL_NEVER), SL_NEVER);
+    CHECK_INT(sl_clock_after(5, SL_NEVER - 6), SL_NEVER - 1);
+    CHECK_INT(sl_clock_after(5, SL_NEVER - 5), SL_NEVER);
+    CHECK_INT(sl_clock_after(5, SL_NEVER - 4), SL_NEVER);
+    CHECK_INT(sl_clock_after(SL_NEVER, SL_NEVER), SL_NEVER);
+}
+
 int main(void)
 {
     return test_main();
