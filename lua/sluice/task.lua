@@ -85,9 +85,10 @@ local Leaving = { __close = cancel_all }
 function task.map(list, f, options)
   if type(list) ~= "table" then error("map: array expected, got " .. type(list), 2) end
   if type(f) ~= "function" then error("map: function expected, got " .. type(f), 2) end
-  check.options("map", options or {}, map_schema, 2)
+  if options == nil then options = {} end
+  check.options("map", options, map_schema, 2)
   local count = #list
-  local limit = options and options.limit or count
+  local limit = options.limit or count
   local results, position, has_failed = { n = count, errors = {} }, 0, false
   local function work()
     while position < count and not has_failed do

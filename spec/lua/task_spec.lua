@@ -176,7 +176,10 @@ describe("sluice.map", function()
   it("refuses what is none of its arguments", function()
     assert.error_matches(function() sluice.map() end, "map: array expected, got nil")
     assert.error_matches(function() sluice.map({}, 5) end, "map: function expected, got number")
-    assert.error_matches(function() sluice.map({}, print, 5) end, "map: table of options expected")
+    for _, options in ipairs { 5, false } do
+      assert.error_matches(function() sluice.map({}, print, options) end,
+        "map: table of options expected, got " .. type(options))
+    end
     assert.error_matches(function() sluice.map({}, print, { n = 1 }) end,
       "map: unknown option 'n': map has limit")
     for _, limit in ipairs { 0, -1, 1.5, "2" } do
