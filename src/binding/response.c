@@ -125,13 +125,15 @@ static const char *push_attempt(lua_State *L, int index,
     switch (exchange->failure->stage) {
     case SL_STAGE_CONNECT:
         return lua_pushfstring(
-            L, "connect %s%s:%d", origin->proxy_host != NULL ? "proxy " : "",
+            L, "connect %s%s:%d",
+            origin->options.proxy_host != NULL ? "proxy " : "",
             sl_origin_next_host(origin), sl_origin_next_port(origin));
     case SL_STAGE_PROXY:
         return lua_pushfstring(L, "proxy %s:%d", sl_origin_next_host(origin),
                                sl_origin_next_port(origin));
     case SL_STAGE_TLS:
-        return lua_pushfstring(L, "tls %s:%d", origin->host, origin->port);
+        return lua_pushfstring(L, "tls %s:%d", origin->options.host,
+                               origin->options.port);
     default:
         return slb_push_request_name(L, index);
     }
@@ -141,8 +143,8 @@ int slb_push_exchange_failure(lua_State *L, int index,
                               const struct sl_exchange *exchange)
 {
     const struct sl_failure failure = *exchange->failure;
-    bool has_proxy =
-        exchange->origin != NULL && exchange->origin->proxy_host != NULL;
+    bool has_proxy = exchange->origin != NULL &&
+                     exchange->origin->options.proxy_host != NULL;
 
     luaL_checkstack(L, 12, NULL);
     if (failure.stage == SL_STAGE_CONNECT && failure.status != SL_CANCELLED)

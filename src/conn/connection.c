@@ -80,31 +80,31 @@ enum sl_status sl_connection_open(struct sl_origin *origin,
                                   struct sl_failure *failure)
 {
     struct sl_connections *all = origin->connections;
+    const struct sl_origin_options *to = &origin->options;
     struct sl_connection *created =
         sl_cells_rent(&all->loop->cells, sizeof *created);
     struct sl_opening_options options = {
         .connect.pool = all->pool,
-        .connect.host = origin->address != NULL ? origin->address
-                                                : sl_origin_next_host(origin),
+        .connect.host =
+            to->address != NULL ? to->address : sl_origin_next_host(origin),
         .connect.port = sl_origin_next_port(origin),
-        .connect.unix_path = origin->unix_path,
-        .connect.local_address = origin->local_address,
+        .connect.unix_path = to->unix_path,
+        .connect.local_address = to->local_address,
         .connect.source = all->options.source,
         .connect.mode = all->options.mode,
         .connect.backend = all->options.backend,
         .connect.deadline = SL_NEVER, /* the waiter has its own */
         .deadlines = place->deadlines,
-        .greeting = {origin->proxy_provider,
-                     origin->proxy_context,
-                     {origin->proxy_host, origin->proxy_identity,
-                      origin->proxy_verify_owner, place->is_short_lived}},
-        .tunnel = origin->tunnel,
-        .target = {origin->host, origin->port, origin->proxy_user,
-                   origin->proxy_password, place->authorization},
-        .tls = {origin->provider,
-                origin->context,
-                {origin->host, origin->key, origin->verify_owner,
-                 place->is_short_lived}},
+        .greeting = {to->proxy_provider,
+                     to->proxy_context,
+                     {to->proxy_host, to->proxy_identity,
+                      to->proxy_verify_owner, place->is_short_lived}},
+        .tunnel = to->tunnel,
+        .target = {to->host, to->port, to->proxy_user, to->proxy_password,
+                   place->authorization},
+        .tls = {to->provider,
+                to->context,
+                {to->host, to->key, to->verify_owner, place->is_short_lived}},
     };
     enum sl_status status;
 

@@ -116,10 +116,10 @@ static void total_passed(const struct sl_exchange *exchange,
     if (stage != SL_STAGE_RESOLVE && stage != SL_STAGE_CONNECT)
         sl_fail(failure, SL_TIMEOUT, stage,
                 "not complete within %g s (timeout.total)", limit);
-    else if (origin->unix_path != NULL)
+    else if (origin->options.unix_path != NULL)
         sl_fail(failure, SL_TIMEOUT, stage,
                 "%s: not complete within %g s (timeout.total)",
-                origin->unix_path, limit);
+                origin->options.unix_path, limit);
     else
         sl_fail(failure, SL_TIMEOUT, stage,
                 "%s:%d: not complete within %g s (timeout.total)",

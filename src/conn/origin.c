@@ -1,6 +1,7 @@
 #include "conn/origin.h"
 
 #include "base/debug.h"
+#include "base/packed.h"
 
 #include <string.h>
 
@@ -369,47 +370,33 @@ void sl_origin_not_opened(struct sl_connection *connection,
 
 /* ---- a life ---- */
 
-static enum sl_status copy_text(struct sl_allocator *allocator,
-                                const char *text, char **copy)
+/* An origin with its options, whose texts stand behind it. NULL out of
+ * memory. */
+static struct sl_origin *pack(struct sl_allocator *allocator,
+                              const struct sl_origin_options *options)
 {
-    if (text == NULL)
-        return SL_OK;
-    *copy = sl_allocate(allocator, strlen(text) + 1);
-    if (*copy == NULL)
-        return SL_MEMORY;
-    strcpy(*copy, text);
-    return SL_OK;
-}
-
-static void free_text(struct sl_allocator *allocator, char *text)
-{
-    if (text != NULL)
-        sl_free(allocator, text, strlen(text) + 1);
-}
-
-static enum sl_status copy_texts(struct sl_origin *origin,
-                                 const struct sl_origin_options *options)
-{
-    const struct {
-        const char *from;
-        char **to;
-    } texts[] = {
-        {options->key, &origin->key},
-        {options->host, &origin->host},
-        {options->address, &origin->address},
-        {options->unix_path, &origin->unix_path},
-        {options->local_address, &origin->local_address},
-        {options->proxy_host, &origin->proxy_host},
-        {options->proxy_user, &origin->proxy_user},
-        {options->proxy_password, &origin->proxy_password},
-        {options->proxy_identity, &origin->proxy_identity},
+    struct sl_origin_options own = *options;
+    const char **const texts[] = {
+        &own.key,        &own.host,           &own.address,
+        &own.unix_path,  &own.local_address,  &own.proxy_host,
+        &own.proxy_user, &own.proxy_password, &own.proxy_identity,
     };
+    const size_t count = sizeof texts / sizeof *texts;
+    size_t size = sizeof(struct sl_origin);
+    struct sl_origin *origin;
+    char *room;
 
-    for (size_t i = 0; i < sizeof texts / sizeof *texts; i++)
-        if (copy_text(origin->connections->allocator, texts[i].from,
-                      texts[i].to) != SL_OK)
-            return SL_MEMORY;
-    return SL_OK;
+    for (size_t i = 0; i < count; i++)
+        size += sl_packed_size(*texts[i]);
+    origin = sl_allocate_zeroed(allocator, size);
+    if (origin == NULL)
+        return NULL;
+    room = (char *)(origin + 1);
+    for (size_t i = 0; i < count; i++)
+        *texts[i] = sl_packed_copy(&room, *texts[i]);
+    origin->size = size;
+    origin->options = own;
+    return origin;
 }
 
 static void retain_context(const struct sl_tls_provider *provider,
@@ -428,48 +415,29 @@ static void release_context(const struct sl_tls_provider *provider,
 
 static void destroy(struct sl_origin *origin)
 {
-    struct sl_allocator *allocator = origin->connections->allocator;
+    const struct sl_origin_options *options = &origin->options;
 
-    release_context(origin->provider, origin->context);
-    release_context(origin->proxy_provider, origin->proxy_context);
-    free_text(allocator, origin->key);
-    free_text(allocator, origin->host);
-    free_text(allocator, origin->address);
-    free_text(allocator, origin->unix_path);
-    free_text(allocator, origin->local_address);
-    free_text(allocator, origin->proxy_host);
-    free_text(allocator, origin->proxy_user);
-    free_text(allocator, origin->proxy_password);
-    free_text(allocator, origin->proxy_identity);
-    sl_free(allocator, origin, sizeof *origin);
+    release_context(options->provider, options->context);
+    release_context(options->proxy_provider, options->proxy_context);
+    sl_free(origin->connections->allocator, origin, origin->size);
 }
 
 static enum sl_status create(struct sl_connections *connections,
                              const struct sl_origin_options *options,
                              struct sl_origin **origin)
 {
-    struct sl_allocator *allocator = connections->allocator;
-    struct sl_origin *created = sl_allocate_zeroed(allocator, sizeof *created);
+    struct sl_origin *created = pack(connections->allocator, options);
+    const char *key;
 
     if (created == NULL)
         return SL_MEMORY;
     created->connections = connections;
-    created->port = options->port;
-    created->proxy_port = options->proxy_port;
-    created->tunnel = options->tunnel;
-    created->proxy_provider = options->proxy_provider;
-    created->proxy_context = options->proxy_context;
-    created->proxy_verify_owner = options->proxy_verify_owner;
-    created->provider = options->provider;
-    created->context = options->context;
-    created->verify_owner = options->verify_owner;
     sl_timer_init(&created->turn, turn_came);
-    retain_context(created->proxy_provider, created->proxy_context);
-    retain_context(created->provider, created->context);
-    if (copy_texts(created, options) != SL_OK ||
-        sl_directory_add(&connections->directory, &created->entry,
-                         sl_view(created->key, strlen(created->key))) !=
-            SL_OK) {
+    retain_context(options->proxy_provider, options->proxy_context);
+    retain_context(options->provider, options->context);
+    key = created->options.key;
+    if (sl_directory_add(&connections->directory, &created->entry,
+                         sl_view(key, strlen(key))) != SL_OK) {
         destroy(created);
         return SL_MEMORY;
     }

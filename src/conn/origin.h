@@ -79,27 +79,11 @@ struct sl_origin {
     struct sl_timer turn;   /* among the pool's turns, by the first ticket */
     struct sl_origin *next; /* of the pool's origins with a queue */
     struct sl_origin *previous;
-    size_t count; /* connections: idle, lent and being opened */
-    size_t refs;  /* users: handles, connections, requests; 0: unused */
-    int port;
+    size_t count;    /* connections: idle, lent and being opened */
+    size_t refs;     /* users: handles, connections, requests; 0: unused */
     bool speaks_1_0; /* its last answer was HTTP/1.0 */
-    char *key;
-    char *host;
-    char *address;
-    char *unix_path;
-    char *local_address;
-    char *proxy_host;
-    int proxy_port;
-    const struct sl_tunnel_class *tunnel;
-    char *proxy_user;
-    char *proxy_password;
-    char *proxy_identity;
-    const struct sl_tls_provider *proxy_provider;
-    struct sl_tls_context *proxy_context;
-    void *proxy_verify_owner;
-    const struct sl_tls_provider *provider;
-    struct sl_tls_context *context;
-    void *verify_owner;
+    size_t size;     /* of the origin and the texts behind it */
+    struct sl_origin_options options; /* as given; the texts are its own */
 };
 
 /* The origin of `options->key`, known or new, with one reference for the
@@ -112,11 +96,15 @@ void sl_origin_release(struct sl_origin *origin);
 /* The host that connections are made to first: the proxy, else the host. */
 static inline const char *sl_origin_next_host(const struct sl_origin *origin)
 {
-    return origin->proxy_host != NULL ? origin->proxy_host : origin->host;
+    const struct sl_origin_options *options = &origin->options;
+
+    return options->proxy_host != NULL ? options->proxy_host : options->host;
 }
 static inline int sl_origin_next_port(const struct sl_origin *origin)
 {
-    return origin->proxy_host != NULL ? origin->proxy_port : origin->port;
+    const struct sl_origin_options *options = &origin->options;
+
+    return options->proxy_host != NULL ? options->proxy_port : options->port;
 }
 
 /* SL_OK: `*connection` was idle and is lent now. SL_AGAIN: `place` waits, and

@@ -280,6 +280,45 @@ TEST("connections lead through the proxy to the origin's host")
     is_proxied = false;
 }
 
+TEST("keeps all texts of its options, in one allocation")
+{
+    enum { KEY, HOST, ADDRESS, PATH, LOCAL, PROXY, USER, PASSWORD, IDENTITY };
+    char given[][12] = {"x",     "host", "192.0.2.9", "/path",   "192.0.2.8",
+                        "proxy", "user", "password",  "identity"};
+    const struct sl_origin_options options = {
+        .key = given[KEY],
+        .host = given[HOST],
+        .address = given[ADDRESS],
+        .unix_path = given[PATH],
+        .local_address = given[LOCAL],
+        .proxy_host = given[PROXY],
+        .proxy_user = given[USER],
+        .proxy_password = given[PASSWORD],
+        .proxy_identity = given[IDENTITY],
+    };
+    const struct sl_origin_options *kept;
+    struct sl_origin *origin;
+    uint64_t calls;
+
+    setup(1, 2);
+    calls = world.own.base.calls;
+    REQUIRE(sl_origin_find(pool, &options, &origin) == SL_OK);
+    CHECK_INT(world.own.base.calls - calls, 1);
+    memset(given, 'z', sizeof given);
+    kept = &origin->options;
+    CHECK_STR(kept->key, "x");
+    CHECK_STR(kept->host, "host");
+    CHECK_STR(kept->address, "192.0.2.9");
+    CHECK_STR(kept->unix_path, "/path");
+    CHECK_STR(kept->local_address, "192.0.2.8");
+    CHECK_STR(kept->proxy_host, "proxy");
+    CHECK_STR(kept->proxy_user, "user");
+    CHECK_STR(kept->proxy_password, "password");
+    CHECK_STR(kept->proxy_identity, "identity");
+    sl_origin_release(origin);
+    teardown();
+}
+
 static void whole_life(struct sl_allocator *allocator, void *argument)
 {
     enum sl_status status = open_pool(allocator, 1, 2);
