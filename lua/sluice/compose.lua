@@ -245,6 +245,8 @@ local function make_plan(client, request)
   local via, origin, message
   via, message, err = find_proxy(client, request, url)
   if err then return nil, message, err end
+  -- The function that was asked may have closed it, or waited while it was closed.
+  if client.connections == nil then return request:failure("closed", "client is closed") end
   origin, message, err = client.origins:find(url, via)
   if not origin then return nil, message, err end
   local content = request.content

@@ -92,9 +92,7 @@ function Origins:find(url, via)
   return origin
 end
 
---- Forgets all of them, for good.
-function Origins:close()
-  self.connections, self.handles, self.held = nil, {}, {}
-end
+--- Releases the connections and the TLS contexts; nothing is found afterwards.
+function Origins:close() self.connections, self.context, self.held = nil, nil, {} end
 
 return Origins

@@ -217,6 +217,26 @@ describe("a function as the option proxy", function()
       assert.equal(expected, text)
     end
   end)
+
+  it("may close the client, or wait while it is closed", function()
+    for _, waits in ipairs { false, true } do
+      for _, answer in ipairs { false, "http://p", "https://p" } do
+        local client
+        client = support.client { proxy = function()
+          if waits then
+            sluice.spawn(client.close, client):await()
+          else
+            client:close()
+          end
+          return answer
+        end }
+        local response, message, err = client:get "http://a.test/"
+        assert.is_nil(response)
+        assert.equal("GET http://a.test/: client is closed", message)
+        assert.equal("closed", err.code)
+      end
+    end
+  end)
 end)
 
 describe("the environment", function()
