@@ -349,21 +349,37 @@ static int commit_direct(struct sl_replacement *replacement, bool is_durable)
     return error;
 }
 
+/* A kept file stays locked until it has its final name: who got the lock
+ * before that would write into the file of that name. The descriptor is closed
+ * first, which may report bytes that were lost. */
+static int close_and_rename(struct sl_replacement *replacement)
+{
+    bool is_kept = replacement->is_kept;
+    int lock = is_kept ? fcntl(replacement->fd, F_DUPFD_CLOEXEC, 3) : -1;
+    int error;
+
+    if (is_kept && lock < 0)
+        return errno;
+    error = close_file(replacement);
+    if (error == 0 && rename(replacement->temporary, replacement->target) != 0)
+        error = errno;
+    if (error != 0 && !is_kept)
+        unlink(replacement->temporary);
+    if (lock >= 0)
+        close(lock);
+    return error;
+}
+
 static int commit_file(struct sl_replacement *replacement, bool is_durable)
 {
     int error = replacement->had_file ? restore_mode(replacement) : 0;
 
     if (error == 0 && is_durable && fsync(replacement->fd) != 0)
         error = errno;
+    if (error == 0)
+        error = close_and_rename(replacement);
     if (error != 0)
         return error;
-    error = close_file(replacement);
-    if (error == 0 && rename(replacement->temporary, replacement->target) != 0)
-        error = errno;
-    if (error != 0) {
-        unlink(replacement->temporary);
-        return error;
-    }
     return is_durable ? sl_file_name_sync(replacement->target) : 0;
 }
 

@@ -104,11 +104,13 @@ end
 --- How many bytes are there.
 function Partial:count() return ranges.count(self.done) end
 
---- Gives the file its name. Returns true | nil, reason
+--- Gives the file its name. What is kept can be gone on with later if that fails.
+-- Returns true | nil, reason
 function Partial:commit(is_durable)
   self.is_over = true
-  if self.notes then notes.remove(self.notes) end
-  return self.file:commit(is_durable)
+  local ok, reason = self.file:commit(is_durable)
+  if ok and self.notes then notes.remove(self.notes) end
+  return ok, reason
 end
 
 --- Removes all of it.

@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -490,6 +491,25 @@ TEST("parts are written in any order, and are there in a later life")
     world_close(1);
 }
 
+TEST("kept parts are there in a later life when they get no final name")
+{
+    world_open();
+    for (int is_kept = 1; is_kept >= 0; is_kept--) {
+        open_parts(is_kept);
+        CHECK_INT(write_at("hello", 0), SL_OK);
+        REQUIRE(mkdir(path, 0700) == 0);
+        CHECK_INT(sl_replacement_commit(&replacement, false, &failure),
+                  SL_INVALID);
+        CHECK_INT(failure.system_error, EISDIR);
+        CHECK_INT(replacement.fd, -1);
+        REQUIRE(rmdir(path) == 0);
+        open_parts(true);
+        CHECK_INT(size_now(), is_kept ? 5 : 0);
+        sl_replacement_discard(&replacement);
+    }
+    world_close(0);
+}
+
 TEST("parts that are not kept are gone, and so are discarded ones")
 {
     world_open();
@@ -506,6 +526,33 @@ TEST("parts that are not kept are gone, and so are discarded ones")
     CHECK_INT(write_at("new", 0), SL_OK);
     CHECK_INT(sl_replacement_commit(&replacement, false, &failure), SL_OK);
     check_file(path, "new", 0640);
+    world_close(1);
+}
+
+/* Whether the file that was renamed last was locked then. */
+static bool was_locked;
+
+/* Instead of the system's. */
+int rename(const char *from, const char *to)
+{
+    int fd = open(from, O_RDONLY | O_CLOEXEC);
+
+    was_locked = flock(fd, LOCK_EX | LOCK_NB) != 0 && errno == EWOULDBLOCK;
+    close(fd);
+    return renameat(AT_FDCWD, from, AT_FDCWD, to);
+}
+
+TEST("kept parts are locked until they have their final name")
+{
+    world_open();
+    for (int is_durable = 0; is_durable < 2; is_durable++) {
+        open_parts(true);
+        CHECK_INT(write_at("hello", 0), SL_OK);
+        CHECK_INT(sl_replacement_commit(&replacement, is_durable, &failure),
+                  SL_OK);
+        CHECK(was_locked);
+        check_file(path, "hello", 0644);
+    }
     world_close(1);
 }
 

@@ -73,6 +73,29 @@ describe("the partial file of a download", function()
     assert.equal("0123456789", server.read(path))
   end)
 
+  it("is found again if it could not be given its name", function()
+    for _, is_ordered in ipairs { true, false } do
+      do
+        local partial <close> = assert(Partial.open(path, "here"))
+        assert(partial:begin(known))
+        assert(write(partial, "0123456789", 0))
+        if not is_ordered then assert(partial:scatter()) end
+        assert(lfs.mkdir(path))
+        local ok, reason = partial:commit()
+        assert.is_nil(ok)
+        assert.equal("Is a directory", reason)
+      end
+      assert(lfs.rmdir(path))
+      local partial <close> = assert(Partial.open(path, "here"))
+      assert.same({ { { 0, 10 } }, known, is_ordered },
+        { partial.done, partial.known, partial.is_ordered })
+      assert.is_true(partial:commit())
+      assert.equal("0123456789", server.read(path))
+      assert.same({ "file" }, names())
+      assert(os.remove(path))
+    end
+  end)
+
   it("leaves nothing behind that could not be gone on with", function()
     for _, version in ipairs { {}, { total = 10 } } do
       local partial <close> = assert(Partial.open(path, "here"))
