@@ -2,6 +2,7 @@
 
 #include "binding/types.h"
 #include "memory/lease.h"
+#include "task/outcome.h"
 
 #include <errno.h>
 #include <stdio.h>

@@ -4,6 +4,8 @@
 #include "binding/formats.h"
 #include "binding/response.h"
 #include "binding/types.h"
+#include "task/outcome.h"
+#include "task/userdata.h"
 #include "task/wait.h"
 
 static const char body_reader_type[] = "sluice.body_reader";

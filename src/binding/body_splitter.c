@@ -5,6 +5,7 @@
 #include "binding/splitter.h"
 #include "binding/types.h"
 #include "memory/reader.h"
+#include "task/userdata.h"
 #include "task/wait.h"
 
 #include <stddef.h>

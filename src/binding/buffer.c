@@ -3,6 +3,8 @@
 #include "binding/options.h"
 #include "binding/types.h"
 #include "memory/lease.h"
+#include "task/outcome.h"
+#include "task/userdata.h"
 
 static const char buffer_type[] = "sluice.buffer";
 

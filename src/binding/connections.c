@@ -9,6 +9,8 @@
 #include "conn/tunnel_socks5.h"
 #include "io/backend.h"
 #include "memory/lease.h"
+#include "task/outcome.h"
+#include "task/userdata.h"
 
 #include <string.h>
 

@@ -2,6 +2,7 @@
 #include "binding/options.h"
 #include "binding/splitter.h"
 #include "binding/types.h"
+#include "task/userdata.h"
 
 #define PARSER "sluice.event_parser"
 

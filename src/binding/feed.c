@@ -2,6 +2,7 @@
 
 #include "binding/text.h"
 #include "binding/types.h"
+#include "task/outcome.h"
 
 int slb_feed(lua_State *L, struct slb_runtime *runtime, struct sl_buffer *input,
              bool has_ended)

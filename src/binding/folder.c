@@ -1,7 +1,7 @@
 /* Folders, for recordings: made, and listed. */
 #include "base/status.h"
 #include "binding/types.h"
-#include "task/runtime.h"
+#include "task/userdata.h"
 
 #include <dirent.h>
 #include <errno.h>

@@ -4,6 +4,7 @@
 #include "binding/options.h"
 #include "binding/scratch.h"
 #include "binding/types.h"
+#include "task/outcome.h"
 #include "tls/provider.h"
 
 #include <lauxlib.h>

@@ -1,6 +1,8 @@
 /* Hashes of texts, for the Lua layer. */
 #include "binding/scratch.h"
 #include "binding/types.h"
+#include "task/outcome.h"
+#include "task/userdata.h"
 #include "tls/provider.h"
 
 #define HASHER "sluice.hasher"

@@ -4,6 +4,7 @@
 #include "binding/scratch.h"
 #include "binding/types.h"
 #include "http/token.h"
+#include "task/userdata.h"
 
 #include <stdio.h>
 

@@ -1,6 +1,7 @@
 #include "binding/response.h"
 #include "binding/types.h"
 #include "base/ascii.h"
+#include "task/userdata.h"
 
 #include <string.h>
 

@@ -4,6 +4,8 @@
 #include "binding/types.h"
 #include "codec/json.h"
 #include "http/token.h"
+#include "task/outcome.h"
+#include "task/userdata.h"
 
 static const char array_type[] = "sluice.json.array";
 

@@ -5,6 +5,7 @@
 #include "codec/json.h"
 #include "codec/json_write.h"
 #include "http/token.h"
+#include "task/outcome.h"
 
 #include <stdio.h>
 

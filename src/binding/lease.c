@@ -1,6 +1,7 @@
 #include "memory/lease.h"
 
 #include "binding/types.h"
+#include "task/userdata.h"
 
 static const char lease_type[] = "sluice.lease";
 

@@ -1,5 +1,7 @@
 #include "binding/lookups.h"
 
+#include "task/userdata.h"
+
 static const char question_type[] = "sluice.question";
 
 /* Key in the registry: a table of weak values, owners and the handles of

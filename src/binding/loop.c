@@ -1,6 +1,9 @@
 #include "binding/types.h"
 #include "conn/pool.h"
 #include "task/drive.h"
+#include "task/outcome.h"
+#include "task/seconds.h"
+#include "task/userdata.h"
 
 #include <errno.h>
 #include <string.h>

@@ -4,6 +4,7 @@
 #include "binding/types.h"
 #include "memory/lease.h"
 #include "memory/sequence.h"
+#include "task/userdata.h"
 
 #include <stddef.h>
 #include <string.h>

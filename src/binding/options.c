@@ -1,6 +1,8 @@
 #include "binding/options.h"
 
 #include "binding/types.h"
+#include "task/seconds.h"
+#include "task/userdata.h"
 
 const char slb_options_type[] = "sluice.options";
 

@@ -6,6 +6,7 @@
 #include "binding/options.h"
 #include "binding/response.h"
 #include "binding/types.h"
+#include "task/userdata.h"
 #include "task/wait.h"
 
 #include <errno.h>

@@ -3,6 +3,8 @@
 #include "binding/types.h"
 #include "http/response.h"
 #include "memory/sequence.h"
+#include "task/outcome.h"
+#include "task/userdata.h"
 
 #include <string.h>
 

@@ -2,6 +2,7 @@
  * not the response, which may be disposed or forgotten. */
 #include "binding/response.h"
 #include "binding/types.h"
+#include "task/userdata.h"
 
 #define PROGRESS "sluice.progress"
 

@@ -3,6 +3,7 @@
 #include "binding/response.h"
 #include "binding/types.h"
 #include "conn/pushing.h"
+#include "task/userdata.h"
 #include "task/wait.h"
 
 /* The pieces and bytes of a body after which others get their turn. */

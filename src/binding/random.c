@@ -1,5 +1,6 @@
 /* Bytes that nobody can guess, for the Lua layer. */
 #include "binding/types.h"
+#include "task/outcome.h"
 #include "tls/provider.h"
 
 #include <lauxlib.h>

@@ -2,6 +2,8 @@
 
 #include "binding/formats.h"
 #include "binding/types.h"
+#include "task/outcome.h"
+#include "task/userdata.h"
 
 static const char reader_type[] = "sluice.reader";
 

@@ -3,6 +3,7 @@
 #include "binding/refusal.h"
 
 #include "binding/types.h"
+#include "task/userdata.h"
 
 #define HOLDER  "sluice.refusal_holder"
 #define REFUSAL "sluice.refusal"

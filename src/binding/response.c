@@ -2,6 +2,8 @@
 
 #include "binding/refusal.h"
 #include "binding/types.h"
+#include "task/outcome.h"
+#include "task/userdata.h"
 #include "task/wait.h"
 
 #include <string.h>

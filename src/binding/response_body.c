@@ -3,6 +3,8 @@
 #include "binding/text.h"
 #include "binding/types.h"
 #include "memory/lease.h"
+#include "task/outcome.h"
+#include "task/userdata.h"
 #include "task/wait.h"
 
 /* The bytes read at once when no size is given. */

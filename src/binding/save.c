@@ -3,6 +3,7 @@
 #include "binding/response.h"
 #include "binding/types.h"
 #include "io/replacement.h"
+#include "task/userdata.h"
 
 #include <string.h>
 

@@ -1,5 +1,8 @@
 #include "binding/scratch.h"
 
+#include "task/outcome.h"
+#include "task/userdata.h"
+
 /* The writer's pool is the runtime's; NULL once finalised. */
 static const char scratch_type[] = "sluice.scratch";
 

@@ -2,6 +2,7 @@
 #include "binding/types.h"
 
 #include "memory/sequence.h"
+#include "task/userdata.h"
 
 static const char sequence_type[] = "sluice.sequence";
 

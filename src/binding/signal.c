@@ -1,5 +1,8 @@
 #include "binding/signal.h"
 
+#include "task/outcome.h"
+#include "task/seconds.h"
+#include "task/userdata.h"
 #include "task/wait.h"
 
 #include <dlfcn.h>

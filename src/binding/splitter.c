@@ -1,6 +1,6 @@
 #include "binding/splitter.h"
 
-#include "task/runtime.h"
+#include "task/outcome.h"
 
 #include <string.h>
 

@@ -1,6 +1,7 @@
 /* Public suffixes by libpsl: its file where the system has one that is newer,
  * or what it was built with. */
 #include "binding/types.h"
+#include "task/userdata.h"
 
 #include <libpsl.h>
 

@@ -2,6 +2,8 @@
 
 #include "binding/options.h"
 #include "http/token.h"
+#include "task/outcome.h"
+#include "task/userdata.h"
 
 #define CONTEXT "sluice.tls"
 #define PEER    "sluice.peer"

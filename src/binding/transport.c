@@ -4,6 +4,9 @@
 #include "binding/tls.h"
 #include "binding/types.h"
 #include "io/backend.h"
+#include "task/outcome.h"
+#include "task/seconds.h"
+#include "task/userdata.h"
 #include "task/wait.h"
 
 #include <stdio.h>

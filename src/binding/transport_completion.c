@@ -2,6 +2,7 @@
 #include "binding/transport.h"
 
 #include "binding/types.h"
+#include "task/userdata.h"
 #include "task/wait.h"
 
 static const char completion_type[] = "sluice.completion";

@@ -2,6 +2,7 @@
 #include "binding/scratch.h"
 #include "binding/types.h"
 #include "http/url_write.h"
+#include "task/outcome.h"
 
 #define URL_MAX ((size_t)1024 * 1024)
 

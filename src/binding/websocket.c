@@ -6,6 +6,9 @@
 #include "binding/response.h"
 #include "binding/types.h"
 #include "conn/ws_deadline.h"
+#include "task/outcome.h"
+#include "task/seconds.h"
+#include "task/userdata.h"
 #include "task/wait.h"
 
 #include <string.h>

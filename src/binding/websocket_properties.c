@@ -1,6 +1,7 @@
 /* The properties of a WebSocket, by name. */
 #include "binding/types.h"
 #include "binding/websocket.h"
+#include "task/userdata.h"
 
 #include <string.h>
 

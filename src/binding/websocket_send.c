@@ -5,6 +5,7 @@
 #include "codec/utf8.h"
 #include "memory/lease.h"
 #include "task/scheduler.h"
+#include "task/userdata.h"
 #include "task/wait.h"
 
 #include <string.h>

@@ -2,6 +2,8 @@
 
 #include "binding/options.h"
 #include "binding/types.h"
+#include "task/outcome.h"
+#include "task/userdata.h"
 
 static const char writer_type[] = "sluice.writer";
 

@@ -4,6 +4,7 @@
 #include "binding/handshake.h"
 #include "binding/scratch.h"
 #include "binding/types.h"
+#include "task/outcome.h"
 
 #include <string.h>
 

@@ -5,6 +5,8 @@
 #include "binding/message.h"
 #include "binding/options.h"
 #include "binding/types.h"
+#include "task/outcome.h"
+#include "task/userdata.h"
 #include "tls/provider.h"
 
 #include <string.h>

@@ -3,6 +3,7 @@
 #include "binding/feed.h"
 #include "binding/types.h"
 #include "memory/lease.h"
+#include "task/outcome.h"
 #include "ws/close.h"
 
 /* nil, message, err for what was not written. A failure in mid-frame is for

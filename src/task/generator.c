@@ -1,5 +1,7 @@
 #include "task/generator.h"
 
+#include "task/userdata.h"
+
 static const char guard_type[] = "sluice.generator";
 
 /* In the caller's frame while the coroutine waits: closes it with that frame.

@@ -2,6 +2,7 @@
 
 #include "task/report.h"
 #include "task/scheduler.h"
+#include "task/userdata.h"
 
 static const char guard_type[] = "sluice.guard";
 

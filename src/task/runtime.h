@@ -1,6 +1,9 @@
 /* task/runtime.h - everything of one Lua state, and how bindings reach it
  *
- *   runtime   pools, loop, resolver; userdata, outcomes
+ *   userdata  types of objects, and how they are recognised
+ *   runtime   pools, loop, resolver
+ *   outcome   what a call returns                          above: runtime
+ *   seconds   how long the program wants to wait           above: runtime
  *   wait      how a coroutine waits for a completion       above: runtime
  *   task      coroutines that the loop runs                above: wait
  *
@@ -163,63 +166,5 @@ static inline void slb_forget_bytes(struct slb_runtime *runtime, size_t bytes)
 {
     runtime->debt -= bytes < runtime->debt ? bytes : runtime->debt;
 }
-
-/* ---- userdata ---- */
-
-/* A new userdata of that type with zeroed content: closed, until filled. */
-void *slb_new(lua_State *L, const char *type, size_t size, int values);
-/* The same, by the metatable of its type at an index that does not depend on
- * the top of the stack: slb_push_type pushes it. */
-void *slb_new_of(lua_State *L, int metatable, size_t size, int values);
-void slb_push_type(lua_State *L, const char *type);
-
-/* Registers a type: `methods` become its `__index` unless it has its own,
- * `meta` its metamethods. `type` is "sluice.<type>". */
-void slb_type(lua_State *L, const char *type, const luaL_Reg *methods,
-              const luaL_Reg *meta);
-
-/* Registers another metatable for objects of a type that is registered: what
- * checks accept as that type, too. */
-void slb_type_variant(lua_State *L, const char *variant, const char *type,
-                      const luaL_Reg *meta);
-
-/* Puts a type's methods into the module table on top of the stack, under that
- * name: the Lua layer adds its own. A module that is opened again finds those
- * of the first time. `more` may be NULL. */
-void slb_share_methods(lua_State *L, const char *type, const char *name,
-                       const luaL_Reg *methods, const luaL_Reg *more);
-
-/* Sets a new table in the registry, whose keys ("k") or values ("v") are weak.
- */
-void slb_weak_table(lua_State *L, const char *mode, const void *key);
-
-/* luaL_testudata and luaL_checkudata for frequent use: a type whose name is one
- * array is recognised by that array's address. */
-void *slb_test(lua_State *L, int index, const char *type);
-void *slb_check(lua_State *L, int index, const char *type);
-
-/* Raises "use of disposed <type>". */
-int slb_raise_disposed(lua_State *L, const char *type);
-
-/* ---- outcomes ---- */
-
-/* A failure of the world: nil, message, err. `attempt` names what was tried and
- * on what; the message is "<attempt>: <reason>". The count of values, 3. */
-int slb_push_failure(lua_State *L, const struct sl_failure *failure,
-                     const char *attempt);
-
-/* For SL_LIMIT: the content would exceed the `max_size` of `limit` bytes. */
-int slb_push_excess(lua_State *L, const char *attempt, size_t limit);
-
-/* For a status without more to say: SL_OK true; SL_AGAIN false; SL_END nil;
- * SL_MISUSE raises; failures nil, message, err. The count of values. */
-int slb_push_outcome(lua_State *L, enum sl_status status, const char *attempt);
-
-/* Converts a number of seconds to nanoseconds; raises for anything else. */
-int64_t slb_check_seconds(lua_State *L, int index);
-
-/* The time at which a wait of that many seconds is over, from now on; SL_NEVER
- * if there is none at `index`. Refreshes the loop's clock. */
-int64_t slb_check_due(lua_State *L, int index, struct slb_runtime *runtime);
 
 #endif

@@ -1,5 +1,8 @@
+#include "task/outcome.h"
 #include "task/report.h"
+#include "task/seconds.h"
 #include "task/task.h"
+#include "task/userdata.h"
 
 static const char task_type[] = "sluice.task";
 

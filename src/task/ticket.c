@@ -1,5 +1,7 @@
 #include "task/ticket.h"
 
+#include "task/userdata.h"
+
 static const char ticket_type[] = "sluice.ticket";
 
 /* They stay. Made by fewer, they fill the gaps between coroutines and what else
