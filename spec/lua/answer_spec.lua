@@ -126,11 +126,37 @@ describe("request:answer", function()
   end)
 
   it("has the usual reason, or none", function()
-    for status, reason in pairs { [200] = "OK", [404] = "Not Found", [799] = "" } do
+    for status, reason in pairs { [200] = "OK", [201] = "Created", [202] = "Accepted",
+      [203] = "", [204] = "No Content", [205] = "", [206] = "Partial Content", [300] = "",
+      [301] = "Moved Permanently", [302] = "Found", [303] = "See Other", [304] = "Not Modified",
+      [305] = "", [307] = "Temporary Redirect", [308] = "Permanent Redirect",
+      [400] = "Bad Request", [401] = "Unauthorized", [403] = "Forbidden", [404] = "Not Found",
+      [405] = "Method Not Allowed", [409] = "Conflict", [410] = "Gone",
+      [412] = "Precondition Failed", [429] = "Too Many Requests",
+      [500] = "Internal Server Error", [502] = "Bad Gateway", [503] = "Service Unavailable",
+      [504] = "Gateway Timeout", [799] = "", [999] = "" } do
       answer = { status = status }
       local response <close> = assert(client:get "http://host.test/")
       assert.equal(status, response.status)
       assert.equal(reason, response.reason)
+    end
+  end)
+
+  it("is disposed if its interceptor gives something else, or raises", function()
+    local made
+    for _, lead_away in ipairs {
+      function(request) return request:answer { status = 204 } end,
+      function() return nil, "no", { code = "invalid" } end,
+      function() error "no" end,
+    } do
+      local own <close> = support.client()
+      own:use { hop = function(request)
+        made = assert(request:answer { status = 200, body = long })
+        return lead_away(request)
+      end }
+      local _, response = pcall(own.get, own, "http://host.test/")
+      assert.error_matches(function() made:text() end, "disposed")
+      if type(response) == "userdata" then response:dispose() end
     end
   end)
 
@@ -166,7 +192,8 @@ describe("request:answer", function()
   it("refuses what it does not take, by name", function()
     for text, given in pairs {
       ["option 'status': integer expected, got nil"] = {},
-      ["option 'status': integer from 200 to 999 expected, got 100"] = { status = 100 },
+      ["option 'status': integer from 200 to 999 expected, got 199"] = { status = 199 },
+      ["option 'status': integer from 200 to 999 expected, got 1000"] = { status = 1000 },
       ["unknown option 'code'"] = { code = 200 },
       ["option 'body': string, sequence or lease expected, got table"] =
         { status = 200, body = {} },

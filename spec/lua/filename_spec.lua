@@ -63,7 +63,8 @@ describe("the file name of a response", function()
   it("is no device", function()
     for name, safe in pairs { ["CON"] = "_CON", ["con.txt"] = "_con.txt",
       ["Lpt1.a.b"] = "_Lpt1.a.b", ["aux .x"] = "_aux .x", ["com0"] = "_com0", ["cone"] = "cone",
-      ["a.con"] = "a.con", ["nul"] = "_nul", ["com10"] = "com10" } do
+      ["a.con"] = "a.con", ["my con.txt"] = "my con.txt", ["PRN.x"] = "_PRN.x",
+      ["com9"] = "_com9", ["lpt9.txt"] = "_lpt9.txt", ["nul"] = "_nul", ["com10"] = "com10" } do
       assert.equal(safe, name_of(('attachment; filename="%s"'):format(name)))
     end
   end)
@@ -74,6 +75,9 @@ describe("the file name of a response", function()
     assert.equal(("x"):rep(255), cut(("x"):rep(256)))
     assert.equal(("x"):rep(251) .. ".txt", cut(("x"):rep(300) .. ".txt"))
     assert.equal(("x"):rep(255), cut(("x"):rep(300) .. "." .. ("y"):rep(16)))
+    local extension = "." .. ("y"):rep(15)
+    assert.equal(("x"):rep(239) .. extension, cut(("x"):rep(300) .. extension))
+    assert.equal(("\u{e9}"):rep(127), cut(("\u{e9}"):rep(200)))
     assert.equal(("\u{20ac}"):rep(85), cut(("\u{20ac}"):rep(100)))
     assert.equal(("\u{20ac}"):rep(83) .. ".txt", cut(("\u{20ac}"):rep(100) .. ".txt"))
     assert.equal(("x"):rep(254), cut(("x"):rep(254) .. (" "):rep(60000) .. "y"))

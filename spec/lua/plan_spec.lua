@@ -35,8 +35,8 @@ describe("a parsed URL", function()
   end)
 
   it("is refused if its scheme is unknown or its host is missing", function()
-    for _, text in ipairs { "ftp://a.test/", "a.test", "/path", "", "http://", "http:///x",
-      "http+unix://%2Fa%00b/", "http+unix://user@%2Fa/" } do
+    for _, text in ipairs { "ftp://a.test/", "ws://a.test/", "wss://a.test/", "a.test", "/path", "",
+      "http://", "http:///x", "http+unix://%2Fa%00b/", "http+unix://user@%2Fa/" } do
       local url, message, err = plan.parse(text)
       assert.is_nil(url, text)
       assert.equal("invalid", err.code)
@@ -59,6 +59,7 @@ end)
 describe("a URL that is shown", function()
   it("has no user info", function()
     assert.equal("http://a/b@c", plan.shown "http://user:secret@a/b@c")
+    assert.equal("http://a/b//c@d", plan.shown "http://a/b//c@d")
     assert.equal("http://a/?u@b", plan.shown "http://a/?u@b")
     assert.equal("//a/", plan.shown "//user@a/")
     -- These are no URLs.

@@ -91,6 +91,17 @@ describe("saving a response", function()
     end)
   end)
 
+  it("says why a device takes no more", function()
+    if not lfs.attributes "/dev/full" then return end
+    local p <close> = answer "new"
+    each_way(p, function(response)
+      local size, message, err = response:save "/dev/full"
+      assert.is_nil(size)
+      assert.equal("save '/dev/full': No space left on device", message)
+      assert.same({ "invalid", "body" }, { err.code, err.stage })
+    end)
+  end)
+
   it("writes into a device", function()
     local p <close> = answer(pattern(100000))
     each_way(p, function(response)

@@ -1,6 +1,7 @@
 -- The file .netrc.
 -- Runs once.
 
+local core = require "sluice.core"
 local netrc = require "sluice.auth.netrc"
 local server = require "spec.support.server"
 
@@ -20,6 +21,8 @@ describe("a netrc file", function()
       "login lost password lost\nmachine a.test login me password secret",
       "# a comment machine a.test login no\nmachine a.test # another\nlogin me password secret",
       "machine a.test port 21 login me password secret",
+      "machine a.test account login login me password secret",
+      "machine A.TEST login me password secret",
     } do
       assert.equal("me/secret", find(text, "a.test"), text)
       assert.equal("me/secret", find(text, "A.Test"), text)
@@ -52,6 +55,7 @@ describe("a netrc file", function()
     assert.is_nil(find(text, "b.test"))
     assert.equal("c/d", find(text, "c.test"))
     assert.equal("me/x", find("machine a.test login me password x\nmacdef init\nls", "a.test"))
+    assert.equal("me/x", find('machine a.test login me password x\nmacdef init\nls "', "a.test"))
   end)
 
   it("says where a word is missing", function()
@@ -82,6 +86,43 @@ describe("a netrc file", function()
     file, message = netrc.load(directory)
     assert.is_nil(file)
     assert.matches("regular file expected, got a directory$", message)
+  end)
+
+  it("of the user need not be there, but what is there must be readable", function()
+    local directory = server.directory()
+    local getenv = os.getenv
+    finally(function()
+      rawset(os, "getenv", getenv)
+      server.remove(directory)
+    end)
+    local variables
+    rawset(os, "getenv", function(name) return variables[name] end)
+    local none = { machines = {}, entry = {} }
+    for _, present in ipairs { {}, { HOME = "" }, { HOME = directory },
+      { NETRC = directory .. "/none" }, { NETRC = "", HOME = directory } } do
+      variables = present
+      assert.same(none, netrc.load(true))
+    end
+    server.write(directory .. "/.netrc", "machine a.test login me password x")
+    assert.same({ "me", "x" }, netrc.find(assert(netrc.load(true)), "a.test"))
+    variables = { HOME = directory, NETRC = directory }
+    local file, message, err = netrc.load(true)
+    assert.is_nil(file)
+    assert.matches("regular file expected, got a directory$", message)
+    assert.equal("invalid", err.code)
+  end)
+
+  it("that cannot be read to its end is refused", function()
+    local open_file = core.open_file
+    finally(function() core.open_file = open_file end)
+    core.open_file = function()
+      return setmetatable({ read = function() return nil, "Input/output error", 5 end },
+        { __close = function() end })
+    end
+    local file, message, err = netrc.load "/disk/netrc"
+    assert.is_nil(file)
+    assert.equal("netrc /disk/netrc: Input/output error", message)
+    assert.equal("invalid", err.code)
   end)
 
   it("is read in linear time", function()

@@ -18,6 +18,10 @@ describe("a name beyond ASCII", function()
     ["公司.cn"] = "xn--55qx5d.cn",
     ["*.sch.ä.uk"] = "*.sch.xn--4ca.uk",
     ["straße"] = "xn--strae-oqa",
+    -- Two at the edges of how the first distance is scaled down, and one with a long second one.
+    ["ẓấ"] = "xn--8jgyb",
+    ["ᯘᯤ"] = "xn--9yfya",
+    ["僔蠷笴"] = "xn--t1qy64hrfi",
     ["site.example"] = "site.example",
     [""] = "",
   }

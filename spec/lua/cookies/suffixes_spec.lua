@@ -25,9 +25,11 @@ describe("a file of public suffixes", function()
   it("has rules, wildcards and exceptions, with comments behind them", function()
     local list = assert(read [[
 // ===BEGIN===
+  // site.example
 com
 co.uk   a comment
 UK
+  Indented.example
 
 *.ck
 !www.ck
@@ -40,7 +42,9 @@ UK
       uk = true, ["co.uk"] = true, ["a.co.uk"] = false, ["ac.uk"] = false,
       ck = true, ["foo.ck"] = true, ["a.foo.ck"] = false, ["www.ck"] = false,
       ["a.www.ck"] = false, ["compute.site.com"] = true, ["x.compute.site.com"] = true,
-      ["y.x.compute.site.com"] = false, ["dot.example"] = true, ["xn--55qx5d.cn"] = true,
+      ["y.x.compute.site.com"] = false, ["dot.example"] = true,
+      -- a line is read up to its first blank
+      ["indented.example"] = false, ["a.b.ck"] = false, ["xn--55qx5d.cn"] = true,
       ["a.xn--55qx5d.cn"] = false,
       -- without a rule the last label is one
       localhost = true, example = true, ["site.example"] = false,
@@ -50,6 +54,7 @@ UK
   end)
 
   it("is refused if it has no rule, or with the number of a line that is no name", function()
+    assert.matches("has no rule", select(2, read "  // nothing"), 1, true)
     for text, reason in pairs {
       [""] = "the file has no rule", ["// nothing\n\n"] = "the file has no rule",
       ["com\n\xFF.cn\n"] = "line 2: the name is no UTF-8",

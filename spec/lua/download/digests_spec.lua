@@ -29,6 +29,7 @@ describe("the digest of a file", function()
       call(function()
         assert.is_true(check(nil, nil))
         assert.is_true(check(core.hash("sha256", content), nil))
+        assert.is_true(check(core.hash("sha256", content):upper(), nil))
         local ok, message, err = check(("0"):rep(64), nil)
         assert.is_nil(ok)
         assert.equal(("try: sha-256 is %s, expected %s (sha256)"):format(
@@ -63,6 +64,40 @@ describe("the digest of a file", function()
     other:cancel()
     other:await()
     assert.is_true(turns >= 3, turns)
+  end)
+
+  describe("by a library that fails", function()
+    local hasher = core.hasher
+    after_each(function() core.hasher = hasher end)
+
+    it("is passed over if a server alone names it, and cannot be made here", function()
+      core.hasher = function(kind)
+        if kind == "sha256" then return hasher(kind) end
+        return nil, "no " .. kind, { code = "unsupported" }
+      end
+      local wrong = "sha-512=:" .. base64("sha512", "x") .. ":"
+      assert.is_true(check(nil, wrong))
+      assert.is_true(check(core.hash("sha256", content), wrong))
+      core.hasher = function(kind) return nil, "no " .. kind, { code = "unsupported" } end
+      assert.same({ nil, "no sha256", { code = "unsupported" } }, { check(("0"):rep(64), wrong) })
+      core.hasher = function(kind) return nil, "no " .. kind, { code = "memory" } end
+      assert.same({ nil, "no sha512", { code = "memory" } }, { check(nil, wrong) })
+    end)
+
+    it("is none", function()
+      for _, method in ipairs { "update", "finish" } do
+        core.hasher = function(kind)
+          local one = hasher(kind)
+          return {
+            update = function(_, block) return one:update(block) end,
+            finish = function() return one:finish() end,
+            [method] = function() return nil, "broken", { code = "memory" } end,
+          }
+        end
+        assert.same({ nil, "broken", { code = "memory" } },
+          { check(core.hash("sha256", content)) })
+      end
+    end)
   end)
 
   it("fails if the file cannot be read", function()

@@ -96,6 +96,20 @@ describe("the partial file of a download", function()
     end
   end)
 
+  it("notes its ranges at times", function()
+    local partial <close> = assert(Partial.open(path, "here"))
+    assert(partial:begin(known))
+    assert(partial:scatter())
+    local function noted() return server.read(path .. ".sluice-note"):match "ranges.*" end
+    assert(write(partial, "89", 8))
+    assert.equal("ranges 0\n", noted())
+    partial.noted_at = partial.noted_at - 250000001
+    assert(write(partial, "0", 0))
+    assert.equal("ranges 2\nrange 0 1\nrange 8 10\n", noted())
+    assert(write(partial, "1", 1))
+    assert.equal("ranges 2\nrange 0 1\nrange 8 10\n", noted())
+  end)
+
   it("leaves nothing behind that could not be gone on with", function()
     for _, version in ipairs { {}, { total = 10 } } do
       local partial <close> = assert(Partial.open(path, "here"))
