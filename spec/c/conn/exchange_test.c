@@ -1,5 +1,6 @@
 #include "conn/exchange.h"
 
+#include "conn/course.h"
 #include "spec/c/conn/scene.h"
 #include "spec/c/tls/framed.h"
 
@@ -382,6 +383,34 @@ TEST("waits in the queue, in order, for a place")
     scene_fini(&scene);
 }
 
+TEST("is sent with the next turn over a connection that another has left")
+{
+    static char body[20001];
+
+    memset(body, 'x', sizeof body - 1);
+    scene_init(&scene);
+    scene.connections->options.per_origin = 1;
+    struct sl_exchange *first = scene_begin(&scene, GET);
+    struct sl_exchange *second = scene_begin(&scene, GET);
+
+    CHECK_INT(sl_exchange_want(first, SL_WANT_HEAD, 0), SL_AGAIN);
+    CHECK_INT(sl_exchange_want(second, SL_WANT_WHOLE, 0), SL_AGAIN);
+    int peer = scene_accept(&scene);
+    scene_expect(&scene, peer, GET);
+    peer_send(peer, "HTTP/1.1 200 OK\r\nContent-Length: 20000\r\n\r\n");
+    peer_send(peer, body);
+    CHECK_INT(scene_want(&scene, first, SL_WANT_HEAD, 0), SL_OK);
+    CHECK_INT(second->phase, SL_EXCHANGE_WAITING);
+    CHECK_INT(sl_exchange_want(first, SL_WANT_WHOLE, 0), SL_OK);
+    CHECK_INT(second->phase, SL_EXCHANGE_ACTIVE);
+    CHECK(!sl_outgoing_has_sent(&second->request->outgoing));
+    scene_expect(&scene, peer, GET);
+    sl_exchange_release(first);
+    sl_exchange_release(second);
+    close(peer);
+    scene_fini(&scene);
+}
+
 TEST("fails in the queue when its deadline passes")
 {
     scene_init(&scene);
@@ -657,6 +686,23 @@ static void check_failed(struct sl_exchange *exchange, const char *reason)
     sl_exchange_release(exchange);
 }
 
+TEST("keeps its idle time running while nothing is sent")
+{
+    scene_init(&scene);
+    int peer;
+    struct sl_exchange *exchange = begin_pushing(&peer);
+
+    exchange->last_activity = 1;
+    sl_exchange_advance(exchange);
+    CHECK_INT(exchange->last_activity, 1);
+    CHECK_INT(sl_exchange_push(exchange, SL_VIEW("push"), NULL), SL_OK);
+    scene_expect(&scene, peer, POST "push");
+    CHECK(exchange->last_activity > 1);
+    sl_exchange_release(exchange);
+    close(peer);
+    scene_fini(&scene);
+}
+
 TEST("fails if a pushed body is longer or shorter than declared")
 {
     scene_init(&scene);
@@ -914,6 +960,48 @@ TEST("drains a short rest and keeps the connection")
     scene_fini(&scene);
 }
 
+/* Drops a response of which only the head has arrived. */
+static struct sl_exchange *drop_head(int *peer, const char *head)
+{
+    struct sl_exchange *exchange = scene_begin(&scene, GET);
+
+    sl_exchange_want(exchange, SL_WANT_HEAD, 0);
+    *peer = scene_accept(&scene);
+    scene_expect(&scene, *peer, GET);
+    peer_send(*peer, head);
+    CHECK_INT(scene_want(&scene, exchange, SL_WANT_HEAD, 0), SL_OK);
+    sl_exchange_drop(exchange);
+    return exchange;
+}
+
+TEST("drains a rest of 64 KiB and not one byte more")
+{
+    static char rest[64 * 1024 + 1];
+    struct sl_exchange *exchange;
+    int peer;
+
+    memset(rest, 'x', sizeof rest - 1);
+    scene_init(&scene);
+    exchange = drop_head(&peer, "HTTP/1.1 200 OK\r\n"
+                                "Content-Length: 65536\r\n\r\n");
+    CHECK_INT(exchange->incoming.drained, 0);
+    peer_send(peer, rest);
+    for (int i = 0; i < 100 && scene.connections->stats.active > 0; i++)
+        CHECK_INT(sl_loop_step(&scene.world.loop, 10 * SL_MILLISECOND), SL_OK);
+    CHECK_INT(scene.connections->stats.idle, 1);
+    sl_exchange_release(exchange);
+    close(peer);
+    scene_fini(&scene);
+
+    scene_init(&scene);
+    exchange = drop_head(&peer, "HTTP/1.1 200 OK\r\n"
+                                "Content-Length: 65537\r\n\r\n");
+    CHECK_INT(scene.connections->stats.open, 0);
+    sl_exchange_release(exchange);
+    close(peer);
+    scene_fini(&scene);
+}
+
 TEST("closes if the rest is long, late or of unknown length")
 {
     static const char *const heads[] = {
@@ -1135,6 +1223,8 @@ TEST("ends its handshake though the first bytes of its body are not there")
     CHECK_BYTES(got + 12, 3, "A\0\0", 3);
     CHECK_INT(exchange->request->outgoing.phase, SL_OUTGOING_HELD);
     CHECK_INT(exchange->request->outgoing.head_sent, 0);
+    CHECK(exchange->peer != NULL);
+    CHECK(exchange->peer == exchange->connection->peer);
     sl_exchange_abort(exchange, SL_CANCELLED, "enough");
     sl_exchange_release(exchange);
     close(peer);

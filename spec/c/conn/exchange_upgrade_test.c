@@ -148,6 +148,23 @@ TEST("closes a link that nobody takes")
     }
 }
 
+TEST("closes without a reset what nobody takes and is read to its end")
+{
+    struct sl_exchange *exchange;
+    char byte;
+    int peer;
+
+    scene_init(&scene);
+    exchange = offer(&peer);
+    peer_send(peer, ACCEPTED);
+    CHECK_INT(scene_want(&scene, exchange, SL_WANT_WHOLE, 0), SL_OK);
+    sl_exchange_release(exchange);
+    world_settle(&scene.world);
+    CHECK_INT(recv(peer, &byte, 1, 0), 0);
+    close(peer);
+    scene_fini(&scene);
+}
+
 TEST("takes any other answer as that of a request, and keeps the connection")
 {
     struct sl_exchange *exchange;
@@ -190,6 +207,32 @@ TEST("makes its offer on a new connection, and once")
     CHECK_INT(scene.exchanges->resends, 0);
     sl_exchange_release(exchange);
     close(peers[0]);
+    scene_fini(&scene);
+}
+
+TEST("closes the connection that gives its room to an offer, without a reset")
+{
+    struct sl_exchange *first, *second;
+    char byte;
+    int peers[2];
+
+    scene_init(&scene);
+    scene.connections->options.per_origin = 1;
+    first = scene_begin(&scene, GET);
+    CHECK_INT(sl_exchange_want(first, SL_WANT_WHOLE, 0), SL_AGAIN);
+    peers[0] = scene_accept(&scene);
+    scene_expect(&scene, peers[0], GET);
+    scene.options.traits.wants_upgrade = true;
+    second = scene_begin(&scene, GET);
+    CHECK_INT(sl_exchange_want(second, SL_WANT_WHOLE, 0), SL_AGAIN);
+    peer_send(peers[0], REFUSED);
+    CHECK_INT(scene_want(&scene, first, SL_WANT_WHOLE, 0), SL_OK);
+    peers[1] = scene_accept(&scene);
+    CHECK_INT(recv(peers[0], &byte, 1, 0), 0);
+    sl_exchange_release(first);
+    sl_exchange_release(second);
+    close(peers[0]);
+    close(peers[1]);
     scene_fini(&scene);
 }
 

@@ -322,7 +322,13 @@ TEST("gives its request back for the next one when the response is whole")
     CHECK_INT(scene_want(&scene, exchange, SL_WANT_WHOLE, 0), SL_OK);
     CHECK(exchange->request->exchange == NULL);
     CHECK(scene.exchanges->spare_request == request);
+    CHECK_INT(sl_exchange_size(exchange),
+              sizeof *exchange +
+                  sl_head_size(&exchange->incoming.response.head));
     CHECK(sl_exchange_size(exchange) < size);
+    sl_exchange_forget_head(exchange);
+    CHECK_INT(exchange->incoming.response.head.count, 0);
+    CHECK_INT(sl_exchange_size(exchange), sizeof *exchange);
     sl_exchange_expect_events(exchange);
     sl_exchange_note_cancelled(exchange);
     CHECK_STR(exchange->failure->reason, "cancelled");

@@ -135,6 +135,43 @@ TEST("keeps a connection for which nobody waits any more")
     teardown();
 }
 
+TEST("keeps none for which nobody waits and whose server speaks unasked")
+{
+    struct sl_tls_options tls = {.verifies = true};
+    struct test_allocator allocator;
+    struct sl_failure failure;
+    int peers[2];
+
+    test_allocator_init(&allocator);
+    REQUIRE(framed_provider.context_create(&allocator.base, &tls, &context,
+                                           &failure) == SL_OK);
+    setup(2, 4);
+    CHECK_INT(ask(0, 0), SL_AGAIN);
+    step_until_held(1);
+    peers[0] = script_accept();
+    REQUIRE(send(peers[0], "W\0\0", 3, MSG_NOSIGNAL) == 3);
+    step_until_granted(0, 1);
+    CHECK_INT(ask(1, 0), SL_AGAIN);
+    step_until_held(1);
+    put(0);
+    CHECK_INT(users[1].granted, 1);
+    peers[1] = script_accept();
+    CHECK_INT(pool->stats.active, 2);
+    REQUIRE(send(peers[1], "W\0\0D\0\1?", 7, MSG_NOSIGNAL) == 7);
+    for (int i = 0; i < 100 && pool->stats.active > 1; i++)
+        CHECK_INT(sl_loop_step(&world.loop, 10 * SL_MILLISECOND), SL_OK);
+    CHECK_INT(pool->stats.active, 1);
+    CHECK_INT(pool->stats.open, 1);
+    CHECK_INT(pool->stats.idle, 0);
+    discard(1);
+    close(peers[0]);
+    close(peers[1]);
+    teardown();
+    framed_provider.context_release(context);
+    context = NULL;
+    test_allocator_fini(&allocator);
+}
+
 TEST("reports nothing if a connection fails for which nobody waits")
 {
     int peer;
@@ -216,6 +253,39 @@ TEST("refuses only the waiter whose connection could not be opened")
     step_until_granted(1, 1);
     put(1);
     close(peer);
+    teardown();
+}
+
+static void ask_again(struct sl_place *place, const struct sl_failure *failure)
+{
+    refused(place, failure);
+    CHECK_INT(ask(1, 0), SL_AGAIN);
+}
+
+TEST("a place that asks again in its refusal stands behind the others")
+{
+    static const struct sl_place_events again = {granted, ask_again};
+    int peers[2];
+
+    setup(2, 2);
+    peers[0] = open_for(0, 0);
+    peers[1] = open_for(3, 0);
+    CHECK_INT(ask(1, 0), SL_AGAIN);
+    CHECK_INT(ask(2, 0), SL_AGAIN);
+    users[1].place.events = &again;
+    test_allocator_fail(&world.own, TEST_FAIL_ONCE, 1);
+    discard(0);
+    CHECK_INT(users[1].refused, 1);
+    CHECK_INT(users[1].failure.status, SL_MEMORY);
+    CHECK(users[1].place.opening != NULL);
+    CHECK_INT(sl_place_stage(&users[2].place), SL_STAGE_QUEUE);
+    put(3);
+    CHECK_INT(users[2].granted, 1);
+    CHECK_INT(users[1].granted, 0);
+    sl_place_leave(&users[1].place);
+    put(2);
+    close(peers[0]);
+    close(peers[1]);
     teardown();
 }
 
