@@ -1,4 +1,8 @@
+#include "conn/ws_ending.h"
+
 #include "spec/c/conn/sockets.h"
+
+#include <sys/wait.h>
 
 static void begin(struct talk *talk, const struct manner *manner)
 {
@@ -275,6 +279,104 @@ static void aborted(const struct manner *manner)
 TEST("says goodbye when it is ended at once")
 {
     each_manner(aborted);
+}
+
+static void closing_loop(const struct manner *manner)
+{
+    struct talk talk;
+
+    begin(&talk, manner);
+    talk.world.loop.is_closing = true;
+    sl_websocket_abort(talk.socket, SL_WS_NORMAL, "disposed");
+    talk.world.loop.is_closing = false;
+    peer_meets_end(&talk);
+    talk_fini(&talk);
+}
+
+TEST("says nothing any more once its loop is closing")
+{
+    each_manner(closing_loop);
+}
+
+static void forked(const struct manner *manner)
+{
+    struct talk talk;
+    pid_t child;
+    int status;
+
+    begin(&talk, manner);
+    SAYS(&talk, "\x81\x01"
+                "a");
+    RECEIVES(&talk, "a");
+    child = fork();
+    if (child == 0) {
+        sl_websocket_abort(talk.socket, SL_WS_NORMAL, "disposed");
+        _exit(0);
+    }
+    REQUIRE(waitpid(child, &status, 0) == child);
+    CHECK(WIFEXITED(status) && WEXITSTATUS(status) == 0);
+    CHECK_INT(send_text(&talk, "parent"), SL_OK);
+    READS(&talk, "\x81\x86" KEY "parent");
+    talk_fini(&talk);
+}
+
+TEST("says nothing for the parent when it is ended in a child of fork")
+{
+    each_manner(forked);
+}
+
+/* ---- failures of this side ---- */
+
+static void why_it_fails(const struct manner *manner)
+{
+    struct sl_failure failure;
+    struct talk talk;
+    char reason[SL_WS_REASON_MAX + 1];
+
+    begin(&talk, manner);
+    SAYS(&talk, "\x81\x82" KEY "hi");
+    READS(&talk, "\x88\x9c" KEY "\x03\xea"
+                 "a server's frame is masked");
+    talk_fini(&talk);
+
+    for (size_t size = sizeof reason - 1; size <= sizeof reason; size++) {
+        memset(reason, 'x', sizeof reason);
+        begin(&talk, manner);
+        sl_fail(&failure, SL_PROTOCOL, SL_STAGE_WEBSOCKET, "%.*s", (int)size,
+                reason);
+        sl_websocket_fail(talk.socket, 1002, &failure);
+        sl_websocket_advance(talk.socket);
+        if (size > SL_WS_REASON_MAX) {
+            READS(&talk, "\x88\x82" KEY "\x03\xea");
+        } else {
+            READS(&talk, "\x88\xfd" KEY "\x03\xea");
+            peer_reads(&talk, sl_view(reason, size));
+        }
+        talk_fini(&talk);
+    }
+}
+
+TEST("tells the peer why it fails where that fits a Close frame")
+{
+    each_manner(why_it_fails);
+}
+
+static void runs_out(const struct manner *manner)
+{
+    struct talk talk;
+
+    begin(&talk, manner);
+    sl_websocket_run_out(talk.socket);
+    sl_websocket_advance(talk.socket);
+    READS(&talk, "\x88\x8f" KEY "\x03\xf3"
+                 "out of memory");
+    talk_ends(&talk, SL_MEMORY, SL_WS_INTERNAL, "out of memory");
+    talk_fini(&talk);
+}
+
+TEST("fails without memory, and says so")
+{
+    each_manner(runs_out);
 }
 
 static void waiter_at_the_end(const struct manner *manner)

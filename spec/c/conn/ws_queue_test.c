@@ -96,6 +96,25 @@ TEST("messages that come and go one by one cost no allocation")
     end();
 }
 
+TEST("a small message that waits holds no segment")
+{
+    const struct sl_pool_options segments = {.mode = SL_POOL_DIRECT,
+                                             .segment_size = 16 * 1024};
+    size_t before;
+
+    begin(100, 1000);
+    sl_ws_message_fini(&message);
+    CHECK_INT(sl_pool_fini(&pool), 0);
+    sl_pool_init(&pool, &allocator.base, &segments);
+    sl_ws_message_init(&message, &pool, &options);
+    before = allocator.bytes;
+    for (int i = 0; i < 50; i++)
+        REQUIRE(add("small") == SL_OK);
+    CHECK(allocator.bytes - before < 50 * 1024);
+    CHECK(is_first("small"));
+    end();
+}
+
 TEST("keeps nothing once it rests")
 {
     size_t live;

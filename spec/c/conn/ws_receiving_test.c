@@ -148,6 +148,36 @@ TEST("finds the peer's Close behind messages for which there is no room")
     each_manner(closing_when_full);
 }
 
+/* ---- signs of life ---- */
+
+static void half_a_frame(const struct manner *manner)
+{
+    static char part[4085]; /* 4095 bytes with the head of its frame */
+    int64_t until = sl_clock_now() + PATIENCE;
+    struct talk talk;
+
+    memset(part, 'x', sizeof part);
+    begin(&talk, manner);
+    talk.socket->heard_at = 1;
+    SAYS(&talk, "\x82\x7f\0\0\0\0\0\x01\0\0");
+    peer_says(&talk, sl_view(part, sizeof part));
+    while (talk.socket->unheard < 4095 && sl_clock_now() < until)
+        talk_step(&talk);
+    CHECK_INT(talk.socket->unheard, 4095);
+    CHECK_INT(talk.socket->heard_at, 1);
+    SAYS(&talk, "x");
+    while (talk.socket->heard_at == 1 && sl_clock_now() < until)
+        talk_step(&talk);
+    CHECK(talk.socket->heard_at > 1);
+    CHECK_INT(talk.socket->unheard, 0);
+    talk_fini(&talk);
+}
+
+TEST("takes 4 KiB of a frame, and no less, for a sign of life")
+{
+    each_manner(half_a_frame);
+}
+
 /* ---- what a peer may not do ---- */
 
 struct violation {
