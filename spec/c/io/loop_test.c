@@ -565,6 +565,18 @@ static void begun_outside(const struct sl_backend_class *class)
     world_fini(&world);
 }
 
+TEST("one byte wakes a host, whatever errno was before")
+{
+    char bytes[8];
+
+    world_init(&world, NULL);
+    CHECK_INT(sl_loop_open_posts(&world.loop), SL_OK);
+    errno = EINTR;
+    sl_loop_wake_host(&world.loop);
+    CHECK_INT(read(world.loop.wake_fd, bytes, sizeof bytes), 1);
+    world_fini(&world);
+}
+
 TEST(
     "what is begun outside a step makes the descriptor readable until the next")
 {

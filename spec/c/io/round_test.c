@@ -239,6 +239,41 @@ TEST("long work has time while most of the budget is left, or without one")
     world_fini(&world);
 }
 
+TEST("the most that long work may ask for is three of four turns")
+{
+    world_init(&world, NULL);
+    world.loop.turn = 1000 * SL_SECOND;
+    world.loop.until = sl_clock_now() + 3500 * SL_SECOND;
+    CHECK(sl_loop_has_time(&world.loop, 9000 * SL_SECOND));
+    world.loop.until = sl_clock_now() + 2500 * SL_SECOND;
+    CHECK(!sl_loop_has_time(&world.loop, 9000 * SL_SECOND));
+    CHECK(sl_loop_has_time(&world.loop, 2000 * SL_SECOND));
+    world.loop.until = SL_NEVER;
+    world_fini(&world);
+}
+
+static int64_t until_seen;
+
+static void look_at_end(struct sl_completion *completion)
+{
+    (void)completion;
+    until_seen = world.loop.until;
+}
+
+TEST("a budget that ends behind the end of time is still a budget")
+{
+    struct sl_completion completion;
+
+    world_init(&world, NULL);
+    sl_completion_init(&completion, &world.loop, look_at_end);
+    sl_completion_begin(&completion);
+    sl_completion_signal(&completion, SL_OK, 0);
+    sl_loop_step_within(&world.loop, 0, SL_NEVER - 1);
+    CHECK_INT(completion.state, SL_COMPLETION_DONE);
+    CHECK_INT(until_seen, SL_NEVER - 1);
+    world_fini(&world);
+}
+
 TEST("what begins and what is ready share the steps, whatever there is of both")
 {
     static struct unit starts[30];

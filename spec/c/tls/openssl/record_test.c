@@ -425,6 +425,12 @@ TEST("distinguishes the end, a cancellation and a refusal")
     end(&ends);
 
     begin(&ends);
+    put_inner(&ends, "\1\x5a\x15", 3); /* and is there already */
+    sl_openssl_records_close(ends.near, &ends.wire);
+    CHECK_INT(open_all(&ends, 100), SL_END);
+    end(&ends);
+
+    begin(&ends);
     put_inner(&ends, "\2\x28\x15", 3);
     CHECK_INT(open_all(&ends, 100), SL_TLS);
     CHECK(strstr(ends.failure.reason, "refuses with alert 40") != NULL);
