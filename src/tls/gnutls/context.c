@@ -244,6 +244,10 @@ static enum sl_status use_certificate(struct sl_tls_context *context,
     if (is_locked(result))
         return sl_tls_file_fail_locked("pkcs12_file", bundle,
                                        options->key_password, failure);
+    if (result == GNUTLS_E_REQUESTED_DATA_NOT_AVAILABLE)
+        return sl_fail(failure, SL_TLS, SL_STAGE_TLS,
+                       "pkcs12_file %.120s: lacks a key or its certificate",
+                       bundle);
     return result < 0 ? fail(failure, "pkcs12_file", bundle, result) : SL_OK;
 }
 

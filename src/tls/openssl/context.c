@@ -177,39 +177,68 @@ static enum sl_status use_pem(SSL_CTX *ssl,
     return use_key(ssl, options, failure);
 }
 
+/* What PKCS#12 holds. */
+struct contents {
+    EVP_PKEY *key;
+    X509 *certificate;
+    STACK_OF(X509) * chain;
+};
+
+/* PKCS12_parse accepts a file without either, but SSL_CTX_use_cert_and_key may
+ * read a certificate that is not there. */
+static enum sl_status use_contents(SSL_CTX *ssl, const char *path,
+                                   const struct contents *contents,
+                                   struct sl_failure *failure)
+{
+    if (contents->key == NULL || contents->certificate == NULL)
+        return sl_fail(failure, SL_TLS, SL_STAGE_TLS,
+                       "pkcs12_file %.120s: holds no %s", path,
+                       contents->key == NULL ? "key" : "certificate");
+    if (!SSL_CTX_use_cert_and_key(ssl, contents->certificate, contents->key,
+                                  contents->chain, 1))
+        return fail_file(failure, "pkcs12_file", path);
+    return SL_OK;
+}
+
+static enum sl_status fail_pkcs12(struct sl_failure *failure,
+                                  const struct sl_tls_options *options)
+{
+    bool is_locked =
+        ERR_GET_LIB(ERR_peek_error()) == ERR_LIB_PKCS12 &&
+        ERR_GET_REASON(ERR_peek_error()) == PKCS12_R_MAC_VERIFY_FAILURE;
+    enum sl_status status =
+        fail_file(failure, "pkcs12_file", options->pkcs12_file);
+
+    if (!is_locked || status == SL_MEMORY)
+        return status;
+    return sl_tls_file_fail_locked("pkcs12_file", options->pkcs12_file,
+                                   options->key_password, failure);
+}
+
 static enum sl_status use_pkcs12(SSL_CTX *ssl,
                                  const struct sl_tls_options *options,
                                  struct sl_failure *failure)
 {
+    const char *path = options->pkcs12_file;
     enum sl_status status;
     BIO *file = NULL;
     PKCS12 *bundle = NULL;
-    EVP_PKEY *key = NULL;
-    X509 *certificate = NULL;
-    STACK_OF(X509) *chain = NULL;
+    struct contents contents = {NULL, NULL, NULL};
 
-    status = sl_tls_file_check("pkcs12_file", options->pkcs12_file, failure);
+    status = sl_tls_file_check("pkcs12_file", path, failure);
     if (status != SL_OK)
         return status;
-    file = BIO_new_file(options->pkcs12_file, "rb");
+    file = BIO_new_file(path, "rb");
     bundle = file != NULL ? d2i_PKCS12_bio(file, NULL) : NULL;
     if (bundle == NULL ||
-        !PKCS12_parse(bundle, options->key_password, &key, &certificate,
-                      &chain) ||
-        !SSL_CTX_use_cert_and_key(ssl, certificate, key, chain, 1)) {
-        bool is_locked =
-            ERR_GET_LIB(ERR_peek_error()) == ERR_LIB_PKCS12 &&
-            ERR_GET_REASON(ERR_peek_error()) == PKCS12_R_MAC_VERIFY_FAILURE;
-
-        status = fail_file(failure, "pkcs12_file", options->pkcs12_file);
-        if (is_locked && status != SL_MEMORY)
-            status =
-                sl_tls_file_fail_locked("pkcs12_file", options->pkcs12_file,
-                                        options->key_password, failure);
-    }
-    sk_X509_pop_free(chain, X509_free);
-    X509_free(certificate);
-    EVP_PKEY_free(key);
+        !PKCS12_parse(bundle, options->key_password, &contents.key,
+                      &contents.certificate, &contents.chain))
+        status = fail_pkcs12(failure, options);
+    else
+        status = use_contents(ssl, path, &contents, failure);
+    sk_X509_pop_free(contents.chain, X509_free);
+    X509_free(contents.certificate);
+    EVP_PKEY_free(contents.key);
     PKCS12_free(bundle);
     BIO_free(file);
     return status;

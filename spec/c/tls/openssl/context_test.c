@@ -660,6 +660,49 @@ TEST("refuses a key that does not belong to the certificate")
     scene_fini(&scene);
 }
 
+static char *pkcs12_file(EVP_PKEY *key, X509 *certificate)
+{
+    PKCS12 *bundle =
+        PKCS12_create("", NULL, key, certificate, NULL, 0, 0, 0, 0, 0);
+    unsigned char *bytes = NULL;
+    int size = i2d_PKCS12(bundle, &bytes);
+    char *file;
+
+    REQUIRE(size > 0);
+    file = authority_file(bytes, (size_t)size);
+    OPENSSL_free(bytes);
+    PKCS12_free(bundle);
+    return file;
+}
+
+TEST("refuses PKCS#12 without a key or without its certificate")
+{
+    static const char *const missing[] = {"key", "certificate"};
+    struct identity identity;
+    struct scene scene;
+    char reason[232];
+    char expected[232];
+    char *file;
+
+    insist(&scene);
+    make_identity(&identity, &scene);
+    for (int i = 0; i < 2; i++) {
+        file = pkcs12_file(i == 0 ? NULL : identity.client.key,
+                           i == 0 ? identity.client.certificate : NULL);
+        scene.options.pkcs12_file = file;
+        snprintf(expected, sizeof expected, "pkcs12_file %s: holds no %s", file,
+                 missing[i]);
+        for (int is_lax = 0; is_lax < 2; is_lax++) {
+            scene.options.ciphers = is_lax ? "DEFAULT@SECLEVEL=0" : NULL;
+            CHECK_INT(attempt(&scene, reason), SL_TLS);
+            CHECK_STR(reason, expected);
+        }
+        drop_file(file);
+    }
+    drop_identity(&identity);
+    scene_fini(&scene);
+}
+
 /* ---- key log ---- */
 
 TEST("logs keys only on request, into a file only its owner can read")
