@@ -40,10 +40,12 @@ static enum sl_status chain_init(struct chain *chain, gnutls_session_t session,
 
         if (gnutls_x509_crt_init(next) < 0)
             break;
-        chain->count++;
-        if (gnutls_x509_crt_import(*next, &shown[chain->count - 1],
-                                   GNUTLS_X509_FMT_DER) < 0)
+        if (gnutls_x509_crt_import(*next, &shown[chain->count],
+                                   GNUTLS_X509_FMT_DER) < 0) {
+            gnutls_x509_crt_deinit(*next);
             break;
+        }
+        chain->count++;
     }
     if (chain->count == count)
         return SL_OK;

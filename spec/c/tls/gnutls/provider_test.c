@@ -2,6 +2,7 @@
 #include "spec/c/tls/lifetime.h"
 #include "spec/c/tls/matrix.h"
 
+#include <openssl/pkcs12.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -297,6 +298,46 @@ static bool ask(void *owner, const struct sl_tls_certificate *peer,
     return answer;
 }
 
+/* The alternative names of a certificate become bytes that are none. */
+static void spoil(struct issued *issued)
+{
+    ASN1_OCTET_STRING *bytes = ASN1_OCTET_STRING_new();
+    X509_EXTENSION *extension;
+
+    REQUIRE(ASN1_OCTET_STRING_set(bytes, (const unsigned char *)"\x30\x7f", 2));
+    extension =
+        X509_EXTENSION_create_by_NID(NULL, NID_subject_alt_name, 0, bytes);
+    REQUIRE(X509_add_ext(issued->certificate, extension, -1));
+    REQUIRE(X509_sign(issued->certificate, issued->key, EVP_sha256()) > 0);
+    X509_EXTENSION_free(extension);
+    ASN1_OCTET_STRING_free(bytes);
+}
+
+TEST("refuses a chain it cannot read, wherever, also without verification")
+{
+    struct scene scene;
+
+    for (int place = 0; place < 2; place++) {
+        struct issued bad;
+        X509 *chain[3] = {NULL};
+        struct wire wire;
+
+        scene_init(&scene);
+        bad = authority_issue(&(struct wish){.common_name = "bad"});
+        spoil(&bad);
+        chain[place] = bad.certificate;
+        chain[1 - place] = scene.root.certificate;
+        server_fini(&scene.server);
+        server_init(&scene.server, &scene.leaf, chain);
+        scene.options.verifies = false;
+        REQUIRE(wire_init(&wire, &scene.server, &scene.options, 0) == SL_OK);
+        CHECK_INT(wire_open(&wire, "a.test", NULL), SL_TLS);
+        CHECK_STR(wire.failure.reason, "the peer's certificate cannot be read");
+        end(&scene, &wire);
+        authority_forget(&bad);
+    }
+}
+
 TEST("asks the callback, which can only refuse")
 {
     struct scene scene;
@@ -355,6 +396,38 @@ TEST("sends its certificate, from PEM or PKCS#12")
     free(pem);
     free(key);
     authority_forget(&client);
+    scene_fini(&scene);
+}
+
+TEST("refuses PKCS#12 without a key or without its certificate")
+{
+    struct scene scene;
+    struct wire wire;
+    char *file;
+
+    scene_init(&scene);
+    for (int i = 0; i < 2; i++) {
+        char expected[160];
+        PKCS12 *bundle = PKCS12_create("", NULL, i == 0 ? NULL : scene.leaf.key,
+                                       i == 0 ? scene.leaf.certificate : NULL,
+                                       NULL, -1, -1, 0, 0, 0);
+        unsigned char *bytes = NULL;
+        int size = i2d_PKCS12(bundle, &bytes);
+
+        REQUIRE(size > 0);
+        file = authority_file(bytes, (size_t)size);
+        scene.options.pkcs12_file = file;
+        scene.options.key_password = "";
+        CHECK_INT(wire_init(&wire, &scene.server, &scene.options, 0), SL_TLS);
+        snprintf(expected, sizeof expected,
+                 "pkcs12_file %s: lacks a key or its certificate", file);
+        CHECK_STR(wire.failure.reason, expected);
+        wire_fini(&wire);
+        remove(file);
+        free(file);
+        OPENSSL_free(bytes);
+        PKCS12_free(bundle);
+    }
     scene_fini(&scene);
 }
 
