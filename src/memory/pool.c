@@ -433,8 +433,11 @@ enum sl_status sl_pool_adopt(struct sl_pool *pool, const void *data,
                              size_t size, void (*release)(void *owner),
                              void *owner, struct sl_segment **segment)
 {
-    struct adopted *adopted = sl_allocate(pool->allocator, sizeof *adopted);
+    struct adopted *adopted;
 
+    if (size > pool->options.max_bytes - pool->stats.bytes)
+        return SL_LIMIT;
+    adopted = sl_allocate(pool->allocator, sizeof *adopted);
     if (adopted == NULL)
         return SL_MEMORY;
     memset(adopted, 0, sizeof *adopted);

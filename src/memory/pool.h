@@ -109,7 +109,7 @@ enum sl_status sl_pool_rent_exact(struct sl_pool *pool, size_t size,
 /* A segment, with one reference, over `size` bytes that are another owner's and
  * stay as they are: nothing is written to them. `release(owner)` is called once
  * when the segment returns, also if the pool is gone by then; what is pinned
- * for good never returns. SL_MEMORY: nothing was called. */
+ * for good never returns. SL_MEMORY and SL_LIMIT: nothing was called. */
 enum sl_status sl_pool_adopt(struct sl_pool *pool, const void *data,
                              size_t size, void (*release)(void *owner),
                              void *owner, struct sl_segment **segment);

@@ -666,6 +666,33 @@ TEST("bytes of another owner go back to the owner, untouched, in every mode")
     }
 }
 
+TEST("bytes of another owner count against the cap, which holds behind them")
+{
+    const struct sl_pool_options options = {.mode = SL_POOL_DIRECT,
+                                            .segment_size = 256,
+                                            .max_bytes = 1000,
+                                            .spare_limit = SIZE_MAX};
+    static const char bytes[1001];
+    struct sl_segment *segment, *other;
+    struct sl_pool pool;
+    int released = 0;
+
+    test_allocator_init(&allocator);
+    sl_pool_init(&pool, &allocator.base, &options);
+    CHECK_INT(sl_pool_adopt(&pool, bytes, 1001, count_release, &released,
+                            &segment),
+              SL_LIMIT);
+    CHECK_INT(released, 0);
+    REQUIRE(sl_pool_adopt(&pool, bytes, 1000, count_release, &released,
+                          &segment) == SL_OK);
+    CHECK_INT(sl_pool_rent(&pool, &other), SL_LIMIT);
+    sl_segment_release(segment);
+    CHECK_INT(released, 1);
+    REQUIRE(sl_pool_rent(&pool, &other) == SL_OK);
+    sl_segment_release(other);
+    pool_close(&pool);
+}
+
 TEST("a slab that is all rented out is abandoned as well")
 {
     const struct sl_pool_options options = {
