@@ -188,13 +188,15 @@ static enum sl_status seal(struct sl_openssl_records *records, enum kind kind,
     size_t sealed = plain.size + 1 + TAG_SIZE;
     struct sl_room room;
     enum sl_status status = sl_buffer_reserve(out, HEADER_SIZE + sealed, &room);
-    unsigned char *header = (unsigned char *)room.data;
-    unsigned char *tag = header + HEADER_SIZE + plain.size + 1;
+    unsigned char *header;
+    unsigned char *tag;
     int count = 0;
     bool is_sealed;
 
     if (status != SL_OK)
         return status;
+    header = (unsigned char *)room.data;
+    tag = header + HEADER_SIZE + plain.size + 1;
     header[0] = CONTENT;
     header[1] = 3;
     header[2] = 3;
