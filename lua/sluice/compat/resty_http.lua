@@ -253,8 +253,7 @@ function Http.parse_uri(_, uri, query_in_path)
   if not parts or not parts.host then return nil, message or "bad uri: " .. uri end
   local path, query = parts.path ~= "" and parts.path or "/", parts.query or ""
   if query_in_path ~= false and query ~= "" then path, query = path .. "?" .. query, "" end
-  return { parts.scheme, parts.host, parts.port or (parts.scheme == "https" and 443 or 80), path,
-    query }
+  return { parts.scheme, parts.host, parts.port, path, query }
 end
 
 --- Connects, sends, reads the whole body, and keeps the connection. Yields.

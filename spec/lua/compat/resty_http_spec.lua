@@ -125,17 +125,17 @@ describe("compat.resty_http", function()
   it("gives trailers, and repeated fields as arrays", function()
     local p <close> = support.peer.listen { script = { {
       { "expect_until", "\r\n\r\n" },
-      { "send", "HTTP/1.1 200 OK\r\nX-A: 1\r\nx-a: 2\r\nTrailer: Etag\r\n"
+      { "send", "HTTP/1.1 200 OK\r\nX-A: 1\r\nx-a: 2\r\nX-A: 3\r\nTrailer: Etag\r\n"
         .. "Transfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\nEtag: t\r\n\r\n" } } } }
     local httpc = http.new()
     httpc:connect { host = "127.0.0.1", port = p.port }
     local res = assert(httpc:request { path = "/" })
-    assert.same({ "1", "2" }, res.headers["X-A"])
+    assert.same({ "1", "2", "3" }, res.headers["X-A"])
     assert.is_nil(res.headers.Etag)
     assert.equal("abc", res:read_body())
     res:read_trailers()
     assert.equal("t", res.headers.ETAG)
-    assert.same({ "1", "2" }, res.headers.x_a)
+    assert.same({ "1", "2", "3" }, res.headers.x_a)
   end)
 
   it("sends several requests one after the other", function()
@@ -208,6 +208,68 @@ describe("compat.resty_http", function()
       httpc:request_uri("http://a.invalid/", {
         proxy_opts = { http_proxy = p.url, http_proxy_authorization = "Bearer x" } })
     end, "credentials of Basic expected")
+  end)
+
+  it("goes past a proxy where it is told to", function()
+    local httpc = http.new()
+    httpc:set_proxy_options { http_proxy = "http://127.0.0.1:9", no_proxy = "localhost, 127.0.0.1" }
+    assert.equal(200, assert(httpc:request_uri(server.url .. "/json")).status)
+    httpc:set_proxy_options(nil)
+    assert.equal(200, assert(httpc:request_uri(server.url .. "/json")).status)
+  end)
+
+  it("decodes the credentials for a proxy whatever their length", function()
+    for text, line in pairs { ["Basic bWU6cA=="] = "bWU6cA==", ["basic  bWU6cHc="] = "bWU6cHc=",
+      ["Basic bTo+Pz8="] = "bTo+Pz8=" } do
+      local p <close> = peer.listen { script = { {
+        { "expect_until", "\r\n\r\n" },
+        { "send", "HTTP/1.1 204 No\r\n\r\n" } } } }
+      local res = assert(http.new():request_uri("http://a.invalid/", {
+        proxy_opts = { http_proxy = p.url, http_proxy_authorization = text } }))
+      assert.is_false(res.has_body)
+      assert.match("Proxy-Authorization: Basic " .. line .. "\r\n", p:received()[1], 1, true)
+    end
+  end)
+
+  it("goes by TLS where its verification is set, unless it is told a scheme", function()
+    for _, case in ipairs {
+      { {}, "http", true }, { { scheme = "https" }, "https", true },
+      { { ssl_verify = true }, "https", true }, { { ssl_verify = false }, "https", false },
+      { { scheme = "http", ssl_verify = true }, "http", true },
+    } do
+      local httpc = http.new()
+      case[1].host, case[1].port = "127.0.0.1", 9
+      assert(httpc:connect(case[1]))
+      assert.same({ case[2], case[3] }, { httpc.scheme, httpc.verifies })
+    end
+  end)
+
+  it("waits for 100 Continue before it sends a body, and not without one", function()
+    local p <close> = peer.listen { script = { {
+      { "expect_until", "\r\n\r\n" }, { "send", "HTTP/1.1 100 Continue\r\n\r\n" },
+      { "expect_until", "abc" }, { "send", "HTTP/1.1 204 No\r\n\r\n" },
+      { "expect_until", "\r\n\r\n" }, { "send", "HTTP/1.1 204 No\r\n\r\n" } } } }
+    local httpc, headers = http.new(), { Expect = "100-continue" }
+    httpc:connect("127.0.0.1", p.port)
+    assert(httpc:request { method = "PUT", path = "/", headers = headers, body = "abc" })
+    assert.equal(204, assert(httpc:request { path = "/two", headers = headers }).status)
+    assert.equal(2, httpc:get_reused_times())
+    local first, second = p:received()[1]:match "^(.*)(GET /two.*)$"
+    assert.match("Expect: 100-continue\r\n", first, 1, true)
+    assert.not_match("Expect", second)
+  end)
+
+  it("is not connected for several requests without a connection either", function()
+    assert.same({ nil, "not connected" }, { http.new():request_pipeline { { path = "/" } } })
+  end)
+
+  it("sends the query of a URI", function()
+    for query, shown in pairs { ["?a=1"] = "?a=1", [""] = "" } do
+      local res = assert(http.new():request_uri(server.url .. "/request" .. query))
+      assert.match('"uri":"/request' .. shown .. '"', res.body, 1, true)
+    end
+    local res = assert(http.new():request_uri(server.url .. "/request?a=1", { query = "?b=2" }))
+    assert.match('"uri":"/request?b=2"', res.body, 1, true)
   end)
 
   it("raises for a connection without a host", function()

@@ -1,5 +1,6 @@
 -- The stand-in for LuaSocket's socket.http: the same calls to it and to LuaSocket give the same.
 
+local core = require "sluice.core"
 local ltn12 = require "ltn12"
 local ours = require "sluice.compat.socket_http"
 local server = require "spec.support.server"
@@ -163,6 +164,92 @@ describe("compat.socket_http", function()
     }
     assert.is_nil(done)
     assert.match("tape torn", message, 1, true)
+  end)
+
+  it("drops a body for which there is no sink", function()
+    local got = agree(function(http, url) return http.request { url = url .. "/" } end,
+      plain "hello")
+    assert.same({ 1, 200 }, { got[1][1], got[1][2] })
+    local cut = "HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nabc"
+    local one, other = both(function(http, url)
+      local done, message = http.request { url = url .. "/" }
+      return done, message
+    end, cut)
+    assert.same({ nil, "closed", n = 2 }, one[1])
+    assert.same({ nil, "closed", n = 2 }, other[1])
+  end)
+
+  it("follows as many redirects as it may", function()
+    local moved = "HTTP/1.1 302 F\r\nLocation: /next\r\nConnection: close\r\n"
+      .. "Content-Length: 0\r\n\r\n"
+    local end_of = { GET = plain "there", HEAD = "HTTP/1.1 204 No\r\nConnection: close\r\n\r\n" }
+    for _, case in ipairs { { 5 }, { 2, 2 }, { 8, false } } do
+      for method, last in pairs(end_of) do
+        local answers = {}
+        for i = 1, case[1] do answers[i] = moved end
+        answers[#answers + 1] = last
+        local p <close> = serve(table.unpack(answers))
+        local got = { ours.request { url = p.url .. "/", maxredirects = case[2],
+          method = method } }
+        assert.same({ 1, tonumber(last:match " (%d+)") }, { got[1], got[2] })
+        assert.match("/next$", got[3].location)
+      end
+    end
+    for _, case in ipairs { { 5 }, { 1, 1 } } do
+      local answers = {}
+      for i = 1, case[1] + 1 do answers[i] = moved end
+      local p <close> = serve(table.unpack(answers))
+      local done, message = ours.request { url = p.url .. "/", maxredirects = case[2] }
+      assert.is_nil(done)
+      assert.match(("redirects = %d"):format(case[1]), message, 1, true)
+    end
+    for _, request in ipairs { { method = "DELETE" }, { maxredirects = 0 } } do
+      local p <close> = serve(moved)
+      request.url = p.url .. "/"
+      assert.equal(302, select(2, ours.request(request)))
+    end
+  end)
+
+  it("takes parts of a URL in place of those in it", function()
+    for _, case in ipairs {
+      { "/a?b", { path = "/x" }, "/x?b" }, { "/a", { query = "q=1" }, "/a?q=1" },
+      { "/a?b", { query = "q=1" }, "/a?q=1" }, { "", { path = "/x", query = "q=1" }, "/x?q=1" },
+      { "", {}, "/" }, { "/a", { scheme = "http" }, "/a" },
+    } do
+      local other = agree(function(http, url)
+        case[2].url = url .. case[1]
+        local done, code = http.request(case[2])
+        return done, code
+      end, plain "")
+      assert.equal(("GET %s HTTP/1.1"):format(case[3]), other[2])
+    end
+  end)
+
+  it("sends the credentials in a URL, and others of the request in their place", function()
+    for _, case in ipairs {
+      { {}, "me:p@w" }, { { user = "you" }, "you:p@w" }, { { password = "x" }, "me:x" },
+    } do
+      local one, other = both(function(http, url, p)
+        case[1].url = url:gsub("//", "//me:p%%40w@") .. "/"
+        assert.equal(1, (http.request(case[1])))
+        return (select(2, last_request(p)).authorization)
+      end, plain "")
+      assert.same({ "Basic " .. core.base64(case[2]), n = 1 }, other[1])
+      assert.same(one[1], other[1])
+    end
+  end)
+
+  it("is GET if the method is empty", function()
+    local p <close> = serve(plain "")
+    assert.equal(1, (ours.request { url = p.url .. "/", method = "" }))
+    assert.equal("GET / HTTP/1.1", (last_request(p)))
+  end)
+
+  it("says what is wrong with a URL", function()
+    local done, message, err = ours.request "http://[bad/"
+    assert.is_nil(done)
+    assert.equal('url: "[" without "]" in the host', message)
+    assert.equal("invalid", err.code)
   end)
 
   it("follows redirects of GET, and tells where to", function()
