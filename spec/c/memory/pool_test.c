@@ -679,9 +679,9 @@ TEST("bytes of another owner count against the cap, which holds behind them")
 
     test_allocator_init(&allocator);
     sl_pool_init(&pool, &allocator.base, &options);
-    CHECK_INT(sl_pool_adopt(&pool, bytes, 1001, count_release, &released,
-                            &segment),
-              SL_LIMIT);
+    CHECK_INT(
+        sl_pool_adopt(&pool, bytes, 1001, count_release, &released, &segment),
+        SL_LIMIT);
     CHECK_INT(released, 0);
     REQUIRE(sl_pool_adopt(&pool, bytes, 1000, count_release, &released,
                           &segment) == SL_OK);
