@@ -19,10 +19,6 @@ static const char small_type[] = "sluice.message (small)";
 /* A value of the handle: the text, once made. */
 enum { MESSAGE_TEXT = 1, MESSAGE_VALUES = 1 };
 
-/* The part of a message's bytes that stays noted once it is disposed: the
- * collector shall come for the handles, too. */
-#define KEPT_NOTED 16
-
 /* What every message begins with. */
 struct slb_message {
     size_t size; /* of the payload */
@@ -144,7 +140,7 @@ static struct slb_message *check_payload(lua_State *L)
 
 static void forget_bytes(struct large *large)
 {
-    slb_forget_bytes(large->runtime, large->noted - large->noted / KEPT_NOTED);
+    slb_forget_handle(large->runtime, large->noted);
     large->noted = 0;
 }
 

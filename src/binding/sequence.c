@@ -6,10 +6,6 @@
 
 static const char sequence_type[] = "sluice.sequence";
 
-/* The part of a sequence's bytes that stays noted once it is disposed: the
- * collector shall come for the handles, too. */
-#define KEPT_NOTED 16
-
 struct slb_sequence {
     struct slb_runtime *runtime; /* NULL: disposed */
     size_t noted;                /* see slb_hold_bytes */
@@ -219,7 +215,7 @@ void slb_dispose_sequence(lua_State *L, int index)
 
     if (runtime == NULL)
         return;
-    slb_forget_bytes(runtime, handle->noted - handle->noted / KEPT_NOTED);
+    slb_forget_handle(runtime, handle->noted);
     sl_sequence_fini(&handle->content);
     handle->runtime = NULL;
     slb_runtime_release(runtime);

@@ -167,4 +167,14 @@ static inline void slb_forget_bytes(struct slb_runtime *runtime, size_t bytes)
     runtime->debt -= bytes < runtime->debt ? bytes : runtime->debt;
 }
 
+/* The part of a handle's bytes that stays noted once it is disposed: the
+ * collector shall come for the handles, too. */
+#define SLB_KEPT_NOTED 16
+
+/* A handle that had noted so many bytes is disposed before it is collected. */
+static inline void slb_forget_handle(struct slb_runtime *runtime, size_t noted)
+{
+    slb_forget_bytes(runtime, noted - noted / SLB_KEPT_NOTED);
+}
+
 #endif
