@@ -413,6 +413,56 @@ TEST("in a hurry nothing large is given back, or made present, at once")
     pool_close(&pool);
 }
 
+TEST("no slab is given back of which a segment is in use")
+{
+    static struct sl_segment *rented[HURRIED];
+    struct sl_segment *held;
+    struct sl_pool pool;
+
+    pool_open(&pool, SL_POOL_SLABS, SL_SEGMENT_SIZE);
+    sl_pool_hurry(&pool, true);
+    for (size_t i = 0; i < HURRIED; i++)
+        REQUIRE(sl_pool_rent(&pool, &rented[i]) == SL_OK);
+    held = rented[HURRIED - 1];
+    memset(held->data, 1, held->capacity);
+    /* The slab to which a segment was returned last is looked at first. */
+    for (size_t i = 0; i < HURRIED; i++)
+        if (rented[i]->slab != held->slab)
+            sl_segment_release(rented[i]);
+    for (size_t i = 0; i < HURRIED - 1; i++)
+        if (rented[i]->slab == held->slab)
+            sl_segment_release(rented[i]);
+    REQUIRE(held->slab == pool.slabs);
+    CHECK(pool.stats.spare > SL_SPARE_LIMIT);
+    sl_pool_hurry(&pool, false);
+    CHECK(pool.stats.spare <= SL_SPARE_LIMIT);
+    CHECK(held->slab == pool.slabs);
+    CHECK_INT(held->data[held->capacity - 1], 1);
+    sl_segment_release(held);
+    pool_close(&pool);
+}
+
+TEST("spare blocks cost no slab its place")
+{
+    enum { COUNT = SL_SPARE_LIMIT / SL_SEGMENT_SIZE };
+    static struct sl_segment *segments[COUNT];
+    struct sl_segment *block;
+    struct sl_pool pool;
+    size_t slabs;
+
+    pool_open(&pool, SL_POOL_SLABS, SL_SEGMENT_SIZE);
+    for (size_t i = 0; i < COUNT; i++)
+        REQUIRE(sl_pool_rent(&pool, &segments[i]) == SL_OK);
+    slabs = pool.slab_count;
+    REQUIRE(sl_pool_rent_block(&pool, 64 * 1024, &block) == SL_OK);
+    sl_segment_release(block);
+    for (size_t i = 0; i < COUNT; i++)
+        sl_segment_release(segments[i]);
+    CHECK_INT(pool.slab_count, slabs);
+    CHECK_INT(pool.stats.spare, SL_SPARE_LIMIT + 64 * 1024);
+    pool_close(&pool);
+}
+
 TEST("spare blocks stay within a quarter of the limit")
 {
     struct sl_pool pool;

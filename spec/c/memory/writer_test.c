@@ -79,6 +79,24 @@ TEST("content survives every growth")
     }
 }
 
+TEST("much content is moved seldom, however small the pieces are")
+{
+    static const char piece[1024 * 1024];
+    struct sl_writer writer;
+    uint64_t rented;
+
+    pool_open();
+    REQUIRE(sl_writer_init(&writer, &pool, sizeof piece, SIZE_MAX) == SL_OK);
+    rented = pool.stats.rented;
+    for (int i = 0; i < 24; i++)
+        REQUIRE(sl_writer_write(&writer, sl_view(piece, sizeof piece)) ==
+                SL_OK);
+    CHECK_INT(sl_writer_view(&writer).size, 24 * sizeof piece);
+    CHECK(pool.stats.rented - rented <= 6); /* 1, 2, 4, ..., 32 MiB */
+    sl_writer_dispose(&writer);
+    pool_close();
+}
+
 TEST("the maximum fits exactly, one byte more leaves the content intact")
 {
     static const size_t limits[] = {1, 2, 255, 256, 257, 1000, 16384, MIB + 1};
@@ -201,15 +219,18 @@ TEST("a reset keeps the first block and releases a larger one")
 {
     struct sl_writer writer;
     const char *data;
+    uint64_t rented;
 
     pool_open();
     REQUIRE(sl_writer_init(&writer, &pool, 1000, SIZE_MAX) == SL_OK);
     REQUIRE(sl_writer_write(&writer, sl_view(bytes, 1000)) == SL_OK);
     data = sl_writer_view(&writer).data;
+    rented = pool.stats.rented;
     REQUIRE(sl_writer_reset(&writer) == SL_OK);
     CHECK_INT(sl_writer_view(&writer).size, 0);
     REQUIRE(sl_writer_write(&writer, sl_view(bytes, 5)) == SL_OK);
     CHECK(sl_writer_view(&writer).data == data);
+    CHECK_INT(pool.stats.rented, rented);
     REQUIRE(sl_writer_write(&writer, sl_view(bytes + 5, 5000)) == SL_OK);
     REQUIRE(sl_writer_reset(&writer) == SL_OK);
     CHECK_INT(sl_pool_outstanding(&pool), 0);
