@@ -1,3 +1,5 @@
+#include "conn/ws_deadline.h"
+
 #include "spec/c/conn/sockets.h"
 
 /* Durations are short: the deadlines are real. */
@@ -197,6 +199,53 @@ static void fill(struct talk *talk, const char *frame)
 
 /* More steps than a deadline waits for, and fewer than without end. */
 #define STEPS_MOST 200
+
+static void rests(const struct manner *manner)
+{
+    struct talk talk;
+
+    talk_defaults(&talk);
+    talk_init(&talk, manner);
+    SAYS(&talk, "\x81\x01"
+                "a");
+    RECEIVES(&talk, "a");
+    CHECK(talk.socket->queue.spare != NULL);
+    sl_timer_disarm(&talk.world.loop.timers, &talk.socket->timer);
+    sl_websocket_arm(talk.socket);
+    CHECK_INT(talk.socket->timer.due, talk.socket->heard_at + SL_SECOND);
+    talk.socket->heard_at = talk.world.loop.looked_at - SL_SECOND;
+    talk.socket->sending.moved_at = 0;
+    sl_websocket_time_came(&talk.socket->timer);
+    CHECK(talk.socket->queue.spare == NULL);
+    CHECK(talk.socket->intake == NULL);
+    CHECK(talk.socket->is_resting);
+    talk_fini(&talk);
+}
+
+TEST("rests a second after the last byte, and holds nothing then")
+{
+    each_manner(rests);
+}
+
+static void turns_in_time(const struct manner *manner)
+{
+    struct talk talk;
+
+    talk_defaults(&talk);
+    talk_init(&talk, manner);
+    talk_step(&talk);
+    talk.socket->late_turns = 100;
+    talk.socket->has_turn = true;
+    sl_websocket_time_came(&talk.socket->timer);
+    CHECK(talk.socket->late_turns <= 1);
+    CHECK_INT(talk.socket->phase, SL_WEBSOCKET_OPEN);
+    talk_fini(&talk);
+}
+
+TEST("counts for a deadline no turns that were taken in time")
+{
+    each_manner(turns_in_time);
+}
 
 /* Steps that are made behind `due`, until it is over for this socket. */
 static int late_steps(struct talk *talk, const char *frame, int64_t due,
