@@ -82,6 +82,16 @@ describe("the reader of parts", function()
     assert.matches("has shrunk", select(3, read_all(list)))
   end)
 
+  it("reads no more of a large file that has grown", function()
+    local text = pattern(200000)
+    local path = server.write(directory .. "/file", text:sub(1, 100000))
+    local file <close> = assert(io.open(path, "rb"))
+    local list = make(file, { path = path })
+    server.write(path, text)
+    assert.is_true(read_all(list) == text:sub(1, 100000):rep(2))
+    list[2].value:close()
+  end)
+
   it("names the part whose function fails, or ends too early", function()
     assert.same({ nil, "a", "part 2: dry" },
       { read_all(make("a", { read = function() return nil, "dry" end })) })
@@ -89,5 +99,49 @@ describe("the reader of parts", function()
       { read_all(make({ read = function_of "abc", length = 4 })) })
     assert.error_matches(function() read_all(make { read = function() return {} end }) end,
       "request body: piece: string, sequence or lease expected, got table")
+  end)
+end)
+
+describe("parts", function()
+  support.verify_each()
+
+  it("are refused at the line of the caller's caller", function()
+    local dead = lease_of "x"
+    dead:dispose()
+    for text, value in pairs { ["unknown option 'one.y'"] = { path = "x", y = 1 },
+      ["one: string, lease, sequence, file or { path = } expected, got table"] = {},
+      ["one: string, lease, sequence, file or { path = } expected, got nil"] = false,
+      ["one: use of disposed lease"] = dead } do
+      local line
+      local ok, message = pcall(function()
+        line = debug.getinfo(1, "l").currentline + 1
+        parts.check("request", "one", value or nil, 1)
+      end)
+      assert.is_false(ok)
+      assert.equal(("spec/lua/parts_spec.lua:%d: request: %s"):format(line, text), message)
+    end
+  end)
+
+  it("are named by the end of a long path", function()
+    for size, shown in pairs { [128] = "/" .. ("x"):rep(127), [129] = "..." .. ("x"):rep(125) } do
+      local part, message, err = parts.make("one", { path = "/" .. ("x"):rep(size - 1) })
+      assert.is_nil(part)
+      assert.equal(("one '%s': No such file or directory"):format(shown), message)
+      assert.equal("invalid", err.code)
+    end
+  end)
+
+  it("dispose leases, alone or in an array, where a request fails before it has a body", function()
+    local one, other = lease_of "one", lease_of "other"
+    local kept <close> = lease_of "kept"
+    local sequence <close> = kept:sequence()
+    parts.refuse(one)
+    parts.refuse { "text", other, sequence, { path = "x" } }
+    parts.refuse "text"
+    parts.refuse(sequence)
+    for _, lease in ipairs { one, other } do
+      assert.error_matches(function() return #lease end, "disposed")
+    end
+    assert.equal(4, #sequence)
   end)
 end)

@@ -375,6 +375,11 @@ describe("a handshake", function()
     end
     assert.matches("a WebSocket is opened with GET", fails(url_of(p)).message, 1, true)
     step = function(request, forward)
+      request.body = "text"
+      return forward(request)
+    end
+    assert.matches("for a WebSocket takes no body", fails(url_of(p)).message, 1, true)
+    step = function(request, forward)
       assert(forward(request))
       return request:answer { status = 503 }
     end

@@ -37,7 +37,8 @@ describe("a store of cookies", function()
       end
     end
     assert.equal(count, store.count)
-    for _, set in pairs(store.secure) do
+    for name, set in pairs(store.secure) do
+      assert.is_truthy(next(set), name)
       for _ in pairs(set) do secure = secure - 1 end
     end
     assert.equal(0, secure)
@@ -198,6 +199,15 @@ describe("a store of cookies", function()
     store:touch { store:all()[3] }
     put("m11", { domain = "other.example" })
     assert.is_truthy(names():find "^n1 n3 n14 n16 ")
+    -- removed while they wait to be evicted
+    assert.equal(28, store:clear "h0.example")
+    assert.equal(40, store:clear "h1.example")
+    for i = 1, 68 do put("l" .. i, { domain = ("l%d.example"):format(i // 40) }) end
+    assert.equal(3000, store.count)
+    assert.is_truthy(names():find "^n81 ")
+    put("l69", { domain = "l1.example" })
+    assert.equal(3000, store.count)
+    assert.is_truthy(names():find "^n82 ")
     for i = 1, 3100 do put("k" .. i, { domain = ("k%d.example"):format(i // 40) }) end
     assert.is_nil(names():find "n%d")
     assert.is_truthy(names():find "k3100$")
