@@ -92,6 +92,9 @@ static enum sl_status add_directory(X509_STORE *store, const char *option,
     return SL_OK;
 }
 
+/* Given as the password: OpenSSL would ask for one on the terminal. */
+#define NO_PASSWORD ((void *)"")
+
 static enum sl_status add_text(X509_STORE *store, struct sl_view text,
                                struct sl_failure *failure)
 {
@@ -105,7 +108,7 @@ static enum sl_status add_text(X509_STORE *store, struct sl_view text,
                        "ca: exceeds %d bytes (fixed)", INT_MAX);
     source = BIO_new_mem_buf(text.data, (int)text.size);
     while (source != NULL && is_added &&
-           (certificate = PEM_read_bio_X509(source, NULL, NULL, (void *)"")) !=
+           (certificate = PEM_read_bio_X509(source, NULL, NULL, NO_PASSWORD)) !=
                NULL) {
         is_added = X509_STORE_add_cert(store, certificate);
         X509_free(certificate);
@@ -224,7 +227,8 @@ static enum sl_status add_revoked(X509_STORE *store, const char *path,
         return status;
     source = BIO_new_file(path, "r");
     while (source != NULL && is_added &&
-           (list = PEM_read_bio_X509_CRL(source, NULL, NULL, NULL)) != NULL) {
+           (list = PEM_read_bio_X509_CRL(source, NULL, NULL, NO_PASSWORD)) !=
+               NULL) {
         is_added = X509_STORE_add_crl(store, list);
         X509_CRL_free(list);
         count++;

@@ -189,6 +189,36 @@ TEST("names the file that cannot be used, and why")
     scene_fini(&scene);
 }
 
+TEST("asks no one for the password of a list")
+{
+    static const char locked[] =
+        "-----BEGIN X509 CRL-----\n"
+        "Proc-Type: 4,ENCRYPTED\n"
+        "DEK-Info: AES-128-CBC,000102030405060708090A0B0C0D0E0F\n\n"
+        "AAECAwQFBgcICQoLDA0ODw==\n"
+        "-----END X509 CRL-----\n";
+    int terminal = dup(STDIN_FILENO);
+    struct scene scene;
+    char reason[232];
+    char bytes[8];
+    char *file = text_file(locked);
+    int ends[2];
+
+    scene_init(&scene);
+    REQUIRE(terminal >= 0 && pipe(ends) == 0);
+    REQUIRE(write(ends[1], "secret\n", 7) == 7);
+    close(ends[1]);
+    REQUIRE(dup2(ends[0], STDIN_FILENO) == STDIN_FILENO);
+    scene.options.crl_file = file;
+    CHECK_INT(attempt(&scene, reason), SL_TLS);
+    CHECK_INT(read(ends[0], bytes, sizeof bytes), 7);
+    REQUIRE(dup2(terminal, STDIN_FILENO) == STDIN_FILENO);
+    close(terminal);
+    close(ends[0]);
+    drop_file(file);
+    scene_fini(&scene);
+}
+
 TEST("takes the system's roots if the client names none")
 {
     struct scene scene;
