@@ -307,9 +307,10 @@ static int connections_answer(lua_State *L)
     if (!lua_isnil(L, 5) && lua_type(L, 5) != LUA_TSTRING &&
         slb_test_lease(L, 5) == NULL)
         slb_check_sequence(L, 5);
-    response = slb_new(L, slb_response_type, sizeof *response, RESPONSE_VALUES);
+    response =
+        slb_new(L, slb_response_type, sizeof *response, SLB_RESPONSE_VALUES);
     lua_pushvalue(L, 3);
-    lua_setiuservalue(L, -2, RESPONSE_INFO);
+    lua_setiuservalue(L, -2, SLB_RESPONSE_INFO);
     check_connections(L, 1); /* a finaliser may have ended it */
     status = show_bytes(L, 5, connections->connections, &body);
     if (status == SL_OK)

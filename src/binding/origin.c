@@ -46,7 +46,7 @@ static void keep_body(lua_State *L, struct slb_response *response, int body,
     if (type != LUA_TSTRING && type != LUA_TTABLE)
         return;
     lua_pushvalue(L, body);
-    lua_setiuservalue(L, -2, RESPONSE_TEXT); /* until the answer's */
+    lua_setiuservalue(L, -2, SLB_RESPONSE_TEXT); /* until the answer's */
     response->keeps_body = true;
 }
 
@@ -99,9 +99,9 @@ static struct slb_response *create(lua_State *L, const struct sending *sending,
     head = slb_fill_head(
         L, sending->head, lines,
         sending->head->has_length ? body_length(L, sending) : 0, room);
-    response = slb_new_of(L, metatable, sizeof *response, RESPONSE_VALUES);
+    response = slb_new_of(L, metatable, sizeof *response, SLB_RESPONSE_VALUES);
     lua_pushvalue(L, sending->info);
-    lua_setiuservalue(L, -2, RESPONSE_INFO);
+    lua_setiuservalue(L, -2, SLB_RESPONSE_INFO);
     keep_body(L, response, sending->body, type);
     check_origin_live(L, origin); /* a finaliser may have ended it */
     *status = sl_exchange_create(origin->exchanges, origin->origin,

@@ -110,7 +110,7 @@ void slb_abandon_response(void *subject)
 
 const char *slb_push_request_name(lua_State *L, int index)
 {
-    lua_getiuservalue(L, index, RESPONSE_INFO);
+    lua_getiuservalue(L, index, SLB_RESPONSE_INFO);
     lua_getfield(L, -1, "method");
     lua_getfield(L, -2, "url");
     return lua_pushfstring(L, "%s %s", lua_tostring(L, -2),
@@ -239,7 +239,7 @@ int slb_settle_response(lua_State *L, struct slb_response *response)
     if (response->keeps_body &&
         sl_outgoing_is_over(&exchange->request->outgoing)) {
         lua_pushnil(L);
-        lua_setiuservalue(L, 1, RESPONSE_TEXT);
+        lua_setiuservalue(L, 1, SLB_RESPONSE_TEXT);
         response->keeps_body = false;
     }
     if (!response->is_stream)
@@ -316,7 +316,7 @@ static int response_length(lua_State *L)
     struct slb_response *response = slb_check_response(L, 1);
 
     if (response->has_text) {
-        lua_getiuservalue(L, 1, RESPONSE_TEXT);
+        lua_getiuservalue(L, 1, SLB_RESPONSE_TEXT);
         lua_pushinteger(L, (lua_Integer)lua_rawlen(L, -1));
     } else {
         lua_pushinteger(L, (lua_Integer)slb_body_of(response)->length);

@@ -16,7 +16,7 @@ extern const char slb_response_type[];
 
 /* values: the text once made, until then the string or the parts of the
  * request's body, kept alive; a table about the request (method, url, ...) */
-enum { RESPONSE_TEXT = 1, RESPONSE_INFO = 2, RESPONSE_VALUES = 2 };
+enum { SLB_RESPONSE_TEXT = 1, SLB_RESPONSE_INFO = 2, SLB_RESPONSE_VALUES = 2 };
 
 struct slb_response {
     struct slb_runtime *runtime;

@@ -259,13 +259,13 @@ static int response_next_chunk(lua_State *L)
 static int give_text(lua_State *L, struct slb_response *response)
 {
     if (response->has_text) {
-        lua_getiuservalue(L, 1, RESPONSE_TEXT);
+        lua_getiuservalue(L, 1, SLB_RESPONSE_TEXT);
         return 1;
     }
     push_bytes(L, response, slb_body_of(response)->length);
     slb_forget_body(response);
     lua_pushvalue(L, -1);
-    lua_setiuservalue(L, 1, RESPONSE_TEXT);
+    lua_setiuservalue(L, 1, SLB_RESPONSE_TEXT);
     response->has_text = true;
     return 1;
 }
@@ -298,7 +298,7 @@ static enum sl_status show_body(lua_State *L, struct slb_response *response,
     if (response->has_text && body->length == 0) {
         struct sl_view text;
 
-        lua_getiuservalue(L, 1, RESPONSE_TEXT);
+        lua_getiuservalue(L, 1, SLB_RESPONSE_TEXT);
         text.data = lua_tolstring(L, -1, &text.size);
         status = sl_buffer_append(body, text);
         lua_pop(L, 1);

@@ -54,7 +54,7 @@ static int push_attempts(lua_State *L, struct slb_response *response)
 {
     bool is_resent = response->exchange->use == SL_EXCHANGE_RESENT;
 
-    lua_getiuservalue(L, 1, RESPONSE_INFO);
+    lua_getiuservalue(L, 1, SLB_RESPONSE_INFO);
     lua_pushliteral(L, "attempts");
     lua_rawget(L, -2);
     if (is_resent && lua_isinteger(L, -1))
@@ -182,7 +182,7 @@ static struct slb_response *check_and_know(lua_State *L)
  * the response, else nil. */
 static int push_made(lua_State *L)
 {
-    lua_getiuservalue(L, 1, RESPONSE_INFO);
+    lua_getiuservalue(L, 1, SLB_RESPONSE_INFO);
     lua_pushvalue(L, 2);
     if (lua_rawget(L, -2) != LUA_TNIL)
         return 1;

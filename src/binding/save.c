@@ -164,7 +164,7 @@ static int is_untouched(lua_State *L)
     received = &response->exchange->incoming.response;
     there = received->body.length;
     if (response->has_text) {
-        lua_getiuservalue(L, 1, RESPONSE_TEXT);
+        lua_getiuservalue(L, 1, SLB_RESPONSE_TEXT);
         there = lua_rawlen(L, -1);
     }
     lua_pushboolean(L, received->delivered == there);

@@ -209,7 +209,7 @@ static int push_sent(lua_State *L, struct slb_transport *handle)
 
     sl_channel_settle(operation);
     lua_pushnil(L);
-    lua_setiuservalue(L, 1, VALUE_TEXT);
+    lua_setiuservalue(L, 1, SLB_TRANSPORT_TEXT);
     if (operation->completion.status != SL_OK)
         return push_failure(L, handle, operation->failure, "send to");
     lua_pushinteger(L, (lua_Integer)operation->completion.result);
@@ -220,7 +220,7 @@ static void settle_receive(lua_State *L, struct slb_transport *handle)
 {
     sl_channel_settle(&handle->channel->receiving);
     lua_pushnil(L);
-    lua_setiuservalue(L, 1, VALUE_TARGET);
+    lua_setiuservalue(L, 1, SLB_TRANSPORT_TARGET);
 }
 
 /* Moves the bytes to the buffer handle on top of the stack, which may be gone
@@ -270,7 +270,7 @@ static int push_received(lua_State *L, struct slb_transport *handle)
         return push_failure(L, handle, operation->failure, "receive from");
     if (size == 0)
         return luaL_error(L, "use of closed transport");
-    if (lua_getiuservalue(L, 1, VALUE_TARGET) != LUA_TNIL)
+    if (lua_getiuservalue(L, 1, SLB_TRANSPORT_TARGET) != LUA_TNIL)
         return fill_target(L, handle, size);
     return push_bytes(L, handle, size);
 }
@@ -346,7 +346,7 @@ static void begin_send(lua_State *L, struct slb_transport *handle)
         raise_busy(L, "send");
     if (bytes.sequence == NULL) {
         lua_pushvalue(L, 2);
-        lua_setiuservalue(L, 1, VALUE_TEXT);
+        lua_setiuservalue(L, 1, SLB_TRANSPORT_TEXT);
     }
     sl_sequence_init(&content, &handle->runtime->allocator);
     status = SL_OK;
@@ -428,7 +428,7 @@ static void begin_receive(lua_State *L, struct slb_transport *handle)
         lua_pushvalue(L, 2);
     else
         lua_pushnil(L);
-    lua_setiuservalue(L, 1, VALUE_TARGET);
+    lua_setiuservalue(L, 1, SLB_TRANSPORT_TARGET);
 }
 
 void slb_begin_transport(lua_State *L, struct slb_transport *handle,

@@ -11,7 +11,12 @@
 
 /* values of a transport: its two completions, once asked for; the string being
  * sent and the buffer to fill when a receive is done, kept alive */
-enum { VALUE_SENDING = 1, VALUE_RECEIVING, VALUE_TEXT, VALUE_TARGET };
+enum {
+    SLB_TRANSPORT_SENDING = 1,
+    SLB_TRANSPORT_RECEIVING,
+    SLB_TRANSPORT_TEXT,
+    SLB_TRANSPORT_TARGET
+};
 
 struct slb_transport {
     struct slb_runtime *runtime;

@@ -16,7 +16,7 @@ struct slb_completion {
  * version: two values. */
 static int push_completion(lua_State *L, bool is_send)
 {
-    int value = is_send ? VALUE_SENDING : VALUE_RECEIVING;
+    int value = is_send ? SLB_TRANSPORT_SENDING : SLB_TRANSPORT_RECEIVING;
 
     if (lua_getiuservalue(L, 1, value) == LUA_TNIL) {
         struct slb_completion *completion;

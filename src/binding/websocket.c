@@ -105,7 +105,7 @@ static void add_end(lua_State *L, const struct sl_ws_end *end)
 /* "websocket ws://host/path", or what was tried on it. */
 static const char *push_attempt(lua_State *L, int index, const char *verb)
 {
-    lua_getiuservalue(L, index, WEBSOCKET_INFO);
+    lua_getiuservalue(L, index, SLB_WEBSOCKET_INFO);
     lua_getfield(L, -1, "url");
     return lua_pushfstring(L, "%s %s", verb, luaL_tolstring(L, -1, NULL));
 }
@@ -228,9 +228,10 @@ static int open_websocket(lua_State *L)
     lua_rotate(L, 1, -1); /* stack: options, info, response */
     lua_rotate(L, 2, 1);  /* stack: options, response, info */
     read_options(L, &options);
-    handle = slb_new(L, slb_websocket_type, sizeof *handle, WEBSOCKET_VALUES);
+    handle =
+        slb_new(L, slb_websocket_type, sizeof *handle, SLB_WEBSOCKET_VALUES);
     lua_pushvalue(L, 3);
-    lua_setiuservalue(L, -2, WEBSOCKET_INFO);
+    lua_setiuservalue(L, -2, SLB_WEBSOCKET_INFO);
     response = slb_check_response(L, 2);
     handle->runtime = response->runtime;
     handle->pool = response->exchange->exchanges->connections->pool;

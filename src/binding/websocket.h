@@ -14,7 +14,7 @@
 extern const char slb_websocket_type[];
 
 /* values: a table about the handshake */
-enum { WEBSOCKET_INFO = 1, WEBSOCKET_VALUES = 1 };
+enum { SLB_WEBSOCKET_INFO = 1, SLB_WEBSOCKET_VALUES = 1 };
 
 struct slb_websocket {
     struct slb_runtime *runtime;

@@ -37,11 +37,11 @@ static int push_property(lua_State *L, const struct slb_websocket *handle,
         lua_pushvalue(L, 2);
         if (lua_rawget(L, lua_upvalueindex(2)) == LUA_TFUNCTION) {
             lua_pushvalue(L, 1);
-            lua_getiuservalue(L, 1, WEBSOCKET_INFO);
+            lua_getiuservalue(L, 1, SLB_WEBSOCKET_INFO);
             lua_call(L, 2, 1);
             return 1;
         }
-        lua_getiuservalue(L, 1, WEBSOCKET_INFO);
+        lua_getiuservalue(L, 1, SLB_WEBSOCKET_INFO);
         lua_pushvalue(L, 2);
         lua_rawget(L, -2);
     }
