@@ -1,5 +1,7 @@
 -- The option `reconnect`: a socket that is opened again when its connection is lost.
 
+local failure = require "sluice.failure"
+local reconnect = require "sluice.websocket.reconnect"
 local sluice = require "sluice"
 local support = require "spec.support"
 local peer = support.peer
@@ -370,6 +372,73 @@ describe("a socket that reconnects", function()
     assert.equal("closed", select(3, task:await()).code)
   end)
 
+  it("is closed by its hook", function()
+    local p <close> = peer.listen { script = { talk({ "close" }), talk({ "read_all" }) } }
+    local count, socket = 0, nil
+    socket = assert(open(p, { on_open = function()
+      count = count + 1
+      if count == 2 then socket:close() end
+    end }))
+    local _, _, err = socket:receive(20)
+    assert.equal("closed", err.code)
+    assert.matches("closed by this side", err.message, 1, true)
+    assert.is_true(p:wait("idle", 2, 20))
+    assert.same({ "open", "waiting", "connecting", "closed" }, states)
+    assert.equal("closed", socket.state)
+    socket:dispose()
+  end)
+
+  it("gives up a server that ends each connection before a message", function()
+    local p <close> = peer.listen { repeat_last = true, script = { talk({ "close" }) } }
+    local socket <close> = assert(open(p, { tries = 2 }))
+    local _, _, err = socket:receive(20)
+    assert.matches("in 2 of 2 tries", err.message, 1, true)
+    assert.equal(3, p:connections())
+  end)
+
+  it("tries again after what may pass, and not after anything else", function()
+    -- A connection that is lost at once.
+    local function fake()
+      return { url = "ws://a.test/", state = "closed", close_code = 1006,
+        receive = function() return nil, "lost", { code = "closed" } end,
+        dispose = function() end }
+    end
+    for code, tries in pairs { timeout = 3, resolve = 3, connect = 3, proxy = 3, tls = 3,
+      closed = 3, memory = 3, invalid = 1, protocol = 1, unsupported = 1, cancelled = 1 } do
+      local count = 0
+      local socket <close> = reconnect.new(client, { tries = 3, delay = 0.001 }, fake(), function()
+        count = count + 1
+        return failure.new(code, "try", "no")
+      end)
+      local _, message, err = socket:receive(20)
+      assert.same({ tries, "closed", code }, { count, err.code, err.cause.code })
+      assert.matches(("in %d of 3 tries (reconnect.tries): try: no"):format(tries), message, 1,
+        true)
+    end
+    local own, count = { code = "timeout", message = "an interceptor's own" }, 0
+    local socket <close> = reconnect.new(client, { delay = 0.001 }, fake(), function()
+      count = count + 1
+      return nil, "no", own
+    end)
+    assert.equal(own, select(3, socket:receive(20)).cause)
+    assert.equal(1, count)
+  end)
+
+  it("has a policy without any option", function()
+    local p <close> = peer.listen { repeat_last = true, script = { talk({ "read_all" }) } }
+    local function policy_of(option)
+      local socket <close> = assert(client:websocket("ws" .. p.url:sub(5), { reconnect = option }))
+      return socket.policy
+    end
+    assert.same({ tries = 5, delay = 1, max_delay = 30, max_retry_after = 60, jitter = 0.5,
+      codes = { [1001] = true, [1006] = true, [1011] = true } }, policy_of(true))
+    assert.equal(31, policy_of { delay = 31 }.max_delay)
+    assert.same({ messages = 100, bytes = 16 << 20 }, policy_of { queue = true }.limits)
+    assert.same({ messages = 5, bytes = 16 << 20 }, policy_of { queue = { messages = 5 } }.limits)
+    assert.same({ messages = 100, bytes = 5 }, policy_of { queue = { bytes = 5 } }.limits)
+    assert.same({ [1000] = true, [4999] = true }, policy_of { codes = { 1000, 4999 } }.codes)
+  end)
+
   it("ends with its client while it is down", function()
     local socket <close> = lost()
     client:close()
@@ -414,7 +483,8 @@ describe("a socket that reconnects", function()
     for option, message in pairs {
       [1] = "option 'reconnect': boolean or table expected, got number",
       [{ tries = 0 }] = "option 'reconnect.tries': integer above zero expected, got 0",
-      [{ codes = { 1 } }] = "option 'reconnect.codes': array of close codes",
+      [{ codes = { 999 } }] = "option 'reconnect.codes': array of close codes",
+      [{ codes = { 1000, 4999, 5000 } }] = "option 'reconnect.codes': array of close codes",
       [{ retries = 1 }] = "unknown option 'reconnect.retries'",
       [{ on_opne = print }] =
         "unknown option 'reconnect.on_opne': did you mean 'reconnect.on_open'?",
