@@ -77,6 +77,18 @@ describe("a socket that reconnects", function()
     assert.equal("waiting", socket.state)
   end)
 
+  it("receives no longer than it is told, over all connections", function()
+    local p <close> = peer.listen { script = { talk { "close" }, talk { "read_all" } } }
+    local socket <close> = assert(open(p))
+    for _ = 1, 2 do -- over both, and over the second one alone
+      local message, _, err = socket:receive(0.2)
+      assert.is_nil(message)
+      assert.equal("timeout", err.code)
+    end
+    assert.equal("open", socket.state)
+    assert.equal(2, p:connections())
+  end)
+
   -- Raises unless misuse is raised, with the line of the program in front.
   local function check_misuse(socket)
     for words, call in pairs {
