@@ -201,6 +201,8 @@ describe("a multipart", function()
     local form = sluice.multipart():file("a", { bytes = sequence })
     sequence:dispose()
     assert.error_matches(function() form:build() end, "multipart 'a': use of disposed sequence")
+    assert.error_matches(function() form:file("b", { bytes = sequence }) end,
+      "file 'b': bytes: use of disposed sequence")
     lease:dispose()
     assert.error_matches(function() form:file("b", { lease = lease }) end,
       "file 'b': lease: use of disposed lease")
@@ -210,10 +212,35 @@ describe("a multipart", function()
       "handle: open file expected, got a file")
   end)
 
+  it("names the line that would send what is gone, and says what it is", function()
+    local lease <close> = lease_of "content"
+    local sequence = lease:sequence()
+    local shown = sluice.multipart():file("a", { bytes = sequence })
+    assert.equal("sluice.multipart (1 part)", tostring(shown))
+    sequence:dispose()
+    local once = sluice.multipart():file("b", { read = function() end }):field("c", 1)
+    assert.equal("sluice.multipart (2 parts)", tostring(once))
+    once:build():dispose()
+    for wrong, call in pairs {
+      ["build: multipart 'a': use of disposed sequence"] = function() shown:build() end,
+      ["write_to: multipart 'a': use of disposed sequence"] =
+        function() shown:write_to(sluice.writer()) end,
+      ["build: multipart 'b': its function was used before"] = function() once:build() end,
+    } do
+      local ok, message = pcall(call)
+      assert.is_false(ok)
+      local line = debug.getinfo(call, "S").linedefined
+      assert.equal(("%s:%d: multipart: %s"):format(debug.getinfo(call, "S").short_src, line, wrong),
+        message)
+    end
+  end)
+
   it("names what is wrong with a field or file, and the line", function()
     local form = sluice.multipart()
     for wrong, call in pairs {
       ["multipart: field: name: string expected, got nil"] = function() form:field() end,
+      ["multipart: file: name: string expected, got nil"] =
+        function() form:file(nil, { bytes = "x" }) end,
       ["multipart: field 'a': text, number or boolean expected, got nothing"] =
         function() form:field("a") end,
       ["multipart: field 'a': text, number or boolean expected, got a table: "
@@ -223,6 +250,13 @@ describe("a multipart", function()
         function() form:field("a", io.stdout) end,
       ["multipart: field 'a\\x00': the name contains a zero byte"] =
         function() form:field("a\0", 1) end,
+      ["multipart: field '\\x00': the name contains a zero byte"] =
+        function() form:field("\0", 1) end,
+      ["multipart: file '\\x00b': the name contains a zero byte"] =
+        function() form:file("\0b", { bytes = "x" }) end,
+      ["multipart: file 'c': filename: string without zero bytes, or false, "
+        .. "expected, got '\\x00'"] =
+        function() form:file("c", { bytes = "x", filename = "\0" }) end,
       ["multipart: file 'a': table expected, got string: write { path = ... } or { bytes = ... }"] =
         function() form:file("a", "x.txt") end,
       ["multipart: file 'a': path, bytes, handle, lease or read expected"] =
