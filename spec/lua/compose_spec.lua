@@ -1,5 +1,6 @@
 -- Heads: the part that is cached, and what each sending adds.
 
+local compose = require "sluice.compose"
 local support = require "spec.support"
 local peer = support.peer
 
@@ -54,6 +55,33 @@ describe("a head", function()
       head(client:post(url, { json = {} }))
       assert.equal(4, count_plans(client))
     end
+  end)
+
+  it("goes with options for the core that are compiled once for each kind of request", function()
+    local seen = {}
+    for _, case in ipairs { { "GET", {} }, { "POST", {} }, { "GET", { stream = true } },
+      { "GET", {}, true }, { "GET", { stream = true }, true } } do
+      local method, own, expects = case[1], case[2], case[3] or false
+      local function options() return compose.options(client, method, own, expects) end
+      assert.equal(options(), options())
+      assert.is_nil(seen[options()])
+      seen[options()] = true
+    end
+  end)
+
+  it("names all trailers", function()
+    local p <close> = peer.listen { script = { { { "expect_until", "\r\nC: 3\r\n\r\n" },
+      { "send", EMPTY } } } }
+    local text = "x"
+    assert(client:post(p.url .. "/", {
+      body = { read = function()
+        local given = text
+        text = nil
+        return given
+      end },
+      trailers = { { "A", "1" }, { "B", "2" }, { "C", "3" } },
+    })):dispose()
+    assert.matches("\r\nTrailer: A, B, C\r\n", p:received()[1], 1, true)
   end)
 
   it("is the same whether it comes from the cache or not", function()
