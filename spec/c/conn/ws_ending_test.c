@@ -65,6 +65,30 @@ TEST("closes from this side: a Close frame, theirs, their end")
     each_manner(ours);
 }
 
+static void pinged_late(const struct manner *manner)
+{
+    struct talk talk;
+    char byte;
+
+    begin(&talk, manner);
+    CHECK_INT(close_with(&talk, 1000, ""), SL_OK);
+    READS(&talk, "\x88\x82" KEY "\x03\xe8");
+    SAYS(&talk, "\x89\x01p");
+    world_settle(&talk.world);
+    CHECK_INT(recv(talk.peer, &byte, 1, MSG_DONTWAIT), -1);
+    CHECK_INT(talk.socket->phase, SL_WEBSOCKET_CLOSING);
+    SAYS(&talk, "\x88\x02\x03\xe8");
+    talk_ends(&talk, SL_CLOSED, 1000,
+              "closed by this side, the peer answered with code 1000");
+    talk_fini(&talk);
+}
+
+/* RFC 6455 5.5.1 */
+TEST("sends nothing behind its Close frame, not even a pong")
+{
+    each_manner(pinged_late);
+}
+
 static void behind_senders(const struct manner *manner)
 {
     struct talk talk;
