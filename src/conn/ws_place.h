@@ -51,7 +51,6 @@ struct sl_ws_place {
     struct sl_sequence content; /* shared ones */
     size_t size;                /* of it */
     size_t taken;               /* bytes of it that are framed */
-    size_t frame_end;           /* of the frame under way, in it */
     enum sl_ws_place_phase phase;
     enum sl_status status;
     enum sl_ws_opcode type;

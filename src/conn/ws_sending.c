@@ -170,26 +170,17 @@ static enum sl_status begin_frame(struct sl_ws_sending *sending,
         place->is_begun ? SL_WS_CONTINUATION : place->type, size, is_last);
     if (status == SL_OK) {
         place->phase = SL_WS_PLACE_FRAMING;
-        place->frame_end = place->taken + size;
         place->is_begun = true;
     }
     return status;
 }
 
-/* The bytes that come next, of those that were begun. */
+/* The bytes that come next, of which a frame takes as many as it has. */
 static struct sl_view next_bytes(const struct sl_ws_place *place)
 {
-    size_t most = place->frame_end - place->taken;
-    struct sl_view bytes;
-
     if (place->text.data == NULL)
-        bytes = sl_sequence_at(&place->content, place->taken);
-    else
-        bytes = sl_view(place->text.data + place->taken,
-                        place->size - place->taken);
-    if (bytes.size > most)
-        bytes.size = most;
-    return bytes;
+        return sl_sequence_at(&place->content, place->taken);
+    return sl_view(place->text.data + place->taken, place->size - place->taken);
 }
 
 static enum sl_status frame_piece(struct sl_ws_sending *sending,

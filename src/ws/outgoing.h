@@ -69,11 +69,11 @@ enum sl_status sl_ws_outgoing_begin(struct sl_ws_outgoing *outgoing,
                                     enum sl_ws_opcode type, uint64_t size,
                                     bool is_last);
 
-/* Takes the next bytes of the piece, at most SL_WS_STEP, and appends what is
- * ready: of a compressed message perhaps nothing. To be called while
- * `is_writing`, also when no bytes are left. SL_OK: `*consumed` bytes were
- * taken. SL_MEMORY, SL_LIMIT (of `output` or the pool), statuses of `random`:
- * none were; may be called again. */
+/* Takes the next bytes of the piece, at most SL_WS_STEP and none behind its
+ * end, and appends what is ready: of a compressed message perhaps nothing. To
+ * be called while `is_writing`, also when no bytes are left. SL_OK: `*consumed`
+ * bytes were taken. SL_MEMORY, SL_LIMIT (of `output` or the pool), statuses of
+ * `random`: none were; may be called again. */
 enum sl_status sl_ws_outgoing_write(struct sl_ws_outgoing *outgoing,
                                     struct sl_view payload,
                                     struct sl_buffer *output, size_t *consumed);

@@ -207,6 +207,30 @@ TEST("compresses messages in pieces, with control frames between their frames")
     bytes_free(&noise);
 }
 
+TEST("takes nothing from behind the end of a piece")
+{
+    struct sl_view text =
+        SL_VIEW("a piece of twenty-six bytes and what follows");
+    size_t consumed = 0;
+    struct scene scene;
+
+    /* The first one is compressed, the second is too short for that. */
+    for (size_t i = 0; i < 2; i++) {
+        size_t size = i == 0 ? 26 : 5;
+
+        begin(&scene, NULL, &kept, false, SIZE_MAX);
+        CHECK_INT(sl_ws_outgoing_begin(&scene.outgoing, SL_WS_TEXT, size, true),
+                  SL_OK);
+        CHECK_INT(
+            sl_ws_outgoing_write(&scene.outgoing, text, &scene.wire, &consumed),
+            SL_OK);
+        CHECK_INT(consumed, size);
+        CHECK(!scene.outgoing.is_writing);
+        check_received(&scene, sl_view(text.data, size));
+        end(&scene);
+    }
+}
+
 TEST("refers to earlier messages, unless no context is kept")
 {
     const struct sl_view text =
