@@ -131,8 +131,8 @@ describe("a download", function()
     assert.matches("\rfile 100%% %[#+%] 2.9 KiB of 2.9 KiB, [^\n\r]+/s *\r?\n$", drawn)
   end)
 
-  -- Ends itself once so many bytes were written, or at a call of os.remove, which stands at the
-  -- beginning of a version and before the final name.
+  -- Ends itself once so many bytes were written, before the final name, or around a call of
+  -- os.remove, which stands at the beginning of a version and behind the final name.
   local killed = [[
     local sluice = require "sluice"
     local Partial = require "sluice.download.partial"
@@ -140,14 +140,19 @@ describe("a download", function()
     local moment, at = arg[4], tonumber(arg[5])
     local pid = io.open("/proc/self/stat"):read "n"
     local function die() os.execute("kill -9 " .. pid) end
-    local write, remove, count = Partial.write, os.remove, 0
+    local write, commit, remove, count = Partial.write, Partial.commit, os.remove, 0
     function Partial:write(...)
       local ok, reason = write(self, ...)
       if moment == "write" and self:count() >= at then die() end
       return ok, reason
     end
+    function Partial:commit(...)
+      if moment == "commit" then die() end
+      return commit(self, ...)
+    end
     function os.remove(...)
       count = count + 1
+      if moment == "named" then die() end
       remove(...)
       if moment == "remove" and count == at then die() end
     end
@@ -164,12 +169,14 @@ describe("a download", function()
         assert(core.hash("sha256", server.read(n.directory .. "/root/file/" .. size)))
       server.write(path, "old")
       for _, moment in ipairs { { "remove", 1 }, { "write", 1 }, { "write", 2 << 20 },
-        { "write", 3 << 20 }, { "write", size }, { "remove", 1 } } do
+        { "write", 3 << 20 }, { "write", size }, { "commit", 0 }, { "named", 0 } } do
         local status, output =
           script.run(killed, url, path, tostring(parallel), moment[1], tostring(moment[2]))
         assert.equal("", output)
         assert.not_equal(1, status)
-        assert.equal("old", server.read(path))
+        local content = server.read(path)
+        assert.equal(moment[1] == "named" and expected or "old",
+          #content > 3 and core.hash("sha256", content) or content)
       end
       local first
       assert.is_true(client:download(url, path, { resume = true, parallel = parallel,
