@@ -77,7 +77,7 @@ describe("a socket that reconnects", function()
     assert.equal("waiting", socket.state)
   end)
 
-  it("receives no longer than it is told, over all connections", function()
+  it("applies the timeout of receive to all connections together", function()
     local p <close> = peer.listen { script = { talk { "close" }, talk { "read_all" } } }
     local socket <close> = assert(open(p))
     for _ = 1, 2 do -- over both, and over the second one alone

@@ -338,14 +338,6 @@ TEST("knows whether it stands between two blocks")
 
 /* ---- steps ---- */
 
-/* With slabs, in which segments lie side by side. */
-static void open_pool(struct sl_pool *pool, struct sl_allocator *allocator)
-{
-    struct sl_pool_options options = {.spare_limit = SIZE_MAX};
-
-    sl_pool_init(pool, allocator, &options);
-}
-
 /* Each byte is worth four. */
 struct fourfold {
     struct sl_engine base;
@@ -420,48 +412,65 @@ static void step_until(struct sl_engine *engine, struct sl_buffer *input,
     CHECK(status == SL_OK || status == SL_AGAIN);
 }
 
-TEST(
-    "a run is given all the input in one piece, and room for what all is worth")
-{
+/* An engine between two buffers, whose pool has slabs, in which segments lie
+ * side by side. It has run once, and is to be given eight segments. */
+struct steps {
     struct test_allocator allocator;
-    struct sl_engine *engine;
-    struct fourfold *self;
+    struct sl_pool pool;
     struct sl_buffer input;
     struct sl_buffer output;
-    struct sl_pool pool;
+    struct sl_engine *engine;
+    struct fourfold *fourfold; /* the same */
+};
 
-    test_allocator_init(&allocator);
-    open_pool(&pool, &allocator.base);
-    sl_buffer_init(&input, &pool, SIZE_MAX);
-    sl_buffer_init(&output, &pool, SIZE_MAX);
-    REQUIRE(sl_engine_create(&fourfold, &allocator.base, &engine) == SL_OK);
-    self = (struct fourfold *)engine;
-    /* what a byte is worth is not known yet */
-    append_segments(&input, 1);
-    step_until(engine, &input, &output, SIZE_MAX);
-    CHECK_INT(self->inputs[0], SL_SEGMENT_SIZE);
-    CHECK_INT(self->rooms[0], SL_SEGMENT_SIZE);
-    sl_buffer_reset(&output);
+static void steps_open(struct steps *steps)
+{
+    struct sl_pool_options options = {.spare_limit = SIZE_MAX};
 
-    self->runs = 0;
-    append_segments(&input, 4);
-    append_segments(&input, 4);
-    step_until(engine, &input, &output, 512 * 1024);
-    CHECK_INT(output.length, 32 * SL_SEGMENT_SIZE);
+    test_allocator_init(&steps->allocator);
+    sl_pool_init(&steps->pool, &steps->allocator.base, &options);
+    sl_buffer_init(&steps->input, &steps->pool, SIZE_MAX);
+    sl_buffer_init(&steps->output, &steps->pool, SIZE_MAX);
+    REQUIRE(sl_engine_create(&fourfold, &steps->allocator.base,
+                             &steps->engine) == SL_OK);
+    steps->fourfold = (struct fourfold *)steps->engine;
+    append_segments(&steps->input, 1);
+    step_until(steps->engine, &steps->input, &steps->output, SIZE_MAX);
+    /* what a byte is worth was not known yet */
+    CHECK_INT(steps->fourfold->inputs[0], SL_SEGMENT_SIZE);
+    CHECK_INT(steps->fourfold->rooms[0], SL_SEGMENT_SIZE);
+    sl_buffer_reset(&steps->output);
+    steps->fourfold->runs = 0;
+    append_segments(&steps->input, 4);
+    append_segments(&steps->input, 4);
+}
+
+static void steps_close(struct steps *steps)
+{
+    sl_engine_destroy(steps->engine);
+    sl_buffer_fini(&steps->output);
+    sl_buffer_fini(&steps->input);
+    CHECK_INT(sl_pool_fini(&steps->pool), 0);
+    test_allocator_fini(&steps->allocator);
+}
+
+TEST("a run is given all input in one piece, and room for what it is worth")
+{
+    struct steps steps;
+    const struct fourfold *engine;
+
+    steps_open(&steps);
+    engine = steps.fourfold;
+    step_until(steps.engine, &steps.input, &steps.output, 512 * 1024);
+    CHECK_INT(steps.output.length, 32 * SL_SEGMENT_SIZE);
     /* the eight may lie side by side, each four do */
-    CHECK(self->inputs[0] == 8 * SL_SEGMENT_SIZE ||
-          self->inputs[0] == 4 * SL_SEGMENT_SIZE);
-    CHECK_INT(self->inputs[1], 4 * SL_SEGMENT_SIZE);
-    CHECK_INT(self->rooms[0], 16 * SL_SEGMENT_SIZE);
-    CHECK_INT(self->rooms[1], 16 * SL_SEGMENT_SIZE);
-    CHECK_INT(self->runs, 2);
-    sl_buffer_reset(&output);
-
-    sl_engine_destroy(engine);
-    sl_buffer_fini(&output);
-    sl_buffer_fini(&input);
-    sl_pool_fini(&pool);
-    test_allocator_fini(&allocator);
+    CHECK(engine->inputs[0] == 8 * SL_SEGMENT_SIZE ||
+          engine->inputs[0] == 4 * SL_SEGMENT_SIZE);
+    CHECK_INT(engine->inputs[1], 4 * SL_SEGMENT_SIZE);
+    CHECK_INT(engine->rooms[0], 16 * SL_SEGMENT_SIZE);
+    CHECK_INT(engine->rooms[1], 16 * SL_SEGMENT_SIZE);
+    CHECK_INT(engine->runs, 2);
+    steps_close(&steps);
 }
 
 /* The limit is one that a window leaves behind the end of a tail. */
@@ -478,37 +487,17 @@ TEST("a block may stay empty by an eighth, and no more, where there is a limit")
     };
 
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
-        struct test_allocator allocator;
-        struct sl_engine *engine;
-        struct fourfold *self;
-        struct sl_buffer input;
-        struct sl_buffer output;
-        struct sl_pool pool;
+        struct steps steps;
 
         test_note("%zu", cases[i].limit);
-        test_allocator_init(&allocator);
-        open_pool(&pool, &allocator.base);
-        sl_buffer_init(&input, &pool, SIZE_MAX);
-        sl_buffer_init(&output, &pool, SIZE_MAX);
-        REQUIRE(sl_engine_create(&fourfold, &allocator.base, &engine) == SL_OK);
-        self = (struct fourfold *)engine;
-        append_segments(&input, 1);
-        step_until(engine, &input, &output, SIZE_MAX);
-        sl_buffer_reset(&output);
-        self->runs = 0;
-        append_segments(&input, 4);
-        append_segments(&input, 4);
-        step_until(engine, &input, &output, cases[i].limit);
-        CHECK_INT(output.length, cases[i].limit);
-        REQUIRE(self->runs < 4);
-        for (size_t run = 0; run < self->runs; run++)
-            CHECK_INT(self->rooms[run], cases[i].rooms[run]);
-        CHECK_INT(cases[i].rooms[self->runs], 0);
-        sl_engine_destroy(engine);
-        sl_buffer_fini(&output);
-        sl_buffer_fini(&input);
-        sl_pool_fini(&pool);
-        test_allocator_fini(&allocator);
+        steps_open(&steps);
+        step_until(steps.engine, &steps.input, &steps.output, cases[i].limit);
+        CHECK_INT(steps.output.length, cases[i].limit);
+        REQUIRE(steps.fourfold->runs < 4);
+        for (size_t run = 0; run < steps.fourfold->runs; run++)
+            CHECK_INT(steps.fourfold->rooms[run], cases[i].rooms[run]);
+        CHECK_INT(cases[i].rooms[steps.fourfold->runs], 0);
+        steps_close(&steps);
     }
 }
 

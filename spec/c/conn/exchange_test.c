@@ -598,9 +598,9 @@ TEST("sends a body behind its head, and again from the start")
     scene_fini(&scene);
 }
 
-TEST("delivers a final answer that arrives during the upload")
+/* An exchange whose four bytes are to be pushed, and whose pusher waits. */
+static struct sl_exchange *start_pushing(void)
 {
-    scene_init(&scene);
     struct sl_exchange *exchange;
 
     REQUIRE(sl_exchange_create(scene.exchanges, scene.origin, &scene.options,
@@ -608,6 +608,13 @@ TEST("delivers a final answer that arrives during the upload")
     sl_upload_set_pushed(&exchange->request->outgoing.upload, 4);
     sl_exchange_start(exchange);
     CHECK_INT(sl_exchange_want_room(exchange), SL_AGAIN);
+    return exchange;
+}
+
+TEST("delivers a final answer that arrives during the upload")
+{
+    scene_init(&scene);
+    struct sl_exchange *exchange = start_pushing();
     int peer = scene_accept(&scene);
     CHECK_INT(scene_want_room(&scene, exchange), SL_OK);
     scene_expect(&scene, peer, POST);
@@ -742,13 +749,7 @@ TEST("fails if there is no memory for a pushed piece")
 TEST("ends when the wait of its pusher is cancelled")
 {
     scene_init(&scene);
-    struct sl_exchange *exchange;
-
-    REQUIRE(sl_exchange_create(scene.exchanges, scene.origin, &scene.options,
-                               SL_VIEW(POST), &exchange) == SL_OK);
-    sl_upload_set_pushed(&exchange->request->outgoing.upload, 4);
-    sl_exchange_start(exchange);
-    CHECK_INT(sl_exchange_want_room(exchange), SL_AGAIN);
+    struct sl_exchange *exchange = start_pushing();
     exchange->request->room.cancel(&exchange->request->room);
     CHECK_INT(scene_want_room(&scene, exchange), SL_OK);
     CHECK_INT(exchange->phase, SL_EXCHANGE_FAILED);
@@ -760,13 +761,7 @@ TEST("ends when the wait of its pusher is cancelled")
 TEST("notifies no pusher once its exchange is gone")
 {
     scene_init(&scene);
-    struct sl_exchange *exchange;
-
-    REQUIRE(sl_exchange_create(scene.exchanges, scene.origin, &scene.options,
-                               SL_VIEW(POST), &exchange) == SL_OK);
-    sl_upload_set_pushed(&exchange->request->outgoing.upload, 4);
-    sl_exchange_start(exchange);
-    CHECK_INT(sl_exchange_want_room(exchange), SL_AGAIN);
+    struct sl_exchange *exchange = start_pushing();
     sl_exchange_abort(exchange, SL_CANCELLED, "enough");
     CHECK_INT(exchange->request->room.state, SL_COMPLETION_READY);
     sl_exchange_release(exchange);

@@ -210,7 +210,7 @@ describe("compat.resty_http", function()
     end, "credentials of Basic expected")
   end)
 
-  it("goes past a proxy where it is told to", function()
+  it("uses no proxy for hosts in no_proxy, and none without options", function()
     local httpc = http.new()
     httpc:set_proxy_options { http_proxy = "http://127.0.0.1:9", no_proxy = "localhost, 127.0.0.1" }
     assert.equal(200, assert(httpc:request_uri(server.url .. "/json")).status)
@@ -231,7 +231,7 @@ describe("compat.resty_http", function()
     end
   end)
 
-  it("goes by TLS where its verification is set, unless it is told a scheme", function()
+  it("uses TLS if ssl_verify is given without a scheme", function()
     for _, case in ipairs {
       { {}, "http", true }, { { scheme = "https" }, "https", true },
       { { ssl_verify = true }, "https", true }, { { ssl_verify = false }, "https", false },
